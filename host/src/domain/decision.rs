@@ -1,0 +1,137 @@
+//! What a rule decides about an event: the one contract of routes, scripts and plugins.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Which message goes to whom, with what words in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The template's name.
+    pub template: String,
+    /// Groups whose active members get it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Usernames of people who get it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
+    /// WhatsApp users who get it though they are no staff: E.164 numbers, `wa_id`s or Meta's user ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<String>,
+    /// The template's variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
+    /// A second decision for this template with the same key is recorded as a duplicate, for 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe_key: Option<String>,
+    /// Not before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<SendTime>,
+    /// Not after this: what has not been sent by then is recorded as expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Which messages overtake which.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Overrides the template's mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Why, in the rule's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `send_at` or `after`: when a message may go out at the earliest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendTime {
+    /// At a point in time.
+    SendAt(Timestamp),
+    /// So long after the event's `time`.
+    After(SignedDuration),
+}
+
+/// Which messages overtake which. One recipient's order is kept all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before all others.
+    Urgent,
+    /// The usual.
+    #[default]
+    Normal,
+    /// After all others.
+    Bulk,
+}
+
+/// How a message is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Free-form while the recipient's 24-hour window is open, else as a Meta template.
+    #[default]
+    Auto,
+    /// Always as a Meta template.
+    Template,
+    /// Always free-form.
+    Text,
+}
+
+/// What kind of rule decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// A plain YAML route.
+    Route,
+    /// A Rhai script.
+    Script,
+}
+
+/// Where the rule stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// What kind of rule it is.
+    pub engine: Engine,
+    /// The file, relative to the rules folder, such as `orders/routes.yaml`.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+}
+
+/// A rule's answer for one event; an event that no rule knows gets one without a rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The rule that answered.
+    pub rule: Option<RuleRef>,
+    /// What it said.
+    pub outcome: Outcome,
+    /// What it asked of the world and was told, in order.
+    pub asked: Vec<Asked>,
+}
+
+/// What came of asking a rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Tell people.
+    Notify(Box<Decision>),
+    /// Tell nobody, and why.
+    Skip(String),
+    /// No route is for this type of event.
+    NoRoute,
+    /// The rule failed; the message says what, where and what to do.
+    Failed(String),
+}
+
+/// A question of a rule to the world, and the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The port: `now` or `config`.
+    pub port: String,
+    /// What was asked.
+    pub question: Value,
+    /// What was told.
+    pub answer: Value,
+}

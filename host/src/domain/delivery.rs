@@ -1,0 +1,183 @@
+//! What happened to a notification: rows of the delivery log, and their ranks.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::NotificationId;
+
+/// What a row of the delivery log says. In the order of their ranks: of one attempt, the highest counts,
+/// in whatever order the rows came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// In the log, nothing has happened yet. Never stored.
+    Queued,
+    /// Waits for a time or for a recipient's earlier message.
+    Deferred,
+    /// The intent to send: from here on Meta may have it.
+    Sending,
+    /// Sent, and no answer came: only a webhook can tell.
+    Unknown,
+    /// Meta refused it for now; another attempt follows.
+    Retrying,
+    /// Meta took it.
+    Accepted,
+    /// Meta took it and holds it for a check of its quality.
+    Held,
+    /// On its way to the phone.
+    Sent,
+    /// Will not arrive; `code` is Meta's, `detail` the reason.
+    Failed,
+    /// Was never sent, for the reason in `detail`.
+    Skipped,
+    /// Was not sent before it expired.
+    Expired,
+    /// On the phone.
+    Delivered,
+    /// Read.
+    Read,
+    /// A voice message was played.
+    Played,
+}
+
+impl Status {
+    /// All of them, in the order of their ranks.
+    pub const ALL: [Status; 14] = [
+        Status::Queued,
+        Status::Deferred,
+        Status::Sending,
+        Status::Unknown,
+        Status::Retrying,
+        Status::Accepted,
+        Status::Held,
+        Status::Sent,
+        Status::Failed,
+        Status::Skipped,
+        Status::Expired,
+        Status::Delivered,
+        Status::Read,
+        Status::Played,
+    ];
+
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Queued => "queued",
+            Status::Deferred => "deferred",
+            Status::Sending => "sending",
+            Status::Unknown => "unknown",
+            Status::Retrying => "retrying",
+            Status::Accepted => "accepted",
+            Status::Held => "held",
+            Status::Sent => "sent",
+            Status::Failed => "failed",
+            Status::Skipped => "skipped",
+            Status::Expired => "expired",
+            Status::Delivered => "delivered",
+            Status::Read => "read",
+            Status::Played => "played",
+        }
+    }
+
+    /// Whether the phone has it: then no other attempt's failure counts.
+    pub fn arrived(self) -> bool {
+        self >= Status::Delivered
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Status::ALL
+            .into_iter()
+            .find(|status| status.as_str() == s)
+            .ok_or_else(|| format!("know the delivery status {s:?}"))
+    }
+}
+
+/// A row of the delivery log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Whose it is.
+    pub notification_id: NotificationId,
+    /// From 1; 0 for what happened before any attempt.
+    pub attempt: i16,
+    /// What happened.
+    pub status: Status,
+    /// When: by Meta's clock for webhook statuses, else by ours.
+    pub at: Timestamp,
+    /// Meta's id of the message.
+    pub wamid: Option<String>,
+    /// Meta's error code.
+    pub code: Option<i32>,
+    /// What there is to say about it, in words.
+    pub detail: Option<String>,
+}
+
+/// A notification's status: that of any attempt that arrived, else the highest of the last attempt.
+pub fn status_of(deliveries: &[Delivery]) -> Status {
+    let arrived = deliveries.iter().map(|d| d.status).filter(|s| s.arrived()).max();
+    arrived.unwrap_or_else(|| {
+        deliveries.iter().max_by_key(|d| (d.attempt, d.status)).map_or(Status::Queued, |d| d.status)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn row(attempt: i16, status: Status) -> Delivery {
+        Delivery {
+            notification_id: NotificationId(Uuid::nil()),
+            attempt,
+            status,
+            at: Timestamp::UNIX_EPOCH,
+            wamid: None,
+            code: None,
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter() {
+        let mut rows = vec![
+            row(1, Status::Sending),
+            row(1, Status::Accepted),
+            row(1, Status::Sent),
+            row(1, Status::Delivered),
+            row(1, Status::Read),
+        ];
+        assert_eq!(status_of(&rows), Status::Read);
+        rows.reverse();
+        assert_eq!(status_of(&rows), Status::Read);
+    }
+
+    #[test]
+    fn a_late_failure_beats_sent_and_loses_to_delivered() {
+        assert_eq!(status_of(&[row(1, Status::Failed), row(1, Status::Sent)]), Status::Failed);
+        assert_eq!(status_of(&[row(1, Status::Delivered), row(1, Status::Failed)]), Status::Delivered);
+    }
+
+    #[test]
+    fn a_later_attempt_supersedes_unless_the_earlier_arrived() {
+        assert_eq!(status_of(&[row(1, Status::Failed), row(2, Status::Sending)]), Status::Sending);
+        assert_eq!(status_of(&[row(1, Status::Read), row(2, Status::Failed)]), Status::Read);
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        for status in Status::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The values that every room speaks of. No I/O, nothing async.
+
+mod contact;
+mod decision;
+mod delivery;
+mod event;
+mod lane;
+mod notification;
+mod person;
+
+pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
+pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
+pub use delivery::{Delivery, Status, status_of};
+pub use event::{Event, EventKey};
+pub use lane::{LANES, Lane};
+pub use notification::{Button, Message, Notification, NotificationId};
+pub use person::{People, Person};

@@ -1,0 +1,88 @@
+//! A notification: one message to one person, rendered and on its way.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Lane, Mode, Priority};
+
+/// A notification's id: a UUID of version 7. Travels to Meta and back as `biz_opaque_callback_data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NotificationId(pub Uuid);
+
+impl fmt::Display for NotificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the person reads.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// How it is sent.
+    pub mode: Mode,
+    /// The rendered text, in WhatsApp's formatting; at most 4,096 characters, 1,024 with buttons.
+    pub body: String,
+    /// A small line under the text, at most 60 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer: Option<String>,
+    /// Quick-reply buttons, at most three.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+    /// The Meta template's name, for `Mode::Template` and for `Mode::Auto` outside the window.
+    pub template: String,
+    /// The Meta template's language, such as `en_US`.
+    pub language: String,
+    /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+}
+
+/// A quick-reply button.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Button {
+    /// Comes back when it is pressed; at most 256 characters.
+    pub id: String,
+    /// What it says; at most 20 characters.
+    pub title: String,
+}
+
+/// One message to one person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Notification {
+    /// Its id.
+    pub id: NotificationId,
+    /// The person's username, where the recipient is staff.
+    pub username: Option<String>,
+    /// The recipient's name, as far as known.
+    pub name: Option<String>,
+    /// The recipient's `wa_id` or Meta user id; `None` where the person cannot be reached.
+    pub recipient: Option<String>,
+    /// The number that sends, by Meta's id.
+    pub phone_number_id: String,
+    /// The template, by its name in the catalog.
+    pub template: String,
+    /// Which messages overtake which.
+    pub priority: Priority,
+    /// What the person reads.
+    pub message: Message,
+    /// Why this person gets it, in words.
+    pub reason: String,
+    /// Not before this.
+    pub send_at: Option<Timestamp>,
+    /// Not after this.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Notification {
+    /// The lane in which it waits to be sent: of the sending number and the recipient, so that one
+    /// recipient's messages stay in order.
+    pub fn lane(&self) -> Lane {
+        let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
+        Lane::of(&format!("{}/{to}", self.phone_number_id))
+    }
+}

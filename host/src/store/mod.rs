@@ -1,0 +1,111 @@
+//! All SQL: one file a noun, one function a statement. Nothing else knows the tables.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use rustls_platform_verifier::ConfigVerifierExt;
+use tokio_postgres::{Config, error::SqlState};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+mod migrate;
+
+pub use migrate::migrate;
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection: the database is down, unreachable or refuses us.
+    #[error("reach PostgreSQL: {0}")]
+    Unreachable(String),
+    /// A unique key says that somebody else did it already.
+    #[error("write what was already written: {0}")]
+    Conflict(String),
+    /// Anything else that PostgreSQL says.
+    #[error("run a statement: {0}")]
+    Statement(String),
+    /// A row holds what this version does not understand.
+    #[error("read a row: {0}")]
+    Row(String),
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => StoreError::Conflict(db.to_string()),
+            // Class 57P: the server is shutting down or starting up.
+            Some(db) if db.code().code().starts_with("57P") => StoreError::Unreachable(db.to_string()),
+            Some(db) => StoreError::Statement(format!("{} ({})", db, db.code().code())),
+            None => StoreError::Unreachable(with_causes(&error)),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            other => StoreError::Unreachable(with_causes(&other)),
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// A store over at most `connections` connections, opened as needed.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up on this machine.
+    pub fn new(config: Config, connections: usize) -> Result<Store, StoreError> {
+        let manager =
+            Manager::from_config(config, tls()?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .wait_timeout(Some(Duration::from_secs(10)))
+            .create_timeout(Some(Duration::from_secs(10)))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+        Ok(Store { pool })
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Whether PostgreSQL answers.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.client().await?.batch_execute("SELECT 1").await?;
+        Ok(())
+    }
+}
+
+/// TLS by rustls with the system's roots; used where the connection string asks for it.
+fn tls() -> Result<MakeRustlsConnect, StoreError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // Already installed is as good.
+    let _ = rustls::crypto::CryptoProvider::install_default((*provider).clone());
+    let config = rustls::ClientConfig::with_platform_verifier()
+        .map_err(|error| StoreError::Unreachable(format!("set up TLS: {error}")))?;
+    Ok(MakeRustlsConnect::new(config))
+}
