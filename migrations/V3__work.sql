@@ -7,10 +7,11 @@ CREATE TABLE deferred (
     notification_id uuid NOT NULL,
     due_at          timestamptz NOT NULL,
     attempt         smallint NOT NULL,
-    -- send_at | retry | pair | number | unknown | behind
+    -- send_at | retry | pair | unknown | as_template | behind
     reason          text NOT NULL,
     PRIMARY KEY (lane, seq)
 );
+CREATE INDEX deferred_due_at ON deferred (due_at);
 
 CREATE TABLE host (
     id         uuid PRIMARY KEY,

@@ -11,6 +11,7 @@ pub mod plan;
 
 pub mod catalog;
 
+pub mod lanes;
 pub mod store;
 
 pub mod whatsapp;

@@ -66,6 +66,22 @@ pub enum Priority {
     Bulk,
 }
 
+impl Priority {
+    /// As stored: 0 is the most urgent.
+    pub fn rank(self) -> i16 {
+        self as i16
+    }
+
+    /// From what was stored.
+    pub fn from_rank(rank: i16) -> Priority {
+        match rank {
+            ..=0 => Priority::Urgent,
+            1 => Priority::Normal,
+            2.. => Priority::Bulk,
+        }
+    }
+}
+
 /// How a message is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,9 +7,23 @@ use rustls_platform_verifier::ConfigVerifierExt;
 use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+mod decision;
+mod deferred;
+mod event_read;
+mod lane;
+mod log;
 mod migrate;
+mod notification;
+mod person;
 
+pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
+pub use deferred::{Deferred, WaitingRecipient};
+pub use event_read::LoggedEvent;
+pub use lane::{HeldLane, LEASE};
+pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use migrate::migrate;
+pub use notification::{Due, LoggedNotification};
+pub use person::NewPerson;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

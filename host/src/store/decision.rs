@@ -1,0 +1,285 @@
+//! The decision log, which is routing's cursor too, and the dedupe keys in force.
+
+use std::{collections::HashSet, time::Duration};
+
+use deadpool_postgres::Transaction;
+use futures_util::future::try_join3;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{NOTIFICATION_LOG, Store, StoreError};
+use crate::domain::{Lane, Notification};
+
+/// How long a dedupe key is in force.
+pub const DEDUPE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A row of the decision log.
+#[derive(Clone, Debug)]
+pub struct DecisionRow {
+    /// The event's lane.
+    pub lane: Lane,
+    /// The event's place in its log.
+    pub event_seq: i64,
+    /// From 0: which of the event's decisions.
+    pub ordinal: i16,
+    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate` or `failed`.
+    pub outcome: &'static str,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// `route` or `script`.
+    pub engine: Option<&'static str>,
+    /// `file:line` of the rule.
+    pub rule: Option<String>,
+    /// The catalog's release.
+    pub release: String,
+    /// The decision, as JSON.
+    pub decision: Option<String>,
+    /// What the rule asked and was told, as JSON.
+    pub asked: Option<String>,
+}
+
+/// A notification with its decision; `skipped` says why it will never be sent.
+#[derive(Clone, Debug)]
+pub struct NotificationRow {
+    /// The event's lane.
+    pub event_lane: Lane,
+    /// The event's place in its log.
+    pub event_seq: i64,
+    /// Which of the event's decisions.
+    pub ordinal: i16,
+    /// The notification.
+    pub notification: Notification,
+    /// Why it will never be sent, where that is known already.
+    pub skipped: Option<String>,
+}
+
+/// A dedupe key that a decision wants to use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DedupeClaim {
+    /// The template's name.
+    pub template: String,
+    /// The decision's key.
+    pub key: String,
+    /// The event's lane.
+    pub lane: i16,
+    /// The event's place in its log.
+    pub event_seq: i64,
+}
+
+/// One transaction of routing: claims, then the rows. Dropped without `commit`, it leaves nothing.
+pub struct RoutingTransaction<'a> {
+    transaction: Transaction<'a>,
+}
+
+impl Store {
+    /// How far each of these lanes is routed: the greatest `event_seq` that has a decision, else 0.
+    pub async fn routed_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT l.lane, coalesce((SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane), 0)
+                 FROM unnest($1::smallint[]) AS l (lane)",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes]).await?;
+        rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
+    }
+
+    /// Forgets dedupe keys that are no longer in force.
+    pub async fn forget_dedupe(&self) -> Result<u64, StoreError> {
+        Ok(self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await?)
+    }
+
+    /// Runs `work` in one transaction of routing and commits it.
+    pub async fn route<T>(
+        &self,
+        work: impl AsyncFnOnce(&RoutingTransaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut client = self.client().await?;
+        let routing = RoutingTransaction { transaction: client.transaction().await? };
+        let result = work(&routing).await?;
+        routing.transaction.commit().await?;
+        Ok(result)
+    }
+}
+
+impl RoutingTransaction<'_> {
+    /// Claims dedupe keys and returns those that were free. Of two equal claims pass only the first.
+    pub async fn claim(
+        &self,
+        claims: &[DedupeClaim],
+        now: Timestamp,
+    ) -> Result<HashSet<DedupeClaim>, StoreError> {
+        // Sorted, so that two hosts take the keys in one order and cannot deadlock.
+        let mut claims: Vec<&DedupeClaim> = claims.iter().collect();
+        claims.sort();
+        let templates: Vec<&str> = claims.iter().map(|c| c.template.as_str()).collect();
+        let keys: Vec<&str> = claims.iter().map(|c| c.key.as_str()).collect();
+        let lanes: Vec<i16> = claims.iter().map(|c| c.lane).collect();
+        let seqs: Vec<i64> = claims.iter().map(|c| c.event_seq).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO dedupe (template, key, event_lane, event_seq, expires_at)
+                 SELECT template, key, lane, seq, $5::timestamptz + make_interval(secs => $6)
+                 FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[]) AS c (template, key, lane, seq)
+                 ON CONFLICT (template, key) DO UPDATE
+                 SET event_lane = excluded.event_lane, event_seq = excluded.event_seq,
+                     expires_at = excluded.expires_at
+                 WHERE dedupe.expires_at <= $5
+                 RETURNING template, key, event_lane, event_seq",
+            )
+            .await?;
+        let rows = self
+            .transaction
+            .query(&statement, &[&templates, &keys, &lanes, &seqs, &now, &DEDUPE_WINDOW.as_secs_f64()])
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DedupeClaim {
+                    template: row.try_get(0)?,
+                    key: row.try_get(1)?,
+                    lane: row.try_get(2)?,
+                    event_seq: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Appends decisions and notifications, and the `skipped` rows of those that will never be sent.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where another host has routed one of the events.
+    pub async fn append(
+        &self,
+        decisions: &[DecisionRow],
+        notifications: &[NotificationRow],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        try_join3(
+            self.append_decisions(decisions, now),
+            self.append_notifications(notifications, now),
+            self.append_skipped(notifications, now),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn append_decisions(&self, rows: &[DecisionRow], now: Timestamp) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
+        let seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();
+        let ordinals: Vec<i16> = rows.iter().map(|r| r.ordinal).collect();
+        let outcomes: Vec<&str> = rows.iter().map(|r| r.outcome).collect();
+        let reasons: Vec<Option<&str>> = rows.iter().map(|r| r.reason.as_deref()).collect();
+        let engines: Vec<Option<&str>> = rows.iter().map(|r| r.engine).collect();
+        let rules: Vec<Option<&str>> = rows.iter().map(|r| r.rule.as_deref()).collect();
+        let releases: Vec<&str> = rows.iter().map(|r| r.release.as_str()).collect();
+        let decisions: Vec<Option<&str>> = rows.iter().map(|r| r.decision.as_deref()).collect();
+        let asked: Vec<Option<&str>> = rows.iter().map(|r| r.asked.as_deref()).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO decision (lane, event_seq, ordinal, outcome, reason, engine, rule, release,
+                                       decision, asked, decided_at)
+                 SELECT *, $11::timestamptz
+                 FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[],
+                             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])",
+            )
+            .await?;
+        self.transaction
+            .execute(
+                &statement,
+                &[
+                    &lanes, &seqs, &ordinals, &outcomes, &reasons, &engines, &rules, &releases, &decisions,
+                    &asked, &now,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn append_notifications(&self, rows: &[NotificationRow], now: Timestamp) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut messages = Vec::with_capacity(rows.len());
+        for row in rows {
+            let message = serde_json::to_string(&row.notification.message)
+                .map_err(|error| StoreError::Row(format!("the message as JSON: {error}")))?;
+            messages.push(message);
+        }
+        let n = || rows.iter().map(|row| &row.notification);
+        let lanes: Vec<i16> = n().map(|n| n.lane().0).collect();
+        let ids: Vec<Uuid> = n().map(|n| n.id.0).collect();
+        let event_lanes: Vec<i16> = rows.iter().map(|r| r.event_lane.0).collect();
+        let event_seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();
+        let ordinals: Vec<i16> = rows.iter().map(|r| r.ordinal).collect();
+        let usernames: Vec<Option<&str>> = n().map(|n| n.username.as_deref()).collect();
+        let names: Vec<Option<&str>> = n().map(|n| n.name.as_deref()).collect();
+        let recipients: Vec<Option<&str>> = n().map(|n| n.recipient.as_deref()).collect();
+        let senders: Vec<&str> = n().map(|n| n.phone_number_id.as_str()).collect();
+        let templates: Vec<&str> = n().map(|n| n.template.as_str()).collect();
+        let priorities: Vec<i16> = n().map(|n| n.priority.rank()).collect();
+        let reasons: Vec<&str> = n().map(|n| n.reason.as_str()).collect();
+        let send_ats: Vec<Option<Timestamp>> = n().map(|n| n.send_at).collect();
+        let expires_ats: Vec<Option<Timestamp>> = n().map(|n| n.expires_at).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+                 INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, name, recipient,
+                     phone_number_id, template, priority, message, reason, send_at, expires_at, created_at)
+                 SELECT n.*, $17::timestamptz
+                 FROM held, unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::smallint[],
+                     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
+                     $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[]) AS n",
+            )
+            .await?;
+        self.transaction
+            .execute(
+                &statement,
+                &[
+                    &NOTIFICATION_LOG,
+                    &lanes,
+                    &ids,
+                    &event_lanes,
+                    &event_seqs,
+                    &ordinals,
+                    &usernames,
+                    &names,
+                    &recipients,
+                    &senders,
+                    &templates,
+                    &priorities,
+                    &messages,
+                    &reasons,
+                    &send_ats,
+                    &expires_ats,
+                    &now,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn append_skipped(&self, rows: &[NotificationRow], now: Timestamp) -> Result<(), StoreError> {
+        let skipped =
+            || rows.iter().filter_map(|r| r.skipped.as_deref().map(|why| (r.notification.id.0, why)));
+        let ids: Vec<Uuid> = skipped().map(|(id, _)| id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let details: Vec<&str> = skipped().map(|(_, why)| why).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO delivery (notification_id, attempt, status, at, detail)
+                 SELECT id, 0, 'skipped', $3::timestamptz, detail
+                 FROM unnest($1::uuid[], $2::text[]) AS s (id, detail)",
+            )
+            .await?;
+        self.transaction.execute(&statement, &[&ids, &details, &now]).await?;
+        Ok(())
+    }
+}

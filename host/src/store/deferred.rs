@@ -1,0 +1,143 @@
+//! What waits: rows that come and go.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{Lane, NotificationId};
+
+/// A notification that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deferred {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its place in the notification log.
+    pub seq: i64,
+    /// Which.
+    pub notification_id: NotificationId,
+    /// Until when.
+    pub due_at: Timestamp,
+    /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
+    pub attempt: i16,
+    /// Why: `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
+    pub reason: &'static str,
+}
+
+/// A recipient whose messages wait.
+#[derive(Clone, Debug)]
+pub struct WaitingRecipient {
+    /// The `wa_id` or user id.
+    pub recipient: String,
+    /// When the last of them is due.
+    pub due_at: Timestamp,
+}
+
+impl Store {
+    /// Lets notifications wait, or wait longer.
+    pub async fn defer(&self, rows: &[Deferred]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
+        let seqs: Vec<i64> = rows.iter().map(|r| r.seq).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
+        let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
+        let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
+        let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+                 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::timestamptz[],
+                                      $5::smallint[], $6::text[])
+                 ON CONFLICT (lane, seq) DO UPDATE
+                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason",
+            )
+            .await?;
+        client.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &reasons]).await?;
+        Ok(())
+    }
+
+    /// Lets a notification wait that failed after Meta had taken it; nothing where it waits already.
+    pub async fn defer_by_id(
+        &self,
+        notification_id: NotificationId,
+        due_at: Timestamp,
+        attempt: i16,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+                 SELECT lane, seq, id, $2, $3, $4 FROM notification WHERE id = $1
+                 ON CONFLICT (lane, seq) DO NOTHING",
+            )
+            .await?;
+        client.execute(&statement, &[&notification_id.0, &due_at, &attempt, &reason]).await?;
+        Ok(())
+    }
+
+    /// Ends the waiting of notifications that need no attempt any more.
+    pub async fn undefer(&self, places: &[(Lane, i64)]) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[]) AS d (lane, seq)
+                 WHERE deferred.lane = d.lane AND deferred.seq = d.seq",
+            )
+            .await?;
+        client.execute(&statement, &[&lanes, &seqs]).await?;
+        Ok(())
+    }
+
+    /// The recipients whose messages wait in these lanes, but for messages that only wait for their time.
+    pub async fn waiting_recipients(&self, lanes: &[Lane]) -> Result<Vec<WaitingRecipient>, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT n.recipient, max(d.due_at)
+                 FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
+                 WHERE d.lane = ANY($1) AND d.reason <> 'send_at' AND n.recipient IS NOT NULL
+                 GROUP BY n.recipient",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes]).await?;
+        rows.iter()
+            .map(|row| Ok(WaitingRecipient { recipient: row.try_get(0)?, due_at: row.try_get(1)? }))
+            .collect()
+    }
+
+    /// Claims the right to send: appends one intent an attempt, and ends the waiting of those that waited.
+    /// Returns which intents are ours; the others were made already, by whoever held the lane before.
+    pub async fn intend(
+        &self,
+        intents: &[(Lane, i64, NotificationId, i16)],
+        now: Timestamp,
+    ) -> Result<Vec<(NotificationId, i16)>, StoreError> {
+        let lanes: Vec<i16> = intents.iter().map(|i| i.0.0).collect();
+        let seqs: Vec<i64> = intents.iter().map(|i| i.1).collect();
+        let ids: Vec<Uuid> = intents.iter().map(|i| i.2.0).collect();
+        let attempts: Vec<i16> = intents.iter().map(|i| i.3).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "WITH i AS MATERIALIZED (
+                     SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
+                         AS i (lane, seq, notification_id, attempt)
+                 ), waited AS (
+                     DELETE FROM deferred USING i WHERE deferred.lane = i.lane AND deferred.seq = i.seq
+                 )
+                 INSERT INTO delivery (notification_id, attempt, status, at)
+                 SELECT notification_id, attempt, 'sending', $5 FROM i
+                 ON CONFLICT DO NOTHING
+                 RETURNING notification_id, attempt",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &now]).await?;
+        rows.iter().map(|row| Ok((NotificationId(row.try_get::<_, Uuid>(0)?), row.try_get(1)?))).collect()
+    }
+}

@@ -1,0 +1,110 @@
+//! Leases of lanes: which host reads which lane, until when, and how far it got.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{LANES, Lane};
+
+/// How long a lease lasts without renewal.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// A lane that this host holds, and up to which `seq` its notifications are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldLane {
+    /// Which.
+    pub lane: Lane,
+    /// Every notification of the lane up to here has an outcome or waits in `deferred`.
+    pub checkpoint: i64,
+}
+
+impl Store {
+    /// Says that this host lives, and forgets hosts that have not for an hour.
+    pub async fn host_seen(&self, host: Uuid, name: &str) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "WITH gone AS (DELETE FROM host WHERE seen_at < now() - interval '1 hour')
+                 INSERT INTO host (id, name) VALUES ($1, $2)
+                 ON CONFLICT (id) DO UPDATE SET seen_at = now()",
+            )
+            .await?;
+        client.execute(&statement, &[&host, &name]).await?;
+        Ok(())
+    }
+
+    /// How many hosts live now.
+    pub async fn hosts_alive(&self) -> Result<usize, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached("SELECT count(*) FROM host WHERE seen_at > now() - make_interval(secs => $1)")
+            .await?;
+        let count: i64 = client.query_one(&statement, &[&LEASE.as_secs_f64()]).await?.try_get(0)?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Renews this host's leases and returns the lanes that are still its own.
+    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<Lane>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE lane SET deadline = now() + make_interval(secs => $2)
+                 WHERE owner = $1 RETURNING lane",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64()]).await?;
+        rows.iter().map(|row| Ok(Lane(row.try_get(0)?))).collect()
+    }
+
+    /// Takes up to `count` lanes that nobody holds.
+    pub async fn take_lanes(&self, host: Uuid, count: usize) -> Result<Vec<HeldLane>, StoreError> {
+        let count = i64::try_from(count).unwrap_or(i64::from(LANES));
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE lane SET owner = $1, deadline = now() + make_interval(secs => $2)
+                 WHERE lane IN (SELECT lane FROM lane WHERE owner IS NULL OR deadline < now()
+                                ORDER BY lane LIMIT $3 FOR UPDATE SKIP LOCKED)
+                 RETURNING lane, checkpoint",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64(), &count]).await?;
+        rows.iter()
+            .map(|row| Ok(HeldLane { lane: Lane(row.try_get(0)?), checkpoint: row.try_get(1)? }))
+            .collect()
+    }
+
+    /// Gives lanes back.
+    pub async fn release_lanes(&self, host: Uuid, lanes: &[Lane]) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let client = self.client().await?;
+        let statement =
+            client.prepare_cached("UPDATE lane SET owner = NULL WHERE owner = $1 AND lane = ANY($2)").await?;
+        client.execute(&statement, &[&host, &lanes]).await?;
+        Ok(())
+    }
+
+    /// Takes the host off the list of the living.
+    pub async fn host_gone(&self, host: Uuid) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        client.execute("DELETE FROM host WHERE id = $1", &[&host]).await?;
+        Ok(())
+    }
+
+    /// Moves checkpoints forward, of lanes that are still this host's.
+    pub async fn checkpoint(&self, host: Uuid, held: &[HeldLane]) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = held.iter().map(|held| held.lane.0).collect();
+        let seqs: Vec<i64> = held.iter().map(|held| held.checkpoint).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE lane SET checkpoint = c.seq
+                 FROM unnest($2::smallint[], $3::bigint[]) AS c (lane, seq)
+                 WHERE lane.lane = c.lane AND lane.owner = $1 AND lane.checkpoint < c.seq",
+            )
+            .await?;
+        client.execute(&statement, &[&host, &lanes, &seqs]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! What the logs have in common: their locks, and the wake-up across hosts.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio_postgres::{AsyncMessage, Config};
+
+use super::{Store, StoreError};
+
+/// The advisory lock of the event log. Each append takes it first, in the same statement, so that a
+/// smaller `seq` never becomes visible after a larger one.
+pub const EVENT_LOG: i64 = 0x686f_6f6b_0001;
+
+/// The advisory lock of the notification log.
+pub const NOTIFICATION_LOG: i64 = 0x686f_6f6b_0002;
+
+const RECONNECT: Duration = Duration::from_secs(2);
+
+impl Store {
+    /// Tells the other hosts that a log has grown. Outside of any append's transaction: inside,
+    /// NOTIFY would serialise the commits.
+    ///
+    /// # Errors
+    /// Where PostgreSQL cannot be reached; the others' polls are the net.
+    pub async fn notify(&self) -> Result<(), StoreError> {
+        self.client().await?.batch_execute("NOTIFY hookswitch").await?;
+        Ok(())
+    }
+}
+
+/// Calls `grown` whenever another host says that a log has grown, and after each reconnection. Never ends;
+/// drop the future to stop. Where a pooler swallows LISTEN nothing is heard, and the polls are the net.
+pub async fn listen(config: Config, grown: impl Fn()) {
+    loop {
+        if let Err(error) = listen_once(&config, &grown).await {
+            tracing::debug!(%error, "stopped listening for other hosts");
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+async fn listen_once(config: &Config, grown: &impl Fn()) -> Result<(), StoreError> {
+    let (client, mut connection) = config.connect(super::tls()?).await?;
+    let mut messages = std::pin::pin!(stream::poll_fn(move |cx| connection.poll_message(cx)));
+    // The connection must be polled for the statement to get its answer.
+    let mut listening = std::pin::pin!(async {
+        let done = client.batch_execute("LISTEN hookswitch").await;
+        grown();
+        done
+    });
+    let mut ready = false;
+    loop {
+        tokio::select! {
+            done = &mut listening, if !ready => { done?; ready = true; }
+            message = messages.next() => match message {
+                Some(Ok(AsyncMessage::Notification(_))) => grown(),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => return Ok(()),
+            }
+        }
+    }
+}

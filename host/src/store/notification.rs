@@ -1,0 +1,129 @@
+//! Reading the notification log, as dispatch does.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{Contact, Lane, Notification, NotificationId, Priority};
+
+/// A notification, its place in the log, and what dispatch must know of its recipient.
+#[derive(Clone, Debug)]
+pub struct LoggedNotification {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its place.
+    pub seq: i64,
+    /// The notification.
+    pub notification: Notification,
+    /// When the recipient's 24-hour window closes; `None` where they never wrote.
+    pub window_until: Option<Timestamp>,
+}
+
+/// What is due: a notification that waited in `deferred`.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Which.
+    pub logged: LoggedNotification,
+    /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
+    pub attempt: i16,
+    /// Why it waited.
+    pub reason: String,
+}
+
+impl Store {
+    /// At most `limit` notifications after the lanes' cursors, in the order of the log.
+    pub async fn notifications_after(
+        &self,
+        cursors: &[(Lane, i64)],
+        limit: usize,
+    ) -> Result<Vec<LoggedNotification>, StoreError> {
+        let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
+                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
+                        coalesce(w.last_inbound_at, u.last_inbound_at)
+                 FROM (
+                     SELECT l.*
+                     FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
+                     CROSS JOIN LATERAL (
+                         SELECT * FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq
+                         ORDER BY notification.seq LIMIT $3
+                     ) l
+                     ORDER BY l.seq LIMIT $3
+                 ) n
+                 LEFT JOIN contact w ON w.wa_id = n.recipient
+                 LEFT JOIN contact u ON u.user_id = n.recipient
+                 ORDER BY n.seq",
+            )
+            .await?;
+        client.query(&statement, &[&lanes, &seqs, &limit]).await?.iter().map(logged).collect()
+    }
+
+    /// The end of each of these lanes in the notification log.
+    pub async fn notified_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT l.lane, coalesce((SELECT max(seq) FROM notification n WHERE n.lane = l.lane), 0)
+                 FROM unnest($1::smallint[]) AS l (lane)",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes]).await?;
+        rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
+    }
+
+    /// At most `limit` of what is due in these lanes, in the order of the log.
+    pub async fn due(&self, lanes: &[Lane], now: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
+                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
+                        coalesce(w.last_inbound_at, u.last_inbound_at), d.attempt, d.reason
+                 FROM (
+                     SELECT lane, seq, attempt, reason FROM deferred
+                     WHERE due_at <= $2 AND lane = ANY($1) ORDER BY due_at, seq LIMIT $3
+                 ) d
+                 JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
+                 LEFT JOIN contact w ON w.wa_id = n.recipient
+                 LEFT JOIN contact u ON u.user_id = n.recipient
+                 ORDER BY n.seq",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes, &now, &limit]).await?;
+        rows.iter()
+            .map(|row| Ok(Due { logged: logged(row)?, attempt: row.try_get(14)?, reason: row.try_get(15)? }))
+            .collect()
+    }
+}
+
+fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
+    let contact = Contact { wa_id: None, user_id: None, name: None, last_inbound_at: row.try_get(13)? };
+    Ok(LoggedNotification {
+        lane: Lane(row.try_get(0)?),
+        seq: row.try_get(1)?,
+        notification: Notification {
+            id: NotificationId(row.try_get::<_, Uuid>(2)?),
+            username: row.try_get(3)?,
+            name: row.try_get(4)?,
+            recipient: row.try_get(5)?,
+            phone_number_id: row.try_get(6)?,
+            template: row.try_get(7)?,
+            priority: Priority::from_rank(row.try_get(8)?),
+            message: serde_json::from_str(row.try_get(9)?)
+                .map_err(|error| StoreError::Row(format!("the message of a notification: {error}")))?,
+            reason: row.try_get(10)?,
+            send_at: row.try_get(11)?,
+            expires_at: row.try_get(12)?,
+        },
+        window_until: contact.window_until(),
+    })
+}
