@@ -53,31 +53,20 @@ pub struct RulesConfig {
     pub rules: PathBuf,
 }
 
-/// The WhatsApp Cloud API.
-#[derive(Args, Clone, Debug)]
+/// The WhatsApp Cloud API, checked.
+#[derive(Clone, Debug)]
 pub struct WhatsappConfig {
-    /// The Cloud API's address, with its version.
-    #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
+    /// The Cloud API's address, with its version and without a slash at the end.
     pub whatsapp_api_url: String,
-
     /// The sending number, by Meta's id.
-    #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID")]
     pub whatsapp_phone_number_id: String,
-
     /// The access token.
-    #[arg(long, env = "WHATSAPP_ACCESS_TOKEN", hide_env_values = true)]
     pub whatsapp_access_token: Secret,
-
     /// The app's secret, with which Meta signs webhooks.
-    #[arg(long, env = "WHATSAPP_APP_SECRET", hide_env_values = true)]
     pub whatsapp_app_secret: Secret,
-
     /// The token that Meta shows when it verifies the webhook's address.
-    #[arg(long, env = "WHATSAPP_VERIFY_TOKEN", hide_env_values = true)]
     pub whatsapp_verify_token: Secret,
-
-    /// Messages per second that the number may send; Meta's default is 80, its upgrade 1,000.
-    #[arg(long, env = "WHATSAPP_MESSAGES_PER_SECOND", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Messages per second that the number may send.
     pub whatsapp_messages_per_second: u32,
 }
 
@@ -103,26 +92,159 @@ pub struct LogConfig {
     pub log_format: LogFormat,
 }
 
-/// All that `serve` needs.
+/// All that `serve` needs, as given. Texts, so that everything wrong is told at once.
 #[derive(Args, Clone, Debug)]
-pub struct Config {
+pub struct ServeArgs {
     /// Where to listen for events and webhooks.
     #[arg(long, env = "HOOKSWITCH_LISTEN", default_value = "127.0.0.1:8420")]
+    listen: String,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+
+    #[command(flatten)]
+    rules: RulesConfig,
+
+    /// The Cloud API's address, with its version.
+    #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
+    whatsapp_api_url: String,
+
+    /// The sending number, by Meta's id (digits, not the number itself).
+    #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID", default_value = "", hide_default_value = true)]
+    whatsapp_phone_number_id: String,
+
+    /// The access token.
+    #[arg(
+        long,
+        env = "WHATSAPP_ACCESS_TOKEN",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    whatsapp_access_token: Secret,
+
+    /// The app's secret, with which Meta signs webhooks.
+    #[arg(
+        long,
+        env = "WHATSAPP_APP_SECRET",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    whatsapp_app_secret: Secret,
+
+    /// The token that Meta shows when it verifies the webhook's address: any text of your own.
+    #[arg(
+        long,
+        env = "WHATSAPP_VERIFY_TOKEN",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    whatsapp_verify_token: Secret,
+
+    /// Messages per second that the number may send; Meta's default is 80, its upgrade 1,000.
+    #[arg(long, env = "WHATSAPP_MESSAGES_PER_SECOND", default_value = "80")]
+    whatsapp_messages_per_second: String,
+
+    #[command(flatten)]
+    logs: LogConfig,
+}
+
+/// All that `serve` needs, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen for events and webhooks.
     pub listen: SocketAddr,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
+    /// Where the data is.
     pub database: DatabaseConfig,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
+    /// Where the rules are.
     pub rules: RulesConfig,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
+    /// The Cloud API.
     pub whatsapp: WhatsappConfig,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
+    /// What is logged.
     pub logs: LogConfig,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("start with these settings:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl TryFrom<ServeArgs> for Config {
+    type Error = ConfigErrors;
+
+    fn try_from(args: ServeArgs) -> Result<Config, ConfigErrors> {
+        let mut wrong = Vec::new();
+        let listen = args.listen.parse::<SocketAddr>().unwrap_or_else(|_| {
+            wrong.push(format!(
+                "--listen (HOOKSWITCH_LISTEN): expected an address and a port such as 127.0.0.1:8420, got {:?}",
+                args.listen
+            ));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        });
+        let url = args.whatsapp_api_url.trim_end_matches('/').to_owned();
+        if !reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
+            wrong.push(format!(
+                "--whatsapp-api-url (WHATSAPP_API_URL): expected an address such as \
+                 https://graph.facebook.com/v25.0, got {url:?}"
+            ));
+        }
+        let id = args.whatsapp_phone_number_id;
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_digit()) {
+            wrong.push(format!(
+                "--whatsapp-phone-number-id (WHATSAPP_PHONE_NUMBER_ID): expected the digits of Meta's id of the \
+                 sending number (WhatsApp Manager, API setup), got {id:?}"
+            ));
+        }
+        for (secret, flag, variable) in [
+            (&args.whatsapp_access_token, "--whatsapp-access-token", "WHATSAPP_ACCESS_TOKEN"),
+            (&args.whatsapp_app_secret, "--whatsapp-app-secret", "WHATSAPP_APP_SECRET"),
+            (&args.whatsapp_verify_token, "--whatsapp-verify-token", "WHATSAPP_VERIFY_TOKEN"),
+        ] {
+            if secret.expose().trim().is_empty() {
+                wrong.push(format!("{flag} ({variable}): missing"));
+            } else if secret.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
+                wrong.push(format!("{flag} ({variable}): holds a character that no token has"));
+            }
+        }
+        let rate = args.whatsapp_messages_per_second.parse().ok().filter(|rate| (1..=1_000_000).contains(rate));
+        if rate.is_none() {
+            wrong.push(format!(
+                "--whatsapp-messages-per-second (WHATSAPP_MESSAGES_PER_SECOND): expected a whole number from 1 \
+                 to 1000000, got {:?}",
+                args.whatsapp_messages_per_second
+            ));
+        }
+        if let Some(url) = &args.database.database_url
+            && let Err(error) = url.expose().parse::<tokio_postgres::Config>()
+        {
+            wrong.push(format!(
+                "--database-url (DATABASE_URL): expected postgresql://USER:PASSWORD@HOST/DATABASE: {error}"
+            ));
+        }
+        if !args.rules.rules.is_dir() {
+            wrong.push(format!(
+                "--rules (HOOKSWITCH_RULES): there is no folder {}; name the one with your rules",
+                args.rules.rules.display()
+            ));
+        }
+        if !wrong.is_empty() {
+            return Err(ConfigErrors(wrong));
+        }
+        Ok(Config {
+            listen,
+            database: args.database,
+            rules: args.rules,
+            whatsapp: WhatsappConfig {
+                whatsapp_api_url: url,
+                whatsapp_phone_number_id: id,
+                whatsapp_access_token: args.whatsapp_access_token,
+                whatsapp_app_secret: args.whatsapp_app_secret,
+                whatsapp_verify_token: args.whatsapp_verify_token,
+                whatsapp_messages_per_second: rate.unwrap_or(80),
+            },
+            logs: args.logs,
+        })
+    }
 }

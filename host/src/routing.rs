@@ -1,1 +1,278 @@
-//! (being built)
+//! Reads the event log in order, decides, plans, and appends decisions and notifications in one
+//! transaction. The decision log is the cursor: an event routed twice breaks its key and undoes itself.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::{interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::{Catalog, CatalogPorts, Live},
+    decide::decide,
+    domain::{Engine, Lane, Outcome, People, Verdict},
+    lanes::Leases,
+    plan::{Names, Planned, named, plan},
+    store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, Store, StoreError},
+};
+
+/// So many events at most are routed in one transaction.
+const BATCH: usize = 500;
+const POLL: Duration = Duration::from_millis(1_000);
+const POLL_JITTER_MS: u64 = 300;
+const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
+const FORGET_DEDUPE: Duration = Duration::from_secs(600);
+
+/// Routes what the event log says.
+pub struct Routing {
+    /// The database.
+    pub store: Store,
+    /// The rules.
+    pub catalog: Arc<Live>,
+    /// The lanes that this host holds.
+    pub leases: watch::Receiver<Leases>,
+    /// Rung when the event log has grown.
+    pub wake: Arc<Notify>,
+    /// Called when the notification log has grown.
+    pub notified: Arc<dyn Fn() + Send + Sync>,
+    /// The number that sends.
+    pub phone_number_id: String,
+}
+
+/// An event with what its rules say, before people are looked up.
+struct Decided {
+    logged: LoggedEvent,
+    verdicts: Vec<Verdict>,
+}
+
+impl Routing {
+    /// Routes until `stop`; what is under way is finished.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let jitter = Duration::from_millis(rand::random_range(0..POLL_JITTER_MS));
+        let mut poll = interval(POLL + jitter);
+        let mut forget = interval(FORGET_DEDUPE);
+        let mut cursors: HashMap<Lane, (u64, i64)> = HashMap::new();
+        while !stop.is_cancelled() {
+            match self.step(&mut cursors).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "failed to route; reading the cursors anew");
+                    cursors.clear();
+                    sleep(AFTER_AN_ERROR).await;
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                Ok(()) = self.leases.changed() => {}
+                _ = poll.tick() => {}
+                _ = forget.tick() => {
+                    if let Err(error) = self.store.forget_dedupe().await {
+                        tracing::debug!(%error, "failed to forget dedupe keys");
+                    }
+                }
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Routes one batch; tells whether there may be more.
+    async fn step(&self, cursors: &mut HashMap<Lane, (u64, i64)>) -> Result<bool, StoreError> {
+        let leases = self.leases.borrow().clone();
+        if !leases.until.is_some_and(|until| tokio::time::Instant::now() < until) {
+            return Ok(false);
+        }
+        cursors.retain(|lane, (term, _)| leases.lanes.get(lane).is_some_and(|held| held.number == *term));
+        let new: Vec<Lane> = leases.lanes.keys().filter(|lane| !cursors.contains_key(lane)).copied().collect();
+        if !new.is_empty() {
+            for (lane, seq) in self.store.routed_until(&new).await? {
+                cursors.insert(lane, (leases.lanes[&lane].number, seq));
+            }
+        }
+        let places: Vec<_> = cursors.iter().map(|(lane, (_, seq))| (*lane, *seq)).collect();
+        let events = self.store.events_after(&places, BATCH).await?;
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let more = events.len() == BATCH;
+        let ends: Vec<(Lane, i64)> = events.iter().map(|logged| (logged.lane, logged.seq)).collect();
+        match self.route(events.clone()).await {
+            // PostgreSQL refuses a row: find the event whose it is, and go on without it.
+            Err(StoreError::Statement(_)) => self.route_one_by_one(events).await?,
+            routed => routed?,
+        }
+        for (lane, seq) in ends {
+            cursors.entry(lane).and_modify(|(_, cursor)| *cursor = seq);
+        }
+        (self.notified)();
+        Ok(more)
+    }
+
+    async fn route(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
+        let catalog = self.catalog.current();
+        let now = Timestamp::now();
+        let decided = {
+            let catalog = catalog.clone();
+            blocking(move || decide_all(&catalog, events, now)).await?
+        };
+        let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
+        let phone_number_id = self.phone_number_id.clone();
+        let (decisions, notifications, claims) =
+            blocking(move || rows(&catalog, &phone_number_id, &decided, &people, now)).await?;
+        self.store
+            .route(async |transaction| {
+                let (decisions, notifications) = if claims.is_empty() {
+                    (decisions, notifications)
+                } else {
+                    let free = transaction.claim(&first_of_each(&claims), now).await?;
+                    without_duplicates(decisions, notifications, &claims, &free)
+                };
+                transaction.append(&decisions, &notifications, now).await
+            })
+            .await
+    }
+
+    async fn route_one_by_one(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
+        for logged in events {
+            let (lane, event_seq) = (logged.lane, logged.seq);
+            let error = match self.route(vec![logged]).await {
+                Err(StoreError::Statement(error)) => error,
+                routed => {
+                    routed?;
+                    continue;
+                }
+            };
+            let failed = DecisionRow {
+                lane,
+                event_seq,
+                ordinal: 0,
+                outcome: "failed",
+                reason: Some(format!("write what the rules decided: {error}")),
+                engine: None,
+                rule: None,
+                release: self.catalog.current().release.clone(),
+                decision: None,
+                asked: None,
+            };
+            let now = Timestamp::now();
+            self.store.route(async |transaction| transaction.append(&[failed], &[], now).await).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up(&self, names: Names) -> Result<People, StoreError> {
+        let mut people = People::default();
+        if !names.groups.is_empty() {
+            self.store.group_members(&names.groups, &mut people).await?;
+        }
+        if !names.users.is_empty() {
+            self.store.users(&names.users, &mut people).await?;
+        }
+        if !names.contacts.is_empty() {
+            people.contacts = self.store.contacts(&names.contacts).await?;
+        }
+        Ok(people)
+    }
+}
+
+/// Rules run beside the async threads: a slow one delays its batch, and nobody else.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    spawn_blocking(work).await.map_err(|error| StoreError::Row(format!("route a batch: {error}")))
+}
+
+fn decide_all(catalog: &Catalog, events: Vec<LoggedEvent>, now: Timestamp) -> Vec<Decided> {
+    let ports = CatalogPorts::new(catalog, now);
+    events
+        .into_iter()
+        .map(|logged| Decided { verdicts: decide(&catalog.routes, &logged.event, &ports), logged })
+        .collect()
+}
+
+/// What a batch appends; beside each claim of a dedupe key, the decision's place among the rows.
+type Rows = (Vec<DecisionRow>, Vec<NotificationRow>, Vec<(usize, DedupeClaim)>);
+
+fn rows(catalog: &Catalog, phone_number_id: &str, decided: &[Decided], people: &People, now: Timestamp) -> Rows {
+    let mut decisions = Vec::new();
+    let mut notifications = Vec::new();
+    let mut claims = Vec::new();
+    for Decided { logged, verdicts } in decided {
+        for (ordinal, verdict) in (0i16..).zip(verdicts) {
+            let Planned { outcome, reason, notifications: planned } =
+                plan(&catalog.templates, phone_number_id, &logged.event, verdict, people, now);
+            let decision = match &verdict.outcome {
+                Outcome::Notify(decision) => Some(decision),
+                _ => None,
+            };
+            if let Some(key) = decision.and_then(|decision| decision.dedupe_key.clone())
+                && outcome == "notify"
+            {
+                let template = decision.map(|decision| decision.template.clone()).unwrap_or_default();
+                let claim = DedupeClaim { template, key, lane: logged.lane.0, event_seq: logged.seq };
+                claims.push((decisions.len(), claim));
+            }
+            decisions.push(DecisionRow {
+                lane: logged.lane,
+                event_seq: logged.seq,
+                ordinal,
+                outcome,
+                reason,
+                engine: verdict.rule.as_ref().map(|rule| match rule.engine {
+                    Engine::Route => "route",
+                    Engine::Script => "script",
+                }),
+                rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
+                release: catalog.release.clone(),
+                decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),
+                asked: (!verdict.asked.is_empty()).then(|| serde_json::to_string(&verdict.asked).ok()).flatten(),
+            });
+            notifications.extend(planned.into_iter().map(|planned| NotificationRow {
+                event_lane: logged.lane,
+                event_seq: logged.seq,
+                ordinal,
+                notification: planned.notification,
+                skipped: planned.skipped,
+            }));
+        }
+    }
+    (decisions, notifications, claims)
+}
+
+/// Of equal keys in one batch the first claims.
+fn first_of_each(claims: &[(usize, DedupeClaim)]) -> Vec<DedupeClaim> {
+    let mut seen = HashSet::new();
+    claims.iter().filter(|(_, c)| seen.insert((&c.template, &c.key))).map(|(_, c)| c.clone()).collect()
+}
+
+/// Decisions whose key was taken become duplicates, and tell nobody.
+fn without_duplicates(
+    mut decisions: Vec<DecisionRow>,
+    mut notifications: Vec<NotificationRow>,
+    claims: &[(usize, DedupeClaim)],
+    free: &HashSet<DedupeClaim>,
+) -> (Vec<DecisionRow>, Vec<NotificationRow>) {
+    let mut used = HashSet::new();
+    let mut duplicates = HashSet::new();
+    for (place, claim) in claims {
+        if free.contains(claim) && used.insert(claim) {
+            continue;
+        }
+        let row = &mut decisions[*place];
+        row.outcome = "duplicate";
+        row.reason = Some(format!(
+            "the key {:?} was used for the template {} in the last 24 hours",
+            claim.key, claim.template
+        ));
+        duplicates.insert((row.lane, row.event_seq, row.ordinal));
+    }
+    notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
+    (decisions, notifications)
+}

@@ -1,10 +1,14 @@
 //! What waits: rows that come and go.
 
+use std::collections::HashSet;
+
+use deadpool_postgres::Transaction;
+use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Lane, NotificationId};
+use crate::domain::{Delivery, Lane, NotificationId};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +27,19 @@ pub struct Deferred {
     pub reason: &'static str,
 }
 
+/// That an attempt is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Intent {
+    /// The notification's lane.
+    pub lane: Lane,
+    /// Its place in the notification log.
+    pub seq: i64,
+    /// Which.
+    pub notification_id: NotificationId,
+    /// From 1.
+    pub attempt: i16,
+}
+
 /// A recipient whose messages wait.
 #[derive(Clone, Debug)]
 pub struct WaitingRecipient {
@@ -33,31 +50,6 @@ pub struct WaitingRecipient {
 }
 
 impl Store {
-    /// Lets notifications wait, or wait longer.
-    pub async fn defer(&self, rows: &[Deferred]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
-        let seqs: Vec<i64> = rows.iter().map(|r| r.seq).collect();
-        let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
-        let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
-        let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
-        let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
-                 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::timestamptz[],
-                                      $5::smallint[], $6::text[])
-                 ON CONFLICT (lane, seq) DO UPDATE
-                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason",
-            )
-            .await?;
-        client.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &reasons]).await?;
-        Ok(())
-    }
-
     /// Lets a notification wait that failed after Meta had taken it; nothing where it waits already.
     pub async fn defer_by_id(
         &self,
@@ -75,21 +67,6 @@ impl Store {
             )
             .await?;
         client.execute(&statement, &[&notification_id.0, &due_at, &attempt, &reason]).await?;
-        Ok(())
-    }
-
-    /// Ends the waiting of notifications that need no attempt any more.
-    pub async fn undefer(&self, places: &[(Lane, i64)]) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
-        let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[]) AS d (lane, seq)
-                 WHERE deferred.lane = d.lane AND deferred.seq = d.seq",
-            )
-            .await?;
-        client.execute(&statement, &[&lanes, &seqs]).await?;
         Ok(())
     }
 
@@ -111,17 +88,19 @@ impl Store {
             .collect()
     }
 
-    /// Claims the right to send: appends one intent an attempt, and ends the waiting of those that waited.
+    /// Claims the right to send: appends one intent an attempt. What waited until now becomes `unknown`
+    /// until its outcome is written, so that a crash in between leaves it waiting.
     /// Returns which intents are ours; the others were made already, by whoever held the lane before.
     pub async fn intend(
         &self,
-        intents: &[(Lane, i64, NotificationId, i16)],
+        intents: &[Intent],
         now: Timestamp,
-    ) -> Result<Vec<(NotificationId, i16)>, StoreError> {
-        let lanes: Vec<i16> = intents.iter().map(|i| i.0.0).collect();
-        let seqs: Vec<i64> = intents.iter().map(|i| i.1).collect();
-        let ids: Vec<Uuid> = intents.iter().map(|i| i.2.0).collect();
-        let attempts: Vec<i16> = intents.iter().map(|i| i.3).collect();
+        unknown_until: Timestamp,
+    ) -> Result<HashSet<NotificationId>, StoreError> {
+        let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
+        let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
+        let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
+        let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -129,15 +108,135 @@ impl Store {
                      SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
                          AS i (lane, seq, notification_id, attempt)
                  ), waited AS (
-                     DELETE FROM deferred USING i WHERE deferred.lane = i.lane AND deferred.seq = i.seq
+                     UPDATE deferred SET reason = 'unknown', due_at = $6, attempt = i.attempt
+                     FROM i WHERE deferred.lane = i.lane AND deferred.seq = i.seq
                  )
                  INSERT INTO delivery (notification_id, attempt, status, at)
                  SELECT notification_id, attempt, 'sending', $5 FROM i
                  ON CONFLICT DO NOTHING
-                 RETURNING notification_id, attempt",
+                 RETURNING notification_id",
             )
             .await?;
-        let rows = client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &now]).await?;
-        rows.iter().map(|row| Ok((NotificationId(row.try_get::<_, Uuid>(0)?), row.try_get(1)?))).collect()
+        let rows = client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &now, &unknown_until]).await?;
+        rows.iter().map(|row| Ok(NotificationId(row.try_get::<_, Uuid>(0)?))).collect()
     }
+
+    /// Which of these places in the log wait here.
+    pub async fn deferred_places(&self, places: &[(Lane, i64)]) -> Result<HashSet<(Lane, i64)>, StoreError> {
+        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT lane, seq FROM deferred JOIN unnest($1::smallint[], $2::bigint[]) AS p (lane, seq)
+                 USING (lane, seq)",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes, &seqs]).await?;
+        rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
+    }
+
+    /// What waits behind these recipients' earlier messages is due now.
+    pub async fn hasten(
+        &self,
+        lanes: &[Lane],
+        recipients: &[String],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE deferred SET due_at = $3
+                 FROM notification n
+                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.lane = ANY($1)
+                     AND deferred.reason = 'behind' AND n.recipient = ANY($2)",
+            )
+            .await?;
+        client.execute(&statement, &[&lanes, &recipients, &now]).await?;
+        Ok(())
+    }
+
+    /// Writes outcomes: delivery rows, what waits, and what waits no more, all or nothing.
+    pub async fn settle(
+        &self,
+        deliveries: &[Delivery],
+        deferred: &[Deferred],
+        done: &[(Lane, i64)],
+    ) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        try_join3(
+            append_deliveries(&transaction, deliveries),
+            upsert(&transaction, deferred),
+            remove(&transaction, done),
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Lets notifications wait, or wait longer.
+async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
+    let seqs: Vec<i64> = rows.iter().map(|r| r.seq).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
+    let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
+    let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
+    let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::timestamptz[],
+                                  $5::smallint[], $6::text[])
+             ON CONFLICT (lane, seq) DO UPDATE
+             SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason",
+        )
+        .await?;
+    transaction.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &reasons]).await?;
+    Ok(())
+}
+
+/// Ends the waiting of notifications that need no attempt any more.
+async fn remove(transaction: &Transaction<'_>, places: &[(Lane, i64)]) -> Result<(), StoreError> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+    let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+    let statement = transaction
+        .prepare_cached(
+            "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[]) AS d (lane, seq)
+             WHERE deferred.lane = d.lane AND deferred.seq = d.seq",
+        )
+        .await?;
+    transaction.execute(&statement, &[&lanes, &seqs]).await?;
+    Ok(())
+}
+
+async fn append_deliveries(transaction: &Transaction<'_>, rows: &[Delivery]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
+    let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
+    let statuses: Vec<&str> = rows.iter().map(|r| r.status.as_str()).collect();
+    let ats: Vec<Timestamp> = rows.iter().map(|r| r.at).collect();
+    let wamids: Vec<Option<&str>> = rows.iter().map(|r| r.wamid.as_deref()).collect();
+    let codes: Vec<Option<i32>> = rows.iter().map(|r| r.code).collect();
+    let details: Vec<Option<&str>> = rows.iter().map(|r| r.detail.as_deref()).collect();
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO delivery (notification_id, attempt, status, at, wamid, code, detail)
+             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[],
+                                  $6::integer[], $7::text[])
+             ON CONFLICT DO NOTHING",
+        )
+        .await?;
+    transaction.execute(&statement, &[&ids, &attempts, &statuses, &ats, &wamids, &codes, &details]).await?;
+    Ok(())
 }

@@ -17,7 +17,7 @@ mod notification;
 mod person;
 
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, WaitingRecipient};
+pub use deferred::{Deferred, Intent, WaitingRecipient};
 pub use event_read::LoggedEvent;
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};

@@ -1,0 +1,30 @@
+//! Failures that Meta reports after it had accepted the message.
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use super::settle::{Next, next};
+use crate::{
+    domain::{Mode, Status},
+    receipts::Receipt,
+    store::Store,
+};
+
+/// Lets messages wait for another attempt that failed late, where another may help. The lane's owner,
+/// whichever host that is, finds them when they are due. Ends when the channel is closed.
+pub async fn retry_failures(store: Store, mut receipts: mpsc::Receiver<Receipt>) {
+    while let Some(receipt) = receipts.recv().await {
+        if receipt.status != Status::Failed {
+            continue;
+        }
+        let Some(code) = receipt.code else { continue };
+        let (next, _) = next(code, None, receipt.attempt, Mode::Auto, rand::random());
+        let Next::Again(seconds, reason) = next else { continue };
+        let due_at = Timestamp::now() + SignedDuration::from_secs_f64(seconds);
+        let deferred =
+            store.defer_by_id(receipt.notification_id, due_at, receipt.attempt + 1, reason).await;
+        if let Err(error) = deferred {
+            tracing::warn!(%error, notification = %receipt.notification_id, "failed to retry a message that failed late");
+        }
+    }
+}

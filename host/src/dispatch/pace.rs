@@ -1,0 +1,226 @@
+//! How fast: the number's rate and Meta's pair limit, as GCRA (the generic cell rate algorithm). Pure: time
+//! is passed in.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// Meta's pair limit: one message in six seconds to one recipient (Meta, "About the platform", pair rate
+/// limits), of which up to 45 may be borrowed from the future.
+pub const PAIR_INTERVAL: Duration = Duration::from_secs(6);
+const PAIR_BURST: u32 = 45;
+
+/// A rate of one in `interval`, with a burst.
+#[derive(Clone, Copy, Debug)]
+struct Gcra {
+    interval: Duration,
+    tolerance: Duration,
+    /// The theoretical arrival time: when the next would be due if all came evenly.
+    due: Option<Instant>,
+}
+
+impl Gcra {
+    fn new(interval: Duration, burst: u32) -> Gcra {
+        Gcra { interval, tolerance: interval * burst.saturating_sub(1), due: None }
+    }
+
+    fn ready_at(&self, now: Instant) -> Instant {
+        self.due.and_then(|due| due.checked_sub(self.tolerance)).map_or(now, |at| at.max(now))
+    }
+
+    fn take(&mut self, now: Instant) {
+        self.due = Some(self.due.map_or(now, |due| due.max(now)) + self.interval);
+    }
+
+    fn full(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+}
+
+/// The rate of a sending number.
+#[derive(Debug)]
+pub struct NumberPace {
+    messages_per_second: f64,
+    share: f64,
+    slowed: f64,
+    slowed_at: Option<Instant>,
+    paused_until: Option<Instant>,
+    gcra: Gcra,
+}
+
+/// Slower than this part of the rate it never gets.
+const SLOWEST: f64 = 1.0 / 16.0;
+/// After being slowed, the rate doubles once in this time until it is whole again.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+impl NumberPace {
+    /// A number that may send so many messages a second.
+    pub fn new(messages_per_second: u32) -> NumberPace {
+        let mut pace = NumberPace {
+            messages_per_second: f64::from(messages_per_second.max(1)),
+            share: 1.0,
+            slowed: 1.0,
+            slowed_at: None,
+            paused_until: None,
+            gcra: Gcra::new(Duration::from_secs(1), 1),
+        };
+        pace.tune();
+        pace
+    }
+
+    /// The part of the number's rate that is this host's: that of the lanes it holds.
+    pub fn set_share(&mut self, share: f64) {
+        self.share = share.clamp(0.0, 1.0);
+        self.tune();
+    }
+
+    /// Meta says that it was too fast: half the rate, for now.
+    pub fn slow(&mut self, now: Instant) {
+        // One burst gets many such answers; they are one.
+        if self.slowed_at.is_none_or(|at| now >= at + Duration::from_secs(1)) {
+            self.slowed = (self.slowed / 2.0).max(SLOWEST);
+            self.slowed_at = Some(now);
+            self.tune();
+        }
+    }
+
+    /// Nothing until then.
+    pub fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// When the next message may go.
+    pub fn ready_at(&mut self, now: Instant) -> Instant {
+        self.recover(now);
+        let ready = self.gcra.ready_at(now);
+        self.paused_until.map_or(ready, |until| until.max(ready))
+    }
+
+    /// One message goes.
+    pub fn take(&mut self, now: Instant) {
+        self.gcra.take(now);
+    }
+
+    fn recover(&mut self, now: Instant) {
+        if let Some(at) = self.slowed_at
+            && now >= at + RECOVERY
+        {
+            self.slowed = (self.slowed * 2.0).min(1.0);
+            self.slowed_at = (self.slowed < 1.0).then_some(now);
+            self.tune();
+        }
+    }
+
+    fn tune(&mut self) {
+        let rate = (self.messages_per_second * self.share * self.slowed).max(0.1);
+        // A tenth of a second's worth may go at once: the clock of the loop is not finer.
+        let burst = (rate / 10.0).max(1.0) as u32;
+        let due = self.gcra.due;
+        self.gcra = Gcra { due, ..Gcra::new(Duration::from_secs_f64(1.0 / rate), burst) };
+    }
+}
+
+/// The pair limit of each recipient that was sent to lately.
+#[derive(Debug, Default)]
+pub struct PairPace {
+    pairs: HashMap<String, Gcra>,
+}
+
+impl PairPace {
+    /// When the next message to this recipient may go.
+    pub fn ready_at(&self, recipient: &str, now: Instant) -> Instant {
+        self.pairs.get(recipient).map_or(now, |pair| pair.ready_at(now))
+    }
+
+    /// One message goes to this recipient.
+    pub fn take(&mut self, recipient: &str, now: Instant) {
+        match self.pairs.get_mut(recipient) {
+            Some(pair) => pair.take(now),
+            None => {
+                let mut pair = Gcra::new(PAIR_INTERVAL, PAIR_BURST);
+                pair.take(now);
+                self.pairs.insert(recipient.to_owned(), pair);
+            }
+        }
+    }
+
+    /// Forgets recipients whose allowance is whole again.
+    pub fn forget(&mut self, now: Instant) {
+        self.pairs.retain(|_, pair| !pair.full(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_within(pace: &mut NumberPace, from: Instant, time: Duration) -> u32 {
+        let mut now = from;
+        let mut sent = 0;
+        loop {
+            now = pace.ready_at(now);
+            if now >= from + time {
+                return sent;
+            }
+            pace.take(now);
+            sent += 1;
+        }
+    }
+
+    #[test]
+    fn a_number_keeps_its_rate() {
+        let start = Instant::now();
+        let sent = sent_within(&mut NumberPace::new(80), start, Duration::from_secs(10));
+        assert!((800..=808).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_slowed_number_recovers() {
+        let start = Instant::now();
+        let mut pace = NumberPace::new(80);
+        pace.slow(start);
+        pace.slow(start);
+        let sent = sent_within(&mut pace, start, Duration::from_secs(1));
+        assert!((40..=44).contains(&sent), "half the rate, though told twice at once: {sent}");
+        let later = start + Duration::from_secs(60);
+        let sent = sent_within(&mut pace, later, Duration::from_secs(1));
+        assert!((80..=88).contains(&sent), "whole again: {sent}");
+    }
+
+    #[test]
+    fn a_share_is_a_part_of_the_rate() {
+        let start = Instant::now();
+        let mut pace = NumberPace::new(80);
+        pace.set_share(0.5);
+        let sent = sent_within(&mut pace, start, Duration::from_secs(10));
+        assert!((400..=404).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_paused_number_sends_nothing() {
+        let start = Instant::now();
+        let mut pace = NumberPace::new(80);
+        pace.pause(start + Duration::from_secs(5));
+        assert_eq!(pace.ready_at(start), start + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_pair_gets_45_at_once_and_then_one_in_six_seconds() {
+        let start = Instant::now();
+        let mut pairs = PairPace::default();
+        let mut now = start;
+        for n in 0..45 {
+            assert_eq!(pairs.ready_at("263771000001", now), start, "message {n}");
+            pairs.take("263771000001", now);
+        }
+        for n in 1..4 {
+            now = pairs.ready_at("263771000001", now);
+            assert_eq!(now, start + PAIR_INTERVAL * n);
+            pairs.take("263771000001", now);
+        }
+        assert_eq!(pairs.ready_at("263771000002", start), start, "another recipient does not wait");
+        pairs.forget(start + Duration::from_secs(3600));
+        assert!(pairs.pairs.is_empty());
+    }
+}

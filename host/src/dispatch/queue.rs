@@ -1,0 +1,221 @@
+//! What is in memory to be sent: one line for each recipient, of which only the first may go, and among the
+//! lines the most urgent first. Pure.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::{
+    domain::{Lane, Priority},
+    store::LoggedNotification,
+};
+
+/// A notification that is to be sent.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Which, and to whom.
+    pub logged: LoggedNotification,
+    /// The recipient; a notification without one never becomes a job.
+    pub recipient: String,
+    /// The attempt that is to be made, from 1.
+    pub attempt: i16,
+    /// Send it as a Meta template, since Meta said that the window is closed.
+    pub as_template: bool,
+    /// It waited in `deferred`.
+    pub waited: bool,
+}
+
+impl Job {
+    /// Its place in the log.
+    pub fn place(&self) -> (Lane, i64) {
+        (self.logged.lane, self.logged.seq)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    in_flight: bool,
+}
+
+/// The lines.
+#[derive(Debug, Default)]
+pub struct Queue {
+    lines: HashMap<String, Line>,
+    /// The recipients whose first job may go.
+    ready: BTreeSet<(Priority, i64, String)>,
+    places: HashSet<(Lane, i64)>,
+}
+
+impl Queue {
+    /// How many jobs wait here.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether the notification at this place waits here.
+    pub fn contains(&self, place: (Lane, i64)) -> bool {
+        self.places.contains(&place)
+    }
+
+    /// Joins its recipient's line.
+    pub fn push(&mut self, job: Job) {
+        if !self.places.insert(job.place()) {
+            return;
+        }
+        let line = self.lines.entry(job.recipient.clone()).or_default();
+        line.jobs.push_back(job);
+        if line.jobs.len() == 1 && !line.in_flight {
+            let first = key(line);
+            self.ready.extend(first);
+        }
+    }
+
+    /// Takes the most urgent job that may go; its recipient's line stands until [`Queue::release`].
+    pub fn pop(&mut self) -> Option<Job> {
+        let (_, _, recipient) = self.ready.pop_first()?;
+        let line = self.lines.get_mut(&recipient)?;
+        let job = line.jobs.pop_front()?;
+        line.in_flight = true;
+        self.places.remove(&job.place());
+        Some(job)
+    }
+
+    /// The recipient's next job may go.
+    pub fn release(&mut self, recipient: &str) {
+        let Some(line) = self.lines.get_mut(recipient) else { return };
+        line.in_flight = false;
+        match key(line) {
+            Some(first) => {
+                self.ready.insert(first);
+            }
+            None => {
+                self.lines.remove(recipient);
+            }
+        }
+    }
+
+    /// Empties the recipient's line, in order.
+    pub fn drain(&mut self, recipient: &str) -> Vec<Job> {
+        let Some(line) = self.lines.get_mut(recipient) else { return Vec::new() };
+        if !line.in_flight {
+            let first = key(line);
+            first.map(|first| self.ready.remove(&first));
+        }
+        let jobs: Vec<Job> = line.jobs.drain(..).collect();
+        for job in &jobs {
+            self.places.remove(&job.place());
+        }
+        if !line.in_flight {
+            self.lines.remove(recipient);
+        }
+        jobs
+    }
+
+    /// Drops the jobs of lanes that are not held any more; their notifications stay in the log.
+    pub fn retain_lanes(&mut self, held: impl Fn(Lane) -> bool) {
+        self.ready.clear();
+        self.places.retain(|(lane, _)| held(*lane));
+        self.lines.retain(|_, line| {
+            line.jobs.retain(|job| held(job.logged.lane));
+            line.in_flight || !line.jobs.is_empty()
+        });
+        self.ready.extend(self.lines.values().filter(|line| !line.in_flight).filter_map(key));
+    }
+}
+
+fn key(line: &Line) -> Option<(Priority, i64, String)> {
+    let job = line.jobs.front()?;
+    Some((job.logged.notification.priority, job.logged.seq, job.recipient.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Message, Notification, NotificationId};
+
+    fn job(seq: i64, recipient: &str, priority: Priority) -> Job {
+        Job {
+            logged: LoggedNotification {
+                lane: Lane::of(recipient),
+                seq,
+                notification: Notification {
+                    id: NotificationId(uuid::Uuid::nil()),
+                    username: None,
+                    name: None,
+                    recipient: Some(recipient.to_owned()),
+                    phone_number_id: "1".to_owned(),
+                    template: "t".to_owned(),
+                    priority,
+                    message: Message::default(),
+                    reason: String::new(),
+                    send_at: None,
+                    expires_at: None,
+                },
+                window_until: None,
+            },
+            recipient: recipient.to_owned(),
+            attempt: 1,
+            as_template: false,
+            waited: false,
+        }
+    }
+
+    fn seqs(queue: &mut Queue) -> Vec<i64> {
+        std::iter::from_fn(|| queue.pop()).map(|job| job.logged.seq).collect()
+    }
+
+    #[test]
+    fn one_recipient_has_one_message_on_its_way() {
+        let mut queue = Queue::default();
+        for seq in 1..=3 {
+            queue.push(job(seq, "a", Priority::Normal));
+        }
+        assert_eq!(seqs(&mut queue), [1]);
+        queue.release("a");
+        assert_eq!(seqs(&mut queue), [2]);
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn urgent_overtakes_others_but_not_its_own_recipient() {
+        let mut queue = Queue::default();
+        queue.push(job(1, "a", Priority::Bulk));
+        queue.push(job(2, "a", Priority::Urgent));
+        queue.push(job(3, "b", Priority::Normal));
+        queue.push(job(4, "c", Priority::Urgent));
+        assert_eq!(seqs(&mut queue), [4, 3, 1]);
+        queue.release("a");
+        assert_eq!(seqs(&mut queue), [2]);
+    }
+
+    #[test]
+    fn a_place_is_queued_once() {
+        let mut queue = Queue::default();
+        queue.push(job(1, "a", Priority::Normal));
+        queue.push(job(1, "a", Priority::Normal));
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn a_drained_line_is_empty_and_works_again() {
+        let mut queue = Queue::default();
+        queue.push(job(1, "a", Priority::Normal));
+        queue.push(job(2, "a", Priority::Normal));
+        assert_eq!(queue.pop().map(|job| job.logged.seq), Some(1));
+        assert_eq!(queue.drain("a").len(), 1);
+        queue.release("a");
+        assert_eq!(queue.pop().map(|job| job.logged.seq), None);
+        queue.push(job(2, "a", Priority::Normal));
+        assert_eq!(seqs(&mut queue), [2]);
+    }
+
+    #[test]
+    fn lost_lanes_leave_the_queue() {
+        let mut queue = Queue::default();
+        queue.push(job(1, "a", Priority::Normal));
+        queue.push(job(2, "b", Priority::Normal));
+        let lost = Lane::of("a");
+        assert_ne!(lost, Lane::of("b"));
+        queue.retain_lanes(|lane| lane != lost);
+        assert_eq!(seqs(&mut queue), [2]);
+    }
+}

@@ -1,0 +1,214 @@
+//! Reads what is to be sent: the log after the cursors, and what waited and is due.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    dispatcher::Dispatch,
+    queue::Job,
+    recover::{Standing, resolved, standing},
+    settle::{self, UNKNOWN_FOR},
+    writer::{Write, Written},
+};
+use crate::{
+    domain::{Delivery, Mode, NotificationId, Status},
+    lanes::Term,
+    store::{Due, LoggedNotification, StoreError},
+};
+
+/// So many jobs at most wait in memory.
+pub const QUEUE: usize = 4_000;
+
+impl Dispatch {
+    /// Begins to read lanes that this host has taken.
+    pub async fn take_up(&mut self, lanes: Vec<(crate::domain::Lane, Term)>) -> Result<(), StoreError> {
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = lanes.iter().map(|(lane, _)| *lane).collect();
+        let horizons: HashMap<_, _> = self.store.notified_until(&ids).await?.into_iter().collect();
+        for waiting in self.store.waiting_recipients(&ids).await? {
+            self.waiting.insert(waiting.recipient, waiting.due_at);
+        }
+        for (lane, term) in lanes {
+            self.readings.begin(lane, term, horizons.get(&lane).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// Reads on in the log; tells whether there is more.
+    pub async fn read_log(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let room = QUEUE.saturating_sub(self.queue.len());
+        let cursors = self.readings.cursors();
+        if room == 0 || cursors.is_empty() {
+            return Ok(false);
+        }
+        let room = room.min(QUEUE / 4);
+        let read = self.store.notifications_after(&cursors, room).await?;
+        let more = read.len() == room;
+        let begun: Vec<_> = read.iter().filter(|l| self.readings.maybe_begun((l.lane, l.seq))).collect();
+        let histories = self.histories(begun.iter().map(|l| l.notification.id)).await?;
+        let places: Vec<_> = begun.iter().map(|l| (l.lane, l.seq)).collect();
+        let deferred =
+            if places.is_empty() { Default::default() } else { self.store.deferred_places(&places).await? };
+        for logged in read {
+            let history = histories.get(&logged.notification.id).map(Vec::as_slice).unwrap_or_default();
+            let standing = standing(history, deferred.contains(&(logged.lane, logged.seq)));
+            self.take_in(logged, standing, now);
+        }
+        Ok(more)
+    }
+
+    fn take_in(&mut self, logged: LoggedNotification, standing: Standing, now: Timestamp) {
+        let place = (logged.lane, logged.seq);
+        // Without a recipient it was recorded as skipped when it was planned.
+        let Some(recipient) = logged.notification.recipient.clone() else {
+            return self.readings.read(place, false);
+        };
+        let mut job = Job { logged, recipient, attempt: 1, as_template: false, waited: false };
+        match standing {
+            Standing::Settled => self.readings.read(place, false),
+            Standing::Lost { attempt, since } => {
+                self.readings.read(place, true);
+                job.attempt = attempt;
+                self.waiting.insert(job.recipient.clone(), since + UNKNOWN_FOR);
+                self.wait(&job, since + UNKNOWN_FOR, attempt, "unknown", Status::Unknown, "the host stopped while it was sent");
+            }
+            Standing::New => {
+                self.readings.read(place, true);
+                match (job.logged.notification.send_at, self.waiting.get(&job.recipient)) {
+                    (Some(send_at), _) if send_at > now => {
+                        self.wait(&job, send_at, 1, "send_at", Status::Deferred, &format!("waits until {send_at}"));
+                    }
+                    (_, Some(due_at)) => {
+                        let due_at = *due_at;
+                        self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
+                    }
+                    (_, None) => self.queue.push(job),
+                }
+            }
+        }
+    }
+
+    /// Reads what waited and is due, and lets recipients go on for whom nothing waits any more.
+    pub async fn read_due(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let lanes = self.readings.held();
+        if lanes.is_empty() || self.queue.len() >= QUEUE / 2 {
+            return Ok(());
+        }
+        let due = self.store.due(&lanes, now, QUEUE).await?;
+        let all = due.len() < QUEUE;
+        let unknown = due.iter().filter(|due| due.reason == "unknown").map(|due| due.logged.notification.id);
+        let histories = self.histories(unknown).await?;
+        for due in due {
+            let history = histories.get(&due.logged.notification.id).map(Vec::as_slice).unwrap_or_default();
+            self.take_due(due, history);
+        }
+        if all {
+            // What is not written yet cannot have been read.
+            self.waiting.retain(|recipient, due_at| *due_at > now || self.deferring.contains_key(recipient));
+        }
+        Ok(())
+    }
+
+    fn take_due(&mut self, due: Due, history: &[Delivery]) {
+        let place = (due.logged.lane, due.logged.seq);
+        if self.queue.contains(place) || self.in_flight.contains(&place) {
+            return;
+        }
+        let Some(recipient) = due.logged.notification.recipient.clone() else { return };
+        let mut job = Job {
+            logged: due.logged,
+            recipient,
+            attempt: due.attempt,
+            as_template: due.reason == "as_template",
+            waited: true,
+        };
+        let needless = job.as_template && job.logged.notification.message.mode != Mode::Auto;
+        if needless || (due.reason == "unknown" && resolved(history, due.attempt)) {
+            self.write(Write { done: Some(place), ..Write::default() });
+            return;
+        }
+        if due.reason == "unknown" {
+            job.attempt += 1;
+        }
+        self.queue.push(job);
+    }
+
+    /// Looks whether a webhook has told what came of sends that got no answer, so that their recipients'
+    /// next messages need not wait for the whole time.
+    pub async fn resolve_unknown(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let histories = self.histories(self.unknown.keys().copied()).await?;
+        let mut resolved_recipients = Vec::new();
+        for (id, history) in histories {
+            let Some((_, attempt, recipient)) = self.unknown.get(&id) else { continue };
+            if resolved(&history, *attempt)
+                && !self.deferring.contains_key(recipient)
+                && let Some((place, _, recipient)) = self.unknown.remove(&id)
+            {
+                self.write(Write { done: Some(place), ..Write::default() });
+                self.waiting.insert(recipient.clone(), now);
+                resolved_recipients.push(recipient);
+            }
+        }
+        if !resolved_recipients.is_empty() {
+            self.store.hasten(&self.readings.held(), &resolved_recipients, now).await?;
+        }
+        // What is due is looked at again as it is read.
+        self.unknown.retain(|_, (_, _, recipient)| self.waiting.contains_key(recipient));
+        Ok(())
+    }
+
+    async fn histories(
+        &self,
+        ids: impl Iterator<Item = NotificationId>,
+    ) -> Result<HashMap<NotificationId, Vec<Delivery>>, StoreError> {
+        let ids: Vec<_> = ids.collect();
+        let mut histories: HashMap<_, Vec<_>> = HashMap::new();
+        if !ids.is_empty() {
+            for row in self.store.deliveries_of(&ids).await? {
+                histories.entry(row.notification_id).or_default().push(row);
+            }
+        }
+        Ok(histories)
+    }
+
+    /// Lets a job wait in `deferred`, and says so in the delivery log.
+    pub fn wait(
+        &mut self,
+        job: &Job,
+        due_at: Timestamp,
+        attempt: i16,
+        reason: &'static str,
+        status: Status,
+        detail: &str,
+    ) {
+        *self.deferring.entry(job.recipient.clone()).or_default() += 1;
+        if reason == "unknown" {
+            self.unknown.insert(job.logged.notification.id, (job.place(), attempt, job.recipient.clone()));
+        }
+        self.write(Write {
+            deliveries: vec![Delivery { detail: Some(detail.to_owned()), ..settle::row(job, status, Timestamp::now()) }],
+            deferred: Some(settle::deferred(job, due_at, attempt, reason)),
+            written: Some(Written {
+                place: job.place(),
+                recipient: job.recipient.clone(),
+                release: false,
+                waits: true,
+            }),
+            ..Write::default()
+        });
+    }
+
+    /// Lets what waits in memory behind a recipient's first job wait in `deferred` too: `spacing` apart,
+    /// from `due_at` on.
+    pub fn wait_behind(&mut self, recipient: &str, due_at: Timestamp, spacing: SignedDuration) {
+        let mut last = due_at;
+        for job in self.queue.drain(recipient) {
+            last += spacing;
+            self.wait(&job, last, job.attempt, "behind", Status::Deferred, "waits behind an earlier message");
+        }
+        self.waiting.insert(recipient.to_owned(), last);
+    }
+}

@@ -1,0 +1,84 @@
+//! What the delivery log says about a notification that was begun before this host took its lane. Pure.
+
+use jiff::Timestamp;
+
+use crate::domain::{Delivery, Status, status_of};
+
+/// Where a notification stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing has happened yet.
+    New,
+    /// It has its outcome, or waits for its time.
+    Settled,
+    /// An attempt was about to be made, and nobody wrote what came of it.
+    Lost {
+        /// Which attempt.
+        attempt: i16,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// Where a notification stands, by its delivery rows and by whether it waits in `deferred`.
+pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
+    if deferred {
+        return Standing::Settled;
+    }
+    let Some(last) = deliveries.iter().max_by_key(|row| (row.attempt, row.status)) else {
+        return Standing::New;
+    };
+    if status_of(deliveries) > Status::Retrying {
+        return Standing::Settled;
+    }
+    Standing::Lost { attempt: last.attempt, since: last.at }
+}
+
+/// Whether a webhook or an answer has told what came of an attempt whose outcome was unknown.
+pub fn resolved(deliveries: &[Delivery], attempt: i16) -> bool {
+    deliveries.iter().any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Unknown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::NotificationId;
+
+    fn rows(rows: &[(i16, Status)]) -> Vec<Delivery> {
+        rows.iter()
+            .map(|(attempt, status)| Delivery {
+                notification_id: NotificationId(uuid::Uuid::nil()),
+                attempt: *attempt,
+                status: *status,
+                at: Timestamp::UNIX_EPOCH,
+                wamid: None,
+                code: None,
+                detail: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_intent_without_an_outcome_is_lost() {
+        let lost = |attempt| Standing::Lost { attempt, since: Timestamp::UNIX_EPOCH };
+        assert_eq!(standing(&rows(&[]), false), Standing::New);
+        assert_eq!(standing(&rows(&[(1, Status::Sending)]), false), lost(1));
+        assert_eq!(standing(&rows(&[(1, Status::Retrying), (2, Status::Sending)]), false), lost(2));
+        assert_eq!(standing(&rows(&[(1, Status::Sending)]), true), Standing::Settled);
+    }
+
+    #[test]
+    fn an_outcome_settles() {
+        for status in [Status::Accepted, Status::Failed, Status::Skipped, Status::Expired, Status::Read] {
+            assert_eq!(standing(&rows(&[(1, Status::Sending), (1, status)]), false), Standing::Settled);
+        }
+    }
+
+    #[test]
+    fn a_webhook_resolves_an_unknown_outcome() {
+        assert!(!resolved(&rows(&[(1, Status::Sending), (1, Status::Unknown)]), 1));
+        assert!(resolved(&rows(&[(1, Status::Sending), (1, Status::Sent)]), 1));
+        assert!(resolved(&rows(&[(1, Status::Read), (2, Status::Unknown)]), 2));
+        assert!(!resolved(&rows(&[(1, Status::Failed), (2, Status::Unknown)]), 2));
+    }
+}
