@@ -1,0 +1,244 @@
+//! A message in Meta's JSON: the body of `POST /{phone-number-id}/messages`.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::domain::{Message, is_user_id};
+
+/// How a message goes out, once its mode and the recipient's window have been looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Free-form; only while the recipient's window is open.
+    Text,
+    /// As the Meta template that the message names.
+    Template,
+}
+
+/// Meta's limits, in characters ("Text messages", "Interactive reply buttons", "Templates").
+const TEXT_BODY: usize = 4096;
+const INTERACTIVE_BODY: usize = 1024;
+const FOOTER: usize = 60;
+const PARAMETER: usize = 1024;
+/// More spaces in a row than this are refused in a template's parameter (error 132018).
+const SPACES: usize = 4;
+
+#[derive(Serialize)]
+struct Request<'a> {
+    messaging_product: &'static str,
+    recipient_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interactive: Option<Interactive<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<Template<'a>>,
+    biz_opaque_callback_data: &'a str,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    body: Cow<'a, str>,
+    preview_url: bool,
+}
+
+#[derive(Serialize)]
+struct Interactive<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    body: InteractiveText<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    footer: Option<InteractiveText<'a>>,
+    action: Action<'a>,
+}
+
+#[derive(Serialize)]
+struct InteractiveText<'a> {
+    text: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct Action<'a> {
+    buttons: Vec<ReplyButton<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReplyButton<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    reply: Reply<'a>,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    id: &'a str,
+    title: &'a str,
+}
+
+#[derive(Serialize)]
+struct Template<'a> {
+    name: &'a str,
+    language: Language<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    components: Option<[Component<'a>; 1]>,
+}
+
+#[derive(Serialize)]
+struct Language<'a> {
+    code: &'a str,
+}
+
+#[derive(Serialize)]
+struct Component<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    parameters: Vec<Parameter<'a>>,
+}
+
+#[derive(Serialize)]
+struct Parameter<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: Cow<'a, str>,
+}
+
+/// The request's body. What exceeds Meta's limits is cut: a shortened notification is worth more than a
+/// refused one.
+pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &str) -> Vec<u8> {
+    let by_user_id = is_user_id(to);
+    let mut request = Request {
+        messaging_product: "whatsapp",
+        recipient_type: "individual",
+        // Without the plus, Meta takes the number for one of the sender's own country.
+        to: (!by_user_id).then(|| if to.starts_with('+') { to.into() } else { format!("+{to}").into() }),
+        recipient: by_user_id.then_some(to),
+        kind: "text",
+        text: None,
+        interactive: None,
+        template: None,
+        biz_opaque_callback_data: callback_data,
+    };
+    match form {
+        Form::Template => {
+            request.kind = "template";
+            request.template = Some(template(message));
+        }
+        Form::Text if message.buttons.is_empty() => request.text = Some(text(message)),
+        Form::Text => {
+            request.kind = "interactive";
+            request.interactive = Some(interactive(message));
+        }
+    }
+    let mut body = Vec::with_capacity(512 + message.body.len());
+    // Strings and structs only, into memory: there is nothing that could fail.
+    let _ = serde_json::to_writer(&mut body, &request);
+    body
+}
+
+/// Plain text has no footer at Meta: it becomes an italic last line.
+fn text(message: &Message) -> Text<'_> {
+    let body = match message.footer.as_deref().map(str::trim).filter(|footer| !footer.is_empty()) {
+        None => cut(&message.body, TEXT_BODY),
+        Some(footer) => {
+            // WhatsApp's formatting does not go beyond a line.
+            let footer = one_line(footer, " ");
+            let room = TEXT_BODY.saturating_sub(footer.chars().count() + "\n\n__".len());
+            format!("{}\n\n_{footer}_", cut(&message.body, room)).into()
+        }
+    };
+    Text { body, preview_url: false }
+}
+
+fn interactive(message: &Message) -> Interactive<'_> {
+    let buttons = message
+        .buttons
+        .iter()
+        .map(|button| ReplyButton { kind: "reply", reply: Reply { id: &button.id, title: &button.title } })
+        .collect();
+    Interactive {
+        kind: "button",
+        body: InteractiveText { text: cut(&message.body, INTERACTIVE_BODY) },
+        footer: message.footer.as_deref().map(|footer| InteractiveText { text: cut(footer, FOOTER) }),
+        action: Action { buttons },
+    }
+}
+
+/// A template's buttons are part of the template: without a payload of ours, Meta sends the button's text back.
+fn template(message: &Message) -> Template<'_> {
+    let parameters: Vec<_> =
+        message.parameters.iter().map(|value| Parameter { kind: "text", text: parameter(value) }).collect();
+    Template {
+        name: &message.template,
+        language: Language { code: &message.language },
+        components: (!parameters.is_empty()).then(|| [Component { kind: "body", parameters }]),
+    }
+}
+
+/// A parameter's value as Meta demands it: one line, no tabs, at most four spaces in a row, not empty, at
+/// most 1,024 characters (error 132018).
+fn parameter(value: &str) -> Cow<'_, str> {
+    let line = one_line(value, " · ");
+    if line.is_empty() { Cow::Borrowed("N/A") } else { cut_cow(line, PARAMETER) }
+}
+
+fn is_line_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The text without line breaks, control characters and long runs of spaces.
+fn one_line<'a>(value: &'a str, separator: &str) -> Cow<'a, str> {
+    let value = value.trim();
+    let is_clean = !value.chars().any(char::is_control)
+        && !value.contains(is_line_break)
+        && !value.contains(&" ".repeat(SPACES + 1));
+    if is_clean {
+        return value.into();
+    }
+    let mut line = String::with_capacity(value.len() + 16);
+    for part in value.split(is_line_break).map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push_str(separator);
+        }
+        let mut spaces = 0;
+        for c in part.chars() {
+            if c == ' ' || c.is_control() {
+                spaces += 1;
+                continue;
+            }
+            // A longer run is somebody's layout, which does not survive on one line.
+            let kept = if spaces > SPACES { 1 } else { spaces };
+            line.extend(std::iter::repeat_n(' ', kept));
+            spaces = 0;
+            line.push(c);
+        }
+    }
+    line.into()
+}
+
+/// At most `limit` characters; an ellipsis says that something is missing.
+fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    // A character is at least a byte.
+    if text.len() <= limit || text.chars().count() <= limit {
+        return text.into();
+    }
+    let end = text.char_indices().nth(limit.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    format!("{}…", text.get(..end).unwrap_or(text)).into()
+}
+
+fn cut_cow(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => cut(text, limit),
+        Cow::Owned(text) if text.len() <= limit => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(cut(&text, limit).into_owned()),
+    }
+}
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::Button;
+
+fn message(body: &str) -> Message {
+    Message {
+        body: body.to_owned(),
+        template: "order_created".to_owned(),
+        language: "en_US".to_owned(),
+        ..Message::default()
+    }
+}
+
+fn sent(to: &str, form: Form, message: &Message) -> Value {
+    let mut body: Value = serde_json::from_slice(&request(to, form, message, "0198:1")).unwrap();
+    assert_eq!(body.as_object_mut().unwrap().remove("biz_opaque_callback_data"), Some(json!("0198:1")));
+    body
+}
+
+/// Meta's example, with a recipient that is one.
+fn meta(example: &str) -> Value {
+    let mut example: Value = serde_json::from_str(example).unwrap();
+    example["to"] = json!("+16505551234");
+    example
+}
+
+#[test]
+fn text_is_as_in_metas_example() {
+    let example = meta(include_str!("testdata/send-requests/send-text-message.json"));
+    assert_eq!(sent("16505551234", Form::Text, &message("text-message-content")), example);
+}
+
+#[test]
+fn buttons_are_as_in_metas_example() {
+    let mut message = message("<BUTTON_TEXT>");
+    message.buttons = (1..=2)
+        .map(|n| Button { id: format!("<UNIQUE_BUTTON_ID_{n}>"), title: format!("<BUTTON_TITLE_{n}>") })
+        .collect();
+    let mut example = meta(include_str!("testdata/send-requests/send-reply-button.json"));
+    assert_eq!(sent("16505551234", Form::Text, &message), example);
+
+    message.footer = Some("Reply STOP to stop".to_owned());
+    example["interactive"]["footer"] = json!({"text": "Reply STOP to stop"});
+    assert_eq!(sent("16505551234", Form::Text, &message), example);
+}
+
+#[test]
+fn a_template_without_parameters_is_as_in_metas_example() {
+    let mut message = message("never sent");
+    message.template = "hello_world".to_owned();
+    let mut example = meta(include_str!("testdata/send-requests/send-test-message.json"));
+    // The example leaves out what is the default.
+    example["recipient_type"] = json!("individual");
+    assert_eq!(sent("16505551234", Form::Template, &message), example);
+}
+
+#[test]
+fn template_parameters_are_as_in_metas_example() {
+    let mut message = message("never sent");
+    message.template = "template-name".to_owned();
+    message.language = "language-and-locale-code".to_owned();
+    message.parameters = vec!["text-string".to_owned()];
+    let mut example = meta(include_str!("testdata/send-requests/send-message-template-text.json"));
+    // The other two kinds of parameters, currency and date, are sent as the text that the rule made.
+    example["template"]["components"][0]["parameters"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(sent("16505551234", Form::Template, &message), example);
+}
+
+#[test]
+fn a_user_id_goes_into_recipient() {
+    let body = sent("US.13491208655302741918", Form::Text, &message("hello"));
+    assert_eq!(body["recipient"], "US.13491208655302741918");
+    assert_eq!(body.get("to"), None);
+}
+
+#[test]
+fn a_plus_is_not_doubled() {
+    assert_eq!(sent("+16505551234", Form::Text, &message("hello"))["to"], "+16505551234");
+}
+
+#[test]
+fn a_footer_of_plain_text_is_an_italic_last_line() {
+    let mut message = message("Order 7 is ready");
+    message.footer = Some("Sent by\nHookswitch ".to_owned());
+    let body = sent("1650555", Form::Text, &message);
+    assert_eq!(body["text"]["body"], "Order 7 is ready\n\n_Sent by Hookswitch_");
+    message.footer = Some(" ".to_owned());
+    assert_eq!(sent("1650555", Form::Text, &message)["text"]["body"], "Order 7 is ready");
+}
+
+#[test]
+fn long_texts_are_cut_by_characters_and_keep_their_footer() {
+    let mut long = message(&"é".repeat(5000));
+    let body = sent("1650555", Form::Text, &long);
+    let text = body["text"]["body"].as_str().unwrap();
+    assert_eq!(text.chars().count(), TEXT_BODY);
+    assert!(text.ends_with("é…"));
+
+    long.footer = Some("the end".to_owned());
+    let body = sent("1650555", Form::Text, &long);
+    let text = body["text"]["body"].as_str().unwrap();
+    assert_eq!(text.chars().count(), TEXT_BODY);
+    assert!(text.ends_with("é…\n\n_the end_"));
+
+    long.buttons = vec![Button { id: "a".to_owned(), title: "A".to_owned() }];
+    let body = sent("1650555", Form::Text, &long);
+    assert_eq!(body["interactive"]["body"]["text"].as_str().unwrap().chars().count(), INTERACTIVE_BODY);
+
+    let fits = "é".repeat(TEXT_BODY);
+    assert_eq!(sent("1650555", Form::Text, &message(&fits))["text"]["body"], fits);
+}
+
+#[test]
+fn parameters_are_cleaned_as_meta_demands() {
+    for (value, clean) in [
+        ("Pablo", "Pablo"),
+        ("", "N/A"),
+        (" \n\t ", "N/A"),
+        ("first\nsecond", "first · second"),
+        ("first\r\n\r\n  second\n", "first · second"),
+        ("a\tb", "a b"),
+        ("a\u{2028}b", "a · b"),
+        ("a\u{0}b", "a b"),
+        ("four    spaces", "four    spaces"),
+        ("five     spaces", "five spaces"),
+        ("mixed  \t\t  run", "mixed run"),
+        ("  edges  ", "edges"),
+    ] {
+        assert_eq!(parameter(value), clean, "{value:?}");
+    }
+    assert!(matches!(parameter("Pablo"), Cow::Borrowed(_)));
+    let long = parameter(&"ß\n".repeat(2000)).into_owned();
+    assert_eq!(long.chars().count(), PARAMETER);
+    assert!(long.ends_with('…'));
+}
