@@ -1,0 +1,3 @@
+//! Drives the built program, and the private PostgreSQL, from outside.
+
+mod postgres;
