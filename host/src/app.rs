@@ -1,1 +1,292 @@
-//! (being built)
+//! The composition root: the only file that sees every room.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc, watch},
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    catalog::{Findings, Live},
+    config::{Config, DatabaseConfig},
+    dispatch::{Dispatch, Rooms, retry_failures},
+    intake::{self, Intake},
+    lanes::{Holder, Leases, Progress},
+    postgres::{self, PostgresError, Server},
+    receipts::{self, Receipts},
+    routing::Routing,
+    store::{self, Store, StoreError},
+    whatsapp::{Client, ClientError},
+};
+
+const CONNECTIONS: usize = 16;
+/// Failures that wait to be looked at; more are found in the delivery log.
+const RECEIPTS: usize = 10_000;
+/// Other hosts are told at most so often that a log has grown.
+const DEBOUNCE: Duration = Duration::from_millis(20);
+/// How long a part may take to finish what is under way.
+const FINISH: Duration = Duration::from_secs(35);
+
+/// Why the service does not start. Each completes "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The private PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The rules.
+    #[error("load the rules:\n{0}")]
+    Catalog(Findings),
+    /// The Cloud API's settings.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The address.
+    #[error("listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The database's address.
+    #[error("read --database-url (DATABASE_URL): expected postgresql://USER:PASSWORD@HOST/DATABASE: {0}")]
+    DatabaseUrl(tokio_postgres::Error),
+    /// A thread of start-up work is gone.
+    #[error("start: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+/// The database, migrated; with the private server where there is one.
+pub struct Database {
+    /// Its statements.
+    pub store: Store,
+    config: tokio_postgres::Config,
+    server: Option<Server>,
+}
+
+impl Database {
+    /// Opens the named database, or starts or adopts the private one; brings the tables up to date. Each step is
+    /// told to `progress`.
+    ///
+    /// # Errors
+    /// Where there is no PostgreSQL, or it cannot be reached or migrated.
+    pub async fn open(settings: &DatabaseConfig, progress: &mut (dyn FnMut(&str) + Send)) -> Result<Database, AppError> {
+        let (config, server) = match &settings.database_url {
+            Some(url) => (url.expose().parse().map_err(AppError::DatabaseUrl)?, None),
+            None => {
+                let data_dir = settings.data_dir.clone();
+                let (tell, mut told) = mpsc::unbounded_channel();
+                let start = spawn_blocking(move || {
+                    postgres::start(&data_dir, &mut |step| {
+                        // Whoever asked may be gone.
+                        let _ = tell.send(step.to_owned());
+                    })
+                });
+                while let Some(step) = told.recv().await {
+                    progress(&step);
+                }
+                let server = start.await??;
+                (server.config(postgres::DATABASE), Some(server))
+            }
+        };
+        let migrating = config.clone();
+        let applied = spawn_blocking(move || store::migrate(&migrating.into())).await??;
+        if applied > 0 {
+            progress(&format!("brought the tables up to date with {applied} migrations"));
+        }
+        Ok(Database { store: Store::new(config.clone(), CONNECTIONS)?, config, server })
+    }
+
+    /// Stops the private server if this process started it.
+    pub async fn close(self) {
+        if let Some(server) = self.server
+            && let Err(error) = spawn_blocking(move || server.stop()).await
+        {
+            tracing::warn!(%error, "failed to wait for PostgreSQL's end");
+        }
+    }
+}
+
+/// The running service.
+pub struct App {
+    address: SocketAddr,
+    database: Database,
+    catalog: Arc<Live>,
+    leases: watch::Receiver<Leases>,
+    /// In the order in which they are stopped: each part finishes before the next is told to.
+    parts: Vec<Part>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+struct Part {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Part {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        name: &'static str,
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> Part {
+        let stop = CancellationToken::new();
+        Part { name, task: tokio::spawn(run(stop.clone())), stop }
+    }
+}
+
+impl App {
+    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP.
+    ///
+    /// # Errors
+    /// Where one of them cannot be started.
+    pub async fn start(config: &Config, progress: &mut (dyn FnMut(&str) + Send)) -> Result<App, AppError> {
+        let rules = config.rules.rules.clone();
+        let catalog = spawn_blocking(move || Live::open(&rules)).await?.map_err(AppError::Catalog)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| AppError::Listen { address: config.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
+        let client = Client::new(&config.whatsapp)?;
+        let database = Database::open(&config.database, progress).await?;
+        let store = database.store.clone();
+
+        let events = Arc::new(Notify::new());
+        let notifications = Arc::new(Notify::new());
+        let others = Arc::new(Notify::new());
+        let progress = Arc::new(Progress::default());
+        let host = Uuid::now_v7();
+        let (holder, leases) = Holder::new(store.clone(), host, host_name(), progress.clone());
+        let (failures, failed) = mpsc::channel(RECEIPTS);
+
+        let dispatch = Dispatch::new(Rooms {
+            store: store.clone(),
+            client,
+            host,
+            leases: leases.clone(),
+            progress,
+            wake: notifications.clone(),
+            messages_per_second: config.whatsapp.whatsapp_messages_per_second,
+        });
+        let routing = Routing {
+            store: store.clone(),
+            catalog: catalog.clone(),
+            leases: leases.clone(),
+            wake: events.clone(),
+            notified: grown(notifications.clone(), others.clone(), leases.clone()),
+            phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
+        };
+        let routes = intake::router(Intake::new(
+            store.clone(),
+            grown(events.clone(), others.clone(), leases.clone()),
+            ready(leases.clone()),
+        ))
+        .merge(receipts::router(Receipts::new(store.clone(), &config.whatsapp, failures)));
+
+        let parts = vec![
+            Part::start("http", |stop| async move {
+                let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "failed to serve HTTP");
+                }
+            }),
+            Part::start("routing", |stop| routing.run(stop)),
+            Part::start("dispatch", |stop| dispatch.run(stop)),
+            Part::start("lanes", |stop| holder.run(stop)),
+        ];
+        let listening = store::listen(database.config.clone(), move || {
+            events.notify_one();
+            notifications.notify_one();
+        });
+        let helpers = vec![
+            tokio::spawn(listening),
+            tokio::spawn(tell_others(store.clone(), others)),
+            tokio::spawn(retry_failures(store, failed)),
+            tokio::spawn(catalog.clone().watch()),
+        ];
+        Ok(App { address, database, catalog, leases, parts, helpers })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its database.
+    pub fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    /// Its rules.
+    pub fn catalog(&self) -> &Arc<Live> {
+        &self.catalog
+    }
+
+    /// Takes nothing more, finishes what is under way, gives the lanes back, stops the private PostgreSQL.
+    pub async fn stop(self) {
+        for Part { name, stop, mut task } in self.parts {
+            stop.cancel();
+            if timeout(FINISH, &mut task).await.is_err() {
+                tracing::warn!(part = name, "failed to finish in time");
+                task.abort();
+            }
+        }
+        for helper in self.helpers {
+            helper.abort();
+        }
+        self.database.close().await;
+    }
+
+    /// Waits until this host holds lanes, and so routes and sends.
+    pub async fn ready(&mut self) {
+        // The sender lives as long as the parts.
+        let _ = self.leases.wait_for(|leases| !leases.lanes.is_empty()).await;
+    }
+}
+
+/// Rings for this host, and for the others where there are any.
+fn grown(
+    here: Arc<Notify>,
+    others: Arc<Notify>,
+    leases: watch::Receiver<Leases>,
+) -> Arc<dyn Fn() + Send + Sync> {
+    Arc::new(move || {
+        here.notify_one();
+        if leases.borrow().hosts > 1 {
+            others.notify_one();
+        }
+    })
+}
+
+fn ready(leases: watch::Receiver<Leases>) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
+    Arc::new(move || {
+        let held = leases.borrow();
+        if held.lanes.is_empty() {
+            vec!["this host holds no lanes yet: it does not route or send".to_owned()]
+        } else {
+            Vec::new()
+        }
+    })
+}
+
+async fn tell_others(store: Store, others: Arc<Notify>) {
+    loop {
+        others.notified().await;
+        if let Err(error) = store.notify().await {
+            tracing::debug!(%error, "failed to tell the other hosts; their polls are the net");
+        }
+        sleep(DEBOUNCE).await;
+    }
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}:{}", name.as_deref().unwrap_or("unknown"), std::process::id())
+}

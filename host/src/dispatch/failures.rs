@@ -8,6 +8,7 @@ use crate::{
     domain::{Mode, Status},
     receipts::Receipt,
     store::Store,
+    whatsapp::treatment,
 };
 
 /// Lets messages wait for another attempt that failed late, where another may help. The lane's owner,
@@ -18,7 +19,7 @@ pub async fn retry_failures(store: Store, mut receipts: mpsc::Receiver<Receipt>)
             continue;
         }
         let Some(code) = receipt.code else { continue };
-        let (next, _) = next(code, None, receipt.attempt, Mode::Auto, rand::random());
+        let (next, _) = next(treatment(code, None), receipt.attempt, Mode::Auto, rand::random());
         let Next::Again(seconds, reason) = next else { continue };
         let due_at = Timestamp::now() + SignedDuration::from_secs_f64(seconds);
         let deferred =

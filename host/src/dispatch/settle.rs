@@ -8,7 +8,7 @@ use super::queue::Job;
 use crate::{
     domain::{Delivery, Mode, Status},
     store::Deferred,
-    whatsapp::{Accepted, SendError, Treatment, treatment},
+    whatsapp::{Accepted, SendError, Treatment},
 };
 
 /// How long the outcome of a send that got no answer may stay unknown: a webhook usually tells in seconds.
@@ -52,10 +52,10 @@ pub enum Next {
     GiveUp,
 }
 
-/// What follows a refusal with this code at this attempt. `jitter` is in 0..1.
-pub fn next(code: i32, subcode: Option<i32>, attempt: i16, mode: Mode, jitter: f64) -> (Next, NumberEffect) {
+/// What follows a failure that is so treated, at this attempt. `jitter` is in 0..1.
+pub fn next(treatment: Treatment, attempt: i16, mode: Mode, jitter: f64) -> (Next, NumberEffect) {
     let again = |seconds, reason, effect| (Next::Again(seconds, reason), effect);
-    match treatment(code, subcode) {
+    match treatment {
         // A stopped number says nothing about the message: it waits for the operator, however long.
         Treatment::StopNumber => {
             again(STOPPED_FOR.as_secs_f64(), "retry", NumberEffect::Pause(STOPPED_FOR))
@@ -63,6 +63,7 @@ pub fn next(code: i32, subcode: Option<i32>, attempt: i16, mode: Mode, jitter: f
         Treatment::GiveUp => (Next::GiveUp, NumberEffect::None),
         _ if attempt >= MAX_ATTEMPTS => (Next::GiveUp, NumberEffect::None),
         Treatment::Retry => again(backoff(attempt, jitter), "retry", NumberEffect::None),
+        // Meta: wait 4^X seconds, X = 0, 1, 2, …
         Treatment::RetryPair => again(4f64.powi(i32::from(attempt) - 1), "pair", NumberEffect::None),
         Treatment::SlowNumber => again(backoff(attempt, jitter), "retry", NumberEffect::Slow),
         Treatment::Later(wait) => again(wait.as_secs_f64(), "retry", NumberEffect::Pause(wait)),
@@ -73,64 +74,41 @@ pub fn next(code: i32, subcode: Option<i32>, attempt: i16, mode: Mode, jitter: f
 
 /// What Meta's answer to an attempt means.
 pub fn settle(job: &Job, answer: Result<Accepted, SendError>, now: Timestamp, jitter: f64) -> Settled {
-    match answer {
+    let error = match answer {
         Ok(accepted) => {
             let row = |status| Delivery { wamid: Some(accepted.wamid.clone()), ..row(job, status, now) };
             let mut deliveries = vec![row(Status::Accepted)];
             if accepted.held {
                 deliveries.push(row(Status::Held));
             }
-            Settled { deliveries, deferred: None, number: NumberEffect::None }
+            return Settled { deliveries, deferred: None, number: NumberEffect::None };
         }
-        Err(SendError::Refused(refusal)) => {
-            let mode = job.logged.notification.message.mode;
-            let mode = if job.as_template { Mode::Template } else { mode };
-            let (next, number) = next(refusal.code, refusal.subcode, job.attempt, mode, jitter);
-            let next = match (next, refusal.retry_after) {
-                (Next::Again(seconds, reason), Some(wait)) => {
-                    Next::Again(seconds.max(wait.as_secs_f64()), reason)
-                }
-                (next, _) => next,
-            };
-            after(job, next, number, Some(refusal.code), refusal.to_string(), now)
-        }
-        Err(SendError::Unknown(why)) => {
-            let mut settled = Settled {
-                deliveries: vec![Delivery { detail: Some(why), ..row(job, Status::Unknown, now) }],
-                deferred: None,
-                number: NumberEffect::None,
-            };
-            settled.deferred = Some(deferred(job, now + UNKNOWN_FOR, job.attempt, "unknown"));
-            settled
-        }
-        Err(error @ (SendError::NotSent(_) | SendError::Garbled { .. })) => {
-            let next = if job.attempt >= MAX_ATTEMPTS {
-                Next::GiveUp
-            } else {
-                Next::Again(backoff(job.attempt, jitter), "retry")
-            };
-            after(job, next, NumberEffect::None, None, error.to_string(), now)
-        }
-    }
-}
-
-fn after(
-    job: &Job,
-    next: Next,
-    number: NumberEffect,
-    code: Option<i32>,
-    detail: String,
-    now: Timestamp,
-) -> Settled {
-    let (status, deferred) = match next {
-        Next::Again(seconds, reason) => {
-            let due_at = now + SignedDuration::from_secs_f64(seconds);
-            (Status::Retrying, Some(deferred(job, due_at, job.attempt + 1, reason)))
-        }
-        Next::GiveUp => (Status::Failed, None),
+        Err(error) => error,
     };
-    let delivery = Delivery { code, detail: Some(detail), ..row(job, status, now) };
-    Settled { deliveries: vec![delivery], deferred, number }
+    let code = match &error {
+        SendError::Refused { code, .. } => Some(*code),
+        _ => None,
+    };
+    let (status, waits, number) = match error.treatment() {
+        None => {
+            let until = deferred(job, now + UNKNOWN_FOR, job.attempt, "unknown");
+            (Status::Unknown, Some(until), NumberEffect::None)
+        }
+        Some(treatment) => {
+            // Sent as a template it cannot be refused for a closed window again.
+            let mode = if job.as_template { Mode::Template } else { job.logged.notification.message.mode };
+            match next(treatment, job.attempt, mode, jitter) {
+                (Next::Again(seconds, reason), number) => {
+                    let asked = error.retry_after().map_or(0.0, |wait| wait.as_secs_f64());
+                    let due_at = now + SignedDuration::from_secs_f64(seconds.max(asked));
+                    (Status::Retrying, Some(deferred(job, due_at, job.attempt + 1, reason)), number)
+                }
+                (Next::GiveUp, number) => (Status::Failed, None, number),
+            }
+        }
+    };
+    let delivery = Delivery { code, detail: Some(error.to_string()), ..row(job, status, now) };
+    Settled { deliveries: vec![delivery], deferred: waits, number }
 }
 
 /// A job that waits.
@@ -162,4 +140,45 @@ pub fn row(job: &Job, status: Status, at: Timestamp) -> Delivery {
 fn backoff(attempt: i16, jitter: f64) -> f64 {
     let whole = BACKOFF_FIRST * 2f64.powi(i32::from(attempt) - 1);
     (whole.min(BACKOFF_MOST) * jitter).max(0.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_waits_as_meta_says() {
+        for (attempt, seconds) in [(1, 1.0), (2, 4.0), (3, 16.0), (4, 64.0)] {
+            let (next, number) = next(Treatment::RetryPair, attempt, Mode::Auto, 0.5);
+            assert_eq!(next, Next::Again(seconds, "pair"));
+            assert_eq!(number, NumberEffect::None);
+        }
+    }
+
+    #[test]
+    fn retries_come_to_an_end_but_not_for_a_stopped_number() {
+        let at = |treatment| next(treatment, MAX_ATTEMPTS, Mode::Auto, 0.5).0;
+        for treatment in [Treatment::Retry, Treatment::RetryPair, Treatment::SlowNumber, Treatment::AsTemplate] {
+            assert_eq!(at(treatment), Next::GiveUp, "{treatment:?}");
+        }
+        assert!(matches!(at(Treatment::StopNumber), Next::Again(..)));
+    }
+
+    #[test]
+    fn backoff_grows_and_is_bounded() {
+        let at = |attempt, jitter| match next(Treatment::Retry, attempt, Mode::Auto, jitter).0 {
+            Next::Again(seconds, _) => seconds,
+            Next::GiveUp => f64::NAN,
+        };
+        assert_eq!(at(1, 1.0), 2.0);
+        assert_eq!(at(4, 1.0), 16.0);
+        assert_eq!(at(4, 0.5), 8.0);
+        assert_eq!(at(1, 0.0), 0.1);
+    }
+
+    #[test]
+    fn a_closed_window_is_answered_with_a_template_only_where_the_mode_lets() {
+        assert_eq!(next(Treatment::AsTemplate, 1, Mode::Auto, 0.5).0, Next::Again(0.0, "as_template"));
+        assert_eq!(next(Treatment::AsTemplate, 1, Mode::Text, 0.5).0, Next::GiveUp);
+    }
 }
