@@ -1,0 +1,88 @@
+//! What the benchmark needs of the database: people by the thousand, and the floors' own tables.
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Adds `groups` groups named `bench-N` of `members` people each, every one with an open 24-hour window.
+    pub async fn seed_bench(&self, groups: i32, members: i32) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        client
+            .execute(
+                "WITH g AS (
+                     INSERT INTO groups (name) SELECT 'bench-' || n FROM generate_series(0, $1 - 1) n
+                     RETURNING id, name
+                 ), c AS (
+                     INSERT INTO contact (wa_id, name, last_inbound_at)
+                     SELECT (263770000000 + n)::text, 'Person ' || n, now()
+                     FROM generate_series(0, $1 * $2 - 1) n
+                     RETURNING id, wa_id
+                 ), p AS (
+                     INSERT INTO person (username, name, contact_id)
+                     SELECT 'bench-' || (wa_id::bigint - 263770000000), 'Person ' || wa_id, id FROM c
+                     RETURNING id, username
+                 )
+                 INSERT INTO membership (group_id, person_id)
+                 SELECT g.id, p.id FROM p
+                 JOIN g ON g.name = 'bench-' || (substr(p.username, 7)::integer / $2)",
+                &[&groups, &members],
+            )
+            .await?;
+        client.batch_execute("ANALYZE groups, contact, person, membership").await?;
+        Ok(())
+    }
+
+    /// How many events have a decision.
+    pub async fn count_routed(&self) -> Result<i64, StoreError> {
+        Ok(self.client().await?.query_one("SELECT count(*) FROM decision", &[]).await?.try_get(0)?)
+    }
+
+    /// Makes the table of the floor for accepting.
+    pub async fn make_floor_table(&self) -> Result<(), StoreError> {
+        self.client()
+            .await?
+            .batch_execute(
+                "CREATE TABLE IF NOT EXISTS bench_floor (
+                     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)",
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Appends bodies in one commit.
+    pub async fn append_floor(&self, bodies: &[&str]) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached("INSERT INTO bench_floor (body) SELECT unnest($1::text[])")
+            .await?;
+        client.execute(&statement, &[&bodies]).await?;
+        Ok(())
+    }
+
+    /// Makes an empty table like the notification log.
+    pub async fn make_notification_floor(&self) -> Result<(), StoreError> {
+        self.client()
+            .await?
+            .batch_execute(
+                "DROP TABLE IF EXISTS bench_notification;
+                 CREATE TABLE bench_notification (LIKE notification INCLUDING ALL)",
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Copies the next `batch` rows of the notification log after `offset` into that table, in one commit, and
+    /// returns how many there were.
+    pub async fn copy_notifications(&self, offset: i64, batch: i64) -> Result<u64, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "INSERT INTO bench_notification (lane, id, event_lane, event_seq, ordinal, username, name,
+                     recipient, phone_number_id, template, priority, message, reason, send_at, expires_at)
+                 SELECT lane, id, event_lane, event_seq, ordinal, username, name,
+                     recipient, phone_number_id, template, priority, message, reason, send_at, expires_at
+                 FROM notification WHERE seq > $1 AND seq <= $1 + $2",
+            )
+            .await?;
+        Ok(client.execute(&statement, &[&offset, &batch]).await?)
+    }
+}
