@@ -1,1 +1,43 @@
-//! (being built)
+//! Rules decide about events: plain routes and Rhai scripts, one contract.
+//!
+//! Goals: the same event, the same release and the same answers of the ports give the same verdicts, byte for
+//! byte; no rule can take the host down, stall it past its budget, or spoil another rule; an author reads what
+//! went wrong, in which file, at which line and column.
+//!
+//! One [`Routes`] is shared by all threads without a lock: the engine and the syntax trees never change, each
+//! call has a scope of its own. An event is converted to Rhai's values once for all rules.
+//!
+//! Rejected: a pool of engines (there is nothing to pool); a scope kept between calls (a rule could leave
+//! something behind for the next event); Rhai's own bounds as the only ones (they do not see all values together,
+//! see [`memory`]).
+
+mod answer;
+mod budget;
+mod diagnosis;
+mod engine;
+mod expression;
+mod helpers;
+pub mod memory;
+mod ports;
+mod route;
+mod routes;
+mod script;
+mod source;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{KEYS, duration, kind_of, mode, priority, timestamp};
+pub use ports::Ports;
+pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
+pub use routes::Routes;
+pub use source::{Place, RuleError, Source, closest, did_you_mean};
+
+use crate::domain::{Event, Verdict};
+
+/// Decides about an event: one verdict for each matching route, in order, more where a script gives more. Never
+/// empty: an event that no route is for has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute).
+pub fn decide(routes: &Routes, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
+    routes.decide(event, ports)
+}

@@ -1,0 +1,200 @@
+//! What a rule answered, as JSON → decisions; the one contract of all engines, checked key by key.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use super::{budget, source::did_you_mean, value::said_of};
+use crate::domain::{Decision, Mode, Priority, SendTime};
+
+/// The keys of a decision.
+pub const KEYS: [&str; 12] = [
+    "template",
+    "groups",
+    "users",
+    "contacts",
+    "context",
+    "dedupe_key",
+    "send_at",
+    "after",
+    "expires_at",
+    "priority",
+    "mode",
+    "reason",
+];
+
+/// Reads an answer: a map, or an array of maps.
+///
+/// # Errors
+/// Says what is wrong at which path, such as `[1].groups: expected an array of texts, got a number`.
+pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
+    match answer {
+        Value::Object(map) => Ok(vec![decision(map, "")?]),
+        Value::Array(maps) if maps.is_empty() => {
+            Err("the answer is an empty array; return skip(\"why\") to tell nobody".to_owned())
+        }
+        Value::Array(maps) if maps.len() > budget::DECISIONS => {
+            Err(format!("{} decisions are more than {}", maps.len(), budget::DECISIONS))
+        }
+        Value::Array(maps) => maps
+            .iter()
+            .enumerate()
+            .map(|(index, item)| match item {
+                Value::Object(map) => decision(map, &format!("[{index}]")),
+                other => Err(format!("[{index}]: expected a map, got {}", kind_of(other))),
+            })
+            .collect(),
+        other => Err(format!(
+            "expected a map, an array of maps or skip(\"why\"), got {}; the last value of `decide` is its answer",
+            kind_of(other)
+        )),
+    }
+}
+
+fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
+    if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("{}unknown key `{unknown}`: {}", said_of(path), did_you_mean(unknown, KEYS)));
+    }
+    let fields = Fields { map, path };
+    let template =
+        fields.text("template")?.ok_or_else(|| format!("{}`template` is missing", said_of(path)))?;
+    let send = match (fields.text("send_at")?, fields.text("after")?) {
+        (Some(_), Some(_)) => {
+            return Err(format!("{}`send_at` and `after` exclude each other", said_of(path)));
+        }
+        (Some(at), None) => Some(SendTime::SendAt(fields.parsed("send_at", timestamp(&at))?)),
+        (None, Some(after)) => Some(SendTime::After(fields.parsed("after", duration(&after))?)),
+        (None, None) => None,
+    };
+    let parse = |key: &str| fields.text(key);
+    Ok(Decision {
+        template,
+        groups: fields.texts("groups")?,
+        users: fields.texts("users")?,
+        contacts: fields.texts("contacts")?,
+        context: match fields.get("context") {
+            None => Default::default(),
+            Some(Value::Object(context)) => context.clone().into_iter().collect(),
+            Some(other) => return Err(fields.wrong("context", "a map", other)),
+        },
+        dedupe_key: parse("dedupe_key")?,
+        send,
+        expires_at: parse("expires_at")?.map(|at| fields.parsed("expires_at", timestamp(&at))).transpose()?,
+        priority: parse("priority")?
+            .map(|word| fields.parsed("priority", priority(&word)))
+            .transpose()?
+            .unwrap_or_default(),
+        mode: parse("mode")?.map(|word| fields.parsed("mode", mode(&word))).transpose()?,
+        reason: parse("reason")?,
+    })
+}
+
+struct Fields<'a> {
+    map: &'a Map<String, Value>,
+    path: &'a str,
+}
+
+impl Fields<'_> {
+    /// A value that says something.
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn at(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn wrong(&self, key: &str, wanted: &str, got: &Value) -> String {
+        format!("{}: expected {wanted}, got {}", self.at(key), kind_of(got))
+    }
+
+    fn parsed<T>(&self, key: &str, parsed: Result<T, String>) -> Result<T, String> {
+        parsed.map_err(|error| format!("{}: {error}", self.at(key)))
+    }
+
+    fn text(&self, key: &str) -> Result<Option<String>, String> {
+        self.get(key).map_or(Ok(None), |value| word(value).ok_or_else(|| self.wrong(key, "a text", value)))
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+        match self.get(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                let item = |(index, item)| {
+                    word(item)
+                        .ok_or_else(|| self.wrong(&format!("{key}[{index}]"), "a text", item))
+                        .transpose()
+                };
+                items.iter().enumerate().filter_map(item).collect()
+            }
+            Some(other) => Err(self.wrong(key, "an array of texts", other)),
+        }
+    }
+}
+
+/// A value as one word or line: `None` where it is no text, `Some(None)` where it says nothing. A whole number
+/// counts as text: ids and phone numbers often come so.
+pub fn word(value: &Value) -> Option<Option<String>> {
+    match value {
+        Value::Null => Some(None),
+        Value::String(text) if text.trim().is_empty() => Some(None),
+        Value::String(text) => Some(Some(text.clone())),
+        Value::Number(number) if !number.is_f64() => Some(Some(number.to_string())),
+        _ => None,
+    }
+}
+
+/// RFC 3339.
+pub fn timestamp(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("`{text}` is no time such as 2026-11-23T09:00:00Z"))
+}
+
+/// A number and a unit, of at most a year: `90s`, `10m`, `2h`, `1d`.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    let wrong = || format!("`{text}` is no duration such as 90s, 10m, 2h or 1d, of at most 365d");
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let seconds = match text[digits.len()..].trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let duration = count.checked_mul(seconds).map(Duration::from_secs).filter(|duration| *duration <= YEAR);
+    duration.and_then(|duration| duration.try_into().ok()).ok_or_else(wrong)
+}
+
+/// `urgent`, `normal` or `bulk`.
+pub fn priority(word: &str) -> Result<Priority, String> {
+    match word {
+        "urgent" => Ok(Priority::Urgent),
+        "normal" => Ok(Priority::Normal),
+        "bulk" => Ok(Priority::Bulk),
+        other => Err(format!("`{other}` is none of urgent, normal, bulk")),
+    }
+}
+
+/// `auto`, `template` or `text`.
+pub fn mode(word: &str) -> Result<Mode, String> {
+    match word {
+        "auto" => Ok(Mode::Auto),
+        "template" => Ok(Mode::Template),
+        "text" => Ok(Mode::Text),
+        other => Err(format!("`{other}` is none of auto, template, text")),
+    }
+}
+
+/// What kind of value this is, in words.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "a map",
+    }
+}

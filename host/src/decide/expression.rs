@@ -1,0 +1,120 @@
+//! Rhai expressions in YAML: one line that sees `event`.
+
+use jiff::Timestamp;
+use rhai::{AST, Dynamic, Engine, Scope};
+use serde_json::Value;
+
+use super::{
+    answer, diagnosis,
+    helpers::Skip,
+    script::{Failure, caught, panicked},
+    source::{Place, RuleError, Source},
+    value,
+};
+
+/// A compiled expression.
+pub struct Expression {
+    ast: AST,
+    source: Source,
+}
+
+/// Why an expression gave no value.
+pub enum Unanswered {
+    /// It was `skip("why")`.
+    Skip(String),
+    /// It failed.
+    Failed(RuleError),
+}
+
+impl From<RuleError> for Unanswered {
+    fn from(error: RuleError) -> Self {
+        Unanswered::Failed(error)
+    }
+}
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// Where it does not parse or uses a variable other than `event`.
+    pub fn compile(engine: &Engine, source: &Source) -> Result<Expression, RuleError> {
+        // No constant here: the compiler would put its value into the expression.
+        let mut scope = Scope::new();
+        scope.push_dynamic("event", Dynamic::UNIT);
+        let ast = engine
+            .compile_expression_with_scope(&scope, &source.text)
+            .map_err(|error| diagnosis::of_parsing(&error, &source.place, &["event"]))?;
+        Ok(Expression { ast, source: source.clone() })
+    }
+
+    /// The words that it was compiled from.
+    pub fn text(&self) -> &str {
+        self.source.text.trim()
+    }
+
+    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+        let evaluated = caught(|| engine.eval_ast_with_scope::<Dynamic>(scope, &self.ast));
+        let value = evaluated.map_err(|failure| match failure {
+            Failure::Rhai(error) => diagnosis::of_running(error, &self.source.place),
+            Failure::Panic => panicked(&self.source.place),
+        })?;
+        match value.try_cast_result::<Skip>() {
+            Ok(skip) => Err(Unanswered::Skip(skip.0)),
+            Err(value) => Ok(value),
+        }
+    }
+
+    /// Its value as JSON.
+    pub fn json(&self, engine: &Engine, scope: &mut Scope) -> Result<Value, Unanswered> {
+        let value = self.value(engine, scope)?;
+        value::to_json(&value).map_err(|message| self.wrong(message))
+    }
+
+    /// Its value as a condition.
+    pub fn holds(&self, engine: &Engine, scope: &mut Scope) -> Result<bool, Unanswered> {
+        let value = self.value(engine, scope)?;
+        value
+            .as_bool()
+            .map_err(|_| self.wrong(format!("expected true or false, got {}", value::kind_of(&value))))
+    }
+
+    /// Its value as a text; `None` where it is empty.
+    pub fn word(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<String>, Unanswered> {
+        let value = self.json(engine, scope)?;
+        answer::word(&value)
+            .ok_or_else(|| self.wrong(format!("expected a text, got {}", answer::kind_of(&value))))
+    }
+
+    /// Its value as texts: a text, or an array of texts; without the empty ones.
+    pub fn words(&self, engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
+        let value = self.json(engine, scope)?;
+        let items = match &value {
+            Value::Array(items) => items.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let word = |item| {
+            let wrong =
+                || self.wrong(format!("expected a text or an array of texts, got {}", answer::kind_of(item)));
+            answer::word(item).ok_or_else(wrong).transpose()
+        };
+        items.iter().filter_map(word).collect()
+    }
+
+    /// Its value as a time; `None` where it is empty.
+    pub fn time(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<Timestamp>, Unanswered> {
+        let word = self.word(engine, scope)?;
+        word.map(|text| answer::timestamp(&text).map_err(|message| self.wrong(message))).transpose()
+    }
+
+    fn wrong(&self, message: String) -> Unanswered {
+        let place: Place = self.source.place.clone();
+        RuleError { place, message: format!("`{}`: {message}", self.text()), help: None }.into()
+    }
+}
+
+/// The scope of one rule's expressions. The event is constant there, so none changes it for the next.
+pub fn scope_of(event: Dynamic) -> Scope<'static> {
+    let mut scope = Scope::new();
+    scope.push_constant_dynamic("event", event);
+    scope
+}

@@ -1,0 +1,145 @@
+//! The functions that rules have beside Rhai's own; the same in expressions and scripts.
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position, serde::to_dynamic};
+use serde_json::Value;
+
+use super::{budget, ports::Call, value};
+
+type Answer<T> = Result<T, Box<EvalAltResult>>;
+
+/// What `skip("why")` gives: nobody is told, and why.
+#[derive(Clone, Debug)]
+pub struct Skip(pub String);
+
+/// The helpers' names, to tell an author who misspelt one.
+pub const NAMES: [&str; 8] = ["config", "first", "maps_link", "money", "now", "skip", "text", "title"];
+
+/// Registers the helpers.
+pub fn register(engine: &mut Engine) {
+    register_first(engine);
+    engine.register_type_with_name::<Skip>("skip");
+    engine.register_fn("skip", |reason: Dynamic| Skip(text(&reason)));
+    engine.register_fn("title", |words: Dynamic| title(&text(&words)));
+    engine.register_fn("money", |amount: Dynamic| money(&amount));
+    engine.register_fn("maps_link", |pin: Dynamic| maps_link(&pin));
+    engine.register_fn("text", |value: Dynamic| text(&value));
+    engine.register_fn("now", || ask(|call| call.now()));
+    engine.register_fn("config", |key: ImmutableString, default: Dynamic| -> Answer<Dynamic> {
+        let answer = ask(|call| call.config(&key))?;
+        Ok(if answer.is_unit() { default } else { answer })
+    });
+    // Rhai's own `replace` builds a text of any size before it is measured.
+    engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: &str| -> Answer<()> {
+        let found = text.matches(find).count();
+        if text.len() + found * with.len() > budget::TEXT {
+            let what = "Length of string".to_owned();
+            return Err(EvalAltResult::ErrorDataTooLarge(what, Position::NONE).into());
+        }
+        *text = text.replace(find, with).into();
+        Ok(())
+    });
+}
+
+fn ask(question: impl FnOnce(&Call<'_>) -> Result<Value, String>) -> Answer<Dynamic> {
+    match Call::current(question) {
+        Some(Ok(answer)) => to_dynamic(answer),
+        Some(Err(error)) => Err(EvalAltResult::ErrorTerminated(error.into(), Position::NONE).into()),
+        None => Err("the world can be asked only while a rule runs".into()),
+    }
+}
+
+/// `first(a, b, …)`: Rhai knows no functions of any number of arguments, so up to eight.
+fn register_first(engine: &mut Engine) {
+    fn first<const N: usize>(values: [Dynamic; N]) -> Dynamic {
+        values.into_iter().find(|value| !is_empty(value)).unwrap_or_default()
+    }
+    type D = Dynamic;
+    engine.register_fn("first", |a: D| first([a]));
+    engine.register_fn("first", |a: D, b: D| first([a, b]));
+    engine.register_fn("first", |a: D, b: D, c: D| first([a, b, c]));
+    engine.register_fn("first", |a: D, b: D, c: D, d: D| first([a, b, c, d]));
+    engine.register_fn("first", |a: D, b: D, c: D, d: D, e: D| first([a, b, c, d, e]));
+    engine.register_fn("first", |a: D, b: D, c: D, d: D, e: D, f: D| first([a, b, c, d, e, f]));
+    engine.register_fn("first", |a: D, b: D, c: D, d: D, e: D, f: D, g: D| first([a, b, c, d, e, f, g]));
+    engine.register_fn("first", |a: D, b: D, c: D, d: D, e: D, f: D, g: D, h: D| {
+        first([a, b, c, d, e, f, g, h])
+    });
+}
+
+/// Whether a value says nothing: missing, blank, or without items. 0 and false say something.
+pub fn is_empty(value: &Dynamic) -> bool {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return text.trim().is_empty();
+    }
+    if let Ok(array) = value.as_array_ref() {
+        return array.is_empty();
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.is_empty();
+    }
+    value.is_unit()
+}
+
+/// A value as people read it: a missing one as nothing, an array with commas, a map as JSON.
+pub fn text(value: &Dynamic) -> String {
+    if value.is_unit() {
+        return String::new();
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return text.to_string();
+    }
+    if let Ok(number) = value.as_float() {
+        return number.to_string();
+    }
+    if let Ok(array) = value.as_array_ref() {
+        return array.iter().map(text).collect::<Vec<_>>().join(", ");
+    }
+    if value.is_map() {
+        return value::to_json(value).map_or_else(|_| value.to_string(), |json| json.to_string());
+    }
+    value.to_string()
+}
+
+/// `home_loan` → `Home Loan`.
+fn title(words: &str) -> String {
+    let mut begins = true;
+    let mut titled = String::with_capacity(words.len());
+    for c in words.trim().chars().map(|c| if c == '_' { ' ' } else { c }) {
+        if begins {
+            titled.extend(c.to_uppercase());
+        } else {
+            titled.extend(c.to_lowercase());
+        }
+        begins = !c.is_alphanumeric() && !matches!(c, '\'' | '’');
+    }
+    titled
+}
+
+/// A number, or text that is one.
+fn number(value: &Dynamic) -> Option<f64> {
+    let number = match (value.as_float(), value.as_int()) {
+        (Ok(float), _) => float,
+        (_, Ok(int)) => int as f64,
+        _ => value.as_immutable_string_ref().ok()?.trim().parse().ok()?,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// `1234.5` → `1234.50`; what is no number → `0.00`.
+fn money(amount: &Dynamic) -> String {
+    format!("{:.2}", number(amount).unwrap_or_default())
+}
+
+/// A pin `{latitude, longitude}` → its link; `()` where there is none.
+fn maps_link(pin: &Dynamic) -> Dynamic {
+    let coordinate = |map: &Map, key: &str, most: f64| {
+        map.get(key).and_then(number).filter(|degrees| degrees.abs() <= most)
+    };
+    let Ok(map) = pin.as_map_ref() else { return Dynamic::UNIT };
+    match (coordinate(&map, "latitude", 90.0), coordinate(&map, "longitude", 180.0)) {
+        (Some(latitude), Some(longitude)) => {
+            format!("https://www.google.com/maps/search/?api=1&query={latitude},{longitude}").into()
+        }
+        _ => Dynamic::UNIT,
+    }
+}

@@ -1,0 +1,78 @@
+//! How much memory a thread holds: what stops a script that fills memory.
+//!
+//! Rhai bounds the size of each value, not of all values together (`map[key] = value` and the result of
+//! `map()` slip past its checks), and has no hook for allocations. So the program's allocator counts, for
+//! each thread, the bytes it has handed out minus those taken back; a call may grow that by so much.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Counting;
+
+/// The bytes that this thread has allocated minus those that it has freed. Below zero where a thread frees
+/// what others allocated: only a difference over a stretch of code means something.
+pub fn held() -> isize {
+    HELD.get()
+}
+
+fn count(bytes: isize) {
+    // A thread that is ending has no thread-locals any more, and runs no scripts.
+    let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(bytes)));
+}
+
+#[allow(
+    unsafe_code,
+    reason = "an allocator is unsafe by its trait; each call is handed to the system's as it is"
+)]
+// SAFETY: the system's allocator does the work with the arguments as they came; counting neither allocates
+// nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promises are the system allocator's conditions.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size as isize - layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::held;
+
+    #[test]
+    fn what_is_held_grows_and_shrinks() {
+        let before = held();
+        let mut block = vec![0_u8; 100_000];
+        assert_eq!(held() - before, 100_000);
+        block.reserve_exact(200_000);
+        assert_eq!(held() - before, 300_000);
+        drop(block);
+        assert_eq!(held(), before);
+    }
+}

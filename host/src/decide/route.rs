@@ -1,0 +1,198 @@
+//! Routes: which events a rule is for, and what a plain one decides.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use rhai::{Engine, Scope};
+use serde_json::Value;
+
+use super::{
+    expression::{Expression, Unanswered},
+    source::{RuleError, Source},
+};
+use crate::domain::{Decision, Mode, Outcome, Priority, SendTime};
+
+/// A route as it was written, checked for its shape but not compiled.
+pub struct RouteSource {
+    /// The folder that it stands in, whose `config.yaml` it reads.
+    pub folder: String,
+    /// Types of events: `order.created`, `payment.*`, `*`.
+    pub on: Vec<Source>,
+    /// A condition.
+    pub when: Option<Source>,
+    /// What decides.
+    pub rule: RuleSource,
+}
+
+/// What decides for a route.
+pub enum RuleSource {
+    /// The route itself.
+    Plain(Box<PlainSource>),
+    /// A script, by its file's path relative to the rules folder.
+    Script(Source),
+}
+
+/// A plain route's decision as it was written.
+pub struct PlainSource {
+    /// The template's name.
+    pub template: Source,
+    /// Names of groups.
+    pub groups: Vec<Source>,
+    /// Expressions that give usernames.
+    pub users: Vec<Source>,
+    /// Expressions that give contacts.
+    pub contacts: Vec<Source>,
+    /// An expression that gives the deduplication key.
+    pub dedupe: Option<Source>,
+    /// The template's variables.
+    pub context: Vec<(String, ValueSource)>,
+    /// When to send.
+    pub send: Option<SendSource>,
+    /// An expression that gives a time.
+    pub expires_at: Option<Source>,
+    /// Which messages overtake which.
+    pub priority: Priority,
+    /// Overrides the template's mode.
+    pub mode: Option<Mode>,
+    /// Why, in the author's words.
+    pub reason: Option<String>,
+}
+
+/// A variable of the template as it was written.
+pub enum ValueSource {
+    /// A number, or true or false.
+    Literal(Value),
+    /// An expression.
+    Expression(Source),
+}
+
+/// When to send, as it was written.
+pub enum SendSource {
+    /// An expression that gives a time.
+    At(Source),
+    /// A duration after the event's time.
+    After(SignedDuration),
+}
+
+/// A compiled plain route.
+pub struct Plain {
+    template: String,
+    groups: Vec<String>,
+    users: Vec<Expression>,
+    contacts: Vec<Expression>,
+    dedupe: Option<Expression>,
+    context: Vec<(String, Variable)>,
+    send: Option<Send>,
+    expires_at: Option<Expression>,
+    priority: Priority,
+    mode: Option<Mode>,
+    reason: Option<String>,
+}
+
+enum Variable {
+    Literal(Value),
+    Expression(Expression),
+}
+
+enum Send {
+    At(Expression),
+    After(SignedDuration),
+}
+
+impl Plain {
+    /// Compiles a route's expressions; where some are wrong, `errors` has them all.
+    pub fn compile(engine: &Engine, source: &PlainSource, errors: &mut Vec<RuleError>) -> Option<Plain> {
+        let before = errors.len();
+        let mut compile =
+            |source: &Source| Expression::compile(engine, source).map_err(|error| errors.push(error)).ok();
+        let context = source.context.iter().filter_map(|(name, value)| {
+            let value = match value {
+                ValueSource::Literal(value) => Variable::Literal(value.clone()),
+                ValueSource::Expression(source) => Variable::Expression(compile(source)?),
+            };
+            Some((name.clone(), value))
+        });
+        let context = context.collect();
+        let plain = Plain {
+            template: source.template.text.clone(),
+            groups: source.groups.iter().map(|group| group.text.clone()).collect(),
+            users: source.users.iter().filter_map(&mut compile).collect(),
+            contacts: source.contacts.iter().filter_map(&mut compile).collect(),
+            dedupe: source.dedupe.as_ref().and_then(&mut compile),
+            context,
+            send: match &source.send {
+                None => None,
+                Some(SendSource::After(after)) => Some(Send::After(*after)),
+                Some(SendSource::At(at)) => compile(at).map(Send::At),
+            },
+            expires_at: source.expires_at.as_ref().and_then(&mut compile),
+            priority: source.priority,
+            mode: source.mode,
+            reason: source.reason.clone(),
+        };
+        (errors.len() == before).then_some(plain)
+    }
+
+    fn decide(&self, engine: &Engine, scope: &mut Scope) -> Result<Decision, Unanswered> {
+        let mut context = BTreeMap::new();
+        for (name, variable) in &self.context {
+            let value = match variable {
+                Variable::Literal(value) => value.clone(),
+                Variable::Expression(expression) => expression.json(engine, scope)?,
+            };
+            context.insert(name.clone(), value);
+        }
+        let time =
+            |expression: &Option<Expression>, scope: &mut Scope| -> Result<Option<Timestamp>, Unanswered> {
+                expression.as_ref().map_or(Ok(None), |expression| expression.time(engine, scope))
+            };
+        Ok(Decision {
+            template: self.template.clone(),
+            groups: self.groups.clone(),
+            users: words(&self.users, engine, scope)?,
+            contacts: words(&self.contacts, engine, scope)?,
+            context,
+            dedupe_key: self.dedupe.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
+            send: match &self.send {
+                None => None,
+                Some(Send::After(after)) => Some(SendTime::After(*after)),
+                Some(Send::At(at)) => at.time(engine, scope)?.map(SendTime::SendAt),
+            },
+            expires_at: time(&self.expires_at, scope)?,
+            priority: self.priority,
+            mode: self.mode,
+            reason: self.reason.clone(),
+        })
+    }
+}
+
+fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
+    let mut words = Vec::new();
+    for expression in expressions {
+        words.extend(expression.words(engine, scope)?);
+    }
+    Ok(words)
+}
+
+/// Whether a route's condition lets an event through; else what to answer instead.
+pub fn let_through(
+    when: &Expression,
+    engine: &Engine,
+    scope: &mut Scope,
+) -> Result<Option<Outcome>, RuleError> {
+    match when.holds(engine, scope) {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some(Outcome::Skip(format!("`{}` is false", when.text())))),
+        Err(Unanswered::Skip(why)) => Ok(Some(Outcome::Skip(why))),
+        Err(Unanswered::Failed(error)) => Err(error),
+    }
+}
+
+/// What a plain route answers for an event.
+pub fn outcome(plain: &Plain, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
+    match plain.decide(engine, scope) {
+        Ok(decision) => Ok(Outcome::Notify(Box::new(decision))),
+        Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
+        Err(Unanswered::Failed(error)) => Err(error),
+    }
+}

@@ -1,0 +1,203 @@
+//! All routes, compiled: found by an event's type, asked one by one.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use rhai::{Dynamic, Engine};
+
+use super::{
+    engine,
+    expression::{Expression, scope_of},
+    ports::{Call, Ports},
+    route::{self, Plain, RouteSource, RuleSource},
+    script::Script,
+    source::{RuleError, Source, did_you_mean},
+    value,
+};
+use crate::domain::{self, Event, Outcome, RuleRef, Verdict};
+
+/// Compiled routes and scripts, and the engine that runs them. Never changes; cheap to clone.
+#[derive(Clone)]
+pub struct Routes(Arc<Compiled>);
+
+struct Compiled {
+    engine: Engine,
+    /// In the order of folder, file and line.
+    routes: Vec<Route>,
+    /// By an event's type, which routes are for exactly that.
+    exact: HashMap<String, Vec<usize>>,
+    /// Beginnings of types (`payment.`, or nothing for all), and their routes.
+    prefixes: Vec<(String, usize)>,
+}
+
+struct Route {
+    folder: String,
+    reference: RuleRef,
+    when: Option<Expression>,
+    rule: Rule,
+}
+
+enum Rule {
+    Plain(Box<Plain>),
+    Script(Arc<Script>),
+}
+
+impl Routes {
+    /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. All errors are
+    /// told at once; the routes are those without one.
+    pub fn compile(sources: &[RouteSource], scripts: &BTreeMap<String, Source>) -> (Routes, Vec<RuleError>) {
+        let engine = engine::build();
+        let mut errors = Vec::new();
+        let mut compiled_scripts = HashMap::new();
+        for (path, source) in scripts {
+            match Script::compile(&engine, source) {
+                Ok(script) => compiled_scripts.insert(path.as_str(), Some(Arc::new(script))),
+                Err(error) => {
+                    errors.push(error);
+                    compiled_scripts.insert(path, None)
+                }
+            };
+        }
+        let mut compiled =
+            Compiled { engine, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
+        for source in sources {
+            let Some(route) = compiled.route(source, &compiled_scripts, &mut errors) else { continue };
+            compiled.add(route, &source.on, &mut errors);
+        }
+        (Routes(Arc::new(compiled)), errors)
+    }
+
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.0.routes.len()
+    }
+
+    /// Whether there is no route.
+    pub fn is_empty(&self) -> bool {
+        self.0.routes.is_empty()
+    }
+
+    /// The verdicts of all routes for an event.
+    pub(super) fn decide(&self, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
+        let matching = self.0.matching(&event.kind);
+        let Some((&last, others)) = matching.split_last() else {
+            return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: Vec::new() }];
+        };
+        let verdicts_of = |index: usize, event| self.0.verdicts(&self.0.routes[index], event, ports);
+        match value::of_event(event) {
+            Ok(value) => {
+                let mut verdicts: Vec<_> =
+                    others.iter().flat_map(|&i| verdicts_of(i, Ok(value.clone()))).collect();
+                verdicts.extend(verdicts_of(last, Ok(value)));
+                verdicts
+            }
+            Err(error) => {
+                let why = format!("failed to read the event: {error}");
+                matching.iter().flat_map(|&i| verdicts_of(i, Err(why.clone()))).collect()
+            }
+        }
+    }
+}
+
+impl Compiled {
+    fn route(
+        &self,
+        source: &RouteSource,
+        scripts: &HashMap<&str, Option<Arc<Script>>>,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Route> {
+        let when = source.when.as_ref().map(|when| Expression::compile(&self.engine, when)).transpose();
+        let when = when.map_err(|error| errors.push(error));
+        let place = &source.on.first()?.place;
+        let (engine, file, line, rule) = match &source.rule {
+            RuleSource::Plain(plain) => {
+                let plain = Plain::compile(&self.engine, plain, errors)?;
+                (domain::Engine::Route, &place.file, place.line, Rule::Plain(Box::new(plain)))
+            }
+            RuleSource::Script(path) => {
+                let Some(script) = scripts.get(path.text.as_str()) else {
+                    let known: Vec<_> =
+                        scripts.keys().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+                    let name = path.text.rsplit('/').next().unwrap_or(&path.text);
+                    errors.push(RuleError {
+                        place: path.place.clone(),
+                        message: format!("there is no script `{}`", path.text),
+                        help: Some(did_you_mean(name, known)),
+                    });
+                    return None;
+                };
+                let script = script.clone()?;
+                let place = script.place();
+                (domain::Engine::Script, &place.file.clone(), place.line, Rule::Script(script))
+            }
+        };
+        let reference = RuleRef { engine, file: file.to_string(), line };
+        Some(Route { folder: source.folder.clone(), reference, when: when.ok()?, rule })
+    }
+
+    fn add(&mut self, route: Route, on: &[Source], errors: &mut Vec<RuleError>) {
+        let index = self.routes.len();
+        self.routes.push(route);
+        for kind in on {
+            if kind.text == "*" {
+                self.prefixes.push((String::new(), index));
+            } else if let Some(prefix) = kind.text.strip_suffix('*').filter(|prefix| prefix.ends_with('.')) {
+                self.prefixes.push((prefix.to_owned(), index));
+            } else if kind.text.contains('*') || kind.text.trim().is_empty() {
+                errors.push(RuleError {
+                    place: kind.place.clone(),
+                    message: format!("`{}` is no type of event", kind.text),
+                    help: Some("write `order.created`, `payment.*` or `*`".to_owned()),
+                });
+            } else {
+                self.exact.entry(kind.text.clone()).or_default().push(index);
+            }
+        }
+    }
+
+    fn matching(&self, kind: &str) -> Vec<usize> {
+        let mut matching = self.exact.get(kind).cloned().unwrap_or_default();
+        let longer = |prefix: &str| kind.len() > prefix.len() && kind.starts_with(prefix);
+        matching.extend(self.prefixes.iter().filter(|(prefix, _)| longer(prefix)).map(|(_, index)| index));
+        matching.sort_unstable();
+        matching.dedup();
+        matching
+    }
+
+    fn verdicts(&self, route: &Route, event: Result<Dynamic, String>, ports: &dyn Ports) -> Vec<Verdict> {
+        let (outcomes, asked) = match event {
+            Ok(event) => Call::run(ports, &route.folder, || {
+                self.outcomes(route, event).unwrap_or_else(|error| vec![Outcome::Failed(error.to_string())])
+            }),
+            Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
+        };
+        let verdict =
+            |outcome| Verdict { rule: Some(route.reference.clone()), outcome, asked: asked.clone() };
+        outcomes.into_iter().map(verdict).collect()
+    }
+
+    fn outcomes(&self, route: &Route, event: Dynamic) -> Result<Vec<Outcome>, RuleError> {
+        let engine = &self.engine;
+        match &route.rule {
+            Rule::Plain(plain) => {
+                let scope = &mut scope_of(event);
+                if let Some(when) = &route.when
+                    && let Some(instead) = route::let_through(when, engine, scope)?
+                {
+                    return Ok(vec![instead]);
+                }
+                route::outcome(plain, engine, scope).map(|outcome| vec![outcome])
+            }
+            Rule::Script(script) => {
+                if let Some(when) = &route.when
+                    && let Some(instead) = route::let_through(when, engine, &mut scope_of(event.clone()))?
+                {
+                    return Ok(vec![instead]);
+                }
+                script.decide(engine, event)
+            }
+        }
+    }
+}
