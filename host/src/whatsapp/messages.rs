@@ -176,7 +176,7 @@ fn template(message: &Message) -> Template<'_> {
     Template {
         name: &message.template,
         language: Language { code: &message.language },
-        components: (!parameters.is_empty()).then(|| [Component { kind: "body", parameters }]),
+        components: (!parameters.is_empty()).then_some([Component { kind: "body", parameters }]),
     }
 }
 
@@ -240,5 +240,4 @@ fn cut_cow(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-#[path = "messages_tests.rs"]
 mod tests;

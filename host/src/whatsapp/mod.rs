@@ -3,11 +3,15 @@
 //! [`Client`] sends, [`webhooks`] reads what comes back later, and [`errors`] says what an error code means
 //! and what to do about it. What is not here: when to send, and whether to try again.
 
+mod answers;
 mod client;
 pub mod errors;
 mod messages;
+mod signature;
 pub mod webhooks;
 
-pub use client::{Accepted, Client, ClientError, SendError};
+pub use answers::{Accepted, SendError};
+pub use client::{Client, ClientError};
 pub use errors::{Treatment, meaning, treatment};
 pub use messages::Form;
+pub use signature::verify;

@@ -1,1 +1,305 @@
-//! (being built)
+//! Reads the webhooks that Meta posts: what became of messages, what users wrote, who changed their identity.
+//!
+//! A post holds up to 1,000 updates of any mix. Items are read one by one, so that one that we do not
+//! understand costs nothing but itself. Fields that Meta left out in some year (`wa_id` from 2026 on, for users
+//! with a username; `contacts` of failed messages) may be missing everywhere.
+
+mod inbound;
+mod loose;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::warn;
+
+use self::loose::{loose, phone, text, time, user};
+use crate::domain::Status;
+
+/// What one post says.
+#[derive(Debug, Default, PartialEq)]
+pub struct Webhook {
+    /// In the order of the post, which is no order in time.
+    pub updates: Vec<Update>,
+    /// How many items could not be read.
+    pub skipped: usize,
+}
+
+/// One thing that Meta reports.
+#[derive(Debug, PartialEq)]
+pub enum Update {
+    /// What became of a message.
+    Status(StatusUpdate),
+    /// A user wrote.
+    Inbound(Inbound),
+    /// A user has another number or user id now.
+    Identity(IdentityChange),
+    /// An error of the account or the number, not of a message.
+    Error(ReportedError),
+    /// Something that Hookswitch has no use for, by the name of Meta's field.
+    Other(String),
+}
+
+/// What became of a message that we sent.
+#[derive(Debug, PartialEq)]
+pub struct StatusUpdate {
+    /// Meta's id of the message.
+    pub wamid: String,
+    /// Sent, delivered, read, played or failed.
+    pub status: Status,
+    /// By Meta's clock.
+    pub at: Timestamp,
+    /// The recipient's number.
+    pub recipient_id: Option<String>,
+    /// The recipient's user id.
+    pub user_id: Option<String>,
+    /// What was sent along as `biz_opaque_callback_data`.
+    pub callback_data: Option<String>,
+    /// Why it failed.
+    pub error: Option<ReportedError>,
+}
+
+/// An error in a webhook.
+#[derive(Debug, PartialEq)]
+pub struct ReportedError {
+    /// Meta's code.
+    pub code: i32,
+    /// Meta's title.
+    pub title: String,
+    /// Meta's details.
+    pub details: Option<String>,
+}
+
+/// A message from a user; at least one of `from` and `user_id` is there.
+#[derive(Debug, PartialEq)]
+pub struct Inbound {
+    /// Meta's id of the message.
+    pub wamid: String,
+    /// The number that it was sent to, by Meta's id.
+    pub phone_number_id: Option<String>,
+    /// The user's `wa_id`.
+    pub from: Option<String>,
+    /// The user's user id.
+    pub user_id: Option<String>,
+    /// The user's profile name.
+    pub name: Option<String>,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Meta's type: `text`, `button`, `image` …
+    pub kind: String,
+    /// What they wrote, or the title of what they pressed.
+    pub text: Option<String>,
+    /// Whether it was written in a group.
+    pub in_group: bool,
+}
+
+impl Inbound {
+    /// Whether it opens the user's 24-hour window. Not in doubt: a template can always be sent.
+    pub fn opens_window(&self) -> bool {
+        !self.in_group && !matches!(self.kind.as_str(), "edit" | "revoke" | "system")
+    }
+}
+
+/// A user's old identity, and what is new; at least one of each is there.
+#[derive(Debug, PartialEq)]
+pub struct IdentityChange {
+    /// The number before.
+    pub old_wa_id: Option<String>,
+    /// The user id before.
+    pub old_user_id: Option<String>,
+    /// The number now.
+    pub wa_id: Option<String>,
+    /// The user id now.
+    pub user_id: Option<String>,
+}
+
+/// A post that is no webhook of Meta's.
+#[derive(Debug, thiserror::Error)]
+#[error("read a webhook: {0}")]
+pub struct NotAWebhook(#[from] serde_json::Error);
+
+#[derive(Deserialize)]
+struct Post<'a> {
+    #[serde(borrow)]
+    entry: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    changes: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow)]
+    field: Cow<'a, str>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Value<'a> {
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    contacts: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    statuses: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    messages: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    errors: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default, deserialize_with = "loose")]
+    phone_number_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawStatus<'a> {
+    id: String,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(default, deserialize_with = "loose")]
+    timestamp: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    recipient_id: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    recipient_user_id: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    biz_opaque_callback_data: Option<String>,
+    #[serde(borrow)]
+    errors: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct RawError {
+    code: i32,
+    #[serde(default)]
+    title: String,
+    error_data: Option<ErrorData>,
+}
+
+#[derive(Deserialize)]
+struct ErrorData {
+    details: Option<String>,
+}
+
+#[derive(Default)]
+struct Reader {
+    webhook: Webhook,
+}
+
+/// Reads a post. `now` stands in where a time is missing.
+///
+/// # Errors
+/// Where the body is not JSON, or not of Meta's shape on the outside.
+pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
+    let post: Post = serde_json::from_slice(body)?;
+    let mut reader = Reader::default();
+    for entry in post.entry {
+        let Some(entry) = reader.read::<Entry>("entry", entry) else { continue };
+        for change in entry.changes {
+            let Some(change) = reader.read::<Change>("change", change) else { continue };
+            if change.field == "messages" {
+                reader.messages(change.value, now);
+            } else {
+                reader.webhook.updates.push(Update::Other(change.field.into_owned()));
+            }
+        }
+    }
+    Ok(reader.webhook)
+}
+
+impl Reader {
+    fn read<'a, T: Deserialize<'a>>(&mut self, item: &'static str, json: &'a RawValue) -> Option<T> {
+        match serde_json::from_str(json.get()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                warn!(item, %error, "skipped a part of a webhook that is not as Meta describes it");
+                self.webhook.skipped += 1;
+                None
+            }
+        }
+    }
+
+    fn push(&mut self, item: &'static str, update: Option<Update>) {
+        match update {
+            Some(update) => self.webhook.updates.push(update),
+            None => {
+                warn!(item, "skipped a part of a webhook that names no user");
+                self.webhook.skipped += 1;
+            }
+        }
+    }
+
+    fn messages(&mut self, value: &RawValue, now: Timestamp) {
+        let Some(value) = self.read::<Value>("value", value) else { return };
+        for status in value.statuses.unwrap_or_default() {
+            if let Some(status) = self.read::<RawStatus>("status", status) {
+                let update = self.status(status, now);
+                self.webhook.updates.push(update);
+            }
+        }
+        for error in value.errors.unwrap_or_default() {
+            if let Some(error) = self.read::<RawError>("error", error) {
+                self.webhook.updates.push(Update::Error(error.into()));
+            }
+        }
+        let messages = value.messages.unwrap_or_default();
+        if messages.is_empty() {
+            return;
+        }
+        let number = value.metadata.and_then(|raw| self.read::<Metadata>("metadata", raw));
+        let number = number.and_then(|metadata| metadata.phone_number_id);
+        let contacts: Vec<inbound::Contact> = value
+            .contacts
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|raw| self.read::<inbound::Contact>("contact", raw))
+            .collect();
+        for message in messages {
+            if let Some(message) = self.read::<inbound::Message>("message", message) {
+                self.push("message", message.update(&contacts, number.as_deref(), now));
+            }
+        }
+    }
+
+    fn status(&mut self, raw: RawStatus<'_>, now: Timestamp) -> Update {
+        let status = match &*raw.status {
+            "sent" => Status::Sent,
+            "delivered" => Status::Delivered,
+            "read" => Status::Read,
+            "played" => Status::Played,
+            "failed" => Status::Failed,
+            other => return Update::Other(format!("messages/statuses/{other}")),
+        };
+        let mut errors = raw.errors.unwrap_or_default().into_iter();
+        Update::Status(StatusUpdate {
+            wamid: text(&raw.id),
+            status,
+            at: time(raw.timestamp.as_deref(), now),
+            recipient_id: raw.recipient_id.as_deref().and_then(phone),
+            user_id: raw.recipient_user_id.as_deref().and_then(user),
+            callback_data: raw.biz_opaque_callback_data,
+            error: errors.find_map(|error| self.read::<RawError>("error", error)).map(Into::into),
+        })
+    }
+}
+
+impl From<RawError> for ReportedError {
+    fn from(raw: RawError) -> Self {
+        ReportedError {
+            code: raw.code,
+            title: text(&raw.title),
+            details: raw.error_data.and_then(|data| data.details).map(|details| text(&details)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

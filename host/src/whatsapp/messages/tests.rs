@@ -29,7 +29,7 @@ fn meta(example: &str) -> Value {
 
 #[test]
 fn text_is_as_in_metas_example() {
-    let example = meta(include_str!("testdata/send-requests/send-text-message.json"));
+    let example = meta(include_str!("../testdata/send-requests/send-text-message.json"));
     assert_eq!(sent("16505551234", Form::Text, &message("text-message-content")), example);
 }
 
@@ -39,7 +39,7 @@ fn buttons_are_as_in_metas_example() {
     message.buttons = (1..=2)
         .map(|n| Button { id: format!("<UNIQUE_BUTTON_ID_{n}>"), title: format!("<BUTTON_TITLE_{n}>") })
         .collect();
-    let mut example = meta(include_str!("testdata/send-requests/send-reply-button.json"));
+    let mut example = meta(include_str!("../testdata/send-requests/send-reply-button.json"));
     assert_eq!(sent("16505551234", Form::Text, &message), example);
 
     message.footer = Some("Reply STOP to stop".to_owned());
@@ -51,7 +51,7 @@ fn buttons_are_as_in_metas_example() {
 fn a_template_without_parameters_is_as_in_metas_example() {
     let mut message = message("never sent");
     message.template = "hello_world".to_owned();
-    let mut example = meta(include_str!("testdata/send-requests/send-test-message.json"));
+    let mut example = meta(include_str!("../testdata/send-requests/send-test-message.json"));
     // The example leaves out what is the default.
     example["recipient_type"] = json!("individual");
     assert_eq!(sent("16505551234", Form::Template, &message), example);
@@ -63,7 +63,7 @@ fn template_parameters_are_as_in_metas_example() {
     message.template = "template-name".to_owned();
     message.language = "language-and-locale-code".to_owned();
     message.parameters = vec!["text-string".to_owned()];
-    let mut example = meta(include_str!("testdata/send-requests/send-message-template-text.json"));
+    let mut example = meta(include_str!("../testdata/send-requests/send-message-template-text.json"));
     // The other two kinds of parameters, currency and date, are sent as the text that the rule made.
     example["template"]["components"][0]["parameters"].as_array_mut().unwrap().truncate(1);
     assert_eq!(sent("16505551234", Form::Template, &message), example);
