@@ -1,1 +1,71 @@
-//! (being built)
+//! The command line: one file a command.
+
+mod bench;
+mod bubble;
+mod demo;
+mod keys;
+mod rules;
+mod rules_try;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ServeArgs;
+
+/// A programmable notification switch: events in over HTTP, rules decide, WhatsApp messages out.
+#[derive(Parser, Debug)]
+#[command(name = "hookswitch", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Shows everything at work on this machine, with a stand-in for WhatsApp.
+    Demo(demo::DemoArgs),
+    /// Runs the service.
+    Serve(Box<ServeArgs>),
+    /// Checks rules, and tries them on an event.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Makes, lists and revokes API keys.
+    Keys(keys::KeysArgs),
+    /// Stands in for Meta's WhatsApp Cloud API.
+    Simulate(Box<simulate::SimulateArgs>),
+    /// Measures this machine.
+    Bench(bench::BenchArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum RulesCommand {
+    /// Compiles everything, runs every case, and reports all errors at once.
+    Check(rules::RulesArgs),
+    /// Shows what the rules make of an event, and sends nothing.
+    Try(rules_try::TryArgs),
+}
+
+impl Cli {
+    /// Runs the command. Status 2 is for usage, 1 for findings.
+    ///
+    /// # Errors
+    /// What the command failed to do.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Rules(RulesCommand::Check(args)) => rules::check(args),
+            Command::Rules(RulesCommand::Try(args)) => rules_try::run(args),
+            Command::Demo(args) => wait(demo::run(args)),
+            Command::Serve(args) => wait(serve::run(*args)),
+            Command::Keys(args) => wait(keys::run(args)),
+            Command::Simulate(args) => wait(simulate::run(*args)),
+            Command::Bench(args) => wait(bench::run(args)),
+        }
+    }
+}
+
+fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
