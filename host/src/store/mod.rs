@@ -7,18 +7,23 @@ use rustls_platform_verifier::ConfigVerifierExt;
 use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+mod api_key;
+mod bench;
 mod decision;
 mod deferred;
-mod event_read;
+mod event;
+mod history;
 mod lane;
 mod log;
 mod migrate;
 mod notification;
 mod person;
 
+pub use api_key::StoredKey;
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Intent, WaitingRecipient};
-pub use event_read::LoggedEvent;
+pub use event::{LoggedEvent, NewEvent, StoredEvents};
+pub use history::{DecisionHistory, EventHistory, NotificationHistory};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use migrate::migrate;

@@ -1,0 +1,153 @@
+//! An event's attributes as a producer gave them, checked against CloudEvents 1.0 and our limits.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::{Event, EventKey};
+
+const ID_LIMIT: usize = 256;
+const TYPE_LIMIT: usize = 256;
+const SOURCE_LIMIT: usize = 1_024;
+const SUBJECT_LIMIT: usize = 1_024;
+const EXTENSION_LIMIT: usize = 4_096;
+/// CloudEvents 1.0: names should not be longer than 20 characters; some well-known ones are.
+const EXTENSION_NAME_LIMIT: usize = 40;
+
+/// What a producer said of an event.
+#[derive(Debug, Default)]
+pub struct Attributes<'a> {
+    id: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    subject: Option<Cow<'a, str>>,
+    time: Option<Timestamp>,
+    /// The payload.
+    pub data: Option<&'a RawValue>,
+    /// By name; the value as JSON.
+    extensions: BTreeMap<String, Box<RawValue>>,
+}
+
+/// An event, and the SHA-256 of what its producer said: the same for the same content, in whatever form it came.
+pub struct Checked {
+    /// The event.
+    pub event: Event,
+    /// Over type, subject, time, data and extensions.
+    pub sha256: [u8; 32],
+}
+
+impl<'a> Attributes<'a> {
+    /// Sets an attribute, or an extension attribute where the name is none of CloudEvents'. `raw` is its JSON,
+    /// where it came as JSON.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn set(&mut self, name: &str, text: Cow<'a, str>, raw: Option<&RawValue>) -> Result<(), String> {
+        let limited = |limit: usize| match text.len() {
+            0 => Err("is empty".to_owned()),
+            length if length > limit => Err(format!("has {length} bytes; at most {limit} are taken")),
+            _ if text.chars().any(|c| c.is_control()) => Err("holds a control character".to_owned()),
+            _ => Ok(()),
+        };
+        match name {
+            "id" => limited(ID_LIMIT).map(|()| self.id = Some(text)),
+            "source" => limited(SOURCE_LIMIT).map(|()| self.source = Some(text)),
+            "subject" => limited(SUBJECT_LIMIT).map(|()| self.subject = Some(text)),
+            "type" => {
+                limited(TYPE_LIMIT)?;
+                if text.chars().any(char::is_whitespace) {
+                    return Err("holds white space; expected a type such as order.created".to_owned());
+                }
+                self.kind = Some(text);
+                Ok(())
+            }
+            "time" => {
+                let time = text
+                    .parse()
+                    .map_err(|_| format!("expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got {text:?}"))?;
+                self.time = Some(time);
+                Ok(())
+            }
+            "datacontenttype" if is_json(&text) => Ok(()),
+            "datacontenttype" => Err(format!("expected application/json, got {text:?}: only JSON is taken")),
+            _ => {
+                if name.is_empty()
+                    || name.len() > EXTENSION_NAME_LIMIT
+                    || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                {
+                    return Err("an extension attribute's name has lower-case letters and digits only".to_owned());
+                }
+                if text.len() > EXTENSION_LIMIT {
+                    return Err(format!("has {} bytes; at most {EXTENSION_LIMIT} are taken", text.len()));
+                }
+                let value = match raw {
+                    Some(raw) => raw.to_owned(),
+                    None => serde_json::value::to_raw_value(text.as_ref()).map_err(|error| error.to_string())?,
+                };
+                self.extensions.insert(name.to_owned(), value);
+                Ok(())
+            }
+        }
+    }
+
+    /// What must be there and is not.
+    pub fn missing(&self, cloud_event: bool) -> Vec<(&'static str, String)> {
+        let mut missing = Vec::new();
+        if self.kind.is_none() {
+            missing.push(("type", "missing: what happened, such as order.created".to_owned()));
+        }
+        if cloud_event && self.id.is_none() {
+            missing.push(("id", "missing: CloudEvents requires it".to_owned()));
+        }
+        if cloud_event && self.source.is_none() {
+            missing.push(("source", "missing: CloudEvents requires it".to_owned()));
+        }
+        if !cloud_event && self.data.is_none() {
+            missing.push(("data", "missing: what the rules read; {} where there is nothing to say".to_owned()));
+        }
+        missing
+    }
+
+    /// The event, with what the producer left open: an id, the key as its source, the time of arrival.
+    pub fn into_event(self, key_name: &str, now: Timestamp) -> Checked {
+        let data: Box<RawValue> = self.data.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
+        let mut hash = Sha256::new();
+        let mut part = |text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        };
+        let kind = self.kind.unwrap_or_default().into_owned();
+        part(&kind);
+        part(self.subject.as_deref().unwrap_or_default());
+        part(&self.time.map(|time| time.to_string()).unwrap_or_default());
+        part(data.get());
+        for (name, value) in &self.extensions {
+            part(name);
+            part(value.get());
+        }
+        let extensions = (!self.extensions.is_empty())
+            .then(|| serde_json::value::to_raw_value(&self.extensions).ok())
+            .flatten();
+        let event = Event {
+            key: EventKey {
+                id: self.id.map_or_else(|| Uuid::now_v7().to_string(), Cow::into_owned),
+                source: self.source.map_or_else(|| format!("/keys/{key_name}"), Cow::into_owned),
+            },
+            kind,
+            subject: self.subject.map(Cow::into_owned),
+            time: self.time.unwrap_or(now),
+            data,
+            extensions,
+        };
+        Checked { event, sha256: hash.finalize().into() }
+    }
+}
+
+/// Whether a media type is JSON: `application/json`, `text/json`, or with the suffix `+json`.
+pub fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json")
+}

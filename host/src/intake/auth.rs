@@ -1,0 +1,155 @@
+//! API keys: who may post events, read, or administer.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::problem::Problem;
+use crate::store::{Store, StoreError, StoredKey};
+
+/// A revoked key works so long at most.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// So many keys at most are remembered.
+const MEMORY: usize = 1_000;
+const PREFIX: &str = "hsk_";
+
+/// What a key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// Post events.
+    Events,
+    /// Read what came of them.
+    Read,
+    /// Everything.
+    Admin,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scope::Events => "events",
+            Scope::Read => "read",
+            Scope::Admin => "admin",
+        })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        [Scope::Events, Scope::Read, Scope::Admin]
+            .into_iter()
+            .find(|scope| scope.to_string() == s)
+            .ok_or_else(|| format!("know the scope {s:?}"))
+    }
+}
+
+/// A new key: shown once, only its SHA-256 is stored.
+pub struct ApiKey;
+
+impl ApiKey {
+    /// Makes a key with this name, and returns it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the name is taken.
+    pub async fn create(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
+        let key = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        store.create_key(name, &digest(&key), &scopes).await?;
+        Ok(key)
+    }
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    // 256 random bits need no slow hash.
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Who a request comes from.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key's name.
+    pub name: Arc<str>,
+    scopes: Arc<[Scope]>,
+}
+
+/// Looks keys up, and remembers them for some seconds.
+#[derive(Clone)]
+pub struct Keys {
+    store: Store,
+    known: Arc<Mutex<HashMap<[u8; 32], (Caller, Instant)>>>,
+}
+
+impl Keys {
+    /// Over this database.
+    pub fn new(store: Store) -> Keys {
+        Keys { store, known: Arc::default() }
+    }
+
+    /// Who asks, if the key is one of ours and has the scope.
+    ///
+    /// # Errors
+    /// 401 without a valid key, 403 where it lacks the scope, 503 without a database.
+    pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
+        let caller = self.caller(headers).await?;
+        if caller.scopes.iter().any(|held| *held == scope || *held == Scope::Admin) {
+            return Ok(caller);
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope_missing",
+            format!("the key {:?} lacks the scope {scope}; make one with hookswitch keys create NAME --scope {scope}", caller.name),
+        ))
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let key = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .map(|(_, key)| key.trim());
+        let Some(key) = key else {
+            return Err(unauthorized("no API key: send it as Authorization: Bearer hsk_…"));
+        };
+        let digest = digest(key);
+        let now = Instant::now();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some((caller, until)) = known
+            && now < until
+        {
+            return Ok(caller);
+        }
+        let stored = self.store.find_key(&digest).await.map_err(|_| Problem::unavailable())?;
+        let Some(StoredKey { name, sha256, scopes, .. }) = stored else {
+            return Err(unauthorized("this API key is unknown or revoked"));
+        };
+        if !bool::from(sha256.ct_eq(&digest)) {
+            return Err(unauthorized("this API key is unknown or revoked"));
+        }
+        let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+        let caller = Caller { name: name.into(), scopes };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MEMORY {
+            known.retain(|_, (_, until)| now < *until);
+        }
+        if known.len() < MEMORY {
+            known.insert(digest, (caller.clone(), now + REMEMBERED));
+        }
+        Ok(caller)
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}

@@ -1,0 +1,184 @@
+//! Which of the ways an event came in: CloudEvents structured, batch or binary, or the plain form.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde_json::value::RawValue;
+
+use super::{
+    attributes::{Attributes, Checked, is_json},
+    envelope::{Form, Members, read},
+    problem::{Problem, ProblemError},
+    scan::scan,
+};
+
+/// The size of one event.
+pub const EVENT_LIMIT: usize = 256 * 1024;
+/// The size of a batch.
+pub const BATCH_LIMIT: usize = 16 * 1024 * 1024;
+/// The events of a batch.
+pub const BATCH_EVENTS: usize = 1_000;
+/// Arrays and objects within one another.
+const DEPTH: usize = 64;
+
+const BATCH: &str = "application/cloudevents-batch+json";
+const STRUCTURED: &str = "application/cloudevents+json";
+
+/// The way a request carries events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One JSON object: a CloudEvent or the plain form.
+    One(Form),
+    /// An array of CloudEvents.
+    Batch,
+    /// Attributes in `ce-` headers, the payload in the body.
+    Binary,
+}
+
+impl Way {
+    /// By the headers.
+    pub fn of(headers: &HeaderMap) -> Result<Way, Problem> {
+        let media_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case(BATCH) {
+            return Ok(Way::Batch);
+        }
+        if essence.eq_ignore_ascii_case(STRUCTURED) {
+            return Ok(Way::One(Form::CloudEvent));
+        }
+        if !is_json(essence) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                format!(
+                    "expected the content type application/json, {STRUCTURED} or {BATCH}, got {}",
+                    media_type.unwrap_or("none")
+                ),
+            ));
+        }
+        Ok(if headers.contains_key("ce-specversion") { Way::Binary } else { Way::One(Form::Plain) })
+    }
+
+    /// How large a body may be.
+    pub fn limit(self) -> usize {
+        if self == Way::Batch { BATCH_LIMIT } else { EVENT_LIMIT }
+    }
+}
+
+/// The events in a body.
+pub fn events(
+    way: Way,
+    headers: &HeaderMap,
+    body: &[u8],
+    key_name: &str,
+    now: Timestamp,
+) -> Result<Vec<Checked>, Problem> {
+    let levels = if way == Way::Batch { DEPTH + 1 } else { DEPTH };
+    scan(body, levels).map_err(|refused| {
+        invalid(format!("the JSON is {}", refused.why)).at(refused.line, refused.column)
+    })?;
+    match way {
+        Way::One(form) => {
+            let members = parse::<Members<'_>>(body).map_err(|problem| hint(problem, body))?;
+            let cloud_event = members.0.iter().any(|(name, _)| name == "specversion");
+            let form = if cloud_event { Form::CloudEvent } else { form };
+            let event = read(&members, form, "").map_err(wrong)?;
+            Ok(vec![event.into_event(key_name, now)])
+        }
+        Way::Batch => batch(body, key_name, now),
+        Way::Binary => binary(headers, body).map(|event| vec![event.into_event(key_name, now)]),
+    }
+}
+
+fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
+    let members = parse::<Vec<&RawValue>>(body)?;
+    if members.is_empty() || members.len() > BATCH_EVENTS {
+        let detail = format!("a batch has 1 to {BATCH_EVENTS} events; this one has {}", members.len());
+        let status = if members.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::PAYLOAD_TOO_LARGE };
+        return Err(Problem::new(status, "batch_size", detail));
+    }
+    let mut events = Vec::with_capacity(members.len());
+    let mut errors = Vec::new();
+    for (n, text) in members.into_iter().map(RawValue::get).enumerate() {
+        let at = format!("/{n}");
+        if text.len() > EVENT_LIMIT {
+            let detail = format!("has {} bytes; an event has at most {EVENT_LIMIT}", text.len());
+            errors.push(ProblemError { at, detail });
+            continue;
+        }
+        match serde_json::from_str::<Members<'_>>(text) {
+            Ok(members) => match read(&members, Form::CloudEvent, &at) {
+                Ok(event) => events.push(event.into_event(key_name, now)),
+                Err(more) => errors.extend(more),
+            },
+            Err(_) => errors.push(ProblemError { at, detail: "expected an object, a CloudEvent".to_owned() }),
+        }
+    }
+    if errors.is_empty() { Ok(events) } else { Err(wrong(errors)) }
+}
+
+fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, Problem> {
+    let mut event = Attributes::default();
+    let mut errors = Vec::new();
+    let mut version = None;
+    for (name, value) in headers {
+        let Some(attribute) = name.as_str().strip_prefix("ce-") else { continue };
+        let mut refuse = |detail: String| errors.push(ProblemError { at: name.to_string(), detail });
+        // CloudEvents' HTTP binding, 3.1.3.2: header values are percent-encoded UTF-8.
+        let text = value.to_str().ok().and_then(|value| percent_decode_str(value).decode_utf8().ok());
+        let Some(text) = text else {
+            refuse("expected percent-encoded UTF-8".to_owned());
+            continue;
+        };
+        if attribute == "specversion" {
+            version = Some(text);
+        } else if let Err(detail) = event.set(attribute, text, None) {
+            refuse(detail);
+        }
+    }
+    if version.as_deref() != Some("1.0") {
+        let detail = format!("expected 1.0, got {}", version.as_deref().unwrap_or("nothing"));
+        errors.push(ProblemError { at: "ce-specversion".to_owned(), detail });
+    }
+    let missing = event.missing(true);
+    errors.extend(missing.into_iter().map(|(name, detail)| ProblemError { at: format!("ce-{name}"), detail }));
+    if !errors.is_empty() {
+        return Err(wrong(errors));
+    }
+    if !body.is_empty() {
+        event.data = Some(parse(body)?);
+    }
+    Ok(event)
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        // serde_json puts the place at the end; it stands in `line` and `column`.
+        let text = text.split(" at line ").next().unwrap_or(&text);
+        invalid(format!("the body cannot be read: {text}")).at(error.line(), error.column())
+    })
+}
+
+/// A batch under the wrong media type is a common slip.
+fn hint(problem: Problem, body: &[u8]) -> Problem {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return invalid(format!("expected one event, an object, got an array; send a batch of CloudEvents as {BATCH}"));
+    }
+    problem
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
+}
+
+fn wrong(errors: Vec<ProblemError>) -> Problem {
+    let detail = match errors.as_slice() {
+        [one] => format!("{}: {}", one.at, one.detail),
+        many => format!("{} things are wrong with what was posted; see errors", many.len()),
+    };
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_event", detail).with_errors(errors)
+}
+
+#[cfg(test)]
+mod tests;

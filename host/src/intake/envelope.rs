@@ -1,0 +1,144 @@
+//! From a body to events: CloudEvents 1.0 in JSON, and the plain form.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{attributes::Attributes, problem::ProblemError};
+
+/// The members of a JSON object, unparsed, in order.
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Reader).map(Members)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(name))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Reader).map(Name)
+    }
+}
+
+/// Where the members that are no attributes of ours go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// CloudEvents: they are extension attributes.
+    CloudEvent,
+    /// `{type, data, id?, source?, subject?, time?}`: they are mistakes.
+    Plain,
+}
+
+const PLAIN: [&str; 6] = ["type", "data", "id", "source", "subject", "time"];
+
+/// Reads the members of one event. All that is wrong is told, below the pointer `at`.
+pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attributes<'a>, Vec<ProblemError>> {
+    let mut event = Attributes::default();
+    let mut errors = Vec::new();
+    let mut version = None;
+    for (name, value) in &members.0 {
+        let mut refuse = |detail: String| {
+            errors.push(ProblemError { at: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), detail })
+        };
+        if form == Form::Plain && !PLAIN.contains(&name.as_ref()) {
+            let near = closest(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            refuse(format!("unknown member{near}; what the event carries belongs into `data`"));
+            continue;
+        }
+        if name == "data" {
+            event.data = Some(*value);
+            continue;
+        }
+        if name == "data_base64" {
+            refuse("binary data is not taken: send JSON in `data`".to_owned());
+            continue;
+        }
+        let text = match attribute(value) {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(detail) => {
+                refuse(detail);
+                continue;
+            }
+        };
+        if name == "specversion" {
+            version = Some(text);
+            continue;
+        }
+        if let Err(detail) = event.set(name, text, Some(value)) {
+            refuse(detail);
+        }
+    }
+    if form == Form::CloudEvent && version.as_deref() != Some("1.0") {
+        let detail = match &version {
+            Some(version) => format!("expected \"1.0\", got {version:?}"),
+            None => "missing: expected \"1.0\"".to_owned(),
+        };
+        errors.push(ProblemError { at: format!("{at}/specversion"), detail });
+    }
+    errors.extend(event.missing(form == Form::CloudEvent).into_iter().map(|(name, detail)| ProblemError {
+        at: format!("{at}/{name}"),
+        detail,
+    }));
+    if errors.is_empty() { Ok(event) } else { Err(errors) }
+}
+
+/// An attribute's text; null is as good as absent. CloudEvents allows texts, numbers and booleans.
+fn attribute<'a>(value: &'a RawValue) -> Result<Option<Cow<'a, str>>, String> {
+    match value.get().as_bytes().first() {
+        Some(b'"') => {
+            let text: Result<Name<'_>, _> = serde_json::from_str(value.get());
+            text.map(|Name(text)| Some(text)).map_err(|error| format!("expected a text: {error}"))
+        }
+        Some(b'n') => Ok(None),
+        Some(b'{' | b'[') => Err("expected a text, got an object or an array".to_owned()),
+        _ => Ok(Some(Cow::Borrowed(value.get()))),
+    }
+}
+
+fn closest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    PLAIN
+        .into_iter()
+        .find(|known| name.contains(known) || strsim::jaro_winkler(&name, known) > 0.8)
+}

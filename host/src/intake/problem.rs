@@ -1,0 +1,121 @@
+//! Refusals, as problem+json (RFC 9457): what is wrong, where, and what to do.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProblemError {
+    /// A JSON pointer (RFC 6901) into the body, or the name of a header.
+    pub at: String,
+    /// What is wrong there and what to do.
+    pub detail: String,
+}
+
+/// A refusal. `type` is `about:blank`; `code` is for programs, `detail` for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Problem {
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    title: &'static str,
+    /// Stable, such as `event_too_large`.
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ProblemError>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+    #[serde(skip)]
+    challenge: bool,
+}
+
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    /// A problem of this status.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            title: status.canonical_reason().unwrap_or("Problem"),
+            code,
+            detail: detail.into(),
+            line: None,
+            column: None,
+            errors: Vec::new(),
+            retry_after: None,
+            challenge: status == StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// Where in the body it is, from 1.
+    pub fn at(mut self, line: usize, column: usize) -> Problem {
+        self.line = Some(line);
+        self.column = Some(column);
+        self
+    }
+
+    /// Everything that is wrong.
+    pub fn with_errors(mut self, errors: Vec<ProblemError>) -> Problem {
+        self.errors = errors;
+        self
+    }
+
+    /// When it is worth trying again.
+    pub fn retry_after(mut self, time: Duration) -> Problem {
+        self.retry_after = Some(time);
+        self
+    }
+
+    /// Everything that is wrong, as given.
+    pub fn errors(&self) -> &[ProblemError] {
+        &self.errors
+    }
+
+    /// What is wrong, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// For programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// PostgreSQL cannot be reached.
+    pub fn unavailable() -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database_unavailable",
+            "the database cannot be reached, nothing was stored; try again",
+        )
+        .retry_after(Duration::from_secs(5))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after, challenge) = (self.status, self.retry_after, self.challenge);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(time) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs().max(1)));
+        }
+        if challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

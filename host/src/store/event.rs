@@ -1,0 +1,128 @@
+//! The event log: intake appends, routing reads.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tokio_postgres::Row;
+
+use super::{EVENT_LOG, Store, StoreError};
+use crate::domain::{Event, EventKey, Lane};
+
+/// An event and its place in the log.
+#[derive(Clone, Debug)]
+pub struct LoggedEvent {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its place.
+    pub seq: i64,
+    /// The event.
+    pub event: Event,
+}
+
+/// An event to append, and the SHA-256 of what its producer said.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEvent<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// Tells a repeated post from a conflicting one.
+    pub sha256: &'a [u8; 32],
+}
+
+/// The SHA-256 that stands in the log, by id and source.
+pub type StoredEvents = HashMap<(String, String), Vec<u8>>;
+
+impl Store {
+    /// Appends the events that are not there yet, in one commit, and returns what stands in the log for each.
+    pub async fn append_events(&self, events: &[NewEvent<'_>]) -> Result<StoredEvents, StoreError> {
+        let lanes: Vec<i16> = events.iter().map(|new| new.event.lane().0).collect();
+        let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
+        let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
+        let types: Vec<&str> = events.iter().map(|new| new.event.kind.as_str()).collect();
+        let subjects: Vec<Option<&str>> = events.iter().map(|new| new.event.subject.as_deref()).collect();
+        let times: Vec<Timestamp> = events.iter().map(|new| new.event.time).collect();
+        let data: Vec<&str> = events.iter().map(|new| new.event.data.get()).collect();
+        let extensions: Vec<Option<&str>> =
+            events.iter().map(|new| new.event.extensions.as_deref().map(RawValue::get)).collect();
+        let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+                 INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
+                 SELECT e.* FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
+                     $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) AS e
+                 ON CONFLICT (id, source) DO NOTHING
+                 RETURNING id, source, sha256",
+            )
+            .await?;
+        let rows = client
+            .query(
+                &statement,
+                &[
+                    &EVENT_LOG, &lanes, &ids, &sources, &types, &subjects, &times, &data, &extensions, &sha256s,
+                ],
+            )
+            .await?;
+        let mut stored = StoredEvents::with_capacity(events.len());
+        for row in &rows {
+            stored.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
+        }
+        if stored.len() < events.len() {
+            let statement = client
+                .prepare_cached(
+                    "SELECT id, source, sha256 FROM event
+                     JOIN unnest($1::text[], $2::text[]) AS k (id, source) USING (id, source)",
+                )
+                .await?;
+            for row in client.query(&statement, &[&ids, &sources]).await? {
+                stored.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
+            }
+        }
+        Ok(stored)
+    }
+
+    /// At most `limit` events after the lanes' cursors, in the order of the log.
+    pub async fn events_after(
+        &self,
+        cursors: &[(Lane, i64)],
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions
+                 FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
+                 CROSS JOIN LATERAL (
+                     SELECT lane, seq, id, source, type, subject, time, data, extensions
+                     FROM event WHERE event.lane = c.lane AND event.seq > c.seq
+                     ORDER BY event.seq LIMIT $3
+                 ) e
+                 ORDER BY e.seq LIMIT $3",
+            )
+            .await?;
+        client.query(&statement, &[&lanes, &seqs, &limit]).await?.iter().map(logged_event).collect()
+    }
+}
+
+pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
+    Ok(LoggedEvent {
+        lane: Lane(row.try_get(0)?),
+        seq: row.try_get(1)?,
+        event: Event {
+            key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
+            kind: row.try_get(4)?,
+            subject: row.try_get(5)?,
+            time: row.try_get(6)?,
+            data: raw(row.try_get(7)?)?,
+            extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
+        },
+    })
+}
+
+fn raw(text: String) -> Result<Box<RawValue>, StoreError> {
+    RawValue::from_string(text).map_err(|error| StoreError::Row(format!("the event's data: {error}")))
+}

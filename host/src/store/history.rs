@@ -1,0 +1,168 @@
+//! What came of an event: its decisions, notifications and deliveries.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{LoggedEvent, Store, StoreError, event};
+use crate::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
+
+/// An event with all that came of it.
+#[derive(Debug, Serialize)]
+pub struct EventHistory {
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// When intake had it.
+    pub received_at: Timestamp,
+    /// Whether the rules have decided yet.
+    pub routed: bool,
+    /// What they decided, in order.
+    pub decisions: Vec<DecisionHistory>,
+}
+
+/// A decision with its notifications.
+#[derive(Debug, Serialize)]
+pub struct DecisionHistory {
+    /// From 0.
+    pub ordinal: i16,
+    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate` or `failed`.
+    pub outcome: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// `route` or `script`.
+    pub engine: Option<String>,
+    /// `file:line`.
+    pub rule: Option<String>,
+    /// The catalog's release.
+    pub release: String,
+    /// When.
+    pub decided_at: Timestamp,
+    /// What the rule said.
+    pub decision: Option<Box<RawValue>>,
+    /// What it asked of the world and was told.
+    pub asked: Option<Box<RawValue>>,
+    /// Who is told.
+    pub notifications: Vec<NotificationHistory>,
+}
+
+/// A notification with its deliveries.
+#[derive(Debug, Serialize)]
+pub struct NotificationHistory {
+    /// Its id.
+    pub id: NotificationId,
+    /// The person's username, where the recipient is staff.
+    pub username: Option<String>,
+    /// The recipient's name.
+    pub name: Option<String>,
+    /// The recipient's `wa_id` or user id.
+    pub recipient: Option<String>,
+    /// Why this person gets it.
+    pub reason: String,
+    /// The template.
+    pub template: String,
+    /// How far it is.
+    pub status: Status,
+    /// What the person reads.
+    pub message: Box<RawValue>,
+    /// What happened, in order of attempts and ranks.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Store {
+    /// The events with this id, of all sources or of one; two at most.
+    pub async fn events_by_id(
+        &self,
+        id: &str,
+        source: Option<&str>,
+    ) -> Result<Vec<(LoggedEvent, Timestamp)>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT lane, seq, id, source, type, subject, time, data, extensions, received_at
+                 FROM event WHERE id = $1 AND ($2::text IS NULL OR source = $2) ORDER BY source LIMIT 2",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&id, &source]).await?;
+        rows.iter().map(|row| Ok((event::logged_event(row)?, row.try_get(9)?))).collect()
+    }
+
+    /// The decisions on an event, with their notifications and what happened to these.
+    pub async fn decisions_of(&self, lane: Lane, event_seq: i64) -> Result<Vec<DecisionHistory>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT ordinal, outcome, reason, engine, rule, release, decided_at, decision, asked
+                 FROM decision WHERE lane = $1 AND event_seq = $2 ORDER BY ordinal",
+            )
+            .await?;
+        let mut decisions = Vec::new();
+        for row in client.query(&statement, &[&lane.0, &event_seq]).await? {
+            decisions.push(DecisionHistory {
+                ordinal: row.try_get(0)?,
+                outcome: row.try_get(1)?,
+                reason: row.try_get(2)?,
+                engine: row.try_get(3)?,
+                rule: row.try_get(4)?,
+                release: row.try_get(5)?,
+                decided_at: row.try_get(6)?,
+                decision: row.try_get::<_, Option<String>>(7)?.map(raw).transpose()?,
+                asked: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
+                notifications: Vec::new(),
+            });
+        }
+        drop(client);
+        for (ordinal, notification) in self.notifications_of(lane, event_seq).await? {
+            if let Some(decision) = decisions.iter_mut().find(|decision| decision.ordinal == ordinal) {
+                decision.notifications.push(notification);
+            }
+        }
+        Ok(decisions)
+    }
+
+    async fn notifications_of(
+        &self,
+        lane: Lane,
+        event_seq: i64,
+    ) -> Result<Vec<(i16, NotificationHistory)>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT ordinal, id, username, name, recipient, reason, template, message
+                 FROM notification WHERE event_lane = $1 AND event_seq = $2 ORDER BY seq",
+            )
+            .await?;
+        let mut notifications = Vec::new();
+        for row in client.query(&statement, &[&lane.0, &event_seq]).await? {
+            let notification = NotificationHistory {
+                id: NotificationId(row.try_get::<_, Uuid>(1)?),
+                username: row.try_get(2)?,
+                name: row.try_get(3)?,
+                recipient: row.try_get(4)?,
+                reason: row.try_get(5)?,
+                template: row.try_get(6)?,
+                status: Status::Queued,
+                message: raw(row.try_get(7)?)?,
+                deliveries: Vec::new(),
+            };
+            notifications.push((row.try_get(0)?, notification));
+        }
+        drop(client);
+        let ids: Vec<NotificationId> = notifications.iter().map(|(_, n)| n.id).collect();
+        for delivery in self.deliveries_of(&ids).await? {
+            if let Some((_, n)) = notifications.iter_mut().find(|(_, n)| n.id == delivery.notification_id) {
+                n.deliveries.push(delivery);
+            }
+        }
+        for (_, notification) in &mut notifications {
+            notification.deliveries.sort_by_key(|row| (row.attempt, row.status));
+            notification.status = status_of(&notification.deliveries);
+        }
+        Ok(notifications)
+    }
+}
+
+fn raw(text: String) -> Result<Box<RawValue>, StoreError> {
+    RawValue::from_string(text).map_err(|error| StoreError::Row(format!("stored JSON: {error}")))
+}
