@@ -7,8 +7,11 @@ use rustls_platform_verifier::ConfigVerifierExt;
 use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+mod contact;
+mod contact_fold;
 mod decision;
 mod deferred;
+mod delivery;
 mod event_read;
 mod lane;
 mod log;
@@ -16,6 +19,7 @@ mod migrate;
 mod notification;
 mod person;
 
+pub use contact::RenamedContact;
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Intent, WaitingRecipient};
 pub use event_read::LoggedEvent;
