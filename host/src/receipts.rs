@@ -1,1 +1,149 @@
-//! (being built)
+//! Meta's webhook in: what became of messages, and what users wrote.
+//!
+//! `GET /webhooks/whatsapp` is Meta's check that the address is ours. `POST` looks at the signature before
+//! anything else, and answers 200 only after all that it brought is committed: whatever else Meta is told, it
+//! posts again, for days, and repeated rows change nothing. Concurrent posts are written together (see
+//! `writer`), because Meta posts three webhooks and more for each message.
+
+mod post;
+mod writer;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Query, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use self::{post::Post, writer::Writer};
+use crate::{
+    config::{Secret, WhatsappConfig},
+    domain::{NotificationId, Status},
+    store::Store,
+    whatsapp,
+};
+
+/// Meta posts up to 3 MB.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// A webhook status that was not known before, for whoever waits for a message's outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whose.
+    pub notification_id: NotificationId,
+    /// Of which attempt.
+    pub attempt: i16,
+    /// Sent, delivered, read, played or failed.
+    pub status: Status,
+    /// Meta's code, where it failed.
+    pub code: Option<i32>,
+}
+
+/// What the webhook needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Receipts {
+    app_secret: Secret,
+    verify_token: Secret,
+    phone_number_id: Arc<str>,
+    writer: Writer,
+}
+
+impl Receipts {
+    /// Starts the task that writes; it ends when the last clone is gone. Each new status goes to `receipts` as
+    /// well, unless that is full: the delivery log has it in any case.
+    pub fn new(store: Store, config: &WhatsappConfig, receipts: mpsc::Sender<Receipt>) -> Receipts {
+        Receipts {
+            app_secret: config.whatsapp_app_secret.clone(),
+            verify_token: config.whatsapp_verify_token.clone(),
+            phone_number_id: config.whatsapp_phone_number_id.as_str().into(),
+            writer: Writer::start(store, receipts),
+        }
+    }
+}
+
+/// The routes of Meta's webhook.
+pub fn router(receipts: Receipts) -> Router {
+    Router::new()
+        .route("/webhooks/whatsapp", get(verify).post(receive))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(receipts)
+}
+
+#[derive(Deserialize)]
+struct Verification {
+    #[serde(rename = "hub.mode")]
+    mode: Option<String>,
+    #[serde(rename = "hub.verify_token")]
+    verify_token: Option<String>,
+    #[serde(rename = "hub.challenge")]
+    challenge: Option<String>,
+}
+
+/// Meta shows the token that the operator told it, and wants the challenge back.
+async fn verify(State(receipts): State<Receipts>, Query(asked): Query<Verification>) -> Response {
+    let token = asked.verify_token.unwrap_or_default();
+    let expected = receipts.verify_token.expose();
+    let is_ours = !expected.is_empty() && bool::from(token.as_bytes().ct_eq(expected.as_bytes()));
+    match asked.challenge {
+        Some(challenge) if is_ours && asked.mode.as_deref() == Some("subscribe") => challenge.into_response(),
+        _ => problem(
+            StatusCode::FORBIDDEN,
+            "not verified",
+            "expected hub.mode=subscribe, hub.challenge, and in hub.verify_token what WHATSAPP_VERIFY_TOKEN says",
+        ),
+    }
+}
+
+async fn receive(
+    State(receipts): State<Receipts>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return problem(rejected.status(), "too large", "a webhook has at most 3 MiB");
+        }
+        Err(rejected) => return problem(rejected.status(), "not read", &rejected.body_text()),
+    };
+    let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
+    if !whatsapp::verify(&receipts.app_secret, signature, &body) {
+        warn!("refused a webhook without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "not signed",
+            "expected in X-Hub-Signature-256 the body's HMAC-SHA256 with the app's secret",
+        );
+    }
+    let webhook = match whatsapp::webhooks::parse(&body, Timestamp::now()) {
+        Ok(webhook) => webhook,
+        Err(error) => {
+            warn!(%error, "refused a signed webhook that cannot be read");
+            return problem(StatusCode::BAD_REQUEST, "not a webhook", &error.to_string());
+        }
+    };
+    drop(body);
+    match receipts.writer.write(Post::new(webhook, &receipts.phone_number_id)).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(writer::NotWritten) => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not stored",
+            "the database did not take it; post it again",
+        ),
+    }
+}
+
+/// A refusal as RFC 9457 has it.
+fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+    let body = serde_json::json!({"title": title, "status": status.as_u16(), "detail": detail});
+    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+}

@@ -13,6 +13,9 @@ mod decision;
 mod deferred;
 mod event;
 mod history;
+mod contact;
+mod contact_fold;
+mod delivery;
 mod lane;
 mod log;
 mod migrate;
@@ -20,6 +23,7 @@ mod notification;
 mod person;
 
 pub use api_key::StoredKey;
+pub use contact::RenamedContact;
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Intent, WaitingRecipient};
 pub use event::{LoggedEvent, NewEvent, StoredEvents};

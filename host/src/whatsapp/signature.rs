@@ -6,8 +6,11 @@ use sha2::Sha256;
 use crate::config::Secret;
 
 /// Whether the `X-Hub-Signature-256` header (`sha256=` and the HMAC-SHA256 in hex) signs exactly these bytes
-/// with the app's secret. Compares in constant time.
+/// with the app's secret. Compares in constant time. An empty secret signs nothing.
 pub fn verify(secret: &Secret, header: Option<&str>, body: &[u8]) -> bool {
+    if secret.expose().is_empty() {
+        return false;
+    }
     let Some(hex) = header.and_then(|header| header.strip_prefix("sha256=")) else { return false };
     let mut signature = [0; 32];
     if hex::decode_to_slice(hex, &mut signature).is_err() {
@@ -47,6 +50,13 @@ mod tests {
                 vector.body
             );
         }
+    }
+
+    #[test]
+    fn an_empty_secret_signs_nothing() {
+        // HMAC-SHA256 of nothing with an empty key.
+        let header = "sha256=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
+        assert!(!verify(&Secret::from(""), Some(header), b""));
     }
 
     #[test]

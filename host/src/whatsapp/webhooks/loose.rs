@@ -65,6 +65,8 @@ pub(super) fn user(id: &str) -> Option<String> {
 pub(super) fn time(seconds: Option<&str>, now: Timestamp) -> Timestamp {
     seconds
         .and_then(|seconds| seconds.trim().parse().ok())
+        // Earlier ones are nonsense, and the earliest are more than PostgreSQL takes.
+        .filter(|seconds| *seconds >= 0)
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .unwrap_or(now)
 }

@@ -1,0 +1,191 @@
+//! What one webhook post brings, sorted by what is to be done with it. Pure.
+
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::{
+    domain::{Contact, Delivery, NotificationId, Status},
+    store::RenamedContact,
+    whatsapp::{
+        meaning,
+        webhooks::{Inbound, StatusUpdate, Update, Webhook},
+    },
+};
+
+/// Rows to write.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Post {
+    /// Statuses that say themselves whose they are.
+    pub deliveries: Vec<Delivery>,
+    /// Statuses that only name Meta's message id.
+    pub by_wamid: Vec<StatusUpdate>,
+    /// Users who wrote.
+    pub contacts: Vec<Contact>,
+    /// The number and user id of recipients, as statuses name them together.
+    pub recipients: Vec<(String, String)>,
+    /// Users who have another number or user id.
+    pub renamed: Vec<RenamedContact>,
+}
+
+impl Post {
+    /// Sorts what was read. `phone_number_id` is the number that we send from: a message to another one opens no
+    /// window here.
+    pub(super) fn new(webhook: Webhook, phone_number_id: &str) -> Post {
+        let mut post = Post::default();
+        for update in webhook.updates {
+            match update {
+                Update::Status(status) => post.status(status),
+                Update::Inbound(inbound) => post.contacts.push(contact(inbound, phone_number_id)),
+                Update::Identity(change) => post.renamed.push(RenamedContact {
+                    old_wa_id: change.old_wa_id,
+                    old_user_id: change.old_user_id,
+                    wa_id: change.wa_id,
+                    user_id: change.user_id,
+                }),
+                Update::Error(error) => warn!(
+                    code = error.code,
+                    title = error.title,
+                    details = error.details,
+                    meaning = meaning(error.code),
+                    "Meta reports an error of the account"
+                ),
+                Update::Other(field) => debug!(field, "nothing to do about a webhook"),
+            }
+        }
+        post
+    }
+
+    fn status(&mut self, mut status: StatusUpdate) {
+        // Each message is sent once: to look at the other statuses too would be three times the work.
+        if status.status == Status::Sent
+            && let Some(pair) = status.recipient_id.take().zip(status.user_id.take())
+        {
+            self.recipients.push(pair);
+        }
+        match status.callback_data.as_deref().and_then(parse_callback_data) {
+            Some((notification_id, attempt)) => {
+                self.deliveries.push(delivery(status, notification_id, attempt));
+            }
+            None => self.by_wamid.push(status),
+        }
+    }
+
+    /// How many rows it brings.
+    pub(super) fn len(&self) -> usize {
+        self.deliveries.len() + self.by_wamid.len() + self.contacts.len() + self.renamed.len()
+    }
+
+    /// Adds another post's rows.
+    pub(super) fn extend(&mut self, other: Post) {
+        self.deliveries.extend(other.deliveries);
+        self.by_wamid.extend(other.by_wamid);
+        self.contacts.extend(other.contacts);
+        self.recipients.extend(other.recipients);
+        self.renamed.extend(other.renamed);
+    }
+}
+
+/// `{notification}:{attempt}`, as dispatch sends it along.
+fn parse_callback_data(data: &str) -> Option<(NotificationId, i16)> {
+    let (id, attempt) = data.split_once(':')?;
+    let attempt = attempt.parse().ok().filter(|attempt| *attempt > 0)?;
+    Some((NotificationId(Uuid::try_parse(id).ok()?), attempt))
+}
+
+/// A status as a row of the delivery log.
+pub(super) fn delivery(status: StatusUpdate, notification_id: NotificationId, attempt: i16) -> Delivery {
+    let error = status.error.as_ref();
+    Delivery {
+        notification_id,
+        attempt,
+        status: status.status,
+        at: status.at,
+        code: error.map(|error| error.code),
+        detail: error.map(|error| match &error.details {
+            Some(details) if *details != error.title => format!("{}: {details}", error.title),
+            _ => error.title.clone(),
+        }),
+        wamid: Some(status.wamid),
+    }
+}
+
+fn contact(inbound: Inbound, phone_number_id: &str) -> Contact {
+    let is_ours = inbound.phone_number_id.as_deref().is_none_or(|to| to == phone_number_id);
+    Contact {
+        last_inbound_at: (is_ours && inbound.opens_window()).then_some(inbound.at),
+        wa_id: inbound.from,
+        user_id: inbound.user_id,
+        name: inbound.name,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::whatsapp::webhooks::parse;
+
+    const ID: &str = "0198a5c0-0000-7000-8000-000000000001";
+
+    fn post(value: Value) -> Post {
+        let body = json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]});
+        Post::new(parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap(), "106")
+    }
+
+    #[test]
+    fn a_status_with_callback_data_is_a_delivery() {
+        let post = post(json!({"statuses": [
+            {"id": "wamid.1", "status": "failed", "timestamp": "60", "biz_opaque_callback_data": format!("{ID}:2"),
+             "errors": [{"code": 131026, "title": "Message undeliverable", "error_data": {"details": "why"}}]},
+            {"id": "wamid.2", "status": "read", "timestamp": "61", "biz_opaque_callback_data": format!("{ID}:1")},
+        ]}));
+        let row = |attempt, status, second, wamid: &str| Delivery {
+            notification_id: NotificationId(ID.parse().unwrap()),
+            attempt,
+            status,
+            at: Timestamp::from_second(second).unwrap(),
+            wamid: Some(wamid.to_owned()),
+            code: None,
+            detail: None,
+        };
+        let failed = Delivery {
+            code: Some(131026),
+            detail: Some("Message undeliverable: why".to_owned()),
+            ..row(2, Status::Failed, 60, "wamid.1")
+        };
+        assert_eq!(post.deliveries, [failed, row(1, Status::Read, 61, "wamid.2")]);
+        assert_eq!(post.len(), 2);
+    }
+
+    #[test]
+    fn what_dispatch_did_not_write_is_looked_up() {
+        for data in
+            ["", "hello", ID, "hello:1", &format!("{ID}:0"), &format!("{ID}:-1"), &format!("{ID}:99999")]
+        {
+            assert_eq!(parse_callback_data(data), None, "{data}");
+            let post = post(json!({"statuses": [
+                {"id": "wamid.1", "status": "sent", "biz_opaque_callback_data": data}]}));
+            assert_eq!((post.deliveries.len(), post.by_wamid.len()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_message_opens_the_window_of_the_number_it_was_sent_to() {
+        for (number, opens) in [(json!("106"), true), (json!("107"), false), (json!(null), true)] {
+            let post = post(json!({"metadata": {"phone_number_id": number},
+                "messages": [{"id": "w", "from": "16505551234", "timestamp": "60", "type": "text"}]}));
+            assert_eq!(post.contacts.len(), 1);
+            assert_eq!(post.contacts.iter().all(|c| c.last_inbound_at.is_some()), opens, "{number}");
+        }
+    }
+
+    #[test]
+    fn recipients_are_learnt_where_both_ids_are_told() {
+        let status = |status: &str| json!({"id": "w", "status": status, "recipient_id": "16505551234", "recipient_user_id": "US.1"});
+        let post = post(json!({"statuses": [status("sent"), status("read"), {"id": "w", "status": "sent"}]}));
+        assert_eq!(post.recipients, [("16505551234".to_owned(), "US.1".to_owned())]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes posts together: whatever has queued while the last batch was on its way.
+
+use std::{collections::HashSet, mem};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, warn};
+
+use super::{
+    Receipt,
+    post::{Post, delivery},
+};
+use crate::{
+    domain::Contact,
+    store::{RenamedContact, Store, StoreError},
+};
+
+/// Posts that wait; beyond, Meta's connections wait.
+const QUEUE: usize = 1024;
+/// A batch ends with the post that reaches so many rows.
+const ROWS: usize = 10_000;
+const TRIES: usize = 3;
+
+/// A post was not written, or not wholly: Meta must post it again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotWritten;
+
+struct Queued {
+    post: Post,
+    /// Told after the commit; dropped where there was none.
+    done: oneshot::Sender<()>,
+}
+
+/// The way to the task that writes.
+#[derive(Clone)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Queued>,
+}
+
+impl Writer {
+    pub(super) fn start(store: Store, receipts: mpsc::Sender<Receipt>) -> Writer {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        tokio::spawn(run(store, receipts, queued));
+        Writer { queue }
+    }
+
+    /// Returns when it is committed.
+    pub(super) async fn write(&self, post: Post) -> Result<(), NotWritten> {
+        if post == Post::default() {
+            return Ok(());
+        }
+        let (done, written) = oneshot::channel();
+        self.queue.send(Queued { post, done }).await.map_err(|_| NotWritten)?;
+        written.await.map_err(|_| NotWritten)
+    }
+}
+
+async fn run(store: Store, receipts: mpsc::Sender<Receipt>, mut queued: mpsc::Receiver<Queued>) {
+    let mut posts = Vec::new();
+    while queued.recv_many(&mut posts, QUEUE).await > 0 {
+        let mut batch = Post::default();
+        let mut waiting = Vec::new();
+        for Queued { post, done } in posts.drain(..) {
+            batch.extend(post);
+            waiting.push(done);
+            if batch.len() >= ROWS {
+                finish(&store, &receipts, mem::take(&mut batch), mem::take(&mut waiting)).await;
+            }
+        }
+        finish(&store, &receipts, batch, waiting).await;
+    }
+}
+
+/// Writes a batch, then tells all who wait for it.
+async fn finish(
+    store: &Store,
+    receipts: &mpsc::Sender<Receipt>,
+    batch: Post,
+    waiting: Vec<oneshot::Sender<()>>,
+) {
+    if waiting.is_empty() {
+        return;
+    }
+    let (posts, rows) = (waiting.len(), batch.len());
+    match write(store, receipts, batch).await {
+        Ok(()) => {
+            for done in waiting {
+                // Whoever posted may be gone.
+                let _ = done.send(());
+            }
+        }
+        Err(error) => error!(%error, posts, rows, "failed to write webhooks; Meta will post them again"),
+    }
+}
+
+async fn write(store: &Store, receipts: &mpsc::Sender<Receipt>, batch: Post) -> Result<(), StoreError> {
+    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed } = batch;
+    if !by_wamid.is_empty() {
+        let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();
+        let ours = store.deliveries_by_wamid(&wamids).await?;
+        let all = by_wamid.len();
+        deliveries.extend(by_wamid.into_iter().filter_map(|status| {
+            let (notification_id, attempt) = *ours.get(&status.wamid)?;
+            Some(delivery(status, notification_id, attempt))
+        }));
+        debug!(statuses = all, messages = ours.len(), "looked up statuses without our callback data");
+    }
+    if !deliveries.is_empty() {
+        let new = store.append_deliveries(&deliveries).await?;
+        for row in deliveries.iter().zip(new).filter_map(|(row, is_new)| is_new.then_some(row)) {
+            let receipt = Receipt {
+                notification_id: row.notification_id,
+                attempt: row.attempt,
+                status: row.status,
+                code: row.code,
+            };
+            if receipts.try_send(receipt).is_err() {
+                debug!(notification = %row.notification_id, "nobody takes a receipt; the delivery log has it");
+            }
+        }
+    }
+    if !recipients.is_empty() {
+        let pairs: HashSet<(&str, &str)> = recipients.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        // Before what users wrote: that is newer.
+        let mut learnt = store.new_user_ids(&pairs).await?;
+        learnt.append(&mut contacts);
+        contacts = learnt;
+    }
+    let mut tries = 1;
+    while let Err(error) = write_contacts(store, &contacts, &renamed).await {
+        // Two hosts that write the same users get in each other's way.
+        if tries == TRIES || matches!(error, StoreError::Unreachable(_)) {
+            return Err(error);
+        }
+        warn!(%error, "trying again to write contacts");
+        tries += 1;
+    }
+    Ok(())
+}
+
+async fn write_contacts(
+    store: &Store,
+    contacts: &[Contact],
+    renamed: &[RenamedContact],
+) -> Result<(), StoreError> {
+    store.upsert_contacts(contacts).await?;
+    for renamed in renamed {
+        store.rename_contact(renamed).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The delivery log: what happened to notifications.
+
+use std::collections::{HashMap, HashSet};
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{Delivery, NotificationId};
+
+impl Store {
+    /// Appends rows, and tells of each whether it is new: one that is there already (a repeated webhook)
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it; then no row was appended.
+    pub async fn append_deliveries(&self, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+        append(&self.client().await?, rows).await
+    }
+
+    /// All that happened to these notifications, in no order.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer, or a row holds a status that this version does not know.
+    pub async fn deliveries_of(&self, notifications: &[NotificationId]) -> Result<Vec<Delivery>, StoreError> {
+        let ids: Vec<Uuid> = notifications.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT notification_id, attempt, status, at, wamid, code, detail
+                 FROM delivery WHERE notification_id = ANY($1)",
+            )
+            .await?;
+        client.query(&statement, &[&ids]).await?.iter().map(delivery).collect()
+    }
+
+    /// Which notification and attempt Meta's message ids belong to; one that is not ours is absent.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn deliveries_by_wamid(
+        &self,
+        wamids: &[&str],
+    ) -> Result<HashMap<String, (NotificationId, i16)>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT wamid, notification_id, attempt FROM delivery
+                 WHERE status = 'accepted' AND wamid = ANY($1)",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&wamids]).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, (NotificationId(row.try_get(1)?), row.try_get(2)?))))
+            .collect()
+    }
+}
+
+/// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in
+/// a circle.
+pub(super) async fn append(client: &impl GenericClient, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.notification_id.0).collect();
+    let attempts: Vec<i16> = rows.iter().map(|row| row.attempt).collect();
+    let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
+    let ats: Vec<Timestamp> = rows.iter().map(|row| row.at).collect();
+    let wamids: Vec<Option<&str>> = rows.iter().map(|row| row.wamid.as_deref()).collect();
+    let codes: Vec<Option<i32>> = rows.iter().map(|row| row.code).collect();
+    let details: Vec<Option<&str>> = rows.iter().map(|row| row.detail.as_deref()).collect();
+    let statement = client
+        .prepare_cached(
+            "INSERT INTO delivery (notification_id, attempt, status, at, wamid, code, detail)
+             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[],
+                                  $6::integer[], $7::text[])
+             ORDER BY 1, 2, 3
+             ON CONFLICT DO NOTHING
+             RETURNING notification_id, attempt, status",
+        )
+        .await?;
+    let appended =
+        client.query(&statement, &[&ids, &attempts, &statuses, &ats, &wamids, &codes, &details]).await?;
+    let mut new: HashSet<(Uuid, i16, &str)> = appended
+        .iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
+        .collect::<Result<_, StoreError>>()?;
+    // The first of two equal rows is the new one.
+    Ok(rows
+        .iter()
+        .map(|row| new.remove(&(row.notification_id.0, row.attempt, row.status.as_str())))
+        .collect())
+}
+
+fn delivery(row: &Row) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        notification_id: NotificationId(row.try_get(0)?),
+        attempt: row.try_get(1)?,
+        status: row.try_get::<_, &str>(2)?.parse().map_err(StoreError::Row)?,
+        at: row.try_get(3)?,
+        wamid: row.try_get(4)?,
+        code: row.try_get(5)?,
+        detail: row.try_get(6)?,
+    })
+}

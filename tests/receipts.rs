@@ -1,0 +1,392 @@
+//! Meta's webhook over HTTP, onto a real database.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use ::postgres::{Config, NoTls};
+use hmac::{Hmac, KeyInit, Mac};
+use hookswitch::{
+    config::{Secret, WhatsappConfig},
+    domain::{Contact, Delivery, NotificationId, Status},
+    postgres::{self, DATABASE, Server},
+    receipts::{self, Receipt, Receipts},
+    store::{self, NewPerson, Store},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+};
+use uuid::Uuid;
+
+const SECRET: &str = "app-secret";
+const NUMBER: &str = "106540352242922";
+
+/// A PostgreSQL that all tests share that run at the same time; the last one stops it.
+struct Cluster {
+    server: Server,
+    _folder: TempDir,
+}
+
+static CLUSTER: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+
+impl Cluster {
+    fn shared() -> Arc<Cluster> {
+        let mut shared = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let server = postgres::start(&folder.path().join("data"), &mut |_| {}).unwrap();
+            store::migrate(&server.config(DATABASE).into()).unwrap();
+            let started = Arc::new(Cluster { server, _folder: folder });
+            *shared = Arc::downgrade(&started);
+            started
+        })
+    }
+
+    /// A database of its own, with all tables.
+    fn database(&self) -> tokio_postgres::Config {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        // Two copies of one database cannot be made at the same time.
+        let _one = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut client = Config::from(self.server.config("postgres")).connect(NoTls).unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {DATABASE}")).unwrap();
+        self.server.config(&name)
+    }
+}
+
+/// The webhook, a database behind it, and what dispatch would be told.
+struct Host {
+    store: Store,
+    url: String,
+    told: mpsc::Receiver<Receipt>,
+    http: reqwest::Client,
+    serving: JoinHandle<()>,
+    cluster: Option<Arc<Cluster>>,
+}
+
+impl Host {
+    async fn start() -> Host {
+        let (cluster, config) = spawn_blocking(|| {
+            let cluster = Cluster::shared();
+            let config = cluster.database();
+            (cluster, config)
+        })
+        .await
+        .unwrap();
+        Host { cluster: Some(cluster), ..Host::on(config).await }
+    }
+
+    async fn on(database: tokio_postgres::Config) -> Host {
+        let store = Store::new(database, 4).unwrap();
+        let config = WhatsappConfig {
+            whatsapp_api_url: "http://127.0.0.1:1".to_owned(),
+            whatsapp_phone_number_id: NUMBER.to_owned(),
+            whatsapp_access_token: Secret::from("token"),
+            whatsapp_app_secret: Secret::from(SECRET),
+            whatsapp_verify_token: Secret::from("verify-me"),
+            whatsapp_messages_per_second: 80,
+        };
+        let (tell, told) = mpsc::channel(1000);
+        let routes = receipts::router(Receipts::new(store.clone(), &config, tell));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        // Whichever test of this process comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        Host { store, url, told, http, serving, cluster: None }
+    }
+
+    async fn stop(self) {
+        self.serving.abort();
+        drop(self.store);
+        spawn_blocking(move || drop(self.cluster)).await.unwrap();
+    }
+
+    async fn post_signed(&self, signature: Option<String>, body: Vec<u8>) -> u16 {
+        let mut request = self.http.post(&self.url).header("content-type", "application/json");
+        if let Some(signature) = signature {
+            request = request.header("x-hub-signature-256", signature);
+        }
+        request.body(body).send().await.unwrap().status().as_u16()
+    }
+
+    async fn post(&self, body: impl Into<Vec<u8>>) -> u16 {
+        let body = body.into();
+        self.post_signed(Some(sign(&body)), body).await
+    }
+
+    async fn value(&self, value: Value) -> u16 {
+        let body = json!({"object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+        self.post(body.to_string()).await
+    }
+
+    /// A user writes, under these ids, at this second.
+    async fn inbound(&self, wa_id: Option<&str>, user_id: Option<&str>, name: &str, second: i64) {
+        let message = json!({"from": wa_id, "from_user_id": user_id, "id": format!("wamid.{second}"),
+            "timestamp": second.to_string(), "type": "text", "text": {"body": "hi"}});
+        let contact = json!({"profile": {"name": name}, "wa_id": wa_id, "user_id": user_id});
+        let metadata = json!({"phone_number_id": NUMBER});
+        let value = json!({"metadata": metadata, "contacts": [contact], "messages": [message]});
+        assert_eq!(self.value(value).await, 200);
+    }
+
+    async fn contact(&self, id: &str) -> Option<Contact> {
+        self.store.contacts(&BTreeSet::from([id.to_owned()])).await.unwrap().remove(id)
+    }
+
+    /// What the delivery log says of a notification, each row as "attempt status code detail".
+    async fn log(&self, id: NotificationId) -> Vec<String> {
+        let mut rows = self.store.deliveries_of(&[id]).await.unwrap();
+        rows.sort_by_key(|row| (row.attempt, row.status));
+        rows.iter()
+            .map(|row| {
+                let code = row.code.map(|code| format!(" {code}")).unwrap_or_default();
+                let detail = row.detail.as_ref().map(|detail| format!(" {detail}")).unwrap_or_default();
+                format!("{} {}{code}{detail}", row.attempt, row.status)
+            })
+            .collect()
+    }
+}
+
+fn sign(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+fn seen(wa_id: Option<&str>, user_id: Option<&str>, name: &str, second: i64) -> Option<Contact> {
+    Some(Contact {
+        wa_id: wa_id.map(str::to_owned),
+        user_id: user_id.map(str::to_owned),
+        name: (!name.is_empty()).then(|| name.to_owned()),
+        last_inbound_at: Timestamp::from_second(second).ok().filter(|_| second > 0),
+    })
+}
+
+fn status(id: NotificationId, attempt: i16, status: &str, second: i64) -> Value {
+    json!({"id": format!("wamid.{id}.{attempt}"), "status": status, "timestamp": second.to_string(),
+        "recipient_id": "16505551234", "biz_opaque_callback_data": format!("{id}:{attempt}")})
+}
+
+#[tokio::test]
+async fn metas_check_of_the_address_is_answered() {
+    let host = Host::start().await;
+    let check = async |query: &str| {
+        let answer = host.http.get(format!("{}?{query}", host.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let ours = "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=verify-me";
+    assert_eq!(check(ours).await, (200, "1158201444".to_owned()));
+    for wrong in [
+        "hub.mode=subscribe&hub.challenge=1&hub.verify_token=wrong",
+        "hub.mode=subscribe&hub.challenge=1",
+        "hub.challenge=1&hub.verify_token=verify-me",
+        "hub.mode=subscribe&hub.verify_token=verify-me",
+        "",
+    ] {
+        let (status, body) = check(wrong).await;
+        assert_eq!(status, 403, "{wrong}");
+        assert!(body.contains("WHATSAPP_VERIFY_TOKEN") && !body.contains("verify-me"), "{body}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn only_what_is_signed_and_sober_is_taken() {
+    let host = Host::start().await;
+    let body = fs::read(examples().join("text-message.json")).unwrap();
+    assert_eq!(host.post_signed(None, body.clone()).await, 401);
+    assert_eq!(host.post_signed(Some(sign(b"something else")), body.clone()).await, 401);
+    assert_eq!(host.contact("16505551234").await, None);
+
+    let padded = [body.clone(), vec![b' '; 4 * 1024 * 1024]].concat();
+    assert_eq!(host.post(padded).await, 413);
+    assert_eq!(host.contact("16505551234").await, None);
+
+    assert_eq!(host.post("not JSON").await, 400);
+    assert_eq!(host.post("{}").await, 400);
+    assert_eq!(host.post([body, vec![b' '; 2 * 1024 * 1024]].concat()).await, 200);
+    assert!(host.contact("16505551234").await.is_some());
+    host.stop().await;
+}
+
+fn examples() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/whatsapp/testdata/webhooks"))
+}
+
+#[tokio::test]
+async fn each_of_metas_examples_is_taken() {
+    let host = Host::start().await;
+    let mut taken = 0;
+    for file in fs::read_dir(examples()).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(host.post(fs::read(&path).unwrap()).await, 200, "{}", path.display());
+        taken += 1;
+    }
+    assert_eq!(taken, 16);
+    // The latest message is the click on an ad; the same user has changed the number, early or late in this.
+    let contacts = [host.contact("16505551234").await, host.contact("12195555358").await];
+    let latest = contacts.iter().flatten().filter_map(|c| c.last_inbound_at).max().unwrap();
+    assert_eq!(latest, Timestamp::from_second(1_750_275_992).unwrap());
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn statuses_come_in_any_order_and_more_than_once() {
+    let mut host = Host::start().await;
+    let id = NotificationId(Uuid::now_v7());
+    let failed = json!({"id": "wamid.9", "status": "failed", "timestamp": "1750030000",
+        "biz_opaque_callback_data": format!("{id}:1"),
+        "errors": [{"code": 131000, "title": "Something went wrong"}]});
+    let mixed = json!({"statuses": [status(id, 2, "read", 1_750_030_075), "nonsense", failed,
+        status(id, 2, "sent", 1_750_030_073), {"id": "wamid.unknown", "status": "sent"},
+        status(id, 2, "read", 1_750_030_075)]});
+    assert_eq!(host.value(mixed.clone()).await, 200);
+    assert_eq!(host.log(id).await, ["1 failed 131000 Something went wrong", "2 sent", "2 read"]);
+    let mut told = Vec::new();
+    while let Ok(receipt) = host.told.try_recv() {
+        assert_eq!(receipt.notification_id, id);
+        told.push((receipt.attempt, receipt.status, receipt.code));
+    }
+    assert_eq!(told, [(2, Status::Read, None), (1, Status::Failed, Some(131000)), (2, Status::Sent, None)]);
+
+    // Again, with another time: nothing changes, and nobody is told.
+    assert_eq!(host.value(mixed).await, 200);
+    assert_eq!(host.value(json!({"statuses": [status(id, 2, "delivered", 1_750_030_074)]})).await, 200);
+    assert_eq!(host.log(id).await.len(), 4);
+    assert_eq!(host.told.try_recv().map(|receipt| receipt.status), Ok(Status::Delivered));
+    assert!(host.told.try_recv().is_err());
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_status_without_callback_data_is_found_by_its_message_id() {
+    let host = Host::start().await;
+    let id = NotificationId(Uuid::now_v7());
+    let accepted = Delivery {
+        notification_id: id,
+        attempt: 3,
+        status: Status::Accepted,
+        at: Timestamp::UNIX_EPOCH,
+        wamid: Some("wamid.ours".to_owned()),
+        code: None,
+        detail: None,
+    };
+    assert_eq!(host.store.append_deliveries(&[accepted.clone(), accepted]).await.unwrap(), [true, false]);
+    let statuses =
+        json!([{"id": "wamid.ours", "status": "delivered"}, {"id": "wamid.theirs", "status": "read"}]);
+    assert_eq!(host.value(json!({"statuses": statuses})).await, 200);
+    assert_eq!(host.log(id).await, ["3 accepted", "3 delivered"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_is_one_contact_under_whatever_ids_they_write() {
+    let host = Host::start().await;
+    host.store.create_groups(&["Sales Team"]).await.unwrap();
+    let person = NewPerson { username: "ada", name: "Ada", wa_id: "16505550001", groups: &["Sales Team"] };
+    host.store.add_people(&[person]).await.unwrap();
+
+    // The window only moves forward, and a name stays where none is said.
+    host.inbound(Some("16505550001"), None, "Ada", 500).await;
+    host.inbound(Some("16505550001"), None, "", 400).await;
+    assert_eq!(host.contact("16505550001").await, seen(Some("16505550001"), None, "Ada", 500));
+
+    // First only the user id, later both: the person's contact has the window of both.
+    host.inbound(None, Some("US.1"), "Ada L", 600).await;
+    assert_eq!(host.contact("US.1").await, seen(None, Some("US.1"), "Ada L", 600));
+    host.inbound(Some("16505550001"), Some("US.1"), "", 550).await;
+    let ada = seen(Some("16505550001"), Some("US.1"), "Ada", 600);
+    assert_eq!(host.contact("16505550001").await, ada);
+    assert_eq!(host.contact("US.1").await, ada);
+    host.inbound(None, Some("US.1"), "", 700).await;
+    assert_eq!(host.contact("16505550001").await.unwrap().last_inbound_at, Timestamp::from_second(700).ok());
+
+    // The number changes: the person's link follows, also to a contact that wrote before Meta said so.
+    host.inbound(Some("16505550002"), None, "", 800).await;
+    let changed = json!({"messages": [{"from": "16505550001", "id": "wamid.x", "timestamp": "801", "type": "system",
+        "system": {"type": "user_changed_number", "wa_id": "16505550002", "body": "User Ada changed"}}]});
+    assert_eq!(host.value(changed.clone()).await, 200);
+    assert_eq!(host.value(changed).await, 200);
+    assert_eq!(host.contact("16505550001").await, None);
+    let mut people = hookswitch::domain::People::default();
+    host.store.users(&BTreeSet::from(["ada".to_owned()]), &mut people).await.unwrap();
+    let linked = people.users.get("ada").unwrap().contact.clone();
+    assert_eq!(linked, seen(Some("16505550002"), Some("US.1"), "Ada", 800));
+
+    // Somebody else's number now has this user id: each row keeps its number.
+    host.inbound(Some("16505550003"), Some("US.1"), "", 900).await;
+    assert_eq!(host.contact("US.1").await, seen(Some("16505550003"), Some("US.1"), "", 900));
+    assert_eq!(host.contact("16505550002").await, seen(Some("16505550002"), None, "Ada", 800));
+
+    // A user of whom we only had the user id turns out to have a number.
+    host.inbound(None, Some("US.7"), "Eve", 100).await;
+    host.inbound(Some("16505550007"), Some("US.7"), "", 90).await;
+    assert_eq!(host.contact("16505550007").await, seen(Some("16505550007"), Some("US.7"), "Eve", 100));
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_status_teaches_the_user_id_of_a_known_contact_only() {
+    let host = Host::start().await;
+    host.inbound(Some("16505550001"), None, "Ada", 500).await;
+    let sent = |wa_id: &str, user_id: &str| {
+        json!({"id": format!("wamid.{wa_id}"), "status": "sent", "recipient_id": wa_id,
+            "recipient_user_id": user_id})
+    };
+    let statuses = json!({"statuses": [sent("16505550001", "US.1"), sent("16505550002", "US.2")]});
+    assert_eq!(host.value(statuses).await, 200);
+    assert_eq!(host.contact("US.1").await, seen(Some("16505550001"), Some("US.1"), "Ada", 500));
+    assert_eq!(host.contact("US.2").await, None);
+    assert_eq!(host.contact("16505550002").await, None);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn many_posts_at_once_are_all_written() {
+    let host = Host::start().await;
+    let ids: Vec<NotificationId> = (0..400).map(|_| NotificationId(Uuid::now_v7())).collect();
+    let posts = ids.iter().enumerate().map(|(n, id)| {
+        let host = &host;
+        async move {
+            let value = json!({
+                "statuses": [status(*id, 1, "sent", 1_750_030_073), status(*id, 1, "delivered", 1_750_030_074)],
+                "messages": [{"from": format!("1650555{:04}", n % 7), "id": format!("wamid.{n}"),
+                    "from_user_id": format!("US.{}", n % 5), "timestamp": "1750030073", "type": "text"}],
+            });
+            host.value(value).await
+        }
+    });
+    let statuses = futures_util::future::join_all(posts).await;
+    assert!(statuses.iter().all(|status| *status == 200));
+    assert_eq!(host.store.deliveries_of(&ids).await.unwrap().len(), 800);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_database_meta_must_post_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut nowhere = tokio_postgres::Config::new();
+    nowhere.host_path(folder.path()).user("nobody").dbname("nothing");
+    let host = Host::on(nowhere).await;
+    let body = json!({"entry": [{"changes": [{"field": "messages",
+        "value": {"statuses": [status(NotificationId(Uuid::now_v7()), 1, "sent", 1_750_030_073)]}}]}]})
+    .to_string();
+    let signed = host.http.post(&host.url).header("x-hub-signature-256", sign(body.as_bytes()));
+    let answer = signed.body(body).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    host.stop().await;
+}
