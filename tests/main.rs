@@ -1,3 +1,5 @@
-//! Drives the built program, and the private PostgreSQL, from outside.
+//! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod harness;
 mod postgres;
+mod rooms;
