@@ -7,6 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
+use hookswitch::simulator::Settings;
 use reqwest::{Client, Response};
 use serde_json::Value;
 
@@ -14,14 +15,6 @@ use super::{
     Database, Simulator,
     process::{Process, program},
 };
-
-/// The simulator's default account.
-const ACCOUNT: [(&str, &str); 4] = [
-    ("WHATSAPP_PHONE_NUMBER_ID", "106540352242922"),
-    ("WHATSAPP_ACCESS_TOKEN", "simulator-access-token"),
-    ("WHATSAPP_APP_SECRET", "simulator-app-secret"),
-    ("WHATSAPP_VERIFY_TOKEN", "simulator-verify-token"),
-];
 
 /// A host. It is killed with the test.
 pub struct Host {
@@ -42,18 +35,20 @@ impl Host {
         rules: &Path,
         settings: &[(&str, &str)],
     ) -> Host {
-        let database_url = ("DATABASE_URL", database.url());
-        let api_url = ("WHATSAPP_API_URL", simulator.api_url());
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let settings: Vec<_> = [(database_url.0, database_url.1.as_str()), (api_url.0, api_url.1.as_str())]
-            .iter()
-            .chain(&ACCOUNT)
-            .chain(settings)
-            .map(own)
-            .collect();
-        let process = Process::start(serve(port, rules, &settings));
+        let account = Settings::default();
+        let mut all = vec![
+            ("DATABASE_URL".to_owned(), database.url()),
+            ("WHATSAPP_API_URL".to_owned(), simulator.api_url()),
+            ("WHATSAPP_PHONE_NUMBER_ID".to_owned(), account.phone_number_id),
+            ("WHATSAPP_ACCESS_TOKEN".to_owned(), account.access_token),
+            ("WHATSAPP_APP_SECRET".to_owned(), account.app_secret),
+            ("WHATSAPP_VERIFY_TOKEN".to_owned(), account.verify_token),
+        ];
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+
+        let process = Process::start(serve(port, rules, &all));
         let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
-        Host { port, rules: rules.to_owned(), settings, process, key }
+        Host { port, rules: rules.to_owned(), settings: all, process, key }
     }
 
     pub fn url(&self) -> &str {

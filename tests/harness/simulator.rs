@@ -1,6 +1,6 @@
 //! The stand-in for Meta's Cloud API, as a process of its own.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     host::http,
@@ -27,17 +27,40 @@ impl Simulator {
         format!("{}/v25.0", self.process.url())
     }
 
-    /// The messages that it has received, oldest first.
+    /// The messages that it has received, oldest first, each with `to`, `body` and what became of it.
     pub async fn messages(&self) -> Vec<Value> {
-        let answer = http().get(format!("{}/_simulator/messages", self.process.url())).send().await.unwrap();
-        let body: Value = answer.error_for_status().unwrap().json().await.unwrap();
-        body["messages"].as_array().unwrap_or_else(|| panic!("no list of messages: {body}")).clone()
+        let mut messages = Vec::new();
+        let mut after = json!(0);
+        loop {
+            let answer = http().get(self.control(&format!("messages?after={after}"))).send().await.unwrap();
+            let mut page: Value = answer.error_for_status().unwrap().json().await.unwrap();
+            let Value::Array(found) = page["data"].take() else { panic!("no list of messages: {page}") };
+            if found.is_empty() {
+                return messages;
+            }
+            messages.extend(found);
+            after = page["last"].take();
+        }
     }
 
-    /// Writes in as a user.
+    /// Writes in as a user, such as `{"from": "16505551234", "name": "Ann", "text": "hello"}`.
     pub async fn inbound(&self, message: &Value) {
-        let url = format!("{}/_simulator/inbound", self.process.url());
-        http().post(url).json(message).send().await.unwrap().error_for_status().unwrap();
+        self.post("inbound", message).await;
+    }
+
+    /// Changes how it behaves, such as `{"latency_ms": 500}`.
+    pub async fn turn(&self, knobs: &Value) {
+        self.post("knobs", knobs).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) {
+        let answer = http().post(self.control(path)).json(body).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status}: {text}");
+    }
+
+    fn control(&self, path: &str) -> String {
+        format!("{}/_simulator/{path}", self.process.url())
     }
 
     pub fn process(&mut self) -> &mut Process {
