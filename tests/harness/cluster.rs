@@ -74,6 +74,17 @@ impl Database {
         self.client.query(sql, parameters).await.unwrap()
     }
 
+    /// Adds a person who is reached at this number and is in these groups. The tables are there once a host has
+    /// started.
+    pub async fn add_person(&self, username: &str, wa_id: &str, groups: &[&str]) {
+        let sql = "WITH c AS (INSERT INTO contact (wa_id, name) VALUES ($2, $1) RETURNING id),
+                        p AS (INSERT INTO person (username, name, contact_id) SELECT $1, $1, id FROM c RETURNING id),
+                        made AS (INSERT INTO groups (name) SELECT unnest($3::text[])
+                                 ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id)
+                   INSERT INTO membership (group_id, person_id) SELECT made.id, p.id FROM made, p";
+        self.query(sql, &[&username, &wa_id, &groups]).await;
+    }
+
     /// The number that a query such as `SELECT count(*) …` gives.
     pub async fn count(&self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).await.unwrap().get(0)

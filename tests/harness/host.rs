@@ -55,10 +55,6 @@ impl Host {
         self.process.url()
     }
 
-    pub fn process(&self) -> &Process {
-        &self.process
-    }
-
     /// `kill -9`.
     pub fn kill(&mut self) -> ExitStatus {
         self.process.kill()

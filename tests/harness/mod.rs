@@ -18,8 +18,7 @@ mod process;
 mod simulator;
 mod wait;
 
-pub use cluster::{Cluster, Database};
+pub use cluster::Database;
 pub use host::{Host, free_port, rules};
-pub use process::Process;
 pub use simulator::Simulator;
 pub use wait::{SOON, wait_until};

@@ -62,8 +62,4 @@ impl Simulator {
     fn control(&self, path: &str) -> String {
         format!("{}/_simulator/{path}", self.process.url())
     }
-
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
 }
