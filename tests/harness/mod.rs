@@ -10,7 +10,6 @@
 //! wait_until("one message", SOON, async || simulator.messages().await.len() == 1).await;
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(dead_code, unused_imports, reason = "some pieces wait for the commands that they drive")]
 
 mod cluster;
 mod host;
