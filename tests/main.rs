@@ -1,4 +1,7 @@
-//! Drives the built program, and the private PostgreSQL, from outside.
+//! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod flow;
+mod harness;
 mod postgres;
 mod receipts;
+mod rooms;

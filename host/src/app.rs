@@ -77,7 +77,10 @@ impl Database {
     ///
     /// # Errors
     /// Where there is no PostgreSQL, or it cannot be reached or migrated.
-    pub async fn open(settings: &DatabaseConfig, progress: &mut (dyn FnMut(&str) + Send)) -> Result<Database, AppError> {
+    pub async fn open(
+        settings: &DatabaseConfig,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Database, AppError> {
         let (config, server) = match &settings.database_url {
             Some(url) => (url.expose().parse().map_err(AppError::DatabaseUrl)?, None),
             None => {

@@ -208,7 +208,8 @@ impl TryFrom<ServeArgs> for Config {
                 wrong.push(format!("{flag} ({variable}): holds a character that no token has"));
             }
         }
-        let rate = args.whatsapp_messages_per_second.parse().ok().filter(|rate| (1..=1_000_000).contains(rate));
+        let rate =
+            args.whatsapp_messages_per_second.parse().ok().filter(|rate| (1..=1_000_000).contains(rate));
         if rate.is_none() {
             wrong.push(format!(
                 "--whatsapp-messages-per-second (WHATSAPP_MESSAGES_PER_SECOND): expected a whole number from 1 \

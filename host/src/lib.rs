@@ -11,21 +11,25 @@ pub mod plan;
 
 pub mod catalog;
 
-pub mod lanes;
+pub mod config;
+
 pub mod store;
+
+pub mod lanes;
 
 pub mod whatsapp;
 
-pub mod dispatch;
 pub mod intake;
 pub mod receipts;
 pub mod routing;
 
+pub mod dispatch;
+
 pub mod postgres;
 pub mod simulator;
+
 pub mod telemetry;
 
-pub mod config;
-
 pub mod app;
+
 pub mod cli;

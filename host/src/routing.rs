@@ -92,7 +92,8 @@ impl Routing {
             return Ok(false);
         }
         cursors.retain(|lane, (term, _)| leases.lanes.get(lane).is_some_and(|held| held.number == *term));
-        let new: Vec<Lane> = leases.lanes.keys().filter(|lane| !cursors.contains_key(lane)).copied().collect();
+        let new: Vec<Lane> =
+            leases.lanes.keys().filter(|lane| !cursors.contains_key(lane)).copied().collect();
         if !new.is_empty() {
             for (lane, seq) in self.store.routed_until(&new).await? {
                 cursors.insert(lane, (leases.lanes[&lane].number, seq));
@@ -200,7 +201,13 @@ fn decide_all(catalog: &Catalog, events: Vec<LoggedEvent>, now: Timestamp) -> Ve
 /// What a batch appends; beside each claim of a dedupe key, the decision's place among the rows.
 type Rows = (Vec<DecisionRow>, Vec<NotificationRow>, Vec<(usize, DedupeClaim)>);
 
-fn rows(catalog: &Catalog, phone_number_id: &str, decided: &[Decided], people: &People, now: Timestamp) -> Rows {
+fn rows(
+    catalog: &Catalog,
+    phone_number_id: &str,
+    decided: &[Decided],
+    people: &People,
+    now: Timestamp,
+) -> Rows {
     let mut decisions = Vec::new();
     let mut notifications = Vec::new();
     let mut claims = Vec::new();
@@ -232,7 +239,9 @@ fn rows(catalog: &Catalog, phone_number_id: &str, decided: &[Decided], people: &
                 rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
                 release: catalog.release.clone(),
                 decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),
-                asked: (!verdict.asked.is_empty()).then(|| serde_json::to_string(&verdict.asked).ok()).flatten(),
+                asked: (!verdict.asked.is_empty())
+                    .then(|| serde_json::to_string(&verdict.asked).ok())
+                    .flatten(),
             });
             notifications.extend(planned.into_iter().map(|planned| NotificationRow {
                 event_lane: logged.lane,

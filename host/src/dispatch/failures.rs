@@ -22,8 +22,7 @@ pub async fn retry_failures(store: Store, mut receipts: mpsc::Receiver<Receipt>)
         let (next, _) = next(treatment(code, None), receipt.attempt, Mode::Auto, rand::random());
         let Next::Again(seconds, reason) = next else { continue };
         let due_at = Timestamp::now() + SignedDuration::from_secs_f64(seconds);
-        let deferred =
-            store.defer_by_id(receipt.notification_id, due_at, receipt.attempt + 1, reason).await;
+        let deferred = store.defer_by_id(receipt.notification_id, due_at, receipt.attempt + 1, reason).await;
         if let Err(error) = deferred {
             tracing::warn!(%error, notification = %receipt.notification_id, "failed to retry a message that failed late");
         }

@@ -36,9 +36,8 @@ pub struct Readings {
 impl Readings {
     /// Drops what is not held any more, and returns what is new: lanes, and from where to read them.
     pub fn compare(&mut self, leases: &Leases) -> Vec<(Lane, Term)> {
-        self.lanes.retain(|lane, reading| {
-            leases.lanes.get(lane).is_some_and(|term| term.number == reading.term)
-        });
+        self.lanes
+            .retain(|lane, reading| leases.lanes.get(lane).is_some_and(|term| term.number == reading.term));
         let new = leases.lanes.iter().filter(|(lane, _)| !self.lanes.contains_key(lane));
         new.map(|(lane, term)| (*lane, *term)).collect()
     }
@@ -59,9 +58,7 @@ impl Readings {
     pub fn reset(&mut self) -> Vec<(Lane, Term)> {
         self.lanes
             .drain()
-            .map(|(lane, reading)| {
-                (lane, Term { number: reading.term, checkpoint: reading.checkpoint() })
-            })
+            .map(|(lane, reading)| (lane, Term { number: reading.term, checkpoint: reading.checkpoint() }))
             .collect()
     }
 

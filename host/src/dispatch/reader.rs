@@ -73,17 +73,38 @@ impl Dispatch {
                 self.readings.read(place, true);
                 job.attempt = attempt;
                 self.waiting.insert(job.recipient.clone(), since + UNKNOWN_FOR);
-                self.wait(&job, since + UNKNOWN_FOR, attempt, "unknown", Status::Unknown, "the host stopped while it was sent");
+                self.wait(
+                    &job,
+                    since + UNKNOWN_FOR,
+                    attempt,
+                    "unknown",
+                    Status::Unknown,
+                    "the host stopped while it was sent",
+                );
             }
             Standing::New => {
                 self.readings.read(place, true);
                 match (job.logged.notification.send_at, self.waiting.get(&job.recipient)) {
                     (Some(send_at), _) if send_at > now => {
-                        self.wait(&job, send_at, 1, "send_at", Status::Deferred, &format!("waits until {send_at}"));
+                        self.wait(
+                            &job,
+                            send_at,
+                            1,
+                            "send_at",
+                            Status::Deferred,
+                            &format!("waits until {send_at}"),
+                        );
                     }
                     (_, Some(due_at)) => {
                         let due_at = *due_at;
-                        self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
+                        self.wait(
+                            &job,
+                            due_at,
+                            1,
+                            "behind",
+                            Status::Deferred,
+                            "waits behind an earlier message",
+                        );
                     }
                     (_, None) => self.queue.push(job),
                 }
@@ -189,7 +210,10 @@ impl Dispatch {
             self.unknown.insert(job.logged.notification.id, (job.place(), attempt, job.recipient.clone()));
         }
         self.write(Write {
-            deliveries: vec![Delivery { detail: Some(detail.to_owned()), ..settle::row(job, status, Timestamp::now()) }],
+            deliveries: vec![Delivery {
+                detail: Some(detail.to_owned()),
+                ..settle::row(job, status, Timestamp::now())
+            }],
             deferred: Some(settle::deferred(job, due_at, attempt, reason)),
             written: Some(Written {
                 place: job.place(),

@@ -36,7 +36,9 @@ pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
 
 /// Whether a webhook or an answer has told what came of an attempt whose outcome was unknown.
 pub fn resolved(deliveries: &[Delivery], attempt: i16) -> bool {
-    deliveries.iter().any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Unknown))
+    deliveries
+        .iter()
+        .any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Unknown))
 }
 
 #[cfg(test)]

@@ -81,7 +81,14 @@ impl Dispatch {
         if ready > now {
             let wait = SignedDuration::try_from(ready - now).unwrap_or(SignedDuration::ZERO);
             let spacing = SignedDuration::try_from(PAIR_INTERVAL).unwrap_or(SignedDuration::ZERO);
-            self.wait(&job, time + wait, job.attempt, "pair", Status::Deferred, "waits for Meta's pair limit");
+            self.wait(
+                &job,
+                time + wait,
+                job.attempt,
+                "pair",
+                Status::Deferred,
+                "waits for Meta's pair limit",
+            );
             self.wait_behind(&job.recipient, time + wait, spacing);
             self.queue.release(&job.recipient);
             return None;

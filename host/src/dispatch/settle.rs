@@ -57,9 +57,7 @@ pub fn next(treatment: Treatment, attempt: i16, mode: Mode, jitter: f64) -> (Nex
     let again = |seconds, reason, effect| (Next::Again(seconds, reason), effect);
     match treatment {
         // A stopped number says nothing about the message: it waits for the operator, however long.
-        Treatment::StopNumber => {
-            again(STOPPED_FOR.as_secs_f64(), "retry", NumberEffect::Pause(STOPPED_FOR))
-        }
+        Treatment::StopNumber => again(STOPPED_FOR.as_secs_f64(), "retry", NumberEffect::Pause(STOPPED_FOR)),
         Treatment::GiveUp => (Next::GiveUp, NumberEffect::None),
         _ if attempt >= MAX_ATTEMPTS => (Next::GiveUp, NumberEffect::None),
         Treatment::Retry => again(backoff(attempt, jitter), "retry", NumberEffect::None),
@@ -158,7 +156,9 @@ mod tests {
     #[test]
     fn retries_come_to_an_end_but_not_for_a_stopped_number() {
         let at = |treatment| next(treatment, MAX_ATTEMPTS, Mode::Auto, 0.5).0;
-        for treatment in [Treatment::Retry, Treatment::RetryPair, Treatment::SlowNumber, Treatment::AsTemplate] {
+        for treatment in
+            [Treatment::Retry, Treatment::RetryPair, Treatment::SlowNumber, Treatment::AsTemplate]
+        {
             assert_eq!(at(treatment), Next::GiveUp, "{treatment:?}");
         }
         assert!(matches!(at(Treatment::StopNumber), Next::Again(..)));

@@ -39,7 +39,11 @@ pub struct Written {
 }
 
 /// Writes until the channel is closed.
-pub async fn run(store: Store, mut writes: mpsc::UnboundedReceiver<Write>, written: mpsc::UnboundedSender<Written>) {
+pub async fn run(
+    store: Store,
+    mut writes: mpsc::UnboundedReceiver<Write>,
+    written: mpsc::UnboundedSender<Written>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while writes.recv_many(&mut batch, BATCH).await > 0 {
         let mut deliveries = Vec::new();
@@ -52,7 +56,8 @@ pub async fn run(store: Store, mut writes: mpsc::UnboundedReceiver<Write>, writt
             waiting.extend(write.done.map(|place| (place, None)));
             told.extend(write.written);
         }
-        let done: Vec<_> = waiting.iter().filter(|(_, waits)| waits.is_none()).map(|(place, _)| *place).collect();
+        let done: Vec<_> =
+            waiting.iter().filter(|(_, waits)| waits.is_none()).map(|(place, _)| *place).collect();
         let deferred: Vec<_> = waiting.into_values().flatten().collect();
         while let Err(error) = store.settle(&deliveries, &deferred, &done).await {
             tracing::warn!(%error, rows = deliveries.len(), "failed to write outcomes; trying again");

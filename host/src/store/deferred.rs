@@ -7,7 +7,7 @@ use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, delivery};
 use crate::domain::{Delivery, Lane, NotificationId};
 
 /// A notification that waits.
@@ -167,7 +167,7 @@ impl Store {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         try_join3(
-            append_deliveries(&transaction, deliveries),
+            delivery::append(&transaction, deliveries),
             upsert(&transaction, deferred),
             remove(&transaction, done),
         )
@@ -215,28 +215,5 @@ async fn remove(transaction: &Transaction<'_>, places: &[(Lane, i64)]) -> Result
         )
         .await?;
     transaction.execute(&statement, &[&lanes, &seqs]).await?;
-    Ok(())
-}
-
-async fn append_deliveries(transaction: &Transaction<'_>, rows: &[Delivery]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
-    let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
-    let statuses: Vec<&str> = rows.iter().map(|r| r.status.as_str()).collect();
-    let ats: Vec<Timestamp> = rows.iter().map(|r| r.at).collect();
-    let wamids: Vec<Option<&str>> = rows.iter().map(|r| r.wamid.as_deref()).collect();
-    let codes: Vec<Option<i32>> = rows.iter().map(|r| r.code).collect();
-    let details: Vec<Option<&str>> = rows.iter().map(|r| r.detail.as_deref()).collect();
-    let statement = transaction
-        .prepare_cached(
-            "INSERT INTO delivery (notification_id, attempt, status, at, wamid, code, detail)
-             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[],
-                                  $6::integer[], $7::text[])
-             ON CONFLICT DO NOTHING",
-        )
-        .await?;
-    transaction.execute(&statement, &[&ids, &attempts, &statuses, &ats, &wamids, &codes, &details]).await?;
     Ok(())
 }

@@ -1,0 +1,112 @@
+//! One private cluster for the whole binary; a fresh database for each test.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hookswitch::postgres::{Search, Server, start_with};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+
+/// Where the wheel goes if this machine has no PostgreSQL: kept from run to run.
+pub fn wheel_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pgbin")
+}
+
+/// A running cluster in a temporary folder. It ends, and its folder goes, with the last test that holds it.
+pub struct Cluster {
+    server: Server,
+    _dir: TempDir,
+}
+
+impl Cluster {
+    /// The cluster that all tests share; started by the first that asks.
+    pub fn shared() -> Arc<Cluster> {
+        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cluster) = shared.upgrade() {
+            return cluster;
+        }
+        // In a thread of its own: it blocks, which the runtime of an asynchronous test does not allow.
+        let cluster = std::thread::spawn(|| {
+            let dir = tempfile::tempdir().unwrap();
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            let search = Search { wheel_dir: Some(wheel_dir()), ..Search::here() };
+            let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
+            Arc::new(Cluster { server, _dir: dir })
+        });
+        let cluster = cluster.join().unwrap();
+        *shared = Arc::downgrade(&cluster);
+        cluster
+    }
+}
+
+/// An empty database that nobody else uses.
+pub struct Database {
+    name: String,
+    cluster: Arc<Cluster>,
+    client: Client,
+}
+
+impl Database {
+    pub async fn create() -> Database {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let cluster = Cluster::shared();
+        let name = format!("it_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let postgres = connect(&cluster, "postgres").await;
+        postgres.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let client = connect(&cluster, &name).await;
+        Database { name, cluster, client }
+    }
+
+    /// For `DATABASE_URL`.
+    pub fn url(&self) -> String {
+        self.cluster.server.url(&self.name)
+    }
+
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
+        self.client.query(sql, parameters).await.unwrap()
+    }
+
+    /// Adds a person who is reached at this number and is in these groups. The tables are there once a host has
+    /// started.
+    pub async fn add_person(&self, username: &str, wa_id: &str, groups: &[&str]) {
+        let sql = "WITH c AS (INSERT INTO contact (wa_id, name) VALUES ($2, $1) RETURNING id),
+                        p AS (INSERT INTO person (username, name, contact_id) SELECT $1, $1, id FROM c RETURNING id),
+                        made AS (INSERT INTO groups (name) SELECT unnest($3::text[])
+                                 ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id)
+                   INSERT INTO membership (group_id, person_id) SELECT made.id, p.id FROM made, p";
+        self.query(sql, &[&username, &wa_id, &groups]).await;
+    }
+
+    /// The number that a query such as `SELECT count(*) …` gives.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+}
+
+async fn connect(cluster: &Cluster, database: &str) -> Client {
+    let (client, connection) = cluster.server.config(database).connect(NoTls).await.unwrap();
+    // Ends with the client; what goes wrong the next query tells.
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn each_test_has_a_database_of_its_own() {
+    let (one, other) = (Database::create().await, Database::create().await);
+    assert!(Arc::ptr_eq(&one.cluster, &other.cluster));
+    one.query("CREATE TABLE mine (n int)", &[]).await;
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!((one.count(tables).await, other.count(tables).await), (1, 0));
+    let found = one.query("SELECT tablename FROM pg_tables WHERE tablename = $1", &[&"mine"]).await;
+    assert_eq!(found.len(), 1);
+    let named: tokio_postgres::Config = one.url().parse().unwrap();
+    assert_eq!(named.get_dbname(), Some(one.name.as_str()));
+}

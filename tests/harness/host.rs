@@ -1,0 +1,145 @@
+//! `hookswitch serve` as a process of its own, and its HTTP API.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::OnceLock,
+};
+
+use hookswitch::simulator::Settings;
+use reqwest::{Client, Response};
+use serde_json::Value;
+
+use super::{
+    Database, Simulator,
+    process::{Process, program},
+};
+
+/// A host. It is killed with the test.
+pub struct Host {
+    port: u16,
+    rules: PathBuf,
+    settings: Vec<(String, String)>,
+    process: Process,
+    key: String,
+}
+
+impl Host {
+    /// Starts a host and makes a key for it. `settings` are names and values of its environment.
+    #[track_caller]
+    pub fn start(
+        port: u16,
+        database: &Database,
+        simulator: &Simulator,
+        rules: &Path,
+        settings: &[(&str, &str)],
+    ) -> Host {
+        let account = Settings::default();
+        let mut all = vec![
+            ("DATABASE_URL".to_owned(), database.url()),
+            ("WHATSAPP_API_URL".to_owned(), simulator.api_url()),
+            ("WHATSAPP_PHONE_NUMBER_ID".to_owned(), account.phone_number_id),
+            ("WHATSAPP_ACCESS_TOKEN".to_owned(), account.access_token),
+            ("WHATSAPP_APP_SECRET".to_owned(), account.app_secret),
+            ("WHATSAPP_VERIFY_TOKEN".to_owned(), account.verify_token),
+        ];
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+
+        let process = Process::start(serve(port, rules, &all));
+        let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
+        Host { port, rules: rules.to_owned(), settings: all, process, key }
+    }
+
+    pub fn url(&self) -> &str {
+        self.process.url()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) -> ExitStatus {
+        self.process.kill()
+    }
+
+    /// SIGTERM; waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.process.terminate()
+    }
+
+    /// Starts it again after its end: the same port, settings and key.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = Process::start(serve(self.port, &self.rules, &self.settings));
+    }
+
+    /// Posts an event in either of its forms; whatever the answer is.
+    pub async fn post_event(&self, event: &Value) -> Response {
+        self.post(event.to_string().into_bytes(), "application/json").await.unwrap()
+    }
+
+    /// Posts any body; an error where nobody answers.
+    pub async fn post(&self, body: Vec<u8>, content_type: &str) -> reqwest::Result<Response> {
+        http()
+            .post(format!("{}/v1/events", self.url()))
+            .bearer_auth(&self.key)
+            .header("content-type", content_type)
+            .body(body)
+            .send()
+            .await
+    }
+
+    /// Posts an event, which must be taken, and gives its id.
+    pub async fn accept(&self, event: &Value) -> String {
+        let answer = self.post_event(event).await;
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 202, "{text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["id"].as_str().unwrap_or_else(|| panic!("no id: {answer}")).to_owned()
+    }
+
+    /// An event with all that came of it.
+    pub async fn event(&self, id: &str) -> Value {
+        let answer = http().get(format!("{}/v1/events/{id}", self.url())).bearer_auth(&self.key).send();
+        answer.await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+}
+
+fn serve(port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = program(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    command.arg("--rules").arg(rules).envs(settings.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Makes an API key; the host that serves this database takes it at once.
+#[track_caller]
+pub fn create_key(database: &Database, name: &str, scopes: &[&str]) -> String {
+    let mut command = program(&["keys", "create", name]);
+    for scope in scopes {
+        command.args(["--scope", scope]);
+    }
+    let output = command.env("DATABASE_URL", database.url()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+}
+
+/// The rules that the repository ships.
+pub fn rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
+}
+
+/// A port of this machine that nobody uses: the simulator must know the host's before the host starts.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A client for loopback. Requests of one test may share it; those of several have runtimes of their own, and a
+/// connection must not outlive the runtime that made it: so it keeps none.
+pub fn http() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| {
+        // Somebody else may have installed it: as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
+    });
+    client.clone()
+}

@@ -1,0 +1,135 @@
+//! A process of the built program.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::SOON;
+
+/// A process that serves on a port of this machine. It is killed with the test, and what it said is shown where
+/// the test fails.
+pub struct Process {
+    child: Child,
+    url: String,
+    said: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts it and waits until it says that it listens.
+    #[track_caller]
+    pub fn start(mut command: Command) -> Process {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (lines, first) = mpsc::channel();
+        follow(child.stderr.take().unwrap(), &said, None);
+        follow(child.stdout.take().unwrap(), &said, Some(lines));
+        let mut process = Process { child, url: String::new(), said };
+        let line = first.recv_timeout(SOON).unwrap_or_else(|_| panic!("{command:?} says nothing"));
+        let Some(url) = line.strip_prefix("listening on ") else { panic!("{command:?} says first: {line}") };
+        process.url = url.trim_end().to_owned();
+        process
+    }
+
+    /// Its address, such as `http://127.0.0.1:49152`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it has said so far, on both of its outputs.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) -> ExitStatus {
+        // Where it is gone already, waiting tells how.
+        let _ = self.child.kill();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, as a service manager stops it; waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            println!("--- the process {} said:\n{}---", self.child.id(), self.said());
+        }
+    }
+}
+
+/// Reads an output to its end, so that the process never waits for us.
+fn follow(
+    output: impl Read + Send + 'static,
+    said: &Arc<Mutex<String>>,
+    lines: Option<mpsc::Sender<String>>,
+) {
+    let said = Arc::clone(said);
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push_str(&line);
+            said.push('\n');
+            if let Some(lines) = &lines {
+                // Only the first line is waited for.
+                let _ = lines.send(line);
+            }
+        }
+    });
+}
+
+/// The built program, with nothing of our environment: the settings of whoever runs the tests are not theirs.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
+    command.env_clear().env("RUST_BACKTRACE", "1").args(arguments);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn it_knows_where_a_process_listens_and_ends_it() {
+        let script = "echo listening on http://127.0.0.1:1; echo and more >&2; trap 'exit 3' TERM; while :; do sleep 0.01; done";
+        let mut process = Process::start(shell(script));
+        assert_eq!(process.url(), "http://127.0.0.1:1");
+        while !process.said().contains("and more") {
+            thread::yield_now();
+        }
+        assert_eq!(process.terminate().code(), Some(3));
+
+        let pid = Pid::from_raw(Process::start(shell(script)).id().cast_signed());
+        assert!(kill(pid, None).is_err(), "it outlives its test");
+    }
+
+    #[test]
+    #[should_panic(expected = "says first: no")]
+    fn one_that_does_not_listen_fails_the_test() {
+        Process::start(shell("echo no"));
+    }
+}

@@ -1,0 +1,211 @@
+//! The order of the rooms, and what each of them may know.
+//!
+//! The order is the one in which `lib.rs` lists the modules. Modules between two blank lines stand side by side
+//! and do not know each other; a use points to a module above, or to its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What the text of a room's code may not contain, unless the room is one of these.
+const ONLY_IN: [(&str, &[&str]); 9] = [
+    ("env::var", &["config", "postgres/search.rs"]),
+    ("tokio_postgres", &["store", "postgres", "config", "app"]),
+    ("deadpool_postgres", &["store"]),
+    ("refinery", &["store"]),
+    ("SELECT ", &["store", "postgres"]),
+    ("INSERT INTO ", &["store"]),
+    ("UPDATE ", &["store"]),
+    ("DELETE FROM ", &["store"]),
+    ("\"messaging_product\"", &["whatsapp", "simulator"]),
+];
+
+/// What the pure rooms may not know: the network, the database, files, the runtime, the time.
+const PURE: [&str; 3] = ["domain", "decide", "plan"];
+const IMPURE: [&str; 8] = [
+    "axum::",
+    "reqwest::",
+    "tokio::",
+    "tokio_postgres",
+    "std::fs",
+    "std::net",
+    "Timestamp::now",
+    "SystemTime",
+];
+
+/// These know nothing of the rooms but the values.
+const ALONE: [&str; 2] = ["postgres", "simulator"];
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The modules of `lib.rs`, by rank.
+fn rooms(lib: &str) -> Vec<Vec<String>> {
+    let groups = lib.split("\n\n").map(|group| {
+        let names = group.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        names.map(str::to_owned).collect::<Vec<_>>()
+    });
+    groups.filter(|group| !group.is_empty()).collect()
+}
+
+/// Every file with code of the program, with its path within `src`.
+fn sources(folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if name == "tests" || name.ends_with("_tests") {
+            continue;
+        }
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let within = path.strip_prefix(src()).unwrap().to_string_lossy().into_owned();
+            files.push((within, code(&fs::read_to_string(&path).unwrap())));
+        }
+    }
+}
+
+/// The text without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let mut code = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let tests = line == "#[cfg(test)]"
+            && lines.clone().find(|line| !line.starts_with("#[")).is_some_and(|line| line.ends_with('{'));
+        if tests {
+            break;
+        }
+        if !line.trim_start().starts_with("//") {
+            code.push_str(line.split(" // ").next().unwrap_or_default());
+        }
+        code.push('\n');
+    }
+    code
+}
+
+/// The rooms that a text names, each with its line.
+fn uses(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        // `$crate` and names that only end like this.
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let line = code[..at].lines().count().max(1);
+        let rest = &code[at + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => heads(list),
+            None => vec![rest],
+        };
+        let ident = |text: &str| {
+            text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
+        };
+        found.extend(
+            names.into_iter().filter_map(ident).filter(|name| !name.is_empty()).map(|name| (line, name)),
+        );
+    }
+    found
+}
+
+/// The parts between the outer commas of a list, up to its closing brace.
+fn heads(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                parts.push(&list[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// The room that a file belongs to.
+fn room(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path).trim_end_matches(".rs")
+}
+
+/// What is wrong with one file.
+fn faults(path: &str, code: &str, rooms: &[Vec<String>]) -> Vec<String> {
+    let own = room(path);
+    let rank = |name: &str| rooms.iter().position(|group| group.iter().any(|room| room == name));
+    let mut faults = Vec::new();
+    if let Some(here) = rank(own) {
+        for (line, used) in uses(code) {
+            let allowed = used == own
+                || used == "domain"
+                || rank(&used).is_none_or(|there| there < here && !ALONE.contains(&own));
+            if !allowed {
+                faults.push(format!("{path}:{line}: {own} may not use {used}"));
+            }
+        }
+    }
+    let mut forbid = |text: &str| {
+        for (at, _) in code.match_indices(text) {
+            let line = code[..at].matches('\n').count() + 1;
+            faults.push(format!("{path}:{line}: `{text}` has no place here"));
+        }
+    };
+    for (text, places) in ONLY_IN {
+        if !places.iter().any(|place| *place == own || *place == path) {
+            forbid(text);
+        }
+    }
+    if PURE.contains(&own) {
+        IMPURE.iter().for_each(|text| forbid(text));
+    }
+    faults
+}
+
+#[test]
+fn every_use_points_to_a_room_above() {
+    let rooms = rooms(&fs::read_to_string(src().join("lib.rs")).unwrap());
+    assert_eq!(rooms[0], ["domain"], "the values come first");
+    let mut files = Vec::new();
+    sources(&src(), &mut files);
+    assert!(files.len() > 20, "{files:?}");
+    let faults: Vec<String> = files.iter().flat_map(|(path, code)| faults(path, code, &rooms)).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_wrong_use_is_found_with_its_line() {
+    let rooms = rooms(
+        "//! Docs.\n\npub mod domain;\n\npub mod plan;\n\npub mod intake;\npub mod routing;\n\npub mod postgres;\n",
+    );
+    let found = |path: &str, text: &str| faults(path, &code(text), &rooms);
+    assert_eq!(found("plan/mod.rs", "use crate::{\n    domain::{Event, Lane},\n    plan::x,\n};\n"), [""; 0]);
+    assert_eq!(
+        found("plan/mod.rs", "\nuse crate::{domain::{A, B}, routing::C};"),
+        ["plan/mod.rs:2: plan may not use routing"]
+    );
+    assert_eq!(
+        found("routing.rs", "fn f() { crate::intake::g() }"),
+        ["routing.rs:1: routing may not use intake"]
+    );
+    assert_eq!(
+        found("postgres/mod.rs", "use crate::plan::x;"),
+        ["postgres/mod.rs:1: postgres may not use plan"]
+    );
+    assert_eq!(found("intake/mod.rs", "const Q: &str = \"SELECT 1\";").len(), 1);
+    assert_eq!(found("plan/mod.rs", "let now = Timestamp::now();").len(), 1);
+    assert_eq!(
+        found(
+            "plan/mod.rs",
+            "// SELECT 1, crate::routing\n#[cfg(test)]\nmod tests {\nuse crate::routing::C;\n}"
+        ),
+        [""; 0]
+    );
+    assert_eq!(found("plan/mod.rs", "#[cfg(test)]\nmod tests;\nuse crate::routing::C;").len(), 1);
+}
