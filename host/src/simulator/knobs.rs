@@ -1,0 +1,277 @@
+//! What can be changed while the simulator runs: delays, faults, and the shape of its webhooks.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error;
+
+/// All of them. A fraction is in 0..=1 and is drawn anew for each message or update.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Knobs {
+    /// Milliseconds before each answer to a send.
+    pub latency_ms: u64,
+    /// Milliseconds from the send to `sent`.
+    pub sent_after_ms: u64,
+    /// Milliseconds from `sent` to `delivered`.
+    pub delivered_after_ms: u64,
+    /// Milliseconds from `delivered` to `read`.
+    pub read_after_ms: u64,
+    /// Sends that fail.
+    pub errors: Vec<Fault>,
+    /// Fraction of sends that are taken but never answered: the caller's own timeout ends them.
+    pub lost_answers: f64,
+    /// Fraction of updates that no webhook ever tells.
+    pub webhooks_lost: f64,
+    /// Fraction of updates told late.
+    pub webhooks_late: f64,
+    /// How late, in milliseconds.
+    pub webhooks_late_ms: u64,
+    /// Fraction of updates told twice.
+    pub webhooks_doubled: f64,
+    /// Fraction of updates told only after the message's later ones.
+    pub webhooks_reordered: f64,
+    /// Fraction of messages that are read at once, for which Meta sends no `delivered`.
+    pub no_delivered: f64,
+    /// How webhooks name the user.
+    pub webhook_shape: WebhookShape,
+    /// Fraction of template messages answered `held_for_quality_assessment`.
+    pub held_for_quality: f64,
+    /// Milliseconds until a held message is released.
+    pub held_ms: u64,
+    /// Whether the 24-hour window is enforced, and how.
+    pub window: Enforcement,
+    /// The window's length in seconds; Meta's is 24 hours.
+    pub window_seconds: u64,
+    /// Numbers (digits) that have no WhatsApp: 131026.
+    pub not_on_whatsapp: Vec<String>,
+    /// Numbers (digits) that want no marketing: 131050.
+    pub opted_out: Vec<String>,
+    /// How 131026 and 131050 are told; `off` delivers to them all the same.
+    pub recipient_errors: Enforcement,
+    /// Milliseconds until a new or edited template is reviewed.
+    pub template_review_ms: u64,
+    /// Takes sends of templates that were never created.
+    pub unknown_templates: bool,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Knobs {
+            latency_ms: 0,
+            sent_after_ms: 20,
+            delivered_after_ms: 40,
+            read_after_ms: 80,
+            errors: Vec::new(),
+            lost_answers: 0.0,
+            webhooks_lost: 0.0,
+            webhooks_late: 0.0,
+            webhooks_late_ms: 2_000,
+            webhooks_doubled: 0.0,
+            webhooks_reordered: 0.0,
+            no_delivered: 0.0,
+            webhook_shape: WebhookShape::V2025,
+            held_for_quality: 0.0,
+            held_ms: 1_000,
+            window: Enforcement::Sync,
+            window_seconds: 24 * 60 * 60,
+            not_on_whatsapp: Vec::new(),
+            opted_out: Vec::new(),
+            recipient_errors: Enforcement::Sync,
+            template_review_ms: 100,
+            unknown_templates: false,
+        }
+    }
+}
+
+impl Knobs {
+    /// These knobs with `changes` (a JSON object of some of them) applied.
+    ///
+    /// # Errors
+    /// Says which knob is unknown, has a wrong type or is out of range.
+    pub fn with(&self, changes: &Value) -> Result<Knobs, String> {
+        let changes = changes.as_object().ok_or("read the knobs: a JSON object is needed")?;
+        let mut all = serde_json::to_value(self).map_err(|e| format!("read the knobs: {e}"))?;
+        for (name, value) in changes {
+            all[name] = value.clone();
+        }
+        let knobs: Knobs = serde_json::from_value(all).map_err(|e| format!("read the knobs: {e}"))?;
+        knobs.check()?;
+        Ok(knobs)
+    }
+
+    /// Whether all are in range.
+    ///
+    /// # Errors
+    /// Says which is not.
+    pub fn check(&self) -> Result<(), String> {
+        let fractions = [
+            ("lost_answers", self.lost_answers),
+            ("webhooks_lost", self.webhooks_lost),
+            ("webhooks_late", self.webhooks_late),
+            ("webhooks_doubled", self.webhooks_doubled),
+            ("webhooks_reordered", self.webhooks_reordered),
+            ("no_delivered", self.no_delivered),
+            ("held_for_quality", self.held_for_quality),
+        ];
+        for (name, value) in fractions {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("read the knobs: {name} is {value}, it must be from 0 to 1"));
+            }
+        }
+        self.errors.iter().try_for_each(Fault::check)
+    }
+}
+
+/// Sends that fail: all, a fraction, the next few, or those to one number.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Meta's error code; 502 and the like, in HTML, where there is only `http_status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+    /// The HTTP status, where it is not the code's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// Only this fraction of sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// Only so many more sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Only to this recipient (digits of the number, or user id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Take the message and report the error in a webhook (`failed`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub webhook: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Fault {
+    fn check(&self) -> Result<(), String> {
+        match self.code {
+            Some(code) if error::known(code).is_none() => {
+                return Err(format!("read the knobs: errors: {code} is no error code of Meta's sending API"));
+            }
+            None if self.webhook || self.http_status.is_none() => {
+                return Err("read the knobs: errors: a code is needed, or an http_status alone".into());
+            }
+            _ => {}
+        }
+        if self.http_status.is_some_and(|status| !(400..=599).contains(&status)) {
+            return Err("read the knobs: errors: http_status must be from 400 to 599".into());
+        }
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err("read the knobs: errors: probability must be from 0 to 1".into());
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    /// From a command line: `CODE` (each send), `CODE:0.05` (a fraction) or `CODE:x3` (the next three).
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let (code, when) = s.split_once(':').map_or((s, None), |(code, when)| (code, Some(when)));
+        let code = code.parse().map_err(|_| format!("read the error {s:?}: {code:?} is not a number"))?;
+        let mut fault = Fault { code: Some(code), ..Fault::default() };
+        if let Some(when) = when {
+            let wrong = |_| format!("read the error {s:?}: after the colon a fraction or xN is needed");
+            match when.strip_prefix('x') {
+                Some(next) => {
+                    fault.next =
+                        Some(next.parse().map_err(|e: std::num::ParseIntError| wrong(e.to_string()))?)
+                }
+                None => {
+                    fault.probability =
+                        Some(when.parse().map_err(|e: std::num::ParseFloatError| wrong(e.to_string()))?)
+                }
+            }
+        }
+        fault.check()?;
+        Ok(fault)
+    }
+}
+
+/// Whether and how a rule of Meta's is enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Enforcement {
+    /// The send is refused.
+    Sync,
+    /// The send is taken, and a webhook says `failed`.
+    Async,
+    /// Not at all.
+    Off,
+}
+
+/// How webhooks name the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub enum WebhookShape {
+    /// By phone number.
+    #[serde(rename = "2025")]
+    #[value(name = "2025")]
+    V2025,
+    /// By phone number and user id, with contacts beside statuses.
+    #[serde(rename = "2026")]
+    #[value(name = "2026")]
+    V2026,
+    /// By user id alone, as for users with a username.
+    #[serde(rename = "2026-phoneless")]
+    #[value(name = "2026-phoneless")]
+    V2026Phoneless,
+}
+
+impl fmt::Display for WebhookShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WebhookShape::V2025 => "2025",
+            WebhookShape::V2026 => "2026",
+            WebhookShape::V2026Phoneless => "2026-phoneless",
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn some_knobs_change_and_the_others_stay() {
+        let knobs = Knobs { latency_ms: 5, ..Knobs::default() };
+        let changed = knobs.with(&json!({"webhooks_lost": 0.5, "webhook_shape": "2026-phoneless"})).unwrap();
+        assert_eq!(changed.latency_ms, 5);
+        assert_eq!(changed.webhooks_lost, 0.5);
+        assert_eq!(changed.webhook_shape, WebhookShape::V2026Phoneless);
+    }
+
+    #[test]
+    fn unknown_and_senseless_knobs_are_refused() {
+        let refused = |changes: Value| Knobs::default().with(&changes).unwrap_err();
+        assert!(refused(json!({"latencyms": 1})).contains("latencyms"));
+        assert!(refused(json!({"webhooks_lost": 1.5})).contains("webhooks_lost"));
+        assert!(refused(json!({"errors": [{"code": 5}]})).contains('5'));
+        assert!(refused(json!({"errors": [{}]})).contains("code"));
+        assert!(refused(json!([])).contains("object"));
+    }
+
+    #[test]
+    fn faults_are_read_from_a_command_line() {
+        assert_eq!("131056".parse::<Fault>().unwrap().code, Some(131_056));
+        assert_eq!("131000:0.25".parse::<Fault>().unwrap().probability, Some(0.25));
+        assert_eq!("2:x3".parse::<Fault>().unwrap().next, Some(3));
+        for wrong in ["", "x", "5", "131000:", "131000:2", "131000:xy"] {
+            assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
+        }
+    }
+}

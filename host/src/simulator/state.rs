@@ -1,0 +1,297 @@
+//! What the simulator remembers: users, messages and what will happen to them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    Knobs, Settings,
+    bucket::{Bucket, Pairs},
+    check::Recipient,
+    knobs::Fault,
+    stats::Stats,
+    templates::Templates,
+    webhook::{Due, Queue, Update},
+};
+use crate::domain::Status;
+
+/// A WhatsApp user, as far as the simulator knows them.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Digits of the number; `None` where it was never told.
+    pub wa_id: Option<String>,
+    /// Business-scoped user id.
+    pub user_id: String,
+    /// The profile name.
+    pub name: Option<String>,
+    /// When they last wrote.
+    pub last_inbound: Timestamp,
+}
+
+/// A message that was taken.
+#[derive(Debug)]
+pub struct Sent {
+    /// Counts up from 1.
+    pub seq: u64,
+    /// Meta's id.
+    pub wamid: String,
+    /// Digits of the recipient's number, where known.
+    pub wa_id: Option<String>,
+    /// The recipient's business-scoped user id.
+    pub user_id: String,
+    /// The recipient's profile name, where known.
+    pub name: Option<String>,
+    /// `type`.
+    pub kind: &'static str,
+    /// `biz_opaque_callback_data`.
+    pub callback_data: Option<String>,
+    /// `service`, or the template's category in lower case.
+    pub category: String,
+    /// Whether the user's 24-hour window was open.
+    pub in_window: bool,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The request's body.
+    pub request: Arc<RawValue>,
+}
+
+/// A status that a message reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReachedStatus {
+    /// `sent`, `delivered`, `read` or `failed`.
+    pub status: Status,
+    /// When.
+    pub at: Timestamp,
+    /// Meta's error code, of a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+}
+
+struct Record {
+    sent: Arc<Sent>,
+    statuses: Vec<ReachedStatus>,
+}
+
+/// A message that the simulator took, as its control API lists it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReceivedMessage {
+    /// Counts up from 1.
+    pub seq: u64,
+    /// Meta's id.
+    pub wamid: String,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Digits of the recipient's number; the user id where no number is known.
+    pub to: String,
+    /// `text`, `template`, `interactive`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The request's body, as it came.
+    pub request: Arc<RawValue>,
+    /// What has happened to it, in order.
+    pub statuses: Vec<ReachedStatus>,
+}
+
+/// Something that will happen to a message.
+pub struct Step {
+    /// Whose.
+    pub sent: Arc<Sent>,
+    /// What it reaches.
+    pub status: Status,
+    /// Meta's error code, of a failure.
+    pub code: Option<u32>,
+}
+
+/// All that changes.
+pub struct State {
+    pub knobs: Knobs,
+    pub throughput: Option<Bucket>,
+    pub pairs: Option<Pairs>,
+    pub templates: Templates,
+    pub queue: Queue,
+    pub stats: Stats,
+    /// When the webhook task wakes by itself.
+    pub wake_at: Instant,
+    dice: StdRng,
+    users: HashMap<String, User>,
+    numbers: HashMap<String, String>,
+    messages: VecDeque<Record>,
+    keep: usize,
+    next_seq: u64,
+}
+
+impl State {
+    pub fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        let rate = |rate: u32| Bucket::new(f64::from(rate), f64::from(rate), Instant::now());
+        State {
+            knobs: settings.knobs.clone(),
+            throughput: limits.messages_per_second.map(rate),
+            pairs: limits.pair.then(Pairs::default),
+            templates: Templates::with_samples(),
+            queue: Queue::new(settings.webhook_url.is_some()),
+            stats: Stats::default(),
+            wake_at: Instant::now(),
+            dice: settings.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64),
+            users: HashMap::new(),
+            numbers: HashMap::new(),
+            messages: VecDeque::new(),
+            keep: limits.keep_messages.max(1),
+            next_seq: 1,
+        }
+    }
+
+    /// Whether a thing of this probability happens now.
+    pub fn falls(&mut self, fraction: f64) -> bool {
+        fraction > 0.0 && self.dice.random::<f64>() < fraction
+    }
+
+    /// The fault that strikes a send to this recipient, if any; counts it.
+    pub fn fault(&mut self, recipient: &str) -> Option<Fault> {
+        for index in 0..self.knobs.errors.len() {
+            let fault = self.knobs.errors[index].clone();
+            if fault.to.as_deref().is_some_and(|to| to != recipient)
+                || fault.next == Some(0)
+                || !fault.probability.is_none_or(|probability| self.falls(probability))
+            {
+                continue;
+            }
+            if let Some(next) = &mut self.knobs.errors[index].next {
+                *next -= 1;
+            }
+            self.knobs.errors.retain(|fault| fault.next != Some(0));
+            return Some(fault);
+        }
+        None
+    }
+
+    /// Fills in the number of a user id that has written before.
+    pub fn resolve(&self, recipient: &mut Recipient) {
+        if recipient.wa_id.is_none()
+            && let Some(user_id) = &recipient.user_id
+        {
+            recipient.wa_id = self.numbers.get(user_id).cloned();
+        }
+    }
+
+    /// The user by number or, where no number is known, by user id.
+    pub fn user(&self, key: &str) -> Option<&User> {
+        self.users.get(key)
+    }
+
+    /// Whether the user has written within the window.
+    pub fn window_open(&self, key: &str, now: Timestamp) -> bool {
+        let window = Duration::from_secs(self.knobs.window_seconds);
+        self.users.get(key).is_some_and(|user| {
+            now.duration_since(user.last_inbound).unsigned_abs() < window || user.last_inbound > now
+        })
+    }
+
+    /// A user has written.
+    pub fn wrote(&mut self, user: User) {
+        let key = user.wa_id.clone().unwrap_or_else(|| user.user_id.clone());
+        if let Some(wa_id) = &user.wa_id {
+            self.numbers.insert(user.user_id.clone(), wa_id.clone());
+        }
+        self.users.insert(key, user);
+    }
+
+    /// The next message's number.
+    pub fn next_seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        seq
+    }
+
+    /// Remembers a message that was taken.
+    pub fn keep(&mut self, sent: Arc<Sent>) {
+        if self.messages.len() >= self.keep {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(Record { sent, statuses: Vec::with_capacity(3) });
+    }
+
+    /// Forgets all messages; what is under way goes on.
+    pub fn clear_messages(&mut self) {
+        self.messages.clear();
+    }
+
+    /// The messages kept, after this `seq`.
+    pub fn messages(&self, after: u64) -> impl Iterator<Item = ReceivedMessage> + '_ {
+        let start = self.messages.partition_point(|record| record.sent.seq <= after);
+        self.messages.range(start..).map(|record| ReceivedMessage {
+            seq: record.sent.seq,
+            wamid: record.sent.wamid.clone(),
+            received_at: record.sent.received_at,
+            to: record.sent.wa_id.clone().unwrap_or_else(|| record.sent.user_id.clone()),
+            kind: record.sent.kind.to_owned(),
+            request: record.sent.request.clone(),
+            statuses: record.statuses.clone(),
+        })
+    }
+
+    /// Lets happen what is due: statuses, template reviews. Returns whether anything did.
+    pub fn advance(&mut self, now: Instant, at: Timestamp) -> bool {
+        let mut happened = false;
+        while let Some(step) = self.queue.due_step(now) {
+            happened = true;
+            self.reach(step, now, at);
+        }
+        for update in self.templates.review(now) {
+            happened = true;
+            self.tell(Update::Template(update), now);
+        }
+        happened
+    }
+
+    fn reach(&mut self, step: Due<Step>, now: Instant, at: Timestamp) {
+        let Due { at: due, item: Step { sent, status, code }, .. } = step;
+        self.stats.reached(status);
+        let index = self.messages.partition_point(|record| record.sent.seq < sent.seq);
+        if let Some(record) = self.messages.get_mut(index).filter(|record| record.sent.seq == sent.seq) {
+            record.statuses.push(ReachedStatus { status, at, code });
+        }
+        let next = match status {
+            // Meta tells only `sent` of a reaction.
+            Status::Sent if sent.kind == "reaction" => None,
+            Status::Sent if self.falls(self.knobs.no_delivered) => {
+                Some((Status::Read, self.knobs.delivered_after_ms + self.knobs.read_after_ms))
+            }
+            Status::Sent => Some((Status::Delivered, self.knobs.delivered_after_ms)),
+            Status::Delivered => Some((Status::Read, self.knobs.read_after_ms)),
+            _ => None,
+        };
+        if let Some((status, after)) = next {
+            let due = due + Duration::from_millis(after);
+            self.queue.step(due, Step { sent: sent.clone(), status, code: None });
+        }
+        self.tell(Update::Status { sent, status, at, code }, now);
+    }
+
+    /// Hands an update to the webhook, with the knobs' faults.
+    pub fn tell(&mut self, update: Update, now: Instant) {
+        if self.falls(self.knobs.webhooks_lost) {
+            self.stats.webhooks.lost += 1;
+            return;
+        }
+        let mut after = 0;
+        if self.falls(self.knobs.webhooks_late) {
+            after += self.knobs.webhooks_late_ms;
+        }
+        if self.falls(self.knobs.webhooks_reordered) {
+            // Behind all that happens to the message after this.
+            after += self.knobs.delivered_after_ms + self.knobs.read_after_ms + 50;
+        }
+        if self.falls(self.knobs.webhooks_doubled) {
+            self.queue.tell(now, after, update.clone(), &mut self.stats.webhooks);
+        }
+        self.queue.tell(now, after, update, &mut self.stats.webhooks);
+    }
+}
