@@ -1,12 +1,16 @@
 //! `hookswitch simulate`: a stand-in for Meta's WhatsApp Cloud API.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use crate::simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape};
+use crate::{
+    config::LogConfig,
+    simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape},
+    telemetry,
+};
 
 /// Stands in for Meta's WhatsApp Cloud API: takes messages and templates as Meta does, posts signed webhooks,
 /// and shows under /_simulator what it received. All in memory.
@@ -62,6 +66,9 @@ pub struct SimulateArgs {
 
     #[command(flatten)]
     knobs: KnobArgs,
+
+    #[command(flatten)]
+    logs: LogConfig,
 }
 
 /// The knobs that are set at the start. These and more can be changed while it runs, with
@@ -154,7 +161,8 @@ impl From<KnobArgs> for Knobs {
 ///
 /// # Errors
 /// When a knob is out of range or the address cannot be listened on.
-pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
+pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    telemetry::init(&args.logs)?;
     let knobs = Knobs::from(args.knobs);
     knobs.check().map_err(anyhow::Error::msg)?;
     let limits = if args.unlimited {
@@ -178,7 +186,8 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
-    Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")
+    Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Ends with Ctrl-C or SIGTERM.
