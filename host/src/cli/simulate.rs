@@ -74,7 +74,9 @@ pub struct SimulateArgs {
 /// The knobs that are set at the start. These and more can be changed while it runs, with
 /// `POST /_simulator/knobs`; `GET` shows them all.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Knobs (POST /_simulator/knobs changes them while it runs, GET shows them all)")]
+#[command(
+    next_help_heading = "Knobs (POST /_simulator/knobs changes them while it runs, GET shows them all)"
+)]
 struct KnobArgs {
     /// Milliseconds before each answer to a send.
     #[arg(long, value_name = "MS", default_value_t = 0)]
