@@ -50,10 +50,10 @@ pub struct SimulateArgs {
 
     /// Messages per second of the number; over it, 130429.
     #[arg(long, value_name = "RATE", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..))]
-    mps: u32,
+    messages_per_second: u32,
 
     /// No limit per second, none for one recipient (45 at once, then one in 6 seconds; over it, 131056).
-    #[arg(long, conflicts_with = "mps")]
+    #[arg(long, conflicts_with = "messages_per_second")]
     unlimited: bool,
 
     /// How many messages are kept to be listed.
@@ -124,8 +124,12 @@ struct KnobArgs {
     no_delivered: f64,
 
     /// How webhooks name users: by number (2025), number and user id (2026), or user id alone.
-    #[arg(long, value_enum, default_value_t = WebhookShape::V2025)]
+    #[arg(long, value_enum, default_value_t = WebhookShape::V2026)]
     webhook_shape: WebhookShape,
+
+    /// Updates in one webhook POST, at most, up to Meta's 1000. Some clients read only the first.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    webhook_batch: usize,
 
     /// How free-form messages outside of the user's 24-hour window fail (131047): refused, taken and failed
     /// by webhook, or not at all.
@@ -152,6 +156,7 @@ impl From<KnobArgs> for Knobs {
             webhooks_reordered: args.webhooks_reordered,
             no_delivered: args.no_delivered,
             webhook_shape: args.webhook_shape,
+            webhook_batch: args.webhook_batch,
             window: args.window,
             unknown_templates: args.unknown_templates,
             ..Knobs::default()
@@ -170,7 +175,7 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let limits = if args.unlimited {
         Limits::unlimited()
     } else {
-        Limits { messages_per_second: Some(args.mps), ..Limits::default() }
+        Limits { messages_per_second: Some(args.messages_per_second), ..Limits::default() }
     };
     let settings = Settings {
         phone_number_id: args.phone_number_id,
