@@ -1,12 +1,16 @@
 //! `hookswitch simulate`: a stand-in for Meta's WhatsApp Cloud API.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use crate::simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape};
+use crate::{
+    config::LogConfig,
+    simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape},
+    telemetry,
+};
 
 /// Stands in for Meta's WhatsApp Cloud API: takes messages and templates as Meta does, posts signed webhooks,
 /// and shows under /_simulator what it received. All in memory.
@@ -46,10 +50,10 @@ pub struct SimulateArgs {
 
     /// Messages per second of the number; over it, 130429.
     #[arg(long, value_name = "RATE", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..))]
-    mps: u32,
+    messages_per_second: u32,
 
     /// No limit per second, none for one recipient (45 at once, then one in 6 seconds; over it, 131056).
-    #[arg(long, conflicts_with = "mps")]
+    #[arg(long, conflicts_with = "messages_per_second")]
     unlimited: bool,
 
     /// How many messages are kept to be listed.
@@ -62,12 +66,17 @@ pub struct SimulateArgs {
 
     #[command(flatten)]
     knobs: KnobArgs,
+
+    #[command(flatten)]
+    logs: LogConfig,
 }
 
 /// The knobs that are set at the start. These and more can be changed while it runs, with
 /// `POST /_simulator/knobs`; `GET` shows them all.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Knobs (POST /_simulator/knobs changes them while it runs, GET shows them all)")]
+#[command(
+    next_help_heading = "Knobs (POST /_simulator/knobs changes them while it runs, GET shows them all)"
+)]
 struct KnobArgs {
     /// Milliseconds before each answer to a send.
     #[arg(long, value_name = "MS", default_value_t = 0)]
@@ -115,8 +124,12 @@ struct KnobArgs {
     no_delivered: f64,
 
     /// How webhooks name users: by number (2025), number and user id (2026), or user id alone.
-    #[arg(long, value_enum, default_value_t = WebhookShape::V2025)]
+    #[arg(long, value_enum, default_value_t = WebhookShape::V2026)]
     webhook_shape: WebhookShape,
+
+    /// Updates in one webhook POST, at most, up to Meta's 1000. Some clients read only the first.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    webhook_batch: usize,
 
     /// How free-form messages outside of the user's 24-hour window fail (131047): refused, taken and failed
     /// by webhook, or not at all.
@@ -143,6 +156,7 @@ impl From<KnobArgs> for Knobs {
             webhooks_reordered: args.webhooks_reordered,
             no_delivered: args.no_delivered,
             webhook_shape: args.webhook_shape,
+            webhook_batch: args.webhook_batch,
             window: args.window,
             unknown_templates: args.unknown_templates,
             ..Knobs::default()
@@ -154,13 +168,14 @@ impl From<KnobArgs> for Knobs {
 ///
 /// # Errors
 /// When a knob is out of range or the address cannot be listened on.
-pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
+pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    telemetry::init(&args.logs)?;
     let knobs = Knobs::from(args.knobs);
     knobs.check().map_err(anyhow::Error::msg)?;
     let limits = if args.unlimited {
         Limits::unlimited()
     } else {
-        Limits { messages_per_second: Some(args.mps), ..Limits::default() }
+        Limits { messages_per_second: Some(args.messages_per_second), ..Limits::default() }
     };
     let settings = Settings {
         phone_number_id: args.phone_number_id,
@@ -178,7 +193,8 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
-    Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")
+    Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Ends with Ctrl-C or SIGTERM.

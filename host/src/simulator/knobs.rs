@@ -35,6 +35,8 @@ pub struct Knobs {
     pub webhooks_reordered: f64,
     /// Fraction of messages that are read at once, for which Meta sends no `delivered`.
     pub no_delivered: f64,
+    /// Updates in one webhook POST, at most; Meta's own limit is 1,000. Some clients read only the first.
+    pub webhook_batch: usize,
     /// How webhooks name the user.
     pub webhook_shape: WebhookShape,
     /// Fraction of template messages answered `held_for_quality_assessment`.
@@ -72,7 +74,8 @@ impl Default for Knobs {
             webhooks_doubled: 0.0,
             webhooks_reordered: 0.0,
             no_delivered: 0.0,
-            webhook_shape: WebhookShape::V2025,
+            webhook_batch: 1_000,
+            webhook_shape: WebhookShape::V2026,
             held_for_quality: 0.0,
             held_ms: 1_000,
             window: Enforcement::Sync,
@@ -120,6 +123,12 @@ impl Knobs {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("read the knobs: {name} is {value}, it must be from 0 to 1"));
             }
+        }
+        if !(1..=1_000).contains(&self.webhook_batch) {
+            return Err(format!(
+                "read the knobs: webhook_batch is {}, it must be from 1 to 1000",
+                self.webhook_batch
+            ));
         }
         self.errors.iter().try_for_each(Fault::check)
     }

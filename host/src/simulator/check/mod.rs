@@ -198,5 +198,4 @@ pub fn digits(number: &str) -> Result<String, GraphError> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

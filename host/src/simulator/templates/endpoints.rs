@@ -120,7 +120,9 @@ pub fn list(templates: &Templates, query: &Query, here: &str) -> Value {
     let wanted = |template: &&Template| {
         let is =
             |key: &str, value: &str| query.get(key).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value));
-        query.get("name").is_none_or(|name| template.name.contains(name.as_str()))
+        let says = |wanted: &String| template.name.contains(wanted) || template.parts.text.contains(wanted);
+        query.get("name").is_none_or(|name| template.name.contains(name))
+            && query.get("name_or_content").is_none_or(says)
             && is("status", template.status.as_str())
             && is("language", &template.language)
             && is("category", &template.category)

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use tokio::task::JoinSet;
 
 use super::{payload, queue::Update};
-use crate::simulator::{Simulator, WebhookShape};
+use crate::simulator::{Knobs, Simulator, WebhookShape};
 
 /// POSTs under way at once.
 const CONNECTIONS: usize = 4;
@@ -58,14 +58,15 @@ async fn work(simulator: &Simulator, client: &Client, verified: &AtomicBool) {
             if state.advance(now, Timestamp::now()) {
                 simulator.announce();
             }
+            let Knobs { webhook_batch, webhook_shape, .. } = state.knobs;
             if let Some(url) = simulator.webhook_url()
                 && verified.load(Ordering::Acquire)
             {
                 while posts.len() < CONNECTIONS {
                     let job = match state.queue.due_retry(now) {
                         Some(batch) => Job::Again(batch),
-                        None => match state.queue.due_updates(now, !posts.is_empty()) {
-                            Some(updates) => Job::First(updates, state.knobs.webhook_shape),
+                        None => match state.queue.due_updates(now, !posts.is_empty(), webhook_batch) {
+                            Some(updates) => Job::First(updates, webhook_shape),
                             None => break,
                         },
                     };

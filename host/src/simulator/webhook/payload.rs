@@ -36,7 +36,14 @@ pub fn body(settings: &Settings, shape: WebhookShape, updates: &[Update]) -> ser
         match update {
             Update::Status { sent, status, at, code } => {
                 statuses.push(status_value(shape, sent, *status, at.as_second(), *code));
-                if shape != WebhookShape::V2025 && *status != Status::Failed {
+                // Meta's page says that a failure comes without contacts; clients' captures have them.
+                // Both are found here.
+                let shown = match shape {
+                    WebhookShape::V2025 => false,
+                    WebhookShape::V2026 => true,
+                    WebhookShape::V2026Phoneless => *status != Status::Failed,
+                };
+                if shown {
                     let name = sent.name.as_deref().or(sent.wa_id.as_deref()).unwrap_or_default();
                     status_contacts.add(shape, name, sent.wa_id.as_deref(), &sent.user_id);
                 }

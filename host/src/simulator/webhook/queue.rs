@@ -19,8 +19,6 @@ use crate::{
     },
 };
 
-/// Updates in one POST (Meta, webhooks overview).
-const BATCH: usize = 1_000;
 /// Updates that may wait; beyond that the oldest are dropped.
 const WAITING: usize = 500_000;
 
@@ -177,16 +175,16 @@ impl Queue {
         Some(batch)
     }
 
-    /// What is to be told now, at most one POST's worth. While another POST is under way, only a full
+    /// What is to be told now, at most `batch` updates. While another POST is under way, only a full
     /// batch: so an idle webhook hears at once, and a busy one in large batches.
-    pub fn due_updates(&mut self, now: Instant, busy: bool) -> Option<Vec<Update>> {
+    pub fn due_updates(&mut self, now: Instant, busy: bool, batch: usize) -> Option<Vec<Update>> {
         while self.later.peek().is_some_and(|due| due.at <= now) {
             self.ready.extend(self.later.pop().map(|due| due.item));
         }
-        if self.ready.is_empty() || (busy && self.ready.len() < BATCH) {
+        if self.ready.is_empty() || (busy && self.ready.len() < batch) {
             return None;
         }
-        Some(self.ready.drain(..self.ready.len().min(BATCH)).collect())
+        Some(self.ready.drain(..self.ready.len().min(batch)).collect())
     }
 
     /// When there will be something to do next, other than to tell what is ready. `full`: no more POSTs
