@@ -1,0 +1,191 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{Contact, EventKey, Mode, Person};
+
+const FRONT: &str = "---\ndescription: A test\ncategory: utility\nlanguage: en_US\n---\n";
+
+fn templates(body: &str) -> Templates {
+    let (templates, errors) = Templates::compile(vec![source("t", &format!("{FRONT}{body}"))]);
+    assert_eq!(errors, []);
+    templates
+}
+
+fn source(name: &str, text: &str) -> TemplateSource {
+    TemplateSource { name: name.into(), file: format!("x/templates/{name}.j2"), text: text.into() }
+}
+
+fn errors(text: &str) -> Vec<(usize, usize, String)> {
+    let (_, errors) = Templates::compile(vec![source("t", text)]);
+    errors.into_iter().map(|e| (e.line, e.column, e.message)).collect()
+}
+
+fn person(username: &str, wa_id: Option<&str>, active: bool) -> Arc<Person> {
+    let contact = wa_id.map(|wa_id| Contact {
+        wa_id: Some(wa_id.into()),
+        user_id: None,
+        name: None,
+        last_inbound_at: None,
+    });
+    Arc::new(Person { username: username.into(), name: username.to_uppercase(), active, contact })
+}
+
+fn event() -> Event {
+    Event {
+        key: EventKey { id: "1".into(), source: "/t".into() },
+        kind: "t".into(),
+        subject: None,
+        time: Timestamp::UNIX_EPOCH,
+        data: serde_json::value::to_raw_value(&1).unwrap(),
+        extensions: None,
+    }
+}
+
+fn context(value: Value) -> BTreeMap<String, Value> {
+    serde_json::from_value(value).unwrap()
+}
+
+fn planned(templates: &Templates, decision: Decision, people: &People) -> Planned {
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
+    plan(templates, "99", &event(), &verdict, people, Timestamp::UNIX_EPOCH)
+}
+
+fn who(planned: &Planned) -> Vec<(Option<&str>, &str, Option<&str>)> {
+    let who = planned.notifications.iter();
+    who.map(|n| (n.notification.recipient.as_deref(), n.notification.reason.as_str(), n.skipped.as_deref())).collect()
+}
+
+fn decision(groups: &[&str]) -> Decision {
+    Decision { template: "t".into(), groups: groups.iter().map(|g| (*g).into()).collect(), ..Decision::default() }
+}
+
+#[test]
+fn everybody_is_told_once_with_all_reasons() {
+    let (ada, tom) = (person("ada", Some("263770000001"), true), person("tom", Some("263770000002"), true));
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![ada.clone(), tom]);
+    people.groups.insert("B".into(), vec![ada.clone()]);
+    people.users.insert("ada".into(), ada);
+    let decision = Decision {
+        users: vec!["ada".into()],
+        contacts: vec!["+263 77 000 0002".into(), "00263 (77) 000-0003".into()],
+        ..decision(&["A", "B"])
+    };
+    let planned = planned(&templates("Hello"), decision, &people);
+    assert_eq!(planned.outcome, "notify");
+    assert_eq!(
+        who(&planned),
+        [
+            (Some("263770000001"), "member of A and B, named as user", None),
+            (Some("263770000002"), "member of A; also named as contact", None),
+            (Some("263770000003"), "named as contact", None),
+        ]
+    );
+}
+
+#[test]
+fn who_cannot_be_reached_is_recorded_with_the_reason() {
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![person("zoe", None, true), person("max", Some("263770000009"), false)]);
+    people.groups.insert("Empty".into(), vec![]);
+    let decision = Decision { users: vec!["eve".into()], contacts: vec!["077".into()], ..decision(&["A", "Empty", "Gone"]) };
+    let planned = planned(&templates("Hello"), decision, &people);
+    assert_eq!(planned.outcome, "nobody");
+    assert_eq!(
+        planned.reason.as_deref(),
+        Some("the group Empty has no active members; the group Gone does not exist")
+    );
+    let why: Vec<_> = who(&planned).into_iter().map(|(to, _, why)| (to, why.unwrap())).collect();
+    assert_eq!(
+        why,
+        [
+            (None, "zoe is linked to no WhatsApp contact"),
+            (None, "max is deactivated"),
+            (None, "there is no user eve"),
+            (None, "\"077\" is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id"),
+        ]
+        .map(|(to, why): (Option<&str>, _)| (to, why))
+    );
+}
+
+#[test]
+fn a_body_is_rendered_and_tidied() {
+    let templates = templates("*Order* {{ number }}\n{% if pin %}\nMap: {{ pin }}\n{% endif %}\n\n\n\nBy {{ name }} \n\n");
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
+    let decision = Decision { context: context(json!({"number": 7, "name": "Tom"})), ..decision(&["A"]) };
+    let planned = planned(&templates, decision, &people);
+    let message = &planned.notifications[0].notification.message;
+    assert_eq!(message.body, "*Order* 7\n\nBy Tom");
+    assert_eq!(message.parameters, ["7", "", "Tom"]);
+    assert_eq!((message.template.as_str(), message.language.as_str(), message.mode), ("t", "en_US", Mode::Auto));
+}
+
+#[test]
+fn a_body_may_name_its_recipient() {
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true), person("tom", Some("263770000002"), true)]);
+    let planned = planned(&templates("Hello {{ recipient.name }}!"), decision(&["A"]), &people);
+    let bodies: Vec<_> = planned.notifications.iter().map(|n| n.notification.message.body.as_str()).collect();
+    assert_eq!(bodies, ["Hello ADA!", "Hello TOM!"]);
+}
+
+#[test]
+fn what_cannot_be_rendered_fails_with_its_place() {
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
+    let failure = |templates: &Templates, decision: Decision| {
+        let planned = planned(templates, decision, &people);
+        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0));
+        planned.reason.unwrap()
+    };
+    let typo = Decision { context: context(json!({"customer_name": "Tom", "x": 1})), ..decision(&["A"]) };
+    assert_eq!(
+        failure(&templates("Hello\n  {{ custommer_name }}"), typo),
+        "render the template t (x/templates/t.j2:7:6): `custommer_name` is not in the context, which has \
+         customer_name, x; did you mean `customer_name`?"
+    );
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+    assert!(failure(&templates(endless), decision(&["A"])).contains("too many steps"));
+    let long = Decision { context: context(json!({"x": "y".repeat(5000)})), ..decision(&["A"]) };
+    assert!(failure(&templates("{{ x }}"), long).contains("5000 characters; 1 to 4096"));
+    let unknown = Decision { template: "tt".into(), ..decision(&["A"]) };
+    assert!(failure(&templates("x"), unknown).starts_with("find the template tt: there is none"));
+}
+
+#[test]
+fn times_are_worked_out() {
+    let templates = templates("x");
+    let after = Decision { send: Some(SendTime::After(SignedDuration::from_mins(10))), contacts: vec!["263770000001".into()], ..decision(&[]) };
+    let planned = planned(&templates, after, &People::default());
+    assert_eq!(planned.notifications[0].notification.send_at.unwrap().to_string(), "1970-01-01T00:10:00Z");
+}
+
+#[test]
+fn all_errors_of_a_template_are_told_with_their_places() {
+    let text = "---\ndescription: x\ncategory: utility\nlanguage: en_US\nfooter: long long long long long long long long long long long long long\n---\nHi\n{{ a b }}\n";
+    let found = errors(text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!((found[0].0, found[0].2.as_str()), (5, "a footer has at most 60 characters"));
+    assert_eq!(found[1].0, 8, "{found:?}");
+    let found = errors("---\ndescription: x\ncategorie: utility\n---\nHi\n");
+    assert_eq!(found[0].0, 3, "{found:?}");
+    assert!(found[0].2.contains("unknown field `categorie`"), "{found:?}");
+    assert!(errors("Hi")[0].2.starts_with("a template begins with front matter"));
+    let (_, twice) = Templates::compile(vec![source("t", &format!("{FRONT}a")), source("t", &format!("{FRONT}b"))]);
+    assert!(twice[0].message.contains("is in x/templates/t.j2 already"));
+}
+
+#[test]
+fn names_are_collected_for_one_look_up() {
+    let decision = Decision { users: vec!["u".into()], contacts: vec!["+263770000001".into(), "?".into()], ..decision(&["A"]) };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
+    let names = named([&verdict, &verdict]);
+    assert_eq!(names.groups.iter().collect::<Vec<_>>(), ["A"]);
+    assert_eq!(names.contacts.iter().collect::<Vec<_>>(), ["263770000001"]);
+}
