@@ -127,16 +127,9 @@ impl Cluster {
         postgres.spawn().map_err(file("run", &self.server.bin.join("postgres")))
     }
 
-    /// The folder of the socket: in the data directory, or in `/tmp` where that is too deep, or has a
-    /// character that PostgreSQL's list of folders cannot hold.
+    /// The folder of the socket.
     pub(super) fn socket_dir(&self) -> PathBuf {
-        let near = self.data_dir.join("run");
-        let fits = near.join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH;
-        if fits && near.to_str().is_some_and(|path| !path.contains([',', '"']) && path.trim() == path) {
-            return near;
-        }
-        let hash = Sha256::digest(self.data_dir.as_os_str().as_bytes());
-        PathBuf::from(format!("/tmp/hookswitch-{}", hex::encode(&hash[..8])))
+        socket_dir(&self.data_dir)
     }
 
     /// Only the account (and root) may enter it. In `/tmp` somebody else may have taken the name first.
@@ -185,6 +178,18 @@ impl Cluster {
     }
 }
 
+/// In the data directory; or in `/tmp` where that is too deep, or has a character that PostgreSQL's list of
+/// folders cannot hold.
+fn socket_dir(data_dir: &Path) -> PathBuf {
+    let near = data_dir.join("run");
+    let fits = near.join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH;
+    if fits && near.to_str().is_some_and(|path| !path.contains([',', '"'])) {
+        return near;
+    }
+    let hash = Sha256::digest(data_dir.as_os_str().as_bytes());
+    PathBuf::from(format!("/tmp/hookswitch-{}", hex::encode(&hash[..8])))
+}
+
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(5)..].iter().fold(String::new(), |mut text, line| {
@@ -192,4 +197,26 @@ fn last_lines(text: &str) -> String {
         text.push_str(line);
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_near_where_that_works() {
+        assert_eq!(socket_dir(Path::new("/var/lib/größe & co")), Path::new("/var/lib/größe & co/run"));
+        let deep = format!("/{}", "d".repeat(90));
+        for data_dir in [deep.as_str(), "/a,b", "/a\"b"] {
+            let elsewhere = socket_dir(Path::new(data_dir));
+            assert!(elsewhere.starts_with("/tmp") && elsewhere.as_os_str().len() < 40, "{elsewhere:?}");
+        }
+        assert_ne!(socket_dir(Path::new("/a,b")), socket_dir(Path::new("/a,c")));
+    }
+
+    #[test]
+    fn an_error_quotes_the_end() {
+        assert_eq!(last_lines("1\n\n2\n3\n4\n5\n6\n"), "\n  2\n  3\n  4\n  5\n  6");
+        assert_eq!(last_lines(""), "");
+    }
 }
