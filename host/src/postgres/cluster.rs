@@ -5,7 +5,7 @@ use std::{
     io::{Read, Seek, SeekFrom},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -115,7 +115,9 @@ impl Cluster {
         if fs::metadata(&path).is_ok_and(|log| log.len() > LOG_SIZE) {
             fs::rename(&path, self.data_dir.join("postgres.log.1")).map_err(file("rename", &path))?;
         }
-        let log = File::options().create(true).append(true).open(&path).map_err(file("open", &path))?;
+        // It may quote data, and PostgreSQL gets it open: nobody else need read it.
+        let log = File::options().create(true).append(true).mode(0o600).open(&path);
+        let log = log.map_err(file("open", &path))?;
         let sockets = self.make_socket_dir()?;
         let mut postgres = self.command("postgres");
         postgres.arg("-D").arg(self.pgdata());
