@@ -135,3 +135,33 @@ fn settle(parent: Pid, namespace: bool) -> io::Result<()> {
 fn settle(_parent: Pid, namespace: bool) -> io::Result<()> {
     if namespace { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_can_run_it_the_way_out_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let chosen =
+            Account::choose(dir.path(), &dir.path().join("postgres"), &dir.path().join("no-programs"));
+        if geteuid().is_root() {
+            let error = chosen.unwrap_err().to_string();
+            assert!(
+                error.contains("--data-dir") && error.contains(&dir.path().display().to_string()),
+                "{error}"
+            );
+        } else {
+            assert_eq!(chosen.unwrap(), Account::Ours);
+        }
+    }
+
+    #[test]
+    fn a_program_gets_none_of_our_environment() {
+        let output = Account::Ours.command(Path::new("/usr/bin/env")).output().unwrap();
+        let mut variables: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
+        variables.sort_unstable();
+        assert_eq!(variables, ["LC_ALL=C", "TZ=UTC"]);
+    }
+}

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Seek, SeekFrom},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -115,7 +115,9 @@ impl Cluster {
         if fs::metadata(&path).is_ok_and(|log| log.len() > LOG_SIZE) {
             fs::rename(&path, self.data_dir.join("postgres.log.1")).map_err(file("rename", &path))?;
         }
-        let log = File::options().create(true).append(true).open(&path).map_err(file("open", &path))?;
+        // It may quote data, and PostgreSQL gets it open: nobody else need read it.
+        let log = File::options().create(true).append(true).mode(0o600).open(&path);
+        let log = log.map_err(file("open", &path))?;
         let sockets = self.make_socket_dir()?;
         let mut postgres = self.command("postgres");
         postgres.arg("-D").arg(self.pgdata());
@@ -127,16 +129,9 @@ impl Cluster {
         postgres.spawn().map_err(file("run", &self.server.bin.join("postgres")))
     }
 
-    /// The folder of the socket: in the data directory, or in `/tmp` where that is too deep, or has a
-    /// character that PostgreSQL's list of folders cannot hold.
+    /// The folder of the socket.
     pub(super) fn socket_dir(&self) -> PathBuf {
-        let near = self.data_dir.join("run");
-        let fits = near.join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH;
-        if fits && near.to_str().is_some_and(|path| !path.contains([',', '"']) && path.trim() == path) {
-            return near;
-        }
-        let hash = Sha256::digest(self.data_dir.as_os_str().as_bytes());
-        PathBuf::from(format!("/tmp/hookswitch-{}", hex::encode(&hash[..8])))
+        socket_dir(&self.data_dir)
     }
 
     /// Only the account (and root) may enter it. In `/tmp` somebody else may have taken the name first.
@@ -185,6 +180,18 @@ impl Cluster {
     }
 }
 
+/// In the data directory; or in `/tmp` where that is too deep, or has a character that PostgreSQL's list of
+/// folders cannot hold.
+fn socket_dir(data_dir: &Path) -> PathBuf {
+    let near = data_dir.join("run");
+    let fits = near.join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH;
+    if fits && near.to_str().is_some_and(|path| !path.contains([',', '"'])) {
+        return near;
+    }
+    let hash = Sha256::digest(data_dir.as_os_str().as_bytes());
+    PathBuf::from(format!("/tmp/hookswitch-{}", hex::encode(&hash[..8])))
+}
+
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(5)..].iter().fold(String::new(), |mut text, line| {
@@ -192,4 +199,26 @@ fn last_lines(text: &str) -> String {
         text.push_str(line);
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_near_where_that_works() {
+        assert_eq!(socket_dir(Path::new("/var/lib/größe & co")), Path::new("/var/lib/größe & co/run"));
+        let deep = format!("/{}", "d".repeat(90));
+        for data_dir in [deep.as_str(), "/a,b", "/a\"b"] {
+            let elsewhere = socket_dir(Path::new(data_dir));
+            assert!(elsewhere.starts_with("/tmp") && elsewhere.as_os_str().len() < 40, "{elsewhere:?}");
+        }
+        assert_ne!(socket_dir(Path::new("/a,b")), socket_dir(Path::new("/a,c")));
+    }
+
+    #[test]
+    fn an_error_quotes_the_end() {
+        assert_eq!(last_lines("1\n\n2\n3\n4\n5\n6\n"), "\n  2\n  3\n  4\n  5\n  6");
+        assert_eq!(last_lines(""), "");
+    }
 }

@@ -16,7 +16,7 @@
 //!   postgres.log    what the server says
 //!   postgres.lock   held while a process starts or adopts the server
 //!   run/            the socket; in /tmp where this path is too long for one
-//!   pgbin/          the server itself, where none is installed
+//!   pgbin/          the server itself, where none is installed; pgbin.new/ while pip brings it, pgbin.lock
 //! ```
 
 use std::{
