@@ -1,1 +1,229 @@
-//! (being built)
+//! What authors write, read and compiled: an immutable snapshot, live in one swap or not at all.
+//!
+//! A folder is read into memory once ([`load`]): what is hashed is what is compiled. Everything that is wrong is
+//! told at once, over all files, with file, line and column. Cases gate a snapshot as its syntax does: where one
+//! fails, there is no [`Catalog`].
+
+mod case;
+mod expect;
+mod findings;
+mod live;
+mod people;
+mod routes;
+mod run;
+mod tree;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+pub use case::Case;
+pub use findings::{Finding, Findings, Severity};
+pub use live::{Live, Watching};
+pub use routes::Group;
+
+use crate::{
+    decide::{Place, Ports, RouteSource, Routes, RuleSource, Source, closest},
+    plan::{TemplateSource, Templates},
+};
+use tree::{Kind, Tree, domain_of, kind_of};
+
+/// All rules, compiled. Never changes.
+pub struct Catalog {
+    /// The first 12 hexadecimal digits of a hash over all files: the same rules have the same release.
+    pub release: String,
+    /// Routes and scripts.
+    pub routes: Routes,
+    /// Templates.
+    pub templates: Templates,
+    /// The groups that exist by default.
+    pub groups: Vec<Group>,
+    /// The cases, all passed.
+    pub cases: Vec<Case>,
+    /// The folders' `config.yaml`s, by folder.
+    pub config: BTreeMap<String, Map<String, Value>>,
+    /// What is odd, but keeps nothing from going live.
+    pub warnings: Vec<Finding>,
+    /// How much there is.
+    pub counts: Counts,
+}
+
+/// How much a catalog holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Folders.
+    pub domains: usize,
+    /// Routes.
+    pub routes: usize,
+    /// Scripts.
+    pub scripts: usize,
+    /// Templates.
+    pub templates: usize,
+    /// Cases.
+    pub cases: usize,
+}
+
+/// What rules are told in earnest: the catalog's configuration and the time.
+pub struct CatalogPorts<'a> {
+    /// The catalog.
+    pub catalog: &'a Catalog,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Ports for CatalogPorts<'_> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn config(&self, folder: &str, key: &str) -> Option<Value> {
+        self.catalog.config.get(folder)?.get(key).cloned()
+    }
+}
+
+/// Reads and compiles a rules folder, and runs its cases. Blocks for as long as that takes.
+///
+/// # Errors
+/// With all that is wrong in it.
+pub fn load(folder: &Path) -> Result<Catalog, Findings> {
+    let mut findings = Vec::new();
+    let tree = tree::read(folder, &mut findings);
+    compile(folder, tree, findings)
+}
+
+fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
+    let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
+    let groups: Vec<_> =
+        files(Kind::Groups).flat_map(|(path, text)| routes::groups(path, text, &mut findings)).collect();
+    let config = files(Kind::Config)
+        .map(|(path, text)| (domain_of(path).to_owned(), routes::config(path, text, &mut findings)))
+        .collect();
+    let route_sources: Vec<_> =
+        files(Kind::Routes).flat_map(|(path, text)| routes::routes(path, text, &mut findings)).collect();
+    let scripts: BTreeMap<_, _> = files(Kind::Script)
+        .map(|(path, text)| {
+            (path.clone(), Source { text: text.clone(), place: Place::start_of(path.as_str()) })
+        })
+        .collect();
+    let template_sources = templates_of(files(Kind::Template), &mut findings);
+    let template_names: Vec<_> = template_sources.iter().map(|source| source.name.clone()).collect();
+    check_names(&route_sources, &groups, &template_names, &mut findings);
+    let counts = Counts {
+        domains: tree
+            .files
+            .keys()
+            .map(|path| domain_of(path))
+            .filter(|domain| !domain.is_empty())
+            .collect::<BTreeSet<_>>()
+            .len(),
+        routes: route_sources.len(),
+        scripts: scripts.len(),
+        templates: template_sources.len(),
+        cases: 0,
+    };
+    let (templates, errors) = Templates::compile(template_sources);
+    findings.extend(errors.into_iter().map(|error| {
+        let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
+        Finding::at(&place, error.message)
+    }));
+    let (routes, errors) = Routes::compile(&route_sources, &scripts);
+    findings.extend(errors.into_iter().map(Finding::from));
+    let cases: Vec<_> =
+        files(Kind::Cases).flat_map(|(path, text)| case::cases(path, text, &groups, &mut findings)).collect();
+    let mut catalog = Catalog {
+        release: tree.release.clone(),
+        routes,
+        templates,
+        groups,
+        counts: Counts { cases: cases.len(), ..counts },
+        cases,
+        config,
+        warnings: unused(&scripts, &route_sources),
+    };
+    // Cases of rules that do not compile would only repeat it.
+    if findings.is_empty() {
+        findings.extend(catalog.cases.iter().flat_map(|case| run::run(&catalog, case)));
+    }
+    if findings.is_empty() {
+        finish(&mut catalog.warnings, &tree);
+        return Ok(catalog);
+    }
+    findings.append(&mut catalog.warnings);
+    finish(&mut findings, &tree);
+    Err(Findings { folder: folder.display().to_string(), findings })
+}
+
+/// Puts findings in order, and adds the lines that they are about.
+fn finish(findings: &mut [Finding], tree: &Tree) {
+    for finding in &mut *findings {
+        let line =
+            finding.line.checked_sub(1).and_then(|index| tree.files.get(&finding.file)?.lines().nth(index));
+        finding.source_line = line.map(ToOwned::to_owned);
+    }
+    findings.sort_by(|a, b| {
+        (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column))
+    });
+}
+
+fn templates_of<'a>(
+    files: impl Iterator<Item = (&'a String, &'a String)>,
+    findings: &mut Vec<Finding>,
+) -> Vec<TemplateSource> {
+    let mut sources: Vec<TemplateSource> = Vec::new();
+    for (path, text) in files {
+        let name = path.rsplit('/').next().and_then(|file| file.strip_suffix(".j2")).unwrap_or(path);
+        if let Some(other) = sources.iter().find(|source| source.name == name) {
+            let finding = Finding::of_file(path.as_str(), format!("there are two templates `{name}`"));
+            findings.push(
+                finding
+                    .note("other", other.file.clone())
+                    .help("a template's name is unique over all folders"),
+            );
+            continue;
+        }
+        sources.push(TemplateSource { name: name.to_owned(), file: path.clone(), text: text.clone() });
+    }
+    sources
+}
+
+/// Finds the templates and groups that routes name and that do not exist.
+fn check_names(routes: &[RouteSource], groups: &[Group], templates: &[String], findings: &mut Vec<Finding>) {
+    for route in routes {
+        let RuleSource::Plain(plain) = &route.rule else { continue };
+        if !templates.contains(&plain.template.text) {
+            let name = &plain.template.text;
+            let finding = Finding::at(&plain.template.place, format!("there is no template `{name}`"));
+            findings.push(match closest(name, templates.iter().map(String::as_str)) {
+                Some(close) => finding.help(format!("did you mean `{close}`?")),
+                None => finding.help(format!("a template is a file `{}/templates/{name}.j2`", route.folder)),
+            });
+        }
+        for group in plain.groups.iter().filter(|named| !groups.iter().any(|group| group.name == named.text))
+        {
+            findings.push(people::unknown_group(&group.text, &group.place, groups));
+        }
+    }
+}
+
+/// Scripts that no route names.
+fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec<Finding> {
+    let used = |path: &str| {
+        routes.iter().any(|route| matches!(&route.rule, RuleSource::Script(script) if script.text == path))
+    };
+    let unused = scripts.keys().filter(|path| !used(path));
+    unused
+        .map(|path| Finding {
+            severity: Severity::Warning,
+            ..Finding::of_file(path.as_str(), "no route uses this script")
+                .help("name it in `routes.yaml` with `script:`")
+        })
+        .collect()
+}

@@ -64,7 +64,9 @@ fn explain(error: &EvalAltResult) -> (String, Option<String>) {
         EvalAltResult::ErrorDataTooLarge(what, _) => (too_large(what), None),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(signature),
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
-            (format!("expected {}, got {}", kind(wanted), kind(given)), None)
+            let missing = wanted == "bool" && given == "()";
+            let help = missing.then(|| "a value is missing there: write `… == true` or `… != ()`".to_owned());
+            (format!("expected {}, got {}", kind(wanted), kind(given)), help)
         }
         other => (lowercase_first(&other.to_string()), None),
     }

@@ -1,0 +1,122 @@
+//! Cases as they are written: an event, the people, the time, and what must come out.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    expect::{self, Expected},
+    findings::Finding,
+    people,
+    routes::{Group, required},
+    tree::domain_of,
+    yaml::{Fields, Kind, Node, parse},
+};
+use crate::{
+    decide::{Place, timestamp},
+    domain::{Event, EventKey, People},
+};
+
+/// The time of a case that names none, and of its event: a Monday morning.
+const DEFAULT_TIME: &str = "2026-01-05T09:00:00Z";
+
+/// A case: what it is given, and what must come out.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// The folder that it belongs to.
+    pub domain: String,
+    /// What the time is.
+    pub now: Timestamp,
+    /// What stands in for the folder's configuration, key by key.
+    pub config: Map<String, Value>,
+    /// The event.
+    pub event: Event,
+    /// Who there is.
+    pub people: People,
+    /// What must come out, one for each verdict.
+    pub expected: Vec<Expected>,
+}
+
+/// Reads a file of cases: one, or a list.
+pub fn cases(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Finding>) -> Vec<Case> {
+    let nodes = match parse(file, text) {
+        Ok(Some(Node { value: Kind::List(items), .. })) => items,
+        Ok(Some(node)) => vec![node],
+        Ok(None) => Vec::new(),
+        Err(finding) => {
+            findings.push(finding);
+            Vec::new()
+        }
+    };
+    nodes.iter().filter_map(|node| case(file, node, groups, findings)).collect()
+}
+
+fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Option<Case> {
+    let before = findings.len();
+    let fields = node.fields(&["name", "at", "config", "event", "people", "expect"], findings)?;
+    let name = required(&fields, "name", findings);
+    let default = DEFAULT_TIME.parse().unwrap_or_default();
+    let now = fields.parsed("at", timestamp, findings).unwrap_or(default);
+    let config = match fields.get("config").map(Node::json) {
+        None => Map::new(),
+        Some(Value::Object(map)) => map,
+        Some(_) => {
+            findings.extend(fields.get("config").map(|node| node.wrong("a map")));
+            Map::new()
+        }
+    };
+    let event = match fields.get("event") {
+        Some(node) => node.fields(&EVENT_KEYS, findings).and_then(|fields| event(&fields, now, findings)),
+        None => {
+            findings.push(Finding::at(&fields.place, "`event` is missing"));
+            None
+        }
+    };
+    let people = match fields.get("people") {
+        Some(node) => people::read(node, groups, findings),
+        None => people::by_default(groups),
+    };
+    let expected = match fields.get("expect") {
+        Some(node) => node.items(findings).iter().filter_map(|item| expect::read(item, findings)).collect(),
+        None => Vec::new(),
+    };
+    if expected.is_empty() && findings.len() == before {
+        let finding = Finding::at(&fields.place, "the case expects nothing");
+        findings.push(finding.help("list under `expect` what comes out, such as `- no_route: true`"));
+    }
+    let case = Case {
+        name: name?.text,
+        place: node.place.clone(),
+        domain: domain_of(file).to_owned(),
+        now,
+        config,
+        event: event?,
+        people,
+        expected,
+    };
+    (findings.len() == before).then_some(case)
+}
+
+const EVENT_KEYS: [&str; 6] = ["type", "source", "id", "subject", "time", "data"];
+
+fn event(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Event> {
+    let kind = required(fields, "type", findings)?.text;
+    let mut text = |key| fields.text(key, findings).map(|source| source.text);
+    let key = EventKey {
+        id: text("id").unwrap_or_else(|| "case".to_owned()),
+        source: text("source").unwrap_or_else(|| "/cases".to_owned()),
+    };
+    let subject = text("subject");
+    let data = fields.get("data").map_or_else(|| Value::Object(Map::new()), Node::json);
+    Some(Event {
+        key,
+        kind,
+        subject,
+        time: fields.parsed("time", timestamp, findings).unwrap_or(now),
+        data: RawValue::from_string(data.to_string()).ok()?,
+        extensions: None,
+    })
+}

@@ -1,0 +1,316 @@
+//! The catalog that is live, and the watch that swaps it.
+//!
+//! A change shows by the file system's notices, or, where those do not come (network folders, limits, a folder that
+//! was replaced), by a look at all files each second. Either way the whole folder is read again once it is quiet,
+//! and swapped in only if it compiles and its cases pass. This runs on a thread of its own: cases are computation,
+//! and would hold up the async threads.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::{Catalog, Findings, compile, load, tree};
+
+/// Between two looks at all files.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the folder must be quiet before it is read: an editor writes in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long to wait for quiet at most.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// A rules folder and the catalog that is live.
+pub struct Live {
+    folder: PathBuf,
+    current: ArcSwap<Catalog>,
+}
+
+/// A running watch; ends when it is dropped.
+pub struct Watching {
+    wake: Sender<Wake>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Wake {
+    Changed,
+    Stop,
+}
+
+impl Live {
+    /// Loads a folder. Blocks.
+    ///
+    /// # Errors
+    /// With all that is wrong in it.
+    pub fn open(folder: &Path) -> Result<Arc<Live>, Findings> {
+        let catalog = load(folder)?;
+        Ok(Arc::new(Live { folder: folder.to_owned(), current: ArcSwap::from_pointee(catalog) }))
+    }
+
+    /// The catalog that is live now. Hold it for one piece of work, not longer.
+    pub fn current(&self) -> Arc<Catalog> {
+        self.current.load_full()
+    }
+
+    /// Watches the folder until the answer is dropped: a change is live within two seconds, or its findings are
+    /// logged and the catalog stays.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn watch(self: &Arc<Self>) -> std::io::Result<Watching> {
+        let (wake, woken) = mpsc::channel();
+        let live = self.clone();
+        let notices = wake.clone();
+        let thread = thread::Builder::new().name("rules".to_owned()).spawn(move || {
+            Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None }.run(&woken);
+        })?;
+        Ok(Watching { wake, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Fails only where the thread has ended.
+        let _ = self.wake.send(Wake::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What all files look like from outside.
+type Looks = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+struct Watch<'a> {
+    live: &'a Live,
+    notices: Sender<Wake>,
+    watcher: Option<RecommendedWatcher>,
+    seen: Looks,
+    /// The findings told last, so that they are told once.
+    rejected: Option<String>,
+}
+
+impl Watch<'_> {
+    fn run(&mut self, woken: &Receiver<Wake>) {
+        // What is on disk now may be newer than what was loaded.
+        self.take_in();
+        loop {
+            let changed = match woken.recv_timeout(LOOK_EVERY) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Wake::Changed) => true,
+                Err(RecvTimeoutError::Timeout) => looks_of(&self.live.folder) != self.seen,
+            };
+            if changed {
+                if !settle(woken) {
+                    return;
+                }
+                self.take_in();
+            }
+        }
+    }
+
+    fn take_in(&mut self) {
+        // Looked at before it is read: what changes meanwhile shows at the next look.
+        self.seen = looks_of(&self.live.folder);
+        // The folder may be another one of the same name.
+        self.watcher = self.listen();
+        self.reload();
+    }
+
+    fn listen(&self) -> Option<RecommendedWatcher> {
+        let notices = self.notices.clone();
+        let notice = move |event: notify::Result<notify::Event>| {
+            // Reading is no change; our own reading would wake us for ever.
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                let _ = notices.send(Wake::Changed);
+            }
+        };
+        let watch = |folder: &Path| {
+            let mut watcher = notify::recommended_watcher(notice)?;
+            watcher.watch(folder, RecursiveMode::Recursive)?;
+            Ok::<_, notify::Error>(watcher)
+        };
+        let folder = fs::canonicalize(&self.live.folder).ok()?;
+        watch(&folder)
+            .inspect_err(|error| tracing::debug!(%error, "no notices of changed rules; looking each second"))
+            .ok()
+    }
+
+    fn reload(&mut self) {
+        let started = Instant::now();
+        let mut findings = Vec::new();
+        let tree = tree::read(&self.live.folder, &mut findings);
+        let release = tree.release.clone();
+        if findings.is_empty() && release == self.live.current.load().release {
+            if self.rejected.take().is_some() {
+                tracing::info!(release, "the rules are again those that are live");
+            }
+            return;
+        }
+        match compile(&self.live.folder, tree, findings) {
+            Ok(catalog) => {
+                let counts = catalog.counts;
+                for warning in &catalog.warnings {
+                    tracing::warn!(file = warning.file, "{}", warning.message);
+                }
+                self.live.current.store(Arc::new(catalog));
+                self.rejected = None;
+                tracing::info!(
+                    release,
+                    domains = counts.domains,
+                    routes = counts.routes,
+                    scripts = counts.scripts,
+                    templates = counts.templates,
+                    cases = counts.cases,
+                    took_ms = started.elapsed().as_millis() as u64,
+                    "new rules are live"
+                );
+            }
+            Err(findings) => {
+                let words = findings.to_string();
+                if self.rejected.as_ref() != Some(&words) {
+                    tracing::error!(
+                        errors = findings.errors(),
+                        "the changed rules are wrong; the old ones stay\n{words}"
+                    );
+                    self.rejected = Some(words);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until no notice comes; false where it is time to stop.
+fn settle(woken: &Receiver<Wake>) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        match woken.recv_timeout(QUIET) {
+            Ok(Wake::Changed) => {}
+            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => return true,
+        }
+    }
+    true
+}
+
+/// Looks at all files two folders deep: as deep as rules lie.
+fn looks_of(folder: &Path) -> Looks {
+    let mut looks = Vec::new();
+    look(folder, 0, &mut looks);
+    looks.sort();
+    looks
+}
+
+fn look(folder: &Path, depth: usize, looks: &mut Looks) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_dir() && depth < 2 {
+            look(&path, depth + 1, looks);
+        }
+        looks.push((path, metadata.modified().ok(), metadata.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::{fs, sync::mpsc};
+
+    use tempfile::TempDir;
+
+    use super::{
+        super::tests::{rules, write},
+        *,
+    };
+
+    const VISITS: &str = "- {on: visit, template: order_created, groups: [Sales Team]}\n";
+
+    /// Waits for a release other than this one; how long it took.
+    fn changed(live: &Live, release: &str) -> Duration {
+        let started = Instant::now();
+        while live.current().release == release {
+            assert!(started.elapsed() < Duration::from_secs(20), "no change came");
+            std::thread::yield_now();
+        }
+        started.elapsed()
+    }
+
+    #[test]
+    fn a_change_is_live_within_two_seconds() {
+        let folder = rules();
+        let live = Live::open(folder.path()).unwrap();
+        let watching = live.watch().unwrap();
+        let first = live.current().release.clone();
+        write(folder.path(), &[("visits/routes.yaml", VISITS)]);
+        let took = changed(&live, &first);
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert_eq!(live.current().counts.routes, 3);
+
+        drop(watching);
+    }
+
+    #[test]
+    fn a_wrong_change_leaves_the_old_rules() {
+        let folder = rules();
+        let live = Live::open(folder.path()).unwrap();
+        let first = live.current();
+        let notices = mpsc::channel().0;
+        let mut watch = Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None };
+        for half_written in ["- {on: visit, template: order_", "- {on: visit, template: other, groups: [x]}"]
+        {
+            write(folder.path(), &[("visits/routes.yaml", half_written)]);
+            watch.take_in();
+            assert!(watch.rejected.as_ref().unwrap().contains("visits/routes.yaml:1:"));
+            assert!(Arc::ptr_eq(&live.current(), &first));
+        }
+        fs::rename(folder.path().join("visits"), folder.path().join(".visits")).unwrap();
+        watch.take_in();
+        assert_eq!(watch.rejected, None);
+        assert!(Arc::ptr_eq(&live.current(), &first));
+        fs::rename(folder.path(), folder.path().with_extension("gone")).unwrap();
+        watch.take_in();
+        assert!(watch.rejected.as_ref().unwrap().contains("failed to read"));
+        assert!(Arc::ptr_eq(&live.current(), &first));
+        fs::rename(folder.path().with_extension("gone"), folder.path()).unwrap();
+        write(folder.path(), &[("visits/routes.yaml", VISITS)]);
+        watch.take_in();
+        assert_eq!((watch.rejected, live.current().counts.routes), (None, 3));
+    }
+
+    #[test]
+    fn a_folder_may_be_replaced_or_vanish_for_a_moment() {
+        let parent = TempDir::new().unwrap();
+        let (one, two) = (rules(), rules());
+        write(two.path(), &[("visits/routes.yaml", VISITS)]);
+        let folder = parent.path().join("rules");
+        fs::rename(one.path(), &folder).unwrap();
+        let live = Live::open(&folder).unwrap();
+        let _watching = live.watch().unwrap();
+        let release = live.current().release.clone();
+        fs::rename(&folder, parent.path().join("old")).unwrap();
+        fs::rename(two.path(), &folder).unwrap();
+        changed(&live, &release);
+        assert_eq!(live.current().counts.routes, 3);
+
+        let release = live.current().release.clone();
+        fs::rename(&folder, parent.path().join("new")).unwrap();
+        std::os::unix::fs::symlink(parent.path().join("old"), &folder).unwrap();
+        changed(&live, &release);
+        assert_eq!(live.current().counts.routes, 2);
+
+        let release = live.current().release.clone();
+        write(&parent.path().join("old"), &[("orders/config.yaml", "groups: [System Admins]\nother: 1\n")]);
+        changed(&live, &release);
+        assert!(live.current().config["orders"].contains_key("other"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The people of a case: made up, always alike.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    findings::Finding,
+    routes::{Group, required},
+    yaml::{Kind, Node},
+};
+use crate::{
+    decide::{Place, did_you_mean},
+    domain::{Contact, People, Person},
+};
+
+/// People by their usernames.
+type Users = HashMap<String, Arc<Person>>;
+
+/// Without people of its own, a case has one member with WhatsApp in each group, named after it
+/// (`Sales Team` → `sales_team`).
+pub fn by_default(groups: &[Group]) -> People {
+    let mut people = People::default();
+    for (index, group) in groups.iter().enumerate() {
+        let username: String =
+            group.name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let person = Arc::new(person(username.clone(), group.name.clone(), made_up_number(index)));
+        people.groups.insert(group.name.clone(), vec![person.clone()]);
+        people.users.insert(username, person);
+    }
+    people
+}
+
+/// Reads `people`: members of groups, and users beside.
+pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> People {
+    let mut people = People::default();
+    let Some(fields) = node.fields(&["groups", "users"], findings) else { return people };
+    for group in groups {
+        people.groups.insert(group.name.clone(), Vec::new());
+    }
+    match fields.get("groups").map(|groups| (groups, &groups.value)) {
+        None => {}
+        Some((_, Kind::Map(entries))) => {
+            for (name, members) in entries {
+                if !groups.iter().any(|group| group.name == name.text) {
+                    findings.push(unknown_group(&name.text, &name.place, groups));
+                }
+                let members = members.items(findings).iter();
+                let members: Vec<_> =
+                    members.filter_map(|member| one(member, &mut people.users, findings)).collect();
+                people.groups.insert(name.text.clone(), members);
+            }
+        }
+        Some((node, _)) => findings.push(node.wrong("a map of groups")),
+    }
+    if let Some(users) = fields.get("users") {
+        for user in users.items(findings) {
+            one(user, &mut people.users, findings);
+        }
+    }
+    people
+}
+
+/// A finding that a group is not one of those in `groups.yaml`.
+pub fn unknown_group(name: &str, place: &Place, groups: &[Group]) -> Finding {
+    let known: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
+    Finding::at(place, format!("there is no group `{name}` in groups.yaml")).help(did_you_mean(name, known))
+}
+
+/// A person: a username alone, or a map. Named again, it is the same one.
+fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Arc<Person>> {
+    let number = made_up_number(100 + users.len());
+    let person = match &node.value {
+        Kind::Map(_) => {
+            let fields = node.fields(&["username", "name", "whatsapp", "active"], findings)?;
+            let username = required(&fields, "username", findings)?.text;
+            let name = fields.text("name", findings).map_or_else(|| username.clone(), |name| name.text);
+            let mut person = person(username, name, number);
+            match (fields.text("whatsapp", findings), fields.key("whatsapp")) {
+                (Some(number), _) => person.contact = Some(contact(number.text, &person.name)),
+                (None, Some(_)) => person.contact = None,
+                (None, None) => {}
+            }
+            person.active = match fields.get("active").map(|active| (active, active.json())) {
+                None => true,
+                Some((_, serde_json::Value::Bool(active))) => active,
+                Some((node, _)) => {
+                    findings.push(node.wrong("true or false"));
+                    true
+                }
+            };
+            person
+        }
+        _ => {
+            let username = node.text(findings)?.text;
+            if let Some(known) = users.get(&username) {
+                return Some(known.clone());
+            }
+            person(username.clone(), username, number)
+        }
+    };
+    let person = Arc::new(person);
+    users.insert(person.username.clone(), person.clone());
+    Some(person)
+}
+
+fn person(username: String, name: String, number: String) -> Person {
+    let contact = contact(number, &name);
+    Person { username, name, active: true, contact: Some(contact) }
+}
+
+fn contact(number: String, name: &str) -> Contact {
+    Contact { wa_id: Some(number), user_id: None, name: Some(name.to_owned()), last_inbound_at: None }
+}
+
+/// A number that nobody has: the area code 000 is not given out.
+fn made_up_number(index: usize) -> String {
+    format!("263000{index:06}")
+}

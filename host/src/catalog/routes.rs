@@ -1,0 +1,195 @@
+//! `groups.yaml`, `config.yaml` and `routes.yaml` as they are written.
+
+use serde_json::{Map, Value};
+
+use super::{
+    findings::Finding,
+    tree::domain_of,
+    yaml::{Fields, Kind, Node, parse},
+};
+use crate::decide::{
+    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, duration, mode, priority,
+};
+
+/// A group that exists by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name, by which rules know it.
+    pub name: String,
+    /// What its people do.
+    pub description: String,
+}
+
+const KEYS: [&str; 15] = [
+    "on",
+    "when",
+    "script",
+    "template",
+    "groups",
+    "users",
+    "contacts",
+    "dedupe",
+    "context",
+    "send_at",
+    "after",
+    "expires_at",
+    "priority",
+    "mode",
+    "reason",
+];
+const KEYS_WITH_SCRIPT: [&str; 3] = ["on", "when", "script"];
+
+/// Reads `groups.yaml`.
+pub fn groups(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for node in items(file, text, findings) {
+        let Some(fields) = node.fields(&["name", "description"], findings) else { continue };
+        let Some(name) = required(&fields, "name", findings) else { continue };
+        if groups.iter().any(|group| group.name == name.text) {
+            findings.push(Finding::at(&name.place, format!("the group `{}` stands here twice", name.text)));
+        }
+        let description = fields.text("description", findings).map(|text| text.text).unwrap_or_default();
+        groups.push(Group { name: name.text, description });
+    }
+    groups
+}
+
+/// Reads `config.yaml`.
+pub fn config(file: &str, text: &str, findings: &mut Vec<Finding>) -> Map<String, Value> {
+    match parse(file, text) {
+        Ok(None) => Map::new(),
+        Ok(Some(node)) => match node.json() {
+            Value::Object(map) => map,
+            _ => {
+                findings.push(node.wrong("a map"));
+                Map::new()
+            }
+        },
+        Err(finding) => {
+            findings.push(finding);
+            Map::new()
+        }
+    }
+}
+
+/// Reads a `routes.yaml`.
+pub fn routes(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<RouteSource> {
+    items(file, text, findings).iter().filter_map(|node| route(node, domain_of(file), findings)).collect()
+}
+
+/// The items of a file that is a list.
+pub fn items(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Node> {
+    match parse(file, text) {
+        Ok(Some(Node { value: Kind::List(items), .. })) => items,
+        Ok(Some(node)) => {
+            findings.push(node.wrong("a list"));
+            Vec::new()
+        }
+        Ok(None) => Vec::new(),
+        Err(finding) => {
+            findings.push(finding);
+            Vec::new()
+        }
+    }
+}
+
+fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<RouteSource> {
+    let fields = node.fields(&KEYS, findings)?;
+    let on = match fields.get("on") {
+        Some(Node { value: Kind::List(items), .. }) if !items.is_empty() => {
+            items.iter().filter_map(|item| item.text(findings)).collect()
+        }
+        Some(kind) => vec![kind.text(findings)?],
+        None => {
+            findings
+                .push(missing(&fields, "on").help("name the types of events, such as `on: order.created`"));
+            return None;
+        }
+    };
+    let when = fields.text("when", findings);
+    let rule = match fields.get("script") {
+        Some(script) => {
+            for key in KEYS.iter().filter(|key| !KEYS_WITH_SCRIPT.contains(key)) {
+                if let Some(key) = fields.key(key) {
+                    let finding = Finding::at(&key.place, format!("`{}` beside a script", key.text));
+                    findings
+                        .push(finding.help("the script decides alone; only `on` and `when` stand beside it"));
+                }
+            }
+            let name = script.text(findings)?;
+            RuleSource::Script(Source { text: format!("{folder}/{}", name.text), place: name.place })
+        }
+        None => RuleSource::Plain(Box::new(plain(&fields, findings)?)),
+    };
+    Some(RouteSource { folder: folder.to_owned(), on, when, rule })
+}
+
+fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource> {
+    let template = match fields.text("template", findings) {
+        Some(template) => template,
+        None => {
+            if fields.get("template").is_none() {
+                findings.push(missing(fields, "template").help("a route has a `template` or a `script`"));
+            }
+            return None;
+        }
+    };
+    let people = ["groups", "users", "contacts"];
+    if people.iter().all(|key| fields.get(key).is_none()) {
+        let finding = Finding::at(&fields.place, "the route tells nobody");
+        findings.push(finding.help("name `groups`, `users` or `contacts`"));
+    }
+    let context = match fields.get("context").map(|context| (context, &context.value)) {
+        None => Vec::new(),
+        Some((_, Kind::Map(entries))) => entries
+            .iter()
+            .filter_map(|(name, node)| Some((name.text.clone(), variable(node, findings)?)))
+            .collect(),
+        Some((node, _)) => {
+            findings.push(node.wrong("a map of expressions"));
+            Vec::new()
+        }
+    };
+    let send_at = fields.text("send_at", findings);
+    let after = fields.parsed("after", duration, findings);
+    if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
+        findings.push(Finding::at(&key.place, "`send_at` and `after` exclude each other"));
+    }
+    Some(PlainSource {
+        template,
+        groups: fields.texts("groups", findings),
+        users: fields.texts("users", findings),
+        contacts: fields.texts("contacts", findings),
+        dedupe: fields.text("dedupe", findings),
+        context,
+        send: send_at.map(SendSource::At).or(after.map(SendSource::After)),
+        expires_at: fields.text("expires_at", findings),
+        priority: fields.parsed("priority", priority, findings).unwrap_or_default(),
+        mode: fields.parsed("mode", mode, findings),
+        reason: fields.text("reason", findings).map(|reason| reason.text),
+    })
+}
+
+fn variable(node: &Node, findings: &mut Vec<Finding>) -> Option<ValueSource> {
+    match &node.value {
+        Kind::Plain(value) if !value.is_null() => Some(ValueSource::Literal(value.clone())),
+        Kind::Text(_) => node.text(findings).map(ValueSource::Expression),
+        _ => {
+            findings.push(node.wrong("an expression, a number, or true or false"));
+            None
+        }
+    }
+}
+
+/// The text at a key that must be there.
+pub fn required(fields: &Fields<'_>, key: &'static str, findings: &mut Vec<Finding>) -> Option<Source> {
+    if fields.get(key).is_none() {
+        findings.push(missing(fields, key));
+        return None;
+    }
+    fields.text(key, findings)
+}
+
+fn missing(fields: &Fields<'_>, key: &str) -> Finding {
+    Finding::at(&fields.place, format!("`{key}` is missing"))
+}

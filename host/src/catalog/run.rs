@@ -1,0 +1,72 @@
+//! Runs cases: the same way as the host does, but nobody hears of it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    Catalog,
+    case::Case,
+    expect::{self, Result},
+    findings::Finding,
+    people,
+};
+use crate::{
+    decide::{Ports, decide},
+    domain::Outcome,
+    plan::plan,
+};
+
+/// What rules are told while a case runs.
+struct CasePorts<'a> {
+    catalog: &'a Catalog,
+    case: &'a Case,
+}
+
+impl Ports for CasePorts<'_> {
+    fn now(&self) -> Timestamp {
+        self.case.now
+    }
+
+    fn config(&self, folder: &str, key: &str) -> Option<Value> {
+        let own = (folder == self.case.domain).then(|| self.case.config.get(key)).flatten();
+        own.or_else(|| self.catalog.config.get(folder)?.get(key)).cloned()
+    }
+}
+
+/// Runs a case, and returns what did not come out as expected.
+pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
+    let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
+    let named = |message: String| format!("the case `{}` failed: {message}", case.name);
+    let mut findings = Vec::new();
+    for (index, verdict) in verdicts.iter().enumerate() {
+        let planned = plan(&catalog.templates, "1", &case.event, verdict, &case.people, case.now);
+        let result = Result { event: &case.event, verdict, planned: &planned };
+        let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
+        if let Outcome::Notify(decision) = &verdict.outcome {
+            let known = |name: &str| catalog.groups.iter().any(|group| group.name == name);
+            for group in decision.groups.iter().filter(|group| !known(group)) {
+                let finding = people::unknown_group(group, place, &catalog.groups);
+                findings.push(Finding { message: named(finding.message), ..finding });
+            }
+        }
+        let Some(expected) = case.expected.get(index) else {
+            let finding = Finding::at(place, named(format!("verdict {} is not expected", index + 1)));
+            let by = verdict
+                .rule
+                .as_ref()
+                .map_or_else(|| "no rule".to_owned(), |rule| format!("{}:{}", rule.file, rule.line));
+            findings.push(finding.note("actual", expect::said(&result)).note("from", by));
+            continue;
+        };
+        for difference in expected.differences(&result) {
+            let finding = Finding::at(&difference.place, named(format!("{} differs", difference.about)));
+            findings.push(finding.note("expected", difference.expected).note("actual", difference.actual));
+        }
+    }
+    for expected in case.expected.iter().skip(verdicts.len()) {
+        let message =
+            named(format!("one more verdict is expected than the {} that came out", verdicts.len()));
+        findings.push(Finding::at(&expected.place, message));
+    }
+    findings
+}
