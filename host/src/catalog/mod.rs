@@ -156,7 +156,6 @@ fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Cata
         finish(&mut catalog.warnings, &tree);
         return Ok(catalog);
     }
-    findings.append(&mut catalog.warnings);
     finish(&mut findings, &tree);
     Err(Findings { folder: folder.display().to_string(), findings })
 }

@@ -147,7 +147,9 @@ fn all_errors_are_told_at_once_with_their_lines() {
 #[test]
 fn broken_yaml_is_told_where_it_breaks() {
     for (text, place) in [
-        ("- on: [a\n  b: c\n", "routes.yaml:2:7"),
+        ("- on: [a\n  b: c\n", "routes.yaml:2:4"),
+        ("- on: [a,\n  b", "routes.yaml:2:3"),
+        ("- on: [a\n", "routes.yaml:1:9"),
         ("- on: a\n  on: b\n", "routes.yaml:2:3"),
         ("- on: \"a\n", "routes.yaml:1:7"),
         ("on: a\n", "routes.yaml:1:1"),

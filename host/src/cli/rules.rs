@@ -67,9 +67,41 @@ fn summary(catalog: &Catalog, milliseconds: u128) -> String {
         counted(catalog.groups.len(), "group"),
     ];
     let cases = match counts.cases {
-        0 => "there are no cases".to_owned(),
+        0 => "no cases".to_owned(),
         count => format!("{} passed", counted(count, "case")),
     };
     let mark = style("✓").green();
     format!("{mark} {}\n{mark} {cases} in {milliseconds} ms (release {})", held.join(", "), catalog.release)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs;
+
+    use super::{CheckArgs, ExitCode, catalog, check, summary};
+    use crate::config::RulesConfig;
+
+    fn status(folder: &std::path::Path) -> String {
+        let args = CheckArgs { rules: RulesConfig { rules: folder.to_owned() } };
+        format!("{:?}", check(&args).unwrap())
+    }
+
+    #[test]
+    fn the_status_says_whether_something_is_wrong() {
+        let folder = tempfile::TempDir::new().unwrap();
+        assert_eq!(status(folder.path()), format!("{:?}", ExitCode::FAILURE));
+        fs::write(folder.path().join("groups.yaml"), "- {name: Sales Team}\n").unwrap();
+        assert_eq!(status(folder.path()), format!("{:?}", ExitCode::SUCCESS));
+        let catalog = catalog::load(folder.path()).unwrap();
+        let words = console::strip_ansi_codes(&summary(&catalog, 12)).into_owned();
+        assert_eq!(
+            words,
+            format!(
+                "✓ 0 domains, 0 routes, 0 scripts, 0 templates, 1 group\n✓ no cases in 12 ms (release {})",
+                catalog.release
+            )
+        );
+    }
 }

@@ -45,6 +45,8 @@ pub struct Budget {
     held_at_start: isize,
     looked_at: Cell<Instant>,
     used: Cell<Duration>,
+    /// How many bytes of JSON the answer may still take.
+    pub output: Cell<usize>,
 }
 
 impl Budget {
@@ -54,6 +56,7 @@ impl Budget {
             held_at_start: memory::held(),
             looked_at: Cell::new(Instant::now()),
             used: Cell::new(Duration::ZERO),
+            output: Cell::new(OUTPUT),
         }
     }
 

@@ -67,7 +67,7 @@ impl Expression {
     /// Its value as JSON.
     pub fn json(&self, engine: &Engine, scope: &mut Scope) -> Result<Value, Unanswered> {
         let value = self.value(engine, scope)?;
-        value::to_json(&value).map_err(|message| self.wrong(message))
+        value::answer(&value).map_err(|message| self.wrong(message))
     }
 
     /// Its value as a condition.

@@ -95,7 +95,7 @@ pub fn text(value: &Dynamic) -> String {
         return array.iter().map(text).collect::<Vec<_>>().join(", ");
     }
     if value.is_map() {
-        return value::to_json(value).map_or_else(|_| value.to_string(), |json| json.to_string());
+        return value::json_text(value);
     }
     value.to_string()
 }

@@ -78,7 +78,7 @@ impl Script {
             Ok(skip) => return Ok(vec![Outcome::Skip(skip.0)]),
             Err(answer) => answer,
         };
-        let decisions = value::to_json(&answer).and_then(|json| answer::decisions(&json));
+        let decisions = value::answer(&answer).and_then(|json| answer::decisions(&json));
         let decisions = decisions.map_err(|message| RuleError {
             place: self.place.clone(),
             message: format!("wrong answer: {message}"),

@@ -304,6 +304,73 @@ fn wrong_answers_are_told_with_their_path() {
 }
 
 #[test]
+fn all_variables_together_are_bounded() {
+    let long = "let s = \"x\"; s.pad(40000, \"x\"); s";
+    let script = format!(
+        "fn decide(event) {{ let s = {{ {long} }}; #{{template: \"a\", context: #{{a: s, b: s}}}} }}"
+    );
+    assert!(failure(&script).contains("larger than 64 KiB"));
+    let data = json!({"text": "x".repeat(40_000)});
+    let context = [("a", "event.data.text"), ("b", "event.data.text")];
+    let routes = compile(vec![route("*", RuleSource::Plain(Box::new(plain(&context))))]);
+    let outcome = decide(&routes, &event("a", data), &World).remove(0).outcome;
+    assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("larger than 64 KiB")), "{outcome:?}");
+    let deep = "let a = 1; for i in 0..70 { a = [a]; } #{template: \"a\", context: #{a: a}}";
+    assert!(failure(&format!("fn decide(event) {{ {deep} }}")).contains("nests more than 64 deep"));
+}
+
+#[test]
+fn a_condition_stands_before_a_script_too() {
+    let file = Source { text: "fn decide(e) { throw 1 }".into(), place: Place::start_of("orders/s.rhai") };
+    for (when, outcome) in [
+        ("false", Outcome::Skip("`false` is false".into())),
+        ("skip(\"closed\")", Outcome::Skip("closed".into())),
+        (
+            "event.data.x",
+            Outcome::Failed(
+                "orders/routes.yaml:3:9: `event.data.x`: expected true or false, got nothing".into(),
+            ),
+        ),
+        ("true", Outcome::Failed("orders/s.rhai:1:16: threw: 1".into())),
+    ] {
+        let mut route = route("*", RuleSource::Script(source("orders/s.rhai")));
+        route.when = Some(source(when));
+        let (routes, errors) =
+            Routes::compile(&[route], &BTreeMap::from([("orders/s.rhai".to_owned(), file.clone())]));
+        assert_eq!(errors, []);
+        assert_eq!(decide(&routes, &event("a", json!({})), &World)[0].outcome, outcome, "{when}");
+    }
+}
+
+#[test]
+fn words_that_nest_without_end_do_not_compile() {
+    for part in [
+        "{",
+        "[",
+        "(",
+        "#{a:",
+        "if true {",
+        "-",
+        "!",
+        "1+(",
+        "|x| ",
+        "a.b[",
+        "`${",
+        "while true {",
+        "fn a() {",
+    ] {
+        let script = format!("fn decide(event) {{ {}", part.repeat(50_000));
+        assert_eq!(try_script(&script).1.len(), 1, "{part}");
+        let errors = Routes::compile(
+            &[route("*", RuleSource::Plain(Box::new(plain(&[("x", &part.repeat(50_000))]))))],
+            &BTreeMap::new(),
+        )
+        .1;
+        assert_eq!(errors.len(), 1, "{part}");
+    }
+}
+
+#[test]
 fn hostile_scripts_are_stopped_in_their_budget() {
     for (body, words) in [
         ("loop { }", "took "),

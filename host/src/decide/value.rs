@@ -1,9 +1,9 @@
 //! Values on their way into rules and out of them.
 
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, Identifier, Map};
 use serde_json::{Number, Value};
 
-use super::{budget, helpers::Skip};
+use super::{budget, helpers::Skip, ports::Call};
 use crate::domain::Event;
 
 /// Converts an event, once for all rules: JSON text straight to Rhai's values (through `serde_json::Value` it
@@ -25,12 +25,22 @@ pub fn of_event(event: &Event) -> Result<Dynamic, serde_json::Error> {
     Ok(map.into())
 }
 
-/// What a rule gave, as JSON.
+/// A part of a rule's answer, as JSON; counts against what the call may answer.
 ///
 /// # Errors
 /// Names the path of what JSON does not know (a function, a range), or says that it is too large.
-pub fn to_json(value: &Dynamic) -> Result<Value, String> {
-    Output { left: budget::OUTPUT }.json(value, &mut String::new())
+pub fn answer(value: &Dynamic) -> Result<Value, String> {
+    let left = Call::current(|call| call.budget.output.get()).unwrap_or(budget::OUTPUT);
+    let mut output = Output { left, path: Vec::new() };
+    let json = output.json(value);
+    Call::current(|call| call.budget.output.set(output.left));
+    json
+}
+
+/// A value as JSON text, for people; where JSON does not know it, as Rhai writes it.
+pub fn json_text(value: &Dynamic) -> String {
+    let mut output = Output { left: budget::OUTPUT, path: Vec::new() };
+    output.json(value).map_or_else(|_| value.to_string(), |json| json.to_string())
 }
 
 /// The most values within values of an answer: more serve nobody.
@@ -38,6 +48,7 @@ const DEPTH: usize = 64;
 
 struct Output {
     left: usize,
+    path: Vec<String>,
 }
 
 impl Output {
@@ -47,19 +58,15 @@ impl Output {
         Ok(())
     }
 
-    fn json(&mut self, value: &Dynamic, path: &mut String) -> Result<Value, String> {
-        if path.len() > 4 * 1024 || path.matches(['.', '[']).count() > DEPTH {
-            return Err(format!("the answer nests more than {DEPTH} deep"));
-        }
-        if value.is_unit() {
-            self.take(4)?;
-            return Ok(Value::Null);
-        }
+    fn json(&mut self, value: &Dynamic) -> Result<Value, String> {
         if let Ok(text) = value.as_immutable_string_ref() {
             self.take(text.len() + 2)?;
             return Ok(Value::String(text.to_string()));
         }
         self.take(8)?;
+        if value.is_unit() {
+            return Ok(Value::Null);
+        }
         if let Ok(yes) = value.as_bool() {
             return Ok(Value::Bool(yes));
         }
@@ -67,36 +74,39 @@ impl Output {
             return Ok(Value::Number(int.into()));
         }
         if let Ok(float) = value.as_float() {
-            let no_number = || format!("{}{float} is no number that JSON knows", said_of(path));
+            let no_number = || self.wrong(&format!("{float} is no number that JSON knows"));
             return Number::from_f64(float).map(Value::Number).ok_or_else(no_number);
         }
         if let Ok(character) = value.as_char() {
             return Ok(Value::String(character.to_string()));
         }
         if let Ok(array) = value.as_array_ref() {
-            let item = |(index, item): (usize, &Dynamic)| self.at(&format!("[{index}]"), item, path);
-            return array.iter().enumerate().map(item).collect::<Result<_, _>>().map(Value::Array);
+            let items = array.iter().enumerate();
+            return items.map(|(index, item)| self.at(format!("[{index}]"), item)).collect();
         }
         if let Ok(map) = value.as_map_ref() {
-            let entry = |(key, item): (&_, &Dynamic)| -> Result<_, String> {
-                let key = ToString::to_string(key);
+            let entry = |(key, item): (&Identifier, &Dynamic)| {
                 self.take(key.len() + 4)?;
-                let dot = if path.is_empty() { "" } else { "." };
-                let item = self.at(&format!("{dot}{key}"), item, path)?;
-                Ok((key, item))
+                Ok((key.to_string(), self.at(format!(".{key}"), item)?))
             };
             return map.iter().map(entry).collect::<Result<_, _>>().map(Value::Object);
         }
         let hint = if value.is::<Skip>() { "; return skip(…) alone" } else { "" };
-        Err(format!("{}expected a value that JSON knows, got {}{hint}", said_of(path), kind_of(value)))
+        Err(self.wrong(&format!("expected a value that JSON knows, got {}{hint}", kind_of(value))))
     }
 
-    fn at(&mut self, step: &str, value: &Dynamic, path: &mut String) -> Result<Value, String> {
-        let length = path.len();
-        path.push_str(step);
-        let json = self.json(value, path);
-        path.truncate(length);
+    fn at(&mut self, step: String, value: &Dynamic) -> Result<Value, String> {
+        if self.path.len() == DEPTH {
+            return Err(format!("the answer nests more than {DEPTH} deep"));
+        }
+        self.path.push(step);
+        let json = self.json(value);
+        self.path.pop();
         json
+    }
+
+    fn wrong(&self, message: &str) -> String {
+        format!("{}{message}", said_of(self.path.concat().trim_start_matches('.')))
     }
 }
 
