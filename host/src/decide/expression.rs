@@ -5,7 +5,9 @@ use rhai::{AST, Dynamic, Engine, Scope};
 use serde_json::Value;
 
 use super::{
-    answer, diagnosis,
+    answer,
+    calls::Functions,
+    diagnosis,
     helpers::Skip,
     script::{Failure, caught, panicked},
     source::{Place, RuleError, Source},
@@ -33,18 +35,24 @@ impl From<RuleError> for Unanswered {
 }
 
 impl Expression {
-    /// Compiles an expression.
-    ///
-    /// # Errors
-    /// Where it does not parse or uses a variable other than `event`.
-    pub fn compile(engine: &Engine, source: &Source) -> Result<Expression, RuleError> {
+    /// Compiles an expression; where something is wrong (it does not parse, uses a variable other than `event`, calls
+    /// what does not exist), `errors` has it all.
+    pub fn compile(
+        engine: &Engine,
+        functions: &Functions,
+        source: &Source,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Expression> {
         // No constant here: the compiler would put its value into the expression.
         let mut scope = Scope::new();
         scope.push_dynamic("event", Dynamic::UNIT);
-        let ast = engine
-            .compile_expression_with_scope(&scope, &source.text)
-            .map_err(|error| diagnosis::of_parsing(&error, &source.place, &["event"]))?;
-        Ok(Expression { ast, source: source.clone() })
+        let parsed = engine.compile_expression_with_scope(&scope, &source.text);
+        let parsed =
+            parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, &source.place, &["event"])));
+        let ast = parsed.ok()?;
+        let before = errors.len();
+        functions.check(&ast, &source.place, errors);
+        (errors.len() == before).then(|| Expression { ast, source: source.clone() })
     }
 
     /// The words that it was compiled from.

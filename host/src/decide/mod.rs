@@ -13,6 +13,7 @@
 
 mod answer;
 mod budget;
+mod calls;
 mod diagnosis;
 mod engine;
 mod expression;

@@ -7,6 +7,7 @@ use rhai::{Engine, Scope};
 use serde_json::Value;
 
 use super::{
+    calls::Functions,
     expression::{Expression, Unanswered},
     source::{RuleError, Source},
 };
@@ -101,10 +102,14 @@ enum Send {
 
 impl Plain {
     /// Compiles a route's expressions; where some are wrong, `errors` has them all.
-    pub fn compile(engine: &Engine, source: &PlainSource, errors: &mut Vec<RuleError>) -> Option<Plain> {
+    pub fn compile(
+        engine: &Engine,
+        functions: &Functions,
+        source: &PlainSource,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Plain> {
         let before = errors.len();
-        let mut compile =
-            |source: &Source| Expression::compile(engine, source).map_err(|error| errors.push(error)).ok();
+        let mut compile = |source: &Source| Expression::compile(engine, functions, source, errors);
         let context = source.context.iter().filter_map(|(name, value)| {
             let value = match value {
                 ValueSource::Literal(value) => Variable::Literal(value.clone()),

@@ -8,6 +8,7 @@ use std::{
 use rhai::{Dynamic, Engine};
 
 use super::{
+    calls::Functions,
     engine,
     expression::{Expression, scope_of},
     ports::{Call, Ports},
@@ -49,21 +50,19 @@ impl Routes {
     /// told at once; the routes are those without one.
     pub fn compile(sources: &[RouteSource], scripts: &BTreeMap<String, Source>) -> (Routes, Vec<RuleError>) {
         let engine = engine::build();
+        let functions = Functions::of(&engine);
         let mut errors = Vec::new();
         let mut compiled_scripts = HashMap::new();
         for (path, source) in scripts {
-            match Script::compile(&engine, source) {
-                Ok(script) => compiled_scripts.insert(path.as_str(), Some(Arc::new(script))),
-                Err(error) => {
-                    errors.push(error);
-                    compiled_scripts.insert(path, None)
-                }
-            };
+            let script = Script::compile(&engine, &functions, source, &mut errors);
+            compiled_scripts.insert(path.as_str(), script.map(Arc::new));
         }
         let mut compiled =
             Compiled { engine, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
         for source in sources {
-            let Some(route) = compiled.route(source, &compiled_scripts, &mut errors) else { continue };
+            let Some(route) = compiled.route(source, &functions, &compiled_scripts, &mut errors) else {
+                continue;
+            };
             compiled.add(route, &source.on, &mut errors);
         }
         (Routes(Arc::new(compiled)), errors)
@@ -105,15 +104,18 @@ impl Compiled {
     fn route(
         &self,
         source: &RouteSource,
+        functions: &Functions,
         scripts: &HashMap<&str, Option<Arc<Script>>>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Route> {
-        let when = source.when.as_ref().map(|when| Expression::compile(&self.engine, when)).transpose();
-        let when = when.map_err(|error| errors.push(error));
+        let before = errors.len();
+        let when =
+            source.when.as_ref().and_then(|when| Expression::compile(&self.engine, functions, when, errors));
+        let when_is_wrong = errors.len() > before;
         let place = &source.on.first()?.place;
         let (engine, file, line, rule) = match &source.rule {
             RuleSource::Plain(plain) => {
-                let plain = Plain::compile(&self.engine, plain, errors)?;
+                let plain = Plain::compile(&self.engine, functions, plain, errors)?;
                 (domain::Engine::Route, &place.file, place.line, Rule::Plain(Box::new(plain)))
             }
             RuleSource::Script(path) => {
@@ -134,7 +136,7 @@ impl Compiled {
             }
         };
         let reference = RuleRef { engine, file: file.to_string(), line };
-        Some(Route { folder: source.folder.clone(), reference, when: when.ok()?, rule })
+        (!when_is_wrong).then(|| Route { folder: source.folder.clone(), reference, when, rule })
     }
 
     fn add(&mut self, route: Route, on: &[Source], errors: &mut Vec<RuleError>) {

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope, Stmt};
 
 use super::{
-    answer, diagnosis,
+    answer,
+    calls::Functions,
+    diagnosis,
     helpers::Skip,
     source::{Place, RuleError, Source},
     value,
@@ -22,18 +24,23 @@ pub struct Script {
 }
 
 impl Script {
-    /// Compiles a script.
-    ///
-    /// # Errors
-    /// Where it does not parse, has no `fn decide(event)`, or does something outside of its functions.
-    pub fn compile(engine: &Engine, source: &Source) -> Result<Script, RuleError> {
+    /// Compiles a script; where something is wrong (it does not parse, has no `fn decide(event)`, does something
+    /// outside of its functions, calls what does not exist), `errors` has it all.
+    pub fn compile(
+        engine: &Engine,
+        functions: &Functions,
+        source: &Source,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Script> {
         let file = &source.place;
-        let mut ast =
-            engine.compile(&source.text).map_err(|error| diagnosis::of_parsing(&error, file, &["event"]))?;
+        let parsed = engine.compile(&source.text);
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, file, &["event"])));
+        let mut ast = parsed.ok()?;
         ast.set_source(&*file.file);
-        if let Some(statement) = ast.statements().iter().find(|statement| !is_constant(statement)) {
+        let before = errors.len();
+        for statement in ast.statements().iter().filter(|statement| !is_constant(statement)) {
             let at = statement.position();
-            return Err(RuleError {
+            errors.push(RuleError {
                 place: file.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
                 message: "a statement outside of a function".to_owned(),
                 help: Some(
@@ -43,7 +50,7 @@ impl Script {
         }
         let takes = ast.iter_functions().find(|function| function.name == FUNCTION).map(|f| f.params.len());
         if takes != Some(1) {
-            return Err(RuleError {
+            errors.push(RuleError {
                 place: file.clone(),
                 message: match takes {
                     None => "there is no `fn decide(event)`".to_owned(),
@@ -52,10 +59,11 @@ impl Script {
                 help: Some("write `fn decide(event) { … }`".to_owned()),
             });
         }
+        functions.check(&ast, file, errors);
         let stands =
             |line: &str| line.split_once("fn decide").is_some_and(|(before, _)| !before.contains("//"));
         let line = source.text.lines().position(stands).map_or(1, |index| index + 1);
-        Ok(Script { ast, place: file.within(line, 1) })
+        (errors.len() == before).then(|| Script { ast, place: file.within(line, 1) })
     }
 
     /// Where `fn decide` stands.

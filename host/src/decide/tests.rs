@@ -393,10 +393,9 @@ fn hostile_scripts_are_stopped_in_their_budget() {
         ("throw \"no stock\"", "threw: no stock"),
         ("throw #{code: 7}", "threw: {\"code\":7}"),
         ("1 / 0", ""),
-        ("sleep(10)", "no function `sleep`"),
-        ("timestamp()", "no function `timestamp`"),
+        ("[1].mapp(|x| x)", "no function `mapp` for an array and a function"),
         ("event.data.missing + 1", "no operator `+` for nothing and a number"),
-        ("frist(1, 2)", "did you mean `first`?"),
+        ("first()", "no function `first` for no arguments (`first` takes other arguments)"),
         ("event.id.id.id", ""),
     ] {
         let script = format!("fn f(x) {{ f(x) }}\nfn decide(event) {{\n  {body}\n}}");
@@ -479,6 +478,26 @@ fn all_errors_are_told_at_once_with_their_places() {
             "orders/routes.yaml:3:9: there is no script `orders/instalation.rhai` (did you mean `installation.rhai`?)",
         ]
     );
+}
+
+#[test]
+fn unknown_functions_are_found_before_they_run() {
+    let (_, errors) = try_script(
+        "fn own(f) { f(1) }\nfn decide(event) {\n  let g = |x| own(x); g(1); own(g); let y = frist(1, sleep(10));\n  if event.x { oown(timestamp()); }\n}",
+    );
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "orders/s.rhai:3:45: there is no function `frist` (did you mean `first`?)",
+            "orders/s.rhai:3:54: there is no function `sleep`",
+            "orders/s.rhai:4:16: there is no function `oown` (did you mean `own`?)",
+            "orders/s.rhai:4:21: there is no function `timestamp`",
+        ]
+    );
+    let sources = [route("*", RuleSource::Plain(Box::new(plain(&[("x", "titel(event.data.a)")]))))];
+    let error = Routes::compile(&sources, &BTreeMap::new()).1.remove(0).to_string();
+    assert_eq!(error, "orders/routes.yaml:3:9: there is no function `titel` (did you mean `title`?)");
 }
 
 #[test]
