@@ -111,7 +111,7 @@ fn walk(folder: &Path, within: &str, files: &mut BTreeMap<String, String>, findi
         };
         if metadata.is_dir() && is_folder(&path) {
             walk(&entry.path(), &path, files, findings);
-        } else if metadata.is_dir() || kind_of(&path).is_none() {
+        } else if !metadata.is_file() || kind_of(&path).is_none() {
             findings.push(unknown(&path, metadata.is_dir()));
         } else if metadata.len() > MAX_FILE_SIZE {
             findings.push(Finding::of_file(path, "the file is larger than 1 MiB"));

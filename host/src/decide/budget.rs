@@ -35,10 +35,10 @@ pub const OUTPUT: usize = 64 * 1024;
 pub const QUESTIONS: usize = 100;
 
 /// Between two looks at the clock.
-const OPERATIONS_PER_LOOK: u64 = 16;
+const OPERATIONS_PER_LOOK: u64 = 4;
 /// The most that counts between two looks: what is longer is the scheduler's doing on a busy machine, and
 /// must not fail a rule that takes microseconds.
-const LONGEST_STEP: Duration = Duration::from_millis(5);
+const LONGEST_STEP: Duration = Duration::from_millis(20);
 
 /// What a call has used so far.
 pub struct Budget {

@@ -1,7 +1,7 @@
 //! Calls of functions that do not exist, found before they run: Rhai itself looks a function up only when it is
 //! called, which may be at night.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
@@ -12,7 +12,7 @@ const KEYWORDS: [&str; 9] =
     ["print", "debug", "type_of", "Fn", "call", "curry", "is_shared", "is_def_var", "is_def_fn"];
 
 /// The functions that every rule may call.
-pub struct Functions(HashSet<String>);
+pub struct Functions(BTreeSet<String>);
 
 impl Functions {
     /// Those of an engine.
@@ -24,7 +24,7 @@ impl Functions {
 
     /// Finds the calls of unknown functions. Methods are left out: a map may hold a function of any name.
     pub fn check(&self, ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
-        let mut own: HashSet<String> = HashSet::new();
+        let mut own: BTreeSet<String> = BTreeSet::new();
         for function in ast.iter_functions() {
             own.insert(function.name.to_owned());
             own.extend(function.params.iter().map(|&name| name.to_owned()));

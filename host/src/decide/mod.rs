@@ -8,8 +8,7 @@
 //! call has a scope of its own. An event is converted to Rhai's values once for all rules.
 //!
 //! Rejected: a pool of engines (there is nothing to pool); a scope kept between calls (a rule could leave
-//! something behind for the next event); Rhai's own bounds as the only ones (they do not see all values together,
-//! see [`memory`]).
+//! something behind for the next event); Rhai's own bounds as the only ones (they do not see all values together).
 
 mod answer;
 mod budget;
@@ -18,7 +17,7 @@ mod diagnosis;
 mod engine;
 mod expression;
 mod helpers;
-pub mod memory;
+mod memory;
 mod ports;
 mod route;
 mod routes;

@@ -52,7 +52,7 @@ impl Routes {
         let engine = engine::build();
         let functions = Functions::of(&engine);
         let mut errors = Vec::new();
-        let mut compiled_scripts = HashMap::new();
+        let mut compiled_scripts = BTreeMap::new();
         for (path, source) in scripts {
             let script = Script::compile(&engine, &functions, source, &mut errors);
             compiled_scripts.insert(path.as_str(), script.map(Arc::new));
@@ -105,7 +105,7 @@ impl Compiled {
         &self,
         source: &RouteSource,
         functions: &Functions,
-        scripts: &HashMap<&str, Option<Arc<Script>>>,
+        scripts: &BTreeMap<&str, Option<Arc<Script>>>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Route> {
         let before = errors.len();

@@ -141,3 +141,13 @@ fn is_constant(statement: &Stmt) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, caught};
+
+    #[test]
+    fn a_panic_of_the_engine_is_the_rules_failure_alone() {
+        assert!(matches!(caught::<()>(|| panic!("a bug")), Err(Failure::Panic)));
+    }
+}

@@ -1,0 +1,95 @@
+//! What authors are told.
+
+use std::collections::BTreeMap;
+
+use super::{failure, plain, route, source, try_script};
+use crate::decide::{Place, Routes, RuleSource, Source};
+
+#[test]
+fn wrong_answers_are_told_with_their_path() {
+    for (answer, words) in [
+        (
+            "[#{template: \"a\"}, #{template: \"a\", groups: 7}]",
+            "[1].groups: expected an array of texts, got a number",
+        ),
+        ("#{template: \"a\", users: [[1]]}", "users[0]: expected a text, got an array"),
+        ("#{template: \"a\", grups: []}", "unknown key `grups`: did you mean `groups`?"),
+        ("#{groups: []}", "`template` is missing"),
+        ("#{template: \"a\", after: \"soon\"}", "after: `soon` is no duration"),
+        ("#{template: \"a\", send_at: \"soon\"}", "send_at: `soon` is no time"),
+        ("#{template: \"a\", send_at: now(), after: \"1h\"}", "exclude each other"),
+        ("#{template: \"a\", priority: \"high\"}", "priority: `high` is none of"),
+        ("#{template: \"a\", mode: \"sms\"}", "mode: `sms` is none of"),
+        ("#{template: \"a\", context: 1}", "context: expected a map, got a number"),
+        (
+            "#{template: \"a\", context: #{f: |x| x}}",
+            "context.f: expected a value that JSON knows, got a function",
+        ),
+        ("[skip(\"x\")]", "return skip(…) alone"),
+        ("[]", "return skip(\"why\") to tell nobody"),
+        ("()", "expected a map, an array of maps or skip(\"why\"), got nothing"),
+        ("let a = []; for i in 0..101 { a += #{template: \"a\"}; } a", "101 decisions are more than 100"),
+        ("let t = \"x\"; t.pad(70000, \"x\"); #{template: t}", "larger than 64 KiB"),
+    ] {
+        let why = failure(&format!("\nfn decide(event) {{ {answer} }}"));
+        assert!(why.contains(words), "{answer}: {why}");
+        assert!(why.starts_with("orders/s.rhai:2:1: wrong answer"), "{why}");
+    }
+}
+
+#[test]
+fn all_errors_are_told_at_once_with_their_places() {
+    let sources = [
+        route("*", RuleSource::Plain(Box::new(plain(&[("x", "evnt.data"), ("y", "1 +")])))),
+        route("*", RuleSource::Script(source("orders/instalation.rhai"))),
+    ];
+    let script = |text: &str, file: &str| Source { text: text.into(), place: Place::start_of(file) };
+    let scripts = BTreeMap::from([
+        ("orders/a.rhai".to_owned(), script("fn decide(event) {\n  let x = ;\n}", "orders/a.rhai")),
+        ("orders/b.rhai".to_owned(), script("fn decide(event) { 1 }\nlet x = 1;", "orders/b.rhai")),
+        ("orders/c.rhai".to_owned(), script("fn decide() { 1 }", "orders/c.rhai")),
+        ("orders/d.rhai".to_owned(), script("const A = 1; fn decide(event) { A }", "orders/d.rhai")),
+        ("orders/e.rhai".to_owned(), script("fn decide(event) { eval(\"1\") }", "orders/e.rhai")),
+        ("orders/f.rhai".to_owned(), script("import \"a\" as a;\nfn decide(event) { 1 }", "orders/f.rhai")),
+        (
+            "orders/installation.rhai".to_owned(),
+            script("fn decide(event) { skip(1) }", "orders/installation.rhai"),
+        ),
+    ]);
+    let (_, errors) = Routes::compile(&sources, &scripts);
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "orders/a.rhai:2:11: unexpected ';'",
+            "orders/b.rhai:2:1: a statement outside of a function (only `fn` and `const` stand there; put the rest into `fn decide(event)`)",
+            "orders/c.rhai:1:1: `fn decide` has 0 parameters instead of one (write `fn decide(event) { … }`)",
+            "orders/d.rhai:1:33: undefined variable: A (a constant of the script is read as `global::A`)",
+            "orders/e.rhai:1:20: reserved keyword 'eval' is disabled",
+            "orders/f.rhai:1:1: 'import' is a reserved keyword (put what the scripts share into each of them: scripts do not import)",
+            "orders/routes.yaml:3:9: undefined variable: evnt (did you mean `event`?)",
+            "orders/routes.yaml:3:12: script is incomplete",
+            "orders/routes.yaml:3:9: there is no script `orders/instalation.rhai` (did you mean `installation.rhai`?)",
+        ]
+    );
+}
+
+#[test]
+fn unknown_functions_are_found_before_they_run() {
+    let (_, errors) = try_script(
+        "fn own(f) { f(1) }\nfn decide(event) {\n  let g = |x| own(x); g(1); own(g); let y = frist(1, sleep(10));\n  if event.x { oown(timestamp()); }\n}",
+    );
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "orders/s.rhai:3:45: there is no function `frist` (did you mean `first`?)",
+            "orders/s.rhai:3:54: there is no function `sleep`",
+            "orders/s.rhai:4:16: there is no function `oown` (did you mean `own`?)",
+            "orders/s.rhai:4:21: there is no function `timestamp`",
+        ]
+    );
+    let sources = [route("*", RuleSource::Plain(Box::new(plain(&[("x", "titel(event.data.a)")]))))];
+    let error = Routes::compile(&sources, &BTreeMap::new()).1.remove(0).to_string();
+    assert_eq!(error, "orders/routes.yaml:3:9: there is no function `titel` (did you mean `title`?)");
+}
