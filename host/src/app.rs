@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    catalog::{Findings, Live},
+    catalog::{Findings, Live, Watching},
     config::{Config, DatabaseConfig},
     dispatch::{Dispatch, Rooms, retry_failures},
     intake::{self, Intake},
@@ -44,6 +44,9 @@ pub enum AppError {
     /// The rules.
     #[error("load the rules:\n{0}")]
     Catalog(Findings),
+    /// Watching the rules.
+    #[error("watch the rules: {0}")]
+    Watch(std::io::Error),
     /// The Cloud API's settings.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -122,6 +125,7 @@ pub struct App {
     address: SocketAddr,
     database: Database,
     catalog: Arc<Live>,
+    _watching: Watching,
     leases: watch::Receiver<Leases>,
     /// In the order in which they are stopped: each part finishes before the next is told to.
     parts: Vec<Part>,
@@ -208,13 +212,13 @@ impl App {
             events.notify_one();
             notifications.notify_one();
         });
+        let watching = catalog.watch().map_err(AppError::Watch)?;
         let helpers = vec![
             tokio::spawn(listening),
             tokio::spawn(tell_others(store.clone(), others)),
             tokio::spawn(retry_failures(store, failed)),
-            tokio::spawn(catalog.clone().watch()),
         ];
-        Ok(App { address, database, catalog, leases, parts, helpers })
+        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers })
     }
 
     /// Where it listens.
@@ -252,6 +256,11 @@ impl App {
         // The sender lives as long as the parts.
         let _ = self.leases.wait_for(|leases| !leases.lanes.is_empty()).await;
     }
+}
+
+/// Intake and nothing else, for the benchmark.
+pub fn intake_alone(store: Store) -> axum::Router {
+    intake::router(Intake::new(store, Arc::new(|| {}), Arc::new(Vec::new)))
 }
 
 /// Rings for this host, and for the others where there are any.

