@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Query, State, rejection::BytesRejection},
+    body::Body,
+    extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -34,6 +35,7 @@ use crate::{
 
 /// Meta posts up to 3 MB.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A webhook status that was not known before, for whoever waits for a message's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +74,7 @@ impl Receipts {
 
 /// The routes of Meta's webhook.
 pub fn router(receipts: Receipts) -> Router {
-    Router::new()
-        .route("/webhooks/whatsapp", get(verify).post(receive))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(receipts)
+    Router::new().route("/webhooks/whatsapp", get(verify).post(receive)).with_state(receipts)
 }
 
 #[derive(Deserialize)]
@@ -103,17 +102,13 @@ async fn verify(State(receipts): State<Receipts>, Query(asked): Query<Verificati
     }
 }
 
-async fn receive(
-    State(receipts): State<Receipts>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return problem(rejected.status(), "too large", "a webhook has at most 3 MiB");
+async fn receive(State(receipts): State<Receipts>, headers: HeaderMap, body: Body) -> Response {
+    let body = match read(body).await {
+        Ok(body) if body.len() <= BODY_LIMIT => body,
+        Ok(_) => {
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "too large", "a webhook has at most 3 MiB");
         }
-        Err(rejected) => return problem(rejected.status(), "not read", &rejected.body_text()),
+        Err(error) => return problem(StatusCode::BAD_REQUEST, "not read", &error.to_string()),
     };
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
@@ -140,6 +135,25 @@ async fn receive(
             "the database did not take it; post it again",
         ),
     }
+}
+
+/// The body; of one that is too large only the beginning, which still exceeds the limit. The rest is read and
+/// thrown away, within reason: who is cut off while sending does not read the answer.
+async fn read(body: Body) -> Result<Vec<u8>, axum::Error> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut read = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        read += chunk.len();
+        if bytes.len() <= BODY_LIMIT {
+            bytes.extend_from_slice(&chunk);
+        }
+        if read > DRAIN_LIMIT {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// A refusal as RFC 9457 has it.
