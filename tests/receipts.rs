@@ -1,68 +1,25 @@
 //! Meta's webhook over HTTP, onto a real database.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use ::postgres::{Config, NoTls};
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
     config::{Secret, WhatsappConfig},
     domain::{Contact, Delivery, NotificationId, Status},
-    postgres::{self, DATABASE, Server},
     receipts::{self, Receipt, Receipts},
     store::{self, NewPerson, Store},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tempfile::TempDir;
-use tokio::{
-    net::TcpListener,
-    sync::mpsc,
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking};
 use uuid::Uuid;
+
+use crate::harness::Database;
 
 const SECRET: &str = "app-secret";
 const NUMBER: &str = "106540352242922";
-
-/// A PostgreSQL that all tests share that run at the same time; the last one stops it.
-struct Cluster {
-    server: Server,
-    _folder: TempDir,
-}
-
-static CLUSTER: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-
-impl Cluster {
-    fn shared() -> Arc<Cluster> {
-        let mut shared = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let folder = tempfile::tempdir().unwrap();
-            let server = postgres::start(&folder.path().join("data"), &mut |_| {}).unwrap();
-            store::migrate(&server.config(DATABASE).into()).unwrap();
-            let started = Arc::new(Cluster { server, _folder: folder });
-            *shared = Arc::downgrade(&started);
-            started
-        })
-    }
-
-    /// A database of its own, with all tables.
-    fn database(&self) -> tokio_postgres::Config {
-        let name = format!("test_{}", Uuid::new_v4().simple());
-        // Two copies of one database cannot be made at the same time.
-        let _one = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut client = Config::from(self.server.config("postgres")).connect(NoTls).unwrap();
-        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {DATABASE}")).unwrap();
-        self.server.config(&name)
-    }
-}
 
 /// The webhook, a database behind it, and what dispatch would be told.
 struct Host {
@@ -70,20 +27,17 @@ struct Host {
     url: String,
     told: mpsc::Receiver<Receipt>,
     http: reqwest::Client,
-    serving: JoinHandle<()>,
-    cluster: Option<Arc<Cluster>>,
+    /// Kept until the test ends.
+    _database: Option<Database>,
 }
 
 impl Host {
     async fn start() -> Host {
-        let (cluster, config) = spawn_blocking(|| {
-            let cluster = Cluster::shared();
-            let config = cluster.database();
-            (cluster, config)
-        })
-        .await
-        .unwrap();
-        Host { cluster: Some(cluster), ..Host::on(config).await }
+        let database = Database::create().await;
+        let config: tokio_postgres::Config = database.url().parse().unwrap();
+        let migrating = config.clone().into();
+        spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+        Host { _database: Some(database), ..Host::on(config).await }
     }
 
     async fn on(database: tokio_postgres::Config) -> Host {
@@ -100,17 +54,12 @@ impl Host {
         let routes = receipts::router(Receipts::new(store.clone(), &config, tell));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        // Ends with the test's runtime.
+        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         // Whichever test of this process comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Host { store, url, told, http, serving, cluster: None }
-    }
-
-    async fn stop(self) {
-        self.serving.abort();
-        drop(self.store);
-        spawn_blocking(move || drop(self.cluster)).await.unwrap();
+        Host { store, url, told, http, _database: None }
     }
 
     async fn post_signed(&self, signature: Option<String>, body: Vec<u8>) -> u16 {
@@ -200,7 +149,6 @@ async fn metas_check_of_the_address_is_answered() {
         assert_eq!(status, 403, "{wrong}");
         assert!(body.contains("WHATSAPP_VERIFY_TOKEN") && !body.contains("verify-me"), "{body}");
     }
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -219,7 +167,6 @@ async fn only_what_is_signed_and_sober_is_taken() {
     assert_eq!(host.post("{}").await, 400);
     assert_eq!(host.post([body, vec![b' '; 2 * 1024 * 1024]].concat()).await, 200);
     assert!(host.contact("16505551234").await.is_some());
-    host.stop().await;
 }
 
 fn examples() -> &'static Path {
@@ -240,7 +187,6 @@ async fn each_of_metas_examples_is_taken() {
     let contacts = [host.contact("16505551234").await, host.contact("12195555358").await];
     let latest = contacts.iter().flatten().filter_map(|c| c.last_inbound_at).max().unwrap();
     assert_eq!(latest, Timestamp::from_second(1_750_275_992).unwrap());
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -268,7 +214,6 @@ async fn statuses_come_in_any_order_and_more_than_once() {
     assert_eq!(host.log(id).await.len(), 4);
     assert_eq!(host.told.try_recv().map(|receipt| receipt.status), Ok(Status::Delivered));
     assert!(host.told.try_recv().is_err());
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -289,7 +234,6 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
         json!([{"id": "wamid.ours", "status": "delivered"}, {"id": "wamid.theirs", "status": "read"}]);
     assert_eq!(host.value(json!({"statuses": statuses})).await, 200);
     assert_eq!(host.log(id).await, ["3 accepted", "3 delivered"]);
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -335,7 +279,6 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     host.inbound(None, Some("US.7"), "Eve", 100).await;
     host.inbound(Some("16505550007"), Some("US.7"), "", 90).await;
     assert_eq!(host.contact("16505550007").await, seen(Some("16505550007"), Some("US.7"), "Eve", 100));
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -351,7 +294,6 @@ async fn a_status_teaches_the_user_id_of_a_known_contact_only() {
     assert_eq!(host.contact("US.1").await, seen(Some("16505550001"), Some("US.1"), "Ada", 500));
     assert_eq!(host.contact("US.2").await, None);
     assert_eq!(host.contact("16505550002").await, None);
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -372,7 +314,6 @@ async fn many_posts_at_once_are_all_written() {
     let statuses = futures_util::future::join_all(posts).await;
     assert!(statuses.iter().all(|status| *status == 200));
     assert_eq!(host.store.deliveries_of(&ids).await.unwrap().len(), 800);
-    host.stop().await;
 }
 
 #[tokio::test]
@@ -388,5 +329,4 @@ async fn without_the_database_meta_must_post_again() {
     let answer = signed.body(body).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 503);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    host.stop().await;
 }

@@ -20,6 +20,7 @@ pub mod lanes;
 pub mod whatsapp;
 
 pub mod intake;
+
 pub mod receipts;
 pub mod routing;
 

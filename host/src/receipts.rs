@@ -12,28 +12,33 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Query, State, rejection::BytesRejection},
+    body::Body,
+    extract::{Query, State},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use self::{post::Post, writer::Writer};
+use self::{
+    post::Post,
+    writer::{NotWritten, Writer},
+};
 use crate::{
     config::{Secret, WhatsappConfig},
     domain::{NotificationId, Status},
+    intake::problem::Problem,
     store::Store,
     whatsapp,
 };
 
 /// Meta posts up to 3 MB.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A webhook status that was not known before, for whoever waits for a message's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +77,7 @@ impl Receipts {
 
 /// The routes of Meta's webhook.
 pub fn router(receipts: Receipts) -> Router {
-    Router::new()
-        .route("/webhooks/whatsapp", get(verify).post(receive))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(receipts)
+    Router::new().route("/webhooks/whatsapp", get(verify).post(receive)).with_state(receipts)
 }
 
 #[derive(Deserialize)]
@@ -89,61 +91,70 @@ struct Verification {
 }
 
 /// Meta shows the token that the operator told it, and wants the challenge back.
-async fn verify(State(receipts): State<Receipts>, Query(asked): Query<Verification>) -> Response {
+async fn verify(
+    State(receipts): State<Receipts>,
+    Query(asked): Query<Verification>,
+) -> Result<String, Problem> {
     let token = asked.verify_token.unwrap_or_default();
     let expected = receipts.verify_token.expose();
     let is_ours = !expected.is_empty() && bool::from(token.as_bytes().ct_eq(expected.as_bytes()));
-    match asked.challenge {
-        Some(challenge) if is_ours && asked.mode.as_deref() == Some("subscribe") => challenge.into_response(),
-        _ => problem(
+    asked.challenge.filter(|_| is_ours && asked.mode.as_deref() == Some("subscribe")).ok_or_else(|| {
+        Problem::new(
             StatusCode::FORBIDDEN,
-            "not verified",
+            "webhook_not_verified",
             "expected hub.mode=subscribe, hub.challenge, and in hub.verify_token what WHATSAPP_VERIFY_TOKEN says",
-        ),
-    }
+        )
+    })
 }
 
 async fn receive(
     State(receipts): State<Receipts>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return problem(rejected.status(), "too large", "a webhook has at most 3 MiB");
-        }
-        Err(rejected) => return problem(rejected.status(), "not read", &rejected.body_text()),
-    };
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let body = read(body).await?;
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
         warn!("refused a webhook without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?");
-        return problem(
+        return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
-            "not signed",
+            "webhook_not_signed",
             "expected in X-Hub-Signature-256 the body's HMAC-SHA256 with the app's secret",
-        );
+        ));
     }
-    let webhook = match whatsapp::webhooks::parse(&body, Timestamp::now()) {
-        Ok(webhook) => webhook,
-        Err(error) => {
-            warn!(%error, "refused a signed webhook that cannot be read");
-            return problem(StatusCode::BAD_REQUEST, "not a webhook", &error.to_string());
-        }
-    };
+    let webhook = whatsapp::webhooks::parse(&body, Timestamp::now()).map_err(|error| {
+        warn!(%error, "refused a signed webhook that cannot be read");
+        Problem::new(StatusCode::BAD_REQUEST, "webhook_not_read", format!("failed to {error}"))
+    })?;
     drop(body);
-    match receipts.writer.write(Post::new(webhook, &receipts.phone_number_id)).await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(writer::NotWritten) => problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not stored",
-            "the database did not take it; post it again",
-        ),
-    }
+    let post = Post::new(webhook, &receipts.phone_number_id);
+    receipts.writer.write(post).await.map_err(|NotWritten| Problem::unavailable())?;
+    Ok(StatusCode::OK)
 }
 
-/// A refusal as RFC 9457 has it.
-fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body = serde_json::json!({"title": title, "status": status.as_u16(), "detail": detail});
-    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+/// The body. Of one that is too large the rest is read as well, within reason, and thrown away: who is cut off
+/// while sending does not read the answer.
+async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "webhook_not_read",
+                format!("failed to read the body: {error}"),
+            )
+        })?;
+        length += chunk.len();
+        if length <= BODY_LIMIT {
+            bytes.extend_from_slice(&chunk);
+        } else if length > DRAIN_LIMIT {
+            break;
+        }
+    }
+    if length <= BODY_LIMIT {
+        return Ok(bytes);
+    }
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "a webhook has at most 3 MiB"))
 }

@@ -95,7 +95,7 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Whether it opens the user's 24-hour window. Not in doubt: a template can always be sent.
+    /// Whether it opens the user's 24-hour window. In doubt it does not: a template can always be sent.
     pub fn opens_window(&self) -> bool {
         !self.in_group && !matches!(self.kind.as_str(), "edit" | "revoke" | "system")
     }
