@@ -28,7 +28,9 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
         LogFormat::Text => registry
             .with(fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false))
             .try_init(),
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init(),
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
+        }
     };
     Ok(())
 }

@@ -62,7 +62,8 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     let store = &database.store;
     match command {
         Command::Create { name, scopes, .. } => {
-            if name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            if name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_control() || c.is_whitespace())
+            {
                 bail!("make the key {name:?}: a name has 1 to 64 characters and no white space");
             }
             let key = ApiKey::create(store, name, scopes).await.map_err(|error| match error {

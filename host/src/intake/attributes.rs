@@ -65,9 +65,9 @@ impl<'a> Attributes<'a> {
                 Ok(())
             }
             "time" => {
-                let time = text
-                    .parse()
-                    .map_err(|_| format!("expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got {text:?}"))?;
+                let time = text.parse().map_err(|_| {
+                    format!("expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got {text:?}")
+                })?;
                 self.time = Some(time);
                 Ok(())
             }
@@ -78,14 +78,18 @@ impl<'a> Attributes<'a> {
                     || name.len() > EXTENSION_NAME_LIMIT
                     || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
                 {
-                    return Err("an extension attribute's name has lower-case letters and digits only".to_owned());
+                    return Err(
+                        "an extension attribute's name has lower-case letters and digits only".to_owned()
+                    );
                 }
                 if text.len() > EXTENSION_LIMIT {
                     return Err(format!("has {} bytes; at most {EXTENSION_LIMIT} are taken", text.len()));
                 }
                 let value = match raw {
                     Some(raw) => raw.to_owned(),
-                    None => serde_json::value::to_raw_value(text.as_ref()).map_err(|error| error.to_string())?,
+                    None => {
+                        serde_json::value::to_raw_value(text.as_ref()).map_err(|error| error.to_string())?
+                    }
                 };
                 self.extensions.insert(name.to_owned(), value);
                 Ok(())
@@ -106,7 +110,8 @@ impl<'a> Attributes<'a> {
             missing.push(("source", "missing: CloudEvents requires it".to_owned()));
         }
         if !cloud_event && self.data.is_none() {
-            missing.push(("data", "missing: what the rules read; {} where there is nothing to say".to_owned()));
+            missing
+                .push(("data", "missing: what the rules read; {} where there is nothing to say".to_owned()));
         }
         missing
     }

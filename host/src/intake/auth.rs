@@ -108,7 +108,10 @@ impl Keys {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             "scope_missing",
-            format!("the key {:?} lacks the scope {scope}; make one with hookswitch keys create NAME --scope {scope}", caller.name),
+            format!(
+                "the key {:?} lacks the scope {scope}; make one with hookswitch keys create NAME --scope {scope}",
+                caller.name
+            ),
         ))
     }
 

@@ -141,7 +141,8 @@ fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, 
         errors.push(ProblemError { at: "ce-specversion".to_owned(), detail });
     }
     let missing = event.missing(true);
-    errors.extend(missing.into_iter().map(|(name, detail)| ProblemError { at: format!("ce-{name}"), detail }));
+    errors
+        .extend(missing.into_iter().map(|(name, detail)| ProblemError { at: format!("ce-{name}"), detail }));
     if !errors.is_empty() {
         return Err(wrong(errors));
     }
@@ -163,7 +164,9 @@ fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
 /// A batch under the wrong media type is a common slip.
 fn hint(problem: Problem, body: &[u8]) -> Problem {
     if body.trim_ascii_start().starts_with(b"[") {
-        return invalid(format!("expected one event, an object, got an array; send a batch of CloudEvents as {BATCH}"));
+        return invalid(format!(
+            "expected one event, an object, got an array; send a batch of CloudEvents as {BATCH}"
+        ));
     }
     problem
 }

@@ -78,7 +78,10 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
     let mut version = None;
     for (name, value) in &members.0 {
         let mut refuse = |detail: String| {
-            errors.push(ProblemError { at: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), detail })
+            errors.push(ProblemError {
+                at: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
+                detail,
+            })
         };
         if form == Form::Plain && !PLAIN.contains(&name.as_ref()) {
             let near = closest(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -116,10 +119,12 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
         };
         errors.push(ProblemError { at: format!("{at}/specversion"), detail });
     }
-    errors.extend(event.missing(form == Form::CloudEvent).into_iter().map(|(name, detail)| ProblemError {
-        at: format!("{at}/{name}"),
-        detail,
-    }));
+    errors.extend(
+        event
+            .missing(form == Form::CloudEvent)
+            .into_iter()
+            .map(|(name, detail)| ProblemError { at: format!("{at}/{name}"), detail }),
+    );
     if errors.is_empty() { Ok(event) } else { Err(errors) }
 }
 
@@ -138,7 +143,5 @@ fn attribute<'a>(value: &'a RawValue) -> Result<Option<Cow<'a, str>>, String> {
 
 fn closest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
-    PLAIN
-        .into_iter()
-        .find(|known| name.contains(known) || strsim::jaro_winkler(&name, known) > 0.8)
+    PLAIN.into_iter().find(|known| name.contains(known) || strsim::jaro_winkler(&name, known) > 0.8)
 }

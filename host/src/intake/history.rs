@@ -33,14 +33,20 @@ pub async fn event(
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "event_ambiguous",
-            format!("events of several sources have the id {id:?}, such as {}; add ?source=…", sources.join(" and ")),
+            format!(
+                "events of several sources have the id {id:?}, such as {}; add ?source=…",
+                sources.join(" and ")
+            ),
         ));
     }
     let Some((logged, received_at)) = events.pop() else {
         return Err(Problem::new(
             StatusCode::NOT_FOUND,
             "event_unknown",
-            format!("there is no event with the id {id:?}{}", source.map(|s| format!(" and the source {s:?}")).unwrap_or_default()),
+            format!(
+                "there is no event with the id {id:?}{}",
+                source.map(|s| format!(" and the source {s:?}")).unwrap_or_default()
+            ),
         ));
     };
     let decisions = intake.store.decisions_of(logged.lane, logged.seq).await.map_err(unavailable)?;

@@ -55,9 +55,15 @@ pub fn router(intake: Intake) -> Router {
         .route("/v1/events/{id}", get(history::event))
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         .route("/readyz", get(ready))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+        })
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take this method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not take this method",
+            )
         })
         .with_state(intake)
 }

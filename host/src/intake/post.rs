@@ -69,7 +69,10 @@ fn conflict(way: Way, events: &[Checked], places: &[usize]) -> Problem {
         .filter_map(|place| Some((place, &events.get(*place)?.event.key)))
         .map(|(place, key)| ProblemError {
             at: if way == Way::Batch { format!("/{place}") } else { String::new() },
-            detail: format!("an event with the id {:?} and the source {:?} was posted with another content", key.id, key.source),
+            detail: format!(
+                "an event with the id {:?} and the source {:?} was posted with another content",
+                key.id, key.source
+            ),
         })
         .collect();
     let detail = if way == Way::Batch {

@@ -9,11 +9,11 @@ mod tests;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
+use self::{render::Renderer, resolve::resolve};
 pub use self::{
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
-use self::{render::Renderer, resolve::resolve};
 use crate::domain::{Decision, Event, Notification, NotificationId, Outcome, People, SendTime, Verdict};
 
 /// What a verdict comes to.
@@ -52,10 +52,8 @@ pub fn plan(
     now: Timestamp,
 ) -> Planned {
     match &verdict.outcome {
-        Outcome::Notify(decision) => {
-            notify(templates, phone_number_id, event, decision, people, now)
-                .unwrap_or_else(|why| Planned::without_people("failed", Some(why)))
-        }
+        Outcome::Notify(decision) => notify(templates, phone_number_id, event, decision, people, now)
+            .unwrap_or_else(|why| Planned::without_people("failed", Some(why))),
         Outcome::Skip(why) => Planned::without_people("skip", Some(why.clone())),
         Outcome::NoRoute => {
             Planned::without_people("no_route", Some(format!("no route is for the type {}", event.kind)))
@@ -72,15 +70,18 @@ fn notify(
     people: &People,
     now: Timestamp,
 ) -> Result<Planned, String> {
-    let template = templates
-        .get(&decision.template)
-        .ok_or_else(|| format!("find the template {}{}", decision.template, near(templates, &decision.template)))?;
+    let template = templates.get(&decision.template).ok_or_else(|| {
+        format!("find the template {}{}", decision.template, near(templates, &decision.template))
+    })?;
     let send_at = match &decision.send {
         None => None,
         Some(SendTime::SendAt(at)) => Some(*at),
-        Some(SendTime::After(time)) => {
-            Some(event.time.checked_add(*time).map_err(|error| format!("add `after` to the event's time: {error}"))?)
-        }
+        Some(SendTime::After(time)) => Some(
+            event
+                .time
+                .checked_add(*time)
+                .map_err(|error| format!("add `after` to the event's time: {error}"))?,
+        ),
     };
     let (recipients, remarks) = resolve(decision, people);
     let mut renderer = Renderer::new(templates, template, decision);
@@ -116,7 +117,9 @@ fn notify(
 fn near(templates: &Templates, name: &str) -> String {
     let score = |known: &&str| (strsim::jaro_winkler(name, known) * 1_000.0) as u32;
     let nearest = templates.names().into_iter().max_by_key(score).filter(|known| score(known) > 850);
-    nearest.map(|known| format!(": there is none; did you mean {known}?")).unwrap_or_else(|| ": there is none".to_owned())
+    nearest
+        .map(|known| format!(": there is none; did you mean {known}?"))
+        .unwrap_or_else(|| ": there is none".to_owned())
 }
 
 fn uuid_time(now: Timestamp) -> uuid::Timestamp {

@@ -52,7 +52,8 @@ impl<'a> Renderer<'a> {
             .environment
             .get_template(template)
             .map_err(|error| format!("render the template {template}: {error}"))?;
-        let recipient = context! { name => name.unwrap_or_default(), username => username.unwrap_or_default() };
+        let recipient =
+            context! { name => name.unwrap_or_default(), username => username.unwrap_or_default() };
         let text = if self.template.uses_recipient {
             compiled.render(context! { recipient, ..self.context.clone() })
         } else {
@@ -63,7 +64,9 @@ impl<'a> Renderer<'a> {
         let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
         let length = body.chars().count();
         if length == 0 || length > limit {
-            return Err(format!("render the template {template} ({file}): the text has {length} characters; 1 to {limit} can be sent"));
+            return Err(format!(
+                "render the template {template} ({file}): the text has {length} characters; 1 to {limit} can be sent"
+            ));
         }
         Ok(Message {
             mode: self.decision.mode.unwrap_or(self.template.mode),
@@ -72,7 +75,12 @@ impl<'a> Renderer<'a> {
             buttons: self.template.buttons.clone(),
             template: self.template.meta_name.clone(),
             language: self.template.language.clone(),
-            parameters: self.template.variables.iter().map(|name| parameter(&self.decision.context, name)).collect(),
+            parameters: self
+                .template
+                .variables
+                .iter()
+                .map(|name| parameter(&self.decision.context, name))
+                .collect(),
         })
     }
 
@@ -108,7 +116,9 @@ fn parameter(context: &BTreeMap<String, Value>, name: &str) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(values)) => {
-            let texts = values.iter().map(|value| value.as_str().map_or_else(|| Cow::from(value.to_string()), Cow::from));
+            let texts = values
+                .iter()
+                .map(|value| value.as_str().map_or_else(|| Cow::from(value.to_string()), Cow::from));
             texts.collect::<Vec<_>>().join(", ")
         }
         Some(value) => value.to_string(),

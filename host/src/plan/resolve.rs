@@ -76,7 +76,8 @@ pub fn resolve(decision: &Decision, people: &People) -> (Vec<Recipient>, Vec<Str
     for (found, reasons) in found {
         let recipient = found.into_recipient(reasons);
         // Two people with one number, or a customer who is staff: one message.
-        let same = recipient.to.as_ref().and_then(|to| recipients.iter_mut().find(|r| r.to.as_ref() == Some(to)));
+        let same =
+            recipient.to.as_ref().and_then(|to| recipients.iter_mut().find(|r| r.to.as_ref() == Some(to)));
         match same {
             Some(first) => first.reason = format!("{}; also {}", first.reason, recipient.reason),
             None => recipients.push(recipient),
@@ -113,11 +114,19 @@ impl Found {
                     (true, Some(_)) => None,
                 };
                 let to = to.filter(|_| skipped.is_none());
-                Recipient { username: Some(person.username.clone()), name: Some(person.name.clone()), to, skipped, ..none }
+                Recipient {
+                    username: Some(person.username.clone()),
+                    name: Some(person.name.clone()),
+                    to,
+                    skipped,
+                    ..none
+                }
             }
-            Found::NoUser(username) => {
-                Recipient { skipped: Some(format!("there is no user {username}")), username: Some(username), ..none }
-            }
+            Found::NoUser(username) => Recipient {
+                skipped: Some(format!("there is no user {username}")),
+                username: Some(username),
+                ..none
+            },
             Found::Contact(to, contact) => {
                 let to = contact.as_ref().and_then(Contact::recipient).map_or(to, str::to_owned);
                 Recipient { to: Some(to), name: contact.and_then(|contact| contact.name), ..none }
@@ -155,10 +164,16 @@ pub fn recipient(contact: &str) -> Result<String, String> {
     if is_user_id(contact) {
         return Ok(contact.to_owned());
     }
-    let plain: String = contact.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect();
+    let plain: String =
+        contact.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect();
     let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
-    if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') {
+    if (7..=15).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0')
+    {
         return Ok(digits.to_owned());
     }
-    Err(format!("{contact:?} is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id"))
+    Err(format!(
+        "{contact:?} is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id"
+    ))
 }

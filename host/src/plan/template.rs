@@ -123,9 +123,14 @@ impl Templates {
         let mut errors = Vec::new();
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for source in sources {
-            let error = |line, column, message| TemplateError { file: source.file.clone(), line, column, message };
+            let error =
+                |line, column, message| TemplateError { file: source.file.clone(), line, column, message };
             if let Some(first) = files.get(&source.name) {
-                errors.push(error(1, 1, format!("the template {} is in {first} already; rename one", source.name)));
+                errors.push(error(
+                    1,
+                    1,
+                    format!("the template {} is in {first} already; rename one", source.name),
+                ));
                 continue;
             }
             files.insert(source.name.clone(), source.file.clone());
@@ -133,7 +138,9 @@ impl Templates {
                 Ok(template) => {
                     templates.by_name.insert(source.name.clone(), template);
                 }
-                Err(wrong) => errors.extend(wrong.into_iter().map(|(line, column, text)| error(line, column, text))),
+                Err(wrong) => {
+                    errors.extend(wrong.into_iter().map(|(line, column, text)| error(line, column, text)))
+                }
             }
         }
         (templates, errors)
@@ -164,7 +171,9 @@ impl Templates {
             }
         };
         if let Some(front) = &front {
-            wrong.extend(check(front).into_iter().map(|(key, message)| (line_of(&source.text, key), 1, message)));
+            wrong.extend(
+                check(front).into_iter().map(|(key, message)| (line_of(&source.text, key), 1, message)),
+            );
         }
         if body.trim().is_empty() {
             wrong.push((lines_before + 1, 1, "the template has no body; write what people read".to_owned()));
@@ -182,7 +191,9 @@ impl Templates {
         let uses_recipient = undeclared.contains("recipient");
         let mut variables: Vec<String> = undeclared
             .into_iter()
-            .filter(|name| name != "recipient" && !self.environment.globals().any(|(global, _)| global == name))
+            .filter(|name| {
+                name != "recipient" && !self.environment.globals().any(|(global, _)| global == name)
+            })
             .collect();
         variables.sort_by_key(|name| first_appearance(body, name));
         Ok(Template {
@@ -224,7 +235,11 @@ fn check(front: &FrontMatter) -> Vec<(&'static str, String)> {
     if front.description.trim().is_empty() {
         wrong.push(("description", "the description is empty; say what the template is for".to_owned()));
     }
-    if !front.language.split('_').all(|part| (2..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())) {
+    if !front
+        .language
+        .split('_')
+        .all(|part| (2..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    {
         wrong.push(("language", format!("expected a language such as en_US, got {:?}", front.language)));
     }
     if front.footer.as_deref().is_some_and(|footer| long(footer, FOOTER_LIMIT)) {
@@ -235,16 +250,27 @@ fn check(front: &FrontMatter) -> Vec<(&'static str, String)> {
     }
     for button in &front.buttons {
         if button.title.is_empty() || long(&button.title, BUTTON_TITLE_LIMIT) {
-            wrong.push(("buttons", format!("the title {:?}: a button has 1 to {BUTTON_TITLE_LIMIT} characters", button.title)));
+            wrong.push((
+                "buttons",
+                format!("the title {:?}: a button has 1 to {BUTTON_TITLE_LIMIT} characters", button.title),
+            ));
         }
         if button.id.is_empty() || long(&button.id, BUTTON_ID_LIMIT) {
-            wrong.push(("buttons", format!("the id {:?}: an id has 1 to {BUTTON_ID_LIMIT} characters", button.id)));
+            wrong.push((
+                "buttons",
+                format!("the id {:?}: an id has 1 to {BUTTON_ID_LIMIT} characters", button.id),
+            ));
         }
     }
     if let Some(name) = &front.meta_name
-        && (name.is_empty() || name.len() > 512 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+        && (name.is_empty()
+            || name.len() > 512
+            || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
     {
-        wrong.push(("meta_name", "a name at Meta has lower-case letters, digits and underscores, at most 512".to_owned()));
+        wrong.push((
+            "meta_name",
+            "a name at Meta has lower-case letters, digits and underscores, at most 512".to_owned(),
+        ));
     }
     wrong
 }
@@ -266,7 +292,9 @@ pub(super) fn place(error: &Error, body: &str, lines_before: usize) -> (usize, u
 fn first_appearance(body: &str, name: &str) -> usize {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     body.match_indices(name)
-        .find(|(at, _)| !is_word(body[..*at].chars().next_back()) && !is_word(body[at + name.len()..].chars().next()))
+        .find(|(at, _)| {
+            !is_word(body[..*at].chars().next_back()) && !is_word(body[at + name.len()..].chars().next())
+        })
         .map_or(usize::MAX, |(at, _)| at)
 }
 

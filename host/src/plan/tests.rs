@@ -57,11 +57,16 @@ fn planned(templates: &Templates, decision: Decision, people: &People) -> Planne
 
 fn who(planned: &Planned) -> Vec<(Option<&str>, &str, Option<&str>)> {
     let who = planned.notifications.iter();
-    who.map(|n| (n.notification.recipient.as_deref(), n.notification.reason.as_str(), n.skipped.as_deref())).collect()
+    who.map(|n| (n.notification.recipient.as_deref(), n.notification.reason.as_str(), n.skipped.as_deref()))
+        .collect()
 }
 
 fn decision(groups: &[&str]) -> Decision {
-    Decision { template: "t".into(), groups: groups.iter().map(|g| (*g).into()).collect(), ..Decision::default() }
+    Decision {
+        template: "t".into(),
+        groups: groups.iter().map(|g| (*g).into()).collect(),
+        ..Decision::default()
+    }
 }
 
 #[test]
@@ -91,9 +96,15 @@ fn everybody_is_told_once_with_all_reasons() {
 #[test]
 fn who_cannot_be_reached_is_recorded_with_the_reason() {
     let mut people = People::default();
-    people.groups.insert("A".into(), vec![person("zoe", None, true), person("max", Some("263770000009"), false)]);
+    people
+        .groups
+        .insert("A".into(), vec![person("zoe", None, true), person("max", Some("263770000009"), false)]);
     people.groups.insert("Empty".into(), vec![]);
-    let decision = Decision { users: vec!["eve".into()], contacts: vec!["077".into()], ..decision(&["A", "Empty", "Gone"]) };
+    let decision = Decision {
+        users: vec!["eve".into()],
+        contacts: vec!["077".into()],
+        ..decision(&["A", "Empty", "Gone"])
+    };
     let planned = planned(&templates("Hello"), decision, &people);
     assert_eq!(planned.outcome, "nobody");
     assert_eq!(
@@ -115,7 +126,9 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
 
 #[test]
 fn a_body_is_rendered_and_tidied() {
-    let templates = templates("*Order* {{ number }}\n{% if pin %}\nMap: {{ pin }}\n{% endif %}\n\n\n\nBy {{ name }} \n\n");
+    let templates = templates(
+        "*Order* {{ number }}\n{% if pin %}\nMap: {{ pin }}\n{% endif %}\n\n\n\nBy {{ name }} \n\n",
+    );
     let mut people = People::default();
     people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
     let decision = Decision { context: context(json!({"number": 7, "name": "Tom"})), ..decision(&["A"]) };
@@ -123,13 +136,19 @@ fn a_body_is_rendered_and_tidied() {
     let message = &planned.notifications[0].notification.message;
     assert_eq!(message.body, "*Order* 7\n\nBy Tom");
     assert_eq!(message.parameters, ["7", "", "Tom"]);
-    assert_eq!((message.template.as_str(), message.language.as_str(), message.mode), ("t", "en_US", Mode::Auto));
+    assert_eq!(
+        (message.template.as_str(), message.language.as_str(), message.mode),
+        ("t", "en_US", Mode::Auto)
+    );
 }
 
 #[test]
 fn a_body_may_name_its_recipient() {
     let mut people = People::default();
-    people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true), person("tom", Some("263770000002"), true)]);
+    people.groups.insert(
+        "A".into(),
+        vec![person("ada", Some("263770000001"), true), person("tom", Some("263770000002"), true)],
+    );
     let planned = planned(&templates("Hello {{ recipient.name }}!"), decision(&["A"]), &people);
     let bodies: Vec<_> = planned.notifications.iter().map(|n| n.notification.message.body.as_str()).collect();
     assert_eq!(bodies, ["Hello ADA!", "Hello TOM!"]);
@@ -161,7 +180,11 @@ fn what_cannot_be_rendered_fails_with_its_place() {
 #[test]
 fn times_are_worked_out() {
     let templates = templates("x");
-    let after = Decision { send: Some(SendTime::After(SignedDuration::from_mins(10))), contacts: vec!["263770000001".into()], ..decision(&[]) };
+    let after = Decision {
+        send: Some(SendTime::After(SignedDuration::from_mins(10))),
+        contacts: vec!["263770000001".into()],
+        ..decision(&[])
+    };
     let planned = planned(&templates, after, &People::default());
     assert_eq!(planned.notifications[0].notification.send_at.unwrap().to_string(), "1970-01-01T00:10:00Z");
 }
@@ -177,13 +200,18 @@ fn all_errors_of_a_template_are_told_with_their_places() {
     assert_eq!(found[0].0, 3, "{found:?}");
     assert!(found[0].2.contains("unknown field `categorie`"), "{found:?}");
     assert!(errors("Hi")[0].2.starts_with("a template begins with front matter"));
-    let (_, twice) = Templates::compile(vec![source("t", &format!("{FRONT}a")), source("t", &format!("{FRONT}b"))]);
+    let (_, twice) =
+        Templates::compile(vec![source("t", &format!("{FRONT}a")), source("t", &format!("{FRONT}b"))]);
     assert!(twice[0].message.contains("is in x/templates/t.j2 already"));
 }
 
 #[test]
 fn names_are_collected_for_one_look_up() {
-    let decision = Decision { users: vec!["u".into()], contacts: vec!["+263770000001".into(), "?".into()], ..decision(&["A"]) };
+    let decision = Decision {
+        users: vec!["u".into()],
+        contacts: vec!["+263770000001".into(), "?".into()],
+        ..decision(&["A"])
+    };
     let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
     let names = named([&verdict, &verdict]);
     assert_eq!(names.groups.iter().collect::<Vec<_>>(), ["A"]);

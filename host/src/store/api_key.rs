@@ -22,7 +22,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the name is taken.
-    pub async fn create_key(&self, name: &str, sha256: &[u8; 32], scopes: &[String]) -> Result<(), StoreError> {
+    pub async fn create_key(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        scopes: &[String],
+    ) -> Result<(), StoreError> {
         self.client()
             .await?
             .execute(
@@ -34,7 +39,12 @@ impl Store {
     }
 
     /// Gives a name a new key in place of the old one.
-    pub async fn replace_key(&self, name: &str, sha256: &[u8; 32], scopes: &[String]) -> Result<(), StoreError> {
+    pub async fn replace_key(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        scopes: &[String],
+    ) -> Result<(), StoreError> {
         self.client()
             .await?
             .execute(

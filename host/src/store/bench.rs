@@ -57,9 +57,8 @@ impl Store {
     /// Appends bodies in one commit.
     pub async fn append_floor(&self, bodies: &[&str]) -> Result<(), StoreError> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached("INSERT INTO bench_floor (body) SELECT unnest($1::text[])")
-            .await?;
+        let statement =
+            client.prepare_cached("INSERT INTO bench_floor (body) SELECT unnest($1::text[])").await?;
         client.execute(&statement, &[&bodies]).await?;
         Ok(())
     }

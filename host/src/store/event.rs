@@ -60,7 +60,16 @@ impl Store {
             .query(
                 &statement,
                 &[
-                    &EVENT_LOG, &lanes, &ids, &sources, &types, &subjects, &times, &data, &extensions, &sha256s,
+                    &EVENT_LOG,
+                    &lanes,
+                    &ids,
+                    &sources,
+                    &types,
+                    &subjects,
+                    &times,
+                    &data,
+                    &extensions,
+                    &sha256s,
                 ],
             )
             .await?;

@@ -9,13 +9,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
 mod bench;
-mod decision;
-mod deferred;
-mod event;
-mod history;
 mod contact;
 mod contact_fold;
+mod decision;
+mod deferred;
 mod delivery;
+mod event;
+mod history;
 mod lane;
 mod log;
 mod migrate;

@@ -138,7 +138,8 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
     }
     let folder = tempfile::Builder::new().prefix("hookswitch-bench-").tempdir().context("make a folder")?;
     let data_dir = folder.path().join("data");
-    let server = spawn_blocking(move || postgres::start(&data_dir, &mut |step| eprintln!("{step}"))).await??;
+    let server =
+        spawn_blocking(move || postgres::start(&data_dir, &mut |step| eprintln!("{step}"))).await??;
     let url = server.url(postgres::DATABASE);
     let database = DatabaseConfig {
         database_url: Some(Secret::from(url.as_str())),
@@ -210,7 +211,10 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
         if received(&client, &simulator.url).await? - before >= messages {
             break;
         }
-        anyhow::ensure!(start.elapsed() < Duration::from_secs(600), "deliver all messages within ten minutes");
+        anyhow::ensure!(
+            start.elapsed() < Duration::from_secs(600),
+            "deliver all messages within ten minutes"
+        );
         sleep(Duration::from_millis(50)).await;
     }
     let delivered_time = start.elapsed();
@@ -223,12 +227,24 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
     let delivered = messages as f64 / delivered_time.as_secs_f64();
     let per_thousand = |after: f64, before: f64| (after - before) / messages as f64 * 1_000.0;
     rows.push(Row::new("events/s accepted on the way", posted.rate(), Some(floor.rate())));
-    rows.push(Row::new("events/s routed", events as f64 / routed_time.as_secs_f64(), Some(inserted / f64::from(MEMBERS))));
+    rows.push(Row::new(
+        "events/s routed",
+        events as f64 / routed_time.as_secs_f64(),
+        Some(inserted / f64::from(MEMBERS)),
+    ));
     rows.push(Row::new("messages/s delivered", delivered, Some(inserted)));
     rows.push(Row::new("ms from POST to the simulator, idle, p50", p50, None));
     rows.push(Row::new("ms from POST to the simulator, idle, p99", p99, None));
-    rows.push(Row::new("CPU s per 1,000 messages, host", per_thousand(host_after.cpu_seconds, host_before.cpu_seconds), None));
-    rows.push(Row::new("CPU s per 1,000 messages, PostgreSQL", per_thousand(pg_after.cpu_seconds, pg_before.cpu_seconds), None));
+    rows.push(Row::new(
+        "CPU s per 1,000 messages, host",
+        per_thousand(host_after.cpu_seconds, host_before.cpu_seconds),
+        None,
+    ));
+    rows.push(Row::new(
+        "CPU s per 1,000 messages, PostgreSQL",
+        per_thousand(pg_after.cpu_seconds, pg_before.cpu_seconds),
+        None,
+    ));
     rows.push(Row::new("MiB resident, host", host_after.resident_mib, None));
     print(&rows);
     drop(host);

@@ -47,7 +47,8 @@ fn a_plain_event_needs_type_and_data_only() {
 
 #[test]
 fn one_event_in_three_forms_is_the_same_event() {
-    let structured = one(post(&[("content-type", "application/cloudevents+json; charset=utf-8")], CLOUD_EVENT));
+    let structured =
+        one(post(&[("content-type", "application/cloudevents+json; charset=utf-8")], CLOUD_EVENT));
     let as_json = one(json_post(CLOUD_EVENT));
     let binary = one(post(
         &[
@@ -62,7 +63,8 @@ fn one_event_in_three_forms_is_the_same_event() {
         ],
         r#"{"a": 1}"#,
     ));
-    let batch = one(post(&[("content-type", "application/cloudevents-batch+json")], &format!("[{CLOUD_EVENT}]")));
+    let batch =
+        one(post(&[("content-type", "application/cloudevents-batch+json")], &format!("[{CLOUD_EVENT}]")));
     for other in [&as_json, &binary, &batch] {
         assert_eq!(other.event.key, structured.event.key);
         assert_eq!(other.event.subject, structured.event.subject);
