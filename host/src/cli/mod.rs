@@ -1,11 +1,10 @@
 //! The command line: one file a command.
 
 mod bench;
-//mod bubble;
-//mod demo;
+mod bubble;
+mod demo;
 mod keys;
 mod rules;
-//mod rules_try;
 mod serve;
 mod simulate;
 
@@ -25,6 +24,8 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Shows everything at work on this machine, with a stand-in for WhatsApp.
+    Demo(demo::DemoArgs),
     /// Runs the service.
     Serve(Box<ServeArgs>),
     /// Checks rules, and tries them on an event.
@@ -44,6 +45,7 @@ impl Cli {
     /// What the command failed to do.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Demo(args) => wait(demo::run(args)),
             Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
             Command::Keys(args) => wait(keys::run(args)),

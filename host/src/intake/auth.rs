@@ -63,11 +63,28 @@ impl ApiKey {
     /// # Errors
     /// [`StoreError::Conflict`] where the name is taken.
     pub async fn create(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
-        let key = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        store.create_key(name, &digest(&key), &scopes).await?;
+        let key = new_key();
+        store.create_key(name, &digest(&key), &in_words(scopes)).await?;
         Ok(key)
     }
+
+    /// Makes a key with this name in place of the one that has it, and returns it.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub async fn replace(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
+        let key = new_key();
+        store.replace_key(name, &digest(&key), &in_words(scopes)).await?;
+        Ok(key)
+    }
+}
+
+fn new_key() -> String {
+    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+}
+
+fn in_words(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }
 
 fn digest(key: &str) -> [u8; 32] {

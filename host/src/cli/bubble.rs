@@ -1,0 +1,153 @@
+//! A message as a WhatsApp bubble in the terminal. `console` leaves styles out where stdout is no terminal.
+
+use console::{Style, measure_text_width, style};
+use textwrap::{Options, wrap};
+
+use crate::domain::{Message, Status};
+
+/// Wider than this a phone shows no bubble.
+const WIDEST: usize = 52;
+
+/// The bubble of a message to somebody, with its time and ticks; at most `width` columns wide.
+pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, width: usize) -> String {
+    let inner = width.saturating_sub(4).clamp(20, WIDEST);
+    let mut lines: Vec<String> = Vec::new();
+    for line in message.body.lines() {
+        if line.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(wrap(line, Options::new(inner)).into_iter().map(|part| formatted(&part)));
+    }
+    if let Some(footer) = &message.footer {
+        lines.extend(wrap(footer, Options::new(inner)).into_iter().map(|part| style(part).dim().to_string()));
+    }
+    let end =
+        [time.to_owned(), ticks(status)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let end = style(end.join(" ")).dim().to_string();
+    let mut widest = lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
+    for button in &message.buttons {
+        widest = widest.max(measure_text_width(&button.title) + 4);
+    }
+    let widest = widest.max(measure_text_width(&end)).min(inner);
+    let border = Style::new().green();
+    let mut text = format!("{} {}\n", style("to").dim(), style(to).bold());
+    let rule = |left: &str, right: &str| {
+        border.apply_to(format!("{left}{}{right}", "─".repeat(widest + 2))).to_string()
+    };
+    let row = |content: &str, padding: usize| {
+        format!("{} {content}{} {}\n", border.apply_to("│"), " ".repeat(padding), border.apply_to("│"))
+    };
+    text.push_str(&format!("{}\n", rule("╭", "╮")));
+    for line in &lines {
+        text.push_str(&row(line, widest.saturating_sub(measure_text_width(line))));
+    }
+    if !end.is_empty() {
+        let before = " ".repeat(widest.saturating_sub(measure_text_width(&end)));
+        text.push_str(&row(&format!("{before}{end}"), 0));
+    }
+    for button in &message.buttons {
+        text.push_str(&format!("{}\n", rule("├", "┤")));
+        let title = format!("↩ {}", button.title);
+        let free = widest.saturating_sub(measure_text_width(&title));
+        let content = format!("{}{}", " ".repeat(free / 2), style(&title).cyan());
+        text.push_str(&row(&content, free - free / 2));
+    }
+    text.push_str(&rule("╰", "╯"));
+    text
+}
+
+fn ticks(status: Option<Status>) -> String {
+    match status {
+        None
+        | Some(Status::Queued | Status::Deferred | Status::Sending | Status::Unknown | Status::Retrying) => {
+            String::new()
+        }
+        Some(Status::Accepted | Status::Held | Status::Sent) => "✓".to_owned(),
+        Some(Status::Delivered) => "✓✓".to_owned(),
+        Some(Status::Read | Status::Played) => style("✓✓").cyan().bright().to_string(),
+        Some(Status::Failed | Status::Skipped | Status::Expired) => style("!").red().to_string(),
+    }
+}
+
+/// WhatsApp's `*bold*`, `_italic_`, `~strike~` and `` `mono` `` as the terminal shows them.
+fn formatted(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, mark, inside, after)) = next_mark(rest) {
+        text.push_str(before);
+        let styled = match mark {
+            '*' => style(formatted(inside)).bold(),
+            '_' => style(formatted(inside)).italic(),
+            '~' => style(formatted(inside)).strikethrough(),
+            _ => style(inside.to_owned()).cyan(),
+        };
+        text.push_str(&styled.to_string());
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The next formatted part: a mark at a word's edge, some text without a space at its ends, the mark again.
+fn next_mark(line: &str) -> Option<(&str, char, &str, &str)> {
+    for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, '*' | '_' | '~' | '`')) {
+        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        if is_word(line[..at].chars().next_back()) {
+            continue;
+        }
+        let inner = &line[at + 1..];
+        let ends = inner.match_indices(mark).find(|(end, _)| {
+            *end > 0
+                && !inner[..*end].ends_with(' ')
+                && !inner.starts_with(' ')
+                && !is_word(inner[end + 1..].chars().next())
+        });
+        if let Some((end, _)) = ends {
+            return Some((&line[..at], mark, &inner[..end], &inner[end + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Button;
+
+    fn message(body: &str) -> Message {
+        Message { body: body.to_owned(), ..Message::default() }
+    }
+
+    #[test]
+    fn a_bubble_holds_text_footer_buttons_time_and_ticks() {
+        let message = Message {
+            footer: Some("Hanna Solar".to_owned()),
+            buttons: vec![Button { id: "claim".to_owned(), title: "Claim it".to_owned() }],
+            ..message("*New order* SO-7\n\nCustomer: Tendai Moyo of the long street that goes on and on")
+        };
+        insta::assert_snapshot!(
+            console::strip_ansi_codes(&bubble("Ada (263770000001)", &message, Some(Status::Read), "09:41", 40)),
+            @r"
+        to Ada (263770000001)
+        ╭──────────────────────────────────╮
+        │ New order SO-7                   │
+        │                                  │
+        │ Customer: Tendai Moyo of the     │
+        │ long street that goes on and on  │
+        │ Hanna Solar                      │
+        │                         09:41 ✓✓ │
+        ├──────────────────────────────────┤
+        │            ↩ Claim it            │
+        ╰──────────────────────────────────╯
+        "
+        );
+    }
+
+    #[test]
+    fn marks_within_words_and_lonely_marks_stay() {
+        let plain = |text: &str| console::strip_ansi_codes(&formatted(text)).into_owned();
+        assert_eq!(plain("snake_case_name 2*3*4 * _"), "snake_case_name 2*3*4 * _");
+        assert_eq!(plain("*_both_* ~gone~ `code`"), "both gone code");
+        assert_eq!(plain("a * b * c"), "a * b * c");
+    }
+}

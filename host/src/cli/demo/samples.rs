@@ -1,0 +1,60 @@
+//! What the demo posts: one event for each template, from the catalog's own cases.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{Catalog, CatalogPorts},
+    decide::decide,
+    domain::{Event, Outcome},
+    plan::named,
+};
+
+/// A sample.
+pub struct Sample {
+    /// The case's name.
+    pub name: String,
+    /// The event's type.
+    pub kind: String,
+    /// What is posted.
+    pub body: Value,
+    /// WhatsApp users who are no staff and get it.
+    pub contacts: BTreeSet<String>,
+}
+
+/// For each template, the first case whose event leads to it; an event that serves several templates once.
+pub fn samples(catalog: &Catalog, now: Timestamp) -> Vec<Sample> {
+    let ports = CatalogPorts { catalog, now };
+    let mut shown = BTreeSet::new();
+    let mut samples = Vec::new();
+    for case in &catalog.cases {
+        let verdicts = decide(&catalog.routes, &case.event, &ports);
+        let templates = verdicts.iter().filter_map(|verdict| match &verdict.outcome {
+            Outcome::Notify(decision) => Some(decision.template.clone()),
+            _ => None,
+        });
+        let mut is_new = false;
+        for template in templates {
+            is_new |= shown.insert(template);
+        }
+        if is_new {
+            samples.push(Sample {
+                name: case.name.clone(),
+                kind: case.event.kind.clone(),
+                body: body(&case.event),
+                contacts: named(&verdicts).contacts,
+            });
+        }
+    }
+    samples
+}
+
+fn body(event: &Event) -> Value {
+    let mut body = json!({"type": event.kind, "source": "/demo", "data": event.data});
+    if let Some(subject) = &event.subject {
+        body["subject"] = json!(subject);
+    }
+    body
+}
