@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     catalog::{Catalog, CatalogPorts, Live},
     decide::decide,
-    domain::{Engine, Lane, Outcome, People, Verdict},
+    domain::{Lane, Outcome, People, Verdict},
     lanes::Leases,
     plan::{Names, Planned, named, plan},
     store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, Store, StoreError},
@@ -232,10 +232,7 @@ fn rows(
                 ordinal,
                 outcome,
                 reason,
-                engine: verdict.rule.as_ref().map(|rule| match rule.engine {
-                    Engine::Route => "route",
-                    Engine::Script => "script",
-                }),
+                engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
                 rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
                 release: catalog.release.clone(),
                 decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),

@@ -32,6 +32,7 @@ pub use routes::Group;
 
 use crate::{
     decide::{Place, Ports, RouteSource, Routes, RuleSource, Source, closest},
+    domain::People,
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};
@@ -54,6 +55,13 @@ pub struct Catalog {
     pub warnings: Vec<Finding>,
     /// How much there is.
     pub counts: Counts,
+}
+
+impl Catalog {
+    /// One member with WhatsApp for each group, made up, as cases have them that name no people.
+    pub fn made_up_people(&self) -> People {
+        people::by_default(&self.groups)
+    }
 }
 
 /// How much a catalog holds.

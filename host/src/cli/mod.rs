@@ -5,6 +5,7 @@ mod bubble;
 mod demo;
 mod keys;
 mod rules;
+mod rules_try;
 mod serve;
 mod simulate;
 

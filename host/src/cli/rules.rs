@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use console::style;
 
+use super::rules_try::{TryArgs, try_event};
 use crate::{
     catalog::{self, Catalog, Findings},
     config::RulesConfig,
@@ -24,6 +25,8 @@ pub struct RulesArgs {
 pub enum RulesCommand {
     /// Compile everything, run every case, and report all that is wrong.
     Check(CheckArgs),
+    /// Show what the rules make of an event; sends nothing and needs no database.
+    Try(TryArgs),
 }
 
 /// `hookswitch rules check …`
@@ -40,6 +43,7 @@ pub struct CheckArgs {
 pub fn run(args: RulesArgs) -> Result<ExitCode> {
     match args.command {
         RulesCommand::Check(args) => check(&args),
+        RulesCommand::Try(args) => try_event(&args),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a rule decides about an event: the one contract of routes, scripts and plugins.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,22 @@ pub enum Engine {
     Route,
     /// A Rhai script.
     Script,
+}
+
+impl Engine {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Engine::Route => "route",
+            Engine::Script => "script",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Where the rule stands.

@@ -17,15 +17,16 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 pub use self::auth::{ApiKey, Scope};
-use self::{auth::Keys, problem::Problem, writer::Request};
-use crate::store::Store;
+use self::{auth::Keys, body::Way, envelope::Form, problem::Problem, writer::Request};
+use crate::{domain::Event, store::Store};
 
 /// What a host is not ready for, in words; nothing where it is ready.
 pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -46,6 +47,23 @@ impl Intake {
         tokio::spawn(writer::run(store.clone(), queue, grew));
         Intake { keys: Keys::new(store.clone()), store, requests, not_ready }
     }
+}
+
+/// One event as it would be posted: a CloudEvent in JSON, or the plain form.
+///
+/// # Errors
+/// The refusal that the post would get.
+pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
+    let way = Way::One(Form::Plain);
+    if body.len() > way.limit() {
+        return Err(post::too_large(way));
+    }
+    let events = body::events(way, &HeaderMap::new(), body, "try", now)?;
+    events
+        .into_iter()
+        .next()
+        .map(|checked| checked.event)
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "there is no event"))
 }
 
 /// The HTTP API.

@@ -88,14 +88,20 @@ fn unread(way: Way, error: &axum::Error) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if error.to_string().contains("length limit exceeded") {
-            let what = if way == Way::Batch { "a batch" } else { "an event" };
-            return Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "event_too_large",
-                format!("{what} has at most {} KiB; send a reference to what is larger", way.limit() / 1024),
-            );
+            return too_large(way);
         }
         cause = error.source();
     }
     Problem::new(StatusCode::BAD_REQUEST, "body_unread", format!("the body broke off: {error}"))
+}
+
+/// What is larger than it may be.
+pub fn too_large(way: Way) -> Problem {
+    let what = if way == Way::Batch { "a batch" } else { "an event" };
+    let limit = way.limit() / 1024;
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "event_too_large",
+        format!("{what} has at most {limit} KiB; send a reference to what is larger"),
+    )
 }

@@ -83,6 +83,11 @@ impl Problem {
         &self.errors
     }
 
+    /// Where in the body it is, as `line:column` from 1, where that is known.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        self.line.zip(self.column)
+    }
+
     /// What is wrong, for people.
     pub fn detail(&self) -> &str {
         &self.detail

@@ -1,0 +1,141 @@
+//! `hookswitch rules try`: what the rules make of an event. Sends nothing.
+
+use std::{fs, io::Read, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use console::{Term, style};
+use jiff::Timestamp;
+
+use super::bubble::bubble;
+use crate::{
+    catalog::{self, Catalog, CatalogPorts},
+    config::RulesConfig,
+    decide::decide,
+    domain::{Event, Outcome, Verdict},
+    intake::{problem::Problem, read_event},
+    plan::{Planned, plan},
+};
+
+/// `hookswitch rules try …`
+#[derive(Args, Debug)]
+pub struct TryArgs {
+    /// The event as it would be posted, a CloudEvent or `{type, data, …}`; `-` reads standard input.
+    event: PathBuf,
+
+    /// What the time is for the rules, such as 2026-11-23T09:00:00Z; now where it is not given.
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+
+    #[command(flatten)]
+    rules: RulesConfig,
+}
+
+/// Shows what the rules make of an event: status 0 where they decide, 1 where a rule fails or does not
+/// compile, 2 where the event is not one.
+///
+/// # Errors
+/// Where the event cannot be read.
+pub fn try_event(args: &TryArgs) -> Result<ExitCode> {
+    let now = args.at.unwrap_or_else(Timestamp::now);
+    let body = read(args)?;
+    let event = match read_event(&body, now) {
+        Ok(event) => event,
+        Err(problem) => {
+            eprintln!("{}", refused(args, &problem));
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let catalog = match catalog::load(&args.rules.rules) {
+        Ok(catalog) => catalog,
+        Err(findings) => {
+            eprintln!("{findings}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let failed = show(&catalog, &event, now);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn read(args: &TryArgs) -> Result<Vec<u8>> {
+    if args.event.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body).context("read the event from standard input")?;
+        return Ok(body);
+    }
+    fs::read(&args.event).with_context(|| format!("read the event {}", args.event.display()))
+}
+
+fn refused(args: &TryArgs, problem: &Problem) -> String {
+    let place = problem.place().map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+    let mut text =
+        format!("error: failed to read the event {}{place}: {}", args.event.display(), problem.detail());
+    if problem.errors().len() > 1 {
+        for error in problem.errors() {
+            text.push_str(&format!("\n  {}: {}", error.at, error.detail));
+        }
+    }
+    text
+}
+
+/// Prints everything; tells whether a rule failed.
+fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
+    println!(
+        "{}  {}",
+        style(&event.kind).bold().yellow(),
+        style(format!("release {}", catalog.release)).dim()
+    );
+    let people = catalog.made_up_people();
+    let mut failed = false;
+    for verdict in decide(&catalog.routes, event, &CatalogPorts { catalog, now }) {
+        let planned = plan(&catalog.templates, "0", event, &verdict, &people, now);
+        failed |= planned.outcome == "failed";
+        show_verdict(&verdict, &planned);
+    }
+    println!("\n{}", style("Nothing was sent. The members of groups are made up, one for each.").dim());
+    failed
+}
+
+fn show_verdict(verdict: &Verdict, planned: &Planned) {
+    let by = verdict.rule.as_ref().map_or_else(
+        || "no rule".to_owned(),
+        |rule| format!("{}:{} ({})", rule.file, rule.line, rule.engine),
+    );
+    let outcome = planned.outcome.replace('_', " ");
+    let outcome = if planned.outcome == "failed" { style(outcome).red() } else { style(outcome).bold() };
+    println!("\n{} {by} → {outcome}", style("decided by").dim());
+    if let Some(reason) = &planned.reason {
+        println!("{} {reason}", style("because").dim());
+    }
+    for asked in &verdict.asked {
+        println!("{} {} {} → {}", style("asked").dim(), asked.port, asked.question, asked.answer);
+    }
+    let Outcome::Notify(decision) = &verdict.outcome else { return };
+    println!("{} {}", style("template").dim(), decision.template);
+    if let Some(key) = &decision.dedupe_key {
+        println!("{} {key:?}, once in 24 hours", style("dedupe key").dim());
+    }
+    let mut last_body = None;
+    for planned in &planned.notifications {
+        let notification = &planned.notification;
+        let name = [&notification.name, &notification.username, &notification.recipient];
+        let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
+        println!("{} {} ({})", style("to").dim(), style(name).bold(), notification.reason);
+        if let Some(at) = notification.send_at {
+            println!("   not before {at}");
+        }
+        if let Some(why) = &planned.skipped {
+            println!("   {} {why}", style("cannot be reached:").red());
+            continue;
+        }
+        if last_body == Some(&notification.message.body) {
+            println!("   {}", style("reads the same").dim());
+            continue;
+        }
+        last_body = Some(&notification.message.body);
+        let width = usize::from(Term::stdout().size().1).saturating_sub(3);
+        for line in bubble(name, &notification.message, None, "", width).lines().skip(1) {
+            println!("   {line}");
+        }
+    }
+}
