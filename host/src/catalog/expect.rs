@@ -54,7 +54,7 @@ pub struct Difference {
 }
 
 /// A verdict and what came of it.
-pub struct Result<'a> {
+pub struct Actual<'a> {
     /// The event.
     pub event: &'a Event,
     /// The verdict.
@@ -126,7 +126,7 @@ pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Expected> {
 
 impl Expected {
     /// Compares with what came out.
-    pub fn differences(&self, result: &Result<'_>) -> Vec<Difference> {
+    pub fn differences(&self, result: &Actual<'_>) -> Vec<Difference> {
         let outcome = &result.verdict.outcome;
         let failure = failure_of(result);
         let (fits, expected) = match &self.what {
@@ -157,7 +157,7 @@ impl Expected {
 }
 
 /// What came out, in one line.
-pub fn said(result: &Result<'_>) -> String {
+pub fn said(result: &Actual<'_>) -> String {
     match (&result.verdict.outcome, failure_of(result)) {
         (_, Some(why)) => format!("failed: {why}"),
         (Outcome::Skip(why), _) => format!("skip: {why}"),
@@ -167,7 +167,7 @@ pub fn said(result: &Result<'_>) -> String {
     }
 }
 
-fn failure_of<'a>(result: &'a Result<'_>) -> Option<&'a str> {
+fn failure_of<'a>(result: &'a Actual<'_>) -> Option<&'a str> {
     match &result.verdict.outcome {
         Outcome::Failed(why) => Some(why),
         _ if result.planned.outcome == "failed" => Some(result.planned.reason.as_deref().unwrap_or("")),
@@ -176,7 +176,7 @@ fn failure_of<'a>(result: &'a Result<'_>) -> Option<&'a str> {
 }
 
 impl Key {
-    fn differences(&self, decision: &Decision, result: &Result<'_>) -> Vec<Difference> {
+    fn differences(&self, decision: &Decision, result: &Actual<'_>) -> Vec<Difference> {
         let difference = |about: String, expected: String, actual: String| {
             vec![Difference { place: self.place.clone(), about, expected, actual }]
         };
@@ -225,7 +225,7 @@ impl Key {
     }
 }
 
-fn actual(name: &str, decision: &Decision, result: &Result<'_>) -> Value {
+fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
     let recipients = |sendable: bool| -> Value {
         let notifications = result.planned.notifications.iter();
         let some = notifications.filter(|planned| planned.skipped.is_none() == sendable);
@@ -263,7 +263,7 @@ fn actual(name: &str, decision: &Decision, result: &Result<'_>) -> Value {
     }
 }
 
-fn body_of(result: &Result<'_>) -> String {
+fn body_of(result: &Actual<'_>) -> String {
     let first = result.planned.notifications.first();
     first.map(|planned| planned.notification.message.body.clone()).unwrap_or_default()
 }

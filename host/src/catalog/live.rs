@@ -12,7 +12,7 @@ use std::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -34,10 +34,9 @@ pub struct Live {
     current: ArcSwap<Catalog>,
 }
 
-/// A running watch; ends when it is dropped.
+/// A running watch; ends when it is dropped, after the reading that may be under way.
 pub struct Watching {
     wake: Sender<Wake>,
-    thread: Option<JoinHandle<()>>,
 }
 
 enum Wake {
@@ -69,10 +68,10 @@ impl Live {
         let (wake, woken) = mpsc::channel();
         let live = self.clone();
         let notices = wake.clone();
-        let thread = thread::Builder::new().name("rules".to_owned()).spawn(move || {
+        thread::Builder::new().name("rules".to_owned()).spawn(move || {
             Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None }.run(&woken);
         })?;
-        Ok(Watching { wake, thread: Some(thread) })
+        Ok(Watching { wake })
     }
 }
 
@@ -80,9 +79,6 @@ impl Drop for Watching {
     fn drop(&mut self) {
         // Fails only where the thread has ended.
         let _ = self.wake.send(Wake::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     Catalog,
     case::Case,
-    expect::{self, Result},
+    expect::{self, Actual},
     findings::Finding,
     people,
 };
@@ -40,7 +40,7 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, verdict) in verdicts.iter().enumerate() {
         let planned = plan(&catalog.templates, "1", &case.event, verdict, &case.people, case.now);
-        let result = Result { event: &case.event, verdict, planned: &planned };
+        let result = Actual { event: &case.event, verdict, planned: &planned };
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {
             let known = |name: &str| catalog.groups.iter().any(|group| group.name == name);

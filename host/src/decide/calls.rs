@@ -35,10 +35,10 @@ impl Functions {
                 Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
                     own.insert(variable.0.name.to_string());
                 }
-                Some(ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at))) => {
-                    if call.op_token.is_none() && !self.0.contains(call.name.as_str()) {
-                        calls.push((call.name.to_string(), *at));
-                    }
+                Some(ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)))
+                    if call.op_token.is_none() && !self.0.contains(call.name.as_str()) =>
+                {
+                    calls.push((call.name.to_string(), *at));
                 }
                 _ => {}
             }

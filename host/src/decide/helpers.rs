@@ -31,7 +31,7 @@ pub fn register(engine: &mut Engine) {
     // Rhai's own `replace` builds a text of any size before it is measured.
     engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: &str| -> Answer<()> {
         let found = text.matches(find).count();
-        if text.len() + found * with.len() > budget::TEXT {
+        if text.len() - found * find.len() + found * with.len() > budget::TEXT {
             let what = "Length of string".to_owned();
             return Err(EvalAltResult::ErrorDataTooLarge(what, Position::NONE).into());
         }
