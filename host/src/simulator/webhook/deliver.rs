@@ -99,7 +99,8 @@ async fn post(simulator: Simulator, client: Client, url: String, job: Job) -> (B
     let mut batch = match job {
         Job::Again(batch) => batch,
         Job::First(updates, shape) => {
-            let body = payload::body(simulator.settings(), shape, &updates).unwrap_or_default();
+            let body = payload::body(simulator.settings(), shape, &updates, Timestamp::now().as_second())
+                .unwrap_or_default();
             Batch { body: body.into(), updates: updates.len(), tries: 0 }
         }
     };
