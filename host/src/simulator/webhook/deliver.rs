@@ -99,8 +99,11 @@ async fn post(simulator: Simulator, client: Client, url: String, job: Job) -> (B
     let mut batch = match job {
         Job::Again(batch) => batch,
         Job::First(updates, shape) => {
-            let body = payload::body(simulator.settings(), shape, &updates, Timestamp::now().as_second())
-                .unwrap_or_default();
+            let time = Timestamp::now().as_second();
+            let body = payload::body(simulator.settings(), shape, &updates, time).unwrap_or_else(|error| {
+                tracing::error!("failed to write a webhook: {error}");
+                Vec::new()
+            });
             Batch { body: body.into(), updates: updates.len(), tries: 0 }
         }
     };

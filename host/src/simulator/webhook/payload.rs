@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::Status,
-    simulator::{Settings, WebhookShape, error, state::Sent},
+    simulator::{Settings, WebhookShape, error, message::Sent},
 };
 
 /// Meta's page that errors link to.

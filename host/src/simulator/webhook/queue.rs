@@ -14,7 +14,7 @@ use super::deliver::Batch;
 use crate::{
     domain::Status,
     simulator::{
-        state::{Sent, Step},
+        message::{Sent, Step},
         stats::WebhookStats,
     },
 };
