@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use axum::{
     Router,
     body::Bytes,
-    extract::{Query, State},
+    extract::{DefaultBodyLimit, Query, State},
     http::{HeaderMap, StatusCode},
     routing::get,
 };
@@ -49,7 +49,10 @@ struct Hook {
 impl Hook {
     async fn listen() -> (Hook, String) {
         let hook = Hook { posts: Arc::default(), answers: Arc::default(), changed: watch::Sender::new(()) };
-        let router = Router::new().route("/hook", get(verify).post(take)).with_state(hook.clone());
+        let router = Router::new()
+            .route("/hook", get(verify).post(take))
+            .with_state(hook.clone())
+            .layer(DefaultBodyLimit::max(3_000_000));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

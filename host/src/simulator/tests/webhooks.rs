@@ -91,6 +91,17 @@ async fn many_updates_come_in_few_posts() {
 }
 
 #[tokio::test]
+async fn a_post_is_no_larger_than_metas() {
+    let running = Running::free().await;
+    let long = "é".repeat(4096);
+    for _ in 0..200 {
+        running.simulator.inbound(ANN, "Ann", &long).unwrap();
+    }
+    running.told(200).await;
+    assert!(running.simulator.stats().webhooks.answers.keys().eq(&[200]), "a larger one is refused here");
+}
+
+#[tokio::test]
 async fn webhooks_can_be_lost_and_doubled() {
     let running = Running::start(json!({"window": "off", "webhooks_lost": 1.0}), Limits::unlimited()).await;
     let lost = running.text(ANN, "lost").await;

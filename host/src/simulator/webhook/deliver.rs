@@ -136,7 +136,7 @@ fn settle(simulator: &Simulator, batch: Batch, answer: Option<StatusCode>) {
     } else if batch.tries >= TRIES {
         stats.dropped += batch.updates as u64;
     } else {
-        let pause = Duration::from_millis(200 << batch.tries.min(10)).min(LONGEST_PAUSE);
+        let pause = Duration::from_millis(100 << batch.tries.min(10)).min(LONGEST_PAUSE);
         tracing::warn!(
             status = answer.map(|status| status.as_u16()),
             updates = batch.updates,
