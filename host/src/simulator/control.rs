@@ -2,12 +2,15 @@
 
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::JsonRejection},
-    http::StatusCode,
+    extract::{
+        Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -29,6 +32,7 @@ pub fn router() -> Router<Simulator> {
         .route("/_simulator/inbound", post(inbound))
         .route("/_simulator/knobs", get(knobs).post(set_knobs))
         .route("/_simulator/templates", get(list_templates).post(set_template))
+        .route("/_simulator/{*unknown}", any(unknown))
 }
 
 #[derive(Deserialize)]
@@ -45,7 +49,21 @@ impl Default for Filter {
     }
 }
 
-async fn messages(State(simulator): State<Simulator>, Query(filter): Query<Filter>) -> Json<Value> {
+/// A page of messages: the next one is asked for with `after` the `last`.
+#[derive(Serialize)]
+struct Page {
+    data: Vec<ReceivedMessage>,
+    last: u64,
+}
+
+async fn messages(
+    State(simulator): State<Simulator>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let Query(filter) = match filter {
+        Ok(filter) => filter,
+        Err(error) => return refuse(&format!("read the query: {}", error.body_text())),
+    };
     let to = filter.to.as_deref().map(|to| to.trim_start_matches('+'));
     let data: Vec<ReceivedMessage> = simulator
         .state()
@@ -54,7 +72,7 @@ async fn messages(State(simulator): State<Simulator>, Query(filter): Query<Filte
         .take(filter.limit)
         .collect();
     let last = data.last().map_or(filter.after, |message| message.seq);
-    Json(json!({"data": data, "last": last}))
+    Json(Page { data, last }).into_response()
 }
 
 async fn clear(State(simulator): State<Simulator>) -> Json<Value> {
@@ -126,8 +144,16 @@ fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, String> {
 fn answer(result: Result<Value, String>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
-        Err(error) => {
-            (StatusCode::BAD_REQUEST, Json(json!({"error": format!("failed to {error}")}))).into_response()
-        }
+        Err(error) => refuse(&error),
     }
+}
+
+fn refuse(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": format!("failed to {error}")}))).into_response()
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let paths = "messages, stats, inbound, knobs, templates";
+    let error = format!("failed to find {}: there are {paths}", uri.path());
+    (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }

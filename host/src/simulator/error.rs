@@ -25,7 +25,7 @@ pub struct GraphError {
     /// `error_data.details`.
     pub details: Option<String>,
     /// `error_user_title` and `error_user_msg`.
-    pub user: Option<(String, String)>,
+    pub user: Option<Box<(String, String)>>,
 }
 
 impl GraphError {
@@ -74,7 +74,7 @@ impl GraphError {
             message: "Invalid parameter".into(),
             subcode: Some(subcode),
             details: None,
-            user: Some((title.into(), text.into())),
+            user: Some(Box::new((title.into(), text.into()))),
             ..GraphError::new(100, "")
         }
     }
@@ -93,10 +93,10 @@ impl GraphError {
         if let Some(subcode) = self.subcode {
             error["error_subcode"] = subcode.into();
         }
-        if let Some((title, text)) = &self.user {
+        if let Some(user) = &self.user {
             error["is_transient"] = false.into();
-            error["error_user_title"] = title.as_str().into();
-            error["error_user_msg"] = text.as_str().into();
+            error["error_user_title"] = user.0.as_str().into();
+            error["error_user_msg"] = user.1.as_str().into();
         }
         json!({"error": error})
     }

@@ -85,6 +85,7 @@ impl Simulator {
         if let Some(reply_to) = &inbound.reply_to {
             message["context"] = json!({"from": self.settings().display_phone_number, "id": reply_to});
         }
+        let size = message.to_string().len();
         let mut state = self.state();
         let known = state.user(wa_id.as_deref().unwrap_or(&user_id)).and_then(|user| user.name.clone());
         let name = inbound.name.or(known);
@@ -96,7 +97,8 @@ impl Simulator {
         });
         state.stats.inbound += 1;
         let name = name.or_else(|| wa_id.clone()).unwrap_or_default();
-        state.tell(Update::Inbound(Arc::new(Inbound { wa_id, user_id, name, message })), Instant::now());
+        let inbound = Inbound { wa_id, user_id, name, size, message };
+        state.tell(Update::Inbound(Arc::new(inbound)), Instant::now());
         drop(state);
         self.wake();
         Ok(wamid)

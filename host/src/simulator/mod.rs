@@ -13,11 +13,13 @@ mod bucket;
 mod check;
 mod control;
 mod error;
+mod fault;
 mod fields;
 mod graph;
 mod ids;
 mod inbound;
 mod knobs;
+mod message;
 mod send;
 mod settings;
 mod state;
@@ -41,10 +43,11 @@ use tokio::{
 
 use self::state::State;
 pub use self::{
+    fault::Fault,
     inbound::{InboundMessage, PressedButton},
-    knobs::{Enforcement, Fault, Knobs, WebhookShape},
+    knobs::{Enforcement, Knobs, WebhookShape},
+    message::{ReachedStatus, ReceivedMessage},
     settings::{Limits, Settings},
-    state::{ReachedStatus, ReceivedMessage},
     stats::{Stats, WebhookStats},
     templates::REJECTION_MARKER,
 };

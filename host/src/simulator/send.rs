@@ -13,7 +13,8 @@ use super::{
     check::{self, Checked, Request},
     error::GraphError,
     ids,
-    state::{Sent, State, Step},
+    message::{Sent, Step},
+    state::State,
     templates,
 };
 use crate::domain::Status;

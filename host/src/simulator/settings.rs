@@ -48,6 +48,18 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The environment with which a host takes this account for its own.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("WHATSAPP_PHONE_NUMBER_ID", self.phone_number_id.clone()),
+            ("WHATSAPP_ACCESS_TOKEN", self.access_token.clone()),
+            ("WHATSAPP_APP_SECRET", self.app_secret.clone()),
+            ("WHATSAPP_VERIFY_TOKEN", self.verify_token.clone()),
+        ]
+    }
+}
+
 /// Meta's limits on sending, and the simulator's own on memory.
 #[derive(Clone, Debug)]
 pub struct Limits {

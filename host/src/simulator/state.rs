@@ -8,14 +8,12 @@ use std::{
 
 use jiff::Timestamp;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::{
-    Knobs, Settings,
+    Fault, Knobs, ReachedStatus, ReceivedMessage, Settings,
     bucket::{Bucket, Pairs},
     check::Recipient,
-    knobs::Fault,
+    message::{Sent, Step},
     stats::Stats,
     templates::Templates,
     webhook::{Due, Queue, Update},
@@ -35,78 +33,9 @@ pub struct User {
     pub last_inbound: Timestamp,
 }
 
-/// A message that was taken.
-#[derive(Debug)]
-pub struct Sent {
-    /// Counts up from 1.
-    pub seq: u64,
-    /// Meta's id.
-    pub wamid: String,
-    /// Digits of the recipient's number, where known.
-    pub wa_id: Option<String>,
-    /// The recipient's business-scoped user id.
-    pub user_id: String,
-    /// The recipient's profile name, where known.
-    pub name: Option<String>,
-    /// `type`.
-    pub kind: &'static str,
-    /// `biz_opaque_callback_data`.
-    pub callback_data: Option<String>,
-    /// `service`, or the template's category in lower case.
-    pub category: String,
-    /// Whether the user's 24-hour window was open.
-    pub in_window: bool,
-    /// When it came.
-    pub received_at: Timestamp,
-    /// The request's body.
-    pub request: Arc<RawValue>,
-}
-
-/// A status that a message reached.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReachedStatus {
-    /// `sent`, `delivered`, `read` or `failed`.
-    pub status: Status,
-    /// When.
-    pub at: Timestamp,
-    /// Meta's error code, of a failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<u32>,
-}
-
 struct Record {
     sent: Arc<Sent>,
     statuses: Vec<ReachedStatus>,
-}
-
-/// A message that the simulator took, as its control API lists it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ReceivedMessage {
-    /// Counts up from 1.
-    pub seq: u64,
-    /// Meta's id.
-    pub wamid: String,
-    /// When it came.
-    pub received_at: Timestamp,
-    /// Digits of the recipient's number; the user id where no number is known.
-    pub to: String,
-    /// `text`, `template`, `interactive`, …
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The request's body, as it came.
-    pub request: Arc<RawValue>,
-    /// What has happened to it, in order.
-    pub statuses: Vec<ReachedStatus>,
-}
-
-/// Something that will happen to a message.
-pub struct Step {
-    /// Whose.
-    pub sent: Arc<Sent>,
-    /// What it reaches.
-    pub status: Status,
-    /// Meta's error code, of a failure.
-    pub code: Option<u32>,
 }
 
 /// All that changes.
@@ -135,7 +64,7 @@ impl State {
             knobs: settings.knobs.clone(),
             throughput: limits.messages_per_second.map(rate),
             pairs: limits.pair.then(Pairs::default),
-            templates: Templates::with_samples(),
+            templates: Templates::with_samples(Timestamp::now()),
             queue: Queue::new(settings.webhook_url.is_some()),
             stats: Stats::default(),
             wake_at: Instant::now(),

@@ -27,7 +27,7 @@ pub fn text<'a>(object: &'a Value, field: &str, kind: &str, limit: usize) -> Res
     }
 }
 
-/// A string that may be missing.
+/// A string that may be missing or empty.
 pub fn optional_text<'a>(
     object: &'a Value,
     field: &str,
@@ -36,6 +36,7 @@ pub fn optional_text<'a>(
 ) -> Result<Option<&'a str>, GraphError> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) if s.is_empty() => Ok(None),
         Some(_) => text(object, field, kind, limit).map(Some),
     }
 }

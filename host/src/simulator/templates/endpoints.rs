@@ -1,13 +1,13 @@
-//! Template management: create, list, read, edit, delete, unpause.
+//! Template management: create, list, read, delete.
 
 use std::{collections::BTreeMap, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Template, TemplateStatus, Templates, definition::parts, new_id};
-use crate::simulator::{error::GraphError, fields::pick};
+use super::{Template, TemplateStatus, Templates, definition::parts};
+use crate::simulator::{error::GraphError, fields::pick, ids};
 
 /// The longest name, in characters.
 const NAME: usize = 512;
@@ -46,8 +46,7 @@ pub fn create(
     let ttl = ttl(body)?;
     let components = components(body)?;
     let parts = parts(&components, &category, named)?;
-    let key = (name.to_owned(), language.to_owned());
-    if templates.blocked.get(&key).is_some_and(|until| *until > at) {
+    if templates.is_blocked(name, language, at) {
         return Err(GraphError::template(
             2_388_023,
             "Message Template Language Is Being Deleted",
@@ -67,7 +66,7 @@ pub fn create(
         ));
     }
     let template = Template {
-        id: new_id(),
+        id: ids::object_id(),
         name: name.into(),
         language: language.into(),
         category,
@@ -77,6 +76,7 @@ pub fn create(
         parts,
         rejected_reason: "NONE",
         ttl,
+        created_at: at,
         edits: Vec::new(),
     };
     let answer = json!({"id": template.id, "status": "PENDING", "category": template.category});
@@ -86,7 +86,7 @@ pub fn create(
     Ok(answer)
 }
 
-fn category(category: &str) -> Result<String, GraphError> {
+pub(super) fn category(category: &str) -> Result<String, GraphError> {
     let category = category.to_uppercase();
     match category.as_str() {
         "MARKETING" | "UTILITY" | "AUTHENTICATION" => Ok(category),
@@ -96,14 +96,14 @@ fn category(category: &str) -> Result<String, GraphError> {
     }
 }
 
-fn components(body: &Value) -> Result<Vec<Value>, GraphError> {
+pub(super) fn components(body: &Value) -> Result<Vec<Value>, GraphError> {
     match &body["components"] {
         Value::Array(components) if !components.is_empty() => Ok(components.clone()),
         _ => Err(GraphError::parameter("The parameter components is required.")),
     }
 }
 
-fn ttl(body: &Value) -> Result<Option<i64>, GraphError> {
+pub(super) fn ttl(body: &Value) -> Result<Option<i64>, GraphError> {
     match &body["message_send_ttl_seconds"] {
         Value::Null => Ok(None),
         ttl => match ttl.as_i64() {
@@ -158,63 +158,6 @@ pub fn get(templates: &Templates, id: &str, query: &Query) -> Option<Value> {
     Some(pick(template.value(), query.get("fields").map(String::as_str)))
 }
 
-/// `POST /{template-id}`: new components, category or time to live; `None` where there is no such template.
-pub fn edit(
-    templates: &mut Templates,
-    id: &str,
-    body: &Value,
-    review_ms: u64,
-    (now, at): (Instant, Timestamp),
-) -> Option<Result<Value, GraphError>> {
-    let template = templates.by_id(id)?;
-    if let Err(error) = apply(template, body, at) {
-        return Some(Err(error));
-    }
-    templates.submit(id, now, review_ms);
-    Some(Ok(json!({"success": true})))
-}
-
-fn apply(template: &mut Template, body: &Value, at: Timestamp) -> Result<(), GraphError> {
-    let refused =
-        |why: &str| GraphError::template(2_388_039, "Message template status can't be changed", why);
-    match template.status {
-        TemplateStatus::Approved => {
-            let within = |hours: i64| {
-                let since = at - SignedDuration::from_hours(hours);
-                template.edits.iter().filter(|edit| **edit > since).count()
-            };
-            if within(24) >= 1 || within(30 * 24) >= 10 {
-                return Err(refused(
-                    "An approved template can be edited once in 24 hours and 10 times in 30 days.",
-                ));
-            }
-        }
-        TemplateStatus::Rejected | TemplateStatus::Paused => {}
-        _ => return Err(refused("Only approved, rejected and paused templates can be edited.")),
-    }
-    let new_category = match body["category"].as_str() {
-        Some(wanted) => category(wanted)?,
-        None => template.category.clone(),
-    };
-    if template.status == TemplateStatus::Approved && new_category != template.category {
-        return Err(refused("The category of an approved template can't be edited."));
-    }
-    let new_components = match body.get("components") {
-        Some(_) => components(body)?,
-        None => template.components.clone(),
-    };
-    let new_ttl = ttl(body)?.or(template.ttl);
-    template.parts = parts(&new_components, &new_category, template.named)?;
-    template.components = new_components;
-    template.category = new_category;
-    template.ttl = new_ttl;
-    if template.status == TemplateStatus::Approved {
-        template.edits.push(at);
-    }
-    template.status = TemplateStatus::Pending;
-    Ok(())
-}
-
 /// `DELETE /{waba-id}/message_templates?name=…[&hsm_id=…]`.
 pub fn delete(templates: &mut Templates, query: &Query, at: Timestamp) -> Result<Value, GraphError> {
     let name = query.get("name").ok_or_else(|| GraphError::parameter("The parameter name is required."))?;
@@ -227,34 +170,4 @@ pub fn delete(templates: &mut Templates, query: &Query, at: Timestamp) -> Result
         0 => Err(GraphError::parameter(format!("Message template '{name}' was not found."))),
         _ => Ok(json!({"success": true})),
     }
-}
-
-/// `POST /{template-id}/unpause`; `None` where there is no such template.
-pub fn unpause(templates: &mut Templates, id: &str) -> Option<(Value, Option<Value>)> {
-    let template = templates.by_id(id)?;
-    if template.status != TemplateStatus::Paused {
-        return Some((json!({"success": false, "reason": "The template is not paused."}), None));
-    }
-    template.status = TemplateStatus::Approved;
-    let mut event = template.event("APPROVED", "NONE");
-    event["other_info"] = json!({"title": "UNPAUSE", "description": "The template was unpaused."});
-    Some((json!({"success": true}), Some(event)))
-}
-
-/// Puts a template into a state, as Meta does by itself; returns the values of the webhooks.
-pub fn set_status(templates: &mut Templates, name: &str, status: TemplateStatus) -> Vec<Value> {
-    let mut events = Vec::new();
-    for template in templates.all.iter_mut().filter(|template| template.name == name) {
-        template.status = status;
-        template.rejected_reason = if status == TemplateStatus::Rejected { "INVALID_FORMAT" } else { "NONE" };
-        events.push(template.event(status.as_str(), template.rejected_reason));
-    }
-    let ids: Vec<&str> = templates
-        .all
-        .iter()
-        .filter(|template| template.name == name)
-        .map(|template| template.id.as_str())
-        .collect();
-    templates.reviews.retain(|(_, id)| !ids.contains(&id.as_str()));
-    events
 }

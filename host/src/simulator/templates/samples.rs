@@ -1,11 +1,13 @@
 //! The templates that Meta puts into each new account.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Template, TemplateStatus, definition::parts, new_id};
+use super::{Template, TemplateStatus, definition::parts};
+use crate::simulator::ids;
 
 /// The samples.
-pub fn samples() -> impl Iterator<Item = Template> {
+pub fn samples(now: Timestamp) -> impl Iterator<Item = Template> {
     let hello = json!([
         {"type": "HEADER", "format": "TEXT", "text": "Hello World"},
         {"type": "BODY", "text": "Welcome and congratulations!! This message demonstrates your ability to send a \
@@ -29,13 +31,13 @@ pub fn samples() -> impl Iterator<Item = Template> {
     ]);
     [("hello_world", hello), ("sample_shipping_confirmation", shipping), ("sample_issue_resolution", issue)]
         .into_iter()
-        .map(|(name, components)| sample(name, components))
+        .map(move |(name, components)| sample(name, components, now))
 }
 
-fn sample(name: &str, components: Value) -> Template {
+fn sample(name: &str, components: Value, now: Timestamp) -> Template {
     let components = components.as_array().cloned().unwrap_or_default();
     Template {
-        id: new_id(),
+        id: ids::object_id(),
         name: name.into(),
         language: "en_US".into(),
         category: "UTILITY".into(),
@@ -45,6 +47,7 @@ fn sample(name: &str, components: Value) -> Template {
         components,
         rejected_reason: "NONE",
         ttl: None,
+        created_at: now,
         edits: Vec::new(),
     }
 }
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_samples_pass_the_checks() {
-        for sample in samples() {
+        for sample in samples(Timestamp::UNIX_EPOCH) {
             parts(&sample.components, &sample.category, false).unwrap();
         }
     }

@@ -164,4 +164,6 @@ async fn the_control_api_lists_clears_and_counts() {
     assert_eq!((status, &knobs["latency_ms"], &knobs["window"]), (200, &json!(1), &json!("off")));
     let (status, _) = running.request("POST", "/_simulator/inbound", Some(&json!({"from": ANN}))).await;
     assert_eq!(status, 400, "nothing was written");
+    assert_eq!(running.request("GET", "/_simulator/messages?form=1", None).await.0, 400);
+    assert_eq!(running.request("GET", "/_simulator/message", None).await.0, 404);
 }

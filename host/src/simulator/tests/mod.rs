@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use axum::{
     Router,
     body::Bytes,
-    extract::{Query, State},
+    extract::{DefaultBodyLimit, Query, State},
     http::{HeaderMap, StatusCode},
     routing::get,
 };
@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use super::{Knobs, Limits, ReceivedMessage, Settings, Simulator};
+use crate::domain::Status;
 
 /// Long enough for a loaded machine; what is awaited comes in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,7 +49,10 @@ struct Hook {
 impl Hook {
     async fn listen() -> (Hook, String) {
         let hook = Hook { posts: Arc::default(), answers: Arc::default(), changed: watch::Sender::new(()) };
-        let router = Router::new().route("/hook", get(verify).post(take)).with_state(hook.clone());
+        let router = Router::new()
+            .route("/hook", get(verify).post(take))
+            .with_state(hook.clone())
+            .layer(DefaultBodyLimit::max(3_000_000));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -161,17 +165,28 @@ impl Running {
         answer["error"]["code"].as_u64().unwrap()
     }
 
+    /// Waits until so many updates were answered with 200.
+    async fn told(&self, updates: u64) {
+        let mut changes = self.simulator.changes();
+        let wait = async {
+            while self.simulator.stats().webhooks.delivered < updates {
+                changes.changed().await.unwrap();
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap();
+    }
+
     /// Waits until the message has reached its last status. Returns it.
     async fn read(&self, wamid: &str) -> ReceivedMessage {
         let mut changes = self.simulator.changes();
+        let last = |message: &ReceivedMessage| {
+            matches!(message.statuses.last()?.status, Status::Failed | Status::Read).then_some(())
+        };
         let wait = async {
             loop {
                 let messages = self.simulator.messages();
                 let message = messages.into_iter().find(|message| message.wamid == wamid).unwrap();
-                if message.statuses.last().is_some_and(|reached| {
-                    reached.status >= crate::domain::Status::Failed
-                        && reached.status != crate::domain::Status::Delivered
-                }) {
+                if last(&message).is_some() {
                     return message;
                 }
                 changes.changed().await.unwrap();

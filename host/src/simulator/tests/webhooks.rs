@@ -66,10 +66,7 @@ async fn a_refused_webhook_comes_again_and_nothing_is_lost() {
     for body in &bodies {
         assert_eq!(body["entry"][0]["changes"][0]["value"]["messages"][0]["id"], wamid.as_str());
     }
-    let mut changes = running.simulator.changes();
-    while running.simulator.stats().webhooks.delivered == 0 {
-        changes.changed().await.unwrap();
-    }
+    running.told(1).await;
     let stats = running.simulator.stats().webhooks;
     assert_eq!(stats.answers, [(200, 1), (404, 1), (500, 1)].into());
     assert_eq!((stats.delivered, stats.waiting), (1, 0));
@@ -81,18 +78,27 @@ async fn many_updates_come_in_few_posts() {
     let send_all = async |range: std::ops::Range<u32>| {
         let running = &running;
         let sends = range.map(async |n| running.text(&format!("1650{n:07}"), "hi").await);
-        let wamids = futures_util::future::join_all(sends).await;
-        running
-            .hook
-            .until(|hook| wamids.iter().all(|wamid| hook.statuses(wamid).len() == 3).then_some(()))
-            .await;
+        futures_util::future::join_all(sends).await;
     };
     send_all(0..400).await;
-    let posts = running.hook.bodies().len();
+    running.told(1_200).await;
+    let posts = running.simulator.stats().webhooks.posts;
     assert!(posts < 1_200 / 2, "{posts} posts for 1,200 updates");
     running.simulator.set_knobs(&json!({"webhook_batch": 1})).unwrap();
     send_all(400..420).await;
-    assert_eq!(running.hook.bodies().len(), posts + 60);
+    running.told(1_260).await;
+    assert_eq!(running.simulator.stats().webhooks.posts, posts + 60);
+}
+
+#[tokio::test]
+async fn a_post_is_no_larger_than_metas() {
+    let running = Running::free().await;
+    let long = "é".repeat(4096);
+    for _ in 0..200 {
+        running.simulator.inbound(ANN, "Ann", &long).unwrap();
+    }
+    running.told(200).await;
+    assert!(running.simulator.stats().webhooks.answers.keys().eq(&[200]), "a larger one is refused here");
 }
 
 #[tokio::test]

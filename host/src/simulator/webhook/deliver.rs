@@ -99,7 +99,11 @@ async fn post(simulator: Simulator, client: Client, url: String, job: Job) -> (B
     let mut batch = match job {
         Job::Again(batch) => batch,
         Job::First(updates, shape) => {
-            let body = payload::body(simulator.settings(), shape, &updates).unwrap_or_default();
+            let time = Timestamp::now().as_second();
+            let body = payload::body(simulator.settings(), shape, &updates, time).unwrap_or_else(|error| {
+                tracing::error!("failed to write a webhook: {error}");
+                Vec::new()
+            });
             Batch { body: body.into(), updates: updates.len(), tries: 0 }
         }
     };
@@ -132,7 +136,7 @@ fn settle(simulator: &Simulator, batch: Batch, answer: Option<StatusCode>) {
     } else if batch.tries >= TRIES {
         stats.dropped += batch.updates as u64;
     } else {
-        let pause = Duration::from_millis(200 << batch.tries.min(10)).min(LONGEST_PAUSE);
+        let pause = Duration::from_millis(100 << batch.tries.min(10)).min(LONGEST_PAUSE);
         tracing::warn!(
             status = answer.map(|status| status.as_u16()),
             updates = batch.updates,

@@ -1,9 +1,9 @@
-//! The body of a webhook.
+//! The body of a webhook. Typed, because a benchmark has three updates for each message.
 
 use std::collections::HashSet;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     escape::to_escaped_json,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::Status,
-    simulator::{Settings, WebhookShape, error, state::Sent},
+    simulator::{Settings, WebhookShape, error, message::Sent},
 };
 
 /// Meta's page that errors link to.
@@ -20,22 +20,140 @@ const ERROR_PAGE: &str = "https://developers.facebook.com/docs/whatsapp/cloud-ap
 const CONVERSATION_SECONDS: i64 = 24 * 60 * 60;
 
 #[derive(Serialize)]
-struct Change {
-    field: &'static str,
-    value: Value,
+struct Body<'a> {
+    object: &'static str,
+    entry: [Entry<'a>; 1],
 }
 
-/// The signed body of one POST: all updates, in their order, one change for the statuses, one for users'
-/// messages and one for each template.
-pub fn body(settings: &Settings, shape: WebhookShape, updates: &[Update]) -> serde_json::Result<Vec<u8>> {
-    let (mut statuses, mut status_contacts) = (Vec::new(), Contacts::default());
-    let (mut messages, mut message_contacts) = (Vec::new(), Contacts::default());
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<i64>,
+    changes: Vec<Change<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "field", content = "value", rename_all = "snake_case")]
+enum Change<'a> {
+    Messages(Messages<'a>),
+    MessageTemplateStatusUpdate(&'a Value),
+}
+
+#[derive(Serialize)]
+struct Messages<'a> {
+    messaging_product: &'static str,
+    metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<Contact<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<Message<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statuses: Vec<StatusUpdate<'a>>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    display_phone_number: &'a str,
+    phone_number_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Contact<'a> {
+    profile: Profile<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wa_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Profile<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_user_id: Option<&'a str>,
+    #[serde(flatten)]
+    content: &'a Value,
+}
+
+#[derive(Serialize)]
+struct StatusUpdate<'a> {
+    id: &'a str,
+    status: &'static str,
+    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    biz_opaque_callback_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<Conversation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pricing: Option<Pricing<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<[StatusError; 1]>,
+}
+
+#[derive(Serialize)]
+struct Conversation<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_timestamp: Option<String>,
+    origin: Origin<'a>,
+}
+
+#[derive(Serialize)]
+struct Origin<'a> {
+    r#type: &'a str,
+}
+
+#[derive(Serialize)]
+struct Pricing<'a> {
+    billable: bool,
+    pricing_model: &'static str,
+    r#type: &'static str,
+    category: &'a str,
+}
+
+#[derive(Serialize)]
+struct StatusError {
+    code: u32,
+    title: &'static str,
+    message: &'static str,
+    error_data: ErrorData,
+    href: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrorData {
+    details: &'static str,
+}
+
+/// The body of one POST: one change for users' messages, one for the statuses, and one for each template,
+/// each in the order in which things happened. `time` is when it is made, in Unix seconds.
+///
+/// # Errors
+/// When something cannot be written as JSON.
+pub fn body(
+    settings: &Settings,
+    shape: WebhookShape,
+    updates: &[Update],
+    time: i64,
+) -> serde_json::Result<Vec<u8>> {
+    let mut inbound = Collected::default();
+    let mut outbound = Collected::default();
     let mut changes = Vec::new();
-    let mut time = None;
     for update in updates {
         match update {
             Update::Status { sent, status, at, code } => {
-                statuses.push(status_value(shape, sent, *status, at.as_second(), *code));
+                outbound.statuses.push(status_update(shape, sent, *status, at.as_second(), *code));
                 // Meta's page says that a failure comes without contacts; clients' captures have them.
                 // Both are found here.
                 let shown = match shape {
@@ -45,123 +163,119 @@ pub fn body(settings: &Settings, shape: WebhookShape, updates: &[Update]) -> ser
                 };
                 if shown {
                     let name = sent.name.as_deref().or(sent.wa_id.as_deref()).unwrap_or_default();
-                    status_contacts.add(shape, name, sent.wa_id.as_deref(), &sent.user_id);
+                    outbound.contact(shape, name, sent.wa_id.as_deref(), &sent.user_id);
                 }
             }
-            Update::Inbound(inbound) => {
-                messages.push(message_value(shape, inbound));
-                message_contacts.add(shape, &inbound.name, inbound.wa_id.as_deref(), &inbound.user_id);
+            Update::Inbound(written) => {
+                inbound.messages.push(message(shape, written));
+                inbound.contact(shape, &written.name, written.wa_id.as_deref(), &written.user_id);
             }
-            Update::Template(value) => {
-                time = Some(jiff::Timestamp::now().as_second());
-                changes.push(Change { field: "message_template_status_update", value: value.clone() });
-            }
+            Update::Template(value) => changes.push(Change::MessageTemplateStatusUpdate(value)),
         }
     }
-    let mut messaging = |key: &str, items: Vec<Value>, contacts: Contacts| {
-        if items.is_empty() {
-            return;
+    let time = (!changes.is_empty()).then_some(time);
+    for collected in [inbound, outbound] {
+        if !collected.messages.is_empty() || !collected.statuses.is_empty() {
+            changes.push(Change::Messages(collected.into_value(settings)));
         }
-        let mut value = json!({
-            "messaging_product": "whatsapp",
-            "metadata": {
-                "display_phone_number": settings.display_phone_number,
-                "phone_number_id": settings.phone_number_id,
-            },
-        });
-        if !contacts.values.is_empty() {
-            value["contacts"] = contacts.values.into();
-        }
-        value[key] = items.into();
-        changes.push(Change { field: "messages", value });
-    };
-    messaging("messages", messages, message_contacts);
-    messaging("statuses", statuses, status_contacts);
-    let mut entry = json!({"id": settings.waba_id, "changes": changes});
-    if let Some(time) = time {
-        entry["time"] = time.into();
     }
-    to_escaped_json(&json!({"object": "whatsapp_business_account", "entry": [entry]}))
+    let entry = Entry { id: &settings.waba_id, time, changes };
+    to_escaped_json(&Body { object: "whatsapp_business_account", entry: [entry] })
 }
 
-/// Each user once.
+/// What goes into one change.
 #[derive(Default)]
-struct Contacts {
-    seen: HashSet<String>,
-    values: Vec<Value>,
+struct Collected<'a> {
+    seen: HashSet<&'a str>,
+    contacts: Vec<Contact<'a>>,
+    messages: Vec<Message<'a>>,
+    statuses: Vec<StatusUpdate<'a>>,
 }
 
-impl Contacts {
-    fn add(&mut self, shape: WebhookShape, name: &str, wa_id: Option<&str>, user_id: &str) {
-        if !self.seen.insert(user_id.to_owned()) {
-            return;
+impl<'a> Collected<'a> {
+    /// Each user once.
+    fn contact(&mut self, shape: WebhookShape, name: &'a str, wa_id: Option<&'a str>, user_id: &'a str) {
+        if self.seen.insert(user_id) {
+            self.contacts.push(Contact {
+                profile: Profile { name },
+                wa_id: number(shape, wa_id),
+                user_id: user(shape, user_id),
+            });
         }
-        let mut contact = json!({"profile": {"name": name}});
-        if let Some(wa_id) = visible(shape, wa_id) {
-            contact["wa_id"] = wa_id.into();
+    }
+
+    fn into_value(self, settings: &'a Settings) -> Messages<'a> {
+        Messages {
+            messaging_product: "whatsapp",
+            metadata: Metadata {
+                display_phone_number: &settings.display_phone_number,
+                phone_number_id: &settings.phone_number_id,
+            },
+            contacts: self.contacts,
+            messages: self.messages,
+            statuses: self.statuses,
         }
-        if shape != WebhookShape::V2025 {
-            contact["user_id"] = user_id.into();
-        }
-        self.values.push(contact);
     }
 }
 
 /// The number, where this shape shows it.
-fn visible(shape: WebhookShape, wa_id: Option<&str>) -> Option<&str> {
+fn number(shape: WebhookShape, wa_id: Option<&str>) -> Option<&str> {
     wa_id.filter(|_| shape != WebhookShape::V2026Phoneless)
 }
 
-fn message_value(shape: WebhookShape, inbound: &Inbound) -> Value {
-    let mut message = inbound.message.clone();
-    if let Some(wa_id) = visible(shape, inbound.wa_id.as_deref()) {
-        message["from"] = wa_id.into();
-    }
-    if shape != WebhookShape::V2025 {
-        message["from_user_id"] = inbound.user_id.as_str().into();
-    }
-    message
+/// The user id, where this shape shows it.
+fn user(shape: WebhookShape, user_id: &str) -> Option<&str> {
+    (shape != WebhookShape::V2025).then_some(user_id)
 }
 
-fn status_value(shape: WebhookShape, sent: &Sent, status: Status, at: i64, code: Option<u32>) -> Value {
-    let mut value = json!({"id": sent.wamid, "status": status.as_str(), "timestamp": at.to_string()});
-    if let Some(wa_id) = visible(shape, sent.wa_id.as_deref()) {
-        value["recipient_id"] = wa_id.into();
+fn message(shape: WebhookShape, written: &Inbound) -> Message<'_> {
+    Message {
+        from: number(shape, written.wa_id.as_deref()),
+        from_user_id: user(shape, &written.user_id),
+        content: &written.message,
     }
-    if shape != WebhookShape::V2025 {
-        value["recipient_user_id"] = sent.user_id.as_str().into();
+}
+
+fn status_update(
+    shape: WebhookShape,
+    sent: &Sent,
+    status: Status,
+    at: i64,
+    code: Option<u32>,
+) -> StatusUpdate<'_> {
+    // Conversations are gone since v24.0.
+    let conversation = (shape == WebhookShape::V2025 && status != Status::Failed).then(|| Conversation {
+        id: format!("{:032x}", sent.seq),
+        expiration_timestamp: (status == Status::Sent).then(|| (at + CONVERSATION_SECONDS).to_string()),
+        origin: Origin { r#type: &sent.category },
+    });
+    StatusUpdate {
+        id: &sent.wamid,
+        status: status.as_str(),
+        timestamp: at.to_string(),
+        recipient_id: number(shape, sent.wa_id.as_deref()),
+        recipient_user_id: user(shape, &sent.user_id),
+        biz_opaque_callback_data: sent.callback_data.as_deref(),
+        conversation,
+        // Told with `sent` and one of the later two.
+        pricing: matches!(status, Status::Sent | Status::Delivered).then(|| pricing(shape, sent)),
+        errors: code.map(|code| [status_error(code)]),
     }
-    if let Some(data) = &sent.callback_data {
-        value["biz_opaque_callback_data"] = data.as_str().into();
+}
+
+/// Until 1 October 2026 it was free to answer a user, and to send utility templates within their window.
+fn pricing(shape: WebhookShape, sent: &Sent) -> Pricing<'_> {
+    let free = shape == WebhookShape::V2025
+        && (sent.category == "service" || (sent.category == "utility" && sent.in_window));
+    Pricing {
+        billable: !free,
+        pricing_model: "PMP",
+        r#type: if free { "free_customer_service" } else { "regular" },
+        category: &sent.category,
     }
-    // Conversations are gone since v24.0; prices come with `sent` and one of the later two.
-    if shape == WebhookShape::V2025 && status != Status::Failed {
-        value["conversation"] =
-            json!({"id": format!("{:032x}", sent.seq), "origin": {"type": sent.category}});
-        if status == Status::Sent {
-            value["conversation"]["expiration_timestamp"] = (at + CONVERSATION_SECONDS).to_string().into();
-        }
-    }
-    if matches!(status, Status::Sent | Status::Delivered) {
-        // Free until 1 October 2026: what answers a user, and utility templates within their window.
-        let free = shape == WebhookShape::V2025
-            && (sent.category == "service" || (sent.category == "utility" && sent.in_window));
-        value["pricing"] = json!({
-            "billable": !free,
-            "pricing_model": "PMP",
-            "type": if free { "free_customer_service" } else { "regular" },
-            "category": sent.category,
-        });
-    }
-    if let Some(code) = code {
-        let title = error::known(code).map_or("Unknown error", |(_, title)| title);
-        value["errors"] = json!([{
-            "code": code,
-            "title": title,
-            "message": title,
-            "error_data": {"details": title},
-            "href": ERROR_PAGE,
-        }]);
-    }
-    value
+}
+
+fn status_error(code: u32) -> StatusError {
+    let title = error::known(code).map_or("Unknown error", |(_, title)| title);
+    StatusError { code, title, message: title, error_data: ErrorData { details: title }, href: ERROR_PAGE }
 }

@@ -14,11 +14,13 @@ use super::deliver::Batch;
 use crate::{
     domain::Status,
     simulator::{
-        state::{Sent, Step},
+        message::{Sent, Step},
         stats::WebhookStats,
     },
 };
 
+/// The largest body of a POST, in bytes, as estimated; Meta's own limit is 3 MB.
+const BODY: usize = 2_500_000;
 /// Updates that may wait; beyond that the oldest are dropped.
 const WAITING: usize = 500_000;
 
@@ -42,6 +44,17 @@ pub enum Update {
     Template(Value),
 }
 
+impl Update {
+    /// How many bytes it will take at most; escaped, a byte may become six.
+    fn size(&self) -> usize {
+        match self {
+            Update::Status { sent, .. } => 1_000 + 6 * sent.callback_data.as_ref().map_or(0, String::len),
+            Update::Inbound(inbound) => 1_000 + 6 * inbound.size,
+            Update::Template(_) => 4_000,
+        }
+    }
+}
+
 /// A user's message.
 #[derive(Debug)]
 pub struct Inbound {
@@ -53,6 +66,8 @@ pub struct Inbound {
     pub name: String,
     /// The message, without `from` and `from_user_id`.
     pub message: Value,
+    /// The length of the message as JSON, in bytes.
+    pub size: usize,
 }
 
 /// A thing with its time; the earliest is the greatest, for the heap.
@@ -184,7 +199,13 @@ impl Queue {
         if self.ready.is_empty() || (busy && self.ready.len() < batch) {
             return None;
         }
-        Some(self.ready.drain(..self.ready.len().min(batch)).collect())
+        let mut size = 0;
+        let fitting = self.ready.iter().take(batch).take_while(|update| {
+            size += update.size();
+            size <= BODY
+        });
+        let count = fitting.count().max(1);
+        Some(self.ready.drain(..count).collect())
     }
 
     /// When there will be something to do next, other than to tell what is ready. `full`: no more POSTs
