@@ -180,10 +180,7 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
         .env("HOOKSWITCH_LISTEN", host_address.to_string())
         .env("HOOKSWITCH_RULES", &rules)
         .env("WHATSAPP_API_URL", &simulator.url)
-        .env("WHATSAPP_PHONE_NUMBER_ID", &account.phone_number_id)
-        .env("WHATSAPP_ACCESS_TOKEN", &account.access_token)
-        .env("WHATSAPP_APP_SECRET", &account.app_secret)
-        .env("WHATSAPP_VERIFY_TOKEN", &account.verify_token)
+        .envs(account.environment())
         .env("WHATSAPP_MESSAGES_PER_SECOND", "1000000")
         .env("HOOKSWITCH_LOG", "warn");
     let host = Running::start(&mut command)?;
@@ -333,7 +330,7 @@ async fn idle(
 ) -> anyhow::Result<(f64, f64)> {
     let mut times = Vec::with_capacity(IDLE_EVENTS);
     for n in 0..IDLE_EVENTS {
-        let after = received(client, simulator).await?;
+        let before = received(client, simulator).await?;
         let posted = Timestamp::now();
         let answer = client
             .post(format!("{host}/v1/events"))
@@ -343,18 +340,18 @@ async fn idle(
             .send()
             .await?;
         anyhow::ensure!(answer.status().as_u16() == 202, "post an event: HTTP {}", answer.status());
-        while received(client, simulator).await? < after + MEMBERS as usize {
+        while received(client, simulator).await? < before + MEMBERS as usize {
             sleep(Duration::from_millis(2)).await;
         }
         // Whatever of the statuses is still under way ends before the next post.
         sleep(Duration::from_millis(30)).await;
         let newest: Value = client
-            .get(format!("{simulator}/_simulator/messages?limit={MEMBERS}"))
+            .get(format!("{simulator}/_simulator/messages?after={before}"))
             .send()
             .await?
             .json()
             .await?;
-        let first = newest["messages"]
+        let first = newest["data"]
             .as_array()
             .into_iter()
             .flatten()
