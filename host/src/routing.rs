@@ -88,7 +88,7 @@ impl Routing {
     /// Routes one batch; tells whether there may be more.
     async fn step(&self, cursors: &mut HashMap<Lane, (u64, i64)>) -> Result<bool, StoreError> {
         let leases = self.leases.borrow().clone();
-        if !leases.until.is_some_and(|until| tokio::time::Instant::now() < until) {
+        if leases.until.is_none_or(|until| tokio::time::Instant::now() >= until) {
             return Ok(false);
         }
         cursors.retain(|lane, (term, _)| leases.lanes.get(lane).is_some_and(|held| held.number == *term));

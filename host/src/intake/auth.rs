@@ -100,11 +100,14 @@ pub struct Caller {
     scopes: Arc<[Scope]>,
 }
 
+/// By SHA-256: who it is, and until when that may be believed.
+type Known = HashMap<[u8; 32], (Caller, Instant)>;
+
 /// Looks keys up, and remembers them for some seconds.
 #[derive(Clone)]
 pub struct Keys {
     store: Store,
-    known: Arc<Mutex<HashMap<[u8; 32], (Caller, Instant)>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Keys {

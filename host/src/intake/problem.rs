@@ -19,8 +19,11 @@ pub struct ProblemError {
 }
 
 /// A refusal. `type` is `about:blank`; `code` is for programs, `detail` for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem(Box<Members>);
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Problem {
+struct Members {
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
     title: &'static str,
@@ -35,8 +38,6 @@ pub struct Problem {
     errors: Vec<ProblemError>,
     #[serde(skip)]
     retry_after: Option<Duration>,
-    #[serde(skip)]
-    challenge: bool,
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,7 +47,7 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(Members {
             status,
             title: status.canonical_reason().unwrap_or("Problem"),
             code,
@@ -55,47 +56,46 @@ impl Problem {
             column: None,
             errors: Vec::new(),
             retry_after: None,
-            challenge: status == StatusCode::UNAUTHORIZED,
-        }
+        }))
     }
 
     /// Where in the body it is, from 1.
     pub fn at(mut self, line: usize, column: usize) -> Problem {
-        self.line = Some(line);
-        self.column = Some(column);
+        self.0.line = Some(line);
+        self.0.column = Some(column);
         self
     }
 
     /// Everything that is wrong.
     pub fn with_errors(mut self, errors: Vec<ProblemError>) -> Problem {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// When it is worth trying again.
     pub fn retry_after(mut self, time: Duration) -> Problem {
-        self.retry_after = Some(time);
+        self.0.retry_after = Some(time);
         self
     }
 
     /// Everything that is wrong, as given.
     pub fn errors(&self) -> &[ProblemError] {
-        &self.errors
+        &self.0.errors
     }
 
     /// Where in the body it is, as `line:column` from 1, where that is known.
     pub fn place(&self) -> Option<(usize, usize)> {
-        self.line.zip(self.column)
+        self.0.line.zip(self.0.column)
     }
 
     /// What is wrong, for people.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// For programs.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// PostgreSQL cannot be reached.
@@ -111,14 +111,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after, challenge) = (self.status, self.retry_after, self.challenge);
-        let mut response = (status, Json(self)).into_response();
+        let (status, retry_after) = (self.0.status, self.0.retry_after);
+        let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(time) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs().max(1)));
         }
-        if challenge {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
