@@ -24,8 +24,10 @@ use crate::{
     store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, Store, StoreError},
 };
 
-/// So many events at most are routed in one transaction.
-const BATCH: usize = 500;
+/// So many events at most are routed in one transaction, evenly from the lanes.
+const BATCH: usize = 512;
+/// So many of one lane at least.
+const PER_LANE: usize = 8;
 const POLL: Duration = Duration::from_millis(1_000);
 const POLL_JITTER_MS: u64 = 300;
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
@@ -100,11 +102,12 @@ impl Routing {
             }
         }
         let places: Vec<_> = cursors.iter().map(|(lane, (_, seq))| (*lane, *seq)).collect();
-        let events = self.store.events_after(&places, BATCH).await?;
+        let per_lane = (BATCH / places.len().max(1)).max(PER_LANE);
+        let events = self.store.events_after(&places, per_lane).await?;
         if events.is_empty() {
             return Ok(false);
         }
-        let more = events.len() == BATCH;
+        let more = events.len() >= per_lane;
         let ends: Vec<(Lane, i64)> = events.iter().map(|logged| (logged.lane, logged.seq)).collect();
         match self.route(events.clone()).await {
             // PostgreSQL refuses a row: find the event whose it is, and go on without it.

@@ -68,8 +68,11 @@ pub struct Dispatch {
     pub(super) deferring: HashMap<String, usize>,
     /// Sends without an answer, which a webhook may yet explain.
     pub(super) unknown: HashMap<NotificationId, ((Lane, i64), i16, String)>,
+    /// Sent, and what came of it is not written yet.
     pub(super) in_flight: HashSet<(Lane, i64)>,
-    pub(super) most_in_flight: usize,
+    /// How many of these have no answer yet.
+    pub(super) unanswered: usize,
+    pub(super) most_unanswered: usize,
     pub(super) number: NumberPace,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
@@ -86,7 +89,7 @@ impl Dispatch {
         let (told, written) = mpsc::unbounded_channel();
         tokio::spawn(writer::run(rooms.store.clone(), to_write, told));
         // Enough for half a second's worth on its way, which is what a slow answer of Meta's takes.
-        let most_in_flight = (rooms.messages_per_second as usize / 2).clamp(32, 256);
+        let most_unanswered = (rooms.messages_per_second as usize / 2).clamp(32, 256);
         Dispatch {
             store: rooms.store,
             client: rooms.client,
@@ -100,7 +103,8 @@ impl Dispatch {
             deferring: HashMap::new(),
             unknown: HashMap::new(),
             in_flight: HashSet::new(),
-            most_in_flight,
+            unanswered: 0,
+            most_unanswered,
             number: NumberPace::new(rooms.messages_per_second),
             pairs: PairPace::default(),
             answers,

@@ -18,7 +18,11 @@ use crate::{
 };
 
 /// So many jobs at most wait in memory.
-pub const QUEUE: usize = 4_000;
+pub const QUEUE: usize = 4_096;
+/// So many are read at once, evenly from the lanes.
+const READ: usize = 1_024;
+/// So many of one lane at least.
+const PER_LANE: usize = 8;
 
 impl Dispatch {
     /// Begins to read lanes that this host has taken.
@@ -44,9 +48,9 @@ impl Dispatch {
         if room == 0 || cursors.is_empty() {
             return Ok(false);
         }
-        let room = room.min(QUEUE / 4);
-        let read = self.store.notifications_after(&cursors, room).await?;
-        let more = read.len() == room;
+        let per_lane = (room.min(READ) / cursors.len()).max(PER_LANE);
+        let read = self.store.notifications_after(&cursors, per_lane).await?;
+        let more = read.len() >= per_lane;
         let begun: Vec<_> = read.iter().filter(|l| self.readings.maybe_begun((l.lane, l.seq))).collect();
         let histories = self.histories(begun.iter().map(|l| l.notification.id)).await?;
         let places: Vec<_> = begun.iter().map(|l| (l.lane, l.seq)).collect();

@@ -33,7 +33,7 @@ impl Dispatch {
     pub(super) async fn send_ready(&mut self) -> Result<Instant, StoreError> {
         let mut next = Instant::now() + IDLE;
         let mut batch = Vec::new();
-        while batch.len() < BATCH && self.in_flight.len() + batch.len() < self.most_in_flight {
+        while batch.len() < BATCH && self.unanswered + batch.len() < self.most_unanswered {
             let now = Instant::now();
             let ready = self.number.ready_at(now);
             if ready > now {
@@ -116,6 +116,7 @@ impl Dispatch {
                 continue;
             }
             self.in_flight.insert(job.place());
+            self.unanswered += 1;
             self.progress.began(job.logged.lane);
             // A host that was stopped for a while must not send what may be another's by now.
             if !self.leases.borrow().hold(job.logged.lane, Instant::now().into()) {
@@ -139,6 +140,7 @@ impl Dispatch {
 
     /// What Meta's answer means is written; the recipient's line stands until it is.
     pub(super) fn take_answer(&mut self, Answer { job, answer }: Answer) {
+        self.unanswered -= 1;
         let now = Instant::now();
         let settled = settle(&job, answer, Timestamp::now(), rand::random());
         match settled.number {

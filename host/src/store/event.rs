@@ -91,15 +91,15 @@ impl Store {
         Ok(stored)
     }
 
-    /// At most `limit` events after the lanes' cursors, in the order of the log.
+    /// At most `per_lane` events after each lane's cursor, in the order of the log.
     pub async fn events_after(
         &self,
         cursors: &[(Lane, i64)],
-        limit: usize,
+        per_lane: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
         let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
         let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -110,10 +110,10 @@ impl Store {
                      FROM event WHERE event.lane = c.lane AND event.seq > c.seq
                      ORDER BY event.seq LIMIT $3
                  ) e
-                 ORDER BY e.seq LIMIT $3",
+                 ORDER BY e.seq",
             )
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &limit]).await?.iter().map(logged_event).collect()
+        client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged_event).collect()
     }
 }
 

@@ -32,15 +32,15 @@ pub struct Due {
 }
 
 impl Store {
-    /// At most `limit` notifications after the lanes' cursors, in the order of the log.
+    /// At most `per_lane` notifications after each lane's cursor, in the order of the log.
     pub async fn notifications_after(
         &self,
         cursors: &[(Lane, i64)],
-        limit: usize,
+        per_lane: usize,
     ) -> Result<Vec<LoggedNotification>, StoreError> {
         let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
         let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -54,14 +54,13 @@ impl Store {
                          SELECT * FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq
                          ORDER BY notification.seq LIMIT $3
                      ) l
-                     ORDER BY l.seq LIMIT $3
                  ) n
                  LEFT JOIN contact w ON w.wa_id = n.recipient
                  LEFT JOIN contact u ON u.user_id = n.recipient
                  ORDER BY n.seq",
             )
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &limit]).await?.iter().map(logged).collect()
+        client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged).collect()
     }
 
     /// The end of each of these lanes in the notification log.
