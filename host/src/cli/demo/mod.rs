@@ -94,6 +94,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     app.ready().await;
     let samples = samples::samples(&app.catalog().current(), Timestamp::now());
     let key = set_up(&app, &simulator, &samples, &bar).await?;
+    bar.set_length(samples.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{spinner} {bar:24.green} {pos}/{len} {msg} {elapsed:.dim}")?);
     let expected = show(host_address, &key, &samples, &bar).await;
     bar.finish_and_clear();
     let code = match expected {
@@ -204,7 +206,7 @@ async fn show(
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
     let mut expected = Vec::new();
     for (n, sample) in samples.iter().enumerate() {
-        bar.set_message(format!("{} of {}: {}", n + 1, samples.len(), sample.kind));
+        bar.set_message(sample.kind.clone());
         let start = Instant::now();
         let answer = client
             .post(format!("http://{host}/v1/events"))
@@ -222,12 +224,8 @@ async fn show(
             let history: Value = client.get(url).bearer_auth(key).send().await?.json().await?;
             let progress = transcript::progress(&history);
             bar.set_message(format!(
-                "{} of {}: {}: {} of {} read",
-                n + 1,
-                samples.len(),
-                sample.kind,
-                progress.ended,
-                progress.notifications
+                "{}: {} of {} read",
+                sample.kind, progress.ended, progress.notifications
             ));
             if history["routed"] == true && progress.ended == progress.notifications {
                 break history;
@@ -243,6 +241,7 @@ async fn show(
         };
         expected.extend(transcript::expected(&history));
         bar.suspend(|| transcript::tell(n + 1, samples.len(), sample, &history, start.elapsed()));
+        bar.inc(1);
     }
     Ok(expected)
 }

@@ -1,0 +1,86 @@
+//! The first command that a new user runs, and the rules that come with it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use crate::harness::rules;
+
+/// The built program; it may look for PostgreSQL and pip where we would.
+fn hookswitch(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
+    command.env_clear().args(arguments).arg("--rules").arg(rules());
+    for name in ["PATH", "HOME"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_demo_shows_a_message_of_each_template_read_and_again_on_what_it_left() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in 1..=2 {
+        let output =
+            hookswitch(&["demo", "--exit"]).arg("--data-dir").arg(folder.path()).output().unwrap();
+        let said = text(&output);
+        assert!(output.status.success(), "start {start}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("messages were read"), "{said}");
+        for template in std::fs::read_dir(rules()).unwrap().flatten().flat_map(|domain| {
+            std::fs::read_dir(domain.path().join("templates")).into_iter().flatten().flatten()
+        }) {
+            let name = template.path().file_stem().unwrap().to_string_lossy().into_owned();
+            // An order is announced once in 24 hours, however often the demo starts.
+            if start == 1 || name != "hanna_new_order_created" {
+                assert!(said.contains(&format!("send {name}")), "{name} is missing: {said}");
+            }
+        }
+        assert!(start == 1 || said.contains("duplicate"), "{said}");
+        assert!(said.contains("accepted → sent → delivered → read"), "{said}");
+    }
+}
+
+#[test]
+fn the_rules_that_come_with_it_are_right() {
+    let output = hookswitch(&["rules", "check"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text(&output).contains("21 templates, 7 groups"), "{}", text(&output));
+}
+
+#[test]
+fn an_event_can_be_tried() {
+    let mut child = hookswitch(&["rules", "try", "-", "--at", "2026-11-23T09:00:00Z"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let event = br#"{"type": "invoice.processed", "data": {"order": {"order_number": "SO-7", "amount": "12.5",
+        "customer": {"full_name": "Tendai Moyo", "contact": {"whatsapp_id": "+263 77 000 0201"}}}}}"#;
+    child.stdin.take().unwrap().write_all(event).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = text(&output);
+    let (first, rest) = said.split_once('\n').unwrap();
+    assert!(first.starts_with("invoice.processed  release "), "{first}");
+    insta::assert_snapshot!(rest);
+}
+
+#[test]
+fn what_is_no_event_cannot_be_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    std::fs::write(&file, "{\"type\": \"x\",\n  \"dato\": 1}").unwrap();
+    let output = hookswitch(&["rules", "try"]).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).replace(&folder.path().display().to_string(), "");
+    insta::assert_snapshot!(said, @r"
+    error: failed to read the event /event.json: 2 things are wrong with what was posted; see errors
+      /dato: unknown member; did you mean `data`?; what the event carries belongs into `data`
+      /data: missing: what the rules read; {} where there is nothing to say
+    ");
+}
