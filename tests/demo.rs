@@ -26,8 +26,7 @@ fn text(output: &Output) -> String {
 fn the_demo_shows_a_message_of_each_template_read_and_again_on_what_it_left() {
     let folder = tempfile::tempdir().unwrap();
     for start in 1..=2 {
-        let output =
-            hookswitch(&["demo", "--exit"]).arg("--data-dir").arg(folder.path()).output().unwrap();
+        let output = hookswitch(&["demo", "--exit"]).arg("--data-dir").arg(folder.path()).output().unwrap();
         let said = text(&output);
         assert!(output.status.success(), "start {start}: {said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("messages were read"), "{said}");
@@ -59,7 +58,8 @@ fn an_event_can_be_tried() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let event = br#"{"type": "invoice.processed", "data": {"order": {"order_number": "SO-7", "amount": "12.5",
+    let event =
+        br#"{"type": "invoice.processed", "data": {"order": {"order_number": "SO-7", "amount": "12.5",
         "customer": {"full_name": "Tendai Moyo", "contact": {"whatsapp_id": "+263 77 000 0201"}}}}}"#;
     child.stdin.take().unwrap().write_all(event).unwrap();
     let output = child.wait_with_output().unwrap();

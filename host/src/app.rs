@@ -170,7 +170,7 @@ impl App {
         let others = Arc::new(Notify::new());
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
-        let (holder, leases) = Holder::new(store.clone(), host, host_name(), progress.clone());
+        let (holder, leases) = Holder::new(store.clone(), host, progress.clone());
         let (failures, failed) = mpsc::channel(RECEIPTS);
 
         let dispatch = Dispatch::new(Rooms {
@@ -296,9 +296,4 @@ async fn tell_others(store: Store, others: Arc<Notify>) {
         }
         sleep(DEBOUNCE).await;
     }
-}
-
-fn host_name() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    format!("{}:{}", name.as_deref().unwrap_or("unknown"), std::process::id())
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -95,7 +97,7 @@ impl Progress {
 pub struct Holder {
     store: Store,
     host: Uuid,
-    name: String,
+    name: HostName,
     progress: Arc<Progress>,
     leases: watch::Sender<Leases>,
     terms: u64,
@@ -103,18 +105,16 @@ pub struct Holder {
 
 impl Holder {
     /// A holder for this host, and where it tells what it holds.
-    pub fn new(
-        store: Store,
-        host: Uuid,
-        name: String,
-        progress: Arc<Progress>,
-    ) -> (Holder, watch::Receiver<Leases>) {
+    pub fn new(store: Store, host: Uuid, progress: Arc<Progress>) -> (Holder, watch::Receiver<Leases>) {
         let (leases, receiver) = watch::channel(Leases::default());
-        (Holder { store, host, name, progress, leases, terms: 0 }, receiver)
+        (Holder { store, host, name: HostName::own(), progress, leases, terms: 0 }, receiver)
     }
 
     /// Holds lanes until `stop`, then gives them back.
     pub async fn run(mut self, stop: CancellationToken) {
+        if let Err(error) = self.inherit().await {
+            tracing::debug!(%error, "failed to look for killed hosts; their lanes are free in 15 s");
+        }
         loop {
             let pause = match timeout(LEASE - MARGIN, self.beat()).await {
                 Ok(Ok(true)) => HEARTBEAT,
@@ -136,10 +136,24 @@ impl Holder {
         self.leave().await;
     }
 
+    /// Frees the lanes of hosts that were killed on this machine, so that a restart need not wait for their
+    /// leases to end.
+    async fn inherit(&self) -> Result<(), StoreError> {
+        let all: Vec<Lane> = (0..LANES).map(Lane).collect();
+        for (host, name) in self.store.hosts().await? {
+            if host != self.host && self.name.says_gone(&name) {
+                tracing::info!(%name, "taking over from a host that was killed here");
+                self.store.release_lanes(host, &all).await?;
+                self.store.host_gone(host).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// One heartbeat; tells whether this host holds its share.
     async fn beat(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
-        self.store.host_seen(self.host, &self.name).await?;
+        self.store.host_seen(self.host, &self.name.to_string()).await?;
         let hosts = self.store.hosts_alive().await?.max(1);
         let renewed = self.store.renew_lanes(self.host).await?;
         let mut lanes = self.leases.borrow().lanes.clone();
@@ -184,5 +198,50 @@ impl Holder {
             Ok(Err(error)) => tracing::warn!(%error, "failed to release the lanes; they are free in 15 s"),
             Err(_) => tracing::warn!("failed to release the lanes in time; they are free in 15 s"),
         }
+    }
+}
+
+/// A host's name: the machine's and the process's id.
+struct HostName {
+    machine: String,
+    pid: i32,
+}
+
+impl HostName {
+    fn own() -> HostName {
+        let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        HostName { machine: machine.unwrap_or_default(), pid: std::process::id().cast_signed() }
+    }
+
+    /// Whether a host of this name was on this machine, and its process is gone.
+    fn says_gone(&self, name: &str) -> bool {
+        let Some((machine, pid)) = name.rsplit_once(':') else { return false };
+        let Ok(pid) = pid.parse::<i32>() else { return false };
+        // In a container every process may have the same id: then it is our predecessor's.
+        machine == self.machine
+            && !machine.is_empty()
+            && (pid == self.pid || kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.machine, self.pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_dead_process_of_this_machine_is_gone() {
+        let own = HostName { machine: "here".into(), pid: 100 };
+        let parent = nix::unistd::getppid();
+        assert!(own.says_gone("here:100"));
+        assert!(own.says_gone("here:2147483647"));
+        assert!(!own.says_gone(&format!("here:{parent}")));
+        assert!(!own.says_gone("there:2147483647"));
+        assert!(!own.says_gone("here"));
     }
 }

@@ -13,9 +13,6 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     let inner = width.saturating_sub(4).clamp(20, WIDEST);
     let mut lines: Vec<String> = Vec::new();
     for line in message.body.lines() {
-        if line.is_empty() {
-            lines.push(String::new());
-        }
         lines.extend(wrap(line, Options::new(inner)).into_iter().map(|part| formatted(&part)));
     }
     if let Some(footer) = &message.footer {
@@ -129,16 +126,16 @@ mod tests {
             console::strip_ansi_codes(&bubble("Ada (263770000001)", &message, Some(Status::Read), "09:41", 40)),
             @r"
         to Ada (263770000001)
-        ╭──────────────────────────────────╮
-        │ New order SO-7                   │
-        │                                  │
-        │ Customer: Tendai Moyo of the     │
-        │ long street that goes on and on  │
-        │ Hanna Solar                      │
-        │                         09:41 ✓✓ │
-        ├──────────────────────────────────┤
-        │            ↩ Claim it            │
-        ╰──────────────────────────────────╯
+        ╭───────────────────────────────────╮
+        │ New order SO-7                    │
+        │                                   │
+        │ Customer: Tendai Moyo of the long │
+        │ street that goes on and on        │
+        │ Hanna Solar                       │
+        │                          09:41 ✓✓ │
+        ├───────────────────────────────────┤
+        │            ↩ Claim it             │
+        ╰───────────────────────────────────╯
         "
         );
     }

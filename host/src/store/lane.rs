@@ -34,6 +34,12 @@ impl Store {
         Ok(())
     }
 
+    /// The hosts that are on the list, with their names.
+    pub async fn hosts(&self) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let rows = self.client().await?.query("SELECT id, name FROM host", &[]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
     /// How many hosts live now.
     pub async fn hosts_alive(&self) -> Result<usize, StoreError> {
         let client = self.client().await?;
