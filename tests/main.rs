@@ -3,6 +3,7 @@
 mod demo;
 mod flow;
 mod harness;
+mod intake;
 mod postgres;
 mod receipts;
 mod rooms;

@@ -8,10 +8,10 @@ use crate::config::{LogConfig, LogFormat};
 
 /// Why logs cannot be written as asked.
 #[derive(Debug, thiserror::Error)]
-#[error("read --log (HOOKSWITCH_LOG) {filter:?}: {source}; expected such as info or hookswitch=debug,warn")]
+#[error("read --log (HOOKSWITCH_LOG) {filter:?}: {reason}; expected such as info or hookswitch=debug,warn")]
 pub struct LogError {
     filter: String,
-    source: tracing_subscriber::filter::ParseError,
+    reason: String,
 }
 
 /// Writes logs from here on. Where they are written already, they stay as they are.
@@ -19,10 +19,7 @@ pub struct LogError {
 /// # Errors
 /// Where the filter is not one.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::builder()
-        .parse(&config.log)
-        .map_err(|source| LogError { filter: config.log.clone(), source })?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter(&config.log)?);
     // An error says that somebody else has set a subscriber, as tests do.
     let _ = match config.log_format {
         LogFormat::Text => registry
@@ -33,4 +30,36 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
         }
     };
     Ok(())
+}
+
+fn filter(text: &str) -> Result<EnvFilter, LogError> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let wrong = |reason| LogError { filter: text.to_owned(), reason };
+    // A word alone is taken as a target; it is a misspelt level far more often, and then nothing is logged.
+    for word in text.split(',').map(str::trim) {
+        let alone = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+        if alone && !LEVELS.contains(&word.to_ascii_lowercase().as_str()) {
+            return Err(wrong(format!("{word:?} is none of the levels {}", LEVELS.join(", "))));
+        }
+    }
+    EnvFilter::builder().parse(text).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_filter_has_levels_and_targets_with_levels() {
+        for good in ["info", "INFO", "off", "hookswitch=debug,warn", "hookswitch::intake=trace"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "hookswitch=loud", "warn,inof"] {
+            let error = filter(bad).map(|_| ()).map_err(|error| error.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains("expected such as info")),
+                "{bad}: {error:?}"
+            );
+        }
+    }
 }

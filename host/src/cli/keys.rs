@@ -62,13 +62,17 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     let store = &database.store;
     match command {
         Command::Create { name, scopes, .. } => {
-            if name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_control() || c.is_whitespace())
-            {
-                bail!("make the key {name:?}: a name has 1 to 64 characters and no white space");
+            // It becomes part of a URI: the source of events that have none.
+            let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+            if !(1..=64).contains(&name.len()) || !name.bytes().all(unreserved) {
+                bail!(
+                    "make the key {name:?}: a name has 1 to 64 letters, digits, dashes, dots or underscores"
+                );
             }
             let key = ApiKey::create(store, name, scopes).await.map_err(|error| match error {
                 StoreError::Conflict(_) => anyhow::anyhow!(
-                    "make the key {name}: the name is taken; choose another (a revoked key keeps its name)"
+                    "make the key {name}: one of this name is in force; choose another name, or end that one: \
+                     hookswitch keys revoke {name}"
                 ),
                 error => error.into(),
             })?;
@@ -76,9 +80,11 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
             println!("{key}");
         }
         Command::List { .. } => {
+            println!("{:<24} {:<20} {:<20} REVOKED", "NAME", "SCOPES", "MADE");
             for key in store.keys().await.context("list the keys")? {
-                let revoked = key.revoked_at.map(|at| format!("  revoked {at:.0}")).unwrap_or_default();
-                println!("{:<24} {:<20} made {:.0}{revoked}", key.name, key.scopes.join(","), key.created_at);
+                let made = format!("{:.0}", key.created_at);
+                let revoked = key.revoked_at.map(|at| format!("{at:.0}")).unwrap_or_default();
+                println!("{:<24} {:<20} {made:<20} {revoked}", key.name, key.scopes.join(","));
             }
         }
         Command::Revoke { name, .. } => {

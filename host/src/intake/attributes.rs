@@ -17,6 +17,9 @@ const EXTENSION_LIMIT: usize = 4_096;
 /// CloudEvents 1.0: names should not be longer than 20 characters; some well-known ones are.
 const EXTENSION_NAME_LIMIT: usize = 40;
 
+/// The attributes that CloudEvents defines, but for `specversion`; all are texts.
+pub const DEFINED: [&str; 6] = ["id", "source", "type", "subject", "time", "datacontenttype"];
+
 /// What a producer said of an event.
 #[derive(Debug, Default)]
 pub struct Attributes<'a> {
@@ -32,6 +35,7 @@ pub struct Attributes<'a> {
 }
 
 /// An event, and the SHA-256 of what its producer said: the same for the same content, in whatever form it came.
+#[derive(Debug)]
 pub struct Checked {
     /// The event.
     pub event: Event,
@@ -47,25 +51,27 @@ impl<'a> Attributes<'a> {
     /// What is wrong with it, in words.
     pub fn set(&mut self, name: &str, text: Cow<'a, str>, raw: Option<&RawValue>) -> Result<(), String> {
         let limited = |limit: usize| match text.len() {
-            0 => Err("is empty".to_owned()),
             length if length > limit => Err(format!("has {length} bytes; at most {limit} are taken")),
-            _ if text.chars().any(|c| c.is_control()) => Err("holds a control character".to_owned()),
+            _ if text.chars().any(char::is_control) => {
+                Err("holds a control character; leave it out".to_owned())
+            }
             _ => Ok(()),
         };
+        let there = |limit: usize| match text.is_empty() {
+            true => Err("is empty; say something, or leave it out where it may be absent".to_owned()),
+            false => limited(limit),
+        };
+        let word = |limit: usize, example: &str| match text.contains(char::is_whitespace) {
+            true => Err(format!("holds white space; expected such as {example}")),
+            false => there(limit),
+        };
         match name {
-            "id" => limited(ID_LIMIT).map(|()| self.id = Some(text)),
-            "source" => limited(SOURCE_LIMIT).map(|()| self.source = Some(text)),
-            "subject" => limited(SUBJECT_LIMIT).map(|()| self.subject = Some(text)),
-            "type" => {
-                limited(TYPE_LIMIT)?;
-                if text.chars().any(char::is_whitespace) {
-                    return Err("holds white space; expected a type such as order.created".to_owned());
-                }
-                self.kind = Some(text);
-                Ok(())
-            }
+            "id" => there(ID_LIMIT).map(|()| self.id = Some(text)),
+            "source" => word(SOURCE_LIMIT, "/shop").map(|()| self.source = Some(text)),
+            "subject" => there(SUBJECT_LIMIT).map(|()| self.subject = Some(text)),
+            "type" => word(TYPE_LIMIT, "order.created").map(|()| self.kind = Some(text)),
             "time" => {
-                let time = text.parse().map_err(|_| {
+                let time = text.parse().ok().filter(|_| is_rfc_3339(&text)).ok_or_else(|| {
                     format!("expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got {text:?}")
                 })?;
                 self.time = Some(time);
@@ -82,9 +88,7 @@ impl<'a> Attributes<'a> {
                         "an extension attribute's name has lower-case letters and digits only".to_owned()
                     );
                 }
-                if text.len() > EXTENSION_LIMIT {
-                    return Err(format!("has {} bytes; at most {EXTENSION_LIMIT} are taken", text.len()));
-                }
+                limited(EXTENSION_LIMIT)?;
                 let value = match raw {
                     Some(raw) => raw.to_owned(),
                     None => {
@@ -126,6 +130,7 @@ impl<'a> Attributes<'a> {
         };
         let kind = self.kind.unwrap_or_default().into_owned();
         part(&kind);
+        // None of these is empty where it is there.
         part(self.subject.as_deref().unwrap_or_default());
         part(&self.time.map(|time| time.to_string()).unwrap_or_default());
         part(data.get());
@@ -149,6 +154,18 @@ impl<'a> Attributes<'a> {
         };
         Checked { event, sha256: hash.finalize().into() }
     }
+}
+
+/// Whether a time that jiff reads has the form of RFC 3339; jiff reads more.
+fn is_rfc_3339(text: &str) -> bool {
+    let date_and_time = b"0000-00-00T00:00:00";
+    !text.contains('[')
+        && text.len() > date_and_time.len()
+        && text.bytes().zip(date_and_time).all(|(is, form)| match form {
+            b'0' => is.is_ascii_digit(),
+            b'T' => is.eq_ignore_ascii_case(form),
+            _ => is == *form,
+        })
 }
 
 /// Whether a media type is JSON: `application/json`, `text/json`, or with the suffix `+json`.

@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::problem::Problem;
+use super::{patience::patiently, problem::Problem};
 use crate::store::{Store, StoreError, StoredKey};
 
 /// A revoked key works so long at most.
@@ -21,6 +21,8 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// So many keys at most are remembered.
 const MEMORY: usize = 1_000;
 const PREFIX: &str = "hsk_";
+/// Random bytes of a key.
+const RANDOM: usize = 32;
 
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +63,7 @@ impl ApiKey {
     /// Makes a key with this name, and returns it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the name is taken.
+    /// [`StoreError::Conflict`] where a key of this name is in force.
     pub async fn create(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
         let key = new_key();
         store.create_key(name, &digest(&key), &in_words(scopes)).await?;
@@ -80,11 +82,17 @@ impl ApiKey {
 }
 
 fn new_key() -> String {
-    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; RANDOM]>()))
 }
 
 fn in_words(scopes: &[Scope]) -> Vec<String> {
     scopes.iter().map(ToString::to_string).collect()
+}
+
+/// Whether a text can be a key: one that cannot needs no query.
+fn is_key(text: &str) -> bool {
+    let random = text.strip_prefix(PREFIX).and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+    random.is_some_and(|bytes| bytes.len() == RANDOM)
 }
 
 fn digest(key: &str) -> [u8; 32] {
@@ -145,6 +153,9 @@ impl Keys {
         let Some(key) = key else {
             return Err(unauthorized("no API key: send it as Authorization: Bearer hsk_…"));
         };
+        if !is_key(key) {
+            return Err(unknown());
+        }
         let digest = digest(key);
         let now = Instant::now();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
@@ -153,12 +164,12 @@ impl Keys {
         {
             return Ok(caller);
         }
-        let stored = self.store.find_key(&digest).await.map_err(|_| Problem::unavailable())?;
+        let stored = patiently(|| self.store.find_key(&digest)).await?;
         let Some(StoredKey { name, sha256, scopes, .. }) = stored else {
-            return Err(unauthorized("this API key is unknown or revoked"));
+            return Err(unknown());
         };
         if !bool::from(sha256.ct_eq(&digest)) {
-            return Err(unauthorized("this API key is unknown or revoked"));
+            return Err(unknown());
         }
         let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
         let caller = Caller { name: name.into(), scopes };
@@ -173,6 +184,35 @@ impl Keys {
     }
 }
 
+fn unknown() -> Problem {
+    unauthorized("this API key is unknown or revoked; hookswitch keys list shows those in force")
+}
+
 fn unauthorized(detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn only_texts_like_keys_are_looked_up() {
+        assert!(is_key(&format!("hsk_{}", BASE64_URL_SAFE_NO_PAD.encode([7; 32]))));
+        for no in
+            ["", "hsk_", "hsk_short", "Basic", &format!("hsk_{}", BASE64_URL_SAFE_NO_PAD.encode([7; 33]))]
+        {
+            assert!(!is_key(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn scopes_go_both_ways() {
+        for scope in [Scope::Events, Scope::Read, Scope::Admin] {
+            assert_eq!(scope.to_string().parse::<Scope>().unwrap(), scope);
+        }
+        assert!("write".parse::<Scope>().is_err());
+    }
 }

@@ -1,5 +1,7 @@
 //! Which of the ways an event came in: CloudEvents structured, batch or binary, or the plain form.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -18,7 +20,7 @@ pub const EVENT_LIMIT: usize = 256 * 1024;
 pub const BATCH_LIMIT: usize = 16 * 1024 * 1024;
 /// The events of a batch.
 pub const BATCH_EVENTS: usize = 1_000;
-/// Arrays and objects within one another.
+/// Arrays and objects within one another, in the data.
 const DEPTH: usize = 64;
 
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -39,6 +41,15 @@ impl Way {
     /// By the headers.
     pub fn of(headers: &HeaderMap) -> Result<Way, Problem> {
         let media_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+        let unsupported =
+            |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        let binary = headers.keys().any(|name| name.as_str().starts_with("ce-"));
+        if binary && media_type.is_none() {
+            return Ok(Way::Binary);
+        }
+        if let Some(charset) = media_type.and_then(other_charset) {
+            return unsupported(format!("expected UTF-8, got {charset}"));
+        }
         let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case(BATCH) {
             return Ok(Way::Batch);
@@ -47,22 +58,27 @@ impl Way {
             return Ok(Way::One(Form::CloudEvent));
         }
         if !is_json(essence) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                format!(
-                    "expected the content type application/json, {STRUCTURED} or {BATCH}, got {}",
-                    media_type.unwrap_or("none")
-                ),
+            return unsupported(format!(
+                "expected the content type application/json, {STRUCTURED} or {BATCH}, got {}",
+                media_type.unwrap_or("none")
             ));
         }
-        Ok(if headers.contains_key("ce-specversion") { Way::Binary } else { Way::One(Form::Plain) })
+        Ok(if binary { Way::Binary } else { Way::One(Form::Plain) })
     }
 
     /// How large a body may be.
     pub fn limit(self) -> usize {
         if self == Way::Batch { BATCH_LIMIT } else { EVENT_LIMIT }
     }
+}
+
+/// The charset that a media type names, unless it is UTF-8.
+fn other_charset(media_type: &str) -> Option<&str> {
+    let mut parameters = media_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, charset) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    let charset = charset.trim().trim_matches('"');
+    let is_utf_8 = ["utf-8", "utf8", "us-ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name));
+    (!is_utf_8).then_some(charset)
 }
 
 /// The events in a body.
@@ -73,10 +89,13 @@ pub fn events(
     key_name: &str,
     now: Timestamp,
 ) -> Result<Vec<Checked>, Problem> {
-    let levels = if way == Way::Batch { DEPTH + 1 } else { DEPTH };
-    scan(body, levels).map_err(|refused| {
-        invalid(format!("the JSON is {}", refused.why)).at(refused.line, refused.column)
-    })?;
+    let around = match way {
+        Way::Batch => 2,
+        Way::One(_) => 1,
+        Way::Binary => 0,
+    };
+    scan(body, DEPTH + around)
+        .map_err(|refused| invalid(format!("the JSON {}", refused.why)).at(refused.line, refused.column))?;
     match way {
         Way::One(form) => {
             let members = parse::<Members<'_>>(body).map_err(|problem| hint(problem, body))?;
@@ -97,15 +116,23 @@ fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Pr
         let status = if members.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::PAYLOAD_TOO_LARGE };
         return Err(Problem::new(status, "batch_size", detail));
     }
+    let texts = || members.iter().map(|member| member.get()).enumerate();
+    let too_large: Vec<ProblemError> = texts()
+        .filter(|(_, text)| text.len() > EVENT_LIMIT)
+        .map(|(n, text)| ProblemError {
+            at: format!("/{n}"),
+            detail: format!("has {} bytes; an event has at most {EVENT_LIMIT}", text.len()),
+        })
+        .collect();
+    if !too_large.is_empty() {
+        let detail = "events of the batch are too large, so none of it is accepted; send references instead";
+        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "event_too_large", detail);
+        return Err(problem.with_errors(too_large));
+    }
     let mut events = Vec::with_capacity(members.len());
     let mut errors = Vec::new();
-    for (n, text) in members.into_iter().map(RawValue::get).enumerate() {
+    for (n, text) in texts() {
         let at = format!("/{n}");
-        if text.len() > EVENT_LIMIT {
-            let detail = format!("has {} bytes; an event has at most {EVENT_LIMIT}", text.len());
-            errors.push(ProblemError { at, detail });
-            continue;
-        }
         match serde_json::from_str::<Members<'_>>(text) {
             Ok(members) => match read(&members, Form::CloudEvent, &at) {
                 Ok(event) => events.push(event.into_event(key_name, now)),
@@ -124,9 +151,7 @@ fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, 
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix("ce-") else { continue };
         let mut refuse = |detail: String| errors.push(ProblemError { at: name.to_string(), detail });
-        // CloudEvents' HTTP binding, 3.1.3.2: header values are percent-encoded UTF-8.
-        let text = value.to_str().ok().and_then(|value| percent_decode_str(value).decode_utf8().ok());
-        let Some(text) = text else {
+        let Some(text) = value.to_str().ok().and_then(decode) else {
             refuse("expected percent-encoded UTF-8".to_owned());
             continue;
         };
@@ -146,10 +171,23 @@ fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, 
     if !errors.is_empty() {
         return Err(wrong(errors));
     }
-    if !body.is_empty() {
+    if !body.trim_ascii().is_empty() {
         event.data = Some(parse(body)?);
     }
     Ok(event)
+}
+
+/// An attribute from its header: unquoted, then percent-decoded UTF-8. (CloudEvents' HTTP binding 1.0.2, 3.1.3.2.)
+fn decode(value: &str) -> Option<Cow<'_, str>> {
+    let Some(quoted) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
+        return percent_decode_str(value).decode_utf8().ok();
+    };
+    let mut text = String::with_capacity(quoted.len());
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        text.push(if c == '\\' { chars.next()? } else { c });
+    }
+    percent_decode_str(&text).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {

@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{attributes::Attributes, problem::ProblemError};
+use super::{
+    attributes::{Attributes, DEFINED},
+    problem::ProblemError,
+};
 
 /// The members of a JSON object, unparsed, in order.
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -96,7 +99,7 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
             refuse("binary data is not taken: send JSON in `data`".to_owned());
             continue;
         }
-        let text = match attribute(value) {
+        let text = match attribute(name, value) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
             Err(detail) => {
@@ -128,16 +131,23 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
     if errors.is_empty() { Ok(event) } else { Err(errors) }
 }
 
-/// An attribute's text; null is as good as absent. CloudEvents allows texts, numbers and booleans.
-fn attribute<'a>(value: &'a RawValue) -> Result<Option<Cow<'a, str>>, String> {
-    match value.get().as_bytes().first() {
+/// An attribute's text; null is as good as absent. Extension attributes may be booleans and whole numbers of 32
+/// bits too. (CloudEvents' JSON format 1.0.2, section 2.2.)
+fn attribute<'a>(name: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, String> {
+    let raw = value.get();
+    match raw.as_bytes().first() {
         Some(b'"') => {
-            let text: Result<Name<'_>, _> = serde_json::from_str(value.get());
+            let text: Result<Name<'_>, _> = serde_json::from_str(raw);
             text.map(|Name(text)| Some(text)).map_err(|error| format!("expected a text: {error}"))
         }
         Some(b'n') => Ok(None),
         Some(b'{' | b'[') => Err("expected a text, got an object or an array".to_owned()),
-        _ => Ok(Some(Cow::Borrowed(value.get()))),
+        _ if name == "specversion" || DEFINED.contains(&name) => {
+            Err(format!("expected a text, got {raw}; put it in quotes"))
+        }
+        Some(b't' | b'f') => Ok(Some(Cow::Borrowed(raw))),
+        _ if raw.parse::<i32>().is_ok() => Ok(Some(Cow::Borrowed(raw))),
+        _ => Err(format!("expected a text or a whole number of 32 bits, got {raw}; put it in quotes")),
     }
 }
 

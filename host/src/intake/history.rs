@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode},
 };
 use serde::Deserialize;
@@ -18,16 +21,22 @@ pub struct Which {
 
 pub async fn event(
     State(intake): State<Intake>,
-    Path(id): Path<String>,
-    Query(Which { source }): Query<Which>,
+    id: Result<Path<String>, PathRejection>,
+    which: Result<Query<Which>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<EventHistory>, Problem> {
     intake.keys.require(&headers, Scope::Read).await?;
-    let unavailable = |error| {
-        tracing::warn!(%error, "failed to read an event");
-        Problem::unavailable()
+    let wrong = |detail: String| {
+        let detail =
+            format!("expected /v1/events/ID or /v1/events/ID?source=SOURCE, percent-encoded: {detail}");
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_address", detail)
     };
-    let mut events = intake.store.events_by_id(&id, source.as_deref()).await.map_err(unavailable)?;
+    let Path(id) = id.map_err(|error| wrong(error.body_text()))?;
+    let Query(Which { source }) = which.map_err(|error| wrong(error.body_text()))?;
+    if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
+        return Err(wrong("no id or source holds U+0000".to_owned()));
+    }
+    let mut events = intake.store.events_by_id(&id, source.as_deref()).await?;
     if events.len() > 1 {
         let sources: Vec<_> = events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
         return Err(Problem::new(
@@ -49,6 +58,6 @@ pub async fn event(
             ),
         ));
     };
-    let decisions = intake.store.decisions_of(logged.lane, logged.seq).await.map_err(unavailable)?;
+    let decisions = intake.store.decisions_of(logged.lane, logged.seq).await?;
     Ok(Json(EventHistory { event: logged.event, received_at, routed: !decisions.is_empty(), decisions }))
 }

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod envelope;
 mod history;
+mod patience;
 mod post;
 pub mod problem;
 mod scan;
@@ -22,11 +23,14 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
 
 pub use self::auth::{ApiKey, Scope};
-use self::{auth::Keys, body::Way, envelope::Form, problem::Problem, writer::Request};
+use self::{auth::Keys, body::Way, envelope::Form, problem::Problem, writer::Writer};
 use crate::{domain::Event, store::Store};
+
+/// Batches that are in memory at once, each of at most 16 MiB; others wait.
+const BATCHES: usize = 16;
 
 /// What a host is not ready for, in words; nothing where it is ready.
 pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -36,16 +40,18 @@ pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub struct Intake {
     store: Store,
     keys: Keys,
-    requests: mpsc::Sender<Request>,
+    writer: Writer,
+    /// Turns to have a batch in memory.
+    batches: Arc<Semaphore>,
     not_ready: NotReady,
 }
 
 impl Intake {
-    /// Starts the writer; it ends when the last handler is gone. `grew` is called after each commit.
+    /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     pub fn new(store: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
-        let (requests, queue) = mpsc::channel(writer::QUEUE);
-        tokio::spawn(writer::run(store.clone(), queue, grew));
-        Intake { keys: Keys::new(store.clone()), store, requests, not_ready }
+        let writer = Writer::start(store.clone(), grew);
+        let batches = Arc::new(Semaphore::new(BATCHES));
+        Intake { keys: Keys::new(store.clone()), store, writer, batches, not_ready }
     }
 }
 

@@ -1,50 +1,74 @@
 //! `POST /v1/events`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    body::{Body, to_bytes},
-    extract::State,
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::{
     Intake,
     attributes::Checked,
     auth::Scope,
     body::{self, Way},
+    patience::PATIENCE,
     problem::{Problem, ProblemError},
-    writer::{Answer, Request},
+    writer::Refusal,
 };
-use crate::domain::EventKey;
+use crate::{domain::EventKey, store::Clash};
+
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Within which a body must be there.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Of a body that is too large, so much more is read and thrown away: who is cut off while sending does not read
+/// the answer.
+const THROWN_AWAY: usize = 4 * 1024 * 1024;
 
 /// RFC 3986's unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub async fn events(
-    State(intake): State<Intake>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let caller = intake.keys.require(&headers, Scope::Events).await?;
-    let way = Way::of(&headers)?;
-    let body = to_bytes(body, way.limit()).await.map_err(|error| unread(way, &error))?;
-    let events = body::events(way, &headers, &body, &caller.name, Timestamp::now())?;
-    let (answer, answered) = oneshot::channel();
-    intake.requests.send(Request { events, answer }).await.map_err(|_| Problem::unavailable())?;
-    match answered.await {
-        Ok(Answer::Accepted(events)) => Ok(accepted(way, &events)),
-        Ok(Answer::Conflicts(events, places)) => Err(conflict(way, &events, &places)),
-        Ok(Answer::Refused) => Err(Problem::new(
+pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let caller = intake.keys.require(&head.headers, Scope::Events).await?;
+    let way = Way::of(&head.headers)?;
+    let _turn = match way {
+        Way::Batch => Some(timeout(PATIENCE, intake.batches.acquire()).await.map_err(|_| busy())?),
+        Way::One(_) | Way::Binary => None,
+    };
+    let body = timeout(BODY_TIME, read(body, way)).await.map_err(|_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            "the body did not come within 30 seconds; post it again",
+        )
+    })??;
+    let events = body::events(way, &head.headers, &body, &caller.name, Timestamp::now())?;
+    drop(body);
+    match intake.writer.append(events).await {
+        Ok(events) => Ok(accepted(way, &events)),
+        Err(Refusal::Clashes(events, clashes)) => Err(conflict(way, &events, &clashes)),
+        Err(Refusal::Busy) => Err(busy()),
+        Err(Refusal::Unavailable) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database_unavailable",
+            "the database does not answer; post it again, with the same id and source: what is stored already is \
+             not stored twice",
+        )
+        .retry_after(RETRY_AFTER)),
+        Err(Refusal::Failed) => Err(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "not_stored",
             "PostgreSQL refused to store it; the host's log says why",
         )),
-        Ok(Answer::Unavailable) | Err(_) => Err(Problem::unavailable()),
     }
 }
 
@@ -52,47 +76,78 @@ fn accepted(way: Way, events: &[Checked]) -> Response {
     let keys: Vec<&EventKey> = events.iter().map(|checked| &checked.event.key).collect();
     match (way, keys.as_slice()) {
         (Way::One(_) | Way::Binary, [key]) => {
-            (StatusCode::ACCEPTED, [location(key)], Json(key)).into_response()
+            let location: (HeaderName, String) = (header::LOCATION, location(key));
+            (StatusCode::ACCEPTED, [location], Json(key)).into_response()
         }
         _ => (StatusCode::ACCEPTED, Json(json!({"events": keys}))).into_response(),
     }
 }
 
-fn location(key: &EventKey) -> (HeaderName, String) {
+/// Where an event is read.
+fn location(key: &EventKey) -> String {
     let encode = |text| utf8_percent_encode(text, ENCODED);
-    (header::LOCATION, format!("/v1/events/{}?source={}", encode(&key.id), encode(&key.source)))
+    format!("/v1/events/{}?source={}", encode(&key.id), encode(&key.source))
 }
 
-fn conflict(way: Way, events: &[Checked], places: &[usize]) -> Problem {
-    let errors = places
-        .iter()
-        .filter_map(|place| Some((place, &events.get(*place)?.event.key)))
-        .map(|(place, key)| ProblemError {
-            at: if way == Way::Batch { format!("/{place}") } else { String::new() },
+fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
+    let clashing = clashes.iter().filter_map(|clash| Some((clash, &events.get(clash.place)?.event.key)));
+    let errors = clashing
+        .map(|(clash, key)| ProblemError {
+            at: if way == Way::Batch { format!("/{}", clash.place) } else { String::new() },
             detail: format!(
-                "an event with the id {:?} and the source {:?} was posted with another content",
-                key.id, key.source
+                "an event with the id {:?} and the source {:?} but another content was received at {:.3}; it is at {}",
+                key.id,
+                key.source,
+                clash.received_at,
+                location(key)
             ),
         })
         .collect();
     let detail = if way == Way::Batch {
-        "some events of the batch were posted before with another content; give a new event a new id. The others \
-         of the batch are accepted"
+        "some events of the batch were posted before with another content, so none of it is accepted; give a new \
+         event a new id"
     } else {
         "this event was posted before with another content, which stays; give a new event a new id"
     };
     Problem::new(StatusCode::CONFLICT, "event_conflict", detail).with_errors(errors)
 }
 
-fn unread(way: Way, error: &axum::Error) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("length limit exceeded") {
-            return too_large(way);
+fn busy() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "too many requests wait to be written, nothing of this one was stored; post it again",
+    )
+    .retry_after(RETRY_AFTER)
+}
+
+async fn read(body: Body, way: Way) -> Result<Bytes, Problem> {
+    let limit = way.limit();
+    let mut chunks = body.into_data_stream();
+    let (mut first, mut all, mut length) = (Bytes::new(), Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "body_unread", format!("the body broke off: {error}"))
+        })?;
+        length += chunk.len();
+        if length > limit + THROWN_AWAY {
+            break;
+        } else if length > limit {
+            all = Vec::new();
+        } else if first.is_empty() {
+            // Usually there is no second one, and nothing to copy.
+            first = chunk;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&chunk);
         }
-        cause = error.source();
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_unread", format!("the body broke off: {error}"))
+    if length > limit {
+        return Err(too_large(way));
+    }
+    Ok(if all.is_empty() { first } else { all.into() })
 }
 
 /// What is larger than it may be.

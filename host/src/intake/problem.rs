@@ -9,6 +9,8 @@ use axum::{
 };
 use serde::Serialize;
 
+use crate::store::StoreError;
+
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProblemError {
@@ -103,9 +105,24 @@ impl Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "database_unavailable",
-            "the database cannot be reached, nothing was stored; try again",
+            "the database cannot be reached; try again",
         )
         .retry_after(Duration::from_secs(5))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        if matches!(error, StoreError::Unreachable(_)) {
+            tracing::warn!(%error, "refused a request");
+            return Problem::unavailable();
+        }
+        tracing::error!(%error, "failed to answer a request");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something failed here; the host's log says what",
+        )
     }
 }
 
@@ -122,5 +139,51 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use axum::body::to_bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn answer(problem: Problem) -> (Response, Value) {
+        let response = problem.into_response();
+        let (head, body) = response.into_parts();
+        let json = serde_json::from_slice(&to_bytes(body, 10_000).await.unwrap()).unwrap();
+        (Response::from_parts(head, axum::body::Body::empty()), json)
+    }
+
+    #[tokio::test]
+    async fn it_is_problem_json() {
+        let errors = vec![ProblemError { at: "/type".to_owned(), detail: "is empty".to_owned() }];
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "/type: is empty");
+        let (response, json) = answer(problem.at(2, 7).with_errors(errors)).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            json,
+            json!({"status": 400, "title": "Bad Request", "code": "invalid_event", "detail": "/type: is empty",
+                "line": 2, "column": 7, "errors": [{"at": "/type", "detail": "is empty"}]})
+        );
+    }
+
+    #[tokio::test]
+    async fn it_says_how_to_come_in_and_when_to_come_again() {
+        let (response, _) = answer(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "no key")).await;
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        let (response, json) = answer(StoreError::Unreachable("gone".to_owned()).into()).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["retry-after"]),
+            (503, &HeaderValue::from(5))
+        );
+        assert_eq!(json["code"], "database_unavailable");
+        let (response, json) = answer(StoreError::Statement("secret of the table".to_owned()).into()).await;
+        assert_eq!(response.status(), 500);
+        assert!(!json.to_string().contains("secret"), "{json}");
     }
 }

@@ -1,5 +1,5 @@
-//! One pass over a JSON text for what the parser does not look at: its depth, and characters that cannot be
-//! stored.
+//! One pass over a JSON text for what the parser does not look at when it keeps the payload as it came: its
+//! depth, characters that cannot be stored, numbers that cannot be read.
 
 /// Why a text is refused, and where: line and column from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,9 @@ pub struct Refused {
     pub column: usize,
 }
 
-pub const TOO_DEEP: &str = "nested deeper than 64 levels; flatten it";
+pub const TOO_DEEP: &str = "nests deeper than 64 levels; flatten it";
 pub const NUL: &str = r"holds \u0000, which PostgreSQL cannot store; leave it out";
+pub const NUMBER: &str = "holds a number that is out of range; send it as a text";
 pub const SURROGATE: &str = "holds half of a surrogate pair; send the whole character";
 
 /// Looks at the whole text. What is not JSON at all is the parser's to say.
@@ -47,11 +48,30 @@ pub fn scan(text: &[u8], levels: usize) -> Result<(), Refused> {
                     at += 1;
                 }
             }
+            b'0'..=b'9' => {
+                let number = &text[at..];
+                let length = number.iter().position(|b| !is_numeric(*b)).unwrap_or(number.len());
+                if !is_finite(&number[..length]) {
+                    return refuse(NUMBER, at);
+                }
+                at += length - 1;
+            }
             _ => {}
         }
         at += 1;
     }
     Ok(())
+}
+
+fn is_numeric(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+}
+
+/// Whether a number fits into 64 bits, as those who read it demand.
+fn is_finite(number: &[u8]) -> bool {
+    // The greatest has 309 digits.
+    let small = number.len() < 300 && !number.iter().any(|b| matches!(b, b'e' | b'E'));
+    small || std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()).is_none_or(f64::is_finite)
 }
 
 enum Escape {
@@ -93,6 +113,17 @@ mod tests {
         assert_eq!(why(&nested(65)), Some(TOO_DEEP));
         assert_eq!(why(&format!("\"{}\"", "[".repeat(100))), None);
         assert_eq!(why(&format!(r#""\"{}""#, "[".repeat(100))), None);
+    }
+
+    #[test]
+    fn numbers_must_fit() {
+        assert_eq!(why(r#"{"a": [1, -2.5, 1e10, 123456789012345678901234567890]}"#), None);
+        assert_eq!(why("[1e308, -1E308]"), None);
+        assert_eq!(why("[1e309]"), Some(NUMBER));
+        assert_eq!(why("-1e999"), Some(NUMBER));
+        assert_eq!(why(&"9".repeat(400)), Some(NUMBER));
+        assert_eq!(why(r#""1e999""#), None);
+        assert_eq!(why("1e"), None, "the parser says what is wrong with it");
     }
 
     #[test]

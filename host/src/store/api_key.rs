@@ -18,23 +18,30 @@ pub struct StoredKey {
 }
 
 impl Store {
-    /// Stores a new key.
+    /// Stores a new key, in the place of a revoked one of this name.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the name is taken.
+    /// [`StoreError::Conflict`] where a key of this name is in force.
     pub async fn create_key(
         &self,
         name: &str,
         sha256: &[u8; 32],
         scopes: &[String],
     ) -> Result<(), StoreError> {
-        self.client()
+        let stored = self
+            .client()
             .await?
             .execute(
-                "INSERT INTO api_key (name, sha256, scopes) VALUES ($1, $2, $3)",
+                "INSERT INTO api_key (name, sha256, scopes) VALUES ($1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE
+                 SET sha256 = excluded.sha256, scopes = excluded.scopes, created_at = now(), revoked_at = NULL
+                 WHERE api_key.revoked_at IS NOT NULL",
                 &[&name, &sha256.as_slice(), &scopes],
             )
             .await?;
+        if stored == 0 {
+            return Err(StoreError::Conflict(format!("a key with the name {name:?} is in force")));
+        }
         Ok(())
     }
 

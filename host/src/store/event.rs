@@ -1,7 +1,6 @@
 //! The event log: intake appends, routing reads.
 
-use std::collections::HashMap;
-
+use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
@@ -29,66 +28,37 @@ pub struct NewEvent<'a> {
     pub sha256: &'a [u8; 32],
 }
 
-/// The SHA-256 that stands in the log, by id and source.
-pub type StoredEvents = HashMap<(String, String), Vec<u8>>;
+/// Another event has the id and source of a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The new one's place among those to append.
+    pub place: usize,
+    /// When the other was received.
+    pub received_at: Timestamp,
+}
 
 impl Store {
-    /// Appends the events that are not there yet, in one commit, and returns what stands in the log for each.
-    pub async fn append_events(&self, events: &[NewEvent<'_>]) -> Result<StoredEvents, StoreError> {
-        let lanes: Vec<i16> = events.iter().map(|new| new.event.lane().0).collect();
-        let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
-        let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
-        let types: Vec<&str> = events.iter().map(|new| new.event.kind.as_str()).collect();
-        let subjects: Vec<Option<&str>> = events.iter().map(|new| new.event.subject.as_deref()).collect();
-        let times: Vec<Timestamp> = events.iter().map(|new| new.event.time).collect();
-        let data: Vec<&str> = events.iter().map(|new| new.event.data.get()).collect();
-        let extensions: Vec<Option<&str>> =
-            events.iter().map(|new| new.event.extensions.as_deref().map(RawValue::get)).collect();
-        let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
-                 INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
-                 SELECT e.* FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
-                     $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) AS e
-                 ON CONFLICT (id, source) DO NOTHING
-                 RETURNING id, source, sha256",
-            )
-            .await?;
-        let rows = client
-            .query(
-                &statement,
-                &[
-                    &EVENT_LOG,
-                    &lanes,
-                    &ids,
-                    &sources,
-                    &types,
-                    &subjects,
-                    &times,
-                    &data,
-                    &extensions,
-                    &sha256s,
-                ],
-            )
-            .await?;
-        let mut stored = StoredEvents::with_capacity(events.len());
-        for row in &rows {
-            stored.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
+    /// Appends events in one commit, in their order; those that are there already stay as they are. Returns the
+    /// clashes: such an event is not appended, and with `together` none is.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer, or does not take them. It may have taken them all the same: appending
+    /// them again is safe.
+    pub async fn append_events(
+        &self,
+        events: &[NewEvent<'_>],
+        together: bool,
+    ) -> Result<Vec<Clash>, StoreError> {
+        let mut client = self.client().await?;
+        if !together {
+            return append(&client, events).await;
         }
-        if stored.len() < events.len() {
-            let statement = client
-                .prepare_cached(
-                    "SELECT id, source, sha256 FROM event
-                     JOIN unnest($1::text[], $2::text[]) AS k (id, source) USING (id, source)",
-                )
-                .await?;
-            for row in client.query(&statement, &[&ids, &sources]).await? {
-                stored.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
-            }
+        let transaction = client.transaction().await?;
+        let clashes = append(&transaction, events).await?;
+        if clashes.is_empty() {
+            transaction.commit().await?;
         }
-        Ok(stored)
+        Ok(clashes)
     }
 
     /// At most `per_lane` events after each lane's cursor, in the order of the log.
@@ -115,6 +85,68 @@ impl Store {
             .await?;
         client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged_event).collect()
     }
+}
+
+async fn append(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
+    let appended = insert(client, events).await?;
+    if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
+}
+
+/// Returns how many were new. The lock comes first: `seq` is drawn for rows of the join, and there is none
+/// before `held` is read.
+async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<u64, StoreError> {
+    let lanes: Vec<i16> = events.iter().map(|new| new.event.lane().0).collect();
+    let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
+    let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
+    let types: Vec<&str> = events.iter().map(|new| new.event.kind.as_str()).collect();
+    let subjects: Vec<Option<&str>> = events.iter().map(|new| new.event.subject.as_deref()).collect();
+    let times: Vec<Timestamp> = events.iter().map(|new| new.event.time).collect();
+    let data: Vec<&str> = events.iter().map(|new| new.event.data.get()).collect();
+    let extensions: Vec<Option<&str>> =
+        events.iter().map(|new| new.event.extensions.as_deref().map(RawValue::get)).collect();
+    let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
+    let statement = client
+        .prepare_cached(
+            "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+             INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
+             SELECT e.lane, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.sha256
+             FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
+                 $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) WITH ORDINALITY
+                 AS e (lane, id, source, type, subject, time, data, extensions, sha256, place)
+             ORDER BY e.place
+             ON CONFLICT (id, source) DO NOTHING",
+        )
+        .await?;
+    let appended = client
+        .execute(
+            &statement,
+            &[&EVENT_LOG, &lanes, &ids, &sources, &types, &subjects, &times, &data, &extensions, &sha256s],
+        )
+        .await?;
+    Ok(appended)
+}
+
+async fn clashes(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
+    let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
+    let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
+    let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
+    let statement = client
+        .prepare_cached(
+            "SELECT n.place - 1, e.received_at
+             FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS n (id, source, sha256, place)
+             JOIN event e ON e.id = n.id AND e.source = n.source
+             WHERE e.sha256 <> n.sha256
+             ORDER BY n.place",
+        )
+        .await?;
+    let rows = client.query(&statement, &[&ids, &sources, &sha256s]).await?;
+    rows.iter()
+        .map(|row| {
+            let place = usize::try_from(row.try_get::<_, i64>(0)?);
+            let place = place.map_err(|error| StoreError::Row(format!("the place of an event: {error}")))?;
+            Ok(Clash { place, received_at: row.try_get(1)? })
+        })
+        .collect()
 }
 
 pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {

@@ -26,7 +26,7 @@ pub use api_key::StoredKey;
 pub use contact::RenamedContact;
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Intent, WaitingRecipient};
-pub use event::{LoggedEvent, NewEvent, StoredEvents};
+pub use event::{Clash, LoggedEvent, NewEvent};
 pub use history::{DecisionHistory, EventHistory, NotificationHistory};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};

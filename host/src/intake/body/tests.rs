@@ -85,7 +85,7 @@ fn everything_wrong_is_told_with_its_place() {
             "/typ unknown member; did you mean `type`?; what the event carries belongs into `data`",
             r#"/time expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got "soon""#,
             "/subject expected a text, got an object or an array",
-            "/id is empty",
+            "/id is empty; say something, or leave it out where it may be absent",
             "/type missing: what happened, such as order.created",
             "/data missing: what the rules read; {} where there is nothing to say",
         ]
@@ -139,4 +139,111 @@ fn attributes_have_limits() {
     assert!(errors[0].contains("lower-case letters and digits"));
     let (_, errors) = refusal(json_post(&CLOUD_EVENT.replace("application/json", "text/xml")));
     assert!(errors[0].contains("only JSON is taken"));
+}
+
+#[test]
+fn attributes_are_texts_and_extensions_are_scalars() {
+    for (name, value) in [("id", "7"), ("type", "true"), ("subject", "1.5"), ("source", "0")] {
+        let (_, errors) = refusal(json_post(&format!(r#"{{"type": "t", "data": 1, "{name}": {value}}}"#)));
+        assert!(errors[0].starts_with(&format!("/{name} expected a text, got {value}")), "{errors:?}");
+    }
+    let extension = |value: &str| {
+        json_post(&CLOUD_EVENT.replace(r#""traceparent": "00-1""#, &format!(r#""sampled": {value}"#)))
+    };
+    for good in [r#""yes""#, "true", "-7"] {
+        let kept = one(extension(good)).event.extensions.unwrap();
+        assert_eq!(kept.get(), format!(r#"{{"sampled":{good}}}"#));
+    }
+    assert!(one(extension("null")).event.extensions.is_none(), "null is as good as absent");
+    for bad in ["1.5", "5000000000", "{}", "[]", r#""a\nb""#] {
+        let (_, errors) = refusal(extension(bad));
+        assert!(errors[0].starts_with("/sampled "), "{bad}: {errors:?}");
+    }
+}
+
+#[test]
+fn times_are_of_rfc_3339() {
+    let at = |time: &str| json_post(&json!({"type": "t", "data": 1, "time": time}).to_string());
+    for good in ["2026-11-23T09:00:00Z", "2026-11-23t10:00:00.000+01:00"] {
+        assert_eq!(one(at(good)).event.time, "2026-11-23T09:00:00Z".parse().unwrap());
+    }
+    for bad in [
+        "2026-11-23",
+        "2026-11-23T09:00:00",
+        "2026-11-23 09:00:00Z",
+        "20261123T090000Z",
+        "1.7e9",
+        "2026-11-23T09:00:00+02:00[Africa/Harare]",
+        "2026-13-01T00:00:00Z",
+    ] {
+        assert!(refusal(at(bad)).1[0].contains("RFC 3339"), "{bad}");
+    }
+}
+
+#[test]
+fn headers_are_unquoted_and_decoded() {
+    let binary = |headers: &[(&str, &str)]| {
+        let mut all = vec![("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+        all.extend(headers);
+        post(&all, "")
+    };
+    let event = one(binary(&[("ce-subject", r#""a \"b\" %25 Z%C3%BCrich""#)])).event;
+    assert_eq!(event.subject.as_deref(), Some("a \"b\" % Zürich"));
+    assert_eq!(event.data.get(), "null");
+    for bad in ["%FF", "a%00b"] {
+        assert!(refusal(binary(&[("ce-subject", bad)])).1[0].starts_with("ce-subject "), "{bad}");
+        assert!(refusal(binary(&[("ce-trace", bad)])).1[0].starts_with("ce-trace "), "{bad}");
+    }
+    let (_, errors) = refusal(post(&[("ce-type", "t"), ("content-type", "application/json")], "{}"));
+    assert_eq!(
+        errors,
+        [
+            "ce-specversion expected 1.0, got nothing",
+            "ce-id missing: CloudEvents requires it",
+            "ce-source missing: CloudEvents requires it",
+        ]
+    );
+    let xml = post(&[("ce-type", "t"), ("content-type", "application/xml")], "<a/>");
+    assert_eq!(refusal(xml).0, "unsupported_media_type");
+}
+
+#[test]
+fn only_utf_8_is_read() {
+    let body = r#"{"type": "t", "data": 1}"#;
+    assert!(post(&[("content-type", "application/json; charset=\"UTF-8\"")], body).is_ok());
+    let latin = post(&[("content-type", "application/json; charset=iso-8859-1")], body);
+    assert_eq!(refusal(latin).0, "unsupported_media_type");
+    let headers = headers(&[("content-type", "application/json")]);
+    let bytes = b"{\"type\": \"t\", \"data\": \"\xff\"}";
+    let problem =
+        events(Way::One(Form::Plain), &headers, bytes, "shop", Timestamp::UNIX_EPOCH).err().unwrap();
+    assert_eq!(problem.code(), "invalid_json");
+}
+
+#[test]
+fn the_data_may_nest_64_deep_in_every_form() {
+    let cloud_event = |data: &str| CLOUD_EVENT.replace(r#"{"a": 1}"#, data);
+    for (levels, fits) in [(64, true), (65, false)] {
+        let data = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let batch = format!("[{}]", cloud_event(&data));
+        assert_eq!(json_post(&cloud_event(&data)).is_ok(), fits);
+        assert_eq!(post(&[("content-type", BATCH)], &batch).is_ok(), fits);
+        let binary = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+        assert_eq!(post(&binary, &data).is_ok(), fits);
+    }
+    let number = refusal(json_post(r#"{"type": "t", "data": {"a": 1e999}}"#));
+    assert_eq!(number.0, "invalid_json");
+}
+
+#[test]
+fn a_batch_with_an_event_that_is_too_large_is_too_large() {
+    let large = cloud_event_of(EVENT_LIMIT);
+    let batch = format!("[{CLOUD_EVENT}, {large}]");
+    let (code, errors) = refusal(post(&[("content-type", BATCH)], &batch));
+    assert_eq!(code, "event_too_large");
+    assert!(errors.len() == 1 && errors[0].starts_with("/1 has "), "{errors:?}");
+}
+
+fn cloud_event_of(bytes: usize) -> String {
+    CLOUD_EVENT.replace(r#"{"a": 1}"#, &format!("{:?}", "x".repeat(bytes)))
 }
