@@ -1,7 +1,9 @@
 //! A message as a WhatsApp bubble in the terminal. `console` leaves styles out where stdout is no terminal.
 
-use console::{Style, measure_text_width, style};
-use textwrap::{Options, wrap};
+use std::borrow::Cow;
+
+use console::{Style, StyledObject, measure_text_width, style};
+use textwrap::{Options, WordSplitter, wrap};
 
 use crate::domain::{Message, Status};
 
@@ -11,16 +13,19 @@ const WIDEST: usize = 52;
 /// The bubble of a message to somebody, with its time and ticks; at most `width` columns wide.
 pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, width: usize) -> String {
     let inner = width.saturating_sub(4).clamp(20, WIDEST);
+    // A word cut at its hyphen would leave its style on in the border.
+    let options = Options::new(inner).word_splitter(WordSplitter::NoHyphenation);
     let mut lines: Vec<String> = Vec::new();
     for line in message.body.lines() {
-        lines.extend(wrap(line, Options::new(inner)).into_iter().map(|part| formatted(&part)));
+        lines.extend(wrap(&formatted(line), &options).into_iter().map(Cow::into_owned));
     }
     if let Some(footer) = &message.footer {
         lines.extend(wrap(footer, Options::new(inner)).into_iter().map(|part| style(part).dim().to_string()));
     }
     let end =
         [time.to_owned(), ticks(status)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-    let end = style(end.join(" ")).dim().to_string();
+    // Styled, nothing would be a row too.
+    let end = if end.is_empty() { String::new() } else { style(end.join(" ")).dim().to_string() };
     let mut widest = lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
     for button in &message.buttons {
         widest = widest.max(measure_text_width(&button.title) + 4);
@@ -72,17 +77,23 @@ fn formatted(line: &str) -> String {
     let mut rest = line;
     while let Some((before, mark, inside, after)) = next_mark(rest) {
         text.push_str(before);
-        let styled = match mark {
-            '*' => style(formatted(inside)).bold(),
-            '_' => style(formatted(inside)).italic(),
-            '~' => style(formatted(inside)).strikethrough(),
-            _ => style(inside.to_owned()).cyan(),
-        };
-        text.push_str(&styled.to_string());
+        let inside = if mark == '`' { inside.to_owned() } else { formatted(inside) };
+        // Word by word: a line may end within.
+        let words = inside.split(' ').map(|word| marked(mark, word).to_string());
+        text.push_str(&words.collect::<Vec<_>>().join(" "));
         rest = after;
     }
     text.push_str(rest);
     text
+}
+
+fn marked(mark: char, word: &str) -> StyledObject<&str> {
+    match mark {
+        '*' => style(word).bold(),
+        '_' => style(word).italic(),
+        '~' => style(word).strikethrough(),
+        _ => style(word).cyan(),
+    }
 }
 
 /// The next formatted part: a mark at a word's edge, some text without a space at its ends, the mark again.
@@ -146,5 +157,17 @@ mod tests {
         assert_eq!(plain("snake_case_name 2*3*4 * _"), "snake_case_name 2*3*4 * _");
         assert_eq!(plain("*_both_* ~gone~ `code`"), "both gone code");
         assert_eq!(plain("a * b * c"), "a * b * c");
+    }
+
+    #[test]
+    fn formatting_goes_on_over_the_end_of_a_line() {
+        let bubble = bubble("Ada", &message("*a heading that is longer than the line* ok"), None, "", 30);
+        insta::assert_snapshot!(console::strip_ansi_codes(&bubble), @r"
+        to Ada
+        ╭──────────────────────────╮
+        │ a heading that is longer │
+        │ than the line ok         │
+        ╰──────────────────────────╯
+        ");
     }
 }

@@ -35,10 +35,16 @@ pub struct TryArgs {
 /// compile, 2 where the event is not one.
 ///
 /// # Errors
-/// Where the event cannot be read.
+/// None today; commands agree on their type.
 pub fn try_event(args: &TryArgs) -> Result<ExitCode> {
     let now = args.at.unwrap_or_else(Timestamp::now);
-    let body = read(args)?;
+    let body = match read(args) {
+        Ok(body) => body,
+        Err(error) => {
+            eprintln!("error: failed to {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
     let event = match read_event(&body, now) {
         Ok(event) => event,
         Err(problem) => {

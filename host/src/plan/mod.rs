@@ -1,5 +1,6 @@
 //! Decisions → people → rendered messages. Pure: people and time are given.
 
+mod appearance;
 mod render;
 mod resolve;
 mod template;

@@ -98,6 +98,8 @@ impl Found {
         match (self, other) {
             (Found::Person(a), Found::Person(b)) => a.username == b.username,
             (Found::NoUser(a), Found::NoUser(b)) => a == b,
+            (Found::Contact(a, _), Found::Contact(b, _)) => a == b,
+            (Found::NoContact(a, _), Found::NoContact(b, _)) => a == b,
             _ => false,
         }
     }
@@ -150,6 +152,7 @@ fn in_words(reasons: &[String]) -> String {
 
 fn add(found: &mut Vec<(Found, Vec<String>)>, who: Found, reason: String) {
     match found.iter_mut().find(|(known, _)| known.is(&who)) {
+        Some((_, reasons)) if reasons.contains(&reason) => {}
         Some((_, reasons)) => reasons.push(reason),
         None => found.push((who, vec![reason])),
     }

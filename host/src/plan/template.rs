@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use minijinja::{Environment, Error, UndefinedBehavior, syntax::SyntaxConfig};
+use minijinja::{Environment, Error, UndefinedBehavior, escape_formatter, syntax::SyntaxConfig};
 use serde::Deserialize;
 
+use super::appearance::first_appearance;
 use crate::domain::{Button, Mode};
 
 /// Instructions that one rendering may take; a page of text takes some hundred.
@@ -109,6 +110,12 @@ impl Default for Templates {
         }
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        // A missing value leaves a gap, as it does in a Meta template's parameters; not the word "none".
+        environment.set_formatter(
+            |out, state, value| {
+                if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
+            },
+        );
         environment.set_fuel(Some(FUEL));
         // Errors then name the place.
         environment.set_debug(true);
@@ -284,18 +291,9 @@ fn line_of(text: &str, key: &str) -> usize {
 pub(super) fn place(error: &Error, body: &str, lines_before: usize) -> (usize, usize) {
     let column = error.range().map_or(1, |range| {
         let before = body.get(..range.start).unwrap_or_default();
-        before.len() - before.rfind('\n').map_or(0, |nl| nl + 1) + 1
+        before.chars().rev().take_while(|c| *c != '\n').count() + 1
     });
     (lines_before + error.line().unwrap_or(1), column)
-}
-
-fn first_appearance(body: &str, name: &str) -> usize {
-    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    body.match_indices(name)
-        .find(|(at, _)| {
-            !is_word(body[..*at].chars().next_back()) && !is_word(body[at + name.len()..].chars().next())
-        })
-        .map_or(usize::MAX, |(at, _)| at)
 }
 
 /// serde_yaml ends its messages with the place, which stands in line and column.

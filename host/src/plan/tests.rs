@@ -217,3 +217,48 @@ fn names_are_collected_for_one_look_up() {
     assert_eq!(names.groups.iter().collect::<Vec<_>>(), ["A"]);
     assert_eq!(names.contacts.iter().collect::<Vec<_>>(), ["263770000001"]);
 }
+
+#[test]
+fn words_of_the_text_are_no_variables() {
+    let templates = templates(
+        "The number and pin of {{ name | default('pin') }}: {# pin #}{{ number }}{% if pin %} {{ pin.number }}{% endif %}",
+    );
+    assert_eq!(templates.get("t").unwrap().variables, ["name", "number", "pin"]);
+}
+
+#[test]
+fn a_null_is_written_as_nothing() {
+    let decision = Decision {
+        context: context(json!({"x": null})),
+        contacts: vec!["263770000001".into()],
+        ..decision(&[])
+    };
+    let planned = planned(&templates("Pin: {{ x }}."), decision, &People::default());
+    assert_eq!(planned.notifications[0].notification.message.body, "Pin: .");
+}
+
+#[test]
+fn who_is_named_twice_is_told_once() {
+    let mut people = People::default();
+    people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
+    let decision = Decision {
+        contacts: vec!["+263770000002".into(), "263770000002".into(), "?".into(), "?".into()],
+        ..decision(&["A", "A"])
+    };
+    let planned = planned(&templates("Hello"), decision, &people);
+    let reasons: Vec<_> = who(&planned).into_iter().map(|(to, why, _)| (to, why)).collect();
+    assert_eq!(
+        reasons,
+        [
+            (Some("263770000001"), "member of A"),
+            (Some("263770000002"), "named as contact"),
+            (None, "named as contact"),
+        ]
+    );
+}
+
+#[test]
+fn columns_count_characters() {
+    let found = errors(&format!("{FRONT}Größe {{{{ a b }}}}\n"));
+    assert_eq!((found[0].0, found[0].1), (6, 12), "{found:?}");
+}
