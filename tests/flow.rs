@@ -26,8 +26,13 @@ async fn stage() -> (Database, Simulator, Host) {
     let database = Database::create().await;
     let port = free_port();
     let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let host =
-        Host::start(port, &database, &simulator, &rules(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1000")]);
+    let host = Host::start(
+        port,
+        &database,
+        &simulator,
+        &rules(),
+        &[("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "3")],
+    );
     database.add_person("ann", ANN, &["System Admins"]).await;
     (database, simulator, host)
 }

@@ -181,6 +181,7 @@ impl App {
             progress,
             wake: notifications.clone(),
             messages_per_second: config.whatsapp.whatsapp_messages_per_second,
+            unknown_for: config.unknown_for,
         });
         let routing = Routing {
             store: store.clone(),

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
 /// A secret: never printed, whatever prints the settings.
 #[derive(Clone)]
@@ -147,6 +148,10 @@ pub struct ServeArgs {
     #[arg(long, env = "WHATSAPP_MESSAGES_PER_SECOND", default_value = "80")]
     whatsapp_messages_per_second: String,
 
+    /// Seconds for which a send without an answer waits for a webhook before it is sent again.
+    #[arg(long, env = "HOOKSWITCH_UNKNOWN_SECONDS", default_value = "60")]
+    unknown_seconds: String,
+
     #[command(flatten)]
     logs: LogConfig,
 }
@@ -162,6 +167,8 @@ pub struct Config {
     pub rules: RulesConfig,
     /// The Cloud API.
     pub whatsapp: WhatsappConfig,
+    /// How long a send without an answer waits for a webhook before it is sent again.
+    pub unknown_for: SignedDuration,
     /// What is logged.
     pub logs: LogConfig,
 }
@@ -217,6 +224,13 @@ impl TryFrom<ServeArgs> for Config {
                 args.whatsapp_messages_per_second
             ));
         }
+        let unknown = args.unknown_seconds.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
+        if unknown.is_none() {
+            wrong.push(format!(
+                "--unknown-seconds (HOOKSWITCH_UNKNOWN_SECONDS): expected a whole number from 1 to 86400, got {:?}",
+                args.unknown_seconds
+            ));
+        }
         if let Some(url) = &args.database.database_url
             && let Err(error) = url.expose().parse::<tokio_postgres::Config>()
         {
@@ -245,6 +259,7 @@ impl TryFrom<ServeArgs> for Config {
                 whatsapp_verify_token: args.whatsapp_verify_token,
                 whatsapp_messages_per_second: rate.unwrap_or(80),
             },
+            unknown_for: SignedDuration::from_secs(unknown.unwrap_or(60)),
             logs: args.logs,
         })
     }

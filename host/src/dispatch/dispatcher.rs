@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{interval, sleep, sleep_until},
@@ -50,6 +50,8 @@ pub struct Rooms {
     pub wake: Arc<Notify>,
     /// Messages per second that the number may send.
     pub messages_per_second: u32,
+    /// How long the outcome of a send that got no answer may stay unknown.
+    pub unknown_for: SignedDuration,
 }
 
 /// Sends what the notification log says.
@@ -73,6 +75,7 @@ pub struct Dispatch {
     /// How many of these have no answer yet.
     pub(super) unanswered: usize,
     pub(super) most_unanswered: usize,
+    pub(super) unknown_for: SignedDuration,
     pub(super) number: NumberPace,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
@@ -105,6 +108,7 @@ impl Dispatch {
             in_flight: HashSet::new(),
             unanswered: 0,
             most_unanswered,
+            unknown_for: rooms.unknown_for,
             number: NumberPace::new(rooms.messages_per_second),
             pairs: PairPace::default(),
             answers,

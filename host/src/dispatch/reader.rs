@@ -8,7 +8,7 @@ use super::{
     dispatcher::Dispatch,
     queue::Job,
     recover::{Standing, resolved, standing},
-    settle::{self, UNKNOWN_FOR},
+    settle,
     writer::{Write, Written},
 };
 use crate::{
@@ -76,10 +76,10 @@ impl Dispatch {
             Standing::Lost { attempt, since } => {
                 self.readings.read(place, true);
                 job.attempt = attempt;
-                self.waiting.insert(job.recipient.clone(), since + UNKNOWN_FOR);
+                self.waiting.insert(job.recipient.clone(), since + self.unknown_for);
                 self.wait(
                     &job,
-                    since + UNKNOWN_FOR,
+                    since + self.unknown_for,
                     attempt,
                     "unknown",
                     Status::Unknown,

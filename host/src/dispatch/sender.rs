@@ -8,7 +8,7 @@ use super::{
     dispatcher::Dispatch,
     pace::PAIR_INTERVAL,
     queue::Job,
-    settle::{self, NumberEffect, UNKNOWN_FOR, settle},
+    settle::{self, NumberEffect, settle},
     writer::{Write, Written},
 };
 use crate::{
@@ -107,7 +107,7 @@ impl Dispatch {
                 attempt: job.attempt,
             })
             .collect();
-        let ours = self.store.intend(&intents, now, now + UNKNOWN_FOR).await?;
+        let ours = self.store.intend(&intents, now, now + self.unknown_for).await?;
         for job in batch {
             if !ours.contains(&job.logged.notification.id) {
                 tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
@@ -142,7 +142,7 @@ impl Dispatch {
     pub(super) fn take_answer(&mut self, Answer { job, answer }: Answer) {
         self.unanswered -= 1;
         let now = Instant::now();
-        let settled = settle(&job, answer, Timestamp::now(), rand::random());
+        let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
         match settled.number {
             NumberEffect::None => {}
             NumberEffect::Slow => self.number.slow(now),

@@ -11,8 +11,6 @@ use crate::{
     whatsapp::{Accepted, SendError, Treatment},
 };
 
-/// How long the outcome of a send that got no answer may stay unknown: a webhook usually tells in seconds.
-pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// After so many attempts a message has failed.
 pub const MAX_ATTEMPTS: i16 = 8;
 /// How long a number rests that can send nothing until somebody acts; then one message tries again.
@@ -71,7 +69,13 @@ pub fn next(treatment: Treatment, attempt: i16, mode: Mode, jitter: f64) -> (Nex
 }
 
 /// What Meta's answer to an attempt means.
-pub fn settle(job: &Job, answer: Result<Accepted, SendError>, now: Timestamp, jitter: f64) -> Settled {
+pub fn settle(
+    job: &Job,
+    answer: Result<Accepted, SendError>,
+    now: Timestamp,
+    unknown_for: SignedDuration,
+    jitter: f64,
+) -> Settled {
     let error = match answer {
         Ok(accepted) => {
             let row = |status| Delivery { wamid: Some(accepted.wamid.clone()), ..row(job, status, now) };
@@ -89,7 +93,7 @@ pub fn settle(job: &Job, answer: Result<Accepted, SendError>, now: Timestamp, ji
     };
     let (status, waits, number) = match error.treatment() {
         None => {
-            let until = deferred(job, now + UNKNOWN_FOR, job.attempt, "unknown");
+            let until = deferred(job, now + unknown_for, job.attempt, "unknown");
             (Status::Unknown, Some(until), NumberEffect::None)
         }
         Some(treatment) => {

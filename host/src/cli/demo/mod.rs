@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::{signal::ctrl_c, sync::oneshot, time::sleep};
 
@@ -135,6 +135,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
             whatsapp_verify_token: account.verify_token.as_str().into(),
             whatsapp_messages_per_second: 80,
         },
+        unknown_for: SignedDuration::from_secs(60),
         logs: LogConfig { log: args.log.clone(), log_format: Default::default() },
     }
 }
