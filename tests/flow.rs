@@ -21,6 +21,17 @@ fn order(number: usize) -> Value {
     })
 }
 
+/// An event that tells a customer of its own: Meta's limit lets one recipient get 45 messages at once, no more.
+fn payment(number: usize) -> Value {
+    json!({
+        "type": "order.payment_status_changed",
+        "source": "/shop",
+        "id": format!("payment-{number}"),
+        "data": {"order": {"order_number": format!("HN-{number}")}, "new_status": "paid",
+                 "customer": {"wa_id": format!("155501{number:05}")}},
+    })
+}
+
 /// A host with one person to tell, and the simulator that it sends to.
 async fn stage() -> (Database, Simulator, Host) {
     let database = Database::create().await;
@@ -75,7 +86,7 @@ async fn nothing_accepted_is_lost_by_a_kill() {
         if number == 100 {
             host.kill();
         }
-        let event = order(number).to_string().into_bytes();
+        let event = payment(number).to_string().into_bytes();
         match host.post(event, "application/json").await {
             Ok(answer) if answer.status() == 202 => accepted += 1,
             _ => break,
