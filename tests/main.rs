@@ -1,9 +1,12 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod delivery;
 mod demo;
 mod flow;
 mod harness;
+mod hosts;
 mod intake;
 mod postgres;
 mod receipts;
 mod rooms;
+mod rules_at_run_time;

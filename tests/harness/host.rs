@@ -55,6 +55,11 @@ impl Host {
         self.process.url()
     }
 
+    /// All that it has said so far.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) -> ExitStatus {
         self.process.kill()

@@ -1,0 +1,215 @@
+//! What becomes of messages: retries, order, times, and who gets none.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+
+const ANN: &str = "15550100001";
+
+/// Whatever an event says is the decision.
+fn rules() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path: &Path = &folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("groups.yaml", "- name: Ops\n  description: Operations\n");
+    write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
+    write("any/any.rhai", "fn decide(event) { event.data }");
+    write(
+        "any/templates/note.j2",
+        "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\nNote {{ n }}",
+    );
+    folder
+}
+
+struct Stage {
+    database: Database,
+    simulator: Simulator,
+    host: Host,
+    _rules: TempDir,
+}
+
+async fn stage() -> Stage {
+    let database = Database::create().await;
+    let port = free_port();
+    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
+    let rules = rules();
+    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
+    database.add_person("ann", ANN, &["Ops"]).await;
+    Stage { database, simulator, host, _rules: rules }
+}
+
+impl Stage {
+    async fn decide(&self, decision: Value) -> String {
+        self.host.accept(&json!({"type": "any", "subject": "s", "data": decision})).await
+    }
+
+    /// Waits until the only notification of an event has this status, and returns it.
+    async fn notification(&self, id: &str, status: &str) -> Value {
+        let find = async || self.host.event(id).await["decisions"][0]["notifications"][0].clone();
+        wait_until(status, SOON, async || find().await["status"] == status).await;
+        find().await
+    }
+}
+
+fn note(n: i64, to: &str) -> Value {
+    json!({"template": "note", "contacts": [to], "context": {"n": n}})
+}
+
+fn statuses(notification: &Value) -> Vec<(i64, String)> {
+    let rows = notification["deliveries"].as_array().unwrap().iter();
+    rows.map(|row| (row["attempt"].as_i64().unwrap(), row["status"].as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn what_may_work_later_is_tried_again() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131000, "next": 2}]})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let read = stage.notification(&id, "read").await;
+    let retried = statuses(&read).into_iter().filter(|(_, status)| status == "retrying");
+    assert_eq!(retried.map(|(attempt, _)| attempt).collect::<Vec<_>>(), [1, 2], "{read:#}");
+    let refused =
+        read["deliveries"].as_array().unwrap().iter().find(|row| row["status"] == "retrying").unwrap();
+    assert_eq!(refused["code"], 131_000);
+    assert_eq!(stage.simulator.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_will_never_work_is_not_tried_again() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131026}]})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let failed = stage.notification(&id, "failed").await;
+    assert_eq!(statuses(&failed), [(1, "sending".to_owned()), (1, "failed".to_owned())]);
+    assert_eq!(failed["deliveries"][1]["code"], 131_026);
+    assert!(failed["deliveries"][1]["detail"].as_str().unwrap().contains("131026"));
+}
+
+#[tokio::test]
+async fn one_recipients_order_is_kept_through_retries_and_nobody_else_waits() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131016, "next": 1}]})).await;
+    let first = stage.decide(note(1, ANN)).await;
+    let mut rest = Vec::new();
+    for n in 2..=6 {
+        rest.push(stage.decide(note(n, ANN)).await);
+    }
+    let other = stage.decide(note(100, "15550100002")).await;
+    for id in rest.iter().chain([&first, &other]) {
+        stage.notification(id, "read").await;
+    }
+    let bodies: Vec<String> = stage
+        .simulator
+        .messages()
+        .await
+        .iter()
+        .filter(|message| message["to"] == ANN)
+        .map(|message| message["request"]["text"]["body"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(bodies, ["Note 1", "Note 2", "Note 3", "Note 4", "Note 5", "Note 6"]);
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_is_lost_is_explained_by_its_webhook_and_not_doubled() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"lost_answers": 1.0})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let read = stage.notification(&id, "read").await;
+    assert!(!statuses(&read).iter().any(|(_, status)| status == "accepted"), "{read:#}");
+    assert_eq!(stage.simulator.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_send_that_nothing_explains_is_sent_again() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"http_status": 504, "next": 1}]})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let read = stage.notification(&id, "read").await;
+    let begun: Vec<_> = statuses(&read).into_iter().take(3).collect();
+    let expected = [(1, "sending"), (1, "unknown"), (2, "sending")];
+    assert_eq!(begun, expected.map(|(attempt, status)| (attempt, status.to_owned())));
+    assert_eq!(stage.simulator.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_that_a_webhook_tells_is_tried_again_where_that_helps() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131000, "next": 1, "webhook": true}]})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let read = stage.notification(&id, "read").await;
+    let statuses = statuses(&read);
+    assert!(statuses.contains(&(1, "failed".to_owned())), "{statuses:?}");
+    assert!(statuses.contains(&(2, "read".to_owned())), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn times_are_kept() {
+    let stage = stage().await;
+    let mut later = note(1, ANN);
+    later["after"] = json!("1h");
+    let waits = stage.decide(later).await;
+    let mut soon = note(2, ANN);
+    soon["after"] = json!("1s");
+    let soon = stage.decide(soon).await;
+    let mut late = note(3, ANN);
+    late["expires_at"] = json!("2020-01-01T00:00:00Z");
+    let late = stage.decide(late).await;
+    let at_once = stage.decide(note(4, ANN)).await;
+
+    stage.notification(&at_once, "read").await;
+    stage.notification(&late, "expired").await;
+    stage.notification(&soon, "read").await;
+    let waiting = stage.notification(&waits, "deferred").await;
+    assert!(waiting["deliveries"][0]["detail"].as_str().unwrap().starts_with("waits until "), "{waiting}");
+    assert_eq!(stage.simulator.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_told_once() {
+    let stage = stage().await;
+    let mut decision = note(1, ANN);
+    decision["dedupe_key"] = json!("order-7");
+    let first = stage.decide(decision.clone()).await;
+    stage.notification(&first, "read").await;
+    let second = stage.decide(decision).await;
+    let outcome = async || stage.host.event(&second).await["decisions"][0]["outcome"].clone();
+    wait_until("the second is a duplicate", SOON, async || outcome().await == "duplicate").await;
+    assert_eq!(stage.simulator.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_recorded_with_words() {
+    let stage = stage().await;
+    let unlinked =
+        "INSERT INTO person (username, name, active) VALUES ('zoe', 'Zoe', true), ('max', 'Max', false)";
+    stage.database.query(unlinked, &[]).await;
+    let decision =
+        json!({"template": "note", "users": ["zoe", "max", "eve"], "contacts": ["12"], "context": {"n": 1}});
+    let id = stage.decide(decision).await;
+    stage.notification(&id, "skipped").await;
+    let event = stage.host.event(&id).await;
+    assert_eq!(event["decisions"][0]["outcome"], "nobody");
+    let why: Vec<&str> = event["decisions"][0]["notifications"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n["deliveries"][0]["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        why,
+        [
+            "zoe is linked to no WhatsApp contact",
+            "max is deactivated",
+            "there is no user eve",
+            "\"12\" is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id",
+        ]
+    );
+}
