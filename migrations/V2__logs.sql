@@ -5,8 +5,9 @@
 CREATE TABLE event (
     lane        smallint NOT NULL,
     seq         bigint GENERATED ALWAYS AS IDENTITY,
-    id          text NOT NULL,
-    source      text NOT NULL,
+    -- "C": these are compared byte by byte, and never sorted for people.
+    id          text COLLATE "C" NOT NULL,
+    source      text COLLATE "C" NOT NULL,
     type        text NOT NULL,
     subject     text,
     time        timestamptz NOT NULL,

@@ -1,5 +1,7 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod command_line;
+mod database_gone;
 mod delivery;
 mod demo;
 mod flow;

@@ -11,6 +11,10 @@ use std::{
 };
 
 use hookswitch::postgres::{Search, Server, start_with};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 
@@ -33,6 +37,12 @@ impl Cluster {
         if let Some(cluster) = shared.upgrade() {
             return cluster;
         }
+        let cluster = Cluster::start();
+        *shared = Arc::downgrade(&cluster);
+        cluster
+    }
+
+    fn start() -> Arc<Cluster> {
         // In a thread of its own: it blocks, which the runtime of an asynchronous test does not allow.
         let cluster = std::thread::spawn(|| {
             let dir = tempfile::tempdir().unwrap();
@@ -41,9 +51,7 @@ impl Cluster {
             let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
             Arc::new(Cluster { server, _dir: dir })
         });
-        let cluster = cluster.join().unwrap();
-        *shared = Arc::downgrade(&cluster);
-        cluster
+        cluster.join().unwrap()
     }
 }
 
@@ -56,13 +64,28 @@ pub struct Database {
 
 impl Database {
     pub async fn create() -> Database {
+        Database::on(Cluster::shared()).await
+    }
+
+    /// On a cluster that no other test uses.
+    pub async fn on_its_own() -> Database {
+        Database::on(Cluster::start()).await
+    }
+
+    async fn on(cluster: Arc<Cluster>) -> Database {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let cluster = Cluster::shared();
         let name = format!("it_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let postgres = connect(&cluster, "postgres").await;
         postgres.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
         let client = connect(&cluster, &name).await;
         Database { name, cluster, client }
+    }
+
+    /// `kill -9` of the server; who keeps the cluster starts it again.
+    pub fn kill_server(&self) {
+        let pid = Pid::from_raw(self.cluster.server.pid().cast_signed());
+        // Where it has just been killed there is nothing left to do.
+        let _ = kill(pid, Signal::SIGKILL);
     }
 
     /// For `DATABASE_URL`.

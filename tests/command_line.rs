@@ -1,0 +1,103 @@
+//! What the command line says about wrong settings and wrong rules.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+fn hookswitch(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
+    command.env_clear().current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn rules(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let path = folder.path().join("rules").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn all_wrong_rules_are_told_at_once_with_their_places() {
+    let folder = rules(&[
+        ("groups.yaml", "- name: Ops\n  description: Operations\n"),
+        (
+            "orders/routes.yaml",
+            "- on: order.created\n  when: event.data.amount >\n  template: ordr\n  groups: [Opps]\n  contxt: {}\n\
+             - on: order.paid\n  script: paid.rhai\n",
+        ),
+        (
+            "orders/paid.rhai",
+            "fn decide(event) {\n    let x = titel(\"a\");\n    #{ template: \"order\"\n}\n",
+        ),
+        (
+            "orders/templates/order.j2",
+            "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\nHi {{ name }\n",
+        ),
+        ("stock/routes.yaml", "- on: [\n"),
+    ]);
+    let output = hookswitch(folder.path(), &["rules", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_case_that_fails_shows_what_was_expected_and_what_came() {
+    let folder = rules(&[
+        ("groups.yaml", "- name: Ops\n  description: Operations\n"),
+        ("a/routes.yaml", "- on: a\n  template: a\n  groups: [Ops]\n  context:\n    n: event.data.n\n"),
+        ("a/templates/a.j2", "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\nN {{ n }}\n"),
+        (
+            "a/cases/a.yaml",
+            "- name: the number is told\n  event: {type: a, data: {n: 1}}\n  expect:\n    - template: a\n      body: N 2\n",
+        ),
+    ]);
+    let output = hookswitch(folder.path(), &["rules", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn all_wrong_settings_are_told_at_once_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = hookswitch(
+        folder.path(),
+        &[
+            "serve",
+            "--listen",
+            "nowhere",
+            "--whatsapp-api-url",
+            "graph",
+            "--whatsapp-access-token",
+            "hush\u{7}",
+            "--whatsapp-messages-per-second",
+            "0",
+            "--database-url",
+            "postgres://ann:hush@/x?port=y",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(!said.contains("hush"), "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn usage_is_status_2_and_help_says_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(hookswitch(folder.path(), &["rules", "chek"]).status.code(), Some(2));
+    assert_eq!(hookswitch(folder.path(), &["keys", "create", "x"]).status.code(), Some(2));
+    assert_eq!(hookswitch(folder.path(), &["rules", "check", "--rules", "missing"]).status.code(), Some(1));
+    insta::assert_snapshot!(text(&hookswitch(folder.path(), &["--help"]).stdout));
+}
