@@ -5,9 +5,11 @@
 //! each thread, the bytes it has handed out minus those taken back; a call may grow that by so much.
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
+    alloc::{GlobalAlloc, Layout},
     cell::Cell,
 };
+
+use mimalloc::MiMalloc;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
@@ -31,33 +33,33 @@ fn count(bytes: isize) {
 
 #[allow(
     unsafe_code,
-    reason = "an allocator is unsafe by its trait; each call is handed to the system's as it is"
+    reason = "an allocator is unsafe by its trait; each call is handed to mimalloc's as it is"
 )]
-// SAFETY: the system's allocator does the work with the arguments as they came; counting neither allocates
+// SAFETY: mimalloc does the work with the arguments as they came; counting neither allocates
 // nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: the caller's promises are the system allocator's conditions.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller's promises are mimalloc's conditions.
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(new_size as isize - layout.size() as isize);
         // SAFETY: as above.
-        unsafe { System.realloc(block, layout, new_size) }
+        unsafe { MiMalloc.realloc(block, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
         // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
+        unsafe { MiMalloc.dealloc(block, layout) }
     }
 }
 

@@ -51,7 +51,11 @@ impl Store {
     ) -> Result<Vec<Clash>, StoreError> {
         let mut client = self.client().await?;
         if !together {
-            return append(&client, events).await;
+            // Repeated posts are rare, and looking out for them takes a sixth of the time.
+            return match insert(&client, events, INSERT).await {
+                Err(StoreError::Conflict(_)) => append(&client, events).await,
+                appended => appended.map(|_| Vec::new()),
+            };
         }
         let transaction = client.transaction().await?;
         let clashes = append(&transaction, events).await?;
@@ -88,13 +92,25 @@ impl Store {
 }
 
 async fn append(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
-    let appended = insert(client, events).await?;
+    let appended = insert(client, events, &format!("{INSERT} {UNLESS_THERE}")).await?;
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
 }
 
+/// Appends events, all of which must be new.
+const INSERT: &str = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+     INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
+     SELECT e.lane, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.sha256
+     FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
+         $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) WITH ORDINALITY
+         AS e (lane, id, source, type, subject, time, data, extensions, sha256, place)
+     ORDER BY e.place";
+
+/// Leaves those alone that are there.
+const UNLESS_THERE: &str = "ON CONFLICT (id, source) DO NOTHING";
+
 /// Returns how many were new. The lock comes first: `seq` is drawn for rows of the join, and there is none
 /// before `held` is read.
-async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<u64, StoreError> {
+async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>], sql: &str) -> Result<u64, StoreError> {
     let lanes: Vec<i16> = events.iter().map(|new| new.event.lane().0).collect();
     let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
     let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
@@ -105,18 +121,7 @@ async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<
     let extensions: Vec<Option<&str>> =
         events.iter().map(|new| new.event.extensions.as_deref().map(RawValue::get)).collect();
     let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
-    let statement = client
-        .prepare_cached(
-            "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
-             INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
-             SELECT e.lane, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.sha256
-             FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
-                 $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) WITH ORDINALITY
-                 AS e (lane, id, source, type, subject, time, data, extensions, sha256, place)
-             ORDER BY e.place
-             ON CONFLICT (id, source) DO NOTHING",
-        )
-        .await?;
+    let statement = client.prepare_cached(sql).await?;
     let appended = client
         .execute(
             &statement,
