@@ -25,7 +25,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 16;
-/// Failures that wait to be looked at; more are found in the delivery log.
+/// Late failures that wait to be looked at; one more stays failed, as its history says.
 const RECEIPTS: usize = 10_000;
 /// Other hosts are told at most so often that a log has grown.
 const DEBOUNCE: Duration = Duration::from_millis(20);

@@ -8,7 +8,7 @@ use super::{
     dispatcher::Dispatch,
     queue::Job,
     recover::{Standing, resolved, standing},
-    settle,
+    settle::{self, MAX_ATTEMPTS},
     writer::{Write, Written},
 };
 use crate::{
@@ -156,6 +156,13 @@ impl Dispatch {
             return;
         }
         if due.reason == "unknown" {
+            if job.attempt >= MAX_ATTEMPTS {
+                let failed = settle::row(&job, Status::Failed, Timestamp::now());
+                let why = format!("no answer came to {MAX_ATTEMPTS} attempts, and no webhook");
+                let deliveries = vec![Delivery { detail: Some(why), ..failed }];
+                self.write(Write { deliveries, done: Some(place), ..Write::default() });
+                return;
+            }
             job.attempt += 1;
         }
         self.queue.push(job);

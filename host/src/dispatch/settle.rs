@@ -78,7 +78,8 @@ pub fn settle(
 ) -> Settled {
     let error = match answer {
         Ok(accepted) => {
-            let row = |status| Delivery { wamid: Some(accepted.wamid.clone()), ..row(job, status, now) };
+            let wamid = storable(&accepted.wamid);
+            let row = |status| Delivery { wamid: Some(wamid.clone()), ..row(job, status, now) };
             let mut deliveries = vec![row(Status::Accepted)];
             if accepted.held {
                 deliveries.push(row(Status::Held));
@@ -109,8 +110,13 @@ pub fn settle(
             }
         }
     };
-    let delivery = Delivery { code, detail: Some(error.to_string()), ..row(job, status, now) };
+    let delivery = Delivery { code, detail: Some(storable(&error.to_string())), ..row(job, status, now) };
     Settled { deliveries: vec![delivery], deferred: waits, number }
+}
+
+/// What Meta says, without what PostgreSQL's text cannot hold.
+fn storable(text: &str) -> String {
+    text.replace('\0', "")
 }
 
 /// A job that waits.

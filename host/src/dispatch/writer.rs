@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{Delivery, Lane},
-    store::{Deferred, Store},
+    store::{Deferred, Store, StoreError},
 };
 
 const BATCH: usize = 1_000;
@@ -59,13 +59,42 @@ pub async fn run(
         let done: Vec<_> =
             waiting.iter().filter(|(_, waits)| waits.is_none()).map(|(place, _)| *place).collect();
         let deferred: Vec<_> = waiting.into_values().flatten().collect();
-        while let Err(error) = store.settle(&deliveries, &deferred, &done).await {
-            tracing::warn!(%error, rows = deliveries.len(), "failed to write outcomes; trying again");
-            tokio::time::sleep(PAUSE).await;
-        }
+        settle(&store, &deliveries, &deferred, &done).await;
         for place in told {
             // Nobody listens any more only when the host stops.
             let _ = written.send(place);
+        }
+    }
+}
+
+/// Writes until it is written. What PostgreSQL refuses for good is told in the log and given up, alone: it must
+/// not keep the others from being written.
+async fn settle(store: &Store, deliveries: &[Delivery], deferred: &[Deferred], done: &[(Lane, i64)]) {
+    loop {
+        match store.settle(deliveries, deferred, done).await {
+            Ok(()) => return,
+            Err(StoreError::Statement(error)) => {
+                tracing::error!(%error, rows = deliveries.len(), "failed to write outcomes; writing them one by one");
+                break;
+            }
+            Err(error) => {
+                tracing::warn!(%error, rows = deliveries.len(), "failed to write outcomes; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    let one_by_one = deliveries
+        .chunks(1)
+        .map(|row| (row, &[][..], &[][..]))
+        .chain(deferred.chunks(1).map(|row| (&[][..], row, &[][..])))
+        .chain(done.chunks(1).map(|place| (&[][..], &[][..], place)));
+    for (delivery, waits, place) in one_by_one {
+        while let Err(error) = store.settle(delivery, waits, place).await {
+            if let StoreError::Statement(error) = error {
+                tracing::error!(error, ?delivery, "failed to write an outcome; given up");
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
