@@ -235,6 +235,8 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
                 .username
                 .as_deref()
                 .or(notification.recipient.as_deref())
+                // A contact that is no number has no other.
+                .or(notification.name.as_deref())
                 .unwrap_or("nobody")
                 .to_owned()
         })

@@ -17,7 +17,7 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     let options = Options::new(inner).word_splitter(WordSplitter::NoHyphenation);
     let mut lines: Vec<String> = Vec::new();
     for line in message.body.lines() {
-        lines.extend(wrap(&formatted(line), &options).into_iter().map(Cow::into_owned));
+        lines.extend(laid_out(line, options.clone()));
     }
     if let Some(footer) = &message.footer {
         lines.extend(wrap(footer, Options::new(inner)).into_iter().map(|part| style(part).dim().to_string()));
@@ -71,7 +71,19 @@ fn ticks(status: Option<Status>) -> String {
     }
 }
 
-/// WhatsApp's `*bold*`, `_italic_`, `~strike~` and `` `mono` `` as the terminal shows them.
+/// A line of the text, wrapped; a quote has a bar before it, an item a bullet, as WhatsApp shows them.
+fn laid_out(line: &str, options: Options<'_>) -> Vec<String> {
+    let item = || line.strip_prefix("- ").or_else(|| line.strip_prefix("* "));
+    let (first, next, text) = match (line.strip_prefix("> "), item()) {
+        (Some(quote), _) => ("▎ ", "▎ ", quote),
+        (None, Some(item)) => ("• ", "  ", item),
+        (None, None) => ("", "", line),
+    };
+    let options = options.initial_indent(first).subsequent_indent(next);
+    wrap(&formatted(text), options).into_iter().map(Cow::into_owned).collect()
+}
+
+/// WhatsApp's `*bold*`, `_italic_`, `~strike~`, `` `mono` `` and `` ```mono``` `` as the terminal shows them.
 fn formatted(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
@@ -102,6 +114,11 @@ fn next_mark(line: &str) -> Option<(&str, char, &str, &str)> {
         let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         if is_word(line[..at].chars().next_back()) {
             continue;
+        }
+        if let Some((inside, after)) = line[at..].strip_prefix("```").and_then(|rest| rest.split_once("```"))
+            && !inside.trim().is_empty()
+        {
+            return Some((&line[..at], mark, inside, after));
         }
         let inner = &line[at + 1..];
         let ends = inner.match_indices(mark).find(|(end, _)| {
@@ -157,6 +174,45 @@ mod tests {
         assert_eq!(plain("snake_case_name 2*3*4 * _"), "snake_case_name 2*3*4 * _");
         assert_eq!(plain("*_both_* ~gone~ `code`"), "both gone code");
         assert_eq!(plain("a * b * c"), "a * b * c");
+        assert_eq!(plain("run ```ls -l *.rs``` now"), "run ls -l *.rs now");
+    }
+
+    #[test]
+    fn marks_become_the_terminals_styles() {
+        let styled = |mark| marked(mark, "x").force_styling(true).to_string();
+        assert_eq!(
+            ['*', '_', '~', '`'].map(styled),
+            [1, 3, 9, 36].map(|code| format!("\x1b[{code}mx\x1b[0m"))
+        );
+    }
+
+    #[test]
+    fn ticks_tell_how_far_a_message_is() {
+        let tell = |status| console::strip_ansi_codes(&ticks(status)).into_owned();
+        let of = |statuses: &[Status]| statuses.iter().map(|s| tell(Some(*s))).collect::<Vec<_>>();
+        assert_eq!(of(&[Status::Queued, Status::Sending, Status::Retrying]), ["", "", ""]);
+        assert_eq!(of(&[Status::Accepted, Status::Sent]), ["✓", "✓"]);
+        assert_eq!(of(&[Status::Delivered, Status::Read]), ["✓✓", "✓✓"]);
+        assert_eq!(of(&[Status::Failed, Status::Expired]), ["!", "!"]);
+    }
+
+    #[test]
+    fn quotes_and_lists_look_like_it() {
+        let body = "The bot last said:\n> I am sorry, I cannot change a *delivery* date.\n\n- 2 x Panel\n* 1 x Lithium battery with a long name";
+        let bubble = bubble("Ada", &message(body), Some(Status::Sent), "09:41", 32);
+        insta::assert_snapshot!(console::strip_ansi_codes(&bubble), @r"
+        to Ada
+        ╭──────────────────────────────╮
+        │ The bot last said:           │
+        │ ▎ I am sorry, I cannot       │
+        │ ▎ change a delivery date.    │
+        │                              │
+        │ • 2 x Panel                  │
+        │ • 1 x Lithium battery with a │
+        │   long name                  │
+        │                      09:41 ✓ │
+        ╰──────────────────────────────╯
+        ");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `hookswitch rules try`: what the rules make of an event. Sends nothing.
 
-use std::{fs, io::Read, path::PathBuf, process::ExitCode};
+use std::{fs, io::Read, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -12,10 +12,13 @@ use crate::{
     catalog::{self, Catalog, CatalogPorts},
     config::RulesConfig,
     decide::decide,
-    domain::{Event, Outcome, Verdict},
+    domain::{Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Verdict},
     intake::{problem::Problem, read_event},
-    plan::{Planned, plan},
+    plan::{Planned, named, plan},
 };
+
+const NOTHING_SENT: &str =
+    "Nothing was sent. People are made up: one member for each group, and the users that a rule names.";
 
 /// `hookswitch rules try …`
 #[derive(Args, Debug)]
@@ -91,15 +94,33 @@ fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
         style(&event.kind).bold().yellow(),
         style(format!("release {}", catalog.release)).dim()
     );
-    let people = catalog.made_up_people();
+    let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
+    let people = people(catalog, &verdicts);
     let mut failed = false;
-    for verdict in decide(&catalog.routes, event, &CatalogPorts { catalog, now }) {
+    for verdict in verdicts {
         let planned = plan(&catalog.templates, "0", event, &verdict, &people, now);
         failed |= planned.outcome == "failed";
         show_verdict(&verdict, &planned);
     }
-    println!("\n{}", style("Nothing was sent. The members of groups are made up, one for each.").dim());
+    println!("\n{}", style(NOTHING_SENT).dim());
     failed
+}
+
+/// A member for each group, and whoever the rules name: there is no database to look them up in.
+fn people(catalog: &Catalog, verdicts: &[Verdict]) -> People {
+    let mut people = catalog.made_up_people();
+    for (index, username) in named(verdicts).users.into_iter().enumerate() {
+        people.users.entry(username.clone()).or_insert_with(|| {
+            let contact = Contact {
+                wa_id: Some(format!("263000001{index:03}")),
+                user_id: None,
+                name: None,
+                last_inbound_at: None,
+            };
+            Arc::new(Person { name: username.clone(), username, active: true, contact: Some(contact) })
+        });
+    }
+    people
 }
 
 fn show_verdict(verdict: &Verdict, planned: &Planned) {
@@ -127,8 +148,8 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         let name = [&notification.name, &notification.username, &notification.recipient];
         let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
         println!("{} {} ({})", style("to").dim(), style(name).bold(), notification.reason);
-        if let Some(at) = notification.send_at {
-            println!("   not before {at}");
+        for condition in conditions(notification) {
+            println!("   {} {condition}", style("sent").dim());
         }
         if let Some(why) = &planned.skipped {
             println!("   {} {why}", style("cannot be reached:").red());
@@ -144,4 +165,23 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
             println!("   {line}");
         }
     }
+}
+
+/// What there is to say about when and how it goes out, where it is not the usual.
+fn conditions(notification: &Notification) -> Vec<String> {
+    let priority = match notification.priority {
+        Priority::Urgent => Some("before others (urgent)".to_owned()),
+        Priority::Normal => None,
+        Priority::Bulk => Some("after others (bulk)".to_owned()),
+    };
+    let mode = match notification.message.mode {
+        Mode::Auto => None,
+        Mode::Template => Some(format!("always as the Meta template {}", notification.message.template)),
+        Mode::Text => Some("only while the recipient's 24-hour window is open".to_owned()),
+    };
+    let times = [
+        notification.send_at.map(|at| format!("not before {at}")),
+        notification.expires_at.map(|at| format!("not after {at}")),
+    ];
+    times.into_iter().chain([priority, mode]).flatten().collect()
 }

@@ -84,17 +84,33 @@ impl<'a> Renderer<'a> {
         })
     }
 
+    /// What is undefined: the expression that the error points at, but where that is a filter, its variable.
+    fn undefined<'b>(&'b self, error: &Error, body: &'b str) -> &'b str {
+        let expression = error.range().and_then(|range| body.get(range)).unwrap_or("a variable");
+        let line = error.line().and_then(|line| body.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+        let variables = self.template.variables.iter().map(String::as_str);
+        let missing: Vec<&str> = variables
+            .filter(|name| !self.decision.context.contains_key(*name) && line.contains(name))
+            .collect();
+        match missing.as_slice() {
+            [first, ..] if !missing.iter().any(|name| expression.starts_with(name)) => first,
+            _ => expression,
+        }
+    }
+
     fn explain(&self, error: &Error, body: &str) -> String {
         let (line, column) = place(error, body, self.template.lines_before);
         let Template { name, file, .. } = self.template;
         let what = match error.kind() {
             ErrorKind::UndefinedError => {
-                let expression = error.range().and_then(|range| body.get(range)).unwrap_or("a variable");
+                let expression = self.undefined(error, body);
                 let known: Vec<&str> = self.decision.context.keys().map(String::as_str).collect();
                 let has = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 format!("`{expression}` is not in the context, which has {has}{}", near(expression, &known))
             }
-            ErrorKind::OutOfFuel => "it takes too many steps; is there a loop without an end?".to_owned(),
+            ErrorKind::OutOfFuel => {
+                "it takes too many steps or makes too much text; is there a loop without an end?".to_owned()
+            }
             _ => error.detail().map_or_else(|| error.to_string(), str::to_owned),
         };
         format!("render the template {name} ({file}:{line}:{column}): {what}")

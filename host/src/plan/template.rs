@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use minijinja::{Environment, Error, UndefinedBehavior, escape_formatter, syntax::SyntaxConfig};
+use minijinja::{
+    Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
+};
 use serde::Deserialize;
 
 use super::appearance::first_appearance;
 use crate::domain::{Button, Mode};
 
-/// Instructions that one rendering may take; a page of text takes some hundred.
+/// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
+/// one, so that a rendering holds about 6 MB at most.
 const FUEL: u64 = 100_000;
 const FOOTER_LIMIT: usize = 60;
 const BUTTONS: usize = 3;
@@ -116,6 +119,7 @@ impl Default for Templates {
                 if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
             },
         );
+        environment.add_filter("truncate", truncate);
         environment.set_fuel(Some(FUEL));
         // Errors then name the place.
         environment.set_debug(true);
@@ -218,6 +222,20 @@ impl Templates {
             lines_before,
         })
     }
+}
+
+/// Jinja's filter: at most so many characters, the last an ellipsis where something is left out. For what people
+/// write at any length: too long a text cannot be sent at all.
+fn truncate(value: &Value, length: usize) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    let text = if value.is_none() { String::new() } else { value.to_string() };
+    if text.chars().count() <= length {
+        return Ok(text);
+    }
+    let kept: String = text.chars().take(length.saturating_sub(1)).collect();
+    Ok(format!("{}…", kept.trim_end()))
 }
 
 /// Front matter, body, and how many lines stand before the body.

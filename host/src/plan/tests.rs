@@ -262,3 +262,62 @@ fn columns_count_characters() {
     let found = errors(&format!("{FRONT}Größe {{{{ a b }}}}\n"));
     assert_eq!((found[0].0, found[0].1), (6, 12), "{found:?}");
 }
+
+#[test]
+fn a_template_cannot_fill_memory() {
+    let decision = Decision {
+        context: context(json!({"x": "y".repeat(60_000)})),
+        contacts: vec!["263770000001".into()],
+        ..decision(&[])
+    };
+    for body in [
+        "{% set ns = namespace(t=\"x\") %}{% for i in range(50) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}{{ ns.t }}",
+        "{{ (\"x\" * 90000000) | length }}",
+        "{% for i in range(20000) %}{{ x }}{% endfor %}",
+        "{% macro f(t) %}{{ f(t ~ t) }}{% endmacro %}{{ f(x) }}",
+    ] {
+        let planned = planned(&templates(body), decision.clone(), &People::default());
+        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0), "{body}");
+        assert!(planned.reason.unwrap().contains("too much text"), "{body}");
+    }
+}
+
+#[test]
+fn long_words_of_people_may_be_truncated() {
+    let body = |text: &str, context: Value| {
+        let decision = Decision {
+            context: self::context(context),
+            contacts: vec!["263770000001".into()],
+            ..decision(&[])
+        };
+        let planned = planned(&templates(text), decision, &People::default());
+        match planned.notifications.first() {
+            Some(first) => first.notification.message.body.clone(),
+            None => planned.reason.unwrap(),
+        }
+    };
+    let text = "Fault: {{ fault | truncate(9) }}.";
+    assert_eq!(body(text, json!({"fault": "it is größer"})), "Fault: it is gr….");
+    assert_eq!(body(text, json!({"fault": "it is big"})), "Fault: it is big.");
+    assert_eq!(body(text, json!({"fault": "it will be"})), "Fault: it will….");
+    assert_eq!(body(text, json!({"fault": 1234567890})), "Fault: 12345678….");
+    assert_eq!(body(text, json!({"fault": null})), "Fault: .");
+    assert_eq!(
+        body(text, json!({"faults": 1})),
+        "render the template t (x/templates/t.j2:6:19): `fault` is not in the context, which has faults; did you \
+         mean `faults`?"
+    );
+    let variables = templates(text).get("t").unwrap().variables.clone();
+    assert_eq!(variables, ["fault"]);
+}
+
+#[test]
+fn two_people_with_one_number_are_one_recipient() {
+    let mut people = People::default();
+    people.groups.insert(
+        "A".into(),
+        vec![person("ada", Some("263770000001"), true), person("tom", Some("263770000001"), true)],
+    );
+    let planned = planned(&templates("Hello"), decision(&["A"]), &people);
+    assert_eq!(who(&planned), [(Some("263770000001"), "member of A; also member of A", None)]);
+}
