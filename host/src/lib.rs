@@ -1,8 +1,31 @@
 //! Hookswitch: a programmable notification switch. Events come in over HTTP, rules decide who hears about
 //! them and what they are told, and a worker delivers it on WhatsApp.
 //!
-//! The modules stand in the order of the flow; a use points from a room to one listed above it, or to
-//! [`domain`], never back. `decide` and `plan` are pure: they never see `store`, axum or reqwest.
+//! ```text
+//! POST /v1/events → intake → EVENT LOG → routing (decide, plan) → NOTIFICATION LOG → dispatch → Cloud API
+//!                                                                       DELIVERY LOG ← dispatch, receipts
+//! ```
+//!
+//! The logs are the state: rows are appended and never updated. What a notification's status is, what was routed
+//! and how far a lane is sent is read from them.
+//!
+//! # Rooms
+//!
+//! The modules below stand in the order of the flow. A use points from a room to one listed above it, never back;
+//! rooms between two blank lines do not know each other. `decide` and `plan` are pure: they never see `store`,
+//! axum or reqwest, and time is given to them. A test reads the sources and holds this.
+//!
+//! # Invariants
+//!
+//! 1. An event that got 202 survives `kill -9` of every process, and is routed exactly once.
+//! 2. A notification is sent, or its history says why not. Negative decisions are recorded too.
+//! 3. A rule cannot take the host down, stall it past its budget, or reach what it was not given.
+//! 4. No lock is held across a script's call or an await.
+//! 5. The same event and the same release give the same decisions, given the recorded answers of the world.
+//! 6. All SQL is in `store`, all of Meta's JSON in `whatsapp` (and in its stand-in, `simulator`); only `app`
+//!    builds the service; only `config` reads the environment.
+//! 7. Secrets never reach a log, an error, or the database in clear.
+//! 8. A change to the catalog is all or nothing: it compiles, its cases pass, then it is live in one swap.
 
 pub mod domain;
 
