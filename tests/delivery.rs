@@ -140,6 +140,19 @@ async fn a_send_that_nothing_explains_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_an_unknown_outcome_is_tried_again_too() {
+    let stage = stage().await;
+    let errors = json!([{"http_status": 504, "next": 1}, {"code": 131016, "next": 1}]);
+    stage.simulator.turn(&json!({"errors": errors})).await;
+    let id = stage.decide(note(1, ANN)).await;
+    let read = stage.notification(&id, "read").await;
+    let statuses = statuses(&read);
+    for expected in [(1, "unknown"), (2, "retrying"), (3, "read")] {
+        assert!(statuses.contains(&(expected.0, expected.1.to_owned())), "{statuses:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_failure_that_a_webhook_tells_is_tried_again_where_that_helps() {
     let stage = stage().await;
     stage.simulator.turn(&json!({"errors": [{"code": 131000, "next": 1, "webhook": true}]})).await;

@@ -130,6 +130,8 @@ pub struct App {
     /// In the order in which they are stopped: each part finishes before the next is told to.
     parts: Vec<Part>,
     helpers: Vec<JoinHandle<()>>,
+    /// Ends by itself when no webhook can come any more.
+    failures: JoinHandle<()>,
 }
 
 struct Part {
@@ -213,13 +215,10 @@ impl App {
             events.notify_one();
             notifications.notify_one();
         });
+        let failures = tokio::spawn(retry_failures(store.clone(), failed));
         let watching = catalog.watch().map_err(AppError::Watch)?;
-        let helpers = vec![
-            tokio::spawn(listening),
-            tokio::spawn(tell_others(store.clone(), others)),
-            tokio::spawn(retry_failures(store, failed)),
-        ];
-        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers })
+        let helpers = vec![tokio::spawn(listening), tokio::spawn(tell_others(store.clone(), others))];
+        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers, failures })
     }
 
     /// Where it listens.
@@ -245,6 +244,9 @@ impl App {
                 tracing::warn!(part = name, "failed to finish in time");
                 task.abort();
             }
+        }
+        if timeout(FINISH, self.failures).await.is_err() {
+            tracing::warn!("failed to write all late failures in time");
         }
         for helper in self.helpers {
             helper.abort();

@@ -2,7 +2,7 @@
 //! gives back what is above it. Leases are for order and for little contention; correctness is unique keys.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
     sync::{
         Arc,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{LANES, Lane},
-    store::{LEASE, Store, StoreError},
+    store::{HeldLane, LEASE, Store, StoreError},
 };
 
 /// While the share is right.
@@ -54,9 +54,14 @@ pub struct Term {
 }
 
 impl Leases {
+    /// Whether the lanes are certainly ours at this moment.
+    pub fn are_ours(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
     /// Whether a lane is certainly ours at this moment.
     pub fn hold(&self, lane: Lane, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until) && self.lanes.contains_key(&lane)
+        self.are_ours(now) && self.lanes.contains_key(&lane)
     }
 }
 
@@ -157,12 +162,15 @@ impl Holder {
         let hosts = self.store.hosts_alive().await?.max(1);
         let renewed = self.store.renew_lanes(self.host).await?;
         let mut lanes = self.leases.borrow().lanes.clone();
-        lanes.retain(|lane, _| renewed.contains(lane));
+        lanes.retain(|lane, _| renewed.iter().any(|held| held.lane == *lane));
+        // Also what is ours without our knowing: taken or given back by a statement whose answer was lost.
+        for held in renewed {
+            self.hold(&mut lanes, held);
+        }
         let share = (LANES as usize).div_ceil(hosts);
         if lanes.len() < share {
             for held in self.store.take_lanes(self.host, share - lanes.len()).await? {
-                self.terms += 1;
-                lanes.insert(held.lane, Term { number: self.terms, checkpoint: held.checkpoint });
+                self.hold(&mut lanes, held);
             }
         }
         let surplus: Vec<Lane> =
@@ -175,6 +183,13 @@ impl Holder {
         }
         // With a share rounded up, somebody may rightly hold less.
         Ok(held >= LANES as usize / hosts)
+    }
+
+    fn hold(&mut self, lanes: &mut BTreeMap<Lane, Term>, held: HeldLane) {
+        if let Entry::Vacant(vacant) = lanes.entry(held.lane) {
+            self.terms += 1;
+            vacant.insert(Term { number: self.terms, checkpoint: held.checkpoint });
+        }
     }
 
     /// Gives lanes back once nothing is under way in them.

@@ -8,7 +8,7 @@
 mod post;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::warn;
 
 use self::{
@@ -38,6 +38,8 @@ use crate::{
 
 /// Meta posts up to 3 MB.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// Within which a body must be there.
+const BODY_TIME: Duration = Duration::from_secs(30);
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A webhook status that was not known before, for whoever waits for a message's outcome.
@@ -135,6 +137,12 @@ async fn receive(
 /// The body. Of one that is too large the rest is read as well, within reason, and thrown away: who is cut off
 /// while sending does not read the answer.
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    timeout(BODY_TIME, read_all(body)).await.map_err(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come within 30 seconds")
+    })?
+}
+
+async fn read_all(body: Body) -> Result<Vec<u8>, Problem> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length = 0;

@@ -90,7 +90,7 @@ impl Routing {
     /// Routes one batch; tells whether there may be more.
     async fn step(&self, cursors: &mut HashMap<Lane, (u64, i64)>) -> Result<bool, StoreError> {
         let leases = self.leases.borrow().clone();
-        if leases.until.is_none_or(|until| tokio::time::Instant::now() >= until) {
+        if !leases.are_ours(tokio::time::Instant::now()) {
             return Ok(false);
         }
         cursors.retain(|lane, (term, _)| leases.lanes.get(lane).is_some_and(|held| held.number == *term));
@@ -110,8 +110,8 @@ impl Routing {
         let more = events.len() >= per_lane;
         let ends: Vec<(Lane, i64)> = events.iter().map(|logged| (logged.lane, logged.seq)).collect();
         match self.route(events.clone()).await {
-            // PostgreSQL refuses a row: find the event whose it is, and go on without it.
-            Err(StoreError::Statement(_)) => self.route_one_by_one(events).await?,
+            // PostgreSQL refuses a row, or a rule made planning panic: find the event, and go on without it.
+            Err(StoreError::Statement(_) | StoreError::Row(_)) => self.route_one_by_one(events).await?,
             routed => routed?,
         }
         for (lane, seq) in ends {
@@ -149,7 +149,7 @@ impl Routing {
         for logged in events {
             let (lane, event_seq) = (logged.lane, logged.seq);
             let error = match self.route(vec![logged]).await {
-                Err(StoreError::Statement(error)) => error,
+                Err(StoreError::Statement(error) | StoreError::Row(error)) => error,
                 routed => {
                     routed?;
                     continue;

@@ -170,10 +170,12 @@ impl Dispatch {
     /// One round: lanes, log, sends. Tells whether the log holds more, and when the next send may go.
     async fn step(&mut self, log_grew: bool) -> Result<(bool, Instant), StoreError> {
         let leases = self.leases.borrow_and_update().clone();
+        let held = self.readings.held().len();
         let taken = self.readings.compare(&leases);
-        if !taken.is_empty() || self.readings.held().len() != leases.lanes.len() {
+        if self.readings.held().len() != held {
             let readings = &self.readings;
             self.queue.retain_lanes(|lane| readings.hold(lane));
+            self.unknown.retain(|_, ((lane, _), _, _)| readings.hold(*lane));
         }
         self.number.set_share(leases.lanes.len() as f64 / f64::from(LANES));
         // What is under way in a lane must be written before the lane can be read anew.

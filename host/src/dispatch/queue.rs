@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::{
     domain::{Lane, Priority},
-    store::LoggedNotification,
+    store::{Done, LoggedNotification},
 };
 
 /// A notification that is to be sent.
@@ -24,6 +24,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// That it waits no more, where it waited.
+    pub fn done(&self) -> Option<Done> {
+        self.waited.then(|| Done { place: self.place(), attempt: self.attempt })
+    }
+
     /// Its place in the log.
     pub fn place(&self) -> (Lane, i64) {
         (self.logged.lane, self.logged.seq)

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{Delivery, Mode, NotificationId, Status},
     lanes::Term,
-    store::{Due, LoggedNotification, StoreError},
+    store::{Done, Due, LoggedNotification, StoreError},
 };
 
 /// So many jobs at most wait in memory.
@@ -33,7 +33,7 @@ impl Dispatch {
         let ids: Vec<_> = lanes.iter().map(|(lane, _)| *lane).collect();
         let horizons: HashMap<_, _> = self.store.notified_until(&ids).await?.into_iter().collect();
         for waiting in self.store.waiting_recipients(&ids).await? {
-            self.waiting.insert(waiting.recipient, waiting.due_at);
+            self.wait_until(&waiting.recipient, waiting.due_at);
         }
         for (lane, term) in lanes {
             self.readings.begin(lane, term, horizons.get(&lane).copied().unwrap_or(0));
@@ -43,7 +43,8 @@ impl Dispatch {
 
     /// Reads on in the log; tells whether there is more.
     pub async fn read_log(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let room = QUEUE.saturating_sub(self.queue.len());
+        // The other half is for what waited and is due.
+        let room = (QUEUE / 2).saturating_sub(self.queue.len());
         let cursors = self.readings.cursors();
         if room == 0 || cursors.is_empty() {
             return Ok(false);
@@ -76,7 +77,7 @@ impl Dispatch {
             Standing::Lost { attempt, since } => {
                 self.readings.read(place, true);
                 job.attempt = attempt;
-                self.waiting.insert(job.recipient.clone(), since + self.unknown_for);
+                self.wait_until(&job.recipient, since + self.unknown_for);
                 self.wait(
                     &job,
                     since + self.unknown_for,
@@ -119,7 +120,7 @@ impl Dispatch {
     /// Reads what waited and is due, and lets recipients go on for whom nothing waits any more.
     pub async fn read_due(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let lanes = self.readings.held();
-        if lanes.is_empty() || self.queue.len() >= QUEUE / 2 {
+        if lanes.is_empty() || self.queue.len() >= QUEUE {
             return Ok(());
         }
         let due = self.store.due(&lanes, now, QUEUE).await?;
@@ -143,6 +144,7 @@ impl Dispatch {
             return;
         }
         let Some(recipient) = due.logged.notification.recipient.clone() else { return };
+        self.unknown.remove(&due.logged.notification.id);
         let mut job = Job {
             logged: due.logged,
             recipient,
@@ -152,15 +154,20 @@ impl Dispatch {
         };
         let needless = job.as_template && job.logged.notification.message.mode != Mode::Auto;
         if needless || (due.reason == "unknown" && resolved(history, due.attempt)) {
-            self.write(Write { done: Some(place), ..Write::default() });
+            self.write(Write { done: job.done(), ..Write::default() });
             return;
+        }
+        if due.reason == "send_at"
+            && let Some(due_at) = self.waiting.get(&job.recipient).copied()
+        {
+            return self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
         }
         if due.reason == "unknown" {
             if job.attempt >= MAX_ATTEMPTS {
                 let failed = settle::row(&job, Status::Failed, Timestamp::now());
                 let why = format!("no answer came to {MAX_ATTEMPTS} attempts, and no webhook");
                 let deliveries = vec![Delivery { detail: Some(why), ..failed }];
-                self.write(Write { deliveries, done: Some(place), ..Write::default() });
+                self.write(Write { deliveries, done: job.done(), ..Write::default() });
                 return;
             }
             job.attempt += 1;
@@ -177,9 +184,9 @@ impl Dispatch {
             let Some((_, attempt, recipient)) = self.unknown.get(&id) else { continue };
             if resolved(&history, *attempt)
                 && !self.deferring.contains_key(recipient)
-                && let Some((place, _, recipient)) = self.unknown.remove(&id)
+                && let Some((place, attempt, recipient)) = self.unknown.remove(&id)
             {
-                self.write(Write { done: Some(place), ..Write::default() });
+                self.write(Write { done: Some(Done { place, attempt }), ..Write::default() });
                 self.waiting.insert(recipient.clone(), now);
                 resolved_recipients.push(recipient);
             }
@@ -244,6 +251,12 @@ impl Dispatch {
             last += spacing;
             self.wait(&job, last, job.attempt, "behind", Status::Deferred, "waits behind an earlier message");
         }
+        self.wait_until(recipient, last);
+    }
+
+    /// A recipient's later messages wait until then, or until what they wait for already.
+    fn wait_until(&mut self, recipient: &str, due_at: Timestamp) {
+        let last = self.waiting.get(recipient).map_or(due_at, |last| due_at.max(*last));
         self.waiting.insert(recipient.to_owned(), last);
     }
 }

@@ -38,7 +38,7 @@ pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
 pub fn resolved(deliveries: &[Delivery], attempt: i16) -> bool {
     deliveries
         .iter()
-        .any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Unknown))
+        .any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Retrying))
 }
 
 #[cfg(test)]

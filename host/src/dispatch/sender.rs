@@ -21,6 +21,8 @@ use crate::{
 const BATCH: usize = 256;
 /// When nothing is to be sent, the wake-ups tell.
 const IDLE: Duration = Duration::from_secs(60);
+/// When to look again whether the leases are renewed.
+const LEASES: Duration = Duration::from_millis(200);
 
 /// Meta's answer to an attempt.
 pub struct Answer {
@@ -38,6 +40,11 @@ impl Dispatch {
             let ready = self.number.ready_at(now);
             if ready > now {
                 next = ready;
+                break;
+            }
+            // Until the leases are renewed, or the lanes are lost and leave the queue.
+            if !self.leases.borrow().are_ours(now.into()) {
+                next = now + LEASES;
                 break;
             }
             let Some(job) = self.queue.pop() else { break };
@@ -66,7 +73,7 @@ impl Dispatch {
         if job.logged.notification.expires_at.is_some_and(|expires_at| expires_at <= time) {
             self.write(Write {
                 deliveries: vec![settle::row(&job, Status::Expired, time)],
-                done: job.waited.then_some(job.place()),
+                done: job.done(),
                 written: Some(Written {
                     place: job.place(),
                     recipient: job.recipient,
@@ -165,7 +172,7 @@ impl Dispatch {
         }
         self.write(Write {
             deliveries: settled.deliveries,
-            done: (job.waited && settled.deferred.is_none()).then_some(job.place()),
+            done: job.done().filter(|_| settled.deferred.is_none()),
             deferred: settled.deferred,
             written: Some(Written {
                 place: job.place(),

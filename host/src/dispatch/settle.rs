@@ -13,7 +13,7 @@ use crate::{
 
 /// After so many attempts a message has failed.
 pub const MAX_ATTEMPTS: i16 = 8;
-/// How long a number rests that can send nothing until somebody acts; then one message tries again.
+/// How long a number rests that can send nothing until somebody acts; then it is tried again.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
 
 const BACKOFF_FIRST: f64 = 2.0;
@@ -127,7 +127,8 @@ pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: &'static str
         notification_id: job.logged.notification.id,
         due_at,
         attempt,
-        reason,
+        // What can only go as a template can do so the next time too.
+        reason: if job.as_template && reason != "unknown" { "as_template" } else { reason },
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{Delivery, Lane},
-    store::{Deferred, Store, StoreError},
+    store::{Deferred, Done, Store, StoreError},
 };
 
 const BATCH: usize = 1_000;
@@ -20,9 +20,14 @@ pub struct Write {
     /// It waits.
     pub deferred: Option<Deferred>,
     /// It waits no more.
-    pub done: Option<(Lane, i64)>,
+    pub done: Option<Done>,
     /// What dispatch hears once it is written.
     pub written: Option<Written>,
+}
+
+enum Waits {
+    On(Deferred),
+    NoMore(Done),
 }
 
 /// That something is written.
@@ -49,16 +54,21 @@ pub async fn run(
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         // Of one place the last word counts.
-        let mut waiting: HashMap<(Lane, i64), Option<Deferred>> = HashMap::new();
+        let mut waiting: HashMap<(Lane, i64), Waits> = HashMap::new();
         for write in batch.drain(..) {
             deliveries.extend(write.deliveries);
-            waiting.extend(write.deferred.map(|deferred| ((deferred.lane, deferred.seq), Some(deferred))));
-            waiting.extend(write.done.map(|place| (place, None)));
+            waiting
+                .extend(write.deferred.map(|deferred| ((deferred.lane, deferred.seq), Waits::On(deferred))));
+            waiting.extend(write.done.map(|done| (done.place, Waits::NoMore(done))));
             told.extend(write.written);
         }
-        let done: Vec<_> =
-            waiting.iter().filter(|(_, waits)| waits.is_none()).map(|(place, _)| *place).collect();
-        let deferred: Vec<_> = waiting.into_values().flatten().collect();
+        let (mut deferred, mut done) = (Vec::new(), Vec::new());
+        for waits in waiting.into_values() {
+            match waits {
+                Waits::On(row) => deferred.push(row),
+                Waits::NoMore(row) => done.push(row),
+            }
+        }
         settle(&store, &deliveries, &deferred, &done).await;
         for place in told {
             // Nobody listens any more only when the host stops.
@@ -69,7 +79,7 @@ pub async fn run(
 
 /// Writes until it is written. What PostgreSQL refuses for good is told in the log and given up, alone: it must
 /// not keep the others from being written.
-async fn settle(store: &Store, deliveries: &[Delivery], deferred: &[Deferred], done: &[(Lane, i64)]) {
+async fn settle(store: &Store, deliveries: &[Delivery], deferred: &[Deferred], done: &[Done]) {
     loop {
         match store.settle(deliveries, deferred, done).await {
             Ok(()) => return,

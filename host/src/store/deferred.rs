@@ -27,6 +27,15 @@ pub struct Deferred {
     pub reason: &'static str,
 }
 
+/// That a notification waits no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// Its place in the log.
+    pub place: (Lane, i64),
+    /// The last attempt that was made.
+    pub attempt: i16,
+}
+
 /// That an attempt is about to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Intent {
@@ -50,7 +59,7 @@ pub struct WaitingRecipient {
 }
 
 impl Store {
-    /// Lets a notification wait that failed after Meta had taken it; nothing where it waits already.
+    /// Lets a notification wait that failed after Meta had taken it; nothing where it waits for an attempt already.
     pub async fn defer_by_id(
         &self,
         notification_id: NotificationId,
@@ -63,7 +72,9 @@ impl Store {
             .prepare_cached(
                 "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
                  SELECT lane, seq, id, $2, $3, $4 FROM notification WHERE id = $1
-                 ON CONFLICT (lane, seq) DO NOTHING",
+                 ON CONFLICT (lane, seq) DO UPDATE
+                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason
+                 WHERE deferred.reason = 'unknown' AND deferred.attempt < excluded.attempt",
             )
             .await?;
         client.execute(&statement, &[&notification_id.0, &due_at, &attempt, &reason]).await?;
@@ -90,7 +101,8 @@ impl Store {
 
     /// Claims the right to send: appends one intent an attempt. What waited until now becomes `unknown`
     /// until its outcome is written, so that a crash in between leaves it waiting.
-    /// Returns which intents are ours; the others were made already, by whoever held the lane before.
+    /// Returns which intents are ours; the others were made already, by whoever held the lane before or by a
+    /// statement of ours whose answer was lost: they wait as `unknown`.
     pub async fn intend(
         &self,
         intents: &[Intent],
@@ -107,14 +119,22 @@ impl Store {
                 "WITH i AS MATERIALIZED (
                      SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
                          AS i (lane, seq, notification_id, attempt)
+                 ), ours AS (
+                     INSERT INTO delivery (notification_id, attempt, status, at)
+                     SELECT notification_id, attempt, 'sending', $5 FROM i
+                     ON CONFLICT DO NOTHING
+                     RETURNING notification_id
                  ), waited AS (
                      UPDATE deferred SET reason = 'unknown', due_at = $6, attempt = i.attempt
-                     FROM i WHERE deferred.lane = i.lane AND deferred.seq = i.seq
+                     FROM i JOIN ours USING (notification_id)
+                     WHERE deferred.lane = i.lane AND deferred.seq = i.seq
+                 ), others AS (
+                     INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+                     SELECT i.lane, i.seq, i.notification_id, $6, i.attempt, 'unknown'
+                     FROM i LEFT JOIN ours USING (notification_id) WHERE ours.notification_id IS NULL
+                     ON CONFLICT DO NOTHING
                  )
-                 INSERT INTO delivery (notification_id, attempt, status, at)
-                 SELECT notification_id, attempt, 'sending', $5 FROM i
-                 ON CONFLICT DO NOTHING
-                 RETURNING notification_id",
+                 SELECT notification_id FROM ours",
             )
             .await?;
         let rows = client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &now, &unknown_until]).await?;
@@ -162,7 +182,7 @@ impl Store {
         &self,
         deliveries: &[Delivery],
         deferred: &[Deferred],
-        done: &[(Lane, i64)],
+        done: &[Done],
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
@@ -201,19 +221,21 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     Ok(())
 }
 
-/// Ends the waiting of notifications that need no attempt any more.
-async fn remove(transaction: &Transaction<'_>, places: &[(Lane, i64)]) -> Result<(), StoreError> {
-    if places.is_empty() {
+/// Ends the waiting of notifications; not of one for which a later attempt was arranged meanwhile.
+async fn remove(transaction: &Transaction<'_>, done: &[Done]) -> Result<(), StoreError> {
+    if done.is_empty() {
         return Ok(());
     }
-    let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
-    let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+    let lanes: Vec<i16> = done.iter().map(|d| d.place.0.0).collect();
+    let seqs: Vec<i64> = done.iter().map(|d| d.place.1).collect();
+    let attempts: Vec<i16> = done.iter().map(|d| d.attempt).collect();
     let statement = transaction
         .prepare_cached(
-            "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[]) AS d (lane, seq)
-             WHERE deferred.lane = d.lane AND deferred.seq = d.seq",
+            "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[], $3::smallint[])
+                 AS d (lane, seq, attempt)
+             WHERE deferred.lane = d.lane AND deferred.seq = d.seq AND deferred.attempt <= d.attempt",
         )
         .await?;
-    transaction.execute(&statement, &[&lanes, &seqs]).await?;
+    transaction.execute(&statement, &[&lanes, &seqs, &attempts]).await?;
     Ok(())
 }

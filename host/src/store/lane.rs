@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -50,17 +51,17 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Renews this host's leases and returns the lanes that are still its own.
-    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<Lane>, StoreError> {
+    /// Renews this host's leases and returns the lanes that are its own.
+    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<HeldLane>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "UPDATE lane SET deadline = now() + make_interval(secs => $2)
-                 WHERE owner = $1 RETURNING lane",
+                 WHERE owner = $1 RETURNING lane, checkpoint",
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64()]).await?;
-        rows.iter().map(|row| Ok(Lane(row.try_get(0)?))).collect()
+        rows.iter().map(held_lane).collect()
     }
 
     /// Takes up to `count` lanes that nobody holds.
@@ -76,9 +77,7 @@ impl Store {
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64(), &count]).await?;
-        rows.iter()
-            .map(|row| Ok(HeldLane { lane: Lane(row.try_get(0)?), checkpoint: row.try_get(1)? }))
-            .collect()
+        rows.iter().map(held_lane).collect()
     }
 
     /// Gives lanes back.
@@ -113,4 +112,8 @@ impl Store {
         client.execute(&statement, &[&host, &lanes, &seqs]).await?;
         Ok(())
     }
+}
+
+fn held_lane(row: &Row) -> Result<HeldLane, StoreError> {
+    Ok(HeldLane { lane: Lane(row.try_get(0)?), checkpoint: row.try_get(1)? })
 }

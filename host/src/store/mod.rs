@@ -25,7 +25,7 @@ mod person;
 pub use api_key::StoredKey;
 pub use contact::RenamedContact;
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Intent, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intent, WaitingRecipient};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use history::{DecisionHistory, EventHistory, NotificationHistory};
 pub use lane::{HeldLane, LEASE};
@@ -37,13 +37,14 @@ pub use person::NewPerson;
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection: the database is down, unreachable or refuses us.
+    /// No connection, or the database cannot do it now: it is down, full, read-only, overloaded or locked. It may
+    /// work later.
     #[error("reach PostgreSQL: {0}")]
     Unreachable(String),
     /// A unique key says that somebody else did it already.
     #[error("write what was already written: {0}")]
     Conflict(String),
-    /// Anything else that PostgreSQL says.
+    /// PostgreSQL refuses these values, now and later.
     #[error("run a statement: {0}")]
     Statement(String),
     /// A row holds what this version does not understand.
@@ -55,9 +56,11 @@ impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => StoreError::Conflict(db.to_string()),
-            // Class 57P: the server is shutting down or starting up.
-            Some(db) if db.code().code().starts_with("57P") => StoreError::Unreachable(db.to_string()),
-            Some(db) => StoreError::Statement(format!("{} ({})", db, db.code().code())),
+            // Data exceptions, broken constraints, values too large for an index: PostgreSQL, "Error Codes".
+            Some(db) if ["22", "23", "54"].contains(&&db.code().code()[..2]) => {
+                StoreError::Statement(format!("{} ({})", db, db.code().code()))
+            }
+            Some(db) => StoreError::Unreachable(format!("{} ({})", db, db.code().code())),
             None => StoreError::Unreachable(with_causes(&error)),
         }
     }

@@ -20,8 +20,6 @@ pub struct Accepted {
     pub wamid: String,
     /// Meta holds it back for a check of its quality; it is released or fails later.
     pub held: bool,
-    /// The number that Meta found for the recipient; it may differ from what was sent.
-    pub wa_id: Option<String>,
 }
 
 /// Why Meta did not say that it took the message.
@@ -90,19 +88,12 @@ impl SendError {
 #[derive(Deserialize)]
 struct Answer {
     messages: Vec<AnswerMessage>,
-    #[serde(default)]
-    contacts: Vec<AnswerContact>,
 }
 
 #[derive(Deserialize)]
 struct AnswerMessage {
     id: String,
     message_status: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct AnswerContact {
-    wa_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,11 +122,9 @@ pub(super) fn answer(
         && let Ok(answer) = serde_json::from_slice::<Answer>(body)
         && let Some(message) = answer.messages.into_iter().next()
     {
-        let wa_id = answer.contacts.into_iter().find_map(|contact| contact.wa_id);
         return Ok(Accepted {
             wamid: message.id,
             held: message.message_status.is_some_and(|status| status != "accepted"),
-            wa_id: wa_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
         });
     }
     let http = status.as_u16();

@@ -240,6 +240,9 @@ async fn show(
             }
             sleep(LOOK_AGAIN).await;
         };
+        if !transcript::told_somebody(&history) {
+            bail!("tell anybody of {:?}: {history:#}", sample.name);
+        }
         expected.extend(transcript::expected(&history));
         bar.suspend(|| transcript::tell(n + 1, samples.len(), sample, &history, start.elapsed()));
         bar.inc(1);

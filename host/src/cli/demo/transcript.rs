@@ -38,6 +38,11 @@ pub fn progress(history: &Value) -> Progress {
     Progress { notifications: statuses().count(), ended: statuses().filter(|status| ended(status)).count() }
 }
 
+/// Whether a rule has told somebody of the event, now or in the last 24 hours.
+pub fn told_somebody(history: &Value) -> bool {
+    decisions(history).any(|decision| decision["outcome"] == "notify" || decision["outcome"] == "duplicate")
+}
+
 /// The ids of the notifications that are to be read.
 pub fn expected(history: &Value) -> Vec<String> {
     let sent = notifications(history).filter(|n| n["status"] != "skipped");
