@@ -110,8 +110,9 @@ impl Database {
         Ok(Database { store: Store::new(config.clone(), CONNECTIONS)?, config, server })
     }
 
-    /// Stops the private server if this process started it.
+    /// Closes the connections, and stops the private server if this process started it.
     pub async fn close(self) {
+        self.store.close();
         if let Some(server) = self.server
             && let Err(error) = spawn_blocking(move || server.stop()).await
         {

@@ -116,6 +116,11 @@ impl Store {
         Ok(self.pool.get().await?)
     }
 
+    /// Closes all connections.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     /// Whether PostgreSQL answers.
     ///
     /// # Errors
