@@ -18,6 +18,7 @@ use super::{
     lanes::Readings,
     pace::{NumberPace, PairPace},
     queue::Queue,
+    reader::REFILL,
     sender::Answer,
     writer::{self, Write, Written},
 };
@@ -138,7 +139,7 @@ impl Dispatch {
                     continue;
                 }
             };
-            if log_grew && self.queue.len() < super::reader::QUEUE / 4 {
+            if log_grew && self.queue.len() < REFILL {
                 // There is more to read and room for it: no reason to wait, but look at what has come in.
                 self.take_answers();
                 if stop.is_cancelled() {
@@ -181,7 +182,11 @@ impl Dispatch {
         // What is under way in a lane must be written before the lane can be read anew.
         let taken = taken.into_iter().filter(|(lane, _)| self.progress.idle(*lane)).collect();
         self.take_up(taken).await?;
-        let more = if log_grew { self.read_log(Timestamp::now()).await? } else { false };
+        let more = if log_grew && self.queue.len() < REFILL {
+            self.read_log(Timestamp::now()).await?
+        } else {
+            log_grew
+        };
         let next = self.send_ready().await?;
         Ok((more, next))
     }

@@ -17,8 +17,10 @@ use crate::{
     store::{Done, Due, LoggedNotification, StoreError},
 };
 
-/// So many jobs at most wait in memory.
-pub const QUEUE: usize = 4_096;
+/// With fewer jobs in memory than this the log is read on: the rest of the room is for what waited and is due.
+pub const REFILL: usize = 1_024;
+/// With as many jobs in memory nothing more is read.
+const QUEUE: usize = 4_096;
 /// So many are read at once, evenly from the lanes.
 const READ: usize = 1_024;
 /// So many of one lane at least.
@@ -43,13 +45,11 @@ impl Dispatch {
 
     /// Reads on in the log; tells whether there is more.
     pub async fn read_log(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        // The other half is for what waited and is due.
-        let room = (QUEUE / 2).saturating_sub(self.queue.len());
         let cursors = self.readings.cursors();
-        if room == 0 || cursors.is_empty() {
+        if cursors.is_empty() {
             return Ok(false);
         }
-        let per_lane = (room.min(READ) / cursors.len()).max(PER_LANE);
+        let per_lane = (READ / cursors.len()).max(PER_LANE);
         let read = self.store.notifications_after(&cursors, per_lane).await?;
         let more = read.len() >= per_lane;
         let begun: Vec<_> = read.iter().filter(|l| self.readings.maybe_begun((l.lane, l.seq))).collect();

@@ -99,16 +99,42 @@ impl Store {
             .collect()
     }
 
-    /// Claims the right to send: appends one intent an attempt. What waited until now becomes `unknown`
-    /// until its outcome is written, so that a crash in between leaves it waiting.
-    /// Returns which intents are ours; the others were made already, by whoever held the lane before or by a
-    /// statement of ours whose answer was lost: they wait as `unknown`.
+    /// Claims the right to send: appends one intent an attempt. Returns which intents are ours; the others were
+    /// made already, by whoever held the lane before or by a statement of ours whose answer was lost: they wait
+    /// as `unknown`.
     pub async fn intend(
         &self,
         intents: &[Intent],
         now: Timestamp,
         unknown_until: Timestamp,
     ) -> Result<HashSet<NotificationId>, StoreError> {
+        let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
+        let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "INSERT INTO delivery (notification_id, attempt, status, at)
+                 SELECT notification_id, attempt, 'sending', $3
+                 FROM unnest($1::uuid[], $2::smallint[]) AS i (notification_id, attempt)
+                 ON CONFLICT DO NOTHING
+                 RETURNING notification_id",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&ids, &attempts, &now]).await?;
+        let ours = rows
+            .iter()
+            .map(|row| Ok(NotificationId(row.try_get(0)?)))
+            .collect::<Result<HashSet<_>, StoreError>>()?;
+        drop(client);
+        let others: Vec<Intent> =
+            intents.iter().filter(|i| !ours.contains(&i.notification_id)).copied().collect();
+        if !others.is_empty() {
+            self.defer_unknown(&others, unknown_until).await?;
+        }
+        Ok(ours)
+    }
+
+    async fn defer_unknown(&self, intents: &[Intent], until: Timestamp) -> Result<(), StoreError> {
         let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
         let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
@@ -116,29 +142,17 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "WITH i AS MATERIALIZED (
-                     SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
-                         AS i (lane, seq, notification_id, attempt)
-                 ), ours AS (
-                     INSERT INTO delivery (notification_id, attempt, status, at)
-                     SELECT notification_id, attempt, 'sending', $5 FROM i
-                     ON CONFLICT DO NOTHING
-                     RETURNING notification_id
-                 ), waited AS (
-                     UPDATE deferred SET reason = 'unknown', due_at = $6, attempt = i.attempt
-                     FROM i JOIN ours USING (notification_id)
-                     WHERE deferred.lane = i.lane AND deferred.seq = i.seq
-                 ), others AS (
-                     INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
-                     SELECT i.lane, i.seq, i.notification_id, $6, i.attempt, 'unknown'
-                     FROM i LEFT JOIN ours USING (notification_id) WHERE ours.notification_id IS NULL
-                     ON CONFLICT DO NOTHING
-                 )
-                 SELECT notification_id FROM ours",
+                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+                 SELECT lane, seq, notification_id, $5, attempt, 'unknown'
+                 FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
+                     AS i (lane, seq, notification_id, attempt)
+                 ON CONFLICT (lane, seq) DO UPDATE
+                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason
+                 WHERE deferred.attempt <= excluded.attempt",
             )
             .await?;
-        let rows = client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &now, &unknown_until]).await?;
-        rows.iter().map(|row| Ok(NotificationId(row.try_get::<_, Uuid>(0)?))).collect()
+        client.execute(&statement, &[&lanes, &seqs, &ids, &attempts, &until]).await?;
+        Ok(())
     }
 
     /// Which of these places in the log wait here.
