@@ -51,7 +51,8 @@ impl Store {
     ) -> Result<Vec<Clash>, StoreError> {
         let mut client = self.client().await?;
         if !together {
-            // Repeated posts are rare, and looking out for them takes a sixth of the time.
+            // Each is another request's, so they have no order. Repeated posts are rare, and looking out for them
+            // takes a sixth of the time.
             return match insert(&client, events, INSERT).await {
                 Err(StoreError::Conflict(_)) => append(&client, events).await,
                 appended => appended.map(|_| Vec::new()),
@@ -92,7 +93,7 @@ impl Store {
 }
 
 async fn append(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
-    let appended = insert(client, events, &format!("{INSERT} {UNLESS_THERE}")).await?;
+    let appended = insert(client, events, &format!("{INSERT} {IN_ORDER_UNLESS_THERE}")).await?;
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
 }
 
@@ -102,11 +103,10 @@ const INSERT: &str = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1
      SELECT e.lane, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.sha256
      FROM held, unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
          $7::timestamptz[], $8::text[], $9::text[], $10::bytea[]) WITH ORDINALITY
-         AS e (lane, id, source, type, subject, time, data, extensions, sha256, place)
-     ORDER BY e.place";
+         AS e (lane, id, source, type, subject, time, data, extensions, sha256, place)";
 
-/// Leaves those alone that are there.
-const UNLESS_THERE: &str = "ON CONFLICT (id, source) DO NOTHING";
+/// In their order, and leaves those alone that are there.
+const IN_ORDER_UNLESS_THERE: &str = "ORDER BY e.place ON CONFLICT (id, source) DO NOTHING";
 
 /// Returns how many were new. The lock comes first: `seq` is drawn for rows of the join, and there is none
 /// before `held` is read.
