@@ -240,8 +240,13 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
 async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let host = Host::start().await;
     host.store.create_groups(&["Sales Team"]).await.unwrap();
-    let person = NewPerson { username: "ada", name: "Ada", wa_id: "16505550001", groups: &["Sales Team"] };
-    host.store.add_people(&[person]).await.unwrap();
+    let person = NewPerson {
+        username: "ada".to_owned(),
+        name: "Ada".to_owned(),
+        wa_id: Some("16505550001".to_owned()),
+        groups: vec!["Sales Team".to_owned()],
+    };
+    host.store.add_person(&person).await.unwrap();
 
     // The window only moves forward, and a name stays where none is said.
     host.inbound(Some("16505550001"), None, "Ada", 500).await;

@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    api,
     catalog::{Findings, Live, Watching},
     config::{Config, DatabaseConfig},
+    directory::Directory,
     dispatch::{Dispatch, Rooms, retry_failures},
     intake::{self, Intake},
     lanes::{Holder, Leases, Progress},
     postgres::{self, PostgresError, Server},
-    receipts::{self, Receipts},
+    receipts::Receipts,
     routing::Routing,
     store::{self, Store, StoreError},
     whatsapp::{Client, ClientError},
@@ -194,12 +196,15 @@ impl App {
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
             phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
         };
-        let routes = intake::router(Intake::new(
-            store.clone(),
-            grown(events.clone(), others.clone(), leases.clone()),
-            ready(leases.clone()),
-        ))
-        .merge(receipts::router(Receipts::new(store.clone(), &config.whatsapp, failures)));
+        let routes = api::router(
+            Intake::new(
+                store.clone(),
+                grown(events.clone(), others.clone(), leases.clone()),
+                ready(leases.clone()),
+            ),
+            Directory::new(store.clone()),
+            Receipts::new(store.clone(), &config.whatsapp, failures),
+        );
 
         let parts = vec![
             Part::start("http", |stop| async move {

@@ -44,6 +44,7 @@ pub mod whatsapp;
 
 pub mod intake;
 
+pub mod directory;
 pub mod receipts;
 pub mod routing;
 
@@ -51,6 +52,8 @@ pub mod dispatch;
 
 pub mod postgres;
 pub mod simulator;
+
+pub mod api;
 
 pub mod telemetry;
 

@@ -3,11 +3,16 @@
 mod bench;
 mod bubble;
 mod demo;
+mod groups;
 mod keys;
+mod migrate;
+mod openapi;
+mod people;
 mod rules;
 mod rules_try;
 mod serve;
 mod simulate;
+mod table;
 
 use std::process::ExitCode;
 
@@ -31,8 +36,18 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Checks rules, and tries them on an event.
     Rules(rules::RulesArgs),
+    /// Adds, links and lists the people who get messages.
+    People(people::PeopleArgs),
+    /// Creates, lists and fills groups of people.
+    Groups(groups::GroupsArgs),
+    /// Lists WhatsApp users who wrote in or were written to.
+    Contacts(people::ContactsArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
+    /// Brings the tables up to date.
+    Migrate(migrate::MigrateArgs),
+    /// Prints the HTTP API's description (OpenAPI 3.1).
+    Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
     /// Measures this machine.
@@ -49,6 +64,11 @@ impl Cli {
             Command::Demo(args) => wait(demo::run(args)),
             Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
+            Command::People(args) => wait(people::run(args)),
+            Command::Groups(args) => wait(groups::run(args)),
+            Command::Contacts(args) => wait(people::contacts(args)),
+            Command::Migrate(args) => wait(migrate::run(args)),
+            Command::Openapi => openapi::run(),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
             Command::Bench(args) => wait(bench::run(args)),

@@ -4,12 +4,13 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::NotificationId;
 
 /// What a row of the delivery log says. In the order of their ranks: of one attempt, the highest counts,
 /// in whatever order the rows came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// In the log, nothing has happened yet. Never stored.
@@ -105,7 +106,7 @@ impl FromStr for Status {
 }
 
 /// A row of the delivery log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Delivery {
     /// Whose it is.
     pub notification_id: NotificationId,

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Lane;
 
 /// What makes an event the same event: CloudEvents 1.0 says that `source` and `id` together are unique.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub struct EventKey {
     /// The producer's id, or one that intake made.
     pub id: String,
@@ -16,7 +17,7 @@ pub struct EventKey {
 }
 
 /// An event, with CloudEvents 1.0's attributes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Event {
     /// `id` and `source`.
     #[serde(flatten)]
@@ -29,9 +30,11 @@ pub struct Event {
     /// When it happened, by the producer's clock; when it arrived, where the producer did not say.
     pub time: Timestamp,
     /// The payload: valid JSON, kept as it came.
+    #[schema(value_type = Object)]
     pub data: Box<RawValue>,
     /// CloudEvents extension attributes, as a JSON object.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub extensions: Option<Box<RawValue>>,
 }
 

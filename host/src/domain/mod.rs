@@ -6,6 +6,7 @@ mod delivery;
 mod event;
 mod lane;
 mod notification;
+mod number;
 mod person;
 
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
@@ -14,4 +15,5 @@ pub use delivery::{Delivery, Status, status_of};
 pub use event::{Event, EventKey};
 pub use lane::{LANES, Lane};
 pub use notification::{Button, Message, Notification, NotificationId};
+pub use number::{Number, number, same_user};
 pub use person::{People, Person};

@@ -9,16 +9,22 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{Intake, auth::Scope, problem::Problem};
 use crate::store::EventHistory;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
+    /// Needed where several sources have events with this id.
     source: Option<String>,
 }
 
+/// Tells of an event all that came of it.
+#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("key" = [])),
+    params(("id" = String, Path), Which),
+    responses((status = 200, body = EventHistory), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn event(
     State(intake): State<Intake>,
     id: Result<Path<String>, PathRejection>,

@@ -11,6 +11,7 @@ mod patience;
 mod post;
 pub mod problem;
 mod scan;
+mod schema;
 mod writer;
 
 use std::sync::Arc;
@@ -19,14 +20,14 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode},
-    routing::{get, post},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::auth::{ApiKey, Scope};
-use self::{auth::Keys, body::Way, envelope::Form, problem::Problem, writer::Writer};
+pub use self::auth::{ApiKey, Keys, Scope};
+use self::{body::Way, envelope::Form, problem::Problem, writer::Writer};
 use crate::{domain::Event, store::Store};
 
 /// Batches that are in memory at once, each of at most 16 MiB; others wait.
@@ -47,6 +48,11 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// Who may ask.
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     pub fn new(store: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
         let writer = Writer::start(store.clone(), grew);
@@ -72,13 +78,18 @@ pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "there is no event"))
 }
 
+/// The addresses, with their description.
+pub fn routes() -> OpenApiRouter<Intake> {
+    OpenApiRouter::new()
+        .routes(routes!(post::events))
+        .routes(routes!(history::event))
+        .routes(routes!(healthy))
+        .routes(routes!(ready))
+}
+
 /// The HTTP API.
 pub fn router(intake: Intake) -> Router {
-    Router::new()
-        .route("/v1/events", post(post::events))
-        .route("/v1/events/{id}", get(history::event))
-        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/readyz", get(ready))
+    Router::from(routes().with_state(intake))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
         })
@@ -89,9 +100,16 @@ pub fn router(intake: Intake) -> Router {
                 "this address does not take this method",
             )
         })
-        .with_state(intake)
 }
 
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
+async fn healthy() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// Whether this host takes events, routes and sends.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503, body = Problem)))]
 async fn ready(State(intake): State<Intake>) -> Result<Json<Value>, Problem> {
     let mut not_ready = (intake.not_ready)();
     if let Err(error) = intake.store.ping().await {

@@ -22,6 +22,7 @@ use super::{
     body::{self, Way},
     patience::PATIENCE,
     problem::{Problem, ProblemError},
+    schema::EventSchema,
     writer::Refusal,
 };
 use crate::{domain::EventKey, store::Clash};
@@ -36,6 +37,15 @@ const THROWN_AWAY: usize = 4 * 1024 * 1024;
 /// RFC 3986's unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Takes an event, or a batch of them. What got 202 is on disk, and will be routed exactly once.
+#[utoipa::path(post, path = "/v1/events", tag = "events", security(("key" = [])),
+    request_body(content(
+        (EventSchema = "application/json"),
+        (EventSchema = "application/cloudevents+json"),
+        (Vec<EventSchema> = "application/cloudevents-batch+json"))),
+    responses((status = 202, body = EventKey), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 503, body = Problem)))]
 pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, Scope::Events).await?;

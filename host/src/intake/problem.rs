@@ -8,11 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::store::StoreError;
 
 /// One thing that is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProblemError {
     /// A JSON pointer (RFC 6901) into the body, or the name of a header.
     pub at: String,
@@ -24,18 +28,25 @@ pub struct ProblemError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem(Box<Members>);
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct Members {
+    /// The HTTP status.
     #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    /// The status in words.
     title: &'static str,
     /// Stable, such as `event_too_large`.
     code: &'static str,
+    /// What is wrong and what to do, for people.
     detail: String,
+    /// Where in the body, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    /// Where in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
+    /// Everything that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ProblemError>,
     #[serde(skip)]
@@ -108,6 +119,18 @@ impl Problem {
             "the database cannot be reached; try again",
         )
         .retry_after(Duration::from_secs(5))
+    }
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Members::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Members::schemas(schemas);
     }
 }
 

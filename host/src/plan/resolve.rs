@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, is_user_id};
+use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, is_user_id, number};
 
 /// Whom a batch of verdicts names, so that they are looked up in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,16 +167,7 @@ pub fn recipient(contact: &str) -> Result<String, String> {
     if is_user_id(contact) {
         return Ok(contact.to_owned());
     }
-    let plain: String =
-        contact.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect();
-    let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
-    if (7..=15).contains(&digits.len())
-        && digits.bytes().all(|b| b.is_ascii_digit())
-        && !digits.starts_with('0')
-    {
-        return Ok(digits.to_owned());
-    }
-    Err(format!(
-        "{contact:?} is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id"
-    ))
+    number(contact)
+        .map(|number| number.wa_id)
+        .map_err(|why| format!("{why}; or name a WhatsApp user id such as US.13491208655302741918"))
 }

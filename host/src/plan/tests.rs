@@ -118,7 +118,11 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
             (None, "zoe is linked to no WhatsApp contact"),
             (None, "max is deactivated"),
             (None, "there is no user eve"),
-            (None, "\"077\" is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id"),
+            (
+                None,
+                "\"077\" begins with 0; write it with its country code, such as +263 77 123 4567; or name a \
+                 WhatsApp user id such as US.13491208655302741918"
+            ),
         ]
         .map(|(to, why): (Option<&str>, _)| (to, why))
     );

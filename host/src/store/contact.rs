@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError, contact_fold::fold};
-use crate::domain::Contact;
+use super::{Store, StoreError, contact_fold::fold, contact_twins};
+use crate::domain::{Contact, same_user};
 
 /// A user who has another number or user id now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +25,20 @@ pub struct RenamedContact {
     pub user_id: Option<String>,
 }
 
+/// A WhatsApp user as an operator sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredContact {
+    /// The row's key.
+    pub id: i64,
+    /// Who it is.
+    pub contact: Contact,
+    /// Usernames of the people who are linked to it.
+    pub people: Vec<String>,
+}
+
 impl Store {
-    /// The contacts that are known, by what they were asked for: digits of a number, or a user id.
+    /// The contacts that are known, by what they were asked for: digits of a number, or a user id. Who is not
+    /// known by a number may be by the other one that WhatsApp has for the same user.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
@@ -34,7 +46,10 @@ impl Store {
         &self,
         recipients: &BTreeSet<String>,
     ) -> Result<HashMap<String, Contact>, StoreError> {
-        let asked: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        let twins: Vec<(&String, String)> =
+            recipients.iter().filter_map(|asked| Some((asked, same_user(asked)?))).collect();
+        let asked: Vec<&str> =
+            recipients.iter().chain(twins.iter().map(|(_, twin)| twin)).map(String::as_str).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -43,16 +58,58 @@ impl Store {
                  SELECT wa_id, user_id, name, last_inbound_at, user_id FROM contact WHERE user_id = ANY($1)",
             )
             .await?;
-        let rows = client.query(&statement, &[&asked]).await?;
+        let mut known = HashMap::new();
+        for row in client.query(&statement, &[&asked]).await? {
+            let contact = Contact {
+                wa_id: row.try_get(0)?,
+                user_id: row.try_get(1)?,
+                name: row.try_get(2)?,
+                last_inbound_at: row.try_get(3)?,
+            };
+            known.insert(row.try_get::<_, String>(4)?, contact);
+        }
+        for (asked, twin) in twins {
+            if let Some(contact) = known.get(&twin).filter(|_| !known.contains_key(asked)).cloned() {
+                known.insert(asked.clone(), contact);
+            }
+        }
+        Ok(known)
+    }
+
+    /// At most `limit` contacts, those after `after` in the order in which they were made, with their keys; all, or
+    /// those that no person is linked to.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn list_contacts(
+        &self,
+        unlinked: bool,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredContact>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
+                        ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username)
+                 FROM contact c
+                 WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
+                 ORDER BY c.id LIMIT $3",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&after, &unlinked, &limit]).await?;
         rows.iter()
             .map(|row| {
-                let contact = Contact {
-                    wa_id: row.try_get(0)?,
-                    user_id: row.try_get(1)?,
-                    name: row.try_get(2)?,
-                    last_inbound_at: row.try_get(3)?,
-                };
-                Ok((row.try_get(4)?, contact))
+                Ok(StoredContact {
+                    id: row.try_get(0)?,
+                    contact: Contact {
+                        wa_id: row.try_get(1)?,
+                        user_id: row.try_get(2)?,
+                        name: row.try_get(3)?,
+                        last_inbound_at: row.try_get(4)?,
+                    },
+                    people: row.try_get(5)?,
+                })
             })
             .collect()
     }
@@ -69,6 +126,7 @@ impl Store {
         }
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        contact_twins::adopt(&transaction, &seen).await?;
         for clash in clashes(&transaction, &seen).await? {
             match clash {
                 Clash { id, holds_number: true, .. } => forget_user_id(&transaction, id).await?,
@@ -218,7 +276,7 @@ async fn holders(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-async fn set_ids(
+pub(super) async fn set_ids(
     transaction: &Transaction<'_>,
     id: i64,
     wa_id: Option<&str>,
@@ -240,7 +298,7 @@ async fn forget_user_id(transaction: &Transaction<'_>, id: i64) -> Result<(), St
 }
 
 /// Makes one row of two: links to people and the open window go over, the other ids go.
-async fn merge(transaction: &Transaction<'_>, gone: i64, kept: i64) -> Result<(), StoreError> {
+pub(super) async fn merge(transaction: &Transaction<'_>, gone: i64, kept: i64) -> Result<(), StoreError> {
     let statement = transaction
         .prepare_cached(
             "WITH gone AS (

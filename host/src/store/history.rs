@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{LoggedEvent, Store, StoreError, event};
 use crate::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
 
 /// An event with all that came of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventHistory {
     /// The event.
     #[serde(flatten)]
@@ -23,7 +24,7 @@ pub struct EventHistory {
 }
 
 /// A decision with its notifications.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DecisionHistory {
     /// From 0.
     pub ordinal: i16,
@@ -40,15 +41,17 @@ pub struct DecisionHistory {
     /// When.
     pub decided_at: Timestamp,
     /// What the rule said.
+    #[schema(value_type = Option<Object>)]
     pub decision: Option<Box<RawValue>>,
     /// What it asked of the world and was told.
+    #[schema(value_type = Option<Vec<Object>>)]
     pub asked: Option<Box<RawValue>>,
     /// Who is told.
     pub notifications: Vec<NotificationHistory>,
 }
 
 /// A notification with its deliveries.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NotificationHistory {
     /// Its id.
     pub id: NotificationId,
@@ -65,6 +68,7 @@ pub struct NotificationHistory {
     /// How far it is.
     pub status: Status,
     /// What the person reads.
+    #[schema(value_type = Object)]
     pub message: Box<RawValue>,
     /// What happened, in order of attempts and ranks.
     pub deliveries: Vec<Delivery>,

@@ -11,10 +11,13 @@ mod api_key;
 mod bench;
 mod contact;
 mod contact_fold;
+mod contact_twins;
 mod decision;
 mod deferred;
 mod delivery;
+mod directory;
 mod event;
+mod group;
 mod history;
 mod lane;
 mod log;
@@ -23,16 +26,17 @@ mod notification;
 mod person;
 
 pub use api_key::StoredKey;
-pub use contact::RenamedContact;
+pub use contact::{RenamedContact, StoredContact};
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Done, Intent, WaitingRecipient};
+pub use directory::{Imported, NewPerson, StoredPerson};
 pub use event::{Clash, LoggedEvent, NewEvent};
+pub use group::StoredGroup;
 pub use history::{DecisionHistory, EventHistory, NotificationHistory};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use migrate::migrate;
 pub use notification::{Due, LoggedNotification};
-pub use person::NewPerson;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

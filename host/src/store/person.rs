@@ -1,4 +1,4 @@
-//! People, groups and memberships.
+//! People as rules reach them: members of groups, and users by name.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -53,54 +53,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Creates the groups that do not exist yet, and returns how many that were.
-    pub async fn create_groups(&self, names: &[&str]) -> Result<u64, StoreError> {
-        let client = self.client().await?;
-        let created = client
-            .execute("INSERT INTO groups (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", &[&names])
-            .await?;
-        Ok(created)
-    }
-
-    /// Adds people who do not exist yet, each in groups, each linked to the contact with the number that
-    /// stands beside the username. A repeated call changes nothing.
-    pub async fn add_people(&self, people: &[NewPerson<'_>]) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        for person in people {
-            transaction
-                .execute(
-                    "WITH linked AS (
-                        INSERT INTO contact (wa_id) VALUES ($3)
-                        ON CONFLICT (wa_id) DO UPDATE SET wa_id = excluded.wa_id RETURNING id
-                     ), added AS (
-                        INSERT INTO person (username, name, contact_id) SELECT $1, $2, id FROM linked
-                        ON CONFLICT (username) DO UPDATE SET contact_id = excluded.contact_id RETURNING id
-                     )
-                     INSERT INTO membership (group_id, person_id)
-                     SELECT g.id, added.id FROM groups g, added WHERE g.name = ANY($4)
-                     ON CONFLICT DO NOTHING",
-                    &[&person.username, &person.name, &person.wa_id, &person.groups],
-                )
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-}
-
-/// Somebody to add.
-#[derive(Clone, Debug)]
-pub struct NewPerson<'a> {
-    /// Unique.
-    pub username: &'a str,
-    /// As shown.
-    pub name: &'a str,
-    /// Digits of the number.
-    pub wa_id: &'a str,
-    /// Names of groups that exist.
-    pub groups: &'a [&'a str],
 }
 
 fn person(row: &Row) -> Result<Person, StoreError> {

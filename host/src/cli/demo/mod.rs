@@ -151,22 +151,24 @@ async fn set_up(
     let catalog = app.catalog().current();
     let groups: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
     store.create_groups(&groups).await?;
-    store.add_people(people::PEOPLE).await?;
+    let people = people::people();
+    store.import_people(&people, &mut |_| {}).await?;
     bar.suspend(|| {
         println!(
             "{} {} groups and {} people are there",
             style("·").dim(),
             groups.len(),
-            people::PEOPLE.len()
+            people.len()
         );
     });
 
     bar.set_message("everybody writes in, which opens their 24-hour window");
     let began = Timestamp::now();
     let mut writers: BTreeSet<String> = BTreeSet::new();
-    for person in people::PEOPLE {
-        simulator.inbound(person.wa_id, person.name, "Good morning!").map_err(anyhow::Error::msg)?;
-        writers.insert(person.wa_id.to_owned());
+    for person in &people {
+        let Some(wa_id) = &person.wa_id else { continue };
+        simulator.inbound(wa_id, &person.name, "Good morning!").map_err(anyhow::Error::msg)?;
+        writers.insert(wa_id.clone());
     }
     for contact in samples.iter().flat_map(|sample| &sample.contacts) {
         if writers.insert(contact.clone()) {

@@ -2,21 +2,22 @@
 
 use crate::store::NewPerson;
 
-/// Some people for each group that the seed catalog knows. Numbers are made up.
-pub const PEOPLE: &[NewPerson<'static>] = &[
-    NewPerson {
-        username: "rudo",
-        name: "Rudo Ncube",
-        wa_id: "263770000101",
-        groups: &["System Admins", "Technical Admin"],
-    },
-    NewPerson { username: "tapiwa", name: "Tapiwa Dube", wa_id: "263770000102", groups: &["Sales Team"] },
-    NewPerson {
-        username: "nyasha",
-        name: "Nyasha Sibanda",
-        wa_id: "263770000103",
-        groups: &["Pfungwa Staff", "Warranty Team"],
-    },
-    NewPerson { username: "farai", name: "Farai Chuma", wa_id: "263770000104", groups: &["Finance Team"] },
-    NewPerson { username: "chipo", name: "Chipo Mlambo", wa_id: "263770000105", groups: &["Pastoral Team"] },
+/// Username, name, number, groups: some people for each group that the shipped rules name. Numbers are made up.
+const PEOPLE: [(&str, &str, &str, &[&str]); 5] = [
+    ("rudo", "Rudo Ncube", "263770000101", &["System Admins", "Technical Admin"]),
+    ("tapiwa", "Tapiwa Dube", "263770000102", &["Sales Team"]),
+    ("nyasha", "Nyasha Sibanda", "263770000103", &["Pfungwa Staff", "Warranty Team"]),
+    ("farai", "Farai Chuma", "263770000104", &["Finance Team"]),
+    ("chipo", "Chipo Mlambo", "263770000105", &["Pastoral Team"]),
 ];
+
+/// The people.
+pub fn people() -> Vec<NewPerson> {
+    let person = |(username, name, wa_id, groups): (&str, &str, &str, &[&str])| NewPerson {
+        username: username.to_owned(),
+        name: name.to_owned(),
+        wa_id: Some(wa_id.to_owned()),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    PEOPLE.into_iter().map(person).collect()
+}

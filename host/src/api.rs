@@ -1,0 +1,62 @@
+//! The whole HTTP API under one roof, with its description in OpenAPI 3.1 at `/openapi.json`.
+
+use axum::{Json, Router, routing::get};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use crate::{
+    directory::{self, Directory},
+    intake::{self, Intake},
+    receipts::{self, Receipts},
+};
+
+/// The API's description.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hookswitch",
+        description = "Events in, WhatsApp messages out. Errors are problem+json (RFC 9457) with a stable `code`.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    modifiers(&Key),
+    tags(
+        (name = "events", description = "Post events, and see what came of them. Scopes: `events`, `read`."),
+        (name = "people", description = "The staff, and their WhatsApp numbers. Scope: `admin`."),
+        (name = "groups", description = "Who belongs together. Scope: `admin`."),
+        (name = "contacts", description = "WhatsApp users who wrote or were written to. Scope: `admin`."),
+        (name = "health", description = "For supervisors; without a key."),
+    ),
+)]
+struct Description;
+
+/// `hookswitch keys create` makes keys.
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, document: &mut Document) {
+        let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("key", key);
+    }
+}
+
+/// The API's description, of this version.
+pub fn document() -> Document {
+    let mut document = Description::openapi();
+    document.merge(intake::routes().into_openapi());
+    document.merge(directory::routes().into_openapi());
+    document
+}
+
+/// All that this service answers.
+pub fn router(intake: Intake, directory: Directory, receipts: Receipts) -> Router {
+    let keys = intake.keys();
+    intake::router(intake)
+        .merge(directory::router(directory, keys))
+        .merge(receipts::router(receipts))
+        .route("/openapi.json", get(async || Json(document())))
+}

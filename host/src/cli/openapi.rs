@@ -1,0 +1,14 @@
+//! `hookswitch openapi`: the HTTP API's description.
+
+use std::process::ExitCode;
+
+use crate::api;
+
+/// Prints the description.
+///
+/// # Errors
+/// Where it cannot be written as JSON.
+pub fn run() -> anyhow::Result<ExitCode> {
+    println!("{}", api::document().to_pretty_json()?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,263 @@
+//! `hookswitch people` and `hookswitch contacts`: the staff, and the WhatsApp users they are reached as.
+
+use std::{fs, io, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::table;
+use crate::{
+    app::Database,
+    config::DatabaseConfig,
+    directory::{Directory, Linked},
+    domain::Contact,
+};
+
+/// So many are read at once.
+const PAGE: i64 = 1_000;
+
+/// Adds, links and lists the people who get messages.
+#[derive(Args, Debug)]
+pub struct PeopleArgs {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Adds a person.
+    Add {
+        /// What rules name: letters, digits, and @ . + - _.
+        username: String,
+        /// As shown.
+        #[arg(long)]
+        name: String,
+        /// The person's WhatsApp number, with its country code.
+        #[arg(long, value_name = "NUMBER")]
+        whatsapp: Option<String>,
+        /// A group to put the person into; give it several times for several.
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// Links a person to a WhatsApp number, such as one that wrote in (see `contacts list`).
+    Link {
+        /// The person.
+        username: String,
+        /// The number, with its country code.
+        number: String,
+    },
+    /// Takes a person's link away; without one they get nothing.
+    Unlink {
+        /// The person.
+        username: String,
+    },
+    /// Lets a person get nothing, until they are activated again.
+    Deactivate {
+        /// The person.
+        username: String,
+    },
+    /// Lets a person get messages again.
+    Activate {
+        /// The person.
+        username: String,
+    },
+    /// Lists people.
+    List {
+        /// Only members of this group.
+        #[arg(long)]
+        group: Option<String>,
+    },
+    /// Adds people from a CSV file, and brings those up to date whose usernames exist; all or nothing.
+    #[command(after_help = "The file has a header: username,name,whatsapp,groups. Several groups are parted by \
+                            semicolons; whatsapp and groups may be empty. Example:\n\n  \
+                            username,name,whatsapp,groups\n  \
+                            tendai,Tendai Moyo,+263 77 123 4567,Sales Team; Finance Team")]
+    Import {
+        /// The file; - reads standard input.
+        file: PathBuf,
+    },
+}
+
+/// Lists WhatsApp users.
+#[derive(Args, Debug)]
+pub struct ContactsArgs {
+    #[command(subcommand)]
+    command: ContactsCommand,
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+#[derive(Subcommand, Debug)]
+enum ContactsCommand {
+    /// Lists those who wrote in or were written to.
+    List {
+        /// Only those that no person is linked to.
+        #[arg(long)]
+        unlinked: bool,
+    },
+}
+
+/// Runs `people`.
+///
+/// # Errors
+/// Where the database cannot be reached, or something named is wrong or does not exist.
+pub async fn run(args: PeopleArgs) -> anyhow::Result<ExitCode> {
+    let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
+    let done = command(args.command, &Directory::new(database.store.clone())).await;
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs `contacts`.
+///
+/// # Errors
+/// Where the database cannot be reached.
+pub async fn contacts(args: ContactsArgs) -> anyhow::Result<ExitCode> {
+    let ContactsCommand::List { unlinked } = args.command;
+    let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
+    let done = list_contacts(&Directory::new(database.store.clone()), unlinked).await;
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
+    match command {
+        Command::Add { username, name, whatsapp, groups } => {
+            let linked = directory.add_person(&username, &name, whatsapp.as_deref(), &groups).await?;
+            println!("{username} is added.");
+            match linked {
+                Some(linked) => tell_link(&username, &linked),
+                None => println!(
+                    "They get nothing before they are linked: hookswitch people link {username} NUMBER"
+                ),
+            }
+        }
+        Command::Link { username, number } => {
+            let linked = directory.link(&username, &number).await?;
+            tell_link(&username, &linked);
+        }
+        Command::Unlink { username } => {
+            directory.unlink(&username).await?;
+            println!("{username} is linked to no contact, and gets nothing.");
+        }
+        Command::Deactivate { username } => {
+            directory.update_person(&username, None, Some(false)).await?;
+            println!("{username} gets nothing any more; hookswitch people activate {username} turns it back.");
+        }
+        Command::Activate { username } => {
+            directory.update_person(&username, None, Some(true)).await?;
+            println!("{username} is active.");
+        }
+        Command::List { group } => list(directory, group.as_deref()).await?,
+        Command::Import { file } => import(directory, &file).await?,
+    }
+    Ok(())
+}
+
+fn tell_link(username: &str, linked: &Linked) {
+    println!("{username} is linked to +{}, {}.", linked.wa_id, window(linked.window_until));
+    if let Some(doubt) = &linked.doubt {
+        eprintln!("warning: {doubt}");
+    }
+}
+
+/// The 24-hour window, in words.
+fn window(until: Option<Timestamp>) -> String {
+    match until {
+        None => "who has not written in yet: only Meta templates reach them".to_owned(),
+        Some(until) if until > Timestamp::now() => format!("whose window is open until {}", local(until)),
+        Some(until) => format!("whose window closed on {}: only Meta templates reach them", local(until)),
+    }
+}
+
+fn local(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn number_of(contact: &Contact) -> String {
+    match (&contact.wa_id, &contact.user_id) {
+        (Some(wa_id), _) => format!("+{wa_id}"),
+        (None, Some(user_id)) => user_id.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+fn window_column(contact: &Contact) -> String {
+    match contact.window_until() {
+        None => "never wrote".to_owned(),
+        Some(until) if until > Timestamp::now() => format!("open until {}", local(until)),
+        Some(until) => format!("closed {}", local(until)),
+    }
+}
+
+async fn list(directory: &Directory, group: Option<&str>) -> anyhow::Result<()> {
+    let mut table = table::table(&["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS"]);
+    let mut after = String::new();
+    loop {
+        let people = directory.people(group, &after, PAGE).await?;
+        let Some(last) = people.last() else { break };
+        after.clone_from(&last.username);
+        for person in people {
+            let contact = person.contact.as_ref();
+            table.add_row([
+                person.username,
+                person.name,
+                if person.active { "yes" } else { "no" }.to_owned(),
+                contact.map_or_else(|| "none".to_owned(), number_of),
+                contact.map(window_column).unwrap_or_default(),
+                person.groups.join(", "),
+            ]);
+        }
+    }
+    if table.is_empty() {
+        println!("There is nobody yet: hookswitch people add USERNAME --name NAME --whatsapp NUMBER");
+    } else {
+        table::print(&table);
+    }
+    Ok(())
+}
+
+async fn list_contacts(directory: &Directory, unlinked: bool) -> anyhow::Result<()> {
+    let mut table = table::table(&["WHATSAPP", "NAME", "WINDOW", "PEOPLE"]);
+    let mut after = 0;
+    loop {
+        let contacts = directory.contacts(unlinked, after, PAGE).await?;
+        let Some(last) = contacts.last() else { break };
+        after = last.id;
+        for contact in contacts {
+            table.add_row([
+                number_of(&contact.contact),
+                contact.contact.name.clone().unwrap_or_default(),
+                window_column(&contact.contact),
+                contact.people.join(", "),
+            ]);
+        }
+    }
+    if table.is_empty() {
+        println!("There are none.");
+    } else {
+        table::print(&table);
+    }
+    Ok(())
+}
+
+async fn import(directory: &Directory, file: &PathBuf) -> anyhow::Result<()> {
+    let csv = if file.as_os_str() == "-" {
+        io::read_to_string(io::stdin()).context("read standard input")?.into_bytes()
+    } else {
+        fs::read(file).with_context(|| format!("read the file {}", file.display()))?
+    };
+    let lines = csv.iter().filter(|byte| **byte == b'\n').count();
+    let bar = ProgressBar::new(lines as u64);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} people")?;
+    bar.set_style(style);
+    let imported = directory.import(&csv, &mut |done| bar.set_position(done as u64)).await;
+    bar.finish_and_clear();
+    let imported = imported?;
+    println!("{} people are added, {} brought up to date.", imported.added, imported.updated);
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! `/v1/contacts`.
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+    http::HeaderMap,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Desk, limit, query};
+use crate::{
+    intake::{Scope, problem::Problem},
+    store::StoredContact,
+};
+
+/// A WhatsApp user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactJson {
+    /// Digits of the number; null where the user hides it.
+    wa_id: Option<String>,
+    /// Meta's business-scoped user id.
+    user_id: Option<String>,
+    /// The profile name.
+    name: Option<String>,
+    last_inbound_at: Option<Timestamp>,
+    /// Until when free-form messages may go there; null where they never wrote.
+    window_until: Option<Timestamp>,
+    /// Usernames of the people who are linked to it.
+    people: Vec<String>,
+}
+
+impl From<StoredContact> for ContactJson {
+    fn from(StoredContact { contact, people, .. }: StoredContact) -> Self {
+        ContactJson {
+            window_until: contact.window_until(),
+            wa_id: contact.wa_id,
+            user_id: contact.user_id,
+            name: contact.name,
+            last_inbound_at: contact.last_inbound_at,
+            people,
+        }
+    }
+}
+
+/// A page of contacts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactPage {
+    data: Vec<ContactJson>,
+    /// The next page's `after`; null on the last.
+    next: Option<i64>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Only those that no person is linked to.
+    #[serde(default)]
+    unlinked: bool,
+    /// What `next` of the page before said.
+    #[serde(default)]
+    after: i64,
+    /// How many, from 1 to 1,000; 100 by default.
+    limit: Option<i64>,
+}
+
+/// Lists WhatsApp users, those first who were known first.
+#[utoipa::path(get, path = "/v1/contacts", tag = "contacts", params(Which), security(("key" = [])),
+    responses((status = 200, body = ContactPage)))]
+pub async fn list(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<ContactPage>, Problem> {
+    desk.keys.require(&headers, Scope::Admin).await?;
+    let Which { unlinked, after, limit: asked } = query(which)?;
+    let limit = limit(asked)?;
+    let contacts = desk.directory.contacts(unlinked, after, limit).await?;
+    let full = i64::try_from(contacts.len()).unwrap_or(i64::MAX) == limit;
+    let next = contacts.last().filter(|_| full).map(|contact| contact.id);
+    Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
+}

@@ -1,0 +1,77 @@
+//! `/v1/people`, `/v1/groups` and `/v1/contacts`, for keys with the scope `admin`.
+
+mod contacts;
+mod groups;
+mod people;
+
+use axum::{
+    Json, Router,
+    extract::{
+        Path, Query,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    http::StatusCode,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::Directory;
+use crate::intake::{Keys, problem::Problem};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    directory: Directory,
+    keys: Keys,
+}
+
+/// A page has so many entries at most.
+const PAGE_LIMIT: i64 = 1_000;
+const PAGE_DEFAULT: i64 = 100;
+
+/// The addresses, with their description.
+pub fn routes() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new()
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::import))
+        .routes(routes!(people::get, people::change))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::get, groups::create, groups::delete))
+        .routes(routes!(groups::add_member, groups::remove_member))
+        .routes(routes!(contacts::list))
+}
+
+/// The operator's HTTP API.
+pub fn router(directory: Directory, keys: Keys) -> Router {
+    routes().with_state(Desk { directory, keys }).into()
+}
+
+fn limit(asked: Option<i64>) -> Result<i64, Problem> {
+    match asked.unwrap_or(PAGE_DEFAULT) {
+        limit @ 1..=PAGE_LIMIT => Ok(limit),
+        other => Err(invalid(format!("limit is from 1 to {PAGE_LIMIT}, got {other}"))),
+    }
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+}
+
+/// Paths and texts that PostgreSQL cannot hold are no names of anything.
+fn name(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let Path(name) = path.map_err(|error| invalid(error.body_text()))?;
+    storable(&name)?;
+    Ok(name)
+}
+
+fn storable(text: &str) -> Result<(), Problem> {
+    if text.contains('\0') { Err(invalid("no name holds U+0000".to_owned())) } else { Ok(()) }
+}
+
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    body.map(|Json(body)| body)
+        .map_err(|error| Problem::new(error.status(), "invalid_body", error.body_text()))
+}
+
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|error| invalid(error.body_text()))
+}

@@ -1,0 +1,156 @@
+//! People from CSV: a header `username,name,whatsapp,groups`, groups parted by semicolons.
+
+use std::collections::HashMap;
+
+use csv::{ReaderBuilder, Trim};
+
+use super::{check_username, checked_name};
+use crate::{domain::number, store::NewPerson};
+
+const COLUMNS: [&str; 4] = ["username", "name", "whatsapp", "groups"];
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub struct Import {
+    /// Whom, with the line on which each stands, from 1.
+    pub people: Vec<(u64, NewPerson)>,
+    /// What is wrong with it.
+    pub errors: Vec<LineError>,
+}
+
+/// A line that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineError {
+    /// From 1.
+    pub line: u64,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// Reads CSV (RFC 4180) with a header; the columns may stand in any order, and `whatsapp` and `groups` may be
+/// missing or empty.
+pub fn read_csv(csv: &[u8]) -> Import {
+    let mut import = Import::default();
+    // What spreadsheets put in front of UTF-8.
+    let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(csv);
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => {
+            import.errors.push(LineError { line: 1, detail: in_words(&error) });
+            return import;
+        }
+    };
+    for column in header.iter().filter(|column| !COLUMNS.contains(column)) {
+        let detail = format!("the column {column:?} is unknown; there are {}", COLUMNS.join(", "));
+        import.errors.push(LineError { line: 1, detail });
+    }
+    for required in ["username", "name"].iter().filter(|name| !header.iter().any(|c| c == **name)) {
+        let detail = format!("there is no column {required}; the header is {}", COLUMNS.join(","));
+        import.errors.push(LineError { line: 1, detail });
+    }
+    if !import.errors.is_empty() {
+        return import;
+    }
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let [username, name, whatsapp, groups] = COLUMNS.map(place);
+    let mut lines: HashMap<String, u64> = HashMap::new();
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                import.errors.push(LineError { line, detail: in_words(&error) });
+                continue;
+            }
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default();
+        let person = person(field(username), field(name), field(whatsapp), field(groups));
+        match person {
+            Ok(person) => {
+                if let Some(first) = lines.insert(person.username.clone(), line) {
+                    let detail = format!("{} stands on line {first} already", person.username);
+                    import.errors.push(LineError { line, detail });
+                }
+                import.people.push((line, person));
+            }
+            Err(details) => {
+                import.errors.extend(details.into_iter().map(|detail| LineError { line, detail }));
+            }
+        }
+    }
+    import
+}
+
+fn person(username: &str, name: &str, whatsapp: &str, groups: &str) -> Result<NewPerson, Vec<String>> {
+    let mut wrong = Vec::new();
+    wrong.extend(check_username(username).err());
+    let name = checked_name("name", name).map_err(|why| wrong.push(why));
+    let wa_id = match whatsapp {
+        "" => None,
+        text => number(text).map_err(|why| wrong.push(why)).ok().map(|number| number.wa_id),
+    };
+    let groups = groups.split(';').map(str::trim).filter(|group| !group.is_empty());
+    match name {
+        Ok(name) if wrong.is_empty() => Ok(NewPerson {
+            username: username.to_owned(),
+            name,
+            wa_id,
+            groups: groups.map(str::to_owned).collect(),
+        }),
+        _ => Err(wrong),
+    }
+}
+
+fn in_words(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "is not UTF-8; save the file as CSV in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_in_any_order() {
+        let import = read_csv(
+            b"\xef\xbb\xbfname,groups,username,whatsapp\n\"Moyo, Tendai\",Sales Team; Finance Team ,tendai,+263 77 123 4567\nAnn,,ann,\n",
+        );
+        assert_eq!(import.errors, []);
+        let tendai = NewPerson {
+            username: "tendai".to_owned(),
+            name: "Moyo, Tendai".to_owned(),
+            wa_id: Some("263771234567".to_owned()),
+            groups: vec!["Sales Team".to_owned(), "Finance Team".to_owned()],
+        };
+        let ann = NewPerson { username: "ann".to_owned(), name: "Ann".to_owned(), ..NewPerson::default() };
+        assert_eq!(import.people, [(2, tendai), (3, ann)]);
+    }
+
+    #[test]
+    fn each_wrong_line_is_named() {
+        let import = read_csv(
+            b"username,name,whatsapp\nann,Ann,077\nbob\nann e,,+263771234567\nzoe,Zoe,\nzoe,Zoe,\n\xff,x,\n",
+        );
+        let told: Vec<String> =
+            import.errors.iter().map(|error| format!("{}: {}", error.line, error.detail)).collect();
+        let begins = ["2: \"077\" begins with 0", "3: has 1 fields", "4: \"ann e\" is no", "4: name has", "6: zoe stands on line 5", "7: is not UTF-8"];
+        assert_eq!(told.len(), begins.len(), "{told:#?}");
+        for (told, begins) in told.iter().zip(begins) {
+            assert!(told.starts_with(begins), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_header_is_told_at_once() {
+        let import = read_csv(b"user,name\nann,Ann\n");
+        assert_eq!(import.errors.len(), 2);
+        assert!(import.people.is_empty());
+    }
+}

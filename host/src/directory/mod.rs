@@ -1,0 +1,320 @@
+//! People, groups and contacts as an operator keeps them: the same over the command line and over HTTP.
+//!
+//! A person is somebody on the staff; a contact is a WhatsApp user. A person gets messages while they are active and
+//! linked to a contact. Numbers are kept as WhatsApp last gave them.
+
+mod error;
+mod http;
+mod import;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+pub use self::{
+    error::DirectoryError,
+    http::{router, routes},
+    import::{Import, LineError, read_csv},
+};
+use crate::{
+    domain::number,
+    store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson},
+};
+
+/// As long as Django's usernames, which the people of the seed's kind of systems have.
+const NAME_LIMIT: usize = 150;
+
+/// A link that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The number, as WhatsApp has it where it is known.
+    pub wa_id: String,
+    /// Until when free-form messages may go there; `None` where they never wrote.
+    pub window_until: Option<Timestamp>,
+    /// What is odd about the number, in words.
+    pub doubt: Option<String>,
+}
+
+/// People, groups and contacts. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    store: Store,
+}
+
+impl Directory {
+    /// Of this database.
+    pub fn new(store: Store) -> Directory {
+        Directory { store }
+    }
+
+    /// Adds a person, in these groups, linked to this number.
+    ///
+    /// # Errors
+    /// Where the username is taken, or something named is wrong or does not exist.
+    pub async fn add_person(
+        &self,
+        username: &str,
+        name: &str,
+        whatsapp: Option<&str>,
+        groups: &[String],
+    ) -> Result<Option<Linked>, DirectoryError> {
+        check_username(username).map_err(DirectoryError::Invalid)?;
+        let name = checked_name("name", name).map_err(DirectoryError::Invalid)?;
+        let linked = match whatsapp {
+            Some(text) => Some(self.number(text).await?),
+            None => None,
+        };
+        self.groups_exist(groups).await?;
+        let person = NewPerson {
+            username: username.to_owned(),
+            name,
+            wa_id: linked.as_ref().map(|linked| linked.wa_id.clone()),
+            groups: groups.to_vec(),
+        };
+        self.store.add_person(&person).await.map_err(|error| match error {
+            StoreError::Conflict(_) => DirectoryError::PersonExists(username.to_owned()),
+            error => error.into(),
+        })?;
+        Ok(linked)
+    }
+
+    /// A page of people, by username.
+    ///
+    /// # Errors
+    /// Where the group does not exist.
+    pub async fn people(
+        &self,
+        group: Option<&str>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<StoredPerson>, DirectoryError> {
+        if let Some(group) = group {
+            self.groups_exist(&[group.to_owned()]).await?;
+        }
+        Ok(self.store.list_people(group, after, limit).await?)
+    }
+
+    /// The person with this username.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn person(&self, username: &str) -> Result<StoredPerson, DirectoryError> {
+        self.store
+            .find_person(username)
+            .await?
+            .ok_or_else(|| DirectoryError::PersonUnknown(vec![username.to_owned()]))
+    }
+
+    /// Gives a person another name, or another state: who is not active gets nothing.
+    ///
+    /// # Errors
+    /// Where there is no such person.
+    pub async fn update_person(
+        &self,
+        username: &str,
+        name: Option<&str>,
+        active: Option<bool>,
+    ) -> Result<(), DirectoryError> {
+        let name = name.map(|name| checked_name("name", name)).transpose().map_err(DirectoryError::Invalid)?;
+        if self.store.update_person(username, name.as_deref(), active).await? {
+            return Ok(());
+        }
+        Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
+    }
+
+    /// Links a person to the WhatsApp user with this number.
+    ///
+    /// # Errors
+    /// Where it is no number, or there is no such person.
+    pub async fn link(&self, username: &str, whatsapp: &str) -> Result<Linked, DirectoryError> {
+        let linked = self.number(whatsapp).await?;
+        if self.store.link_person(username, Some(&linked.wa_id)).await? {
+            return Ok(linked);
+        }
+        Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
+    }
+
+    /// Takes a person's link away; the contact stays.
+    ///
+    /// # Errors
+    /// Where there is no such person.
+    pub async fn unlink(&self, username: &str) -> Result<(), DirectoryError> {
+        if self.store.link_person(username, None).await? {
+            return Ok(());
+        }
+        Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
+    }
+
+    /// All groups, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub async fn groups(&self) -> Result<Vec<StoredGroup>, DirectoryError> {
+        Ok(self.store.groups(None).await?)
+    }
+
+    /// The group with this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn group(&self, name: &str) -> Result<StoredGroup, DirectoryError> {
+        match self.store.groups(Some(name)).await?.pop() {
+            Some(group) => Ok(group),
+            None => Err(self.unknown_groups(vec![name.to_owned()]).await?),
+        }
+    }
+
+    /// Creates the groups that do not exist yet, and returns their names.
+    ///
+    /// # Errors
+    /// Where a name is none.
+    pub async fn create_groups(&self, names: &[&str]) -> Result<Vec<String>, DirectoryError> {
+        for name in names {
+            let checked = checked_name("a group's name", name).map_err(DirectoryError::Invalid)?;
+            if checked != *name {
+                return Err(DirectoryError::Invalid(format!("{name:?} begins or ends with spaces")));
+            }
+        }
+        Ok(self.store.create_groups(names).await?)
+    }
+
+    /// Deletes a group; its people stay.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn delete_group(&self, name: &str) -> Result<(), DirectoryError> {
+        if self.store.delete_group(name).await? {
+            return Ok(());
+        }
+        Err(self.unknown_groups(vec![name.to_owned()]).await?)
+    }
+
+    /// Puts people into a group, all or none, and returns those who were not in it.
+    ///
+    /// # Errors
+    /// Where the group or one of the people does not exist.
+    pub async fn add_members(
+        &self,
+        group: &str,
+        usernames: &[&str],
+    ) -> Result<Vec<String>, DirectoryError> {
+        self.groups_exist(&[group.to_owned()]).await?;
+        self.people_exist(usernames).await?;
+        Ok(self.store.add_members(group, usernames).await?)
+    }
+
+    /// Takes people out of a group, all or none, and returns those who were in it.
+    ///
+    /// # Errors
+    /// Where the group or one of the people does not exist.
+    pub async fn remove_members(
+        &self,
+        group: &str,
+        usernames: &[&str],
+    ) -> Result<Vec<String>, DirectoryError> {
+        self.groups_exist(&[group.to_owned()]).await?;
+        self.people_exist(usernames).await?;
+        Ok(self.store.remove_members(group, usernames).await?)
+    }
+
+    /// A page of contacts in the order in which they were made; all, or those that no person is linked to.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub async fn contacts(
+        &self,
+        unlinked: bool,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredContact>, DirectoryError> {
+        Ok(self.store.list_contacts(unlinked, after, limit).await?)
+    }
+
+    /// Adds people from CSV, and brings those up to date whose usernames exist; all or nothing. `told` hears how many
+    /// of the lines are done.
+    ///
+    /// # Errors
+    /// With each line that is wrong.
+    pub async fn import(
+        &self,
+        csv: &[u8],
+        told: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<Imported, DirectoryError> {
+        let Import { mut people, mut errors } = read_csv(csv);
+        let known: Vec<String> =
+            self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
+        for (line, person) in &people {
+            for group in person.groups.iter().filter(|group| !known.contains(group)) {
+                let unknown =
+                    DirectoryError::GroupUnknown { unknown: vec![group.clone()], known: known.clone() };
+                errors.push(LineError { line: *line, detail: unknown.to_string() });
+            }
+        }
+        if !errors.is_empty() {
+            errors.sort_by_key(|error| error.line);
+            return Err(DirectoryError::Lines(errors));
+        }
+        let numbers: BTreeSet<String> =
+            people.iter().filter_map(|(_, person)| person.wa_id.clone()).collect();
+        let contacts = self.store.contacts(&numbers).await?;
+        for (_, person) in &mut people {
+            let known = person.wa_id.as_ref().and_then(|wa_id| contacts.get(wa_id));
+            person.wa_id = known.and_then(|contact| contact.wa_id.clone()).or(person.wa_id.take());
+        }
+        let people: Vec<NewPerson> = people.into_iter().map(|(_, person)| person).collect();
+        Ok(self.store.import_people(&people, told).await?)
+    }
+
+    /// A number as WhatsApp has it, where it is known under this or the other number of the same user.
+    async fn number(&self, text: &str) -> Result<Linked, DirectoryError> {
+        let read = number(text).map_err(DirectoryError::Invalid)?;
+        let known = self.store.contacts(&BTreeSet::from([read.wa_id.clone()])).await?;
+        let contact = known.get(&read.wa_id);
+        let doubt = (!read.known).then(|| {
+            format!("+{} is in no numbering plan that is known here: look whether it is right", read.wa_id)
+        });
+        Ok(Linked {
+            window_until: contact.and_then(crate::domain::Contact::window_until),
+            wa_id: contact.and_then(|contact| contact.wa_id.clone()).unwrap_or(read.wa_id),
+            doubt,
+        })
+    }
+
+    async fn groups_exist(&self, names: &[String]) -> Result<(), DirectoryError> {
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let known = self.store.group_names(&asked).await?;
+        let unknown: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
+        if unknown.is_empty() { Ok(()) } else { Err(self.unknown_groups(unknown).await?) }
+    }
+
+    async fn unknown_groups(&self, unknown: Vec<String>) -> Result<DirectoryError, StoreError> {
+        let known = self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
+        Ok(DirectoryError::GroupUnknown { unknown, known })
+    }
+
+    async fn people_exist(&self, usernames: &[&str]) -> Result<(), DirectoryError> {
+        let known = self.store.usernames(usernames).await?;
+        let unknown: Vec<String> = usernames
+            .iter()
+            .filter(|username| !known.iter().any(|known| known == *username))
+            .map(|username| (*username).to_owned())
+            .collect();
+        if unknown.is_empty() { Ok(()) } else { Err(DirectoryError::PersonUnknown(unknown)) }
+    }
+}
+
+fn check_username(username: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '+' | '-' | '_');
+    if (1..=NAME_LIMIT).contains(&username.chars().count()) && username.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!("{username:?} is no username: it has 1 to {NAME_LIMIT} letters, digits, and @ . + - _"))
+}
+
+fn checked_name(what: &str, name: &str) -> Result<String, String> {
+    let name = name.trim();
+    if (1..=NAME_LIMIT).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("{what} has 1 to {NAME_LIMIT} characters on one line, got {name:?}"))
+}

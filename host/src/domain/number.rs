@@ -1,0 +1,117 @@
+//! Phone numbers, as WhatsApp knows them: digits with the country code in front, and no plus sign.
+
+/// A phone number that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// Digits of the E.164 number, as `wa_id` has them.
+    pub wa_id: String,
+    /// Whether the country's numbering plan, as far as known here, gives such numbers out. Plans grow: a number
+    /// that is not known may work all the same.
+    pub known: bool,
+}
+
+/// Reads a number as people write it: `+263 77 123 4567`, `00263…`, or digits with the country code in front.
+///
+/// # Errors
+/// Why it is no number that WhatsApp could know, in words.
+pub fn number(text: &str) -> Result<Number, String> {
+    let plain: String =
+        text.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
+    let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
+    let wrong = |why: &str| {
+        format!("{text:?} {why}; write it with its country code, such as +263 77 123 4567")
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong("is no phone number"));
+    }
+    if digits.starts_with('0') {
+        return Err(wrong("begins with 0"));
+    }
+    // E.164, 6.2: at most 15 digits.
+    if !(7..=15).contains(&digits.len()) {
+        return Err(wrong(&format!("has {} digits, and phone numbers have 7 to 15", digits.len())));
+    }
+    match phonenumber::parse(None, format!("+{digits}")) {
+        Ok(number) => Ok(Number { wa_id: digits.to_owned(), known: phonenumber::is_valid(&number) }),
+        Err(phonenumber::ParseError::InvalidCountryCode) => Err(wrong("begins with no country's code")),
+        Err(error) => Err(wrong(&format!("is no phone number ({error})"))),
+    }
+}
+
+/// Other numbers under which WhatsApp may know the same user: Brazil's ninth digit, Mexico's 1 after the country
+/// code, and Argentina's 9, which WhatsApp gives where people leave it out. (Meta, "Send messages": the prefix
+/// "may be modified by the Cloud API".)
+pub fn same_user(wa_id: &str) -> Option<String> {
+    // Mobile numbers of Brazil began with 6 to 9 when they had eight digits; landlines never got the ninth.
+    let was_mobile = |rest: &str| rest.starts_with(['6', '7', '8', '9']);
+    if let Some((area, rest)) = wa_id.strip_prefix("55").and_then(|rest| rest.split_at_checked(2)) {
+        return match (rest.len(), rest.strip_prefix('9')) {
+            (9, Some(old)) if was_mobile(old) => Some(format!("55{area}{old}")),
+            (8, _) if was_mobile(rest) => Some(format!("55{area}9{rest}")),
+            _ => None,
+        };
+    }
+    if let Some(rest) = wa_id.strip_prefix("52") {
+        return match (rest.len(), rest.strip_prefix('1')) {
+            (11, Some(short)) => Some(format!("52{short}")),
+            (10, _) => Some(format!("521{rest}")),
+            _ => None,
+        };
+    }
+    match wa_id.strip_prefix("549") {
+        Some(rest) if rest.len() == 10 => Some(format!("54{rest}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        for text in ["+263 77 123 4567", "00263771234567", "263771234567", " (+263) 77-123.4567 "] {
+            let text = text.replace("(+263)", "+263");
+            assert_eq!(number(&text).unwrap(), Number { wa_id: "263771234567".to_owned(), known: true });
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_number_is_refused_with_a_reason() {
+        for (text, why) in [
+            ("", "no phone number"),
+            ("tendai", "no phone number"),
+            ("0771234567", "begins with 0"),
+            ("+26377", "has 5 digits"),
+            ("+2637712345678901", "has 16 digits"),
+            ("+2107712345678", "no country's code"),
+        ] {
+            let error = number(text).unwrap_err();
+            assert!(error.contains(why) && error.contains("+263 77 123 4567"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_plan_knows_is_read_with_doubt() {
+        assert!(!number("+1 555 010 0001").unwrap().known);
+    }
+
+    #[test]
+    fn brazil_mexico_and_argentina_have_two_numbers_for_one_user() {
+        for (one, other) in [
+            ("554188887777", Some("5541988887777")),
+            ("5541988887777", Some("554188887777")),
+            ("554133334444", None),
+            ("5215512345678", Some("525512345678")),
+            ("525512345678", Some("5215512345678")),
+            ("5491112345678", Some("541112345678")),
+            ("541112345678", None),
+            ("263771234567", None),
+            ("55", None),
+        ] {
+            assert_eq!(same_user(one).as_deref(), other, "{one}");
+        }
+    }
+}

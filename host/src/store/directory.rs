@@ -1,0 +1,251 @@
+//! People as an operator keeps them: added, listed, linked, deactivated, imported.
+
+use deadpool_postgres::Transaction;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{Store, StoreError};
+use crate::domain::Contact;
+
+/// A person as an operator sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPerson {
+    /// Unique; what rules name.
+    pub username: String,
+    /// As shown.
+    pub name: String,
+    /// Whether they get anything.
+    pub active: bool,
+    /// When they were added.
+    pub created_at: Timestamp,
+    /// Names of their groups, in order.
+    pub groups: Vec<String>,
+    /// The WhatsApp user they are linked to.
+    pub contact: Option<Contact>,
+}
+
+/// Somebody to add, or to bring up to date.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewPerson {
+    /// Unique.
+    pub username: String,
+    /// As shown.
+    pub name: String,
+    /// Digits of the number; without one, a link that there is stays.
+    pub wa_id: Option<String>,
+    /// Names of groups that exist; memberships that there are stay.
+    pub groups: Vec<String>,
+}
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// People who are new.
+    pub added: u64,
+    /// People who were there.
+    pub updated: u64,
+}
+
+/// So many people go into one statement.
+const IMPORT_BATCH: usize = 5_000;
+
+const PEOPLE: &str =
+    "SELECT p.username, p.name, p.active, p.created_at, c.wa_id, c.user_id, c.name, c.last_inbound_at,
+            ARRAY(SELECT g.name FROM membership m JOIN groups g ON g.id = m.group_id
+                  WHERE m.person_id = p.id ORDER BY g.name)
+     FROM person p LEFT JOIN contact c ON c.id = p.contact_id";
+
+impl Store {
+    /// At most `limit` people in the order of their usernames, those after `after`; all, or those of a group.
+    pub async fn list_people(
+        &self,
+        group: Option<&str>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<StoredPerson>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(&format!(
+                "{PEOPLE} WHERE p.username > $1
+                 AND ($2::text IS NULL OR EXISTS (
+                     SELECT FROM membership m JOIN groups g ON g.id = m.group_id
+                     WHERE m.person_id = p.id AND g.name = $2))
+                 ORDER BY p.username LIMIT $3"
+            ))
+            .await?;
+        let rows = client.query(&statement, &[&after, &group, &limit]).await?;
+        rows.iter().map(stored_person).collect()
+    }
+
+    /// The person with this username.
+    pub async fn find_person(&self, username: &str) -> Result<Option<StoredPerson>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(&format!("{PEOPLE} WHERE p.username = $1")).await?;
+        client.query_opt(&statement, &[&username]).await?.as_ref().map(stored_person).transpose()
+    }
+
+    /// Of these usernames, those that people have.
+    pub async fn usernames(&self, usernames: &[&str]) -> Result<Vec<String>, StoreError> {
+        let client = self.client().await?;
+        let rows = client
+            .query("SELECT username FROM person WHERE username = ANY($1) ORDER BY username", &[&usernames])
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Adds a person who does not exist yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the username is taken.
+    pub async fn add_person(&self, person: &NewPerson) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        create_contacts(&transaction, &person.wa_id.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        transaction
+            .execute(
+                "INSERT INTO person (username, name, contact_id)
+                 SELECT $1, $2, (SELECT id FROM contact WHERE wa_id = $3)",
+                &[&person.username, &person.name, &person.wa_id],
+            )
+            .await?;
+        join_groups(&transaction, std::slice::from_ref(person)).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Adds people, and brings those up to date whose usernames exist; all or nothing. After each batch, `written` is
+    /// told how many are done.
+    pub async fn import_people(
+        &self,
+        people: &[NewPerson],
+        written: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<Imported, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let mut imported = Imported::default();
+        let mut done = 0;
+        for batch in people.chunks(IMPORT_BATCH) {
+            let of_batch = import(&transaction, batch).await?;
+            imported.added += of_batch.added;
+            imported.updated += of_batch.updated;
+            done += batch.len();
+            written(done);
+        }
+        transaction.commit().await?;
+        Ok(imported)
+    }
+
+    /// Changes what is given of a person; tells whether there is one.
+    pub async fn update_person(
+        &self,
+        username: &str,
+        name: Option<&str>,
+        active: Option<bool>,
+    ) -> Result<bool, StoreError> {
+        let client = self.client().await?;
+        let updated = client
+            .execute(
+                "UPDATE person SET name = coalesce($2, name), active = coalesce($3, active) WHERE username = $1",
+                &[&username, &name, &active],
+            )
+            .await?;
+        Ok(updated == 1)
+    }
+
+    /// Links a person to the WhatsApp user with this number, made if need be, or to none; tells whether there is
+    /// such a person.
+    pub async fn link_person(&self, username: &str, wa_id: Option<&str>) -> Result<bool, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        create_contacts(&transaction, &wa_id.into_iter().collect::<Vec<_>>()).await?;
+        let linked = transaction
+            .execute(
+                "UPDATE person SET contact_id = (SELECT id FROM contact WHERE wa_id = $2) WHERE username = $1",
+                &[&username, &wa_id],
+            )
+            .await?;
+        // Without the person, the contact is not made.
+        if linked == 1 {
+            transaction.commit().await?;
+        }
+        Ok(linked == 1)
+    }
+}
+
+async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<Imported, StoreError> {
+    let wa_ids: Vec<&str> = people.iter().filter_map(|person| person.wa_id.as_deref()).collect();
+    create_contacts(transaction, &wa_ids).await?;
+    let usernames: Vec<&str> = people.iter().map(|person| person.username.as_str()).collect();
+    let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+    let numbers: Vec<Option<&str>> = people.iter().map(|person| person.wa_id.as_deref()).collect();
+    let row = transaction
+        .query_one(
+            "WITH imported AS (
+                 INSERT INTO person (username, name, contact_id)
+                 SELECT i.username, i.name, c.id
+                 FROM unnest($1::text[], $2::text[], $3::text[]) AS i (username, name, wa_id)
+                 LEFT JOIN contact c ON c.wa_id = i.wa_id
+                 ON CONFLICT (username) DO UPDATE
+                 SET name = excluded.name, contact_id = coalesce(excluded.contact_id, person.contact_id)
+                 RETURNING xmax = 0 AS is_new
+             )
+             SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM imported",
+            &[&usernames, &names, &numbers],
+        )
+        .await?;
+    join_groups(transaction, people).await?;
+    Ok(Imported {
+        added: row.try_get::<_, i64>(0)?.unsigned_abs(),
+        updated: row.try_get::<_, i64>(1)?.unsigned_abs(),
+    })
+}
+
+async fn create_contacts(transaction: &Transaction<'_>, wa_ids: &[&str]) -> Result<(), StoreError> {
+    if wa_ids.is_empty() {
+        return Ok(());
+    }
+    transaction
+        .execute(
+            "INSERT INTO contact (wa_id) SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING",
+            &[&wa_ids],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn join_groups(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<(), StoreError> {
+    let (usernames, groups): (Vec<&str>, Vec<&str>) = people
+        .iter()
+        .flat_map(|person| person.groups.iter().map(|group| (person.username.as_str(), group.as_str())))
+        .unzip();
+    if usernames.is_empty() {
+        return Ok(());
+    }
+    transaction
+        .execute(
+            "INSERT INTO membership (group_id, person_id)
+             SELECT g.id, p.id FROM unnest($1::text[], $2::text[]) AS i (username, name)
+             JOIN person p ON p.username = i.username JOIN groups g ON g.name = i.name
+             ON CONFLICT DO NOTHING",
+            &[&usernames, &groups],
+        )
+        .await?;
+    Ok(())
+}
+
+fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
+    let contact = Contact {
+        wa_id: row.try_get(4)?,
+        user_id: row.try_get(5)?,
+        name: row.try_get(6)?,
+        last_inbound_at: row.try_get(7)?,
+    };
+    Ok(StoredPerson {
+        username: row.try_get(0)?,
+        name: row.try_get(1)?,
+        active: row.try_get(2)?,
+        created_at: row.try_get(3)?,
+        groups: row.try_get(8)?,
+        contact: contact.recipient().is_some().then_some(contact),
+    })
+}
