@@ -18,7 +18,7 @@ use crate::{
     directory::Directory,
     dispatch::{Dispatch, Rooms, retry_failures},
     intake::{self, Intake},
-    lanes::{Holder, Leases, Progress},
+    lanes::{Holder, Leases, News, Progress},
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::Routing,
@@ -175,8 +175,14 @@ impl App {
         let others = Arc::new(Notify::new());
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
-        let (holder, leases) = Holder::new(store.clone(), host, progress.clone());
         let (failures, failed) = mpsc::channel(RECEIPTS);
+        let receipts = Receipts::new(store.clone(), &config.whatsapp, failures);
+        let (live, seen) = (catalog.clone(), receipts.seen());
+        let news = News {
+            release: Arc::new(move || live.current().release.clone()),
+            webhooks: Arc::new(move || seen.take()),
+        };
+        let (holder, leases) = Holder::new(store.clone(), host, progress.clone(), news);
 
         let dispatch = Dispatch::new(Rooms {
             store: store.clone(),
@@ -203,7 +209,7 @@ impl App {
                 ready(leases.clone()),
             ),
             Directory::new(store.clone()),
-            Receipts::new(store.clone(), &config.whatsapp, failures),
+            receipts,
         );
 
         let parts = vec![

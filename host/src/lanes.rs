@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{LANES, Lane},
-    store::{HeldLane, LEASE, Store, StoreError},
+    store::{HeldLane, LEASE, Store, StoreError, WebhookFacts},
 };
 
 /// While the share is right.
@@ -98,21 +98,36 @@ impl Progress {
     }
 }
 
+/// What a heartbeat tells beside that this host lives.
+#[derive(Clone)]
+pub struct News {
+    /// The release of the rules that are live here.
+    pub release: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What was seen of Meta's webhooks since the last call.
+    pub webhooks: Arc<dyn Fn() -> Option<WebhookFacts> + Send + Sync>,
+}
+
 /// Holds lanes until it is stopped.
 pub struct Holder {
     store: Store,
     host: Uuid,
     name: HostName,
     progress: Arc<Progress>,
+    news: News,
     leases: watch::Sender<Leases>,
     terms: u64,
 }
 
 impl Holder {
     /// A holder for this host, and where it tells what it holds.
-    pub fn new(store: Store, host: Uuid, progress: Arc<Progress>) -> (Holder, watch::Receiver<Leases>) {
+    pub fn new(
+        store: Store,
+        host: Uuid,
+        progress: Arc<Progress>,
+        news: News,
+    ) -> (Holder, watch::Receiver<Leases>) {
         let (leases, receiver) = watch::channel(Leases::default());
-        (Holder { store, host, name: HostName::own(), progress, leases, terms: 0 }, receiver)
+        (Holder { store, host, name: HostName::own(), progress, news, leases, terms: 0 }, receiver)
     }
 
     /// Holds lanes until `stop`, then gives them back.
@@ -158,7 +173,10 @@ impl Holder {
     /// One heartbeat; tells whether this host holds its share.
     async fn beat(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
-        self.store.host_seen(self.host, &self.name.to_string()).await?;
+        self.store.host_seen(self.host, &self.name.to_string(), &(self.news.release)()).await?;
+        if let Some(seen) = (self.news.webhooks)() {
+            self.store.webhooks_seen(&seen).await?;
+        }
         let hosts = self.store.hosts_alive().await?.max(1);
         let renewed = self.store.renew_lanes(self.host).await?;
         let mut lanes = self.leases.borrow().lanes.clone();

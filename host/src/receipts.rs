@@ -8,7 +8,10 @@
 mod post;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -32,7 +35,7 @@ use crate::{
     config::{Secret, WhatsappConfig},
     domain::{NotificationId, Status},
     intake::problem::Problem,
-    store::Store,
+    store::{Store, WebhookFacts},
     whatsapp,
 };
 
@@ -55,6 +58,29 @@ pub struct Receipt {
     pub code: Option<i32>,
 }
 
+/// What was seen of Meta's webhooks since somebody last asked.
+#[derive(Clone, Default)]
+pub struct Seen(Arc<Mutex<Option<WebhookFacts>>>);
+
+impl Seen {
+    /// What was seen since the last call.
+    pub fn take(&self) -> Option<WebhookFacts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn accepted(&self) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_default().accepted_at = Some(Timestamp::now());
+    }
+
+    fn refused(&self) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = seen.get_or_insert_default();
+        seen.refused_at = Some(Timestamp::now());
+        seen.refused += 1;
+    }
+}
+
 /// What the webhook needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Receipts {
@@ -62,6 +88,7 @@ pub struct Receipts {
     verify_token: Secret,
     phone_number_id: Arc<str>,
     writer: Writer,
+    seen: Seen,
 }
 
 impl Receipts {
@@ -73,7 +100,13 @@ impl Receipts {
             verify_token: config.whatsapp_verify_token.clone(),
             phone_number_id: config.whatsapp_phone_number_id.as_str().into(),
             writer: Writer::start(store, receipts),
+            seen: Seen::default(),
         }
+    }
+
+    /// What comes in, for whoever watches over it.
+    pub fn seen(&self) -> Seen {
+        self.seen.clone()
     }
 }
 
@@ -117,6 +150,7 @@ async fn receive(
     let body = read(body).await?;
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
+        receipts.seen.refused();
         warn!("refused a webhook without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?");
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -131,6 +165,7 @@ async fn receive(
     drop(body);
     let post = Post::new(webhook, &receipts.phone_number_id);
     receipts.writer.write(post).await.map_err(|NotWritten| Problem::unavailable())?;
+    receipts.seen.accepted();
     Ok(StatusCode::OK)
 }
 

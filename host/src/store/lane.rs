@@ -21,17 +21,17 @@ pub struct HeldLane {
 }
 
 impl Store {
-    /// Says that this host lives, and forgets hosts that have not for an hour.
-    pub async fn host_seen(&self, host: Uuid, name: &str) -> Result<(), StoreError> {
+    /// Says that this host lives, with which release of the rules, and forgets hosts that have not for an hour.
+    pub async fn host_seen(&self, host: Uuid, name: &str, release: &str) -> Result<(), StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "WITH gone AS (DELETE FROM host WHERE seen_at < now() - interval '1 hour')
-                 INSERT INTO host (id, name) VALUES ($1, $2)
-                 ON CONFLICT (id) DO UPDATE SET seen_at = now()",
+                 INSERT INTO host (id, name, release, version) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (id) DO UPDATE SET seen_at = now(), release = excluded.release",
             )
             .await?;
-        client.execute(&statement, &[&host, &name]).await?;
+        client.execute(&statement, &[&host, &name, &release, &env!("CARGO_PKG_VERSION")]).await?;
         Ok(())
     }
 

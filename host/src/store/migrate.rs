@@ -1,6 +1,6 @@
 //! Brings the tables up to date, from the numbered files in `migrations/`.
 
-use super::{StoreError, with_causes};
+use super::{Store, StoreError, with_causes};
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -33,4 +33,25 @@ pub fn migrate(config: &postgres::Config) -> Result<usize, StoreError> {
         .run(&mut client)
         .map_err(|error| StoreError::Statement(with_causes(&error)))?;
     Ok(report.applied_migrations().len())
+}
+
+/// The names of the files that are not applied yet. Changes nothing.
+///
+/// # Errors
+/// Where PostgreSQL cannot be reached.
+pub async fn pending_migrations(store: &Store) -> Result<Vec<String>, StoreError> {
+    let client = store.client().await?;
+    let known: bool = client
+        .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])
+        .await?
+        .try_get(0)?;
+    let mut applied: Vec<i32> = Vec::new();
+    if known {
+        for row in client.query("SELECT version FROM refinery_schema_history", &[]).await? {
+            applied.push(row.try_get(0)?);
+        }
+    }
+    let runner = embedded::migrations::runner();
+    let pending = runner.get_migrations().iter().filter(|file| !applied.contains(&file.version()));
+    Ok(pending.map(ToString::to_string).collect())
 }

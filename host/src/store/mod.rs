@@ -18,6 +18,7 @@ mod delivery;
 mod directory;
 mod event;
 mod group;
+mod health;
 mod history;
 mod lane;
 mod log;
@@ -32,10 +33,13 @@ pub use deferred::{Deferred, Done, Intent, WaitingRecipient};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use group::StoredGroup;
+pub use health::{
+    BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, ServerFacts, WebhookFacts,
+};
 pub use history::{DecisionHistory, EventHistory, NotificationHistory};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
-pub use migrate::migrate;
+pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 
 /// Why the database did not do what it was asked.
