@@ -45,6 +45,7 @@ impl Host {
         let config = WhatsappConfig {
             whatsapp_api_url: "http://127.0.0.1:1".to_owned(),
             whatsapp_phone_number_id: NUMBER.to_owned(),
+            whatsapp_business_account_id: None,
             whatsapp_access_token: Secret::from("token"),
             whatsapp_app_secret: Secret::from(SECRET),
             whatsapp_verify_token: Secret::from("verify-me"),

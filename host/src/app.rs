@@ -86,6 +86,28 @@ impl Database {
         settings: &DatabaseConfig,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Database, AppError> {
+        let database = Database::open_as_is(settings, progress).await?;
+        let applied = match database.migrate().await {
+            Ok(applied) => applied,
+            Err(error) => {
+                database.close().await;
+                return Err(error);
+            }
+        };
+        if applied > 0 {
+            progress(&format!("brought the tables up to date with {applied} migrations"));
+        }
+        Ok(database)
+    }
+
+    /// As [`Database::open`], with the tables as they are.
+    ///
+    /// # Errors
+    /// Where there is no PostgreSQL.
+    pub async fn open_as_is(
+        settings: &DatabaseConfig,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Database, AppError> {
         let (config, server) = match &settings.database_url {
             Some(url) => (url.expose().parse().map_err(AppError::DatabaseUrl)?, None),
             None => {
@@ -104,12 +126,16 @@ impl Database {
                 (server.config(postgres::DATABASE), Some(server))
             }
         };
-        let migrating = config.clone();
-        let applied = spawn_blocking(move || store::migrate(&migrating.into())).await??;
-        if applied > 0 {
-            progress(&format!("brought the tables up to date with {applied} migrations"));
-        }
         Ok(Database { store: Store::new(config.clone(), CONNECTIONS)?, config, server })
+    }
+
+    /// Brings the tables up to date, and returns how many migrations that took.
+    ///
+    /// # Errors
+    /// Where PostgreSQL cannot be reached, or the role may not change the tables.
+    pub async fn migrate(&self) -> Result<usize, AppError> {
+        let config = self.config.clone();
+        Ok(spawn_blocking(move || store::migrate(&config.into())).await??)
     }
 
     /// Closes the connections, and stops the private server if this process started it.

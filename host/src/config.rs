@@ -61,6 +61,8 @@ pub struct WhatsappConfig {
     pub whatsapp_api_url: String,
     /// The sending number, by Meta's id.
     pub whatsapp_phone_number_id: String,
+    /// The WhatsApp Business Account, by Meta's id; needed to look at its templates.
+    pub whatsapp_business_account_id: Option<String>,
     /// The access token.
     pub whatsapp_access_token: Secret,
     /// The app's secret, with which Meta signs webhooks.
@@ -113,6 +115,10 @@ pub struct ServeArgs {
     /// The sending number, by Meta's id (digits, not the number itself).
     #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID", default_value = "", hide_default_value = true)]
     whatsapp_phone_number_id: String,
+
+    /// The WhatsApp Business Account, by Meta's id; without it templates at Meta are not looked at.
+    #[arg(long, env = "WHATSAPP_BUSINESS_ACCOUNT_ID", default_value = "", hide_default_value = true)]
+    whatsapp_business_account_id: String,
 
     /// The access token.
     #[arg(
@@ -178,6 +184,18 @@ pub struct Config {
 #[error("start with these settings:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
 pub struct ConfigErrors(pub Vec<String>);
 
+impl ServeArgs {
+    /// Where the data is.
+    pub fn database(&self) -> &DatabaseConfig {
+        &self.database
+    }
+
+    /// Where the rules are.
+    pub fn rules(&self) -> &RulesConfig {
+        &self.rules
+    }
+}
+
 impl TryFrom<ServeArgs> for Config {
     type Error = ConfigErrors;
 
@@ -202,6 +220,13 @@ impl TryFrom<ServeArgs> for Config {
             wrong.push(format!(
                 "--whatsapp-phone-number-id (WHATSAPP_PHONE_NUMBER_ID): expected the digits of Meta's id of the \
                  sending number (WhatsApp Manager, API setup), got {id:?}"
+            ));
+        }
+        let account = args.whatsapp_business_account_id;
+        if !account.bytes().all(|b| b.is_ascii_digit()) {
+            wrong.push(format!(
+                "--whatsapp-business-account-id (WHATSAPP_BUSINESS_ACCOUNT_ID): expected the digits of Meta's id of \
+                 the WhatsApp Business Account (WhatsApp Manager, API setup), got {account:?}"
             ));
         }
         for (secret, flag, variable) in [
@@ -254,6 +279,7 @@ impl TryFrom<ServeArgs> for Config {
             whatsapp: WhatsappConfig {
                 whatsapp_api_url: url,
                 whatsapp_phone_number_id: id,
+                whatsapp_business_account_id: (!account.is_empty()).then_some(account),
                 whatsapp_access_token: args.whatsapp_access_token,
                 whatsapp_app_secret: args.whatsapp_app_secret,
                 whatsapp_verify_token: args.whatsapp_verify_token,

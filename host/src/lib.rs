@@ -50,6 +50,8 @@ pub mod routing;
 
 pub mod dispatch;
 
+pub mod check;
+
 pub mod postgres;
 pub mod simulator;
 

@@ -51,6 +51,8 @@ pub struct Catalog {
     pub cases: Vec<Case>,
     /// The folders' `config.yaml`s, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
+    /// What the plain routes name.
+    pub uses: Vec<RouteUse>,
     /// What is odd, but keeps nothing from going live.
     pub warnings: Vec<Finding>,
     /// How much there is.
@@ -62,6 +64,21 @@ impl Catalog {
     pub fn made_up_people(&self) -> People {
         people::by_default(&self.groups)
     }
+}
+
+/// What a plain route names; a script decides that when it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteUse {
+    /// `file:line` of the route.
+    pub place: String,
+    /// The template.
+    pub template: String,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// Whether it names users or contacts beside.
+    pub others: bool,
+    /// The variables that it gives a value.
+    pub variables: Vec<String>,
 }
 
 /// How much a catalog holds.
@@ -154,6 +171,7 @@ fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Cata
         counts: Counts { cases: cases.len(), ..counts },
         cases,
         config,
+        uses: route_sources.iter().filter_map(used).collect(),
         warnings: unused(&scripts, &route_sources),
     };
     // Cases of rules that do not compile would only repeat it.
@@ -218,6 +236,18 @@ fn check_names(routes: &[RouteSource], groups: &[Group], templates: &[String], f
             findings.push(people::unknown_group(&group.text, &group.place, groups));
         }
     }
+}
+
+fn used(route: &RouteSource) -> Option<RouteUse> {
+    let RuleSource::Plain(plain) = &route.rule else { return None };
+    let place = &route.on.first()?.place;
+    Some(RouteUse {
+        place: format!("{}:{}", place.file, place.line),
+        template: plain.template.text.clone(),
+        groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
+        others: !(plain.users.is_empty() && plain.contacts.is_empty()),
+        variables: plain.context.iter().map(|(name, _)| name.clone()).collect(),
+    })
 }
 
 /// Scripts that no route names.

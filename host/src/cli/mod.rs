@@ -2,6 +2,7 @@
 
 mod bench;
 mod bubble;
+mod check;
 mod demo;
 mod groups;
 mod keys;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Runs the service.
     Serve(Box<ServeArgs>),
+    /// Checks whether everything is set up, and says what to do where it is not.
+    Check(Box<check::CheckArgs>),
     /// Checks rules, and tries them on an event.
     Rules(rules::RulesArgs),
     /// Adds, links and lists the people who get messages.
@@ -62,6 +65,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Demo(args) => wait(demo::run(args)),
+            Command::Check(args) => wait(check::run(*args)),
             Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
             Command::People(args) => wait(people::run(args)),

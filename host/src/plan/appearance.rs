@@ -14,7 +14,7 @@ pub(super) fn first_appearance(body: &str, name: &str) -> usize {
 }
 
 /// The next `{{ }}` or `{% %}`; comments are passed over.
-fn next_tag(body: &str, mut from: usize) -> Option<(usize, usize)> {
+pub(super) fn next_tag(body: &str, mut from: usize) -> Option<(usize, usize)> {
     loop {
         let start = from + body[from..].find('{')?;
         let rest = &body[start..];
@@ -39,7 +39,8 @@ fn end_of_tag(tag: &str, close: &str) -> usize {
     outside_of_quotes(tag).find(|at| tag[*at..].starts_with(close)).unwrap_or(tag.len())
 }
 
-fn in_tag(tag: &str, name: &str) -> Option<usize> {
+/// The place of a name in a tag.
+pub(super) fn in_tag(tag: &str, name: &str) -> Option<usize> {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     outside_of_quotes(tag).find(|at| {
         let (before, rest) = tag.split_at(*at);

@@ -1,6 +1,7 @@
 //! Decisions → people → rendered messages. Pure: people and time are given.
 
 mod appearance;
+mod meta;
 mod render;
 mod resolve;
 mod template;
@@ -12,6 +13,7 @@ use uuid::{NoContext, Uuid};
 
 use self::{render::Renderer, resolve::resolve};
 pub use self::{
+    meta::MetaBody,
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };

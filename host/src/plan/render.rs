@@ -77,9 +77,13 @@ impl<'a> Renderer<'a> {
             language: self.template.language.clone(),
             parameters: self
                 .template
-                .variables
+                .meta
+                .slots
                 .iter()
-                .map(|name| parameter(&self.decision.context, name))
+                .map(|slot| match slot.as_str() {
+                    "recipient" => name.unwrap_or_default().to_owned(),
+                    variable => parameter(&self.decision.context, variable),
+                })
                 .collect(),
         })
     }
@@ -142,7 +146,7 @@ fn parameter(context: &BTreeMap<String, Value>, name: &str) -> String {
 }
 
 /// No blank lines in a row, none at the ends, nothing at the end of a line, and no NUL, which cannot be stored.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let mut tidy = String::with_capacity(text.len());
     let mut blank = 0;
     for line in text.trim().lines() {

@@ -7,7 +7,10 @@ use minijinja::{
 };
 use serde::Deserialize;
 
-use super::appearance::first_appearance;
+use super::{
+    appearance::first_appearance,
+    meta::{MetaBody, meta_body},
+};
 use crate::domain::{Button, Mode};
 
 /// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
@@ -91,10 +94,12 @@ pub struct Template {
     pub meta_name: String,
     /// The variables of the body in the order of their first appearance, but for `recipient`.
     pub variables: Vec<String>,
+    /// The body as a Meta template has it.
+    pub meta: MetaBody,
     /// Whether the body speaks of its recipient, and so differs from one to the next.
     pub uses_recipient: bool,
     /// Lines of the file before the body.
-    pub(super) lines_before: usize,
+    pub lines_before: usize,
 }
 
 /// All templates, compiled.
@@ -217,6 +222,7 @@ impl Templates {
             footer: front.footer,
             buttons: front.buttons,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
+            meta: meta_body(body, &variables),
             variables,
             uses_recipient,
             lines_before,

@@ -110,6 +110,8 @@ struct GraphError {
     /// An object with `details`; for template errors sometimes a text.
     #[serde(default)]
     error_data: Value,
+    /// What template management says for people.
+    error_user_msg: Option<String>,
 }
 
 /// What the body of an answer says.
@@ -127,23 +129,32 @@ pub(super) fn answer(
             held: message.message_status.is_some_and(|status| status != "accepted"),
         });
     }
+    Err(refusal(status, body, retry_after))
+}
+
+/// What the body of an answer says that is not what was asked for.
+pub(super) fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> SendError {
     let http = status.as_u16();
     match serde_json::from_slice::<Refusal>(body) {
-        Ok(Refusal { error }) => Err(SendError::Refused {
+        Ok(Refusal { error }) => SendError::Refused {
             http,
             code: error.code,
             subcode: error.error_subcode,
             details: match &error.error_data {
                 Value::String(details) => Some(details.clone()),
-                data => data.get("details").and_then(Value::as_str).map(str::to_owned),
+                data => data
+                    .get("details")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+                    .or(error.error_user_msg),
             },
             message: error.message,
             retry_after,
-        }),
+        },
         Err(_) if status.is_success() => {
-            Err(SendError::Unknown(format!("HTTP {http} without a message id in it")))
+            SendError::Unknown(format!("HTTP {http} without what was asked for in it"))
         }
-        Err(_) => Err(SendError::Garbled { http, retry_after }),
+        Err(_) => SendError::Garbled { http, retry_after },
     }
 }
 

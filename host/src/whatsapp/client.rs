@@ -56,31 +56,7 @@ impl Client {
     pub fn new(config: &WhatsappConfig) -> Result<Client, ClientError> {
         let url = messages_url(&config.whatsapp_api_url, &config.whatsapp_phone_number_id)
             .ok_or_else(|| ClientError::Url(config.whatsapp_api_url.clone()))?;
-        let token = config.whatsapp_access_token.expose();
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
-        authorization.set_sensitive(true);
-        let headers = HeaderMap::from_iter([
-            (AUTHORIZATION, authorization),
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        ]);
-        // Already installed is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("hookswitch/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            // A second try is dispatch's decision.
-            .retry(reqwest::retry::never());
-        if url.scheme() == "http" {
-            // A simulator nearby: no proxy on the way, and no certificates needed on this machine.
-            builder = builder.no_proxy().tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| ClientError::Tls(causes(&error)))?;
-        Ok(Client { http, url })
+        Ok(Client { http: http(token_header(config)?, &url)?, url })
     }
 
     /// Sends one message, once: at most 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
@@ -103,12 +79,45 @@ impl Client {
         })?;
         let status = response.status();
         let retry_after = if status.is_success() { None } else { retry_after(response.headers()) };
-        match read(response).await {
+        match read_within(response, ANSWER_LIMIT).await {
             Ok(body) => answer(status, &body, retry_after),
             Err(cause) if status.is_success() => Err(SendError::Unknown(cause)),
             Err(_) => Err(SendError::Garbled { http: status.as_u16(), retry_after }),
         }
     }
+}
+
+/// The token as a header that is never printed.
+pub(super) fn token_header(config: &WhatsappConfig) -> Result<HeaderValue, ClientError> {
+    let token = config.whatsapp_access_token.expose();
+    let mut authorization =
+        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
+}
+
+/// HTTP to Meta, or to its stand-in nearby.
+pub(super) fn http(authorization: HeaderValue, url: &Url) -> Result<reqwest::Client, ClientError> {
+    let headers = HeaderMap::from_iter([
+        (AUTHORIZATION, authorization),
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+    ]);
+    // Already installed is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("hookswitch/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        // A second try is dispatch's decision.
+        .retry(reqwest::retry::never());
+    if url.scheme() == "http" {
+        // A simulator nearby: no proxy on the way, and no certificates needed on this machine.
+        builder = builder.no_proxy().tls_certs_only([]);
+    }
+    builder.build().map_err(|error| ClientError::Tls(causes(&error)))
 }
 
 fn messages_url(api: &str, phone_number_id: &str) -> Option<Url> {
@@ -117,18 +126,19 @@ fn messages_url(api: &str, phone_number_id: &str) -> Option<Url> {
     Some(url)
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+/// The body, of at most so many bytes.
+pub(super) async fn read_within(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| causes(&error.without_url()))? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(format!("more than {ANSWER_LIMIT} bytes"));
+        if body.len() + chunk.len() > limit {
+            return Err(format!("more than {limit} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,11 +1,12 @@
 //! Meta's WhatsApp Business Cloud API: the only room that knows Meta's JSON.
 //!
-//! [`Client`] sends, [`webhooks`] reads what comes back later, and [`errors`] says what an error code means
+//! [`Client`] sends, [`management`] looks after account and templates, [`webhooks`] reads what comes back later, and [`errors`] says what an error code means
 //! and what to do about it. What is not here: when to send, and whether to try again.
 
 mod answers;
 mod client;
 pub mod errors;
+pub mod management;
 mod messages;
 mod signature;
 pub mod webhooks;

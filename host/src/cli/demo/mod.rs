@@ -130,6 +130,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
         whatsapp: WhatsappConfig {
             whatsapp_api_url: format!("http://{simulator}"),
             whatsapp_phone_number_id: account.phone_number_id.clone(),
+            whatsapp_business_account_id: Some(account.waba_id.clone()),
             whatsapp_access_token: account.access_token.as_str().into(),
             whatsapp_app_secret: account.app_secret.as_str().into(),
             whatsapp_verify_token: account.verify_token.as_str().into(),

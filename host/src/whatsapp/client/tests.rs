@@ -14,6 +14,7 @@ fn config(url: &str) -> WhatsappConfig {
     WhatsappConfig {
         whatsapp_api_url: url.to_owned(),
         whatsapp_phone_number_id: "106540352242922".to_owned(),
+        whatsapp_business_account_id: None,
         whatsapp_access_token: Secret::from("EAAG-token"),
         whatsapp_app_secret: Secret::from("app-secret"),
         whatsapp_verify_token: Secret::from("verify"),

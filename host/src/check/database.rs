@@ -1,0 +1,118 @@
+//! PostgreSQL: reachable, new enough, up to date, with a clock like ours and no old snapshot.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    report::{Finding, Section},
+    words::{count, since, span, time},
+};
+use crate::store::ServerFacts;
+
+/// Leases and windows are reckoned by clocks of several machines.
+const CLOCK_WARNING: SignedDuration = SignedDuration::from_secs(2);
+const CLOCK_CRITICAL: SignedDuration = SignedDuration::from_secs(60);
+/// An old snapshot keeps dead rows of the small tables alive.
+const OLD_TRANSACTION: SignedDuration = SignedDuration::from_mins(5);
+const OLDEST_VERSION: u32 = 15;
+
+/// Why nothing more can be looked at.
+pub fn unreachable(why: &str) -> Section {
+    let finding = Finding::critical("database.unreachable", format!("failed to {why}"))
+        .command("psql \"$DATABASE_URL\" -c 'SELECT 1'");
+    Section::new("database", "cannot be reached", vec![finding])
+}
+
+/// The server as it says it is. `now` is our clock at that time.
+pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Section {
+    let mut findings = Vec::new();
+    let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < OLDEST_VERSION) {
+        findings.push(Finding::critical(
+            "database.version",
+            format!("this is PostgreSQL {}; Hookswitch needs {OLDEST_VERSION} or later", server.version),
+        ));
+    }
+    if !pending.is_empty() {
+        let what = format!("{} not applied yet", count(pending.len(), "migration is", "migrations are"));
+        findings.push(
+            Finding::critical("database.migrations", what)
+                .details(pending.to_vec())
+                .command("hookswitch migrate"),
+        );
+    }
+    let apart = since(server.now, now);
+    if apart.abs() > CLOCK_WARNING {
+        let what = format!(
+            "PostgreSQL's clock is {} {} this machine's; windows and leases are reckoned wrongly",
+            span(apart),
+            if apart.is_positive() { "behind" } else { "ahead of" }
+        );
+        let finding = if apart.abs() > CLOCK_CRITICAL {
+            Finding::critical("database.clock", what)
+        } else {
+            Finding::warning("database.clock", what)
+        };
+        findings.push(finding.command("timedatectl status"));
+    }
+    if let Some((began, pid)) = server.oldest_transaction
+        && since(began, server.now) > OLD_TRANSACTION
+    {
+        let what = format!(
+            "a transaction has been open for {} (process {pid}); while it is, tables cannot be cleaned up",
+            span(since(began, server.now))
+        );
+        findings.push(
+            Finding::warning("database.old_transaction", what)
+                .command(format!("psql \"$DATABASE_URL\" -c 'SELECT pg_terminate_backend({pid})'")),
+        );
+    }
+    let tables = if pending.is_empty() { "tables up to date" } else { "tables not up to date" };
+    let oldest = server.oldest_transaction.map_or("none".to_owned(), |(began, _)| time(began));
+    Section::new("database", format!("PostgreSQL {}, {tables}", server.version), findings).facts([
+        ("version".to_owned(), server.version.clone()),
+        ("database".to_owned(), server.database.clone()),
+        ("role".to_owned(), server.role.clone()),
+        ("clock apart".to_owned(), format!("{} ms", apart.as_millis().abs())),
+        ("oldest open transaction".to_owned(), oldest),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Severity;
+
+    fn facts(ahead: i64, open_for: Option<i64>) -> ServerFacts {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000 + ahead);
+        ServerFacts {
+            version: "15.18".to_owned(),
+            now,
+            database: "hookswitch".to_owned(),
+            role: "hookswitch".to_owned(),
+            oldest_transaction: open_for.map(|s| (now - SignedDuration::from_secs(s), 4_711)),
+        }
+    }
+
+    fn found(server: &ServerFacts, pending: &[String]) -> Vec<(&'static str, Severity)> {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000);
+        judge(server, pending, now).findings.iter().map(|f| (f.id, f.severity)).collect()
+    }
+
+    #[test]
+    fn a_good_server_is_good() {
+        assert_eq!(found(&facts(1, Some(10)), &[]), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found() {
+        assert_eq!(found(&facts(3, None), &[]), [("database.clock", Severity::Warning)]);
+        assert_eq!(found(&facts(-61, None), &[]), [("database.clock", Severity::Critical)]);
+        assert_eq!(found(&facts(0, Some(301)), &[]), [("database.old_transaction", Severity::Warning)]);
+        assert_eq!(
+            found(&facts(0, None), &["V2__logs".to_owned()]),
+            [("database.migrations", Severity::Critical)]
+        );
+        let old = ServerFacts { version: "14.2".to_owned(), ..facts(0, None) };
+        assert_eq!(found(&old, &[]), [("database.version", Severity::Critical)]);
+    }
+}

@@ -1,0 +1,237 @@
+//! The Cloud API: the token, the number that sends, and the webhook.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    report::{Finding, Section},
+    words::{since, span, time},
+};
+use crate::{
+    config::WhatsappConfig,
+    store::WebhookFacts,
+    whatsapp::management::{ManagementError, PhoneNumber, Token},
+};
+
+const TOKEN_ENDS_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Meta's default and its upgrade, in messages per second.
+const STANDARD: u32 = 80;
+const HIGH: u32 = 1_000;
+/// Messages are read or at least sent within seconds; webhooks that come so much later have stopped coming.
+const SILENT: SignedDuration = SignedDuration::from_mins(10);
+const REFUSED_LATELY: SignedDuration = SignedDuration::from_hours(24);
+const NEW_TOKEN: &str = "export WHATSAPP_ACCESS_TOKEN=…";
+
+/// What Meta said about token and number.
+pub fn cloud_api(
+    config: &WhatsappConfig,
+    token: Result<Token, ManagementError>,
+    number: Result<PhoneNumber, ManagementError>,
+    now: Timestamp,
+) -> Section {
+    let mut findings = Vec::new();
+    let mut facts = vec![("address".to_owned(), config.whatsapp_api_url.clone())];
+    match &token {
+        Ok(token) if !token.is_valid => {
+            findings.push(
+                Finding::critical("token.invalid", "Meta does not take the access token").command(NEW_TOKEN),
+            );
+        }
+        Ok(token) => {
+            let until = token.valid_until();
+            facts.push(("token valid until".to_owned(), until.map_or("it is revoked".to_owned(), time)));
+            facts.push(("token scopes".to_owned(), token.scopes.join(", ")));
+            if let Some(until) = until
+                && until.duration_since(now) < TOKEN_ENDS_SOON
+            {
+                let what = format!("the access token ends in {}", span(until.duration_since(now)));
+                findings.push(Finding::warning("token.ends", what).command(NEW_TOKEN));
+            }
+            let scope = "whatsapp_business_messaging";
+            if !token.scopes.is_empty() && !token.scopes.iter().any(|held| held == scope) {
+                let what = format!("the access token may not send: it lacks the scope {scope}");
+                findings.push(Finding::critical("token.scope", what).command(NEW_TOKEN));
+            }
+        }
+        Err(error) => findings.push(failed(error)),
+    }
+    let mut summary = "not looked at".to_owned();
+    match &number {
+        Ok(number) => {
+            summary = format!(
+                "{} ({}), quality {}",
+                number.display_phone_number.as_deref().unwrap_or("a number"),
+                number.verified_name.as_deref().unwrap_or("no name"),
+                number.quality_rating.as_deref().unwrap_or("unknown"),
+            );
+            let limit = number.whatsapp_business_manager_messaging_limit.as_deref();
+            facts.push(("number's state".to_owned(), text(&number.status)));
+            facts.push(("messaging limit".to_owned(), limit.unwrap_or("unknown").to_owned()));
+            facts.push((
+                "throughput".to_owned(),
+                number.throughput.as_ref().map_or("unknown".to_owned(), |throughput| text(&throughput.level)),
+            ));
+            findings.extend(number_findings(config, number));
+        }
+        // The same refusal once.
+        Err(error) if token.is_ok() => findings.push(failed(error)),
+        Err(_) => {}
+    }
+    Section::new("cloud_api", summary, findings).facts(facts)
+}
+
+fn text(value: &Option<String>) -> String {
+    value.clone().unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn failed(error: &ManagementError) -> Finding {
+    match error {
+        ManagementError::Refused { code: 0 | 190, .. } => {
+            Finding::critical("token.invalid", format!("Meta does not take the access token: {error}"))
+                .command(NEW_TOKEN)
+        }
+        ManagementError::Refused { .. } => Finding::critical("cloud_api.refused", format!("failed to {error}"))
+            .command("hookswitch serve --help"),
+        ManagementError::Unreachable(_) => {
+            Finding::critical("cloud_api.unreachable", format!("failed to {error}"))
+                .command("curl -sS -o /dev/null -w '%{http_code}\\n' https://graph.facebook.com")
+        }
+    }
+}
+
+fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(status) = number.status.as_deref().filter(|status| *status != "CONNECTED") {
+        let what = format!("the number is {status}: it cannot send before it is CONNECTED");
+        findings.push(Finding::critical("number.status", what).command("open WhatsApp Manager, Phone numbers"));
+    }
+    match number.quality_rating.as_deref() {
+        Some("RED") => findings.push(
+            Finding::warning("number.quality", "the number's quality is RED: Meta will limit it; people block it")
+                .command("hookswitch notifications --failed --since 24h"),
+        ),
+        Some("YELLOW") => findings.push(
+            Finding::info("number.quality", "the number's quality is YELLOW")
+                .command("hookswitch notifications --failed --since 24h"),
+        ),
+        _ => {}
+    }
+    let level = number.throughput.as_ref().and_then(|throughput| throughput.level.as_deref());
+    let allowed = match level {
+        Some("STANDARD") => Some(STANDARD),
+        Some("HIGH") => Some(HIGH),
+        _ => None,
+    };
+    let ours = config.whatsapp_messages_per_second;
+    if let Some(allowed) = allowed.filter(|allowed| ours > *allowed) {
+        let what = format!(
+            "WHATSAPP_MESSAGES_PER_SECOND is {ours}, and Meta lets the number send {allowed}: sends will be refused \
+             and tried again"
+        );
+        findings.push(
+            Finding::warning("number.throughput", what)
+                .command(format!("export WHATSAPP_MESSAGES_PER_SECOND={allowed}")),
+        );
+    }
+    if number.whatsapp_business_manager_messaging_limit.as_deref() == Some("TIER_250") {
+        let what = "the business may write to 250 people in 24 hours outside their windows; Meta raises that after \
+                    verification";
+        findings.push(Finding::info("number.limit", what).command("open Meta Business Suite, Security Centre"));
+    }
+    findings
+}
+
+/// What Meta posts to us. `subscribed` is how many apps get it, where that is known.
+pub fn webhook(
+    subscribed: Option<usize>,
+    seen: &WebhookFacts,
+    last_accepted: Option<Timestamp>,
+    now: Timestamp,
+) -> Section {
+    let mut findings = Vec::new();
+    if subscribed == Some(0) {
+        let what = "no app is subscribed to the account's webhooks: what became of messages, and who writes in, is \
+                    not known";
+        findings.push(Finding::critical("webhook.not_subscribed", what).command(
+            "curl -X POST \"${WHATSAPP_API_URL:-https://graph.facebook.com/v25.0}/$WHATSAPP_BUSINESS_ACCOUNT_ID/\
+             subscribed_apps\" -H \"Authorization: Bearer $WHATSAPP_ACCESS_TOKEN\"",
+        ));
+    }
+    let silent = match (last_accepted, seen.accepted_at) {
+        (Some(sent), None) => since(sent, now) > SILENT,
+        (Some(sent), Some(seen)) => since(seen, sent) > SILENT,
+        (None, _) => false,
+    };
+    if silent {
+        let last = seen.accepted_at.map_or("none ever came".to_owned(), |at| format!("the last came {}", time(at)));
+        let what = format!(
+            "messages were sent, and no webhook has come since ({last}): is the address in Meta's app settings \
+             https://YOUR-HOST/webhooks/whatsapp?"
+        );
+        findings.push(
+            Finding::warning("webhook.silent", what)
+                .command("curl -sS -w '%{http_code}\\n' https://YOUR-HOST/webhooks/whatsapp"),
+        );
+    }
+    if let Some(at) = seen.refused_at.filter(|at| since(*at, now) < REFUSED_LATELY) {
+        let newer = seen.accepted_at.is_none_or(|accepted| accepted < at);
+        let what = format!(
+            "webhooks were refused for their signature, last {} ago ({} in all): WHATSAPP_APP_SECRET is not the \
+             secret of the app that posts, or somebody else posts",
+            span(since(at, now)),
+            seen.refused
+        );
+        let finding = if newer {
+            Finding::critical("webhook.signature", what)
+        } else {
+            Finding::warning("webhook.signature", what)
+        };
+        findings.push(finding.command("export WHATSAPP_APP_SECRET=…"));
+    }
+    let summary = match seen.accepted_at {
+        Some(at) => format!("last seen {} ago", span(since(at, now))),
+        None => "not seen yet".to_owned(),
+    };
+    let apps = subscribed.map_or("not looked at".to_owned(), |apps| apps.to_string());
+    Section::new("webhook", summary, findings).facts([
+        ("subscribed apps".to_owned(), apps),
+        ("last accepted".to_owned(), seen.accepted_at.map_or("never".to_owned(), time)),
+        ("last refused".to_owned(), seen.refused_at.map_or("never".to_owned(), time)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    fn ids(section: Section) -> Vec<&'static str> {
+        section.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn webhooks_that_stopped_are_found() {
+        let seen = |minute: Option<i64>| WebhookFacts { accepted_at: minute.map(at), ..WebhookFacts::default() };
+        assert_eq!(ids(webhook(Some(1), &seen(Some(100)), Some(at(101)), at(200))), Vec::<&str>::new());
+        assert_eq!(ids(webhook(None, &seen(None), None, at(200))), Vec::<&str>::new());
+        assert_eq!(ids(webhook(Some(1), &seen(Some(100)), Some(at(111)), at(200))), ["webhook.silent"]);
+        assert_eq!(ids(webhook(Some(1), &seen(None), Some(at(111)), at(200))), ["webhook.silent"]);
+        assert_eq!(ids(webhook(Some(0), &seen(None), None, at(200))), ["webhook.not_subscribed"]);
+    }
+
+    #[test]
+    fn refused_webhooks_are_critical_while_none_is_accepted() {
+        let seen = |accepted: Option<i64>| WebhookFacts {
+            accepted_at: accepted.map(at),
+            refused_at: Some(at(100)),
+            refused: 3,
+        };
+        let severity =
+            |accepted, now| webhook(Some(1), &seen(accepted), None, at(now)).status.map(|s| format!("{s:?}"));
+        assert_eq!(severity(None, 110).as_deref(), Some("Critical"));
+        assert_eq!(severity(Some(105), 110).as_deref(), Some("Warning"));
+        assert_eq!(severity(Some(105), 100 + 25 * 60), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! The set-up check: is everything there that a message needs on its way, and what is to be done where it is not.
+//!
+//! Facts are gathered first (all at once: a check takes as long as its slowest question), then judged by pure functions
+//! into a [`Report`]: values, which the command line prints and `--json` writes as they are.
+
+mod database;
+mod meta;
+mod people;
+mod report;
+mod rules;
+mod templates;
+mod words;
+mod work;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::timeout;
+
+pub use self::{
+    report::{Fact, Finding, Report, Section, Severity},
+    templates::{Definition, missing},
+};
+use crate::{
+    catalog::{Catalog, Findings},
+    config::{ConfigErrors, WhatsappConfig},
+    domain::SERVICE_WINDOW,
+    store::{Store, StoreError, pending_migrations},
+    whatsapp::management::{Management, ManagementError, MetaTemplate, PhoneNumber, Token},
+};
+
+/// Meta answers within a second; a check does not wait longer than this.
+const META_TIME: Duration = Duration::from_secs(4);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// So many people without a contact are named.
+const NAMED: i64 = 10;
+/// So many people are listed with their windows.
+const LISTED: i64 = 1_000;
+
+/// What there is to check.
+pub struct Subject<'a> {
+    /// The settings that `serve` would have.
+    pub settings: Result<&'a WhatsappConfig, &'a ConfigErrors>,
+    /// The rules on disk.
+    pub catalog: Result<&'a Catalog, &'a Findings>,
+    /// The database, or why there is none.
+    pub store: Result<&'a Store, String>,
+}
+
+/// Checks everything.
+pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
+    let (database, meta) = tokio::join!(database_sections(subject, now), meta_facts(subject));
+    let mut sections = vec![settings(subject)];
+    sections.extend(database.before_meta);
+    sections.push(match subject.catalog {
+        Ok(catalog) => templates::judge(catalog, meta.as_ref().and_then(|meta| meta.templates.as_deref())),
+        Err(_) => Section::new("templates", "not looked at: the rules do not compile", Vec::new()),
+    });
+    let subscribed = meta.as_ref().and_then(|meta| meta.subscribed);
+    if let (Ok(config), Some(meta)) = (subject.settings, meta) {
+        sections.push(meta::cloud_api(config, meta.token, meta.number, now));
+    }
+    if let Some(work) = database.work {
+        sections.push(meta::webhook(subscribed, &work.webhook, work.last_accepted, now));
+        sections.extend(work.sections);
+    }
+    Report::new(now, sections)
+}
+
+fn settings(subject: &Subject<'_>) -> Section {
+    match subject.settings {
+        Ok(_) => Section::new("settings", "complete", Vec::new()),
+        Err(ConfigErrors(wrong)) => {
+            let findings = wrong.iter().map(|wrong| {
+                Finding::critical("settings.wrong", wrong.clone()).command("hookswitch serve --help")
+            });
+            Section::new("settings", "the service does not start with them", findings.collect())
+        }
+    }
+}
+
+struct DatabaseSections {
+    before_meta: Vec<Section>,
+    work: Option<Work>,
+}
+
+struct Work {
+    webhook: crate::store::WebhookFacts,
+    last_accepted: Option<Timestamp>,
+    sections: Vec<Section>,
+}
+
+async fn database_sections(subject: &Subject<'_>, now: Timestamp) -> DatabaseSections {
+    let asked = match &subject.store {
+        Ok(store) => ask_database(store, subject.catalog, now).await.map_err(|error| error.to_string()),
+        Err(why) => Err(why.clone()),
+    };
+    asked.unwrap_or_else(|why| {
+        let mut before_meta = vec![database::unreachable(&why)];
+        before_meta.push(rules_section(subject.catalog, &[]));
+        DatabaseSections { before_meta, work: None }
+    })
+}
+
+fn rules_section(catalog: Result<&Catalog, &Findings>, hosts: &[crate::store::HostFacts]) -> Section {
+    catalog.map_or_else(rules::broken, |catalog| rules::judge(catalog, hosts))
+}
+
+async fn ask_database(
+    store: &Store,
+    catalog: Result<&Catalog, &Findings>,
+    now: Timestamp,
+) -> Result<DatabaseSections, StoreError> {
+    let asked = Timestamp::now();
+    let server = store.server_facts().await?;
+    let pending = pending_migrations(store).await?;
+    let database = database::judge(&server, &pending, asked);
+    if !pending.is_empty() {
+        // Tables that are not there cannot be asked.
+        let before_meta = vec![database, rules_section(catalog, &[])];
+        return Ok(DatabaseSections { before_meta, work: None });
+    }
+    let opened_after = now - SERVICE_WINDOW;
+    let (hosts, groups, facts, unlinked, listed, backlog, deferred, failed, made, webhook, last_accepted) = tokio::try_join!(
+        store.host_facts(),
+        store.group_sizes(),
+        store.people_facts(opened_after),
+        store.unlinked_people(NAMED),
+        store.list_people(None, "", LISTED),
+        store.backlog(),
+        store.deferred_facts(),
+        store.failures_since(now - DAY),
+        store.notifications_since(now - DAY),
+        store.webhook_facts(),
+        store.last_accepted(),
+    )?;
+    let alive: Vec<_> = hosts.iter().filter(|host| work::lives(host, server.now)).cloned().collect();
+    Ok(DatabaseSections {
+        before_meta: vec![
+            database,
+            rules_section(catalog, &alive),
+            people::groups(catalog.ok(), &groups),
+            people::people(&facts, &unlinked, &listed, now),
+        ],
+        work: Some(Work {
+            webhook,
+            last_accepted,
+            sections: vec![
+                work::hosts(&hosts, server.now),
+                work::backlog(&backlog, &deferred, server.now),
+                work::failures(made, &failed),
+            ],
+        }),
+    })
+}
+
+struct MetaFacts {
+    token: Result<Token, ManagementError>,
+    number: Result<PhoneNumber, ManagementError>,
+    templates: Option<Vec<MetaTemplate>>,
+    subscribed: Option<usize>,
+}
+
+async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
+    let config = subject.settings.ok()?;
+    let management = match Management::new(config) {
+        Ok(management) => management,
+        Err(error) => {
+            let error = ManagementError::Unreachable(error.to_string());
+            return Some(MetaFacts {
+                token: Err(error.clone()),
+                number: Err(error),
+                templates: None,
+                subscribed: None,
+            });
+        }
+    };
+    let account = config.whatsapp_business_account_id.as_deref();
+    let of_account = async {
+        let account = account?;
+        let (templates, subscribed) =
+            tokio::join!(in_time(management.templates(account)), in_time(management.subscribed_apps(account)));
+        Some((templates.ok(), subscribed.ok()))
+    };
+    let (token, number, of_account) =
+        tokio::join!(in_time(management.token()), in_time(management.phone_number()), of_account);
+    let (templates, subscribed) = of_account.unwrap_or((None, None));
+    Some(MetaFacts { token, number, templates, subscribed })
+}
+
+async fn in_time<T>(
+    asked: impl Future<Output = Result<T, ManagementError>>,
+) -> Result<T, ManagementError> {
+    timeout(META_TIME, asked).await.unwrap_or_else(|_| {
+        Err(ManagementError::Unreachable(format!("no answer within {} s", META_TIME.as_secs())))
+    })
+}

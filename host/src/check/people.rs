@@ -1,0 +1,124 @@
+//! The groups that rules name, and the people in them.
+
+use jiff::Timestamp;
+
+use super::{
+    report::{Finding, Section},
+    words::{count, some, time},
+};
+use crate::{
+    catalog::Catalog,
+    store::{PeopleFacts, StoredPerson},
+};
+
+/// The groups: name, members, active members.
+pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Section {
+    let mut findings = Vec::new();
+    let named = catalog.map_or(&[][..], |catalog| &catalog.groups);
+    let active = |name: &str| groups.iter().find(|(known, ..)| known == name).map(|(_, _, active)| *active);
+    for group in named {
+        match active(&group.name) {
+            None => findings.push(
+                Finding::critical("group.missing", format!("the group {} does not exist", group.name))
+                    .about(group.name.clone())
+                    .command("hookswitch groups create-defaults"),
+            ),
+            Some(0) => findings.push(
+                Finding::warning("group.empty", format!("the group {} has no active members", group.name))
+                    .about(group.name.clone())
+                    .command(format!("hookswitch groups add {:?} USERNAME", group.name)),
+            ),
+            Some(_) => {}
+        }
+    }
+    for used in catalog.map_or(&[][..], |catalog| &catalog.uses) {
+        let nobody = used.groups.iter().all(|group| active(group).unwrap_or(0) == 0);
+        if nobody && !used.others && !used.groups.is_empty() {
+            let what = format!(
+                "the route at {} tells nobody: {} without active members",
+                used.place,
+                used.groups.join(" and ")
+            );
+            findings.push(
+                Finding::critical("route.tells_nobody", what)
+                    .about(used.place.clone())
+                    .command(format!("hookswitch groups add {:?} USERNAME", used.groups[0])),
+            );
+        }
+    }
+    let staffed = groups.iter().filter(|(.., active)| *active > 0).count();
+    let summary = format!("{}, {staffed} with active members", count(groups.len(), "group", "groups"));
+    Section::new("groups", summary, findings).facts(groups.iter().map(|(name, members, active)| {
+        (name.clone(), format!("{}, {active} active", count(*members, "member", "members")))
+    }))
+}
+
+/// The people; `listed` are the first of them.
+pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson], now: Timestamp) -> Section {
+    let mut findings = Vec::new();
+    if facts.active == 0 {
+        findings.push(
+            Finding::critical("people.none", "there is no active person")
+                .command("hookswitch people add USERNAME --name NAME --whatsapp NUMBER"),
+        );
+    }
+    if let Some(first) = unlinked.first() {
+        let what = format!(
+            "{} linked to no WhatsApp contact, and get nothing: {}",
+            count(facts.unlinked, "active person is", "active people are"),
+            some(unlinked, facts.unlinked)
+        );
+        findings.push(
+            Finding::warning("people.unlinked", what)
+                .command(format!("hookswitch people link {first} NUMBER")),
+        );
+    }
+    let linked = facts.active - facts.unlinked;
+    if linked > facts.open {
+        let what = format!(
+            "the 24-hour window of {} is closed ({} never wrote): only approved Meta templates reach them; a \
+             message from them opens it",
+            count(linked - facts.open, "person", "people"),
+            facts.never_wrote
+        );
+        findings.push(Finding::info("people.window_closed", what).command("hookswitch people list"));
+    }
+    let summary =
+        format!("{}, {} with an open window", count(facts.active, "active person", "active people"), facts.open);
+    let window = |person: &StoredPerson| match &person.contact {
+        _ if !person.active => "deactivated".to_owned(),
+        None => "linked to no contact".to_owned(),
+        Some(contact) => match contact.window_until() {
+            None => "window closed, never wrote".to_owned(),
+            Some(until) if until > now => format!("window open until {}", time(until)),
+            Some(until) => format!("window closed since {}", time(until)),
+        },
+    };
+    Section::new("people", summary, findings)
+        .facts(listed.iter().map(|person| (person.username.clone(), window(person))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(section: &Section) -> Vec<&'static str> {
+        section.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn people_who_cannot_be_reached_are_found() {
+        let good = PeopleFacts { active: 2, inactive: 1, unlinked: 0, open: 2, never_wrote: 0 };
+        assert_eq!(ids(&people(&good, &[], &[], Timestamp::UNIX_EPOCH)), Vec::<&str>::new());
+        let unlinked = PeopleFacts { unlinked: 1, open: 1, ..good };
+        let section = people(&unlinked, &["ann".to_owned()], &[], Timestamp::UNIX_EPOCH);
+        assert_eq!(ids(&section), ["people.unlinked"]);
+        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch people link ann NUMBER"));
+        let closed = PeopleFacts { open: 1, ..good };
+        assert_eq!(ids(&people(&closed, &[], &[], Timestamp::UNIX_EPOCH)), ["people.window_closed"]);
+        assert_eq!(
+            ids(&people(&PeopleFacts::default(), &[], &[], Timestamp::UNIX_EPOCH)),
+            ["people.none"]
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! The catalog on disk, and whether the hosts run it.
+
+use super::{
+    report::{Finding, Section},
+    words::count,
+};
+use crate::{
+    catalog::{self, Catalog, Findings},
+    store::HostFacts,
+};
+
+/// Rules that do not compile, or whose cases fail.
+pub fn broken(findings: &Findings) -> Section {
+    let what = format!(
+        "{} in {}; hosts that run keep their old rules, new ones do not start",
+        count(findings.errors(), "error", "errors"),
+        findings.folder
+    );
+    let details = findings.findings.iter().map(place_and_message).collect();
+    let finding =
+        Finding::critical("rules.broken", what).details(details).command("hookswitch rules check");
+    Section::new("rules", "do not compile", vec![finding])
+}
+
+fn place_and_message(finding: &catalog::Finding) -> String {
+    match (finding.file.as_str(), finding.line) {
+        ("", _) => finding.message.clone(),
+        (file, 0) => format!("{file}: {}", finding.message),
+        (file, line) => format!("{file}:{line}: {}", finding.message),
+    }
+}
+
+/// A catalog that compiles, and the hosts that live.
+pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
+    let mut findings: Vec<Finding> = catalog
+        .warnings
+        .iter()
+        .map(|warning| Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check"))
+        .collect();
+    for used in &catalog.uses {
+        let Some(template) = catalog.templates.get(&used.template) else { continue };
+        let missing: Vec<&str> = template
+            .variables
+            .iter()
+            .filter(|variable| !used.variables.contains(variable))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            let what = format!(
+                "the route at {} gives the template {} no value for {}",
+                used.place,
+                used.template,
+                missing.join(", ")
+            );
+            findings.push(
+                Finding::warning("rules.variable_missing", what)
+                    .about(used.place.clone())
+                    .command(format!("hookswitch send {} --to NUMBER --dry-run", used.template)),
+            );
+        }
+    }
+    for host in hosts {
+        if let Some(release) = host.release.as_ref().filter(|release| **release != catalog.release) {
+            let what = format!(
+                "the host {} runs the rules {release}, and on disk are {}: it could not load them, or it has another \
+                 folder; its log says why",
+                host.name, catalog.release
+            );
+            findings.push(
+                Finding::warning("rules.not_live", what)
+                    .about(host.name.clone())
+                    .command("hookswitch rules check"),
+            );
+        }
+    }
+    let counts = &catalog.counts;
+    let summary = format!(
+        "release {}: {}, {}, {} pass",
+        catalog.release,
+        count(counts.routes, "route", "routes"),
+        count(counts.templates, "template", "templates"),
+        count(counts.cases, "case", "cases"),
+    );
+    Section::new("rules", summary, findings).facts(catalog.uses.iter().map(|used| {
+        (used.place.clone(), format!("{} to {}", used.template, used.groups.join(", ")))
+    }))
+}

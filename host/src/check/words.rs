@@ -1,0 +1,63 @@
+//! Numbers and times, in words.
+
+use jiff::{SignedDuration, Timestamp, Unit};
+
+/// `1 group`, `2 groups`.
+pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
+    let digits = number.to_string();
+    // Thousands are parted: there may be a million.
+    let mut grouped = String::with_capacity(digits.len() + 4);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} {}", if number == 1 { one } else { many })
+}
+
+/// `5 s`, `3 min`, `2 h`, `4 days`.
+pub fn span(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().abs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// How long ago.
+pub fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
+    now.duration_since(then)
+}
+
+/// To the second, in UTC.
+pub fn time(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(at).to_string()
+}
+
+/// The first few of many.
+pub fn some(names: &[String], all: i64) -> String {
+    let listed = names.join(", ");
+    match all - i64::try_from(names.len()).unwrap_or(all) {
+        more if more > 0 => format!("{listed} and {more} more"),
+        _ => listed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_spans() {
+        assert_eq!(count(1, "group", "groups"), "1 group");
+        assert_eq!(count(1_234_567, "group", "groups"), "1,234,567 groups");
+        assert_eq!(count(100, "", "x"), "100 x");
+        for (seconds, words) in [(5, "5 s"), (-125, "2 min"), (9_000, "2 h"), (400_000, "4 days")] {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+}

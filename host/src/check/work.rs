@@ -1,0 +1,206 @@
+//! Who works, what waits, and what failed.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    report::{Finding, Section},
+    words::{count, since, span, time},
+};
+use crate::{
+    domain::LANES,
+    store::{BacklogFacts, DeferredFacts, FailureFacts, HostFacts, LEASE},
+    whatsapp,
+};
+
+/// Work is done within a second; so much later it is late, or nobody does it.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+const STUCK: SignedDuration = SignedDuration::from_mins(10);
+/// What is not taken up so long after it was due.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether a host on the list lives.
+pub fn lives(host: &HostFacts, now: Timestamp) -> bool {
+    since(host.seen_at, now).unsigned_abs() < LEASE
+}
+
+/// The hosts on the list; `now` is PostgreSQL's.
+pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
+    let alive: Vec<&HostFacts> = hosts.iter().filter(|host| lives(host, now)).collect();
+    let held: i64 = alive.iter().map(|host| host.lanes).sum();
+    let mut findings = Vec::new();
+    if alive.is_empty() {
+        findings.push(
+            Finding::critical("hosts.none", "no host is running: events are not taken, routed or sent")
+                .command("hookswitch serve"),
+        );
+    } else if held < i64::from(LANES) {
+        let what = format!(
+            "{} of {LANES} lanes are held by no host: their messages wait until somebody takes them, some seconds \
+             after a host has ended",
+            i64::from(LANES) - held
+        );
+        findings.push(Finding::warning("hosts.lanes_free", what).command("hookswitch check --verbose"));
+    }
+    let mut versions: Vec<&str> = alive.iter().filter_map(|host| host.version.as_deref()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    if versions.len() > 1 {
+        let what = format!("the hosts are of different versions: {}", versions.join(", "));
+        findings.push(Finding::info("hosts.versions", what).command("hookswitch check --verbose"));
+    }
+    let summary = format!("{}, {held} of {LANES} lanes held", count(alive.len(), "host runs", "hosts run"));
+    Section::new("hosts", summary, findings).facts(hosts.iter().map(|host| {
+        let state = if lives(host, now) { "alive" } else { "gone" };
+        let value = format!(
+            "{state}, {} lanes, release {}, version {}, since {}",
+            host.lanes,
+            host.release.as_deref().unwrap_or("unknown"),
+            host.version.as_deref().unwrap_or("unknown"),
+            time(host.started_at)
+        );
+        (host.name.clone(), value)
+    }))
+}
+
+/// What waits; `now` is PostgreSQL's.
+pub fn backlog(facts: &BacklogFacts, deferred: &[DeferredFacts], now: Timestamp) -> Section {
+    let mut findings = Vec::new();
+    for (id, what, number, oldest) in [
+        ("backlog.events", "to be routed", count(facts.events, "event waits", "events wait"), facts.oldest_event),
+        (
+            "backlog.notifications",
+            "to be sent",
+            count(facts.notifications, "notification waits", "notifications wait"),
+            facts.oldest_notification,
+        ),
+    ] {
+        let Some(age) = oldest.map(|oldest| since(oldest, now)).filter(|age| *age > LATE) else { continue };
+        let what = format!("{number} {what}, the oldest for {}", span(age));
+        let finding = if age > STUCK { Finding::critical(id, what) } else { Finding::warning(id, what) };
+        findings.push(finding.command("hookswitch check --verbose"));
+    }
+    for waiting in deferred {
+        let late = since(waiting.first_due_at, now);
+        if late > OVERDUE {
+            let what = format!(
+                "{} ({}) should have been taken up {} ago",
+                count(waiting.count, "deferred message", "deferred messages"),
+                waiting.reason,
+                span(late)
+            );
+            findings.push(
+                Finding::warning("backlog.overdue", what)
+                    .about(waiting.reason.clone())
+                    .command("hookswitch notifications --status deferred"),
+            );
+        }
+        if waiting.reason == "unknown" {
+            let what = format!(
+                "{} sent without an answer, and wait for a webhook that tells",
+                count(waiting.count, "message was", "messages were")
+            );
+            findings.push(
+                Finding::info("backlog.unknown", what).command("hookswitch notifications --status unknown"),
+            );
+        }
+    }
+    let total: i64 = deferred.iter().map(|waiting| waiting.count).sum();
+    let summary = format!(
+        "{} to route, {} to send, {total} deferred",
+        count(facts.events, "event", "events"),
+        count(facts.notifications, "notification", "notifications"),
+    );
+    Section::new("backlog", summary, findings).facts(deferred.iter().map(|waiting| {
+        let value = format!(
+            "{}, due from {} to {}",
+            waiting.count,
+            time(waiting.first_due_at),
+            time(waiting.last_due_at)
+        );
+        (format!("deferred: {}", waiting.reason), value)
+    }))
+}
+
+/// What became of the last day's notifications.
+pub fn failures(made: i64, failures: &[FailureFacts]) -> Section {
+    let findings = failures.iter().map(|failure| {
+        let meaning = failure.code.map_or_else(
+            || failure.detail.clone().unwrap_or_else(|| "without a code of Meta's".to_owned()),
+            |code| whatsapp::meaning(code).to_owned(),
+        );
+        let code = failure.code.map(|code| format!(" with Meta's code {code}")).unwrap_or_default();
+        let what = format!("{} failed{code}: {meaning}", count(failure.count, "message", "messages"));
+        let subject = failure.code.map_or("none".to_owned(), |code| code.to_string());
+        Finding::warning("delivery.failed", what)
+            .about(subject)
+            .command(format!("hookswitch explain {}", failure.example))
+    });
+    let failed: i64 = failures.iter().map(|failure| failure.count).sum();
+    let summary =
+        format!("{} in 24 hours, {failed} failed", count(made, "notification", "notifications"));
+    Section::new("delivery", summary, findings.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    fn ids(section: &Section) -> Vec<&'static str> {
+        section.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    fn host(lanes: i64, seen: i64) -> HostFacts {
+        HostFacts {
+            name: format!("m:{lanes}"),
+            release: None,
+            version: Some(format!("0.{lanes}")),
+            started_at: at(0),
+            seen_at: at(seen),
+            lanes,
+        }
+    }
+
+    #[test]
+    fn hosts_and_lanes() {
+        assert_eq!(ids(&hosts(&[host(64, 100)], at(105))), Vec::<&str>::new());
+        assert_eq!(ids(&hosts(&[host(64, 100)], at(200))), ["hosts.none"]);
+        assert_eq!(ids(&hosts(&[host(60, 100)], at(105))), ["hosts.lanes_free"]);
+        assert_eq!(ids(&hosts(&[host(32, 100), host(31, 100)], at(105))), ["hosts.lanes_free", "hosts.versions"]);
+    }
+
+    #[test]
+    fn work_that_waits_too_long() {
+        let facts = |age| BacklogFacts { events: 1, oldest_event: Some(at(1_000 - age)), ..BacklogFacts::default() };
+        assert_eq!(ids(&backlog(&facts(59), &[], at(1_000))), Vec::<&str>::new());
+        let late = backlog(&facts(61), &[], at(1_000));
+        assert_eq!((ids(&late), late.status), (vec!["backlog.events"], Some(crate::check::Severity::Warning)));
+        assert_eq!(backlog(&facts(601), &[], at(1_000)).status, Some(crate::check::Severity::Critical));
+        let waiting = |due| DeferredFacts {
+            reason: "unknown".to_owned(),
+            count: 2,
+            first_due_at: at(due),
+            last_due_at: at(due),
+        };
+        let none = BacklogFacts::default();
+        assert_eq!(ids(&backlog(&none, &[waiting(990)], at(1_000))), ["backlog.unknown"]);
+        assert_eq!(ids(&backlog(&none, &[waiting(900)], at(1_000))), ["backlog.overdue", "backlog.unknown"]);
+    }
+
+    #[test]
+    fn failures_are_told_in_plain_words() {
+        let failure = FailureFacts {
+            code: Some(131_047),
+            count: 3,
+            last_at: at(0),
+            example: uuid::Uuid::nil(),
+            detail: None,
+        };
+        let section = failures(10, &[failure]);
+        assert!(section.findings[0].what.starts_with("3 messages failed with Meta's code 131047: "));
+        assert!(!section.findings[0].what.contains("does not know"));
+    }
+}
