@@ -236,7 +236,7 @@ fn rows(
                 outcome,
                 reason,
                 engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
-                rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
+                rule: verdict.rule.as_ref().map(ToString::to_string),
                 release: catalog.release.clone(),
                 decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),
                 asked: (!verdict.asked.is_empty())

@@ -38,7 +38,10 @@ pub fn cloud_api(
         }
         Ok(token) => {
             let until = token.valid_until();
-            facts.push(("token valid until".to_owned(), until.map_or("it is revoked".to_owned(), time)));
+            facts.push((
+                "token valid".to_owned(),
+                until.map_or("until it is revoked".to_owned(), |at| format!("until {}", time(at))),
+            ));
             facts.push(("token scopes".to_owned(), token.scopes.join(", ")));
             if let Some(until) = until
                 && until.duration_since(now) < TOKEN_ENDS_SOON
@@ -89,8 +92,10 @@ fn failed(error: &ManagementError) -> Finding {
             Finding::critical("token.invalid", format!("Meta does not take the access token: {error}"))
                 .command(NEW_TOKEN)
         }
-        ManagementError::Refused { .. } => Finding::critical("cloud_api.refused", format!("failed to {error}"))
-            .command("hookswitch serve --help"),
+        ManagementError::Refused { .. } => {
+            Finding::critical("cloud_api.refused", format!("failed to {error}"))
+                .command("hookswitch serve --help")
+        }
         ManagementError::Unreachable(_) => {
             Finding::critical("cloud_api.unreachable", format!("failed to {error}"))
                 .command("curl -sS -o /dev/null -w '%{http_code}\\n' https://graph.facebook.com")
@@ -102,12 +107,16 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
     let mut findings = Vec::new();
     if let Some(status) = number.status.as_deref().filter(|status| *status != "CONNECTED") {
         let what = format!("the number is {status}: it cannot send before it is CONNECTED");
-        findings.push(Finding::critical("number.status", what).command("open WhatsApp Manager, Phone numbers"));
+        findings
+            .push(Finding::critical("number.status", what).command("open WhatsApp Manager, Phone numbers"));
     }
     match number.quality_rating.as_deref() {
         Some("RED") => findings.push(
-            Finding::warning("number.quality", "the number's quality is RED: Meta will limit it; people block it")
-                .command("hookswitch notifications --failed --since 24h"),
+            Finding::warning(
+                "number.quality",
+                "the number's quality is RED: Meta will limit it; people block it",
+            )
+            .command("hookswitch notifications --failed --since 24h"),
         ),
         Some("YELLOW") => findings.push(
             Finding::info("number.quality", "the number's quality is YELLOW")
@@ -135,7 +144,8 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
     if number.whatsapp_business_manager_messaging_limit.as_deref() == Some("TIER_250") {
         let what = "the business may write to 250 people in 24 hours outside their windows; Meta raises that after \
                     verification";
-        findings.push(Finding::info("number.limit", what).command("open Meta Business Suite, Security Centre"));
+        findings
+            .push(Finding::info("number.limit", what).command("open Meta Business Suite, Security Centre"));
     }
     findings
 }
@@ -162,7 +172,8 @@ pub fn webhook(
         (None, _) => false,
     };
     if silent {
-        let last = seen.accepted_at.map_or("none ever came".to_owned(), |at| format!("the last came {}", time(at)));
+        let last =
+            seen.accepted_at.map_or("none ever came".to_owned(), |at| format!("the last came {}", time(at)));
         let what = format!(
             "messages were sent, and no webhook has come since ({last}): is the address in Meta's app settings \
              https://YOUR-HOST/webhooks/whatsapp?"
@@ -213,7 +224,8 @@ mod tests {
 
     #[test]
     fn webhooks_that_stopped_are_found() {
-        let seen = |minute: Option<i64>| WebhookFacts { accepted_at: minute.map(at), ..WebhookFacts::default() };
+        let seen =
+            |minute: Option<i64>| WebhookFacts { accepted_at: minute.map(at), ..WebhookFacts::default() };
         assert_eq!(ids(webhook(Some(1), &seen(Some(100)), Some(at(101)), at(200))), Vec::<&str>::new());
         assert_eq!(ids(webhook(None, &seen(None), None, at(200))), Vec::<&str>::new());
         assert_eq!(ids(webhook(Some(1), &seen(Some(100)), Some(at(111)), at(200))), ["webhook.silent"]);

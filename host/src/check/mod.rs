@@ -178,8 +178,10 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
     let account = config.whatsapp_business_account_id.as_deref();
     let of_account = async {
         let account = account?;
-        let (templates, subscribed) =
-            tokio::join!(in_time(management.templates(account)), in_time(management.subscribed_apps(account)));
+        let (templates, subscribed) = tokio::join!(
+            in_time(management.templates(account)),
+            in_time(management.subscribed_apps(account))
+        );
         Some((templates.ok(), subscribed.ok()))
     };
     let (token, number, of_account) =
@@ -188,9 +190,7 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
     Some(MetaFacts { token, number, templates, subscribed })
 }
 
-async fn in_time<T>(
-    asked: impl Future<Output = Result<T, ManagementError>>,
-) -> Result<T, ManagementError> {
+async fn in_time<T>(asked: impl Future<Output = Result<T, ManagementError>>) -> Result<T, ManagementError> {
     timeout(META_TIME, asked).await.unwrap_or_else(|_| {
         Err(ManagementError::Unreachable(format!("no answer within {} s", META_TIME.as_secs())))
     })

@@ -7,7 +7,7 @@ use super::{
     words::{count, some, time},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, RouteUse},
     store::{PeopleFacts, StoredPerson},
 };
 
@@ -31,20 +31,22 @@ pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Secti
             Some(_) => {}
         }
     }
-    for used in catalog.map_or(&[][..], |catalog| &catalog.uses) {
-        let nobody = used.groups.iter().all(|group| active(group).unwrap_or(0) == 0);
-        if nobody && !used.others && !used.groups.is_empty() {
-            let what = format!(
-                "the route at {} tells nobody: {} without active members",
-                used.place,
-                used.groups.join(" and ")
-            );
-            findings.push(
-                Finding::critical("route.tells_nobody", what)
-                    .about(used.place.clone())
-                    .command(format!("hookswitch groups add {:?} USERNAME", used.groups[0])),
-            );
-        }
+    let nobody: Vec<&RouteUse> = catalog
+        .map_or(&[][..], |catalog| &catalog.uses)
+        .iter()
+        .filter(|used| !used.others && used.groups.iter().all(|group| active(group).unwrap_or(0) == 0))
+        .collect();
+    if let Some(group) = nobody.first().and_then(|used| used.groups.first()) {
+        let what = format!(
+            "{} nobody: none of the groups has an active member",
+            count(nobody.len(), "route tells", "routes tell")
+        );
+        let details = nobody.iter().map(|used| format!("{} to {}", used.place, used.groups.join(", ")));
+        findings.push(
+            Finding::critical("route.tells_nobody", what)
+                .details(details.collect())
+                .command(format!("hookswitch groups add {group:?} USERNAME")),
+        );
     }
     let staffed = groups.iter().filter(|(.., active)| *active > 0).count();
     let summary = format!("{}, {staffed} with active members", count(groups.len(), "group", "groups"));
@@ -64,8 +66,8 @@ pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson],
     }
     if let Some(first) = unlinked.first() {
         let what = format!(
-            "{} linked to no WhatsApp contact, and get nothing: {}",
-            count(facts.unlinked, "active person is", "active people are"),
+            "{} nothing for want of a link to a WhatsApp contact: {}",
+            count(facts.unlinked, "active person gets", "active people get"),
             some(unlinked, facts.unlinked)
         );
         findings.push(
@@ -83,8 +85,11 @@ pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson],
         );
         findings.push(Finding::info("people.window_closed", what).command("hookswitch people list"));
     }
-    let summary =
-        format!("{}, {} with an open window", count(facts.active, "active person", "active people"), facts.open);
+    let summary = format!(
+        "{}, {} with an open window",
+        count(facts.active, "active person", "active people"),
+        facts.open
+    );
     let window = |person: &StoredPerson| match &person.contact {
         _ if !person.active => "deactivated".to_owned(),
         None => "linked to no contact".to_owned(),
@@ -116,9 +121,6 @@ mod tests {
         assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch people link ann NUMBER"));
         let closed = PeopleFacts { open: 1, ..good };
         assert_eq!(ids(&people(&closed, &[], &[], Timestamp::UNIX_EPOCH)), ["people.window_closed"]);
-        assert_eq!(
-            ids(&people(&PeopleFacts::default(), &[], &[], Timestamp::UNIX_EPOCH)),
-            ["people.none"]
-        );
+        assert_eq!(ids(&people(&PeopleFacts::default(), &[], &[], Timestamp::UNIX_EPOCH)), ["people.none"]);
     }
 }

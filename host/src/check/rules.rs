@@ -17,8 +17,7 @@ pub fn broken(findings: &Findings) -> Section {
         findings.folder
     );
     let details = findings.findings.iter().map(place_and_message).collect();
-    let finding =
-        Finding::critical("rules.broken", what).details(details).command("hookswitch rules check");
+    let finding = Finding::critical("rules.broken", what).details(details).command("hookswitch rules check");
     Section::new("rules", "do not compile", vec![finding])
 }
 
@@ -35,7 +34,9 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
     let mut findings: Vec<Finding> = catalog
         .warnings
         .iter()
-        .map(|warning| Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check"))
+        .map(|warning| {
+            Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check")
+        })
         .collect();
     for used in &catalog.uses {
         let Some(template) = catalog.templates.get(&used.template) else { continue };
@@ -81,7 +82,10 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
         count(counts.templates, "template", "templates"),
         count(counts.cases, "case", "cases"),
     );
-    Section::new("rules", summary, findings).facts(catalog.uses.iter().map(|used| {
-        (used.place.clone(), format!("{} to {}", used.template, used.groups.join(", ")))
-    }))
+    Section::new("rules", summary, findings).facts(
+        catalog
+            .uses
+            .iter()
+            .map(|used| (used.place.clone(), format!("{} to {}", used.template, used.groups.join(", ")))),
+    )
 }

@@ -13,6 +13,7 @@ use crate::{
 
 /// What hands templates in.
 const PUSH: &str = "hookswitch check --fix";
+const PENDING: &str = "PENDING";
 const MANAGER: &str = "open WhatsApp Manager, Message templates";
 
 /// Meta's word for a category.
@@ -95,20 +96,17 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&[MetaTemplate]>) -> Section {
         let meta = find(template, at_meta);
         let state = meta.map_or("not at Meta", |meta| meta.status.as_str());
         facts.push((template.name.clone(), format!("{} {state}", template.meta_name)));
-        let found = match meta {
-            None => not_there(template),
-            Some(meta) => {
-                approved += usize::from(meta.status == "APPROVED");
-                beside(template, meta)
-            }
-        };
-        findings.extend(found);
+        if let Some(meta) = meta {
+            approved += usize::from(meta.status == "APPROVED");
+            findings.extend(beside(template, meta));
+        }
     }
+    findings.extend(not_there(catalog, at_meta));
+    findings.extend(pending(&templates, at_meta));
     let summary = format!("{total}, {approved} of {} approved by Meta", templates.len());
     Section::new("templates", summary, findings).facts(facts)
 }
 
-/// Without a Meta template only people with an open window are reached; with `mode: template` nobody.
 fn severity(template: &Template) -> Severity {
     if template.mode == Mode::Template { Severity::Critical } else { Severity::Warning }
 }
@@ -129,32 +127,50 @@ fn form(template: &Template) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn not_there(template: &Template) -> Option<Finding> {
-    if !template.meta.refused.is_empty() {
-        return None;
-    }
+/// Without a Meta template only people with an open window are reached; with `mode: template` nobody.
+fn not_there(catalog: &Catalog, at_meta: &[MetaTemplate]) -> Option<Finding> {
+    let missing = missing(catalog, at_meta);
+    let worst = missing.iter().map(|definition| severity(definition.template)).max()?;
     let what = format!(
-        "Meta has no template {} ({}): people whose window is closed do not get {}",
-        template.meta_name, template.language, template.name
+        "Meta does not have {}: people whose window is closed do not get {}",
+        count(missing.len(), "template", "of the templates"),
+        if missing.len() == 1 { "it" } else { "them" },
     );
-    Some(finding(template, "template.missing", what).command(PUSH))
+    let names = missing.iter().map(|definition| definition.template.meta_name.clone()).collect();
+    Some(Finding::new(worst, "template.missing", what).details(names).command(PUSH))
+}
+
+fn pending(templates: &[&Template], at_meta: &[MetaTemplate]) -> Option<Finding> {
+    let pending: Vec<String> = templates
+        .iter()
+        .filter_map(|template| find(template, at_meta))
+        .filter(|meta| meta.status == PENDING)
+        .map(|meta| meta.name.clone())
+        .collect();
+    let what = format!(
+        "Meta still looks at {}; that takes a day at most",
+        count(pending.len(), "template", "templates")
+    );
+    (!pending.is_empty())
+        .then(|| Finding::info("template.pending", what).details(pending).command("hookswitch check"))
 }
 
 fn beside(template: &Template, meta: &MetaTemplate) -> Option<Finding> {
     let name = &meta.name;
     match meta.status.as_str() {
         "APPROVED" => {}
-        "PENDING" | "IN_APPEAL" => {
-            let what = format!("Meta still looks at the template {name}; that takes a day at most");
-            return Some(
-                Finding::info("template.pending", what).about(template.name.clone()).command("hookswitch check"),
-            );
-        }
+        PENDING | "IN_APPEAL" => return None,
         status => {
             let why = meta.rejected_reason.as_deref().filter(|why| *why != "NONE");
             let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
             let what = format!("Meta's template {name} is {status}{why}: it cannot be sent");
-            return Some(finding(template, "template.not_approved", what).command(MANAGER));
+            let found = if status == "REJECTED" {
+                let help = format!("{what}; mend {}, give it a new meta_name, and hand it in", template.file);
+                finding(template, "template.not_approved", help).command(PUSH)
+            } else {
+                finding(template, "template.not_approved", what).command(MANAGER)
+            };
+            return Some(found);
         }
     }
     let definition = Definition::of(template);

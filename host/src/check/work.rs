@@ -66,7 +66,12 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
 pub fn backlog(facts: &BacklogFacts, deferred: &[DeferredFacts], now: Timestamp) -> Section {
     let mut findings = Vec::new();
     for (id, what, number, oldest) in [
-        ("backlog.events", "to be routed", count(facts.events, "event waits", "events wait"), facts.oldest_event),
+        (
+            "backlog.events",
+            "to be routed",
+            count(facts.events, "event waits", "events wait"),
+            facts.oldest_event,
+        ),
         (
             "backlog.notifications",
             "to be sent",
@@ -136,8 +141,7 @@ pub fn failures(made: i64, failures: &[FailureFacts]) -> Section {
             .command(format!("hookswitch explain {}", failure.example))
     });
     let failed: i64 = failures.iter().map(|failure| failure.count).sum();
-    let summary =
-        format!("{} in 24 hours, {failed} failed", count(made, "notification", "notifications"));
+    let summary = format!("{} in 24 hours, {failed} failed", count(made, "notification", "notifications"));
     Section::new("delivery", summary, findings.collect())
 }
 
@@ -169,17 +173,27 @@ mod tests {
         assert_eq!(ids(&hosts(&[host(64, 100)], at(105))), Vec::<&str>::new());
         assert_eq!(ids(&hosts(&[host(64, 100)], at(200))), ["hosts.none"]);
         assert_eq!(ids(&hosts(&[host(60, 100)], at(105))), ["hosts.lanes_free"]);
-        assert_eq!(ids(&hosts(&[host(32, 100), host(31, 100)], at(105))), ["hosts.lanes_free", "hosts.versions"]);
+        assert_eq!(
+            ids(&hosts(&[host(32, 100), host(31, 100)], at(105))),
+            ["hosts.lanes_free", "hosts.versions"]
+        );
     }
 
     #[test]
     fn work_that_waits_too_long() {
-        let facts = |age| BacklogFacts { events: 1, oldest_event: Some(at(1_000 - age)), ..BacklogFacts::default() };
+        let facts = |age: i64| BacklogFacts {
+            events: 1,
+            oldest_event: Some(at(1_000 - age)),
+            ..BacklogFacts::default()
+        };
         assert_eq!(ids(&backlog(&facts(59), &[], at(1_000))), Vec::<&str>::new());
         let late = backlog(&facts(61), &[], at(1_000));
-        assert_eq!((ids(&late), late.status), (vec!["backlog.events"], Some(crate::check::Severity::Warning)));
+        assert_eq!(
+            (ids(&late), late.status),
+            (vec!["backlog.events"], Some(crate::check::Severity::Warning))
+        );
         assert_eq!(backlog(&facts(601), &[], at(1_000)).status, Some(crate::check::Severity::Critical));
-        let waiting = |due| DeferredFacts {
+        let waiting = |due: i64| DeferredFacts {
             reason: "unknown".to_owned(),
             count: 2,
             first_due_at: at(due),

@@ -21,7 +21,9 @@ use crate::{
 /// Looks at everything that a message needs on its way: settings, database, rules, groups, people, templates, the
 /// Cloud API, the webhook, hosts, and what waits or failed. Each finding ends with the command to paste.
 #[derive(Args, Debug)]
-#[command(after_help = "Status 0: nothing keeps messages from going out. Status 1: there is a critical finding.")]
+#[command(
+    after_help = "Status 0: nothing keeps messages from going out. Status 1: there is a critical finding."
+)]
 pub struct CheckArgs {
     /// Shows all that was looked at, too.
     #[arg(long, short)]

@@ -4,13 +4,17 @@ mod bench;
 mod bubble;
 mod check;
 mod demo;
+mod explain;
 mod groups;
 mod keys;
 mod migrate;
+mod notifications;
 mod openapi;
+mod page;
 mod people;
 mod rules;
 mod rules_try;
+mod send;
 mod serve;
 mod simulate;
 mod table;
@@ -39,6 +43,12 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Checks rules, and tries them on an event.
     Rules(rules::RulesArgs),
+    /// Sends a test message, and follows it until it is read.
+    Send(send::SendArgs),
+    /// Tells why each person did or did not get a message.
+    Explain(explain::ExplainArgs),
+    /// Lists notifications and what became of them.
+    Notifications(notifications::NotificationsArgs),
     /// Adds, links and lists the people who get messages.
     People(people::PeopleArgs),
     /// Creates, lists and fills groups of people.
@@ -68,6 +78,9 @@ impl Cli {
             Command::Check(args) => wait(check::run(*args)),
             Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
+            Command::Send(args) => wait(send::run(args)),
+            Command::Explain(args) => wait(explain::run(args)),
+            Command::Notifications(args) => wait(notifications::run(args)),
             Command::People(args) => wait(people::run(args)),
             Command::Groups(args) => wait(groups::run(args)),
             Command::Contacts(args) => wait(people::contacts(args)),

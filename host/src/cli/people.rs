@@ -72,10 +72,12 @@ enum Command {
         group: Option<String>,
     },
     /// Adds people from a CSV file, and brings those up to date whose usernames exist; all or nothing.
-    #[command(after_help = "The file has a header: username,name,whatsapp,groups. Several groups are parted by \
+    #[command(
+        after_help = "The file has a header: username,name,whatsapp,groups. Several groups are parted by \
                             semicolons; whatsapp and groups may be empty. Example:\n\n  \
                             username,name,whatsapp,groups\n  \
-                            tendai,Tendai Moyo,+263 77 123 4567,Sales Team; Finance Team")]
+                            tendai,Tendai Moyo,+263 77 123 4567,Sales Team; Finance Team"
+    )]
     Import {
         /// The file; - reads standard input.
         file: PathBuf,
@@ -146,7 +148,9 @@ async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> 
         }
         Command::Deactivate { username } => {
             directory.update_person(&username, None, Some(false)).await?;
-            println!("{username} gets nothing any more; hookswitch people activate {username} turns it back.");
+            println!(
+                "{username} gets nothing any more; hookswitch people activate {username} turns it back."
+            );
         }
         Command::Activate { username } => {
             directory.update_person(&username, None, Some(true)).await?;

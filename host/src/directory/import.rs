@@ -140,7 +140,14 @@ mod tests {
         );
         let told: Vec<String> =
             import.errors.iter().map(|error| format!("{}: {}", error.line, error.detail)).collect();
-        let begins = ["2: \"077\" begins with 0", "3: has 1 fields", "4: \"ann e\" is no", "4: name has", "6: zoe stands on line 5", "7: is not UTF-8"];
+        let begins = [
+            "2: \"077\" begins with 0",
+            "3: has 1 fields",
+            "4: \"ann e\" is no",
+            "4: name has",
+            "6: zoe stands on line 5",
+            "7: is not UTF-8",
+        ];
         assert_eq!(told.len(), begins.len(), "{told:#?}");
         for (told, begins) in told.iter().zip(begins) {
             assert!(told.starts_with(begins), "{told}");

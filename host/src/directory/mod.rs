@@ -115,7 +115,8 @@ impl Directory {
         name: Option<&str>,
         active: Option<bool>,
     ) -> Result<(), DirectoryError> {
-        let name = name.map(|name| checked_name("name", name)).transpose().map_err(DirectoryError::Invalid)?;
+        let name =
+            name.map(|name| checked_name("name", name)).transpose().map_err(DirectoryError::Invalid)?;
         if self.store.update_person(username, name.as_deref(), active).await? {
             return Ok(());
         }
@@ -193,11 +194,7 @@ impl Directory {
     ///
     /// # Errors
     /// Where the group or one of the people does not exist.
-    pub async fn add_members(
-        &self,
-        group: &str,
-        usernames: &[&str],
-    ) -> Result<Vec<String>, DirectoryError> {
+    pub async fn add_members(&self, group: &str, usernames: &[&str]) -> Result<Vec<String>, DirectoryError> {
         self.groups_exist(&[group.to_owned()]).await?;
         self.people_exist(usernames).await?;
         Ok(self.store.add_members(group, usernames).await?)
@@ -241,8 +238,7 @@ impl Directory {
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Imported, DirectoryError> {
         let Import { mut people, mut errors } = read_csv(csv);
-        let known: Vec<String> =
-            self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
+        let known: Vec<String> = self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
         for (line, person) in &people {
             for group in person.groups.iter().filter(|group| !known.contains(group)) {
                 let unknown =

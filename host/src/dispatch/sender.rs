@@ -112,6 +112,7 @@ impl Dispatch {
                 seq: job.logged.seq,
                 notification_id: job.logged.notification.id,
                 attempt: job.attempt,
+                form: in_words(job, form(job, now)),
             })
             .collect();
         let ours = self.store.intend(&intents, now, now + self.unknown_for).await?;
@@ -181,6 +182,20 @@ impl Dispatch {
                 waits: waits.is_some(),
             }),
         });
+    }
+}
+
+/// How an attempt goes out, for its history.
+fn in_words(job: &Job, form: Form) -> String {
+    let window = match job.logged.window_until {
+        None => "the recipient never wrote in".to_owned(),
+        Some(until) => format!("the recipient's window ends at {until:.0}"),
+    };
+    match form {
+        Form::Text => format!("free-form; {window}"),
+        Form::Template => {
+            format!("as the Meta template {}; {window}", job.logged.notification.message.template)
+        }
     }
 }
 

@@ -121,6 +121,15 @@ impl fmt::Display for Engine {
     }
 }
 
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
 /// Where the rule stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RuleRef {
@@ -128,7 +137,7 @@ pub struct RuleRef {
     pub engine: Engine,
     /// The file, relative to the rules folder, such as `orders/routes.yaml`.
     pub file: String,
-    /// The line in it, from 1.
+    /// The line in it, from 1; 0 where the rule is built in, and `file` is its name.
     pub line: usize,
 }
 

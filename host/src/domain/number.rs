@@ -18,9 +18,8 @@ pub fn number(text: &str) -> Result<Number, String> {
     let plain: String =
         text.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
     let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
-    let wrong = |why: &str| {
-        format!("{text:?} {why}; write it with its country code, such as +263 77 123 4567")
-    };
+    let wrong =
+        |why: &str| format!("{text:?} {why}; write it with its country code, such as +263 77 123 4567");
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong("is no phone number"));
     }

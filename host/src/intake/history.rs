@@ -64,6 +64,5 @@ pub async fn event(
             ),
         ));
     };
-    let decisions = intake.store.decisions_of(logged.lane, logged.seq).await?;
-    Ok(Json(EventHistory { event: logged.event, received_at, routed: !decisions.is_empty(), decisions }))
+    Ok(Json(intake.store.event_history(logged, received_at).await?))
 }

@@ -9,6 +9,9 @@ use super::appearance::{in_tag, next_tag};
 /// The longest body of a Meta template, in characters (Meta, "Template components").
 const BODY_LIMIT: usize = 1_024;
 
+/// The length of what ends a tag.
+const CLOSE: usize = 2;
+
 /// A body in Meta's form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetaBody {
@@ -34,7 +37,8 @@ pub fn meta_body(body: &str, names: &[String]) -> MetaBody {
     let mut meta = MetaBody::default();
     let mut blocks: Vec<Block> = Vec::new();
     let mut from = 0;
-    while let Some((start, end)) = next_tag(body, from) {
+    while let Some((start, close)) = next_tag(body, from) {
+        let end = (close + CLOSE).min(body.len());
         let kept = !blocks.contains(&Block::LeftOut);
         let tag = &body[start..end];
         let line = body[..start].lines().count().max(1);
@@ -95,10 +99,11 @@ impl MetaBody {
 
     fn place(&mut self, slot: Option<String>, line: usize) {
         let Some(slot) = slot else {
-            self.refused.push((line, "this prints no variable, so there is nothing to send to Meta".to_owned()));
+            self.refused
+                .push((line, "this prints no variable, so there is nothing to send to Meta".to_owned()));
             return;
         };
-        if self.text.trim_end_matches([' ', '\t']).ends_with("}}") {
+        if self.text.trim_end().ends_with("}}") {
             self.refused.push((line, format!("{slot} follows another variable with no words between")));
         }
         self.slots.push(slot);
@@ -109,7 +114,8 @@ impl MetaBody {
         let lines = self.text.lines().count().max(1);
         let length = self.text.chars().count();
         if length > BODY_LIMIT {
-            self.refused.push((1, format!("it has {length} characters; a Meta template has {BODY_LIMIT} at most")));
+            self.refused
+                .push((1, format!("it has {length} characters; a Meta template has {BODY_LIMIT} at most")));
         }
         if self.text.starts_with("{{") {
             self.refused.push((1, "it begins with a variable; put words in front".to_owned()));

@@ -11,12 +11,12 @@ mod tests;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
-use self::{render::Renderer, resolve::resolve};
 pub use self::{
     meta::MetaBody,
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
+use self::{render::Renderer, resolve::resolve};
 use crate::domain::{Decision, Event, Notification, NotificationId, Outcome, People, SendTime, Verdict};
 
 /// What a verdict comes to.

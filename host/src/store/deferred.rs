@@ -37,7 +37,7 @@ pub struct Done {
 }
 
 /// That an attempt is about to be made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Intent {
     /// The notification's lane.
     pub lane: Lane,
@@ -47,6 +47,8 @@ pub struct Intent {
     pub notification_id: NotificationId,
     /// From 1.
     pub attempt: i16,
+    /// How it goes out, in words.
+    pub form: String,
 }
 
 /// A recipient whose messages wait.
@@ -110,24 +112,25 @@ impl Store {
     ) -> Result<HashSet<NotificationId>, StoreError> {
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
         let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
+        let forms: Vec<&str> = intents.iter().map(|i| i.form.as_str()).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "INSERT INTO delivery (notification_id, attempt, status, at)
-                 SELECT notification_id, attempt, 'sending', $3
-                 FROM unnest($1::uuid[], $2::smallint[]) AS i (notification_id, attempt)
+                "INSERT INTO delivery (notification_id, attempt, status, at, detail)
+                 SELECT notification_id, attempt, 'sending', $3, form
+                 FROM unnest($1::uuid[], $2::smallint[], $4::text[]) AS i (notification_id, attempt, form)
                  ON CONFLICT DO NOTHING
                  RETURNING notification_id",
             )
             .await?;
-        let rows = client.query(&statement, &[&ids, &attempts, &now]).await?;
+        let rows = client.query(&statement, &[&ids, &attempts, &now, &forms]).await?;
         let ours = rows
             .iter()
             .map(|row| Ok(NotificationId(row.try_get(0)?)))
             .collect::<Result<HashSet<_>, StoreError>>()?;
         drop(client);
         let others: Vec<Intent> =
-            intents.iter().filter(|i| !ours.contains(&i.notification_id)).copied().collect();
+            intents.iter().filter(|i| !ours.contains(&i.notification_id)).cloned().collect();
         if !others.is_empty() {
             self.defer_unknown(&others, unknown_until).await?;
         }

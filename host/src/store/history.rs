@@ -67,6 +67,8 @@ pub struct NotificationHistory {
     pub template: String,
     /// How far it is.
     pub status: Status,
+    /// Until when it waits, and why; null where it does not.
+    pub waits: Option<Waits>,
     /// What the person reads.
     #[schema(value_type = Object)]
     pub message: Box<RawValue>,
@@ -74,7 +76,43 @@ pub struct NotificationHistory {
     pub deliveries: Vec<Delivery>,
 }
 
+/// What a notification waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Waits {
+    /// Until when.
+    pub due_at: Timestamp,
+    /// `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
+    pub reason: String,
+}
+
 impl Store {
+    /// An event with all that came of it.
+    pub async fn event_history(
+        &self,
+        logged: LoggedEvent,
+        received_at: Timestamp,
+    ) -> Result<EventHistory, StoreError> {
+        let decisions = self.decisions_of(logged.lane, logged.seq).await?;
+        Ok(EventHistory { event: logged.event, received_at, routed: !decisions.is_empty(), decisions })
+    }
+
+    /// The event that a notification comes from.
+    pub async fn event_of_notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<(LoggedEvent, Timestamp)>, StoreError> {
+        let client = self.client().await?;
+        let row = client
+            .query_opt(
+                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.received_at
+                 FROM notification n JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
+                 WHERE n.id = $1",
+                &[&id.0],
+            )
+            .await?;
+        row.map(|row| Ok((event::logged_event(&row)?, row.try_get(9)?))).transpose()
+    }
+
     /// The events with this id, of all sources or of one; two at most.
     pub async fn events_by_id(
         &self,
@@ -93,7 +131,7 @@ impl Store {
     }
 
     /// The decisions on an event, with their notifications and what happened to these.
-    pub async fn decisions_of(&self, lane: Lane, event_seq: i64) -> Result<Vec<DecisionHistory>, StoreError> {
+    async fn decisions_of(&self, lane: Lane, event_seq: i64) -> Result<Vec<DecisionHistory>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -133,8 +171,10 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT ordinal, id, username, name, recipient, reason, template, message
-                 FROM notification WHERE event_lane = $1 AND event_seq = $2 ORDER BY seq",
+                "SELECT n.ordinal, n.id, n.username, n.name, n.recipient, n.reason, n.template, n.message,
+                        d.due_at, d.reason
+                 FROM notification n LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
+                 WHERE n.event_lane = $1 AND n.event_seq = $2 ORDER BY n.seq",
             )
             .await?;
         let mut notifications = Vec::new();
@@ -147,6 +187,10 @@ impl Store {
                 reason: row.try_get(5)?,
                 template: row.try_get(6)?,
                 status: Status::Queued,
+                waits: row
+                    .try_get::<_, Option<Timestamp>>(8)?
+                    .zip(row.try_get(9)?)
+                    .map(|(due_at, reason)| Waits { due_at, reason }),
                 message: raw(row.try_get(7)?)?,
                 deliveries: Vec::new(),
             };

@@ -24,6 +24,7 @@ mod lane;
 mod log;
 mod migrate;
 mod notification;
+mod notification_list;
 mod person;
 
 pub use api_key::StoredKey;
@@ -36,11 +37,12 @@ pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, ServerFacts, WebhookFacts,
 };
-pub use history::{DecisionHistory, EventHistory, NotificationHistory};
+pub use history::{DecisionHistory, EventHistory, NotificationHistory, Waits};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
+pub use notification_list::{ListedNotification, NotificationFilter};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

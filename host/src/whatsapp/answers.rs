@@ -142,11 +142,9 @@ pub(super) fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Durat
             subcode: error.error_subcode,
             details: match &error.error_data {
                 Value::String(details) => Some(details.clone()),
-                data => data
-                    .get("details")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
-                    .or(error.error_user_msg),
+                data => {
+                    data.get("details").and_then(Value::as_str).map(str::to_owned).or(error.error_user_msg)
+                }
             },
             message: error.message,
             retry_after,

@@ -308,7 +308,11 @@ impl Management {
         url
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, ManagementError> {
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, ManagementError> {
         self.ask(Method::GET, self.url(path, query), None).await
     }
 
@@ -323,8 +327,7 @@ impl Management {
             request = request.body(body.to_string());
         }
         // Without the address: it may hold the token.
-        let failed =
-            |error: reqwest::Error| ManagementError::Unreachable(causes(&error.without_url()));
+        let failed = |error: reqwest::Error| ManagementError::Unreachable(causes(&error.without_url()));
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         let body = read_within(response, ANSWER_LIMIT).await.map_err(ManagementError::Unreachable)?;

@@ -155,12 +155,7 @@ async fn set_up(
     let people = people::people();
     store.import_people(&people, &mut |_| {}).await?;
     bar.suspend(|| {
-        println!(
-            "{} {} groups and {} people are there",
-            style("·").dim(),
-            groups.len(),
-            people.len()
-        );
+        println!("{} {} groups and {} people are there", style("·").dim(), groups.len(), people.len());
     });
 
     bar.set_message("everybody writes in, which opens their 24-hour window");

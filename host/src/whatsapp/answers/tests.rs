@@ -34,7 +34,9 @@ fn metas_errors_are_read() {
         let SendError::Refused { code, subcode, details, .. } = &error else { panic!("{error:?}") };
         assert_eq!(Some(i64::from(*code)), body["error"]["code"].as_i64());
         assert_eq!(subcode.map(i64::from), body["error"]["error_subcode"].as_i64());
-        assert_eq!(details.as_deref(), body["error"]["error_data"]["details"].as_str());
+        let error_json = &body["error"];
+        let expected = error_json["error_data"]["details"].as_str().or(error_json["error_user_msg"].as_str());
+        assert_eq!(details.as_deref(), expected);
         assert_eq!(error.treatment(), Some(errors::treatment(*code, *subcode)));
     }
     let text = br#"{"error":{"message":"m","code":132001,"error_data":"a text"}}"#;

@@ -1,0 +1,89 @@
+//! `hookswitch explain`: why each person did or did not get what an event said, on one page.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use console::style;
+use uuid::Uuid;
+
+use super::page;
+use crate::{app::Database, config::DatabaseConfig, domain::NotificationId, store::Store};
+
+/// Tells why each person did or did not get a message: the rule with its line, what it asked and was told, the people
+/// with the reason of each, each attempt with Meta's answer, and the receipts.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The id of an event or a notification, or Meta's id of a message (wamid.…).
+    id: String,
+    /// The event's source, where several have events with this id.
+    #[arg(long)]
+    source: Option<String>,
+    /// Writes it as JSON, as GET /v1/events/ID does.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+/// Prints the page; status 1 where there is no such thing.
+///
+/// # Errors
+/// Where the database cannot be reached, or the id is not known or names several events.
+pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
+    let database = Database::open(&args.database, &mut |_| {}).await?;
+    let done = explain(&args, &database.store).await;
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
+    let notification = notification(store, &args.id).await?;
+    let by_notification = match notification {
+        Some(id) => store.event_of_notification(id).await?,
+        None => None,
+    };
+    let (logged, received_at) = match by_notification {
+        Some(found) => found,
+        None => {
+            let mut events = store.events_by_id(&args.id, args.source.as_deref()).await?;
+            if events.len() > 1 {
+                let sources: Vec<&str> =
+                    events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
+                bail!(
+                    "explain {}: events of several sources have this id; add --source, such as {}",
+                    args.id,
+                    sources.join(" or ")
+                );
+            }
+            events.pop().with_context(|| {
+                format!(
+                    "explain {}: there is no event, notification or message with this id; hookswitch notifications \
+                     lists the last ones",
+                    args.id
+                )
+            })?
+        }
+    };
+    let history = store.event_history(logged, received_at).await?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&history)?);
+    } else {
+        print!("{}", page::page(&history, notification));
+        if history.decisions.is_empty() {
+            println!(
+                "\n{}",
+                style("No host has routed it yet; hookswitch check says whether one runs.").yellow()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The notification that an id means, if it is a notification's or a message's.
+async fn notification(store: &Store, id: &str) -> anyhow::Result<Option<NotificationId>> {
+    if let Some((notification, _)) = store.deliveries_by_wamid(&[id]).await?.remove(id) {
+        return Ok(Some(notification));
+    }
+    Ok(id.parse::<Uuid>().ok().map(NotificationId))
+}

@@ -1,0 +1,199 @@
+//! What came of an event, on a page.
+
+use std::fmt::Write;
+
+use console::{StyledObject, style};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    domain::{Delivery, NotificationId, Status},
+    store::{DecisionHistory, EventHistory, NotificationHistory},
+    whatsapp,
+};
+
+/// The page; the notification that was asked for is marked.
+pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String {
+    let mut page = String::new();
+    let event = &history.event;
+    let mut line = |label: &str, text: &str| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(page, "  {} {text}", style(format!("{label:9}")).dim());
+    };
+    line("event", &format!("{} from {}", event.key.id, event.key.source));
+    if let Some(subject) = &event.subject {
+        line("about", subject);
+    }
+    line("happened", &time(event.time));
+    line("received", &time(history.received_at));
+    let mut page = format!("{}\n{page}", style(&event.kind).bold().yellow());
+    for decision in &history.decisions {
+        page.push('\n');
+        page.push_str(&of_decision(decision, asked_for));
+    }
+    page
+}
+
+fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) -> String {
+    let mut text = String::new();
+    let rule = match (&decision.rule, &decision.engine) {
+        (Some(rule), Some(engine)) => format!("{rule} ({engine})"),
+        (Some(rule), None) => rule.clone(),
+        (None, _) => "no rule".to_owned(),
+    };
+    let outcome = decision.outcome.replace('_', " ");
+    let outcome = match decision.outcome.as_str() {
+        "notify" => style(outcome).green(),
+        "failed" => style(outcome).red(),
+        _ => style(outcome).yellow(),
+    };
+    let _ = writeln!(text, "{} {rule} → {outcome}", style("decided by").dim());
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {} {value}", style(format!("{label:9}")).dim());
+    };
+    line("when", &format!("{}, release {}", time(decision.decided_at), decision.release));
+    if let Some(reason) = &decision.reason {
+        line("because", reason);
+    }
+    for asked in questions(decision) {
+        line("asked", &asked);
+    }
+    if let Some(template) = decision.notifications.first().map(|notification| &notification.template) {
+        line("template", template);
+    }
+    for notification in &decision.notifications {
+        text.push('\n');
+        text.push_str(&of_notification(notification, asked_for == Some(notification.id)));
+    }
+    text
+}
+
+/// What the rule asked of the world, and what it was told.
+fn questions(decision: &DecisionHistory) -> Vec<String> {
+    let asked: Vec<Value> =
+        decision.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default();
+    let question = |asked: &Value| {
+        let of = if asked["question"].is_null() { String::new() } else { format!(" {}", asked["question"]) };
+        format!("{}{of} → {}", asked["port"].as_str().unwrap_or_default(), asked["answer"])
+    };
+    asked.iter().map(question).collect()
+}
+
+fn of_notification(notification: &NotificationHistory, asked_for: bool) -> String {
+    let mut text = String::new();
+    let names = [&notification.name, &notification.username, &notification.recipient];
+    let name = names.into_iter().flatten().next().map_or("somebody", String::as_str);
+    let beside: Vec<String> = [
+        notification.username.clone().filter(|username| username != name),
+        notification
+            .recipient
+            .clone()
+            .filter(|to| to != name)
+            .map(|to| if to.bytes().all(|b| b.is_ascii_digit()) { format!("+{to}") } else { to }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let beside = if beside.is_empty() { String::new() } else { format!(" ({})", beside.join(", ")) };
+    let here = if asked_for { style(" ← this one").cyan().to_string() } else { String::new() };
+    let _ = writeln!(
+        text,
+        "  {} {}{beside}: {}{here}",
+        mark(notification.status),
+        style(name).bold(),
+        in_words(notification.status)
+    );
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "    {} {value}", style(format!("{label:9}")).dim());
+    };
+    line("because", &notification.reason);
+    line("id", &notification.id.to_string());
+    for delivery in &notification.deliveries {
+        let label =
+            if delivery.attempt == 0 { String::new() } else { format!("attempt {}", delivery.attempt) };
+        line(&label, &of_delivery(delivery));
+        if let Some(code) = delivery.code {
+            line("", &format!("that is: {}", whatsapp::meaning(code)));
+        }
+    }
+    if let Some(waits) = &notification.waits {
+        line("waits", &format!("until {}: {}", time(waits.due_at), waits_for(&waits.reason)));
+    }
+    if let (Some(username), true) = (&notification.username, notification.recipient.is_none()) {
+        let what = notification.deliveries.iter().filter_map(|delivery| delivery.detail.as_deref());
+        let command = if what.clone().any(|what| what.contains("linked to no")) {
+            Some(format!("hookswitch people link {username} NUMBER"))
+        } else if what.clone().any(|what| what.contains("deactivated")) {
+            Some(format!("hookswitch people activate {username}"))
+        } else if what.clone().any(|what| what.contains("there is no user")) {
+            Some(format!("hookswitch people add {username} --name NAME --whatsapp NUMBER"))
+        } else {
+            None
+        };
+        if let Some(command) = command {
+            line("", &format!("→ {command}"));
+        }
+    }
+    text
+}
+
+fn of_delivery(delivery: &Delivery) -> String {
+    let mut text = format!("{} {}", time(delivery.at), delivery.status);
+    if let Some(wamid) = &delivery.wamid
+        && delivery.status == Status::Accepted
+    {
+        let _ = write!(text, " as {wamid}");
+    }
+    if let Some(code) = delivery.code {
+        let _ = write!(text, ", error {code}");
+    }
+    if let Some(detail) = &delivery.detail {
+        let _ = write!(text, ": {detail}");
+    }
+    text
+}
+
+fn mark(status: Status) -> StyledObject<&'static str> {
+    match status {
+        Status::Delivered | Status::Read | Status::Played => style("✓").green(),
+        Status::Failed | Status::Skipped | Status::Expired => style("✗").red(),
+        _ => style("·").yellow(),
+    }
+}
+
+fn in_words(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "waits for its turn",
+        Status::Deferred => "waits",
+        Status::Sending => "is being sent",
+        Status::Unknown => "was sent, and no answer came",
+        Status::Retrying => "was refused for now, and is tried again",
+        Status::Accepted => "Meta has it",
+        Status::Held => "Meta holds it for a check of its quality",
+        Status::Sent => "is on its way to the phone",
+        Status::Failed => "failed",
+        Status::Skipped => "was not sent",
+        Status::Expired => "expired before it could be sent",
+        Status::Delivered => "is on the phone",
+        Status::Read => "was read",
+        Status::Played => "was played",
+    }
+}
+
+/// Why something waits, in words.
+fn waits_for(reason: &str) -> &str {
+    match reason {
+        "send_at" => "the rule said not before",
+        "retry" => "Meta refused it for now",
+        "pair" => "Meta's limit for messages to one recipient",
+        "unknown" => "a webhook that tells whether it was sent; then it is sent again",
+        "as_template" => "it goes out as a Meta template",
+        "behind" => "an earlier message to the same recipient",
+        other => other,
+    }
+}
+
+/// To the millisecond, in UTC.
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}

@@ -1,0 +1,118 @@
+//! Notifications as an operator lists them, newest first.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{NotificationId, Status};
+
+/// Which notifications to list. What is `None` does not matter.
+#[derive(Clone, Debug)]
+pub struct NotificationFilter {
+    /// Made since then.
+    pub since: Timestamp,
+    /// Only those that failed.
+    pub failed: bool,
+    /// Only those with this status.
+    pub status: Option<Status>,
+    /// Only those to this person, by username, or to this recipient.
+    pub person: Option<String>,
+    /// Only those of this template.
+    pub template: Option<String>,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// A notification in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedNotification {
+    /// Its id.
+    pub id: NotificationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The person's username, where the recipient is staff.
+    pub username: Option<String>,
+    /// The recipient's name.
+    pub name: Option<String>,
+    /// The recipient's `wa_id` or user id.
+    pub recipient: Option<String>,
+    /// The template.
+    pub template: String,
+    /// How far it is.
+    pub status: Status,
+    /// Meta's error code.
+    pub code: Option<i32>,
+    /// What there is to say about it.
+    pub detail: Option<String>,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The event's id.
+    pub event_id: String,
+}
+
+/// The row that tells a notification's status, as `status_of` finds it: one that arrived, else the highest of the
+/// last attempt.
+const LAST: &str = "SELECT d.status, d.code, d.detail FROM delivery d WHERE d.notification_id = n.id
+     ORDER BY (d.status IN ('delivered', 'read', 'played')) DESC, d.attempt DESC,
+              array_position($2::text[], d.status) DESC
+     LIMIT 1";
+
+impl Store {
+    /// The notifications that a filter lets through, newest first.
+    pub async fn list_notifications(
+        &self,
+        filter: &NotificationFilter,
+    ) -> Result<Vec<ListedNotification>, StoreError> {
+        let ranks: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
+        let milliseconds = u128::try_from(filter.since.as_millisecond()).unwrap_or(0);
+        // A UUID of version 7 begins with the time.
+        let first = Uuid::from_u128(milliseconds << 80);
+        // Failures have an index of their own; all others are read from the newest on.
+        let failed = if filter.failed {
+            "AND n.id IN (SELECT f.notification_id FROM delivery f WHERE f.status = 'failed' AND f.at >= $7)
+             AND last.status = 'failed'"
+        } else {
+            "AND $7::timestamptz IS NOT NULL"
+        };
+        let sql = format!(
+            "SELECT n.id, n.created_at, n.username, n.name, n.recipient, n.template,
+                    coalesce(last.status, 'queued'), last.code, last.detail, e.type, e.id
+             FROM notification n
+             JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
+             LEFT JOIN LATERAL ({LAST}) AS last ON true
+             WHERE n.id >= $1
+               AND ($3::text IS NULL OR coalesce(last.status, 'queued') = $3)
+               AND ($4::text IS NULL OR n.username = $4 OR n.recipient = $4)
+               AND ($5::text IS NULL OR n.template = $5)
+               {failed}
+             ORDER BY n.id DESC LIMIT $6"
+        );
+        let status = filter.status.map(Status::as_str);
+        let client = self.client().await?;
+        let rows = client
+            .query(
+                &sql,
+                &[&first, &ranks, &status, &filter.person, &filter.template, &filter.limit, &filter.since],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ListedNotification {
+                    id: NotificationId(row.try_get(0)?),
+                    created_at: row.try_get(1)?,
+                    username: row.try_get(2)?,
+                    name: row.try_get(3)?,
+                    recipient: row.try_get(4)?,
+                    template: row.try_get(5)?,
+                    status: row.try_get::<_, &str>(6)?.parse().map_err(StoreError::Row)?,
+                    code: row.try_get(7)?,
+                    detail: row.try_get(8)?,
+                    kind: row.try_get(9)?,
+                    event_id: row.try_get(10)?,
+                })
+            })
+            .collect()
+    }
+}
