@@ -12,3 +12,4 @@ mod postgres;
 mod receipts;
 mod rooms;
 mod rules_at_run_time;
+mod set_up;

@@ -73,6 +73,7 @@ impl<'a> Attributes<'a> {
             "source" => word(SOURCE_LIMIT, "/shop").map(|()| self.source = Some(text)),
             "subject" => there(SUBJECT_LIMIT).map(|()| self.subject = Some(text)),
             "type" if text.starts_with(RESERVED) => {
+                self.kind = Some(text);
                 Err(format!("types that begin with {RESERVED} are this system's own; name it otherwise"))
             }
             "type" => word(TYPE_LIMIT, "order.created").map(|()| self.kind = Some(text)),
