@@ -90,4 +90,80 @@ impl Store {
             .await?;
         Ok(client.execute(&statement, &[&offset, &batch]).await?)
     }
+
+    /// Fills the tables as a year's work does: people with and without a contact, and notifications of the last day
+    /// that were read, but for one in a hundred that failed.
+    pub async fn fill_bench(&self, people: i64, notifications: i64) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        client
+            .execute(
+                "WITH c AS (
+                     INSERT INTO contact (wa_id, last_inbound_at)
+                     SELECT (263770000000 + n)::text, now() - n * interval '1 second'
+                     FROM generate_series(1, $1::bigint) n WHERE n % 20 > 0 RETURNING id, wa_id
+                 ), g AS (
+                     INSERT INTO groups (name) SELECT 'bench-' || n FROM generate_series(0, 99) n RETURNING id
+                 ), p AS (
+                     INSERT INTO person (username, name, contact_id)
+                     SELECT 'bench-' || n, 'Person ' || n, c.id
+                     FROM generate_series(1, $1::bigint) n
+                     LEFT JOIN c ON c.wa_id = (263770000000 + n)::text RETURNING id
+                 )
+                 INSERT INTO membership (group_id, person_id)
+                 SELECT (SELECT min(id) FROM g) + p.id % 100, p.id FROM p",
+                &[&people],
+            )
+            .await?;
+        client
+            .execute(
+                "WITH e AS (
+                     INSERT INTO event (lane, id, source, type, time, data, sha256, received_at)
+                     SELECT n % 64, 'bench-' || n, '/bench', 'bench.event', now(), '{}', '', now()
+                     FROM generate_series(1, $1::bigint / 10) n RETURNING lane, seq
+                 )
+                 INSERT INTO decision (lane, event_seq, ordinal, outcome, release)
+                 SELECT lane, seq, 0, 'notify', 'bench' FROM e",
+                &[&notifications],
+            )
+            .await?;
+        client
+            .execute(
+                "INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, recipient,
+                     phone_number_id, template, priority, message, reason, created_at)
+                 SELECT n % 64,
+                        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+                            || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+                        (n / 10) % 64, n / 10, 0, 'bench-' || n % 100000, (263770000000 + n % 100000)::text,
+                        '1', 'bench', 1, '{}',
+                        'member of bench', at
+                 FROM generate_series(1, $1::bigint) n, LATERAL (SELECT now() - n * interval '80 ms' AS at) AS t",
+                &[&notifications],
+            )
+            .await?;
+        client
+            .batch_execute(
+                "INSERT INTO delivery (notification_id, attempt, status, at)
+                 SELECT n.id, 1, s.status, n.created_at
+                 FROM notification n
+                 CROSS JOIN LATERAL (SELECT unnest(
+                     CASE WHEN n.seq % 100 = 0 THEN ARRAY['sending', 'failed'] ELSE ARRAY['accepted', 'read'] END
+                 ) AS status) AS s;
+                 UPDATE delivery SET code = 131026 WHERE status = 'failed';
+                 UPDATE lane SET checkpoint =
+                     coalesce((SELECT max(seq) FROM notification n WHERE n.lane = lane.lane), 0);
+                 ANALYZE",
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Looks at each notification once.
+    pub async fn count_notifications(&self) -> Result<i64, StoreError> {
+        let row = self
+            .client()
+            .await?
+            .query_one("SELECT count(*) FROM notification WHERE template <> 'none'", &[])
+            .await?;
+        Ok(row.try_get(0)?)
+    }
 }

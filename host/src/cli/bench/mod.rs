@@ -1,6 +1,7 @@
 //! `hookswitch bench`: runs the built program against the simulator on this machine, and prints what it does,
 //! each figure beside its floor measured in the same run.
 
+mod check;
 mod floor;
 mod load;
 mod usage;
@@ -59,6 +60,8 @@ enum Role {
     /// Intake without routing and dispatch.
     #[command(hide = true)]
     Intake(DatabaseConfig),
+    /// Only how long the set-up check takes, with 100,000 people and a million notifications.
+    Check,
 }
 
 /// Runs the benchmark.
@@ -75,6 +78,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
             let (listener, store) = listen(database).await?;
             axum::serve(listener, crate::app::intake_alone(store)).await?;
         }
+        Some(Role::Check) => check::measure().await?,
         None => measure(&args).await?,
     }
     Ok(ExitCode::SUCCESS)
