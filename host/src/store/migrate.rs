@@ -55,9 +55,8 @@ fn is_up_to_date(client: &mut postgres::Client, runner: &refinery::Runner) -> Re
     if !known {
         return Ok(false);
     }
-    let applied = runner
-        .get_applied_migrations(client)
-        .map_err(|error| StoreError::Statement(with_causes(&error)))?;
+    let applied =
+        runner.get_applied_migrations(client).map_err(|error| StoreError::Statement(with_causes(&error)))?;
     Ok(applied == *runner.get_migrations())
 }
 
