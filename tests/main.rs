@@ -4,6 +4,7 @@ mod command_line;
 mod database_gone;
 mod delivery;
 mod demo;
+mod deploy;
 mod flow;
 mod harness;
 mod hosts;

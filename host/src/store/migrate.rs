@@ -28,11 +28,36 @@ pub fn migrate(config: &postgres::Config) -> Result<usize, StoreError> {
         )));
     }
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])?;
-    let report = embedded::migrations::runner()
-        .set_abort_divergent(true)
-        .run(&mut client)
-        .map_err(|error| StoreError::Statement(with_causes(&error)))?;
+    let runner = embedded::migrations::runner().set_abort_divergent(true);
+    // Refinery creates its table first, even where it exists: a role without that right may only look.
+    if is_up_to_date(&mut client, &runner)? {
+        return Ok(0);
+    }
+    let may: bool = client
+        .query_one("SELECT has_schema_privilege(current_schema(), 'CREATE')", &[])?
+        .try_get::<_, Option<bool>>(0)?
+        .unwrap_or(false);
+    if !may {
+        return Err(StoreError::Statement(
+            "the tables are not those of this version, and this role may not create tables: run `hookswitch \
+             migrate` of this version as the role that owns them"
+                .to_owned(),
+        ));
+    }
+    let report = runner.run(&mut client).map_err(|error| StoreError::Statement(with_causes(&error)))?;
     Ok(report.applied_migrations().len())
+}
+
+/// Whether what was applied is exactly what we have.
+fn is_up_to_date(client: &mut postgres::Client, runner: &refinery::Runner) -> Result<bool, StoreError> {
+    let known: bool =
+        client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?.try_get(0)?;
+    if !known {
+        return Ok(false);
+    }
+    let applied =
+        runner.get_applied_migrations(client).map_err(|error| StoreError::Statement(with_causes(&error)))?;
+    Ok(applied == *runner.get_migrations())
 }
 
 /// The names of the files that are not applied yet. Changes nothing.

@@ -1,0 +1,65 @@
+-- Three roles with least rights. Run it in Hookswitch's database as a superuser before the first migration, and
+-- after each migration once more, as hookswitch_owner or a superuser. Running it again changes nothing.
+--
+--   hookswitch_owner     owns the tables: `hookswitch migrate`, backups, deleting old rows of the logs
+--   hookswitch           `hookswitch serve` and the operator's commands: reads all, appends to the logs, changes
+--                        people and work; cannot rewrite history, nor change a table
+--   hookswitch_readonly  reports: reads all but the hashes of API keys
+--
+-- There are no passwords here. Where hosts log in with one: \password ROLE, in psql.
+
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['hookswitch_owner', 'hookswitch', 'hookswitch_readonly'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', role);
+        END IF;
+    END LOOP;
+
+    -- Who owns the database owns its schema public, by PostgreSQL's role pg_database_owner.
+    IF (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()) <> 'hookswitch_owner' THEN
+        EXECUTE format('ALTER DATABASE %I OWNER TO hookswitch_owner', current_database());
+    END IF;
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO hookswitch, hookswitch_readonly', current_database());
+END
+$$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO hookswitch, hookswitch_readonly;
+
+-- What a later migration creates can be read and appended to; more only by its name, below.
+ALTER DEFAULT PRIVILEGES FOR ROLE hookswitch_owner IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO hookswitch;
+ALTER DEFAULT PRIVILEGES FOR ROLE hookswitch_owner IN SCHEMA public GRANT SELECT ON TABLES TO hookswitch_readonly;
+
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO hookswitch;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO hookswitch_readonly;
+
+DO $$
+DECLARE
+    changing text;
+BEGIN
+    -- The tables whose rows change or go. What is not named stays append-only: event, decision, notification,
+    -- delivery.
+    FOREACH changing IN ARRAY ARRAY[
+        'contact', 'person', 'groups', 'membership', 'api_key',
+        'deferred', 'host', 'lane', 'dedupe', 'webhook'
+    ] LOOP
+        IF to_regclass('public.' || changing) IS NOT NULL THEN
+            EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);
+        END IF;
+    END LOOP;
+
+    -- Which migrations were applied: only who applies them says so.
+    IF to_regclass('public.refinery_schema_history') IS NOT NULL THEN
+        REVOKE INSERT ON public.refinery_schema_history FROM hookswitch;
+    END IF;
+
+    IF to_regclass('public.api_key') IS NOT NULL THEN
+        REVOKE SELECT ON public.api_key FROM hookswitch_readonly;
+        GRANT SELECT (id, name, scopes, created_at, revoked_at) ON public.api_key TO hookswitch_readonly;
+    END IF;
+END
+$$;
