@@ -19,10 +19,8 @@ setup:
     {{ hookswitch }} groups create-defaults
     @echo "3. An API key for events, unless there is one"
     {{ hookswitch }} keys list | awk 'NR > 1 && NF == 3 { found = 1 } END { exit !found }' || {{ hookswitch }} keys create events --scope events,read
-    @echo "4. What templates push would create at Meta; without --dry-run it does"
-    {{ hookswitch }} templates push --dry-run
-    @echo "5. What is left to do (just link USERNAME NUMBER; just groups add GROUP PERSON)"
-    {{ hookswitch }} check
+    @echo "4. What is left to do (just link USERNAME NUMBER; just groups add GROUP PERSON); asks before it hands templates in"
+    {{ hookswitch }} check --fix
 
 # Say what is set up and what is missing, with the command that mends it
 [group('production')]

@@ -22,6 +22,10 @@ BEGIN
     IF (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()) <> 'hookswitch_owner' THEN
         EXECUTE format('ALTER DATABASE %I OWNER TO hookswitch_owner', current_database());
     END IF;
+    -- So that `hookswitch check` sees whose transaction is open for long.
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        GRANT pg_read_all_stats TO hookswitch;
+    END IF;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO hookswitch, hookswitch_readonly', current_database());
 END

@@ -222,7 +222,8 @@ async fn who_cannot_be_reached_is_recorded_with_words() {
             "zoe is linked to no WhatsApp contact",
             "max is deactivated",
             "there is no user eve",
-            "\"12\" is no number with its country code, such as +263 77 000 0001, and no WhatsApp user id",
+            "\"12\" has 2 digits, and phone numbers have 7 to 15; write it with its country code, such as +263 77 123 4567; \
+             or name a WhatsApp user id such as US.13491208655302741918",
         ]
     );
 }

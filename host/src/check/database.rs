@@ -18,7 +18,7 @@ const OLDEST_VERSION: u32 = 15;
 /// Why nothing more can be looked at.
 pub fn unreachable(why: &str) -> Section {
     let finding = Finding::critical("database.unreachable", format!("failed to {why}"))
-        .command("psql \"$DATABASE_URL\" -c 'SELECT 1'");
+        .command("pg_isready --dbname \"$DATABASE_URL\"");
     Section::new("database", "cannot be reached", vec![finding])
 }
 
@@ -63,7 +63,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         );
         findings.push(
             Finding::warning("database.old_transaction", what)
-                .command(format!("psql \"$DATABASE_URL\" -c 'SELECT pg_terminate_backend({pid})'")),
+                .command(format!("psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({pid})'")),
         );
     }
     let tables = if pending.is_empty() { "tables up to date" } else { "tables not up to date" };
