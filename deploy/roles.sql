@@ -49,7 +49,7 @@ BEGIN
     -- delivery.
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'person', 'groups', 'membership', 'api_key',
-        'deferred', 'host', 'lane', 'dedupe', 'webhook'
+        'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);

@@ -13,12 +13,14 @@ use uuid::Uuid;
 
 use crate::{
     api,
-    catalog::{Findings, Live, Watching},
-    config::{Config, DatabaseConfig},
+    catalog::{Findings, Folders, Live, Watching},
+    config::{self, Config, DatabaseConfig, RulesConfig},
+    decide::plugin::{Http, Sandbox},
     directory::Directory,
     dispatch::{Dispatch, Rooms, retry_failures},
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
+    outbound::Outbound,
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::Routing,
@@ -46,6 +48,9 @@ pub enum AppError {
     /// The rules.
     #[error("load the rules:\n{0}")]
     Catalog(Findings),
+    /// Running plugins.
+    #[error("{0}")]
+    Sandbox(String),
     /// Watching the rules.
     #[error("watch the rules: {0}")]
     Watch(std::io::Error),
@@ -66,6 +71,29 @@ pub enum AppError {
     /// A thread of start-up work is gone.
     #[error("start: {0}")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+/// Where authors write, with a sandbox for their plugins. Without `network`, plugins' requests are refused.
+///
+/// # Errors
+/// Where this machine cannot run plugins.
+pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError> {
+    let http: Option<Arc<dyn Http>> = match network {
+        true => {
+            let secrets = config::plugin_secrets();
+            let hosts = config.plugin_private_hosts.clone();
+            Some(Outbound::new(secrets, hosts).map_err(AppError::Sandbox)?)
+        }
+        false => None,
+    };
+    // A host takes plugins that come later; a command has what there is.
+    let sandbox = match network || config.plugins.is_dir() {
+        true => {
+            Some(Sandbox::new(Some(config.plugin_cache.clone()), http).map_err(AppError::Sandbox)?)
+        }
+        false => None,
+    };
+    Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
 }
 
 /// The database, migrated; with the private server where there is one.
@@ -185,8 +213,8 @@ impl App {
     /// # Errors
     /// Where one of them cannot be started.
     pub async fn start(config: &Config, progress: &mut (dyn FnMut(&str) + Send)) -> Result<App, AppError> {
-        let rules = config.rules.rules.clone();
-        let catalog = spawn_blocking(move || Live::open(&rules)).await?.map_err(AppError::Catalog)?;
+        let folders = folders(&config.rules, true)?;
+        let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| AppError::Listen { address: config.listen, source })?;

@@ -1,6 +1,6 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -52,6 +52,28 @@ pub struct RulesConfig {
     /// The folder of routes, scripts, templates and cases.
     #[arg(long, env = "HOOKSWITCH_RULES", default_value = "rules")]
     pub rules: PathBuf,
+
+    /// The folder of plugins; it need not exist.
+    #[arg(long, env = "HOOKSWITCH_PLUGINS", default_value = "plugins")]
+    pub plugins: PathBuf,
+
+    /// Where compiled plugins are kept; nobody else may write there.
+    #[arg(long, env = "HOOKSWITCH_PLUGIN_CACHE", default_value = ".hookswitch/plugins")]
+    pub plugin_cache: PathBuf,
+
+    /// Hosts with private addresses that plugins may reach where their manifests name them, such as stock.internal:8080;
+    /// give several with commas.
+    #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT")]
+    pub plugin_private_hosts: Vec<String>,
+}
+
+/// The secrets that plugins may have in their requests: HOOKSWITCH_SECRET_NAME for the secret NAME.
+pub fn plugin_secrets() -> BTreeMap<String, Secret> {
+    std::env::vars()
+        .filter_map(|(name, value)| {
+            Some((name.strip_prefix("HOOKSWITCH_SECRET_")?.to_owned(), Secret::from(value)))
+        })
+        .collect()
 }
 
 /// The WhatsApp Cloud API, checked.

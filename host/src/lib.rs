@@ -36,6 +36,8 @@ pub mod catalog;
 
 pub mod config;
 
+pub mod outbound;
+
 pub mod store;
 
 pub mod lanes;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, TryStreamExt, future::try_join};
 use jiff::Timestamp;
 use tokio::{
     sync::{Notify, watch},
@@ -17,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::{Catalog, CatalogPorts, Live},
-    decide::decide,
+    decide::{decide, plugin::CALLS},
     domain::{Lane, Outcome, People, Verdict},
     lanes::Leases,
     plan::{Names, Planned, named, plan},
-    store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, Store, StoreError},
+    store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, ParkedRow, Store, StoreError},
 };
 
 /// So many events at most are routed in one transaction, evenly from the lanes.
@@ -124,16 +125,15 @@ impl Routing {
     async fn route(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
         let catalog = self.catalog.current();
         let now = Timestamp::now();
-        let decided = {
-            let catalog = catalog.clone();
-            blocking(move || decide_all(&catalog, events, now)).await?
-        };
+        let decided = decide_all(&catalog, events, now).await?;
         let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
         let phone_number_id = self.phone_number_id.clone();
         let (decisions, notifications, claims) =
             blocking(move || rows(&catalog, &phone_number_id, &decided, &people, now)).await?;
+        let parked = parked(&decisions);
         self.store
             .route(async |transaction| {
+                transaction.park(&parked).await?;
                 let (decisions, notifications) = if claims.is_empty() {
                     (decisions, notifications)
                 } else {
@@ -193,12 +193,35 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     spawn_blocking(work).await.map_err(|error| StoreError::Row(format!("route a batch: {error}")))
 }
 
-fn decide_all(catalog: &Catalog, events: Vec<LoggedEvent>, now: Timestamp) -> Vec<Decided> {
-    let ports = CatalogPorts { catalog, now };
-    events
+/// Plugins may take their time, so each event that one is asked about has a thread of its own; all others share one.
+async fn decide_all(
+    catalog: &Arc<Catalog>,
+    events: Vec<LoggedEvent>,
+    now: Timestamp,
+) -> Result<Vec<Decided>, StoreError> {
+    let (slow, quick): (Vec<_>, Vec<_>) = events
         .into_iter()
-        .map(|logged| Decided { verdicts: decide(&catalog.routes, &logged.event, &ports), logged })
-        .collect()
+        .enumerate()
+        .partition(|(_, logged)| {
+            !catalog.plugins.is_empty() && catalog.routes.asks_plugin(&logged.event.kind)
+        });
+    let decide_these = |events: Vec<(usize, LoggedEvent)>| {
+        let catalog = catalog.clone();
+        blocking(move || {
+            let ports = CatalogPorts { catalog: &catalog, now };
+            let decided = |(place, logged): (usize, LoggedEvent)| {
+                (place, Decided { verdicts: decide(&catalog.routes, &logged.event, &ports), logged })
+            };
+            events.into_iter().map(decided).collect::<Vec<_>>()
+        })
+    };
+    let slow = futures_util::stream::iter(slow.into_iter().map(|event| decide_these(vec![event])))
+        .buffer_unordered(CALLS)
+        .try_collect::<Vec<_>>();
+    let (quick, slow) = try_join(decide_these(quick), slow).await?;
+    let mut decided: Vec<_> = slow.into_iter().flatten().chain(quick).collect();
+    decided.sort_by_key(|(place, _)| *place);
+    Ok(decided.into_iter().map(|(_, decided)| decided).collect())
 }
 
 /// What a batch appends; beside each claim of a dedupe key, the decision's place among the rows.
@@ -253,6 +276,22 @@ fn rows(
         }
     }
     (decisions, notifications, claims)
+}
+
+/// The events that a plugin failed on.
+fn parked(decisions: &[DecisionRow]) -> Vec<ParkedRow> {
+    let plugin_of = |rule: &str| rule.split('/').nth(1).map(str::to_owned);
+    let parked = decisions.iter().filter(|row| row.outcome == "parked");
+    parked
+        .filter_map(|row| {
+            Some(ParkedRow {
+                lane: row.lane,
+                event_seq: row.event_seq,
+                ordinal: row.ordinal,
+                plugin: row.rule.as_deref().and_then(plugin_of)?,
+            })
+        })
+        .collect()
 }
 
 /// Of equal keys in one batch the first claims.

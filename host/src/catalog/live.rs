@@ -19,7 +19,7 @@ use std::{
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{Catalog, Findings, compile, load, tree};
+use super::{Catalog, Findings, Folders, compile, load, tree};
 
 /// Between two looks at all files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(600);
 
 /// A rules folder and the catalog that is live.
 pub struct Live {
-    folder: PathBuf,
+    folders: Folders,
     current: ArcSwap<Catalog>,
 }
 
@@ -49,9 +49,9 @@ impl Live {
     ///
     /// # Errors
     /// With all that is wrong in it.
-    pub fn open(folder: &Path) -> Result<Arc<Live>, Findings> {
-        let catalog = load(folder)?;
-        Ok(Arc::new(Live { folder: folder.to_owned(), current: ArcSwap::from_pointee(catalog) }))
+    pub fn open(folders: Folders) -> Result<Arc<Live>, Findings> {
+        let catalog = load(&folders)?;
+        Ok(Arc::new(Live { folders, current: ArcSwap::from_pointee(catalog) }))
     }
 
     /// The catalog that is live now. Hold it for one piece of work, not longer.
@@ -102,7 +102,7 @@ impl Watch<'_> {
             let changed = match woken.recv_timeout(LOOK_EVERY) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Wake::Changed) => true,
-                Err(RecvTimeoutError::Timeout) => looks_of(&self.live.folder) != self.seen,
+                Err(RecvTimeoutError::Timeout) => looks_of(&self.live.folders) != self.seen,
             };
             if changed {
                 if !settle(woken) {
@@ -115,7 +115,7 @@ impl Watch<'_> {
 
     fn take_in(&mut self) {
         // Looked at before it is read: what changes meanwhile shows at the next look.
-        self.seen = looks_of(&self.live.folder);
+        self.seen = looks_of(&self.live.folders);
         // The folder may be another one of the same name.
         self.watcher = self.listen();
         self.reload();
@@ -134,7 +134,7 @@ impl Watch<'_> {
             watcher.watch(folder, RecursiveMode::Recursive)?;
             Ok::<_, notify::Error>(watcher)
         };
-        let folder = fs::canonicalize(&self.live.folder).ok()?;
+        let folder = fs::canonicalize(&self.live.folders.rules).ok()?;
         watch(&folder)
             .inspect_err(|error| tracing::debug!(%error, "no notices of changed rules; looking each second"))
             .ok()
@@ -143,7 +143,7 @@ impl Watch<'_> {
     fn reload(&mut self) {
         let started = Instant::now();
         let mut findings = Vec::new();
-        let tree = tree::read(&self.live.folder, &mut findings);
+        let tree = tree::read(&self.live.folders, &mut findings);
         let release = tree.release.clone();
         if findings.is_empty() && release == self.live.current.load().release {
             if self.rejected.take().is_some() {
@@ -151,7 +151,7 @@ impl Watch<'_> {
             }
             return;
         }
-        match compile(&self.live.folder, tree, findings) {
+        match compile(&self.live.folders, tree, findings) {
             Ok(catalog) => {
                 let counts = catalog.counts;
                 for warning in &catalog.warnings {
@@ -166,6 +166,7 @@ impl Watch<'_> {
                     scripts = counts.scripts,
                     templates = counts.templates,
                     cases = counts.cases,
+                    plugins = counts.plugins,
                     took_ms = started.elapsed().as_millis() as u64,
                     "new rules are live"
                 );
@@ -198,9 +199,11 @@ fn settle(woken: &Receiver<Wake>) -> bool {
 }
 
 /// Looks at all files two folders deep: as deep as rules lie.
-fn looks_of(folder: &Path) -> Looks {
+fn looks_of(folders: &Folders) -> Looks {
     let mut looks = Vec::new();
-    look(folder, 0, &mut looks);
+    for folder in [Some(&folders.rules), folders.plugins.as_ref()].into_iter().flatten() {
+        look(folder, 0, &mut looks);
+    }
     looks.sort();
     looks
 }
@@ -244,7 +247,7 @@ mod tests {
     #[test]
     fn a_change_is_live_within_two_seconds() {
         let folder = rules();
-        let live = Live::open(folder.path()).unwrap();
+        let live = Live::open(folder.path().into()).unwrap();
         let watching = live.watch().unwrap();
         let first = live.current().release.clone();
         write(folder.path(), &[("visits/routes.yaml", VISITS)]);
@@ -258,7 +261,7 @@ mod tests {
     #[test]
     fn a_wrong_change_leaves_the_old_rules() {
         let folder = rules();
-        let live = Live::open(folder.path()).unwrap();
+        let live = Live::open(folder.path().into()).unwrap();
         let first = live.current();
         let notices = mpsc::channel().0;
         let mut watch = Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None };
@@ -290,7 +293,7 @@ mod tests {
         write(two.path(), &[("visits/routes.yaml", VISITS)]);
         let folder = parent.path().join("rules");
         fs::rename(one.path(), &folder).unwrap();
-        let live = Live::open(&folder).unwrap();
+        let live = Live::open(folder.as_path().into()).unwrap();
         let _watching = live.watch().unwrap();
         let release = live.current().release.clone();
         fs::rename(&folder, parent.path().join("old")).unwrap();

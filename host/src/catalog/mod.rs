@@ -9,6 +9,7 @@ mod expect;
 mod findings;
 mod live;
 mod people;
+mod plugins;
 mod routes;
 mod run;
 mod tree;
@@ -19,7 +20,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -31,11 +32,31 @@ pub use live::{Live, Watching};
 pub use routes::Group;
 
 use crate::{
-    decide::{Place, Ports, RouteSource, Routes, RuleSource, Source, closest},
+    decide::{
+        Place, Ports, RouteSource, Routes, RuleSource, Source, closest,
+        plugin::{Plugin, Sandbox},
+    },
     domain::People,
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};
+
+/// Where authors write.
+#[derive(Clone)]
+pub struct Folders {
+    /// Routes, scripts, templates and cases.
+    pub rules: PathBuf,
+    /// Plugins; it need not exist.
+    pub plugins: Option<PathBuf>,
+    /// Where plugins run; without one they are left out.
+    pub sandbox: Option<Sandbox>,
+}
+
+impl From<&Path> for Folders {
+    fn from(rules: &Path) -> Self {
+        Folders { rules: rules.to_owned(), plugins: None, sandbox: None }
+    }
+}
 
 /// All rules, compiled. Never changes.
 pub struct Catalog {
@@ -45,6 +66,8 @@ pub struct Catalog {
     pub routes: Routes,
     /// Templates.
     pub templates: Templates,
+    /// Plugins, by their ids.
+    pub plugins: BTreeMap<String, Plugin>,
     /// The groups that exist by default.
     pub groups: Vec<Group>,
     /// The cases, all passed.
@@ -94,6 +117,8 @@ pub struct Counts {
     pub templates: usize,
     /// Cases.
     pub cases: usize,
+    /// Plugins.
+    pub plugins: usize,
 }
 
 /// What rules are told in earnest: the catalog's configuration and the time.
@@ -118,21 +143,25 @@ impl Ports for CatalogPorts<'_> {
 ///
 /// # Errors
 /// With all that is wrong in it.
-pub fn load(folder: &Path) -> Result<Catalog, Findings> {
+pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     let mut findings = Vec::new();
-    let tree = tree::read(folder, &mut findings);
-    compile(folder, tree, findings)
+    let tree = tree::read(folders, &mut findings);
+    compile(folders, tree, findings)
 }
 
-fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
+fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
     let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
     let groups: Vec<_> =
         files(Kind::Groups).flat_map(|(path, text)| routes::groups(path, text, &mut findings)).collect();
     let config = files(Kind::Config)
         .map(|(path, text)| (domain_of(path).to_owned(), routes::config(path, text, &mut findings)))
         .collect();
-    let route_sources: Vec<_> =
+    let mut route_sources: Vec<_> =
         files(Kind::Routes).flat_map(|(path, text)| routes::routes(path, text, &mut findings)).collect();
+    let mut warnings = Vec::new();
+    let (plugins, of_plugins) =
+        plugins::plugins(&tree, folders.sandbox.as_ref(), &mut findings, &mut warnings);
+    route_sources.extend(of_plugins);
     let scripts: BTreeMap<_, _> = files(Kind::Script)
         .map(|(path, text)| {
             (path.clone(), Source { text: text.clone(), place: Place::start_of(path.as_str()) })
@@ -146,20 +175,21 @@ fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Cata
             .files
             .keys()
             .map(|path| domain_of(path))
-            .filter(|domain| !domain.is_empty())
+            .filter(|domain| !domain.is_empty() && !domain.starts_with("plugins/"))
             .collect::<BTreeSet<_>>()
             .len(),
         routes: route_sources.len(),
         scripts: scripts.len(),
         templates: template_sources.len(),
         cases: 0,
+        plugins: plugins.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
     findings.extend(errors.into_iter().map(|error| {
         let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
         Finding::at(&place, error.message)
     }));
-    let (routes, errors) = Routes::compile(&route_sources, &scripts);
+    let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let cases: Vec<_> =
         files(Kind::Cases).flat_map(|(path, text)| case::cases(path, text, &groups, &mut findings)).collect();
@@ -167,12 +197,13 @@ fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Cata
         release: tree.release.clone(),
         routes,
         templates,
+        plugins,
         groups,
         counts: Counts { cases: cases.len(), ..counts },
         cases,
         config,
         uses: route_sources.iter().filter_map(used).collect(),
-        warnings: unused(&scripts, &route_sources),
+        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
     };
     // Cases of rules that do not compile would only repeat it.
     if findings.is_empty() {
@@ -183,7 +214,7 @@ fn compile(folder: &Path, tree: Tree, mut findings: Vec<Finding>) -> Result<Cata
         return Ok(catalog);
     }
     finish(&mut findings, &tree);
-    Err(Findings { folder: folder.display().to_string(), findings })
+    Err(Findings { folder: folders.rules.display().to_string(), findings })
 }
 
 /// Puts findings in order, and adds the lines that they are about.

@@ -20,10 +20,11 @@ pub struct Group {
     pub description: String,
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "on",
     "when",
     "script",
+    "plugin",
     "template",
     "groups",
     "users",
@@ -37,7 +38,7 @@ const KEYS: [&str; 15] = [
     "mode",
     "reason",
 ];
-const KEYS_WITH_SCRIPT: [&str; 3] = ["on", "when", "script"];
+const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
 pub fn groups(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Group> {
@@ -107,21 +108,33 @@ fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<Route
         }
     };
     let when = fields.text("when", findings);
-    let rule = match fields.get("script") {
-        Some(script) => {
-            for key in KEYS.iter().filter(|key| !KEYS_WITH_SCRIPT.contains(key)) {
-                if let Some(key) = fields.key(key) {
-                    let finding = Finding::at(&key.place, format!("`{}` beside a script", key.text));
-                    findings
-                        .push(finding.help("the script decides alone; only `on` and `when` stand beside it"));
-                }
-            }
+    let rule = match (fields.get("script"), fields.get("plugin")) {
+        (None, None) => RuleSource::Plain(Box::new(plain(&fields, findings)?)),
+        (Some(_), Some(_)) => {
+            findings.push(Finding::at(&fields.place, "a script and a plugin in one route"));
+            return None;
+        }
+        (Some(script), None) => {
+            alone(&fields, "script", findings);
             let name = script.text(findings)?;
             RuleSource::Script(Source { text: format!("{folder}/{}", name.text), place: name.place })
         }
-        None => RuleSource::Plain(Box::new(plain(&fields, findings)?)),
+        (None, Some(plugin)) => {
+            alone(&fields, "plugin", findings);
+            RuleSource::Plugin(plugin.text(findings)?)
+        }
     };
     Some(RouteSource { folder: folder.to_owned(), on, when, rule })
+}
+
+/// Beside a script or a plugin stand only the conditions.
+fn alone(fields: &Fields<'_>, what: &str, findings: &mut Vec<Finding>) {
+    for key in KEYS.iter().filter(|key| !KEYS_WITH_SCRIPT.contains(key)) {
+        if let Some(key) = fields.key(key) {
+            let finding = Finding::at(&key.place, format!("`{}` beside a {what}", key.text));
+            findings.push(finding.help(format!("the {what} decides alone; only `on` and `when` stand beside it")));
+        }
+    }
 }
 
 fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource> {

@@ -93,7 +93,7 @@ pub(super) fn rules() -> TempDir {
 fn told(files: &[(&str, &str)]) -> String {
     let folder = rules();
     write(folder.path(), files);
-    match load(folder.path()) {
+    match load(&folder.path().into()) {
         Ok(_) => "nothing".to_owned(),
         Err(findings) => findings.to_string().replace(&folder.path().display().to_string(), "rules"),
     }
@@ -216,7 +216,7 @@ fn files_that_do_not_belong_are_told() {
     }
     let folder = rules();
     fs::write(folder.path().join("orders/config.yaml"), [0xff, 0xfe]).unwrap();
-    assert!(load(folder.path()).err().unwrap().to_string().contains("not text in UTF-8"));
+    assert!(load(&folder.path().into()).err().unwrap().to_string().contains("not text in UTF-8"));
     assert!(load(&folder.path().join("gone")).err().unwrap().to_string().contains("failed to read"));
     assert!(
         load(TempDir::new().unwrap().path()).err().unwrap().to_string().contains("no rules in the folder")

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    app::Database,
+    app::{self, Database},
     catalog::{self, Catalog, Findings},
     check::{self, Definition, Finding, Report, Section, Severity, Subject},
     config::{Config, ConfigErrors, ServeArgs},
@@ -46,8 +46,8 @@ pub struct CheckArgs {
 /// # Errors
 /// Where the report cannot be printed.
 pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let rules = args.serve.rules().rules.clone();
-    let loading = spawn_blocking(move || catalog::load(&rules));
+    let folders = app::folders(args.serve.rules(), false)?;
+    let loading = spawn_blocking(move || catalog::load(&folders));
     let opened = Database::open_as_is(args.serve.database(), &mut |_| {}).await;
     let catalog = loading.await?;
     let settings = Config::try_from(args.serve.clone());

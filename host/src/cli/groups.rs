@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::table;
 use crate::{
-    app::Database,
+    app::{self, Database},
     catalog,
     config::{DatabaseConfig, RulesConfig},
     directory::Directory,
@@ -74,7 +74,8 @@ pub async fn run(args: GroupsArgs) -> anyhow::Result<ExitCode> {
 async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
     match command {
         Command::CreateDefaults { rules } => {
-            let catalog = spawn_blocking(move || catalog::load(&rules.rules)).await?;
+            let folders = app::folders(&rules, false)?;
+            let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
             let catalog = catalog.map_err(|findings| anyhow::anyhow!("load the rules:\n{findings}"))?;
             let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
             let created = directory.create_groups(&names).await?;

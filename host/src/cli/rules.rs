@@ -8,6 +8,7 @@ use console::style;
 
 use super::rules_try::{TryArgs, try_event};
 use crate::{
+    app,
     catalog::{self, Catalog, Findings},
     config::RulesConfig,
 };
@@ -53,7 +54,7 @@ pub fn run(args: RulesArgs) -> Result<ExitCode> {
 /// None today; commands agree on their type.
 pub fn check(args: &CheckArgs) -> Result<ExitCode> {
     let started = Instant::now();
-    match catalog::load(&args.rules.rules) {
+    match catalog::load(&app::folders(&args.rules, false)?) {
         Ok(catalog) => {
             if !catalog.warnings.is_empty() {
                 let folder = args.rules.rules.display().to_string();
@@ -77,6 +78,7 @@ fn summary(catalog: &Catalog, milliseconds: u128) -> String {
         counted(counts.routes, "route"),
         counted(counts.scripts, "script"),
         counted(counts.templates, "template"),
+        counted(counts.plugins, "plugin"),
         counted(catalog.groups.len(), "group"),
     ];
     let cases = match counts.cases {
@@ -97,7 +99,13 @@ mod tests {
     use crate::config::RulesConfig;
 
     fn status(folder: &std::path::Path) -> String {
-        let args = CheckArgs { rules: RulesConfig { rules: folder.to_owned() } };
+        let rules = RulesConfig {
+            rules: folder.to_owned(),
+            plugins: folder.join("none"),
+            plugin_cache: folder.join("none"),
+            plugin_private_hosts: Vec::new(),
+        };
+        let args = CheckArgs { rules };
         format!("{:?}", check(&args).unwrap())
     }
 
@@ -107,12 +115,12 @@ mod tests {
         assert_eq!(status(folder.path()), format!("{:?}", ExitCode::FAILURE));
         fs::write(folder.path().join("groups.yaml"), "- {name: Sales Team}\n").unwrap();
         assert_eq!(status(folder.path()), format!("{:?}", ExitCode::SUCCESS));
-        let catalog = catalog::load(folder.path()).unwrap();
+        let catalog = catalog::load(&folder.path().into()).unwrap();
         let words = console::strip_ansi_codes(&summary(&catalog, 12)).into_owned();
         assert_eq!(
             words,
             format!(
-                "✓ 0 domains, 0 routes, 0 scripts, 0 templates, 1 group\n✓ no cases in 12 ms (release {})",
+                "✓ 0 domains, 0 routes, 0 scripts, 0 templates, 0 plugins, 1 group\n✓ no cases in 12 ms (release {})",
                 catalog.release
             )
         );

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::bubble::bubble;
 use crate::{
+    app,
     catalog::{self, Catalog, CatalogPorts},
     config::RulesConfig,
     decide::decide,
@@ -55,7 +56,7 @@ pub fn try_event(args: &TryArgs) -> Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let catalog = match catalog::load(&args.rules.rules) {
+    let catalog = match catalog::load(&app::folders(&args.rules, true)?) {
         Ok(catalog) => catalog,
         Err(findings) => {
             eprintln!("{findings}");

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::bubble::bubble;
 use crate::{
-    app::Database,
+    app::{self, Database},
     catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
     decide::{self, TEST_TYPE, decide, did_you_mean},
@@ -63,8 +63,8 @@ pub struct SendArgs {
 /// # Errors
 /// Where the database cannot be reached, or the rules do not compile.
 pub async fn run(args: SendArgs) -> anyhow::Result<ExitCode> {
-    let rules = args.rules.rules.clone();
-    let catalog = spawn_blocking(move || catalog::load(&rules)).await?;
+    let folders = app::folders(&args.rules, false)?;
+    let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
     let catalog = catalog.map_err(|findings| anyhow!("load the rules:\n{findings}"))?;
     let context = match context(&catalog, &args) {
         Ok(context) => context,

@@ -18,6 +18,7 @@ mod engine;
 mod expression;
 mod helpers;
 mod memory;
+pub mod plugin;
 mod ports;
 mod route;
 mod routes;

@@ -1,12 +1,15 @@
 //! What a rule may ask of the world, and the record of what it was told.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use jiff::Timestamp;
 use scoped_tls_hkt::scoped_thread_local;
 use serde_json::Value;
 
-use super::budget::{Budget, QUESTIONS};
+use super::{
+    budget::{Budget, QUESTIONS},
+    plugin::Http,
+};
 use crate::domain::Asked;
 
 /// What a rule may ask of the world. The same answers give the same decisions.
@@ -16,6 +19,11 @@ pub trait Ports: Send + Sync {
 
     /// A value of the `config.yaml` of a rules folder.
     fn config(&self, folder: &str, key: &str) -> Option<Value>;
+
+    /// Who answers the requests of plugins, where it is not the sandbox's own.
+    fn http(&self) -> Option<Arc<dyn Http>> {
+        None
+    }
 }
 
 /// One call of a rule: what helpers and limits reach from inside of it.

@@ -31,6 +31,8 @@ pub enum RuleSource {
     Plain(Box<PlainSource>),
     /// A script, by its file's path relative to the rules folder.
     Script(Source),
+    /// A plugin, by its id.
+    Plugin(Source),
 }
 
 /// A plain route's decision as it was written.

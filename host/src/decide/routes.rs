@@ -11,13 +11,14 @@ use super::{
     calls::Functions,
     engine,
     expression::{Expression, scope_of},
+    plugin::Plugin,
     ports::{Call, Ports},
     route::{self, Plain, RouteSource, RuleSource},
     script::Script,
     source::{RuleError, Source, did_you_mean},
     value,
 };
-use crate::domain::{self, Event, Outcome, RuleRef, Verdict};
+use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
 
 /// Compiled routes and scripts, and the engine that runs them. Never changes; cheap to clone.
 #[derive(Clone)]
@@ -43,12 +44,17 @@ struct Route {
 enum Rule {
     Plain(Box<Plain>),
     Script(Arc<Script>),
+    Plugin(Plugin),
 }
 
 impl Routes {
     /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. All errors are
     /// told at once; the routes are those without one.
-    pub fn compile(sources: &[RouteSource], scripts: &BTreeMap<String, Source>) -> (Routes, Vec<RuleError>) {
+    pub fn compile(
+        sources: &[RouteSource],
+        scripts: &BTreeMap<String, Source>,
+        plugins: &BTreeMap<String, Plugin>,
+    ) -> (Routes, Vec<RuleError>) {
         let engine = engine::build();
         let functions = Functions::of(&engine);
         let mut errors = Vec::new();
@@ -60,7 +66,7 @@ impl Routes {
         let mut compiled =
             Compiled { engine, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
         for source in sources {
-            let Some(route) = compiled.route(source, &functions, &compiled_scripts, &mut errors) else {
+            let Some(route) = compiled.route(source, &functions, &compiled_scripts, plugins, &mut errors) else {
                 continue;
             };
             compiled.add(route, &source.on, &mut errors);
@@ -78,13 +84,19 @@ impl Routes {
         self.0.routes.is_empty()
     }
 
+    /// Whether a plugin is asked about events of this type: that may take as long as its limits say.
+    pub fn asks_plugin(&self, kind: &str) -> bool {
+        self.0.matching(kind).iter().any(|index| matches!(self.0.routes[*index].rule, Rule::Plugin(_)))
+    }
+
     /// The verdicts of all routes for an event.
     pub(super) fn decide(&self, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
         let matching = self.0.matching(&event.kind);
         let Some((&last, others)) = matching.split_last() else {
             return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: Vec::new() }];
         };
-        let verdicts_of = |index: usize, event| self.0.verdicts(&self.0.routes[index], event, ports);
+        let verdicts_of =
+            |index: usize, value| self.0.verdicts(&self.0.routes[index], event, value, ports);
         match value::of_event(event) {
             Ok(value) => {
                 let mut verdicts: Vec<_> =
@@ -106,6 +118,7 @@ impl Compiled {
         source: &RouteSource,
         functions: &Functions,
         scripts: &BTreeMap<&str, Option<Arc<Script>>>,
+        plugins: &BTreeMap<String, Plugin>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Route> {
         let before = errors.len();
@@ -133,6 +146,18 @@ impl Compiled {
                 let script = script.clone()?;
                 let place = script.place();
                 (domain::Engine::Script, &place.file.clone(), place.line, Rule::Script(script))
+            }
+            RuleSource::Plugin(id) => {
+                let Some(plugin) = plugins.get(&id.text) else {
+                    errors.push(RuleError {
+                        place: id.place.clone(),
+                        message: format!("there is no plugin `{}`, or it is not built", id.text),
+                        help: Some(did_you_mean(&id.text, plugins.keys().map(String::as_str))),
+                    });
+                    return None;
+                };
+                let place = &plugin.manifest().place;
+                (domain::Engine::Plugin, &place.file.clone(), place.line, Rule::Plugin(plugin.clone()))
             }
         };
         let reference = RuleRef { engine, file: file.to_string(), line };
@@ -168,8 +193,15 @@ impl Compiled {
         matching
     }
 
-    fn verdicts(&self, route: &Route, event: Result<Dynamic, String>, ports: &dyn Ports) -> Vec<Verdict> {
-        let (outcomes, asked) = match event {
+    fn verdicts(
+        &self,
+        route: &Route,
+        event: &Event,
+        value: Result<Dynamic, String>,
+        ports: &dyn Ports,
+    ) -> Vec<Verdict> {
+        let (outcomes, asked) = match value {
+            Ok(value) if let Rule::Plugin(plugin) = &route.rule => self.ask_plugin(route, plugin, event, value, ports),
             Ok(event) => Call::run(ports, &route.folder, || {
                 self.outcomes(route, event).unwrap_or_else(|error| vec![Outcome::Failed(error.to_string())])
             }),
@@ -178,6 +210,27 @@ impl Compiled {
         let verdict =
             |outcome| Verdict { rule: Some(route.reference.clone()), outcome, asked: asked.clone() };
         outcomes.into_iter().map(verdict).collect()
+    }
+
+    fn ask_plugin(
+        &self,
+        route: &Route,
+        plugin: &Plugin,
+        event: &Event,
+        value: Dynamic,
+        ports: &dyn Ports,
+    ) -> (Vec<Outcome>, Vec<Asked>) {
+        if let Some(when) = &route.when {
+            let (instead, asked) = Call::run(ports, &route.folder, || {
+                route::let_through(when, &self.engine, &mut scope_of(value))
+            });
+            match instead {
+                Ok(None) => {}
+                Ok(Some(instead)) => return (vec![instead], asked),
+                Err(error) => return (vec![Outcome::Failed(error.to_string())], asked),
+            }
+        }
+        plugin.decide(event, ports)
     }
 
     fn outcomes(&self, route: &Route, event: Dynamic) -> Result<Vec<Outcome>, RuleError> {
@@ -192,6 +245,7 @@ impl Compiled {
                 }
                 route::outcome(plain, engine, scope).map(|outcome| vec![outcome])
             }
+            Rule::Plugin(_) => Ok(Vec::new()),
             Rule::Script(script) => {
                 if let Some(when) = &route.when
                     && let Some(instead) = route::let_through(when, engine, &mut scope_of(event.clone()))?

@@ -103,6 +103,8 @@ pub enum Engine {
     Route,
     /// A Rhai script.
     Script,
+    /// A WebAssembly plugin.
+    Plugin,
 }
 
 impl Engine {
@@ -111,6 +113,7 @@ impl Engine {
         match self {
             Engine::Route => "route",
             Engine::Script => "script",
+            Engine::Plugin => "plugin",
         }
     }
 }
@@ -164,6 +167,8 @@ pub enum Outcome {
     NoRoute,
     /// The rule failed; the message says what, where and what to do.
     Failed(String),
+    /// The plugin failed, and why; the event is kept, to be decided again.
+    Parked(String),
 }
 
 /// A question of a rule to the world, and the answer.

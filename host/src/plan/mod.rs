@@ -22,7 +22,7 @@ use crate::domain::{Decision, Event, Notification, NotificationId, Outcome, Peop
 /// What a verdict comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// `notify`, `nobody`, `skip`, `no_route` or `failed`.
+    /// `notify`, `nobody`, `skip`, `no_route`, `failed` or `parked`.
     pub outcome: &'static str,
     /// Why, in words.
     pub reason: Option<String>,
@@ -62,6 +62,7 @@ pub fn plan(
             Planned::without_people("no_route", Some(format!("no route is for the type {}", event.kind)))
         }
         Outcome::Failed(why) => Planned::without_people("failed", Some(why.clone())),
+        Outcome::Parked(why) => Planned::without_people("parked", Some(why.clone())),
     }
 }
 

@@ -22,11 +22,11 @@ pub struct DecisionRow {
     pub event_seq: i64,
     /// From 0: which of the event's decisions.
     pub ordinal: i16,
-    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate` or `failed`.
+    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `failed` or `parked`.
     pub outcome: &'static str,
     /// Why, in words.
     pub reason: Option<String>,
-    /// `route` or `script`.
+    /// `route`, `script` or `plugin`.
     pub engine: Option<&'static str>,
     /// `file:line` of the rule.
     pub rule: Option<String>,
@@ -68,7 +68,7 @@ pub struct DedupeClaim {
 
 /// One transaction of routing: claims, then the rows. Dropped without `commit`, it leaves nothing.
 pub struct RoutingTransaction<'a> {
-    transaction: Transaction<'a>,
+    pub(super) transaction: Transaction<'a>,
 }
 
 impl Store {

@@ -25,6 +25,7 @@ mod log;
 mod migrate;
 mod notification;
 mod notification_list;
+mod parked;
 mod person;
 
 pub use api_key::StoredKey;
@@ -43,6 +44,8 @@ pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
+
+pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

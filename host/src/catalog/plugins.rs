@@ -1,0 +1,251 @@
+//! `plugins/<id>/plugin.yaml` as it is written, and the components beside it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use csv::ReaderBuilder;
+use serde_json::{Map, Value};
+
+use super::{
+    findings::{Finding, Severity},
+    routes::required,
+    tree::{Kind, Tree, kind_of},
+    yaml::{Fields, Kind as Yaml, Node, parse},
+};
+use crate::decide::{
+    RouteSource, RuleSource, Source,
+    plugin::{Allowed, Limits, Manifest, OnFailure, Plugin, Sandbox, Table},
+};
+
+const KEYS: [&str; 11] =
+    ["id", "version", "contract", "on", "config", "limits", "http", "lookup", "secrets", "on_failure", "owner"];
+/// The contract that this host has.
+const CONTRACT: &str = "1.0";
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// The plugins of a tree that can be called, with their own routes.
+pub fn plugins(
+    tree: &Tree,
+    sandbox: Option<&Sandbox>,
+    findings: &mut Vec<Finding>,
+    warnings: &mut Vec<Finding>,
+) -> (BTreeMap<String, Plugin>, Vec<RouteSource>) {
+    let mut plugins = BTreeMap::new();
+    let mut routes = Vec::new();
+    for (path, _) in tree.components.iter() {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if !tree.files.contains_key(&format!("{folder}/plugin.yaml")) {
+            findings.push(
+                Finding::of_file(path.as_str(), "there is no plugin.yaml beside this component")
+                    .help("it says for which events it is and what it may use: see plugins/README.md"),
+            );
+        }
+    }
+    for (path, text) in tree.files.iter().filter(|(path, _)| kind_of(path) == Some(Kind::Plugin)) {
+        let before = findings.len();
+        let Some(manifest) = manifest(path, text, tree, findings).filter(|_| findings.len() == before) else {
+            continue;
+        };
+        let id = manifest.id.clone();
+        let component = format!("plugins/{id}/{id}.wasm");
+        let Some(bytes) = tree.components.get(&component) else {
+            warnings.push(Finding {
+                severity: Severity::Warning,
+                ..Finding::of_file(path.as_str(), format!("the plugin {id} is left out: there is no {id}.wasm"))
+                    .help(format!("build it: hookswitch plugin build {id}"))
+            });
+            continue;
+        };
+        let Some(sandbox) = sandbox else { continue };
+        let (on, place) = (manifest.on.clone(), manifest.place.clone());
+        match Plugin::load(sandbox, manifest, bytes) {
+            Ok(plugin) => {
+                plugins.insert(id.clone(), plugin);
+                if !on.is_empty() {
+                    let rule = RuleSource::Plugin(Source { text: id.clone(), place });
+                    routes.push(RouteSource { folder: format!("plugins/{id}"), on, when: None, rule });
+                }
+            }
+            Err(error) => findings.push(Finding::of_file(component, error.to_string())),
+        }
+    }
+    (plugins, routes)
+}
+
+fn manifest(path: &str, text: &str, tree: &Tree, findings: &mut Vec<Finding>) -> Option<Manifest> {
+    let node = match parse(path, text) {
+        Ok(Some(node)) => node,
+        Ok(None) => {
+            findings.push(Finding::of_file(path, "the manifest is empty"));
+            return None;
+        }
+        Err(finding) => {
+            findings.push(finding);
+            return None;
+        }
+    };
+    let fields = node.fields(&KEYS, findings)?;
+    let folder = path.split('/').nth(1).unwrap_or_default();
+    let id = required(&fields, "id", findings)?;
+    if id.text != folder {
+        let what = format!("the id is `{}`, and the folder is `{folder}`", id.text);
+        findings.push(Finding::at(&id.place, what).help("both have the same name"));
+    }
+    let version = required(&fields, "version", findings)?;
+    let contract = required(&fields, "contract", findings)?;
+    if contract.text != CONTRACT {
+        let what = format!("it is built for the contract {}, and this host has {CONTRACT}", contract.text);
+        findings.push(Finding::at(&contract.place, what));
+    }
+    let owner = required(&fields, "owner", findings)?;
+    let http = fields.texts("http", findings);
+    let http = http.iter().filter_map(|entry| {
+        Allowed::parse(&entry.text).map_err(|why| findings.push(Finding::at(&entry.place, why))).ok()
+    });
+    let http = http.collect();
+    Some(Manifest {
+        id: id.text,
+        version: version.text,
+        on: fields.texts("on", findings),
+        config: config(&fields, findings),
+        limits: limits(&fields, findings),
+        http,
+        lookup: tables(&fields, folder, tree, findings),
+        secrets: fields.texts("secrets", findings).into_iter().map(|secret| secret.text).collect(),
+        on_failure: fields.parsed("on_failure", on_failure, findings).unwrap_or_default(),
+        owner: owner.text,
+        place: fields.place.clone(),
+    })
+}
+
+fn config(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Map<String, Value> {
+    match fields.get("config").map(|node| (node, node.json())) {
+        None => Map::new(),
+        Some((_, Value::Object(map))) => map,
+        Some((node, _)) => {
+            findings.push(node.wrong("a map"));
+            Map::new()
+        }
+    }
+}
+
+fn on_failure(word: &str) -> Result<OnFailure, String> {
+    match word {
+        "park" => Ok(OnFailure::Park),
+        "skip" => Ok(OnFailure::Skip),
+        "retry" => Ok(OnFailure::Retry),
+        other => Err(format!("`{other}` is none of park, skip, retry")),
+    }
+}
+
+fn limits(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(of_limits) = fields.get("limits").and_then(|node| node.fields(&["time", "memory"], findings)) else {
+        return limits;
+    };
+    if let Some(time) = of_limits.parsed("time", time, findings) {
+        limits.time = time;
+    }
+    if let Some(memory) = of_limits.parsed("memory", memory, findings) {
+        limits.memory = memory;
+    }
+    limits
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let milliseconds = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => number.trim().parse::<u64>().ok(),
+        (None, Some(number)) => number.trim().parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000)),
+        (None, None) => None,
+    };
+    milliseconds
+        .filter(|ms| (1..=10_000).contains(ms))
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no time such as 200ms or 2s, of at most 10s"))
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    text.strip_suffix("MiB")
+        .and_then(|number| number.trim().parse::<usize>().ok())
+        .filter(|mebibytes| (1..=256).contains(mebibytes))
+        .map(|mebibytes| mebibytes * MEBIBYTE)
+        .ok_or_else(|| format!("`{text}` is no size such as 16MiB, of at most 256MiB"))
+}
+
+fn tables(
+    fields: &Fields<'_>,
+    folder: &str,
+    tree: &Tree,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<String, Arc<Table>> {
+    let Some(node) = fields.get("lookup") else { return BTreeMap::new() };
+    let Yaml::Map(entries) = &node.value else {
+        findings.push(node.wrong("a map of tables"));
+        return BTreeMap::new();
+    };
+    let mut tables = BTreeMap::new();
+    for (name, node) in entries {
+        let Some(of_table) = node.fields(&["file", "key"], findings) else { continue };
+        let Some(file) = required(&of_table, "file", findings) else { continue };
+        let path = format!("plugins/{folder}/{}", file.text);
+        let Some(text) = tree.files.get(&path) else {
+            findings.push(
+                Finding::at(&file.place, format!("there is no file `{}` beside the manifest", file.text))
+                    .help("a table is a .csv with a header, or a .yaml with a map of rows"),
+            );
+            continue;
+        };
+        let table = if path.ends_with(".csv") {
+            required(&of_table, "key", findings).and_then(|key| from_csv(&path, text, &key, findings))
+        } else {
+            from_yaml(&path, text, findings)
+        };
+        tables.extend(table.map(|table| (name.text.clone(), Arc::new(table))));
+    }
+    tables
+}
+
+fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -> Option<Table> {
+    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header = reader.headers().ok()?.clone();
+    let Some(place) = header.iter().position(|column| column == key.text) else {
+        findings.push(Finding::at(&key.place, format!("{path} has no column `{}`", key.text)));
+        return None;
+    };
+    let mut table = Table::new();
+    for record in reader.records() {
+        match record {
+            Ok(record) => {
+                let row: Map<String, Value> = header
+                    .iter()
+                    .zip(&record)
+                    .map(|(column, value)| (column.to_owned(), Value::String(value.to_owned())))
+                    .collect();
+                let key = record.get(place).unwrap_or_default().to_owned();
+                table.insert(key, Value::Object(row));
+            }
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line) as usize;
+                findings.push(Finding { line, column: 1, ..Finding::of_file(path, error.to_string()) });
+                return None;
+            }
+        }
+    }
+    Some(table)
+}
+
+fn from_yaml(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Table> {
+    match parse(path, text) {
+        Ok(Some(Node { value: Yaml::Map(rows), .. })) => {
+            Some(rows.iter().map(|(key, row)| (key.text.clone(), row.json())).collect())
+        }
+        Ok(None) => Some(Table::new()),
+        Ok(Some(node)) => {
+            findings.push(node.wrong("a map of rows"));
+            None
+        }
+        Err(finding) => {
+            findings.push(finding);
+            None
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One call of a plugin: a fresh store, its bounds, and what the answer says.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, p2::pipe::MemoryOutputPipe, random::Deterministic};
+
+use super::{
+    bindings::{exports::hookswitch::plugin::router, hookswitch::plugin::types},
+    host::CallState,
+    manifest::OnFailure,
+    state::{Plugin, Revision},
+};
+use crate::{
+    decide::{answer, budget::{DECISIONS, OUTPUT}, ports::Ports},
+    domain::{Asked, Event, Outcome},
+};
+
+/// Time on the wall beyond the running time: for waiting on a busy machine, and in host calls.
+const GRACE: Duration = Duration::from_secs(1);
+/// The most that counts between two looks at the clock: what is longer is the scheduler's doing.
+const LONGEST_STEP: Duration = Duration::from_millis(20);
+/// Bytes that the guest may have the host hold in calls, in and out.
+const HOSTCALL_BYTES: usize = 2 * 1024 * 1024;
+/// What a guest prints, in bytes; the rest is lost.
+const OUTPUT_PIPE: usize = 16 * 1024;
+/// How often a plugin that is to be tried again is asked.
+const TRIES: usize = 3;
+
+impl Plugin {
+    /// What the plugin says about an event, and what it asked.
+    pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
+        let Some(revision) = self.active() else {
+            let id = &self.manifest().id;
+            let why = format!("the plugin {id} failed several times in a row, and is not asked");
+            return (vec![Outcome::Parked(why)], Vec::new());
+        };
+        let tries = if revision.manifest.on_failure == OnFailure::Retry { TRIES } else { 1 };
+        let mut last = (String::new(), Vec::new());
+        for _ in 0..tries {
+            let (answer, asked) = self.call(&revision, event, ports);
+            match answer {
+                Ok(outcomes) => return (outcomes, asked),
+                Err(why) => last = (why, asked),
+            }
+        }
+        let why = format!("the plugin {} failed: {}", revision.manifest.id, last.0);
+        let outcome = match revision.manifest.on_failure {
+            OnFailure::Skip => Outcome::Skip(why),
+            OnFailure::Park | OnFailure::Retry => Outcome::Parked(why),
+        };
+        (vec![outcome], last.1)
+    }
+
+    fn call(&self, revision: &Arc<Revision>, event: &Event, ports: &dyn Ports) -> (Result<Vec<Outcome>, String>, Vec<Asked>) {
+        let shared = &self.sandbox.0;
+        let Ok(turn) = shared.runtime.block_on(shared.calls.clone().acquire_owned()) else {
+            return (Err("the sandbox has ended".to_owned()), Vec::new());
+        };
+        let began = Instant::now();
+        let limits = revision.manifest.limits;
+        let output = MemoryOutputPipe::new(OUTPUT_PIPE);
+        let state = CallState {
+            wasi: wasi(event, ports, &output),
+            table: ResourceTable::new(),
+            manifest: revision.manifest.clone(),
+            event_id: event.key.id.clone(),
+            now: ports.now(),
+            asked: Vec::new(),
+            http: ports.http().or_else(|| shared.http.clone()),
+            until: began + limits.time,
+            lines: 0,
+            last_error: None,
+            memory: 0,
+            most_memory: 0,
+        };
+        let mut store = Store::new(&shared.engine, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_epoch_deadline(1);
+        let (mut used, mut looked) = (Duration::ZERO, Instant::now());
+        store.epoch_deadline_callback(move |_| {
+            let now = Instant::now();
+            used += now.saturating_duration_since(looked).min(LONGEST_STEP);
+            looked = now;
+            if used > limits.time {
+                wasmtime::bail!("took longer than {} ms", limits.time.as_millis());
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        let answer = shared.runtime.block_on(async {
+            let answering = async {
+                let plugin = revision.linked.instantiate_async(&mut store).await?;
+                plugin.hookswitch_plugin_router().call_decide(&mut store, &given(event)).await
+            };
+            timeout(limits.time + GRACE, answering).await
+        });
+        drop(turn);
+        let state = store.into_data();
+        said(&state, &output);
+        let answer = match answer {
+            Err(_) => Err(format!("took longer than {} ms, waiting", (limits.time + GRACE).as_millis())),
+            Ok(Err(error)) => Err(in_words(&error, state.last_error.as_deref())),
+            Ok(Ok(Err(failure))) => Err(failure.message.chars().take(1_000).collect()),
+            Ok(Ok(Ok(answer))) => outcomes(answer),
+        };
+        self.called(revision, began.elapsed(), state.most_memory, answer.as_ref().err().map(String::as_str));
+        (answer, state.asked)
+    }
+}
+
+/// A clock that stands still.
+struct Still(Duration);
+
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0
+    }
+}
+
+impl HostMonotonicClock for Still {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+fn wasi(event: &Event, ports: &dyn Ports, output: &MemoryOutputPipe) -> WasiCtx {
+    let since_1970 = Duration::try_from(ports.now().duration_since(jiff::Timestamp::UNIX_EPOCH));
+    let seed: [u8; 32] = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(
+        format!("{}\0{}", event.key.source, event.key.id),
+    ))
+    .into();
+    let number = seed.first_chunk::<16>().map_or(0, |bytes| u128::from_le_bytes(*bytes));
+    WasiCtx::builder()
+        .stdout(output.clone())
+        .stderr(output.clone())
+        .wall_clock(Still(since_1970.unwrap_or_default()))
+        .monotonic_clock(Still(Duration::ZERO))
+        .secure_random(Deterministic::new(seed.to_vec()))
+        .insecure_random(Deterministic::new(seed.to_vec()))
+        .insecure_random_seed(number)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}
+
+fn given(event: &Event) -> types::Event {
+    types::Event {
+        id: event.key.id.clone(),
+        source: event.key.source.clone(),
+        kind: event.kind.clone(),
+        subject: event.subject.clone(),
+        time: event.time.to_string(),
+        data: event.data.get().to_owned(),
+        extensions: event.extensions.as_ref().map_or_else(|| "{}".to_owned(), |json| json.get().to_owned()),
+        hints: Vec::new(),
+    }
+}
+
+/// What the guest printed goes into the log.
+fn said(state: &CallState, output: &MemoryOutputPipe) {
+    let printed = output.contents();
+    let plugin = &state.manifest.id;
+    if !printed.is_empty() {
+        let printed = String::from_utf8_lossy(&printed);
+        tracing::info!(plugin, event = state.event_id, "{}", printed.trim_end());
+    }
+    if state.lines > 100 {
+        tracing::warn!(plugin, event = state.event_id, lines = state.lines, "most of a plugin's lines are left out");
+    }
+}
+
+/// Why the guest was stopped: in the words of whoever stopped it, or of its own panic.
+fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        return match (trap, last_error) {
+            (wasmtime::Trap::UnreachableCodeReached, Some(panic)) => panic.to_owned(),
+            (wasmtime::Trap::StackOverflow, _) => "its functions call each other too deep: the stack is full".to_owned(),
+            (trap, Some(said)) => format!("{trap}; it said last: {said}"),
+            (trap, None) => trap.to_string(),
+        };
+    }
+    let root = error.root_cause().to_string();
+    root.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The answer, as a script's would be checked.
+fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
+    let decisions = match answer {
+        router::Answer::Skip(why) => {
+            return Ok(vec![Outcome::Skip(why.chars().take(1_000).collect())]);
+        }
+        router::Answer::Notify(decisions) => decisions,
+    };
+    if decisions.len() > DECISIONS {
+        return Err(format!("{} decisions are more than {DECISIONS}", decisions.len()));
+    }
+    let mut size = 0;
+    let maps = decisions
+        .into_iter()
+        .enumerate()
+        .map(|(index, decision)| {
+            size += decision.context.len();
+            if size > OUTPUT {
+                return Err(format!("the answer is larger than {} KiB", OUTPUT / 1024));
+            }
+            map(decision).map_err(|why| format!("[{index}].{why}"))
+        })
+        .collect::<Result<Vec<Value>, String>>()?;
+    let whole = Value::Array(maps);
+    if whole.to_string().len() > OUTPUT {
+        return Err(format!("the answer is larger than {} KiB", OUTPUT / 1024));
+    }
+    let decisions = answer::decisions(&whole)?;
+    Ok(decisions.into_iter().map(|decision| Outcome::Notify(Box::new(decision))).collect())
+}
+
+fn map(decision: types::Decision) -> Result<Value, String> {
+    let context: Map<String, Value> = serde_json::from_str(&decision.context)
+        .map_err(|error| format!("context: expected a JSON object: {error}"))?;
+    let (send_at, after) = match decision.send {
+        None => (None, None),
+        Some(types::SendTime::SendAt(at)) => (Some(at), None),
+        Some(types::SendTime::After(after)) => (None, Some(after)),
+    };
+    let priority = decision.priority.map(|priority| match priority {
+        types::Priority::Urgent => "urgent",
+        types::Priority::Normal => "normal",
+        types::Priority::Bulk => "bulk",
+    });
+    let mode = decision.mode.map(|mode| match mode {
+        types::Mode::Auto => "auto",
+        types::Mode::Template => "template",
+        types::Mode::Text => "text",
+    });
+    Ok(json!({
+        "template": decision.template,
+        "groups": decision.groups,
+        "users": decision.users,
+        "contacts": decision.contacts,
+        "context": context,
+        "dedupe_key": decision.dedupe_key,
+        "send_at": send_at,
+        "after": after,
+        "expires_at": decision.expires_at,
+        "priority": priority,
+        "mode": mode,
+        "reason": decision.reason,
+    }))
+}

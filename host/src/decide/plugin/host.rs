@@ -1,0 +1,184 @@
+//! What a guest finds in its world: one call's state, and the imports.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use wasmtime::{ResourceLimiter, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::{
+    bindings::hookswitch::plugin::{clock, config, http, log, lookup, types},
+    http::{Http, HttpAnswer, HttpError, HttpRequest},
+    manifest::Manifest,
+};
+use crate::{decide::budget::QUESTIONS, domain::Asked};
+
+/// Lines of a call in the log; the rest are counted.
+const LINES: usize = 100;
+/// The longest line in the log, in characters.
+const LINE: usize = 1_000;
+
+/// One call.
+pub struct CallState {
+    pub wasi: WasiCtx,
+    pub table: ResourceTable,
+    pub manifest: Arc<Manifest>,
+    pub event_id: String,
+    pub now: Timestamp,
+    pub asked: Vec<Asked>,
+    /// Who sends requests; none where there is no network, as in cases.
+    pub http: Option<Arc<dyn Http>>,
+    pub until: Instant,
+    pub lines: usize,
+    /// What the guest said last as an error: a panic's message, and its place.
+    pub last_error: Option<String>,
+    pub memory: usize,
+    pub most_memory: usize,
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl wasmtime::component::HasData for CallState {
+    type Data<'a> = &'a mut CallState;
+}
+
+impl ResourceLimiter for CallState {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.memory = self.memory.saturating_sub(current) + desired;
+        if self.memory > self.manifest.limits.memory {
+            let most = self.manifest.limits.memory / 1024 / 1024;
+            wasmtime::bail!("wanted more than {most} MiB of memory");
+        }
+        self.most_memory = self.most_memory.max(self.memory);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}
+
+impl CallState {
+    /// Each question is recorded once; what was answered before is answered again.
+    fn ask(&mut self, port: &str, question: Value, answer: impl FnOnce(&Self) -> Value) -> wasmtime::Result<Value> {
+        if let Some(known) = self.asked.iter().find(|known| known.port == port && known.question == question) {
+            return Ok(known.answer.clone());
+        }
+        let answer = answer(self);
+        self.record(port, question, answer.clone())?;
+        Ok(answer)
+    }
+
+    fn record(&mut self, port: &str, question: Value, answer: Value) -> wasmtime::Result<()> {
+        if self.asked.len() == QUESTIONS {
+            wasmtime::bail!("asked more than {QUESTIONS} different questions");
+        }
+        self.asked.push(Asked { port: port.to_owned(), question, answer });
+        Ok(())
+    }
+}
+
+impl types::Host for CallState {}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let message: String = message.chars().take(LINE).collect();
+        if level == log::Level::Error {
+            self.last_error = Some(message.clone());
+        }
+        self.lines += 1;
+        if self.lines > LINES {
+            return Ok(());
+        }
+        let Manifest { id, version, .. } = &*self.manifest;
+        let event = &self.event_id;
+        match level {
+            log::Level::Debug => tracing::debug!(plugin = id, version, event, "{message}"),
+            log::Level::Info => tracing::info!(plugin = id, version, event, "{message}"),
+            log::Level::Warn => tracing::warn!(plugin = id, version, event, "{message}"),
+            log::Level::Error => tracing::error!(plugin = id, version, event, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+impl clock::Host for CallState {
+    fn now(&mut self) -> wasmtime::Result<String> {
+        let now = self.ask("now", Value::Null, |state| Value::String(state.now.to_string()))?;
+        Ok(now.as_str().unwrap_or_default().to_owned())
+    }
+}
+
+impl config::Host for CallState {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        let answer = self.ask("config", Value::String(key.clone()), |state| {
+            state.manifest.config.get(&key).cloned().unwrap_or_default()
+        })?;
+        Ok((!answer.is_null()).then(|| answer.to_string()))
+    }
+}
+
+impl lookup::Host for CallState {
+    fn get(&mut self, table: String, key: String) -> wasmtime::Result<Result<Option<String>, String>> {
+        let Some(rows) = self.manifest.lookup.get(&table).cloned() else {
+            return Ok(Err(format!("plugin.yaml names no table {table}")));
+        };
+        let question = json!({"table": table, "key": key});
+        let row = self.ask("lookup", question, |_| rows.get(&key).cloned().unwrap_or_default())?;
+        Ok(Ok((!row.is_null()).then(|| row.to_string())))
+    }
+}
+
+impl http::Host for CallState {
+    async fn send(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
+        let question = json!({
+            "method": request.method,
+            "url": request.url,
+            "headers": request.headers,
+            "body": request.body.as_deref().map(String::from_utf8_lossy),
+        });
+        let asked = self.until;
+        let until = request.timeout_ms.map_or(asked, |ms| {
+            asked.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms)))
+        });
+        let answer = match &self.http {
+            None => Err(HttpError::Denied("there is no network here".to_owned())),
+            Some(http) => {
+                let request = HttpRequest {
+                    method: request.method,
+                    url: request.url,
+                    headers: request.headers,
+                    body: request.body,
+                    allowed: self.manifest.http.clone(),
+                    secrets: self.manifest.secrets.clone(),
+                    until,
+                };
+                http.clone().send(request).await
+            }
+        };
+        let recorded = serde_json::to_value(&answer).unwrap_or_default();
+        if self.record("http", question, recorded).is_err() {
+            return Err(http::Error::Denied(format!("a call asks {QUESTIONS} questions at most")));
+        }
+        answer.map(response).map_err(|error| match error {
+            HttpError::Denied(why) => http::Error::Denied(why),
+            HttpError::Timeout => http::Error::Timeout,
+            HttpError::TooLarge => http::Error::TooLarge,
+            HttpError::Failed(why) => http::Error::Failed(why),
+        })
+    }
+}
+
+fn response(answer: HttpAnswer) -> http::Response {
+    http::Response {
+        status: answer.status,
+        headers: answer.headers,
+        body: answer.body.into_bytes(),
+        hints: Vec::new(),
+    }
+}

@@ -1,0 +1,49 @@
+//! Plugins: WebAssembly components that decide, in a sandbox.
+//!
+//! One [`Sandbox`] a process: wasmtime's engine, its pool of instances, the clock that interrupts guests. A [`Plugin`] is a
+//! component, compiled and linked once. Each call gets a fresh store and instance: nothing is left behind for the next.
+//!
+//! What bounds a call: its running time (the guest is interrupted each [`TICK`], and what it has used is counted as the
+//! Rhai budget counts it, so that a busy machine fails nobody), the time on the wall (a guest that waits in a host
+//! call is not interrupted, it is dropped), memory and tables, the bytes that cross in host calls, the questions it may
+//! ask, and the size of its answer.
+//!
+//! WASI is linked, because languages' runtimes want it, and gives nothing: no files, no environment, no sockets; its
+//! clock stands at the call's time and its random numbers come from the event, so that a replay is exact.
+
+mod address;
+mod call;
+mod host;
+mod http;
+mod load;
+mod manifest;
+mod sandbox;
+mod state;
+
+use std::time::Duration;
+
+pub use self::{
+    address::{Allowed, is_public},
+    http::{Answering, Http, HttpAnswer, HttpError, HttpRequest, left},
+    load::LoadError,
+    manifest::{Limits, Manifest, OnFailure, Table},
+    sandbox::Sandbox,
+    state::{Counts, Plugin},
+};
+
+/// How often a running guest is interrupted.
+pub const TICK: Duration = Duration::from_millis(2);
+/// How many plugins run at once in a process.
+pub const CALLS: usize = 64;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../sdk/wit",
+        world: "plugin",
+        imports: {
+            "hookswitch:plugin/http.send": async,
+            default: trappable,
+        },
+        exports: { default: async },
+    });
+}

@@ -1,0 +1,192 @@
+//! Requests of plugins: only where their manifests say, and never into the operator's own network unless the
+//! operator says so.
+//!
+//! A name is resolved once, by the client that connects: an address that is not public is not among those it gets, so
+//! there is no second look-up to answer differently.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use futures_util::StreamExt;
+use reqwest::{
+    Client, Method, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use tokio::time::timeout;
+
+use crate::{
+    config::Secret,
+    decide::plugin::{Answering, Http, HttpAnswer, HttpError, HttpRequest, is_public, left},
+};
+
+/// The largest answer, in bytes.
+const BODY: usize = 1024 * 1024;
+/// The largest request, in bytes.
+const REQUEST: usize = 256 * 1024;
+const METHODS: [Method; 6] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Sends requests of plugins.
+pub struct Outbound {
+    public: Client,
+    private: Client,
+    /// `host:port` that may be private.
+    private_hosts: Vec<String>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl Outbound {
+    /// With the secrets by their names, and the `host:port`s that may have private addresses.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn new(
+        secrets: BTreeMap<String, Secret>,
+        private_hosts: Vec<String>,
+    ) -> Result<Arc<Outbound>, String> {
+        // Already installed is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("hookswitch-plugin/", env!("CARGO_PKG_VERSION")))
+                .redirect(Policy::none())
+                .retry(reqwest::retry::never())
+                // A proxy would look the names up for itself.
+                .no_proxy()
+        };
+        let failed = |error: reqwest::Error| format!("set up TLS for plugins: {error}");
+        Ok(Arc::new(Outbound {
+            public: builder().dns_resolver(Arc::new(PublicOnly)).build().map_err(failed)?,
+            private: builder().build().map_err(failed)?,
+            private_hosts,
+            secrets,
+        }))
+    }
+
+    async fn answer(&self, request: HttpRequest) -> Result<HttpAnswer, HttpError> {
+        let denied = |why: String| Err(HttpError::Denied(why));
+        let Ok(url) = Url::parse(&request.url) else {
+            return denied(format!("{:?} is no address", request.url));
+        };
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return denied(format!("{:?} has no host", request.url));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return denied("an address holds no user".to_owned());
+        }
+        let Some(allowed) = request.allowed.iter().find(|entry| entry.allows(url.scheme(), host, port)) else {
+            return denied(format!("plugin.yaml does not allow {}://{host}:{port}", url.scheme()));
+        };
+        let private = allowed.is_literal() && self.private_hosts.iter().any(|known| *known == format!("{host}:{port}"));
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        if let Ok(address) = address
+            && !private
+            && !is_public(address)
+        {
+            return denied(format!("{address} is no public address"));
+        }
+        let Some(method) = METHODS.into_iter().find(|method| method.as_str() == request.method) else {
+            return denied(format!("the method {:?} is not possible", request.method));
+        };
+        if request.body.as_ref().is_some_and(|body| body.len() > REQUEST) {
+            return denied(format!("a request has {} KiB at most", REQUEST / 1024));
+        }
+        let client = if private { &self.private } else { &self.public };
+        let mut sending = client.request(method, url).headers(self.headers(&request)?);
+        if let Some(body) = request.body {
+            sending = sending.body(body);
+        }
+        let answer = sending.send().await.map_err(|error| in_words(&error))?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| in_words(&error))?;
+            if body.len() + chunk.len() > BODY {
+                return Err(HttpError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(HttpAnswer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// The headers, with the secrets in them.
+    fn headers(&self, request: &HttpRequest) -> Result<HeaderMap, HttpError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            let denied = |why: &str| HttpError::Denied(format!("the header {name:?} {why}"));
+            let parsed = HeaderName::try_from(name).map_err(|_| denied("is none"))?;
+            if ["host", "content-length", "transfer-encoding", "connection"].contains(&parsed.as_str()) {
+                return Err(denied("is not the plugin's to set"));
+            }
+            let mut text = value.clone();
+            while let Some((before, rest)) = text.clone().split_once("{{secret:") {
+                let (secret, after) = rest.split_once("}}").ok_or_else(|| denied("has an open {{secret:"))?;
+                let known = request.secrets.iter().any(|known| known == secret);
+                let value = self.secrets.get(secret).filter(|_| known).ok_or_else(|| {
+                    denied(&format!("names the secret {secret}, which plugin.yaml does not name or HOOKSWITCH_SECRET_{secret} does not set"))
+                })?;
+                text = format!("{before}{}{after}", value.expose());
+            }
+            let mut parsed_value = HeaderValue::try_from(text).map_err(|_| denied("has no value that HTTP knows"))?;
+            parsed_value.set_sensitive(true);
+            headers.append(parsed, parsed_value);
+        }
+        Ok(headers)
+    }
+}
+
+fn in_words(error: &reqwest::Error) -> HttpError {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    if root.downcast_ref::<NotPublic>().is_some() {
+        return HttpError::Denied(root.to_string());
+    }
+    HttpError::Failed(root.to_string())
+}
+
+impl Http for Outbound {
+    fn send(&self, request: HttpRequest) -> Answering<'_> {
+        Box::pin(async move {
+            let time = left(request.until);
+            timeout(time, self.answer(request)).await.unwrap_or(Err(HttpError::Timeout))
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has no public address")]
+struct NotPublic(String);
+
+/// Looks names up, and keeps only public addresses.
+struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let public: Vec<SocketAddr> = found.iter().copied().filter(|found| is_public(found.ip())).collect();
+            if public.is_empty() && !found.is_empty() {
+                return Err(Box::new(NotPublic(host)) as Box<dyn std::error::Error + Send + Sync>);
+            }
+            if public.is_empty() {
+                return Err(Box::new(io::Error::other(format!("{host} has no address"))) as _);
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
