@@ -31,6 +31,8 @@ const BATCH: usize = 512;
 const PER_LANE: usize = 8;
 const POLL: Duration = Duration::from_millis(1_000);
 const POLL_JITTER_MS: u64 = 300;
+/// So many parked events at most are decided again between two looks at the log.
+const RESUMED: i64 = 64;
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 const FORGET_DEDUPE: Duration = Duration::from_secs(600);
 
@@ -73,6 +75,9 @@ impl Routing {
                     sleep(AFTER_AN_ERROR).await;
                     continue;
                 }
+            }
+            if let Err(error) = self.decide_again().await {
+                tracing::warn!(%error, "failed to decide parked events again");
             }
             tokio::select! {
                 () = self.wake.notified() => {}
@@ -169,6 +174,45 @@ impl Routing {
             };
             let now = Timestamp::now();
             self.store.route(async |transaction| transaction.append(&[failed], &[], now).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Decides parked events again whose plugin is resumed: only what that plugin says counts.
+    async fn decide_again(&self) -> Result<(), StoreError> {
+        let leases = self.leases.borrow().clone();
+        if !leases.are_ours(tokio::time::Instant::now()) {
+            return Ok(());
+        }
+        let lanes: Vec<Lane> = leases.lanes.keys().copied().collect();
+        let catalog = self.catalog.current();
+        for parked in self.store.parked_due(&lanes, RESUMED).await? {
+            let Some(plugin) = catalog.plugins.get(&parked.row.plugin) else { continue };
+            plugin.resume();
+            let now = Timestamp::now();
+            let mut decided = decide_all(&catalog, vec![parked.logged], now).await?;
+            let file = &plugin.manifest().place.file;
+            for decided in &mut decided {
+                decided.verdicts.retain(|verdict| {
+                    verdict.rule.as_ref().is_some_and(|rule| rule.file.as_str() == file.as_ref())
+                });
+            }
+            let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
+            let (mut decisions, mut notifications, _) =
+                rows(&catalog, &self.phone_number_id, &decided, &people, now);
+            decisions.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
+            notifications.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
+            let parked_again = self::parked(&decisions);
+            self.store
+                .route(async |transaction| {
+                    if transaction.unpark(&parked.row).await? {
+                        transaction.park(&parked_again).await?;
+                        transaction.append(&decisions, &notifications, now).await?;
+                    }
+                    Ok(())
+                })
+                .await?;
+            (self.notified)();
         }
         Ok(())
     }

@@ -123,6 +123,8 @@ fn print(f: &mut fmt::Formatter<'_>, folder: &str, finding: &Finding) -> fmt::Re
     let margin = " ".repeat(number.len().max(1));
     let file = match finding.file.as_str() {
         "" => folder.to_owned(),
+        // Plugins have a folder of their own.
+        file if file.starts_with("plugins/") => file.to_owned(),
         file => format!("{}/{file}", folder.trim_end_matches('/')),
     };
     match finding.line {

@@ -12,6 +12,7 @@ mod notifications;
 mod openapi;
 mod page;
 mod people;
+mod plugin;
 mod rules;
 mod rules_try;
 mod send;
@@ -43,6 +44,8 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Checks rules, and tries them on an event.
     Rules(rules::RulesArgs),
+    /// Makes, builds, checks and tries plugins.
+    Plugin(plugin::PluginArgs),
     /// Sends a test message, and follows it until it is read.
     Send(send::SendArgs),
     /// Tells why each person did or did not get a message.
@@ -78,6 +81,7 @@ impl Cli {
             Command::Check(args) => wait(check::run(*args)),
             Command::Rules(args) => rules::run(args),
             Command::Serve(args) => wait(serve::run(*args)),
+            Command::Plugin(args) => plugin::run(args),
             Command::Send(args) => wait(send::run(args)),
             Command::Explain(args) => wait(explain::run(args)),
             Command::Notifications(args) => wait(notifications::run(args)),

@@ -29,6 +29,8 @@ const LONGEST_STEP: Duration = Duration::from_millis(20);
 const HOSTCALL_BYTES: usize = 2 * 1024 * 1024;
 /// What a guest prints, in bytes; the rest is lost.
 const OUTPUT_PIPE: usize = 16 * 1024;
+/// More instructions than any call has time for.
+const FUEL: u64 = u64::MAX;
 /// How often a plugin that is to be tried again is asked.
 const TRIES: usize = 3;
 
@@ -82,6 +84,8 @@ impl Plugin {
         let mut store = Store::new(&shared.engine, state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
+        // Refused where instructions are not counted.
+        let _ = store.set_fuel(FUEL);
         store.set_epoch_deadline(1);
         let (mut used, mut looked) = (Duration::ZERO, Instant::now());
         store.epoch_deadline_callback(move |_| {
@@ -101,6 +105,9 @@ impl Plugin {
             timeout(limits.time + GRACE, answering).await
         });
         drop(turn);
+        if let Ok(left) = store.get_fuel() {
+            self.cost(FUEL - left);
+        }
         let state = store.into_data();
         said(&state, &output);
         let answer = match answer {

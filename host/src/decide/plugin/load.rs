@@ -38,11 +38,6 @@ impl Plugin {
         let kind = component.component_type();
         let engine = &sandbox.0.engine;
         let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
-        if let Some(sockets) = imports.iter().find(|name| name.starts_with("wasi:sockets/tcp") || name.starts_with("wasi:sockets/udp")) {
-            return Err(LoadError(format!(
-                "it imports {sockets}: plugins have no sockets; use the import http of {CONTRACT}http"
-            )));
-        }
         if let Some(http) = imports.iter().find(|name| name.starts_with("wasi:http/")) {
             return Err(LoadError(format!("it imports {http}: use {CONTRACT}http, where the manifest's rules apply")));
         }
@@ -63,7 +58,7 @@ impl Plugin {
         let linked = linked.map_err(|error| {
             LoadError(format!("this host does not give what it imports: {}", first_line(&error)))
         })?;
-        Ok(Plugin::new(sandbox.clone(), Revision::new(manifest, linked, bytes)))
+        Ok(Plugin::new(sandbox.clone(), Revision::new(manifest, linked, imports, bytes)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! wasmtime's engine, its pool, and the clock that interrupts guests.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::PathBuf,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
 };
 
@@ -35,7 +36,12 @@ pub(super) struct Shared {
     pub http: Option<Arc<dyn Http>>,
     pub runtime: tokio::runtime::Runtime,
     cache: Option<PathBuf>,
+    /// What is compiled, by the SHA-256 of its source: a change of the rules compiles no plugin anew.
+    compiled: Mutex<HashMap<[u8; 32], Component>>,
 }
+
+/// So many compiled components are remembered at most.
+const REMEMBERED: usize = 64;
 
 impl Sandbox {
     /// Starts it. Compiled components are kept in `cache`, a folder that nobody else may write.
@@ -43,8 +49,24 @@ impl Sandbox {
     /// # Errors
     /// Where this machine cannot run it, in words.
     pub fn new(cache: Option<PathBuf>, http: Option<Arc<dyn Http>>) -> Result<Sandbox, String> {
+        Sandbox::start(cache, http, false)
+    }
+
+    /// Starts one that counts instructions, for authors. It has no network, and keeps nothing.
+    ///
+    /// # Errors
+    /// Where this machine cannot run it, in words.
+    pub fn measuring() -> Result<Sandbox, String> {
+        Sandbox::start(None, None, true)
+    }
+
+    fn start(
+        cache: Option<PathBuf>,
+        http: Option<Arc<dyn Http>>,
+        measures: bool,
+    ) -> Result<Sandbox, String> {
         let failed = |error: wasmtime::Error| format!("start the sandbox for plugins: {error:#}");
-        let engine = engine(false).or_else(|_| engine(true)).map_err(failed)?;
+        let engine = engine(measures, false).or_else(|_| engine(measures, true)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         bindings::Plugin::add_to_linker::<_, CallState>(&mut linker, |state| state).map_err(failed)?;
@@ -57,11 +79,34 @@ impl Sandbox {
             .build()
             .map_err(|error| format!("start the plugins' runtime: {error}"))?;
         let calls = Arc::new(Semaphore::new(CALLS));
-        Ok(Sandbox(Arc::new(Shared { engine, linker, calls, http, runtime, cache })))
+        Ok(Sandbox(Arc::new(Shared {
+            engine,
+            linker,
+            calls,
+            http,
+            runtime,
+            cache,
+            compiled: Mutex::default(),
+        })))
     }
 
     /// Compiles a component, or takes what was compiled of the same bytes before.
     pub(super) fn compile(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+        let compiled = || self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = compiled().get(&sha256) {
+            return Ok(component.clone());
+        }
+        let component = self.compile_or_load(bytes)?;
+        let mut compiled = compiled();
+        if compiled.len() >= REMEMBERED {
+            compiled.clear();
+        }
+        compiled.insert(sha256, component.clone());
+        Ok(component)
+    }
+
+    fn compile_or_load(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
         let Some(cached) = self.cached(bytes) else { return Component::new(&self.0.engine, bytes) };
         if let Some(component) = self.load(&cached) {
             return Ok(component);
@@ -126,17 +171,17 @@ fn keep(file: &PathBuf, code: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The engine. `plain` does without what not every kernel has.
-fn engine(plain: bool) -> wasmtime::Result<Engine> {
+/// The engine. `measures` counts instructions; `plain` does without what not every kernel has.
+fn engine(measures: bool, plain: bool) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let calls = u32::try_from(CALLS).unwrap_or(u32::MAX);
     pool.total_component_instances(calls)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(4)
         .max_tables_per_component(CORE_INSTANCES)
-        .total_core_instances(calls * 8)
+        .total_core_instances(calls * 64)
         .total_memories(calls * 2)
-        .total_tables(calls * 8)
+        .total_tables(calls * 32)
         .total_stacks(calls)
         .max_component_instance_size(4 * 1024 * 1024)
         .max_core_instance_size(4 * 1024 * 1024)
@@ -149,6 +194,7 @@ fn engine(plain: bool) -> wasmtime::Result<Engine> {
     config
         .concurrency_support(false)
         .epoch_interruption(true)
+        .consume_fuel(measures)
         .memory_reservation(MOST_MEMORY as u64)
         .memory_guard_size(64 * 1024)
         .cranelift_nan_canonicalization(true)

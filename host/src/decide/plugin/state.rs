@@ -27,17 +27,26 @@ pub struct Revision {
     pub linked: PluginPre<CallState>,
     /// SHA-256 of the component.
     pub sha256: [u8; 32],
+    imports: Vec<String>,
+    cost: AtomicU64,
     counts: Arc<Counters>,
     failures: AtomicU64,
 }
 
 impl Revision {
-    pub fn new(manifest: Manifest, linked: PluginPre<CallState>, bytes: &[u8]) -> Arc<Revision> {
+    pub fn new(
+        manifest: Manifest,
+        linked: PluginPre<CallState>,
+        imports: Vec<String>,
+        bytes: &[u8],
+    ) -> Arc<Revision> {
         let counts = counters(&manifest.id);
         Arc::new(Revision {
             manifest: Arc::new(manifest),
             linked,
             sha256: Sha256::digest(bytes).into(),
+            imports,
+            cost: AtomicU64::new(0),
             counts,
             failures: AtomicU64::new(0),
         })
@@ -114,6 +123,20 @@ impl Plugin {
         good.get(&self.revision.manifest.id)
             .filter(|good| good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES)
             .cloned()
+    }
+
+    /// What its component imports.
+    pub fn imports(&self) -> &[String] {
+        &self.revision.imports
+    }
+
+    /// How many instructions the last call took, where the sandbox counts them.
+    pub fn last_cost(&self) -> u64 {
+        self.revision.cost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn cost(&self, instructions: u64) {
+        self.revision.cost.store(instructions, Ordering::Relaxed);
     }
 
     /// Lets a parked plugin be called again.

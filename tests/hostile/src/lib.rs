@@ -1,0 +1,71 @@
+//! Does harm, as `event.data.do` says.
+
+use std::{fs, net::TcpStream, thread, time::Duration};
+
+use hookswitch_sdk::{Answer, Decision, Event, Level, http, log, router, skip};
+use serde_json::Value;
+
+fn decide(event: Event<Value>) -> Result<Answer, String> {
+    let url = event.data["url"].as_str().unwrap_or_default().to_owned();
+    match event.data["do"].as_str().unwrap_or_default() {
+        "loop" => loop {
+            std::hint::black_box(());
+        },
+        "sleep" => {
+            thread::sleep(Duration::from_secs(3_600));
+            Ok(skip("awake"))
+        }
+        "allocate" => {
+            let mut all = Vec::new();
+            loop {
+                all.push(vec![1u8; 1024 * 1024]);
+            }
+        }
+        "recurse" => Ok(skip(recurse(1).to_string())),
+        "panic" => panic!("I mean it"),
+        "long-log" => {
+            log(Level::Info, &"x".repeat(100 * 1024 * 1024));
+            Ok(skip("logged"))
+        }
+        "many-logs" => {
+            for n in 0..1_000_000 {
+                log(Level::Info, &format!("line {n}"));
+            }
+            Ok(skip("logged"))
+        }
+        "large-answer" => Ok(large(50 * 1024 * 1024)),
+        "medium-answer" => Ok(large(1024 * 1024)),
+        "many-decisions" => Ok(Answer::Notify(vec![Decision::new("note"); 1_000])),
+        "huge-number" => Ok(Decision::new("note").group("Ops").var("name", f64::MAX).into()),
+        "nan" => Ok(Decision::new("note").group("Ops").var("name", f64::NAN).into()),
+        "questions" => {
+            for n in 0..10_000 {
+                let _ = hookswitch_sdk::config::<Value>(&format!("key-{n}"));
+            }
+            Ok(skip("asked"))
+        }
+        "http" => match http::get(&url).send() {
+            Ok(answer) => {
+                Ok(skip(format!("answered {} {}", answer.status, String::from_utf8_lossy(&answer.body))))
+            }
+            Err(error) => Err(format!("{error:?}")),
+        },
+        "file" => fs::read_to_string("/etc/passwd").map(skip).map_err(|error| error.to_string()),
+        "socket" => {
+            TcpStream::connect("127.0.0.1:80").map(|_| skip("connected")).map_err(|error| error.to_string())
+        }
+        "environment" => Ok(skip(format!("{:?}", std::env::vars().collect::<Vec<_>>()))),
+        _ => Ok(Decision::new("note").group("Ops").var("name", event.id).into()),
+    }
+}
+
+fn large(bytes: usize) -> Answer {
+    Decision::new("note").group("Ops").var("name", "x".repeat(bytes)).into()
+}
+
+#[inline(never)]
+fn recurse(depth: u64) -> u64 {
+    if depth == 0 { 0 } else { std::hint::black_box(recurse(std::hint::black_box(depth + 1)) + 1) }
+}
+
+router!(decide);
