@@ -9,6 +9,7 @@ mod flow;
 mod harness;
 mod hosts;
 mod intake;
+mod plugins;
 mod postgres;
 mod receipts;
 mod rooms;

@@ -1,5 +1,9 @@
 //! The whole HTTP API under one roof, with its description in OpenAPI 3.1 at `/openapi.json`.
 
+mod plugins;
+
+use std::sync::Arc;
+
 use axum::{Json, Router, routing::get};
 use utoipa::{
     Modify, OpenApi,
@@ -8,8 +12,11 @@ use utoipa::{
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::plugins::Plugins;
 use crate::{
+    catalog::Live,
     directory::{self, Directory},
     intake::{self, Intake},
     receipts::{self, Receipts},
@@ -29,6 +36,7 @@ use crate::{
         (name = "people", description = "The staff, and their WhatsApp numbers. Scope: `admin`."),
         (name = "groups", description = "Who belongs together. Scope: `admin`."),
         (name = "contacts", description = "WhatsApp users who wrote or were written to. Scope: `admin`."),
+        (name = "plugins", description = "What plugins have used. Scope: `admin`."),
         (name = "health", description = "For supervisors; without a key."),
     ),
 )]
@@ -49,14 +57,21 @@ pub fn document() -> Document {
     let mut document = Description::openapi();
     document.merge(intake::routes().into_openapi());
     document.merge(directory::routes().into_openapi());
+    document.merge(of_plugins().into_openapi());
     document
 }
 
+fn of_plugins() -> OpenApiRouter<Plugins> {
+    OpenApiRouter::new().routes(routes!(plugins::list))
+}
+
 /// All that this service answers.
-pub fn router(intake: Intake, directory: Directory, receipts: Receipts) -> Router {
+pub fn router(intake: Intake, directory: Directory, receipts: Receipts, live: Arc<Live>) -> Router {
     let keys = intake.keys();
+    let plugins = Plugins { live, keys: keys.clone() };
     intake::router(intake)
         .merge(directory::router(directory, keys))
+        .merge(Router::from(of_plugins().with_state(plugins)))
         .merge(receipts::router(receipts))
         .route("/openapi.json", get(async || Json(document())))
 }

@@ -88,9 +88,7 @@ pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError>
     };
     // A host takes plugins that come later; a command has what there is.
     let sandbox = match network || config.plugins.is_dir() {
-        true => {
-            Some(Sandbox::new(Some(config.plugin_cache.clone()), http).map_err(AppError::Sandbox)?)
-        }
+        true => Some(Sandbox::new(Some(config.plugin_cache.clone()), http).map_err(AppError::Sandbox)?),
         false => None,
     };
     Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
@@ -264,6 +262,7 @@ impl App {
             ),
             Directory::new(store.clone()),
             receipts,
+            catalog.clone(),
         );
 
         let parts = vec![

@@ -243,12 +243,9 @@ async fn decide_all(
     events: Vec<LoggedEvent>,
     now: Timestamp,
 ) -> Result<Vec<Decided>, StoreError> {
-    let (slow, quick): (Vec<_>, Vec<_>) = events
-        .into_iter()
-        .enumerate()
-        .partition(|(_, logged)| {
-            !catalog.plugins.is_empty() && catalog.routes.asks_plugin(&logged.event.kind)
-        });
+    let (slow, quick): (Vec<_>, Vec<_>) = events.into_iter().enumerate().partition(|(_, logged)| {
+        !catalog.plugins.is_empty() && catalog.routes.asks_plugin(&logged.event.kind)
+    });
     let decide_these = |events: Vec<(usize, LoggedEvent)>| {
         let catalog = catalog.clone();
         blocking(move || {

@@ -100,7 +100,7 @@ fn told(files: &[(&str, &str)]) -> String {
 }
 
 fn open(folder: &Path) -> Catalog {
-    load(folder).unwrap_or_else(|findings| panic!("{findings}"))
+    load(&folder.into()).unwrap_or_else(|findings| panic!("{findings}"))
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_release_is_of_all_files_and_nothing_else() {
     assert_eq!(release.len(), 12);
     assert_eq!(open(other.path()).release, release);
     write(other.path(), &[("orders/config.yaml", "groups: [Sales Team]\n")]);
-    assert_ne!(super::tree::read(other.path(), &mut Vec::new()).release, release);
+    assert_ne!(super::tree::read(&other.path().into(), &mut Vec::new()).release, release);
 }
 
 #[test]
@@ -217,9 +217,19 @@ fn files_that_do_not_belong_are_told() {
     let folder = rules();
     fs::write(folder.path().join("orders/config.yaml"), [0xff, 0xfe]).unwrap();
     assert!(load(&folder.path().into()).err().unwrap().to_string().contains("not text in UTF-8"));
-    assert!(load(&folder.path().join("gone")).err().unwrap().to_string().contains("failed to read"));
     assert!(
-        load(TempDir::new().unwrap().path()).err().unwrap().to_string().contains("no rules in the folder")
+        load(&folder.path().join("gone").as_path().into())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("failed to read")
+    );
+    assert!(
+        load(&TempDir::new().unwrap().path().into())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("no rules in the folder")
     );
 }
 

@@ -14,6 +14,7 @@ mod page;
 mod people;
 mod plugin;
 mod rules;
+mod rules_replay;
 mod rules_try;
 mod send;
 mod serve;

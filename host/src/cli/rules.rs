@@ -6,7 +6,10 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use console::style;
 
-use super::rules_try::{TryArgs, try_event};
+use super::{
+    rules_replay::{self, ReplayArgs},
+    rules_try::{TryArgs, try_event},
+};
 use crate::{
     app,
     catalog::{self, Catalog, Findings},
@@ -28,6 +31,8 @@ pub enum RulesCommand {
     Check(CheckArgs),
     /// Show what the rules make of an event; sends nothing and needs no database.
     Try(TryArgs),
+    /// Decide an event of the log again, with the answers that its rules got then, and compare.
+    Replay(ReplayArgs),
 }
 
 /// `hookswitch rules check …`
@@ -45,6 +50,7 @@ pub fn run(args: RulesArgs) -> Result<ExitCode> {
     match args.command {
         RulesCommand::Check(args) => check(&args),
         RulesCommand::Try(args) => try_event(&args),
+        RulesCommand::Replay(args) => super::wait(rules_replay::run(args)),
     }
 }
 

@@ -20,6 +20,7 @@ mod helpers;
 mod memory;
 pub mod plugin;
 mod ports;
+mod replay;
 mod route;
 mod routes;
 mod script;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use answer::{KEYS, duration, kind_of, mode, priority, timestamp};
 pub use ports::Ports;
+pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source, closest, did_you_mean};

@@ -17,9 +17,10 @@ use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tokio::{signal::ctrl_c, sync::oneshot, time::sleep};
+use tokio::{signal::ctrl_c, sync::oneshot, task::spawn_blocking, time::sleep};
 
 use self::samples::Sample;
+use super::plugin::for_demo;
 use crate::{
     app::App,
     config::{Config, DatabaseConfig, LogConfig, RulesConfig, WhatsappConfig},
@@ -67,6 +68,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}")?);
     bar.enable_steady_tick(Duration::from_millis(80));
+    let plugins = args.rules.plugins.clone();
+    let mut told = {
+        let bar = bar.clone();
+        move |step: String| bar.suspend(|| println!("{} {step}", style("·").dim()))
+    };
+    spawn_blocking(move || for_demo(&plugins, &mut told)).await?;
     let simulator_listener = listen(SIMULATOR_PORT)?;
     let simulator_address = simulator_listener.local_addr()?;
     let host_address = listen(HOST_PORT)?.local_addr()?;

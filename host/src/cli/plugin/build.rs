@@ -63,6 +63,37 @@ fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
+/// Builds the Rust plugins that have no component yet, where Rust's wasm target is there, and tells what is left out.
+/// Nothing here fails: the rest of the program works without plugins.
+pub fn for_demo(plugins: &Path, tell: &mut dyn FnMut(String)) {
+    let Ok(ids) = all(plugins) else { return };
+    let component = |id: &String| plugins.join(id).join(format!("{id}.wasm"));
+    let missing: Vec<String> = ids.into_iter().filter(|id| !component(id).is_file()).collect();
+    let (rusty, others): (Vec<String>, Vec<String>) =
+        missing.into_iter().partition(|id| plugins.join(id).join("Cargo.toml").is_file());
+    let mut left_out = others;
+    if has_target(plugins) {
+        for id in rusty {
+            tell(format!("building the plugin {id}"));
+            if let Err(error) = rust(&plugins.join(&id), &id, &component(&id)) {
+                tell(format!("failed to {error:#}"));
+                left_out.push(id);
+            }
+        }
+    } else {
+        left_out.extend(rusty);
+    }
+    if !left_out.is_empty() {
+        tell(format!("left out, as they are not built: {} (hookswitch plugin build)", left_out.join(", ")));
+    }
+}
+
+fn has_target(folder: &Path) -> bool {
+    let installed =
+        Command::new("rustup").args(["target", "list", "--installed"]).current_dir(folder).output();
+    installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == TARGET))
+}
+
 /// Builds a Rust plugin; adds the target where rustup can.
 fn rust(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
     add_target(folder)?;
@@ -81,28 +112,30 @@ fn rust(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
         .filter(|message| message["reason"] == "compiler-artifact")
         .filter_map(|message| {
             let files = message["filenames"].as_array()?;
-            files.iter().filter_map(|file| file.as_str()).find(|file| file.ends_with(".wasm")).map(PathBuf::from)
+            files
+                .iter()
+                .filter_map(|file| file.as_str())
+                .find(|file| file.ends_with(".wasm"))
+                .map(PathBuf::from)
         })
         .next_back();
     let built = built.with_context(|| {
-        format!("build {id}: cargo made no component; is crate-type = [\"cdylib\"] under [lib] in its Cargo.toml?")
+        format!(
+            "build {id}: cargo made no component; is crate-type = [\"cdylib\"] under [lib] in its Cargo.toml?"
+        )
     })?;
     put(&built, component)
 }
 
 /// Some machines tell rustup not to install by itself, so it is told here.
 fn add_target(folder: &Path) -> anyhow::Result<()> {
-    let installed = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(folder).output();
-    match installed {
-        Ok(output) if String::from_utf8_lossy(&output.stdout).lines().any(|line| line == TARGET) => Ok(()),
-        Ok(_) => {
-            eprintln!("adding the target {TARGET}");
-            let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status();
-            match added {
-                Ok(status) if status.success() => Ok(()),
-                _ => bail!("add the target {TARGET}: run `rustup target add {TARGET}`, and see why it fails"),
-            }
-        }
+    if has_target(folder) {
+        return Ok(());
+    }
+    eprintln!("adding the target {TARGET}");
+    match Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => bail!("add the target {TARGET}: run `rustup target add {TARGET}`, and see why it fails"),
         // Without rustup, the toolchain may have the target all the same: cargo will tell.
         Err(_) => Ok(()),
     }
@@ -149,7 +182,12 @@ fn python(folder: &Path, component: &Path) -> anyhow::Result<()> {
     let wit = contract()?;
     let status = Command::new("componentize-py")
         .args(["--wit-path".as_ref(), wit.path().as_os_str(), "--world".as_ref(), "plugin".as_ref()])
-        .args(["componentize".as_ref(), "app".as_ref(), "--output".as_ref(), std::path::absolute(component)?.as_os_str()])
+        .args([
+            "componentize".as_ref(),
+            "app".as_ref(),
+            "--output".as_ref(),
+            std::path::absolute(component)?.as_os_str(),
+        ])
         .current_dir(folder)
         .status();
     match status {

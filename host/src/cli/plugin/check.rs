@@ -49,7 +49,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         let plugin = catalog.plugins.get(id).with_context(|| {
             let why = catalog.warnings.iter().find(|warning| warning.file.contains(id.as_str()));
             why.map_or_else(
-                || format!("check {id}: there is no folder {} with a plugin.yaml", args.rules.plugins.join(id).display()),
+                || {
+                    format!(
+                        "check {id}: there is no folder {} with a plugin.yaml",
+                        args.rules.plugins.join(id).display()
+                    )
+                },
                 |warning| format!("check {id}: {}", warning.message),
             )
         })?;

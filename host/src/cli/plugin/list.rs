@@ -33,7 +33,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         let manifest = plugin.manifest();
         let on: Vec<&str> = manifest.on.iter().map(|on| on.text.as_str()).collect();
         let http: Vec<String> = manifest.http.iter().map(ToString::to_string).collect();
-        table.add_row([id.clone(), manifest.version.clone(), on.join(", "), manifest.owner.clone(), http.join(", ")]);
+        table.add_row([
+            id.clone(),
+            manifest.version.clone(),
+            on.join(", "),
+            manifest.owner.clone(),
+            http.join(", "),
+        ]);
     }
     table::print(&table);
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,8 @@ mod list;
 mod new;
 mod resume;
 
+pub use build::for_demo;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};

@@ -37,8 +37,13 @@ pub struct NewArgs {
 pub fn run(args: &NewArgs) -> anyhow::Result<ExitCode> {
     let id = &args.id;
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if !(2..=64).contains(&id.len()) || !id.bytes().all(fits) || !id.starts_with(|c: char| c.is_ascii_lowercase()) {
-        bail!("make the plugin {id:?}: an id has 2 to 64 lower-case letters, digits and dashes, a letter first");
+    if !(2..=64).contains(&id.len())
+        || !id.bytes().all(fits)
+        || !id.starts_with(|c: char| c.is_ascii_lowercase())
+    {
+        bail!(
+            "make the plugin {id:?}: an id has 2 to 64 lower-case letters, digits and dashes, a letter first"
+        );
     }
     let folder = args.rules.plugins.join(id);
     if folder.exists() {
@@ -60,7 +65,9 @@ pub fn run(args: &NewArgs) -> anyhow::Result<ExitCode> {
             write(&folder, "src/lib.rs", &fill(include_str!("template/lib.rs.txt")))?;
         }
         Language::Python => write(&folder, "app.py", &fill(include_str!("template/app.py.txt")))?,
-        Language::Javascript => write(&folder, &format!("{id}.js"), &fill(include_str!("template/plugin.js.txt")))?,
+        Language::Javascript => {
+            write(&folder, &format!("{id}.js"), &fill(include_str!("template/plugin.js.txt")))?
+        }
     }
     println!("{} is there. Next:", folder.display());
     println!("  hookswitch plugin build {id}\n  hookswitch plugin check {id}");
@@ -70,5 +77,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<ExitCode> {
 fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<()> {
     let path = folder.join(file);
     let parent = path.parent().unwrap_or(folder);
-    fs::create_dir_all(parent).and_then(|()| fs::write(&path, text)).with_context(|| format!("write {}", path.display()))
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(&path, text))
+        .with_context(|| format!("write {}", path.display()))
 }

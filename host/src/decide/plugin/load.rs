@@ -39,7 +39,9 @@ impl Plugin {
         let engine = &sandbox.0.engine;
         let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
         if let Some(http) = imports.iter().find(|name| name.starts_with("wasi:http/")) {
-            return Err(LoadError(format!("it imports {http}: use {CONTRACT}http, where the manifest's rules apply")));
+            return Err(LoadError(format!(
+                "it imports {http}: use {CONTRACT}http, where the manifest's rules apply"
+            )));
         }
         let router = format!("{CONTRACT}router@{VERSION}");
         let exports: Vec<String> = kind
@@ -48,9 +50,14 @@ impl Plugin {
             .map(|(name, _)| name.to_owned())
             .collect();
         if !exports.contains(&router) {
-            let other = exports.iter().chain(&imports).find(|name| name.starts_with(CONTRACT) || name.starts_with("hookswitch:plugin"));
+            let other = exports
+                .iter()
+                .chain(&imports)
+                .find(|name| name.starts_with(CONTRACT) || name.starts_with("hookswitch:plugin"));
             return Err(LoadError(match other {
-                Some(other) => format!("it is built for {other}, and this host has {router}: build it with the SDK of this host's version"),
+                Some(other) => format!(
+                    "it is built for {other}, and this host has {router}: build it with the SDK of this host's version"
+                ),
                 None => format!("it does not export {router}: is `router!(decide)` there?"),
             }));
         }

@@ -56,7 +56,7 @@ fn all_errors_are_told_at_once_with_their_places() {
             script("fn decide(event) { skip(1) }", "orders/installation.rhai"),
         ),
     ]);
-    let (_, errors) = Routes::compile(&sources, &scripts);
+    let (_, errors) = Routes::compile(&sources, &scripts, &BTreeMap::new());
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
@@ -90,6 +90,6 @@ fn unknown_functions_are_found_before_they_run() {
         ]
     );
     let sources = [route("*", RuleSource::Plain(Box::new(plain(&[("x", "titel(event.data.a)")]))))];
-    let error = Routes::compile(&sources, &BTreeMap::new()).1.remove(0).to_string();
+    let error = Routes::compile(&sources, &BTreeMap::new(), &BTreeMap::new()).1.remove(0).to_string();
     assert_eq!(error, "orders/routes.yaml:3:9: there is no function `titel` (did you mean `title`?)");
 }

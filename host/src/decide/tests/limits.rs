@@ -48,6 +48,7 @@ fn words_that_nest_without_end_do_not_compile() {
         let errors = Routes::compile(
             &[route("*", RuleSource::Plain(Box::new(plain(&[("x", &part.repeat(50_000))]))))],
             &BTreeMap::new(),
+            &BTreeMap::new(),
         )
         .1;
         assert_eq!(errors.len(), 1, "{part}");

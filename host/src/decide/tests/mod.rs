@@ -66,7 +66,7 @@ fn route(on: &str, rule: RuleSource) -> RouteSource {
 }
 
 fn compile(sources: Vec<RouteSource>) -> Routes {
-    let (routes, errors) = Routes::compile(&sources, &BTreeMap::new());
+    let (routes, errors) = Routes::compile(&sources, &BTreeMap::new(), &BTreeMap::new());
     assert_eq!(errors, []);
     routes
 }
@@ -74,7 +74,7 @@ fn compile(sources: Vec<RouteSource>) -> Routes {
 fn try_script(text: &str) -> (Routes, Vec<RuleError>) {
     let file = Source { text: text.into(), place: Place::start_of("orders/s.rhai") };
     let sources = [route("*", RuleSource::Script(source("orders/s.rhai")))];
-    Routes::compile(&sources, &BTreeMap::from([("orders/s.rhai".to_owned(), file)]))
+    Routes::compile(&sources, &BTreeMap::from([("orders/s.rhai".to_owned(), file)]), &BTreeMap::new())
 }
 
 fn run_script(text: &str, data: Value) -> Vec<Verdict> {
@@ -124,7 +124,7 @@ fn types_match_exactly_by_prefix_or_all() {
 fn wrong_types_of_events_are_refused() {
     for kind in ["payment*", "*.failed", "a.*.b", " "] {
         let sources = [route(kind, RuleSource::Plain(Box::new(plain(&[]))))];
-        assert_eq!(Routes::compile(&sources, &BTreeMap::new()).1.len(), 1, "{kind}");
+        assert_eq!(Routes::compile(&sources, &BTreeMap::new(), &BTreeMap::new()).1.len(), 1, "{kind}");
     }
 }
 
@@ -290,8 +290,11 @@ fn a_condition_stands_before_a_script_too() {
     ] {
         let mut route = route("*", RuleSource::Script(source("orders/s.rhai")));
         route.when = Some(source(when));
-        let (routes, errors) =
-            Routes::compile(&[route], &BTreeMap::from([("orders/s.rhai".to_owned(), file.clone())]));
+        let (routes, errors) = Routes::compile(
+            &[route],
+            &BTreeMap::from([("orders/s.rhai".to_owned(), file.clone())]),
+            &BTreeMap::new(),
+        );
         assert_eq!(errors, []);
         assert_eq!(decide(&routes, &event("a", json!({})), &World)[0].outcome, outcome, "{when}");
     }

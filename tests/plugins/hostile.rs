@@ -1,0 +1,134 @@
+//! Whatever a plugin does, the host goes on, its author reads why it was stopped, and its neighbours lose nothing.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Folders, Stage, component};
+use crate::harness::program;
+
+fn harm(what: &str, more: &Value) -> Value {
+    let mut data = json!({"do": what});
+    data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"type": "harm.done", "data": data})
+}
+
+#[tokio::test]
+async fn whatever_a_plugin_does_the_host_goes_on() {
+    let folders = Folders::new();
+    folders.plugin(
+        "hostile",
+        "harm.*",
+        "limits: {time: 200ms, memory: 160MiB}\non_failure: skip\n\
+         http: [\"http://127.0.0.1:1\", \"http://localhost:80\", \"https://*.allowed.invalid\"]",
+    );
+    folders.plugin("neighbour", "good.*", "limits: {time: 1s}");
+    let stage = Stage::set(folders, &[]).await;
+    let none = json!({});
+    let rows = [
+        ("loop", none.clone(), "took longer than 200 ms"),
+        ("sleep", none.clone(), "took longer than 1200 ms, waiting"),
+        ("allocate", none.clone(), "wanted more than 160 MiB of memory"),
+        ("recurse", none.clone(), "the plugin hostile failed: "),
+        ("panic", none.clone(), "src/lib.rs"),
+        ("long-log", none.clone(), "the plugin hostile failed: "),
+        ("many-logs", none.clone(), ""),
+        ("large-answer", none.clone(), "the plugin hostile failed: "),
+        ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
+        ("many-decisions", none.clone(), "1000 decisions are more than 100"),
+        ("nan", none.clone(), ""),
+        ("huge-number", none.clone(), ""),
+        ("questions", none.clone(), "asked more than 100 different questions"),
+        (
+            "http",
+            json!({"url": "https://evil.example.com/"}),
+            "plugin.yaml does not allow https://evil.example.com:443",
+        ),
+        ("http", json!({"url": "http://127.0.0.1:1/"}), "127.0.0.1 is no public address"),
+        ("http", json!({"url": "http://localhost/"}), "localhost has no public address"),
+        ("http", json!({"url": "https://user:pw@x.allowed.invalid/"}), "an address holds no user"),
+        ("http", json!({"url": "file:///etc/passwd"}), "has no host"),
+        ("file", none.clone(), "the plugin hostile failed: "),
+        ("socket", none.clone(), "the plugin hostile failed: "),
+        ("environment", none.clone(), "[]"),
+    ];
+    for (index, (what, more, told)) in rows.iter().enumerate() {
+        let began = Instant::now();
+        let neighbour = json!({"type": "good.day", "id": format!("good-{index}"), "data": {}});
+        let harmful = harm(what, more);
+        let (harmed, good) = tokio::join!(stage.decided(&harmful), stage.decided(&neighbour));
+        let reason = harmed["reason"].as_str().unwrap_or_default();
+        println!("{what}: {} ms, the author reads: {reason}", began.elapsed().as_millis());
+        assert!(reason.contains(told), "{what}: {harmed:#}");
+        assert_eq!(good["outcome"], "notify", "{what}: {good:#}");
+        // So that it is not parked for failing in a row.
+        assert_eq!(stage.decided(&harm("nothing", &none)).await["outcome"], "notify");
+    }
+    let crowd: Vec<Value> = (0..64).map(|_| harm("loop", &none)).collect();
+    let neighbours: Vec<Value> = (0..64).map(|_| json!({"type": "good.day", "data": {}})).collect();
+    let began = Instant::now();
+    let (_, good) = tokio::join!(
+        futures_util::future::join_all(crowd.iter().map(|event| stage.decided(event))),
+        futures_util::future::join_all(neighbours.iter().map(|event| stage.decided(event))),
+    );
+    println!("64 loops beside 64 neighbours: {} ms", began.elapsed().as_millis());
+    assert!(good.iter().all(|decision| decision["outcome"] == "notify"), "{good:#?}");
+    assert!(stage.host.said().contains("failed 5 times in a row, and is parked"));
+}
+
+#[test]
+fn components_that_are_none_are_refused_in_words() {
+    let good = component();
+    let contract_2: Vec<u8> =
+        replaced(good, b"hookswitch:plugin/router@1.0.0", b"hookswitch:plugin/router@2.0.0");
+    let mut flipped: Vec<Vec<u8>> = Vec::new();
+    for place in [9, 1_000, good.len() / 2] {
+        let mut bytes = good.to_vec();
+        bytes[place] ^= 0x10;
+        flipped.push(bytes);
+    }
+    let core = [b"\0asm".as_slice(), &[1, 0, 0, 0]].concat();
+    let mut rows = vec![
+        (b"not wasm".to_vec(), "this is no WebAssembly"),
+        (core, "this is a core module, not a component"),
+        (good[..good.len() / 3].to_vec(), "this is no valid component"),
+        (contract_2, "it is built for hookswitch:plugin/router@2.0.0"),
+    ];
+    // Some flips change nothing that matters; none may bring the program down.
+    rows.extend(flipped.into_iter().map(|bytes| (bytes, "")));
+    for (bytes, told) in rows {
+        let folders = Folders::new();
+        folders.plugin("broken", "x.*", "");
+        folders.write("plugins/broken/broken.wasm", &bytes);
+        let output = program(&["rules", "check", "--rules"])
+            .arg(folders.rules())
+            .envs(folders.settings())
+            .env("HOOKSWITCH_PLUGIN_CACHE", folders.plugins().join("none"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_some_and(|code| code <= 1), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
+    let folders = Folders::new();
+    folders.write("plugins/alone/alone.wasm", good);
+    let output = program(&["rules", "check", "--rules"])
+        .arg(folders.rules())
+        .envs(folders.settings())
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("there is no plugin.yaml beside this component")
+    );
+}
+
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let places: Vec<usize> =
+        bytes.windows(old.len()).enumerate().filter(|(_, w)| *w == old).map(|(n, _)| n).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..place + new.len()].copy_from_slice(new);
+    }
+    bytes
+}
