@@ -2,6 +2,7 @@
 //! each figure beside its floor measured in the same run.
 
 mod check;
+mod decisions;
 mod floor;
 mod load;
 mod usage;
@@ -60,6 +61,8 @@ enum Role {
     /// Intake without routing and dispatch.
     #[command(hide = true)]
     Intake(DatabaseConfig),
+    /// Only what a decision costs: of a route, a script and a plugin. Run it in the project's folder.
+    Decisions,
     /// Only how long the set-up check takes, with 100,000 people and a million notifications.
     Check,
 }
@@ -79,6 +82,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
             axum::serve(listener, crate::app::intake_alone(store)).await?;
         }
         Some(Role::Check) => check::measure().await?,
+        Some(Role::Decisions) => decisions::measure()?,
         None => measure(&args).await?,
     }
     Ok(ExitCode::SUCCESS)
