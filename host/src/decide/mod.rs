@@ -42,7 +42,8 @@ pub use test_message::TEST_TYPE;
 use crate::domain::{Event, Verdict};
 
 /// Decides about an event: one verdict for each matching route, in order, more where a script gives more. Never
-/// empty: an event that no route is for has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute).
+/// empty: an event that no route is for has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute). A plugin may take
+/// as long as its limits say: call it from a thread that may block.
 pub fn decide(routes: &Routes, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
     if event.kind == TEST_TYPE {
         return vec![test_message::verdict(event)];

@@ -82,7 +82,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
             axum::serve(listener, crate::app::intake_alone(store)).await?;
         }
         Some(Role::Check) => check::measure().await?,
-        Some(Role::Decisions) => decisions::measure()?,
+        Some(Role::Decisions) => spawn_blocking(decisions::measure).await??,
         None => measure(&args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -99,7 +99,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 
     bar.set_message("waiting for the lanes");
     app.ready().await;
-    let samples = samples::samples(&app.catalog().current(), Timestamp::now());
+    let catalog = app.catalog().current();
+    // Plugins are asked, too, which takes its time.
+    let samples = spawn_blocking(move || samples::samples(&catalog, Timestamp::now())).await?;
     let key = set_up(&app, &simulator, &samples, &bar).await?;
     bar.set_length(samples.len() as u64);
     bar.set_style(ProgressStyle::with_template("{spinner} {bar:24.green} {pos}/{len} {msg} {elapsed:.dim}")?);
