@@ -108,3 +108,102 @@ pub(super) fn look(
     look.in_use = InUse::new(versions);
     look
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::{
+        domain::Message,
+        plan::{TemplateSource, Templates, definitions},
+        whatsapp::compare,
+    };
+
+    const FRONT: &str = "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\n";
+
+    fn row(name: &str, body: &str) -> MetaTemplateRow {
+        let source = format!("{FRONT}{body}");
+        let file = TemplateSource { name: "t".into(), file: "x/templates/t.j2".into(), text: source.clone() };
+        let wording = Templates::compile(vec![file]).0.get("t").unwrap().wording.clone();
+        MetaTemplateRow { name: name.into(), language: "en_US".into(), wording, template: "t".into(), source }
+    }
+
+    fn on_meta(name: &str, body: &str, status: MetaStatus, category: &str) -> TemplateOnMeta {
+        TemplateOnMeta {
+            id: name.into(),
+            name: name.into(),
+            language: "en_US".into(),
+            status,
+            category: Some(category.into()),
+            body: body.into(),
+            footer: None,
+            buttons: vec![],
+            foreign: vec![],
+            quality: None,
+            rejected_reason: None,
+        }
+    }
+
+    /// What is looked at with the words `new` in the rules folder.
+    fn looked(
+        on_meta: &[TemplateOnMeta],
+        known: &[MetaTemplateRow],
+        statuses: &[MetaTemplateStatus],
+        switches: &[MetaTemplateSwitch],
+    ) -> Look {
+        let ours = row("t", "new");
+        let file = TemplateSource { name: "t".into(), file: "x/templates/t.j2".into(), text: ours.source };
+        let states = compare(&definitions(&Templates::compile(vec![file]).0).0, on_meta);
+        look(&states, known, statuses, switches, &mut HashMap::new(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_newest_approved_version_with_known_words_is_in_use() {
+        let approved = MetaStatus::Approved;
+        let known = [row("t", "old"), row("t_v3", "new")];
+        let both = [
+            on_meta("t", "old", approved.clone(), "UTILITY"),
+            on_meta("t_v2", "made elsewhere", approved.clone(), "UTILITY"),
+            on_meta("t_v3", "new", MetaStatus::Pending, "UTILITY"),
+        ];
+        let look = looked(&both, &known, &[], &[]);
+        assert_eq!((look.switches[0].name.as_deref(), look.switches[0].ordinal), (Some("t"), 1));
+        let planned = |body: &str| Message { wording: row("t", body).wording, ..Message::default() };
+        assert_eq!(look.in_use.approved("t", &planned("old")).unwrap().name, "t");
+        assert_eq!(look.in_use.approved("t", &planned("new")), None);
+
+        let [old, other, new] = both;
+        let new = TemplateOnMeta { status: approved, ..new };
+        let again = looked(&[old, other, new], &known, &look.statuses, &look.switches);
+        assert_eq!((again.switches[0].name.as_deref(), again.switches[0].ordinal), (Some("t_v3"), 2));
+        assert_eq!(again.in_use.approved("t", &planned("new")).unwrap().name, "t_v3");
+        assert_eq!(
+            again.in_use.approved("t", &planned("old")).unwrap().name,
+            "t",
+            "planned before the switch"
+        );
+        let told: Vec<_> =
+            again.changes.iter().map(|c| (c.name.as_str(), c.from.as_deref(), c.ordinal)).collect();
+        assert_eq!(told, [("t_v3", Some("PENDING"), 2)]);
+    }
+
+    #[test]
+    fn what_meta_does_is_told_once() {
+        let known = [row("t", "new")];
+        let paused = [on_meta("t", "new", MetaStatus::Paused, "UTILITY")];
+        let first = looked(&paused, &known, &[], &[]);
+        assert!(first.changes[0].is_bad() && !first.changes[0].recategorised);
+        assert_eq!(first.switches, [], "none was in use before");
+        assert_eq!(looked(&paused, &known, &first.statuses, &[]).changes, []);
+
+        let moved = [on_meta("t", "new", MetaStatus::Approved, "MARKETING")];
+        let second = looked(&moved, &known, &first.statuses, &[]);
+        assert!(second.changes[0].is_bad() && second.changes[0].recategorised);
+        assert_eq!(second.switches[0].name.as_deref(), Some("t"), "it may still be sent");
+        let gone = looked(&[], &known, &second.statuses, &second.switches);
+        assert_eq!((gone.switches[0].name.as_deref(), gone.switches[0].ordinal), (None, 2));
+    }
+}
