@@ -203,7 +203,7 @@ impl Routing {
             }
             let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
             let (mut decisions, mut notifications, _) =
-                rows(&catalog, &self.phone_number_id, &decided, &people, now);
+                rows(&catalog, &self.in_use.load(), &self.phone_number_id, &decided, &people, now);
             decisions.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             notifications.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             let parked_again = self::parked(&decisions);
