@@ -80,10 +80,12 @@ impl Outbound {
         if !url.username().is_empty() || url.password().is_some() {
             return denied("an address holds no user".to_owned());
         }
-        let Some(allowed) = request.allowed.iter().find(|entry| entry.allows(url.scheme(), host, port)) else {
+        let Some(allowed) = request.allowed.iter().find(|entry| entry.allows(url.scheme(), host, port))
+        else {
             return denied(format!("plugin.yaml does not allow {}://{host}:{port}", url.scheme()));
         };
-        let private = allowed.is_literal() && self.private_hosts.iter().any(|known| *known == format!("{host}:{port}"));
+        let private =
+            allowed.is_literal() && self.private_hosts.iter().any(|known| *known == format!("{host}:{port}"));
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         if let Ok(address) = address
             && !private
@@ -139,7 +141,8 @@ impl Outbound {
                 })?;
                 text = format!("{before}{}{after}", value.expose());
             }
-            let mut parsed_value = HeaderValue::try_from(text).map_err(|_| denied("has no value that HTTP knows"))?;
+            let mut parsed_value =
+                HeaderValue::try_from(text).map_err(|_| denied("has no value that HTTP knows"))?;
             parsed_value.set_sensitive(true);
             headers.append(parsed, parsed_value);
         }
@@ -179,7 +182,8 @@ impl Resolve for PublicOnly {
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.iter().copied().filter(|found| is_public(found.ip())).collect();
+            let public: Vec<SocketAddr> =
+                found.iter().copied().filter(|found| is_public(found.ip())).collect();
             if public.is_empty() && !found.is_empty() {
                 return Err(Box::new(NotPublic(host)) as Box<dyn std::error::Error + Send + Sync>);
             }

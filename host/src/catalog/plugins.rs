@@ -16,8 +16,19 @@ use crate::decide::{
     plugin::{Allowed, Limits, Manifest, OnFailure, Plugin, Sandbox, Table},
 };
 
-const KEYS: [&str; 11] =
-    ["id", "version", "contract", "on", "config", "limits", "http", "lookup", "secrets", "on_failure", "owner"];
+const KEYS: [&str; 11] = [
+    "id",
+    "version",
+    "contract",
+    "on",
+    "config",
+    "limits",
+    "http",
+    "lookup",
+    "secrets",
+    "on_failure",
+    "owner",
+];
 /// The contract that this host has.
 const CONTRACT: &str = "1.0";
 const MEBIBYTE: usize = 1024 * 1024;
@@ -50,8 +61,11 @@ pub fn plugins(
         let Some(bytes) = tree.components.get(&component) else {
             warnings.push(Finding {
                 severity: Severity::Warning,
-                ..Finding::of_file(path.as_str(), format!("the plugin {id} is left out: there is no {id}.wasm"))
-                    .help(format!("build it: hookswitch plugin build {id}"))
+                ..Finding::of_file(
+                    path.as_str(),
+                    format!("the plugin {id} is left out: there is no {id}.wasm"),
+                )
+                .help(format!("build it: hookswitch plugin build {id}"))
             });
             continue;
         };
@@ -139,7 +153,8 @@ fn on_failure(word: &str) -> Result<OnFailure, String> {
 
 fn limits(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Limits {
     let mut limits = Limits::default();
-    let Some(of_limits) = fields.get("limits").and_then(|node| node.fields(&["time", "memory"], findings)) else {
+    let Some(of_limits) = fields.get("limits").and_then(|node| node.fields(&["time", "memory"], findings))
+    else {
         return limits;
     };
     if let Some(time) = of_limits.parsed("time", time, findings) {
@@ -154,7 +169,9 @@ fn limits(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Limits {
 fn time(text: &str) -> Result<Duration, String> {
     let milliseconds = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => number.trim().parse::<u64>().ok(),
-        (None, Some(number)) => number.trim().parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000)),
+        (None, Some(number)) => {
+            number.trim().parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000))
+        }
         (None, None) => None,
     };
     milliseconds

@@ -132,7 +132,9 @@ fn alone(fields: &Fields<'_>, what: &str, findings: &mut Vec<Finding>) {
     for key in KEYS.iter().filter(|key| !KEYS_WITH_SCRIPT.contains(key)) {
         if let Some(key) = fields.key(key) {
             let finding = Finding::at(&key.place, format!("`{}` beside a {what}", key.text));
-            findings.push(finding.help(format!("the {what} decides alone; only `on` and `when` stand beside it")));
+            findings.push(
+                finding.help(format!("the {what} decides alone; only `on` and `when` stand beside it")),
+            );
         }
     }
 }

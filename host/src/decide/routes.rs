@@ -66,7 +66,8 @@ impl Routes {
         let mut compiled =
             Compiled { engine, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
         for source in sources {
-            let Some(route) = compiled.route(source, &functions, &compiled_scripts, plugins, &mut errors) else {
+            let Some(route) = compiled.route(source, &functions, &compiled_scripts, plugins, &mut errors)
+            else {
                 continue;
             };
             compiled.add(route, &source.on, &mut errors);
@@ -95,8 +96,7 @@ impl Routes {
         let Some((&last, others)) = matching.split_last() else {
             return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: Vec::new() }];
         };
-        let verdicts_of =
-            |index: usize, value| self.0.verdicts(&self.0.routes[index], event, value, ports);
+        let verdicts_of = |index: usize, value| self.0.verdicts(&self.0.routes[index], event, value, ports);
         match value::of_event(event) {
             Ok(value) => {
                 let mut verdicts: Vec<_> =
@@ -201,7 +201,9 @@ impl Compiled {
         ports: &dyn Ports,
     ) -> Vec<Verdict> {
         let (outcomes, asked) = match value {
-            Ok(value) if let Rule::Plugin(plugin) = &route.rule => self.ask_plugin(route, plugin, event, value, ports),
+            Ok(value) if let Rule::Plugin(plugin) = &route.rule => {
+                self.ask_plugin(route, plugin, event, value, ports)
+            }
             Ok(event) => Call::run(ports, &route.folder, || {
                 self.outcomes(route, event).unwrap_or_else(|error| vec![Outcome::Failed(error.to_string())])
             }),

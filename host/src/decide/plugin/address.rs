@@ -17,7 +17,9 @@ impl Allowed {
     /// # Errors
     /// Why it is none, in words.
     pub fn parse(text: &str) -> Result<Allowed, String> {
-        let wrong = || format!("`{text}` is no address such as https://api.example.com or https://*.example.com:8443");
+        let wrong = || {
+            format!("`{text}` is no address such as https://api.example.com or https://*.example.com:8443")
+        };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let default_port = match scheme {
             "https" => 443,
@@ -126,7 +128,15 @@ mod tests {
         assert!(!sub.allows("https", "example.com", 8443));
         assert!(!sub.allows("https", "evilexample.com", 8443));
         assert_eq!(sub.to_string(), "https://*.example.com:8443");
-        for wrong in ["example.com", "ftp://x", "https://", "https://x/y", "https://u@x", "https://a.*.x", "https://x:0"] {
+        for wrong in [
+            "example.com",
+            "ftp://x",
+            "https://",
+            "https://x/y",
+            "https://u@x",
+            "https://a.*.x",
+            "https://x:0",
+        ] {
             assert!(Allowed::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -134,9 +144,28 @@ mod tests {
     #[test]
     fn private_addresses_are_known_in_all_their_forms() {
         for private in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.0.8", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1",
-            "ff02::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "2001::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "192.0.0.8",
+            "240.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }

@@ -8,7 +8,9 @@ use std::{
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, p2::pipe::MemoryOutputPipe, random::Deterministic};
+use wasmtime_wasi::{
+    HostMonotonicClock, HostWallClock, WasiCtx, p2::pipe::MemoryOutputPipe, random::Deterministic,
+};
 
 use super::{
     bindings::{exports::hookswitch::plugin::router, hookswitch::plugin::types},
@@ -17,7 +19,11 @@ use super::{
     state::{Plugin, Revision},
 };
 use crate::{
-    decide::{answer, budget::{DECISIONS, OUTPUT}, ports::Ports},
+    decide::{
+        answer,
+        budget::{DECISIONS, OUTPUT},
+        ports::Ports,
+    },
     domain::{Asked, Event, Outcome},
 };
 
@@ -59,7 +65,12 @@ impl Plugin {
         (vec![outcome], last.1)
     }
 
-    fn call(&self, revision: &Arc<Revision>, event: &Event, ports: &dyn Ports) -> (Result<Vec<Outcome>, String>, Vec<Asked>) {
+    fn call(
+        &self,
+        revision: &Arc<Revision>,
+        event: &Event,
+        ports: &dyn Ports,
+    ) -> (Result<Vec<Outcome>, String>, Vec<Asked>) {
         let shared = &self.sandbox.0;
         let Ok(turn) = shared.runtime.block_on(shared.calls.clone().acquire_owned()) else {
             return (Err("the sandbox has ended".to_owned()), Vec::new());
@@ -146,9 +157,10 @@ impl HostMonotonicClock for Still {
 
 fn wasi(event: &Event, ports: &dyn Ports, output: &MemoryOutputPipe) -> WasiCtx {
     let since_1970 = Duration::try_from(ports.now().duration_since(jiff::Timestamp::UNIX_EPOCH));
-    let seed: [u8; 32] = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(
-        format!("{}\0{}", event.key.source, event.key.id),
-    ))
+    let seed: [u8; 32] = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(format!(
+        "{}\0{}",
+        event.key.source, event.key.id
+    )))
     .into();
     let number = seed.first_chunk::<16>().map_or(0, |bytes| u128::from_le_bytes(*bytes));
     WasiCtx::builder()
@@ -187,7 +199,12 @@ fn said(state: &CallState, output: &MemoryOutputPipe) {
         tracing::info!(plugin, event = state.event_id, "{}", printed.trim_end());
     }
     if state.lines > 100 {
-        tracing::warn!(plugin, event = state.event_id, lines = state.lines, "most of a plugin's lines are left out");
+        tracing::warn!(
+            plugin,
+            event = state.event_id,
+            lines = state.lines,
+            "most of a plugin's lines are left out"
+        );
     }
 }
 
@@ -196,7 +213,9 @@ fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return match (trap, last_error) {
             (wasmtime::Trap::UnreachableCodeReached, Some(panic)) => panic.to_owned(),
-            (wasmtime::Trap::StackOverflow, _) => "its functions call each other too deep: the stack is full".to_owned(),
+            (wasmtime::Trap::StackOverflow, _) => {
+                "its functions call each other too deep: the stack is full".to_owned()
+            }
             (trap, Some(said)) => format!("{trap}; it said last: {said}"),
             (trap, None) => trap.to_string(),
         };

@@ -65,8 +65,14 @@ impl ResourceLimiter for CallState {
 
 impl CallState {
     /// Each question is recorded once; what was answered before is answered again.
-    fn ask(&mut self, port: &str, question: Value, answer: impl FnOnce(&Self) -> Value) -> wasmtime::Result<Value> {
-        if let Some(known) = self.asked.iter().find(|known| known.port == port && known.question == question) {
+    fn ask(
+        &mut self,
+        port: &str,
+        question: Value,
+        answer: impl FnOnce(&Self) -> Value,
+    ) -> wasmtime::Result<Value> {
+        if let Some(known) = self.asked.iter().find(|known| known.port == port && known.question == question)
+        {
             return Ok(known.answer.clone());
         }
         let answer = answer(self);
@@ -143,9 +149,9 @@ impl http::Host for CallState {
             "body": request.body.as_deref().map(String::from_utf8_lossy),
         });
         let asked = self.until;
-        let until = request.timeout_ms.map_or(asked, |ms| {
-            asked.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms)))
-        });
+        let until = request
+            .timeout_ms
+            .map_or(asked, |ms| asked.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms))));
         let answer = match &self.http {
             None => Err(HttpError::Denied("there is no network here".to_owned())),
             Some(http) => {

@@ -66,4 +66,3 @@ pub trait Http: Send + Sync {
 pub fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
-

@@ -120,11 +120,18 @@ impl Sandbox {
         let folder = self.0.cache.as_ref()?;
         let mut compiler = CompatibilityHasher(Sha256::new());
         std::hash::Hash::hash(&self.0.engine.precompile_compatibility_hash(), &mut compiler);
-        let name = format!("{}-{}.cwasm", hex::encode(Sha256::digest(bytes)), hex::encode(&compiler.0.finalize()[..8]));
+        let name = format!(
+            "{}-{}.cwasm",
+            hex::encode(Sha256::digest(bytes)),
+            hex::encode(&compiler.0.finalize()[..8])
+        );
         Some(folder.join(name))
     }
 
-    #[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the folder is ours alone, see `is_ours`")]
+    #[expect(
+        unsafe_code,
+        reason = "wasmtime cannot check compiled code; the folder is ours alone, see `is_ours`"
+    )]
     fn load(&self, file: &PathBuf) -> Option<Component> {
         let code = is_ours(file).then(|| fs::read(file).ok()).flatten()?;
         // SAFETY: the file was written by this program, by this user, into a folder that only this user can write,

@@ -11,12 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    bindings::PluginPre,
-    host::CallState,
-    manifest::Manifest,
-    sandbox::Sandbox,
-};
+use super::{bindings::PluginPre, host::CallState, manifest::Manifest, sandbox::Sandbox};
 
 /// After so many failures in a row a plugin is parked.
 const FAILURES: u64 = 5;
@@ -121,7 +116,9 @@ impl Plugin {
         }
         let good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
         good.get(&self.revision.manifest.id)
-            .filter(|good| good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES)
+            .filter(|good| {
+                good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES
+            })
             .cloned()
     }
 
@@ -145,7 +142,13 @@ impl Plugin {
     }
 
     /// Counts a call.
-    pub(super) fn called(&self, revision: &Arc<Revision>, took: Duration, memory: usize, failed: Option<&str>) {
+    pub(super) fn called(
+        &self,
+        revision: &Arc<Revision>,
+        took: Duration,
+        memory: usize,
+        failed: Option<&str>,
+    ) {
         let counts = &revision.counts;
         counts.calls.fetch_add(1, Ordering::Relaxed);
         counts.microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
@@ -153,7 +156,9 @@ impl Plugin {
         let Manifest { id, version, .. } = &*revision.manifest;
         match failed {
             None => {
-                if revision.failures.swap(0, Ordering::Relaxed) > 0 || counts.calls.load(Ordering::Relaxed) == 1 {
+                if revision.failures.swap(0, Ordering::Relaxed) > 0
+                    || counts.calls.load(Ordering::Relaxed) == 1
+                {
                     tracing::debug!(plugin = id, version, "a plugin answers");
                 }
                 let mut good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +170,12 @@ impl Plugin {
                 counts.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(plugin = id, version, why, "a plugin failed");
                 if revision.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-                    tracing::error!(plugin = id, version, why, "a plugin failed {FAILURES} times in a row, and is parked");
+                    tracing::error!(
+                        plugin = id,
+                        version,
+                        why,
+                        "a plugin failed {FAILURES} times in a row, and is parked"
+                    );
                 }
             }
         }
