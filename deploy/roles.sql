@@ -46,7 +46,7 @@ DECLARE
     changing text;
 BEGIN
     -- The tables whose rows change or go. What is not named stays append-only: event, decision, notification,
-    -- delivery.
+    -- delivery, and what is known of templates at Meta.
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked'

@@ -15,3 +15,4 @@ mod receipts;
 mod rooms;
 mod rules_at_run_time;
 mod set_up;
+mod templates;

@@ -1,7 +1,7 @@
 //! Meta's webhook over HTTP, onto a real database.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
@@ -52,7 +52,7 @@ impl Host {
             whatsapp_messages_per_second: 80,
         };
         let (tell, told) = mpsc::channel(1000);
-        let routes = receipts::router(Receipts::new(store.clone(), &config, tell));
+        let routes = receipts::router(Receipts::new(store.clone(), &config, tell, Arc::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
         // Ends with the test's runtime.

@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
@@ -21,11 +22,13 @@ use crate::{
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
     outbound::Outbound,
+    plan::InUse,
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::Routing,
     store::{self, Store, StoreError},
-    whatsapp::{Client, ClientError},
+    templates::{self, TemplateWatch},
+    whatsapp::{Client, ClientError, management::Management},
 };
 
 const CONNECTIONS: usize = 16;
@@ -228,13 +231,36 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let (failures, failed) = mpsc::channel(RECEIPTS);
-        let receipts = Receipts::new(store.clone(), &config.whatsapp, failures);
+        let template_updated = Arc::new(Notify::new());
+        let receipts = Receipts::new(store.clone(), &config.whatsapp, failures, template_updated.clone());
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),
             webhooks: Arc::new(move || seen.take()),
         };
         let (holder, leases) = Holder::new(store.clone(), host, progress.clone(), news);
+
+        let account = config.whatsapp.whatsapp_business_account_id.clone();
+        let in_use = match &account {
+            Some(_) => templates::restore(&store).await?,
+            None => InUse::default(),
+        };
+        let in_use = Arc::new(ArcSwap::from_pointee(in_use));
+        let watch = match account {
+            Some(account_id) => Some(TemplateWatch {
+                store: store.clone(),
+                catalog: catalog.clone(),
+                management: Management::new(
+                    &config.whatsapp.whatsapp_api_url,
+                    &config.whatsapp.whatsapp_access_token,
+                )?,
+                account_id,
+                updated: template_updated.clone(),
+                in_use: in_use.clone(),
+                changed: Arc::new(|_| {}),
+            }),
+            None => None,
+        };
 
         let dispatch = Dispatch::new(Rooms {
             store: store.clone(),
@@ -253,6 +279,7 @@ impl App {
             wake: events.clone(),
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
             phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
+            in_use,
         };
         let routes = api::router(
             Intake::new(
@@ -265,7 +292,7 @@ impl App {
             catalog.clone(),
         );
 
-        let parts = vec![
+        let mut parts = vec![
             Part::start("http", |stop| async move {
                 let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
                 if let Err(error) = served.await {
@@ -276,6 +303,7 @@ impl App {
             Part::start("dispatch", |stop| dispatch.run(stop)),
             Part::start("lanes", |stop| holder.run(stop)),
         ];
+        parts.extend(watch.map(|watch| Part::start("templates", |stop| watch.run(stop))));
         let listening = store::listen(database.config.clone(), move || {
             events.notify_one();
             notifications.notify_one();

@@ -83,7 +83,7 @@ pub struct WhatsappConfig {
     pub whatsapp_api_url: String,
     /// The sending number, by Meta's id.
     pub whatsapp_phone_number_id: String,
-    /// The WhatsApp Business Account, by Meta's id; needed to look at its templates.
+    /// The WhatsApp Business Account that holds the templates, by Meta's id.
     pub whatsapp_business_account_id: Option<String>,
     /// The access token.
     pub whatsapp_access_token: Secret,
@@ -93,6 +93,27 @@ pub struct WhatsappConfig {
     pub whatsapp_verify_token: Secret,
     /// Messages per second that the number may send.
     pub whatsapp_messages_per_second: u32,
+}
+
+/// The WhatsApp Business Account, for what is managed there.
+#[derive(Args, Clone, Debug)]
+pub struct AccountConfig {
+    /// The Cloud API's address, with its version.
+    #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
+    pub whatsapp_api_url: String,
+
+    /// The WhatsApp Business Account, by Meta's id (WhatsApp Manager, Account settings).
+    #[arg(long, env = "WHATSAPP_BUSINESS_ACCOUNT_ID", value_name = "ID", value_parser = account_id)]
+    pub whatsapp_business_account_id: String,
+
+    /// The access token, with the permission whatsapp_business_management.
+    #[arg(long, env = "WHATSAPP_ACCESS_TOKEN", hide_env_values = true)]
+    pub whatsapp_access_token: Secret,
+}
+
+fn account_id(id: &str) -> Result<String, String> {
+    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    is_id.then(|| id.to_owned()).ok_or_else(|| "expected digits".to_owned())
 }
 
 /// How logs look.
@@ -138,8 +159,15 @@ pub struct ServeArgs {
     #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID", default_value = "", hide_default_value = true)]
     whatsapp_phone_number_id: String,
 
-    /// The WhatsApp Business Account, by Meta's id; without it templates at Meta are not looked at.
-    #[arg(long, env = "WHATSAPP_BUSINESS_ACCOUNT_ID", default_value = "", hide_default_value = true)]
+    /// The WhatsApp Business Account that holds the templates, by Meta's id; without it, each template is taken to
+    /// be approved under the name in its file.
+    #[arg(
+        long,
+        env = "WHATSAPP_BUSINESS_ACCOUNT_ID",
+        value_name = "ID",
+        default_value = "",
+        hide_default_value = true
+    )]
     whatsapp_business_account_id: String,
 
     /// The access token.
@@ -245,10 +273,10 @@ impl TryFrom<ServeArgs> for Config {
             ));
         }
         let account = args.whatsapp_business_account_id;
-        if !account.bytes().all(|b| b.is_ascii_digit()) {
+        if !account.is_empty() && account_id(&account).is_err() {
             wrong.push(format!(
-                "--whatsapp-business-account-id (WHATSAPP_BUSINESS_ACCOUNT_ID): expected the digits of Meta's id of \
-                 the WhatsApp Business Account (WhatsApp Manager, API setup), got {account:?}"
+                "--whatsapp-business-account-id (WHATSAPP_BUSINESS_ACCOUNT_ID): expected the digits of Meta's id \
+                 of the WhatsApp Business Account (WhatsApp Manager, Account settings), got {account:?}"
             ));
         }
         for (secret, flag, variable) in [

@@ -44,6 +44,8 @@ pub mod lanes;
 
 pub mod whatsapp;
 
+pub mod templates;
+
 pub mod intake;
 
 pub mod directory;

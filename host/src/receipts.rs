@@ -24,7 +24,10 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
 use tracing::warn;
 
 use self::{
@@ -87,18 +90,26 @@ pub struct Receipts {
     app_secret: Secret,
     verify_token: Secret,
     phone_number_id: Arc<str>,
+    templates: Arc<Notify>,
     writer: Writer,
     seen: Seen,
 }
 
 impl Receipts {
     /// Starts the task that writes; it ends when the last clone is gone. Each new status goes to `receipts` as
-    /// well, unless that is full: the delivery log has it in any case.
-    pub fn new(store: Store, config: &WhatsappConfig, receipts: mpsc::Sender<Receipt>) -> Receipts {
+    /// well, unless that is full: the delivery log has it in any case. `templates` is rung when Meta has done
+    /// something to a template.
+    pub fn new(
+        store: Store,
+        config: &WhatsappConfig,
+        receipts: mpsc::Sender<Receipt>,
+        templates: Arc<Notify>,
+    ) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
             verify_token: config.whatsapp_verify_token.clone(),
             phone_number_id: config.whatsapp_phone_number_id.as_str().into(),
+            templates,
             writer: Writer::start(store, receipts),
             seen: Seen::default(),
         }
@@ -164,6 +175,9 @@ async fn receive(
     })?;
     drop(body);
     let post = Post::new(webhook, &receipts.phone_number_id);
+    if post.template_updated {
+        receipts.templates.notify_one();
+    }
     receipts.writer.write(post).await.map_err(|NotWritten| Problem::unavailable())?;
     receipts.seen.accepted();
     Ok(StatusCode::OK)

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use futures_util::{StreamExt, TryStreamExt, future::try_join};
 use jiff::Timestamp;
 use tokio::{
@@ -21,7 +22,7 @@ use crate::{
     decide::{decide, plugin::CALLS},
     domain::{Lane, Outcome, People, Verdict},
     lanes::Leases,
-    plan::{Names, Planned, named, plan},
+    plan::{Addressee, InUse, Names, Planned, PlannedNotification, named, plan},
     store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, ParkedRow, Store, StoreError},
 };
 
@@ -50,6 +51,8 @@ pub struct Routing {
     pub notified: Arc<dyn Fn() + Send + Sync>,
     /// The number that sends.
     pub phone_number_id: String,
+    /// The versions of templates that are in use at Meta.
+    pub in_use: Arc<ArcSwap<InUse>>,
 }
 
 /// An event with what its rules say, before people are looked up.
@@ -133,8 +136,9 @@ impl Routing {
         let decided = decide_all(&catalog, events, now).await?;
         let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
         let phone_number_id = self.phone_number_id.clone();
+        let in_use = self.in_use.load_full();
         let (decisions, notifications, claims) =
-            blocking(move || rows(&catalog, &phone_number_id, &decided, &people, now)).await?;
+            blocking(move || rows(&catalog, &in_use, &phone_number_id, &decided, &people, now)).await?;
         let parked = parked(&decisions);
         self.store
             .route(async |transaction| {
@@ -199,7 +203,7 @@ impl Routing {
             }
             let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
             let (mut decisions, mut notifications, _) =
-                rows(&catalog, &self.phone_number_id, &decided, &people, now);
+                rows(&catalog, &self.in_use.load(), &self.phone_number_id, &decided, &people, now);
             decisions.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             notifications.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             let parked_again = self::parked(&decisions);
@@ -270,6 +274,7 @@ type Rows = (Vec<DecisionRow>, Vec<NotificationRow>, Vec<(usize, DedupeClaim)>);
 
 fn rows(
     catalog: &Catalog,
+    in_use: &InUse,
     phone_number_id: &str,
     decided: &[Decided],
     people: &People,
@@ -280,12 +285,21 @@ fn rows(
     let mut claims = Vec::new();
     for Decided { logged, verdicts } in decided {
         for (ordinal, verdict) in (0i16..).zip(verdicts) {
-            let Planned { outcome, reason, notifications: planned } =
+            let Planned { outcome, reason, notifications: mut planned } =
                 plan(&catalog.templates, phone_number_id, &logged.event, verdict, people, now);
             let decision = match &verdict.outcome {
                 Outcome::Notify(decision) => Some(decision),
                 _ => None,
             };
+            if let Some(decision) = decision {
+                for PlannedNotification { notification, .. } in &mut planned {
+                    let to = Addressee {
+                        name: notification.name.as_deref(),
+                        username: notification.username.as_deref(),
+                    };
+                    in_use.apply(&notification.template, decision, to, &mut notification.message);
+                }
+            }
             if let Some(key) = decision.and_then(|decision| decision.dedupe_key.clone())
                 && outcome == "notify"
             {

@@ -70,6 +70,11 @@ impl Host {
         self.process.terminate()
     }
 
+    /// Changes a setting of its environment, from the next restart on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts it again after its end: the same port, settings and key.
     #[track_caller]
     pub fn restart(&mut self) {

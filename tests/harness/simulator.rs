@@ -53,6 +53,19 @@ impl Simulator {
         self.post("knobs", knobs).await;
     }
 
+    /// Puts a template into a state, such as `PAUSED`, and tells the webhook.
+    pub async fn set_template(&self, name: &str, status: &str) {
+        self.post("templates", &json!({"name": name, "status": status})).await;
+    }
+
+    /// The templates at Meta by name, Meta's samples among them.
+    pub async fn templates(&self) -> Vec<Value> {
+        let answer = http().get(self.control("templates")).send().await.unwrap();
+        let mut all: Value = answer.error_for_status().unwrap().json().await.unwrap();
+        let Value::Array(templates) = all["data"].take() else { panic!("no list of templates: {all}") };
+        templates
+    }
+
     async fn post(&self, path: &str, body: &Value) {
         let answer = http().post(self.control(path)).json(body).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());

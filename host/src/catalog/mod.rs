@@ -8,6 +8,7 @@ mod case;
 mod expect;
 mod findings;
 mod live;
+mod meta;
 mod people;
 mod plugins;
 mod routes;
@@ -29,6 +30,7 @@ use serde_json::{Map, Value};
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
 pub use live::{Live, Watching};
+pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
 
 use crate::{

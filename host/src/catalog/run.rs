@@ -13,7 +13,7 @@ use super::{
 use crate::{
     decide::{Ports, decide},
     domain::Outcome,
-    plan::plan,
+    plan::{Planned, plan},
 };
 
 /// What rules are told while a case runs.
@@ -31,6 +31,13 @@ impl Ports for CasePorts<'_> {
         let own = (folder == self.case.domain).then(|| self.case.config.get(key)).flatten();
         own.or_else(|| self.catalog.config.get(folder)?.get(key)).cloned()
     }
+}
+
+/// What a case's event leads to.
+pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
+    let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
+    let plan = |verdict| plan(&catalog.templates, "1", &case.event, verdict, &case.people, case.now);
+    verdicts.iter().map(plan).collect()
 }
 
 /// Runs a case, and returns what did not come out as expected.

@@ -19,14 +19,14 @@ use tokio::time::timeout;
 
 pub use self::{
     report::{Fact, Finding, Report, Section, Severity},
-    templates::{Definition, missing},
+    templates::missing,
 };
 use crate::{
     catalog::{Catalog, Findings},
     config::{ConfigErrors, WhatsappConfig},
     domain::SERVICE_WINDOW,
     store::{Store, StoreError, pending_migrations},
-    whatsapp::management::{Management, ManagementError, MetaTemplate, PhoneNumber, Token},
+    whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
 };
 
 /// Meta answers within a second; a check does not wait longer than this.
@@ -157,13 +157,13 @@ async fn ask_database(
 struct MetaFacts {
     token: Result<Token, ManagementError>,
     number: Result<PhoneNumber, ManagementError>,
-    templates: Option<Vec<MetaTemplate>>,
+    templates: Option<Vec<TemplateOnMeta>>,
     subscribed: Option<usize>,
 }
 
 async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
     let config = subject.settings.ok()?;
-    let management = match Management::new(config) {
+    let management = match Management::new(&config.whatsapp_api_url, &config.whatsapp_access_token) {
         Ok(management) => management,
         Err(error) => {
             let error = ManagementError::Unreachable(error.to_string());
@@ -184,8 +184,8 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
         );
         Some((templates.ok(), subscribed.ok()))
     };
-    let (token, number, of_account) =
-        tokio::join!(in_time(management.token()), in_time(management.phone_number()), of_account);
+    let number = management.phone_number(&config.whatsapp_phone_number_id);
+    let (token, number, of_account) = tokio::join!(in_time(management.token()), in_time(number), of_account);
     let (templates, subscribed) = of_account.unwrap_or((None, None));
     Some(MetaFacts { token, number, templates, subscribed })
 }

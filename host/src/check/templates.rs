@@ -5,80 +5,40 @@ use super::{
     words::count,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, with_examples},
     domain::Mode,
-    plan::{Category, Template},
-    whatsapp::management::{MetaTemplate, NewTemplate},
+    plan::{MetaTemplate, Template, TemplateError, definitions},
+    whatsapp::{
+        Difference, State, TemplateState, compare,
+        management::{TemplateOnMeta, category},
+    },
 };
 
 /// What hands templates in.
-const PUSH: &str = "hookswitch check --fix";
-const PENDING: &str = "PENDING";
+const PUSH: &str = "hookswitch templates push";
 const MANAGER: &str = "open WhatsApp Manager, Message templates";
 
-/// Meta's word for a category.
-fn category(category: Category) -> &'static str {
-    match category {
-        Category::Utility => "UTILITY",
-        Category::Marketing => "MARKETING",
-        Category::Authentication => "AUTHENTICATION",
-    }
-}
-
-/// The templates that may go out as Meta templates.
-fn sent_as_meta_template(catalog: &Catalog) -> impl Iterator<Item = &Template> {
-    let names = catalog.templates.names().into_iter();
-    names.filter_map(|name| catalog.templates.get(name)).filter(|template| template.mode != Mode::Text)
-}
-
-/// A template as it is handed in; with an example for each place.
-pub struct Definition<'a> {
-    template: &'a Template,
-    examples: Vec<String>,
-    buttons: Vec<&'a str>,
-}
-
-impl<'a> Definition<'a> {
-    fn of(template: &'a Template) -> Definition<'a> {
-        let example = |slot: &String| slot.replace('_', " ");
-        Definition {
-            template,
-            examples: template.meta.slots.iter().map(example).collect(),
-            buttons: template.buttons.iter().map(|button| button.title.as_str()).collect(),
-        }
-    }
-
-    /// In Meta's terms.
-    pub fn new_template(&self) -> NewTemplate<'_> {
-        NewTemplate {
-            name: &self.template.meta_name,
-            language: &self.template.language,
-            category: category(self.template.category),
-            body: &self.template.meta.text,
-            examples: &self.examples,
-            footer: self.template.footer.as_deref(),
-            buttons: &self.buttons,
-        }
-    }
-}
-
 /// The templates that Meta does not know yet, and would not refuse for their form.
-pub fn missing<'a>(catalog: &'a Catalog, at_meta: &[MetaTemplate]) -> Vec<Definition<'a>> {
-    sent_as_meta_template(catalog)
-        .filter(|template| find(template, at_meta).is_none() && template.meta.refused.is_empty())
-        .map(Definition::of)
-        .collect()
+pub fn missing(catalog: &Catalog, at_meta: &[TemplateOnMeta]) -> Vec<MetaTemplate> {
+    let (definitions, refused) = definitions(&catalog.templates);
+    let missing = not_at_meta(catalog, &compare(&definitions, at_meta), &refused);
+    with_examples(catalog, missing)
 }
 
-fn find<'m>(template: &Template, at_meta: &'m [MetaTemplate]) -> Option<&'m MetaTemplate> {
-    at_meta.iter().find(|meta| meta.name == template.meta_name && meta.language == template.language)
+fn not_at_meta(catalog: &Catalog, states: &[TemplateState], refused: &[TemplateError]) -> Vec<MetaTemplate> {
+    let is_refused = |definition: &MetaTemplate| {
+        let template = catalog.templates.get(&definition.template);
+        template.is_some_and(|template| refused.iter().any(|error| error.file == template.file))
+    };
+    let missing = states.iter().filter(|state| state.state == State::Missing);
+    missing.map(|state| state.definition.clone()).filter(|definition| !is_refused(definition)).collect()
 }
 
 /// The templates beside those at Meta; `None` where these were not asked for.
-pub fn judge(catalog: &Catalog, at_meta: Option<&[MetaTemplate]>) -> Section {
-    let templates: Vec<&Template> = sent_as_meta_template(catalog).collect();
+pub fn judge(catalog: &Catalog, at_meta: Option<&[TemplateOnMeta]>) -> Section {
     let total = count(catalog.templates.names().len(), "template", "templates");
-    let mut findings: Vec<Finding> = templates.iter().flat_map(|template| form(template)).collect();
+    let (definitions, refused) = definitions(&catalog.templates);
+    let mut findings: Vec<Finding> = refused.iter().filter_map(|error| form(catalog, error)).collect();
     let Some(at_meta) = at_meta else {
         findings.push(
             Finding::info(
@@ -90,20 +50,25 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&[MetaTemplate]>) -> Section {
         );
         return Section::new("templates", total, findings);
     };
-    let mut approved = 0;
+    let states = compare(&definitions, at_meta);
     let mut facts = Vec::new();
-    for template in &templates {
-        let meta = find(template, at_meta);
-        let state = meta.map_or("not at Meta", |meta| meta.status.as_str());
-        facts.push((template.name.clone(), format!("{} {state}", template.meta_name)));
-        if let Some(meta) = meta {
-            approved += usize::from(meta.status == "APPROVED");
-            findings.extend(beside(template, meta));
+    for state in &states {
+        let newest = state.current().or(state.versions.first().map(|(_, version)| version));
+        let at_meta = newest.map_or_else(
+            || format!("{} not at Meta", state.definition.name),
+            |version| format!("{} {}", version.name, version.status),
+        );
+        facts.push((state.definition.template.clone(), at_meta));
+        if let Some(template) = catalog.templates.get(&state.definition.template) {
+            findings.extend(beside(template, state));
         }
     }
-    findings.extend(not_there(catalog, at_meta));
-    findings.extend(pending(&templates, at_meta));
-    let summary = format!("{total}, {approved} of {} approved by Meta", templates.len());
+    findings.extend(not_there(catalog, &not_at_meta(catalog, &states, &refused)));
+    findings.extend(pending(&states));
+    let is_approved =
+        |state: &&TemplateState| matches!(state.state, State::Approved | State::Recategorised { .. });
+    let approved = states.iter().filter(is_approved).count();
+    let summary = format!("{total}, {approved} of {} approved by Meta", states.len());
     Section::new("templates", summary, findings).facts(facts)
 }
 
@@ -115,92 +80,88 @@ fn finding(template: &Template, id: &'static str, what: String) -> Finding {
     Finding::new(severity(template), id, what).about(template.name.clone())
 }
 
-fn form(template: &Template) -> impl Iterator<Item = Finding> {
-    template.meta.refused.iter().map(|(line, why)| {
-        let what = format!(
-            "Meta would refuse the template {} ({}:{}): {why}",
-            template.name,
-            template.file,
-            template.lines_before + line
-        );
-        finding(template, "template.form", what).command("hookswitch rules check")
-    })
+fn form(catalog: &Catalog, error: &TemplateError) -> Option<Finding> {
+    let templates = catalog.templates.names();
+    let mut templates = templates.iter().filter_map(|name| catalog.templates.get(name));
+    let template = templates.find(|template| template.file == error.file)?;
+    let TemplateError { file, line, column, message } = error;
+    let what =
+        format!("Meta would refuse the template {} ({file}:{line}:{column}): {message}", template.name);
+    Some(finding(template, "template.form", what).command("hookswitch templates push --dry-run"))
 }
 
 /// Without a Meta template only people with an open window are reached; with `mode: template` nobody.
-fn not_there(catalog: &Catalog, at_meta: &[MetaTemplate]) -> Option<Finding> {
-    let missing = missing(catalog, at_meta);
-    let worst = missing.iter().map(|definition| severity(definition.template)).max()?;
+fn not_there(catalog: &Catalog, missing: &[MetaTemplate]) -> Option<Finding> {
+    let templates = missing.iter().filter_map(|definition| catalog.templates.get(&definition.template));
+    let worst = templates.map(severity).max()?;
     let what = format!(
         "Meta does not have {}: people whose window is closed do not get {}",
         count(missing.len(), "template", "of the templates"),
         if missing.len() == 1 { "it" } else { "them" },
     );
-    let names = missing.iter().map(|definition| definition.template.meta_name.clone()).collect();
+    let names = missing.iter().map(|definition| definition.name.clone()).collect();
     Some(Finding::new(worst, "template.missing", what).details(names).command(PUSH))
 }
 
-fn pending(templates: &[&Template], at_meta: &[MetaTemplate]) -> Option<Finding> {
-    let pending: Vec<String> = templates
+fn pending(states: &[TemplateState]) -> Option<Finding> {
+    let pending: Vec<String> = states
         .iter()
-        .filter_map(|template| find(template, at_meta))
-        .filter(|meta| meta.status == PENDING)
-        .map(|meta| meta.name.clone())
+        .filter(|state| state.state == State::Pending)
+        .filter_map(|state| Some(state.current()?.name.clone()))
         .collect();
     let what = format!(
         "Meta still looks at {}; that takes a day at most",
         count(pending.len(), "template", "templates")
     );
-    (!pending.is_empty())
-        .then(|| Finding::info("template.pending", what).details(pending).command("hookswitch check"))
+    (!pending.is_empty()).then(|| {
+        Finding::info("template.pending", what).details(pending).command("hookswitch templates status")
+    })
 }
 
-fn beside(template: &Template, meta: &MetaTemplate) -> Option<Finding> {
-    let name = &meta.name;
-    match meta.status.as_str() {
-        "APPROVED" => {}
-        PENDING | "IN_APPEAL" => return None,
-        status => {
-            let why = meta.rejected_reason.as_deref().filter(|why| *why != "NONE");
-            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            let what = format!("Meta's template {name} is {status}{why}: it cannot be sent");
-            let found = if status == "REJECTED" {
-                let help = format!("{what}; mend {}, give it a new meta_name, and hand it in", template.file);
-                finding(template, "template.not_approved", help).command(PUSH)
-            } else {
-                finding(template, "template.not_approved", what).command(MANAGER)
+fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
+    let newest = state.current().or(state.versions.first().map(|(_, version)| version));
+    let name = newest.map_or(state.definition.name.as_str(), |version| version.name.as_str());
+    let unsendable = |status: &str| format!("Meta's template {name} is {status}: it cannot be sent");
+    match &state.state {
+        State::Missing | State::Pending | State::Approved => None,
+        State::Rejected(why) => {
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            let what = format!(
+                "{}; change its words in {}, and hand it in",
+                unsendable(&format!("REJECTED{why}")),
+                template.file
+            );
+            Some(finding(template, "template.not_approved", what).command(PUSH))
+        }
+        State::Paused => {
+            Some(finding(template, "template.not_approved", unsendable("PAUSED")).command(MANAGER))
+        }
+        State::Disabled => {
+            Some(finding(template, "template.not_approved", unsendable("DISABLED")).command(MANAGER))
+        }
+        State::Other(status) => {
+            Some(finding(template, "template.not_approved", unsendable(status)).command(MANAGER))
+        }
+        State::Differs(differences) => {
+            let what = format!(
+                "Meta's template {name} has another wording; hand ours in as {}, which takes its place when it is \
+                 approved",
+                state.next_name()
+            );
+            let told = |difference: &Difference| {
+                let Difference { part, on_meta, ours } = difference;
+                [format!("{part} at Meta: {on_meta:?}"), format!("{part} here:    {ours:?}")]
             };
-            return Some(found);
+            let details = differences.iter().flat_map(told).collect();
+            Some(finding(template, "template.differs", what).details(details).command(PUSH))
+        }
+        State::Recategorised { category: theirs } => {
+            let what = format!(
+                "Meta counts the template {name} as {theirs}, and we as {}: it costs and is limited as Meta says",
+                category(template.category)
+            );
+            let finding = Finding::warning("template.category", what);
+            Some(finding.about(template.name.clone()).command(MANAGER))
         }
     }
-    let definition = Definition::of(template);
-    let ours = definition.new_template();
-    let mut differ = Vec::new();
-    if meta.body().map(str::trim) != Some(ours.body.trim()) {
-        differ.push(format!("at Meta: {:?}", meta.body().unwrap_or_default()));
-        differ.push(format!("here:    {:?}", ours.body));
-    }
-    if meta.footer() != ours.footer {
-        differ.push(format!("footer at Meta: {:?}, here: {:?}", meta.footer(), ours.footer));
-    }
-    if meta.buttons() != ours.buttons {
-        differ.push(format!("buttons at Meta: {:?}, here: {:?}", meta.buttons(), ours.buttons));
-    }
-    if !differ.is_empty() {
-        let what = format!(
-            "Meta's template {name} has another wording; give ours a new meta_name in {}, and hand it in",
-            template.file
-        );
-        return Some(finding(template, "template.differs", what).details(differ).command(PUSH));
-    }
-    if !meta.category.is_empty() && meta.category != ours.category {
-        let what = format!(
-            "Meta counts the template {name} as {}, and we as {}: it costs and is limited as Meta says",
-            meta.category, ours.category
-        );
-        return Some(
-            Finding::warning("template.category", what).about(template.name.clone()).command(MANAGER),
-        );
-    }
-    None
 }

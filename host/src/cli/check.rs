@@ -13,8 +13,9 @@ use tokio::task::spawn_blocking;
 use crate::{
     app::{self, Database},
     catalog::{self, Catalog, Findings},
-    check::{self, Definition, Finding, Report, Section, Severity, Subject},
+    check::{self, Finding, Report, Section, Severity, Subject},
     config::{Config, ConfigErrors, ServeArgs},
+    plan::MetaTemplate,
     whatsapp::management::Management,
 };
 
@@ -102,13 +103,14 @@ async fn mend(
 /// Hands missing templates in to Meta.
 async fn hand_in(config: &Config, catalog: &Catalog, yes: bool) -> anyhow::Result<()> {
     let Some(account) = config.whatsapp.whatsapp_business_account_id.as_deref() else { return Ok(()) };
-    let asked = match Management::new(&config.whatsapp) {
-        Ok(management) => management.templates(account).await.map(|at_meta| (management, at_meta)),
-        Err(error) => {
-            eprintln!("not mended: failed to {error}");
-            return Ok(());
-        }
-    };
+    let asked =
+        match Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token) {
+            Ok(management) => management.templates(account).await.map(|at_meta| (management, at_meta)),
+            Err(error) => {
+                eprintln!("not mended: failed to {error}");
+                return Ok(());
+            }
+        };
     let (management, at_meta) = match asked {
         Ok(asked) => asked,
         Err(error) => {
@@ -121,17 +123,16 @@ async fn hand_in(config: &Config, catalog: &Catalog, yes: bool) -> anyhow::Resul
         return Ok(());
     }
     for definition in &missing {
-        let template = definition.new_template();
-        match management.create_template(account, &template).await {
-            Ok(status) => eprintln!("mended: handed in {}, which is {status}", template.name),
-            Err(error) => eprintln!("not mended: {}: failed to {error}", template.name),
+        match management.create_template(account, &definition.name, definition).await {
+            Ok(status) => eprintln!("mended: handed in {}, which is {status}", definition.name),
+            Err(error) => eprintln!("not mended: {}: failed to {error}", definition.name),
         }
     }
     Ok(())
 }
 
-fn agreed(missing: &[Definition<'_>]) -> anyhow::Result<bool> {
-    let names: Vec<&str> = missing.iter().map(|definition| definition.new_template().name).collect();
+fn agreed(missing: &[MetaTemplate]) -> anyhow::Result<bool> {
+    let names: Vec<&str> = missing.iter().map(|definition| definition.name.as_str()).collect();
     eprintln!("{} templates are not at Meta yet:\n  {}", names.len(), names.join("\n  "));
     if !io::stdin().is_terminal() {
         eprintln!("They stay away: nobody is there to ask. --yes hands them in.");

@@ -20,6 +20,7 @@ mod send;
 mod serve;
 mod simulate;
 mod table;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Command {
     Groups(groups::GroupsArgs),
     /// Lists WhatsApp users who wrote in or were written to.
     Contacts(people::ContactsArgs),
+    /// Keeps the templates at Meta as the rules folder has them.
+    Templates(templates::TemplatesArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
     /// Brings the tables up to date.
@@ -91,6 +94,7 @@ impl Cli {
             Command::Contacts(args) => wait(people::contacts(args)),
             Command::Migrate(args) => wait(migrate::run(args)),
             Command::Openapi => openapi::run(),
+            Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
             Command::Bench(args) => wait(bench::run(args)),

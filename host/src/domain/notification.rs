@@ -37,6 +37,9 @@ pub struct Message {
     pub template: String,
     /// The Meta template's language, such as `en_US`.
     pub language: String,
+    /// Which words the parameters belong to: a hash over the Meta template's body, footer and buttons.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wording: String,
     /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,

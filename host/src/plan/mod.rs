@@ -1,7 +1,8 @@
 //! Decisions → people → rendered messages. Pure: people and time are given.
 
-mod appearance;
-mod meta;
+mod in_use;
+mod meta_body;
+mod meta_template;
 mod render;
 mod resolve;
 mod template;
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
 pub use self::{
-    meta::MetaBody,
+    in_use::{Addressee, InUse, MetaName, Version},
+    meta_template::{MetaTemplate, definition, definitions, version_name, version_number, wording},
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };

@@ -1,12 +1,14 @@
 //! A template and a context → what a person reads.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
 use minijinja::{Error, ErrorKind, Value as Rendered, context, value::Serde};
-use serde_json::Value;
 
-use super::template::{Template, Templates, place};
-use crate::domain::{Decision, Message};
+use super::{
+    in_use::Addressee,
+    meta_body::SEPARATOR,
+    meta_template::BODY_LIMIT as META_LIMIT,
+    template::{Template, Templates, place, values_of},
+};
+use crate::domain::{Decision, Message, Mode};
 
 /// Meta's limit of a text message.
 const BODY_LIMIT: usize = 4_096;
@@ -52,13 +54,8 @@ impl<'a> Renderer<'a> {
             .environment
             .get_template(template)
             .map_err(|error| format!("render the template {template}: {error}"))?;
-        let recipient =
-            context! { name => name.unwrap_or_default(), username => username.unwrap_or_default() };
-        let text = if self.template.uses_recipient {
-            compiled.render(context! { recipient, ..self.context.clone() })
-        } else {
-            compiled.render(self.context.clone())
-        };
+        let text =
+            compiled.render(with_recipient(self.template, &self.context, Addressee { name, username }));
         let text = text.map_err(|error| self.explain(&error, compiled.source()))?;
         let body = tidy(&text);
         let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
@@ -68,23 +65,23 @@ impl<'a> Renderer<'a> {
                 "render the template {template} ({file}): the text has {length} characters; 1 to {limit} can be sent"
             ));
         }
+        let mode = self.decision.mode.unwrap_or(self.template.mode);
+        let parameters = if mode == Mode::Text {
+            Vec::new()
+        } else {
+            parameters(self.templates, self.template, &self.context, Addressee { name, username }).map_err(
+                |error| format!("render the parameters of the template {template} ({file}): {error}"),
+            )?
+        };
         Ok(Message {
-            mode: self.decision.mode.unwrap_or(self.template.mode),
+            mode,
             body,
             footer: self.template.footer.clone(),
             buttons: self.template.buttons.clone(),
             template: self.template.meta_name.clone(),
             language: self.template.language.clone(),
-            parameters: self
-                .template
-                .meta
-                .slots
-                .iter()
-                .map(|slot| match slot.as_str() {
-                    "recipient" => name.unwrap_or_default().to_owned(),
-                    variable => parameter(&self.decision.context, variable),
-                })
-                .collect(),
+            wording: self.template.wording.clone(),
+            parameters,
         })
     }
 
@@ -131,17 +128,53 @@ fn near(expression: &str, known: &[&str]) -> String {
         .unwrap_or_default()
 }
 
-fn parameter(context: &BTreeMap<String, Value>, name: &str) -> String {
-    match context.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) => {
-            let texts = values
-                .iter()
-                .map(|value| value.as_str().map_or_else(|| Cow::from(value.to_string()), Cow::from));
-            texts.collect::<Vec<_>>().join(", ")
-        }
-        Some(value) => value.to_string(),
+/// The values of a template's parameters at Meta, in order; empty where there is nothing to say.
+pub(super) fn parameters(
+    templates: &Templates,
+    template: &Template,
+    context: &Rendered,
+    to: Addressee<'_>,
+) -> Result<Vec<String>, Error> {
+    if template.meta.parameters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let compiled = templates.environment.get_template(&values_of(&template.name))?;
+    let text = compiled.render(with_recipient(template, context, to))?;
+    let mut values: Vec<String> = text.split(SEPARATOR).map(tidy).collect();
+    // After the last separator comes nothing.
+    values.truncate(template.meta.parameters.len());
+    let words = template.meta.words().iter().map(|words| words.chars().count()).sum();
+    shorten(&mut values, META_LIMIT.saturating_sub(words));
+    Ok(values)
+}
+
+fn with_recipient(template: &Template, context: &Rendered, to: Addressee<'_>) -> Rendered {
+    if !template.uses_recipient {
+        return context.clone();
+    }
+    let (name, username) = (to.name.unwrap_or_default(), to.username.unwrap_or_default());
+    context! { recipient => context! { name, username }, ..context.clone() }
+}
+
+/// Meta refuses a text over its limit: the longest values are cut until all have room.
+fn shorten(values: &mut [String], room: usize) {
+    let lengths: Vec<usize> = values.iter().map(|value| length_at_meta(value)).collect();
+    let fits = |most: usize| lengths.iter().map(|length| (*length).min(most)).sum::<usize>() <= room;
+    if fits(room) {
+        return;
+    }
+    let most = (1..room).rev().find(|most| fits(*most)).unwrap_or(1);
+    for value in values.iter_mut().filter(|value| length_at_meta(value) > most) {
+        while length_at_meta(value) >= most && value.pop().is_some() {}
+        value.push('…');
+    }
+}
+
+/// A line break becomes three characters on Meta's one line, nothing becomes `N/A`.
+fn length_at_meta(value: &str) -> usize {
+    match value {
+        "" => "N/A".len(),
+        value => value.chars().map(|c| if c == '\n' { 3 } else { 1 }).sum(),
     }
 }
 

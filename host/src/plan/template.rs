@@ -8,8 +8,8 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
-    appearance::first_appearance,
-    meta::{MetaBody, meta_body},
+    meta_body::{MetaBody, SEPARATOR},
+    meta_template::wording,
 };
 use crate::domain::{Button, Mode};
 
@@ -92,14 +92,18 @@ pub struct Template {
     pub buttons: Vec<Button>,
     /// The name on Meta's side.
     pub meta_name: String,
-    /// The variables of the body in the order of their first appearance, but for `recipient`.
+    /// The variables of the body, sorted, but for `recipient`.
     pub variables: Vec<String>,
-    /// The body as a Meta template has it.
-    pub meta: MetaBody,
     /// Whether the body speaks of its recipient, and so differs from one to the next.
     pub uses_recipient: bool,
+    /// The file, as it was compiled.
+    pub source: String,
+    /// What tells its words at Meta from others'.
+    pub wording: String,
+    /// The body as Meta knows it.
+    pub(super) meta: MetaBody,
     /// Lines of the file before the body.
-    pub lines_before: usize,
+    pub(super) lines_before: usize,
 }
 
 /// All templates, compiled.
@@ -112,24 +116,33 @@ pub struct Templates {
 impl Default for Templates {
     fn default() -> Self {
         let mut environment = Environment::new();
-        // A tag on a line of its own leaves no line behind.
-        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-            environment.set_syntax(syntax);
-        }
+        environment.set_syntax(syntax());
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         // A missing value leaves a gap, as it does in a Meta template's parameters; not the word "none".
-        environment.set_formatter(
-            |out, state, value| {
-                if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
-            },
-        );
+        environment.set_formatter(|out, state, value| match value.as_str() {
+            _ if value.is_none() => Ok(()),
+            Some(text) if text.contains(SEPARATOR) => {
+                escape_formatter(out, state, &Value::from(text.replace(SEPARATOR, "")))
+            }
+            _ => escape_formatter(out, state, value),
+        });
         environment.add_filter("truncate", truncate);
         environment.set_fuel(Some(FUEL));
         // Errors then name the place.
         environment.set_debug(true);
         Templates { environment, by_name: HashMap::new() }
     }
+}
+
+/// A tag on a line of its own leaves no line behind.
+pub(super) fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default()
+}
+
+/// The name of the template that renders to the values of another's parameters.
+pub(super) fn values_of(name: &str) -> String {
+    format!("{name}#values")
 }
 
 impl Templates {
@@ -198,6 +211,19 @@ impl Templates {
             let (line, column) = place(&error, body, lines_before);
             wrong.push((line, column, error.detail().unwrap_or("cannot be read").to_owned()));
         }
+        let meta = MetaBody::new(body, syntax()).and_then(|meta| {
+            self.environment.add_template_owned(values_of(&source.name), meta.values.clone())?;
+            Ok(meta)
+        });
+        let meta = match meta {
+            Ok(meta) => meta,
+            Err(error) => {
+                if wrong.is_empty() {
+                    wrong.push((lines_before + 1, 1, error.to_string()));
+                }
+                MetaBody::default()
+            }
+        };
         let Some(front) = front.filter(|_| wrong.is_empty()) else { return Err(wrong) };
         let undeclared = self
             .environment
@@ -211,7 +237,8 @@ impl Templates {
                 name != "recipient" && !self.environment.globals().any(|(global, _)| global == name)
             })
             .collect();
-        variables.sort_by_key(|name| first_appearance(body, name));
+        variables.sort_unstable();
+        let titles: Vec<String> = front.buttons.iter().map(|button| button.title.clone()).collect();
         Ok(Template {
             name: source.name.clone(),
             file: source.file.clone(),
@@ -219,12 +246,14 @@ impl Templates {
             category: front.category,
             language: front.language,
             mode: front.mode,
+            source: source.text.clone(),
+            wording: wording(&meta.text, front.footer.as_deref(), &titles),
             footer: front.footer,
             buttons: front.buttons,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
-            meta: meta_body(body, &variables),
             variables,
             uses_recipient,
+            meta,
             lines_before,
         })
     }
@@ -306,7 +335,7 @@ fn check(front: &FrontMatter) -> Vec<(&'static str, String)> {
     wrong
 }
 
-fn line_of(text: &str, key: &str) -> usize {
+pub(super) fn line_of(text: &str, key: &str) -> usize {
     let key = format!("{key}:");
     text.lines().position(|line| line.starts_with(&key)).map_or(1, |n| n + 1)
 }

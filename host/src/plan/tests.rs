@@ -1,12 +1,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod meta;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{Contact, EventKey, Mode, Person};
+use crate::domain::{Contact, EventKey, Message, Mode, Person};
 
 const FRONT: &str = "---\ndescription: A test\ncategory: utility\nlanguage: en_US\n---\n";
 

@@ -25,6 +25,8 @@ pub(super) struct Post {
     pub recipients: Vec<(String, String)>,
     /// Users who have another number or user id.
     pub renamed: Vec<RenamedContact>,
+    /// Whether Meta has done something to a template.
+    pub template_updated: bool,
 }
 
 impl Post {
@@ -49,6 +51,10 @@ impl Post {
                     meaning = meaning(error.code),
                     "Meta reports an error of the account"
                 ),
+                Update::Template(name) => {
+                    debug!(name, "Meta tells of a template");
+                    post.template_updated = true;
+                }
                 Update::Other(field) => debug!(field, "nothing to do about a webhook"),
             }
         }
@@ -68,6 +74,11 @@ impl Post {
             }
             None => self.by_wamid.push(status),
         }
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0 && self.recipients.is_empty()
     }
 
     /// How many rows it brings.

@@ -45,7 +45,7 @@ impl Writer {
 
     /// Returns when it is committed.
     pub(super) async fn write(&self, post: Post) -> Result<(), NotWritten> {
-        if post == Post::default() {
+        if post.is_empty() {
             return Ok(());
         }
         let (done, written) = oneshot::channel();
@@ -93,7 +93,7 @@ async fn finish(
 }
 
 async fn write(store: &Store, receipts: &mpsc::Sender<Receipt>, batch: Post) -> Result<(), StoreError> {
-    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed } = batch;
+    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, template_updated: _ } = batch;
     if !by_wamid.is_empty() {
         let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();
         let ours = store.deliveries_by_wamid(&wamids).await?;

@@ -22,6 +22,7 @@ mod health;
 mod history;
 mod lane;
 mod log;
+mod meta_template;
 mod migrate;
 mod notification;
 mod notification_list;
@@ -41,6 +42,7 @@ pub use health::{
 pub use history::{DecisionHistory, EventHistory, NotificationHistory, Waits};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
+pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};

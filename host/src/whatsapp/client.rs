@@ -12,7 +12,10 @@ use super::{
     answers::{Accepted, SendError, answer, retry_after},
     messages,
 };
-use crate::{config::WhatsappConfig, domain::Message};
+use crate::{
+    config::{Secret, WhatsappConfig},
+    domain::Message,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +59,7 @@ impl Client {
     pub fn new(config: &WhatsappConfig) -> Result<Client, ClientError> {
         let url = messages_url(&config.whatsapp_api_url, &config.whatsapp_phone_number_id)
             .ok_or_else(|| ClientError::Url(config.whatsapp_api_url.clone()))?;
-        Ok(Client { http: http(token_header(config)?, &url)?, url })
+        Ok(Client { http: http(token_header(&config.whatsapp_access_token)?, &url)?, url })
     }
 
     /// Sends one message, once: at most 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
@@ -88,8 +91,8 @@ impl Client {
 }
 
 /// The token as a header that is never printed.
-pub(super) fn token_header(config: &WhatsappConfig) -> Result<HeaderValue, ClientError> {
-    let token = config.whatsapp_access_token.expose();
+pub(super) fn token_header(token: &Secret) -> Result<HeaderValue, ClientError> {
+    let token = token.expose();
     let mut authorization =
         HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
     authorization.set_sensitive(true);

@@ -1,15 +1,19 @@
 //! What Meta tells of the account, the number and the token, and template management.
 
+mod templates;
+
 use jiff::Timestamp;
 use reqwest::{Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::templates::{Created, RawTemplate, create_body};
+pub use self::templates::{MetaStatus, TemplateOnMeta, category};
 use super::{
     answers::{SendError, refusal},
     client::{ClientError, causes, http, read_within, token_header},
 };
-use crate::config::{Secret, WhatsappConfig};
+use crate::{config::Secret, plan::MetaTemplate};
 
 /// A page of templates with their components.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
@@ -97,68 +101,6 @@ impl Token {
     }
 }
 
-/// A template at Meta.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct MetaTemplate {
-    /// Its name.
-    pub name: String,
-    /// Such as `en_US`.
-    pub language: String,
-    /// Such as `APPROVED`.
-    #[serde(default)]
-    pub status: String,
-    /// Such as `UTILITY`.
-    #[serde(default)]
-    pub category: String,
-    /// Why it was rejected.
-    pub rejected_reason: Option<String>,
-    #[serde(default)]
-    components: Vec<Value>,
-}
-
-impl MetaTemplate {
-    /// The body's text.
-    pub fn body(&self) -> Option<&str> {
-        self.component("BODY")?["text"].as_str()
-    }
-
-    /// The footer's text.
-    pub fn footer(&self) -> Option<&str> {
-        self.component("FOOTER")?["text"].as_str()
-    }
-
-    /// The labels of its quick-reply buttons.
-    pub fn buttons(&self) -> Vec<&str> {
-        let buttons = self.component("BUTTONS").and_then(|component| component["buttons"].as_array());
-        buttons.into_iter().flatten().filter_map(|button| button["text"].as_str()).collect()
-    }
-
-    fn component(&self, kind: &str) -> Option<&Value> {
-        self.components.iter().find(|component| {
-            component["type"].as_str().is_some_and(|found| found.eq_ignore_ascii_case(kind))
-        })
-    }
-}
-
-/// A template to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTemplate<'a> {
-    /// Lower-case letters, digits and underscores.
-    pub name: &'a str,
-    /// Such as `en_US`.
-    pub language: &'a str,
-    /// `UTILITY`, `MARKETING` or `AUTHENTICATION`.
-    pub category: &'a str,
-    /// With `{{1}}` and so on.
-    pub body: &'a str,
-    /// An example for each place.
-    pub examples: &'a [String],
-    /// At most 60 characters.
-    pub footer: Option<&'a str>,
-    /// Labels of quick-reply buttons.
-    pub buttons: &'a [&'a str],
-}
-
 #[derive(Deserialize)]
 struct Page<T> {
     #[serde(default = "Vec::new")]
@@ -182,44 +124,35 @@ struct Data<T> {
     data: T,
 }
 
-#[derive(Deserialize)]
-struct Created {
-    status: Option<String>,
-}
-
 /// Asks and tells Meta about the account. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Management {
     http: reqwest::Client,
     api: Url,
-    phone_number_id: String,
     token: Secret,
 }
 
 impl Management {
-    /// For the number, the token and the API that the settings name.
+    /// For the Cloud API's address, with its version, and a token. Connects when it first asks.
     ///
     /// # Errors
     /// Where they cannot be used, or TLS cannot be set up.
-    pub fn new(config: &WhatsappConfig) -> Result<Management, ClientError> {
-        let api = Url::parse(&config.whatsapp_api_url)
-            .map_err(|_| ClientError::Url(config.whatsapp_api_url.clone()))?;
-        Ok(Management {
-            http: http(token_header(config)?, &api)?,
-            api,
-            phone_number_id: config.whatsapp_phone_number_id.clone(),
-            token: config.whatsapp_access_token.clone(),
-        })
+    pub fn new(api_url: &str, token: &Secret) -> Result<Management, ClientError> {
+        let api = Url::parse(api_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| ClientError::Url(api_url.to_owned()))?;
+        Ok(Management { http: http(token_header(token)?, &api)?, api, token: token.clone() })
     }
 
     /// The number that sends.
     ///
     /// # Errors
     /// See [`ManagementError`].
-    pub async fn phone_number(&self) -> Result<PhoneNumber, ManagementError> {
+    pub async fn phone_number(&self, phone_number_id: &str) -> Result<PhoneNumber, ManagementError> {
         let fields = "display_phone_number,verified_name,quality_rating,status,throughput,\
                       whatsapp_business_manager_messaging_limit";
-        self.get(&[&self.phone_number_id], &[("fields", fields)]).await
+        self.get(&[phone_number_id], &[("fields", fields)]).await
     }
 
     /// The access token.
@@ -240,12 +173,13 @@ impl Management {
         Ok(apps.data.len())
     }
 
-    /// All templates of the account.
+    /// All templates of the account, in all languages.
     ///
     /// # Errors
     /// See [`ManagementError`].
-    pub async fn templates(&self, account: &str) -> Result<Vec<MetaTemplate>, ManagementError> {
-        let fields = "name,language,status,category,components,rejected_reason";
+    pub async fn templates(&self, account: &str) -> Result<Vec<TemplateOnMeta>, ManagementError> {
+        let fields =
+            "id,name,language,status,category,components,parameter_format,quality_score,rejected_reason";
         let mut templates = Vec::new();
         let mut after = String::new();
         for _ in 0..PAGES {
@@ -253,48 +187,40 @@ impl Management {
             if !after.is_empty() {
                 query.push(("after", &after));
             }
-            let page: Page<MetaTemplate> = self.get(&[account, "message_templates"], &query).await?;
-            templates.extend(page.data);
+            let page: Page<RawTemplate> = self.get(&[account, "message_templates"], &query).await?;
+            templates.extend(page.data.into_iter().map(TemplateOnMeta::from));
+            // The address in `next` may be anywhere; the cursor is ours to use.
             let next = page.paging.filter(|paging| paging.next.is_some());
             match next.and_then(|paging| paging.cursors?.after) {
                 Some(cursor) => after = cursor,
-                None => break,
+                None => return Ok(templates),
             }
         }
-        Ok(templates)
+        Err(ManagementError::Unreachable(format!("it has more than {PAGES} pages of templates")))
     }
 
-    /// Hands in a template for Meta's review, and returns its status, such as `PENDING`.
+    /// Hands in a template for Meta's review under this name, and returns its status, such as `PENDING`.
     ///
     /// # Errors
     /// See [`ManagementError`].
     pub async fn create_template(
         &self,
         account: &str,
-        template: &NewTemplate<'_>,
+        name: &str,
+        definition: &MetaTemplate,
     ) -> Result<String, ManagementError> {
-        let mut body = json!({"type": "BODY", "text": template.body});
-        if !template.examples.is_empty() {
-            body["example"] = json!({"body_text": [template.examples]});
-        }
-        let mut components = vec![body];
-        if let Some(footer) = template.footer {
-            components.push(json!({"type": "FOOTER", "text": footer}));
-        }
-        if !template.buttons.is_empty() {
-            let buttons: Vec<Value> =
-                template.buttons.iter().map(|text| json!({"type": "QUICK_REPLY", "text": text})).collect();
-            components.push(json!({"type": "BUTTONS", "buttons": buttons}));
-        }
-        let definition = json!({
-            "name": template.name,
-            "language": template.language,
-            "category": template.category,
-            "components": components,
-        });
         let url = self.url(&[account, "message_templates"], &[]);
-        let created: Created = self.ask(Method::POST, url, Some(definition)).await?;
+        let created: Created = self.ask(Method::POST, url, Some(create_body(name, definition))).await?;
         Ok(created.status.unwrap_or_else(|| "PENDING".to_owned()))
+    }
+
+    /// Takes a template out of a pause that Meta has made.
+    ///
+    /// # Errors
+    /// See [`ManagementError`].
+    pub async fn unpause(&self, template_id: &str) -> Result<(), ManagementError> {
+        let url = self.url(&[template_id, "unpause"], &[]);
+        self.ask::<Value>(Method::POST, url, None).await.map(drop)
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
@@ -339,3 +265,6 @@ impl Management {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,7 +182,7 @@ fn template(message: &Message) -> Template<'_> {
 
 /// A parameter's value as Meta demands it: one line, no tabs, at most four spaces in a row, not empty, at
 /// most 1,024 characters (error 132018).
-fn parameter(value: &str) -> Cow<'_, str> {
+pub(super) fn parameter(value: &str) -> Cow<'_, str> {
     let line = one_line(value, " · ");
     if line.is_empty() { Cow::Borrowed("N/A") } else { cut_cow(line, PARAMETER) }
 }

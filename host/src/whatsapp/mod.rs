@@ -1,10 +1,12 @@
 //! Meta's WhatsApp Business Cloud API: the only room that knows Meta's JSON.
 //!
-//! [`Client`] sends, [`management`] looks after account and templates, [`webhooks`] reads what comes back later, and [`errors`] says what an error code means
-//! and what to do about it. What is not here: when to send, and whether to try again.
+//! [`Client`] sends, [`management`] looks after account and templates, [`webhooks`] reads what comes back later, and
+//! [`errors`] says what an error code means and what to do about it. What is not here: when to send, and whether to
+//! try again.
 
 mod answers;
 mod client;
+mod compare;
 pub mod errors;
 pub mod management;
 mod messages;
@@ -13,6 +15,7 @@ pub mod webhooks;
 
 pub use answers::{Accepted, SendError};
 pub use client::{Client, ClientError};
+pub use compare::{Difference, State, TemplateState, compare};
 pub use errors::{Treatment, meaning, treatment};
 pub use messages::Form;
 pub use signature::verify;

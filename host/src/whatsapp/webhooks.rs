@@ -37,6 +37,8 @@ pub enum Update {
     Identity(IdentityChange),
     /// An error of the account or the number, not of a message.
     Error(ReportedError),
+    /// Meta has done something to a template of this name: ask it what.
+    Template(String),
     /// Something that Hookswitch has no use for, by the name of Meta's field.
     Other(String),
 }
@@ -159,6 +161,20 @@ struct Metadata {
     phone_number_id: Option<String>,
 }
 
+/// Meta's webhooks about templates.
+const TEMPLATE_FIELDS: [&str; 4] = [
+    "message_template_status_update",
+    "message_template_quality_update",
+    "message_template_components_update",
+    "template_category_update",
+];
+
+#[derive(Deserialize)]
+struct Template {
+    #[serde(default, deserialize_with = "loose")]
+    message_template_name: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct RawStatus<'a> {
     id: String,
@@ -207,6 +223,11 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
             let Some(change) = reader.read::<Change>("change", change) else { continue };
             if change.field == "messages" {
                 reader.messages(change.value, now);
+            } else if TEMPLATE_FIELDS.contains(&&*change.field) {
+                if let Some(template) = reader.read::<Template>("template", change.value) {
+                    let name = template.message_template_name.as_deref().map(text).unwrap_or_default();
+                    reader.webhook.updates.push(Update::Template(name));
+                }
             } else {
                 reader.webhook.updates.push(Update::Other(change.field.into_owned()));
             }

@@ -241,3 +241,19 @@ fn other_shapes_are_no_webhooks() {
     );
     assert_eq!(read(&deep).skipped, 1);
 }
+
+#[test]
+fn a_template_that_meta_has_changed_is_named() {
+    let change = |field: &str| {
+        let value = json!({"event": "PAUSED", "message_template_id": 1, "message_template_name": "t_v2", "reason": null});
+        let body = json!({"entry": [{"changes": [{"field": field, "value": value}]}]});
+        parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap().updates
+    };
+    for field in ["message_template_status_update", "template_category_update"] {
+        assert_eq!(change(field), [Update::Template("t_v2".to_owned())]);
+    }
+    assert_eq!(
+        change("phone_number_quality_update"),
+        [Update::Other("phone_number_quality_update".to_owned())]
+    );
+}

@@ -1,0 +1,71 @@
+//! The catalog's templates as Meta is to have them.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    Catalog,
+    findings::{Finding, Findings},
+    run,
+};
+use crate::{
+    decide::Place,
+    domain::Mode,
+    plan::{MetaTemplate, definitions},
+};
+
+/// The definitions for Meta, with examples out of the cases: reviewers see what people read in earnest.
+///
+/// # Errors
+/// With all that Meta would refuse.
+pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTemplate>, Findings> {
+    let (definitions, errors) = definitions(&catalog.templates);
+    if !errors.is_empty() {
+        let names = catalog.templates.names();
+        let templates: Vec<_> = names.iter().filter_map(|name| catalog.templates.get(name)).collect();
+        let mut findings: Vec<Finding> = errors
+            .into_iter()
+            .map(|error| {
+                let template = templates.iter().find(|template| template.file == error.file);
+                let line = template.and_then(|t| t.source.lines().nth(error.line.saturating_sub(1)));
+                let place =
+                    Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
+                Finding {
+                    source_line: line.map(str::to_owned),
+                    ..Finding::at(&place, error.message)
+                        .help("`mode: text` is for templates that are only sent while the window is open")
+                }
+            })
+            .collect();
+        findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        return Err(Findings { folder: folder.display().to_string(), findings });
+    }
+    Ok(with_examples(catalog, definitions))
+}
+
+/// The definitions with the values of the first case of each in place of made-up ones.
+pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> Vec<MetaTemplate> {
+    let mut examples = examples(catalog);
+    for definition in &mut definitions {
+        let told = examples.remove(&definition.template).unwrap_or_default();
+        for (example, told) in definition.examples.iter_mut().zip(told) {
+            if !told.is_empty() {
+                *example = told;
+            }
+        }
+    }
+    definitions
+}
+
+/// For each template, the parameters of the first message that a case leads to.
+fn examples(catalog: &Catalog) -> BTreeMap<String, Vec<String>> {
+    let mut examples = BTreeMap::new();
+    for case in &catalog.cases {
+        for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
+            let notification = planned.notification;
+            if notification.message.mode != Mode::Text {
+                examples.entry(notification.template).or_insert(notification.message.parameters);
+            }
+        }
+    }
+    examples
+}

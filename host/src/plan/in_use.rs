@@ -1,0 +1,117 @@
+//! Which version of each template is in use: the newest that Meta has approved and whose words are known. The
+//! parameters of a message belong to that version, also while a newer wording waits for its approval.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use minijinja::{UndefinedBehavior, Value as Rendered, value::Serde};
+
+use super::{
+    render::parameters,
+    template::{Template, TemplateError, TemplateSource, Templates},
+};
+use crate::domain::{Decision, Message};
+
+/// The Meta template that a message goes out as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetaName {
+    /// Its name, such as `hanna_new_order_created_v2`.
+    pub name: String,
+    /// Its language, such as `en_US`.
+    pub language: String,
+}
+
+/// One version of a template, compiled from the file as it was then.
+#[derive(Debug)]
+pub struct Version {
+    templates: Templates,
+    template: String,
+    meta: MetaName,
+}
+
+impl Version {
+    /// A version whose name at Meta is `name`, from the template's file of that time.
+    ///
+    /// # Errors
+    /// Where this version of Hookswitch cannot read the file any more.
+    pub fn compile(name: &str, source: TemplateSource) -> Result<Version, Vec<TemplateError>> {
+        let template = source.name.clone();
+        let (mut templates, errors) = Templates::compile(vec![source]);
+        // What the rules no longer give is left empty.
+        templates.environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        match templates.get(&template) {
+            Some(compiled) => {
+                let meta = MetaName { name: name.to_owned(), language: compiled.language.clone() };
+                Ok(Version { templates, template, meta })
+            }
+            None => Err(errors),
+        }
+    }
+
+    /// Its name at Meta.
+    pub fn name(&self) -> &MetaName {
+        &self.meta
+    }
+
+    /// Its words, as [`super::wording`] tells them apart.
+    pub fn wording(&self) -> &str {
+        self.template().map_or("", |template| &template.wording)
+    }
+
+    fn template(&self) -> Option<&Template> {
+        self.templates.get(&self.template)
+    }
+}
+
+/// The versions in use. A snapshot; never changes.
+#[derive(Clone, Debug, Default)]
+pub struct InUse {
+    /// By the template's name in the catalog: all versions that may be sent, the one in use first. `None` where
+    /// nobody asks Meta, so that each template is taken to be approved under the name that it has in its file.
+    versions: Option<BTreeMap<String, Vec<Arc<Version>>>>,
+}
+
+impl InUse {
+    /// These versions, by the template's name in the catalog: all that may be sent, the one in use first.
+    pub fn new(versions: BTreeMap<String, Vec<Arc<Version>>>) -> InUse {
+        InUse { versions: Some(versions) }
+    }
+
+    /// The approved Meta template that a message of this template can go out as now; `None` where there is none,
+    /// or none with the words that the message's parameters belong to.
+    pub fn approved(&self, template: &str, message: &Message) -> Option<MetaName> {
+        let Some(versions) = &self.versions else {
+            return Some(MetaName { name: message.template.clone(), language: message.language.clone() });
+        };
+        let mut fitting =
+            versions.get(template)?.iter().filter(|version| version.wording() == message.wording);
+        fitting.next().map(|version| version.meta.clone())
+    }
+
+    /// Gives a message that was planned with the newest words the name and the parameters of the version in use;
+    /// leaves it as it is where there is none.
+    pub fn apply(&self, template: &str, decision: &Decision, to: Addressee<'_>, message: &mut Message) {
+        let versions = self.versions.as_ref().and_then(|versions| versions.get(template));
+        let Some(version) = versions.and_then(|versions| versions.first()) else { return };
+        if version.wording() != message.wording {
+            let Some(old) = version.template() else { return };
+            let context = Rendered::from(Serde(&decision.context));
+            match parameters(&version.templates, old, &context, to) {
+                Ok(parameters) => message.parameters = parameters,
+                // The newest words, once they are approved.
+                Err(_) => return,
+            }
+            message.wording = old.wording.clone();
+        }
+        message.template = version.meta.name.clone();
+        message.language = version.meta.language.clone();
+    }
+}
+
+/// Who a message is for, as templates may speak of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addressee<'a> {
+    /// `recipient.name`.
+    pub name: Option<&'a str>,
+    /// `recipient.username`.
+    pub username: Option<&'a str>,
+}

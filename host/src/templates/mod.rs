@@ -1,0 +1,209 @@
+//! Keeps an eye on our templates at Meta: which version of each is in use, and what Meta does to them.
+//!
+//! The version in use is the newest that Meta has approved and whose words are known: while a changed template
+//! waits for its approval, the old version goes out, with the parameters of the old words. What Meta has is listed
+//! at the start, every few minutes, when the rules change, and when a webhook tells of a template; the webhook is
+//! only the bell, so one that is lost costs minutes and nothing else. Each host keeps the versions in memory; what
+//! it has learnt stands in the database, so that it knows them while Meta does not answer.
+
+mod look;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::{
+    sync::Notify,
+    time::{Instant, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::look::{Look, look};
+use crate::{
+    catalog::Live,
+    plan::{InUse, TemplateSource, Version, definitions},
+    store::{MetaTemplateRow, Store, StoreError},
+    whatsapp::{
+        compare,
+        management::{Management, ManagementError},
+    },
+};
+
+const EVERY: Duration = Duration::from_secs(300);
+const JITTER_SECONDS: u64 = 30;
+const AFTER_AN_ERROR: Duration = Duration::from_secs(30);
+/// Webhooks come in bursts; one list answers them all.
+const QUIET: Duration = Duration::from_millis(500);
+/// How often to look whether the rules have changed.
+const RELEASE: Duration = Duration::from_secs(1);
+
+/// Meta has done something to a version of one of our templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateChange {
+    /// The template's name in the catalog.
+    pub template: String,
+    /// The version's name at Meta.
+    pub name: String,
+    /// Such as `en_US`.
+    pub language: String,
+    /// Counts this version's changes, from 1: the same change is told with the same number, also twice.
+    pub ordinal: i32,
+    /// Meta's word for where it stood; `None` where it was not known.
+    pub from: Option<String>,
+    /// Meta's word for where it stands: `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED`, …
+    pub status: String,
+    /// Meta's word for its category.
+    pub category: Option<String>,
+    /// Whether the category is not the one in the template's file.
+    pub recategorised: bool,
+    /// Why, in Meta's word.
+    pub reason: Option<String>,
+}
+
+impl TemplateChange {
+    /// Whether somebody should know: it is rejected, paused, disabled, gone, or in another category.
+    pub fn is_bad(&self) -> bool {
+        self.recategorised || !matches!(self.status.as_str(), "APPROVED" | "PENDING" | "IN_APPEAL")
+    }
+}
+
+/// What the watch needs.
+pub struct TemplateWatch {
+    /// The database.
+    pub store: Store,
+    /// The rules.
+    pub catalog: Arc<Live>,
+    /// Meta.
+    pub management: Management,
+    /// The WhatsApp Business Account, by Meta's id.
+    pub account_id: String,
+    /// Rung by a webhook about a template.
+    pub updated: Arc<Notify>,
+    /// Where the versions in use are told.
+    pub in_use: Arc<ArcSwap<InUse>>,
+    /// Called for each change, before it is written down: after a crash, and by several hosts, more than once.
+    pub changed: Arc<dyn Fn(TemplateChange) + Send + Sync>,
+}
+
+/// Why the templates at Meta are not known.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error(transparent)]
+    Meta(#[from] ManagementError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The version that a switch names, as far as its words are known; the newest of them.
+pub async fn restore(store: &Store) -> Result<InUse, StoreError> {
+    let known = store.meta_templates().await?;
+    let mut versions = BTreeMap::new();
+    for switch in store.meta_template_switches().await? {
+        let row = known.iter().rev().find(|row| {
+            Some(&row.name) == switch.name.as_ref()
+                && row.language == switch.language
+                && row.template == switch.template
+        });
+        if let Some(version) = row.and_then(compile) {
+            versions.insert(switch.template, vec![Arc::new(version)]);
+        }
+    }
+    Ok(InUse::new(versions))
+}
+
+impl TemplateWatch {
+    /// Watches until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let jitter = Duration::from_secs(rand::random_range(0..JITTER_SECONDS));
+        let mut compiled = HashMap::new();
+        let mut release = String::new();
+        let mut next = Instant::now();
+        let mut tick = interval(RELEASE);
+        while !stop.is_cancelled() {
+            if next <= Instant::now() || release != self.catalog.current().release {
+                release.clone_from(&self.catalog.current().release);
+                next = Instant::now()
+                    + match self.refresh(&mut compiled).await {
+                        Ok(()) => EVERY + jitter,
+                        Err(error) => {
+                            tracing::warn!(%error, "failed to look at the templates at Meta; those in use stay");
+                            AFTER_AN_ERROR
+                        }
+                    };
+            }
+            tokio::select! {
+                () = self.updated.notified() => {
+                    sleep(QUIET).await;
+                    next = Instant::now();
+                }
+                _ = tick.tick() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn refresh(&self, compiled: &mut Compiled) -> Result<(), WatchError> {
+        let catalog = self.catalog.current();
+        let on_meta = self.management.templates(&self.account_id).await?;
+        let states = compare(&definitions(&catalog.templates).0, &on_meta);
+        let source = |template: &str| {
+            catalog.templates.get(template).map(|template| template.source.clone()).unwrap_or_default()
+        };
+        let ours: Vec<MetaTemplateRow> = states
+            .iter()
+            .filter_map(|state| {
+                let definition = &state.definition;
+                Some(MetaTemplateRow {
+                    name: state.current()?.name.clone(),
+                    language: definition.language.clone(),
+                    wording: definition.wording.clone(),
+                    template: definition.template.clone(),
+                    source: source(&definition.template),
+                })
+            })
+            .collect();
+        self.store.append_meta_templates(&ours).await?;
+        let known = self.store.meta_templates().await?;
+        let statuses = self.store.meta_template_statuses().await?;
+        let switches = self.store.meta_template_switches().await?;
+        let Look { in_use, statuses, switches, changes } =
+            look(&states, &known, &statuses, &switches, compiled, Timestamp::now());
+        // What is in use first: the rest only tells of it.
+        self.in_use.store(Arc::new(in_use));
+        self.store.append_meta_template_switches(&switches).await?;
+        for switch in &switches {
+            tracing::info!(
+                template = switch.template,
+                version = switch.name,
+                "another version of a template is in use"
+            );
+        }
+        for change in changes {
+            if change.is_bad() {
+                let TemplateChange { template, name, status, category, reason, .. } = &change;
+                tracing::warn!(template, name, status, category, reason, "Meta has changed a template");
+            }
+            (self.changed)(change);
+        }
+        self.store.append_meta_template_statuses(&statuses).await?;
+        Ok(())
+    }
+}
+
+/// Versions that have been compiled, by name, language and wording.
+type Compiled = HashMap<(String, String, String), Option<Arc<Version>>>;
+
+fn compile(row: &MetaTemplateRow) -> Option<Version> {
+    let source = TemplateSource {
+        name: row.template.clone(),
+        file: format!("the file of {} at Meta", row.name),
+        text: row.source.clone(),
+    };
+    // Its words at Meta are those of then: a version of Hookswitch that takes bodies apart differently cannot
+    // use them.
+    Version::compile(&row.name, source).ok().filter(|version| version.wording() == row.wording)
+}

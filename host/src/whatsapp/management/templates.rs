@@ -1,0 +1,199 @@
+//! Templates in Meta's JSON.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    plan::{Category, MetaTemplate, wording},
+    whatsapp::messages::parameter,
+};
+
+/// Where a template stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetaStatus {
+    /// In review.
+    Pending,
+    /// May be sent.
+    Approved,
+    /// Did not pass the review.
+    Rejected,
+    /// Not to be sent for a while, for its quality.
+    Paused,
+    /// Never to be sent again.
+    Disabled,
+    /// Another one of Meta's, such as `ARCHIVED`: not to be sent.
+    Other(String),
+}
+
+impl MetaStatus {
+    /// As Meta writes it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            MetaStatus::Pending => "PENDING",
+            MetaStatus::Approved => "APPROVED",
+            MetaStatus::Rejected => "REJECTED",
+            MetaStatus::Paused => "PAUSED",
+            MetaStatus::Disabled => "DISABLED",
+            MetaStatus::Other(status) => status,
+        }
+    }
+}
+
+impl From<&str> for MetaStatus {
+    fn from(status: &str) -> Self {
+        match status {
+            "PENDING" | "IN_APPEAL" => MetaStatus::Pending,
+            "APPROVED" => MetaStatus::Approved,
+            "REJECTED" => MetaStatus::Rejected,
+            "PAUSED" => MetaStatus::Paused,
+            "DISABLED" => MetaStatus::Disabled,
+            other => MetaStatus::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for MetaStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A template as Meta has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemplateOnMeta {
+    /// Meta's id.
+    pub id: String,
+    /// Its name, with the version at the end.
+    pub name: String,
+    /// Such as `en_US`.
+    pub language: String,
+    /// Where it stands.
+    pub status: MetaStatus,
+    /// `UTILITY`, `MARKETING` or `AUTHENTICATION`.
+    pub category: Option<String>,
+    /// The body's words.
+    pub body: String,
+    /// The footer's words.
+    pub footer: Option<String>,
+    /// The titles of its quick replies.
+    pub buttons: Vec<String>,
+    /// Parts that Hookswitch does not make, such as a header or a link: with one of these it is not ours.
+    pub foreign: Vec<String>,
+    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
+    pub quality: Option<String>,
+    /// Why it was rejected, in Meta's word for it.
+    pub rejected_reason: Option<String>,
+}
+
+impl TemplateOnMeta {
+    /// What tells its words from others'; `None` where it has parts that Hookswitch does not make.
+    pub fn wording(&self) -> Option<String> {
+        self.foreign.is_empty().then(|| wording(&self.body, self.footer.as_deref(), &self.buttons))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawTemplate {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    language: String,
+    #[serde(default)]
+    status: String,
+    category: Option<String>,
+    #[serde(default)]
+    components: Vec<Value>,
+    parameter_format: Option<String>,
+    quality_score: Option<Value>,
+    rejected_reason: Option<String>,
+}
+
+impl From<RawTemplate> for TemplateOnMeta {
+    fn from(raw: RawTemplate) -> Self {
+        let mut template = TemplateOnMeta {
+            id: raw.id,
+            name: raw.name,
+            language: raw.language,
+            status: raw.status.as_str().into(),
+            category: raw.category,
+            body: String::new(),
+            footer: None,
+            buttons: Vec::new(),
+            foreign: Vec::new(),
+            quality: raw.quality_score.as_ref().and_then(score),
+            rejected_reason: raw.rejected_reason.filter(|reason| !reason.is_empty() && reason != "NONE"),
+        };
+        if raw.parameter_format.as_deref() == Some("NAMED") {
+            template.foreign.push("named parameters".to_owned());
+        }
+        for component in &raw.components {
+            let text = component["text"].as_str();
+            match component["type"].as_str().unwrap_or_default() {
+                "BODY" => template.body = text.unwrap_or_default().to_owned(),
+                "FOOTER" => template.footer = text.map(str::to_owned),
+                "BUTTONS" => {
+                    for button in component["buttons"].as_array().into_iter().flatten() {
+                        match button["type"].as_str() {
+                            Some("QUICK_REPLY") => {
+                                template.buttons.push(button["text"].as_str().unwrap_or_default().to_owned());
+                            }
+                            kind => {
+                                template.foreign.push(format!("a button of type {}", kind.unwrap_or("?")))
+                            }
+                        }
+                    }
+                }
+                kind => template.foreign.push(format!("a part of type {kind}")),
+            }
+        }
+        template
+    }
+}
+
+/// An object with the score; in some versions the score itself.
+fn score(quality: &Value) -> Option<String> {
+    quality["score"].as_str().or(quality.as_str()).map(str::to_owned)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Created {
+    pub status: Option<String>,
+}
+
+/// The body of `POST /{account}/message_templates`.
+pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
+    let mut body = json!({"type": "BODY", "text": definition.body});
+    if !definition.examples.is_empty() {
+        let examples: Vec<_> = definition.examples.iter().map(|example| parameter(example)).collect();
+        body["example"] = json!({"body_text": [examples]});
+    }
+    let mut components = vec![body];
+    if let Some(footer) = &definition.footer {
+        components.push(json!({"type": "FOOTER", "text": footer}));
+    }
+    if !definition.buttons.is_empty() {
+        let buttons: Vec<Value> =
+            definition.buttons.iter().map(|text| json!({"type": "QUICK_REPLY", "text": text})).collect();
+        components.push(json!({"type": "BUTTONS", "buttons": buttons}));
+    }
+    json!({
+        "name": name,
+        "language": definition.language,
+        "category": category(definition.category),
+        "parameter_format": "POSITIONAL",
+        "components": components,
+    })
+}
+
+/// Meta's word for a category.
+pub fn category(category: Category) -> &'static str {
+    match category {
+        Category::Utility => "UTILITY",
+        Category::Marketing => "MARKETING",
+        Category::Authentication => "AUTHENTICATION",
+    }
+}
