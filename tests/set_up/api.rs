@@ -114,11 +114,23 @@ async fn the_api_is_described_as_it_is() {
 }
 
 #[tokio::test]
-async fn types_of_its_own_cannot_be_posted() {
+async fn types_of_its_own_take_an_admins_key() {
     let office = Office::open().await;
     let host = office.host();
-    let answer = host.post_event(&json!({"type": "hookswitch.test", "data": {}})).await;
+    let test = json!({"type": "hookswitch.test", "data": {"template": "greeting", "users": ["ann"]}});
+    let (status, problem) = self::answer(host.post_event(&test).await).await;
+    assert_eq!((status, &problem["code"]), (403, &json!("reserved_type")), "{problem}");
+    assert_eq!(problem["errors"][0]["at"], "/type", "{problem}");
+    let batch = json!([
+        {"specversion": "1.0", "id": "1", "source": "/a", "type": "guest.arrived"},
+        {"specversion": "1.0", "id": "2", "source": "/a", "type": "hookswitch.test"},
+    ]);
+    let answer = host.post(batch.to_string().into(), "application/cloudevents-batch+json").await.unwrap();
     let (status, problem) = self::answer(answer).await;
-    assert_eq!(status, 400);
-    assert!(problem["detail"].as_str().unwrap().contains("this system's own"), "{problem}");
+    assert_eq!((status, &problem["errors"][0]["at"]), (403, &json!("/1/type")), "{problem}");
+    assert_eq!(office.database.count("SELECT count(*) FROM event").await, 0, "all or nothing");
+
+    let desk = Desk { host: &host, key: create_key(&office.database, "desk", &["admin"]) };
+    let (status, posted) = desk.ask(Method::POST, "/v1/events", Some(test)).await;
+    assert_eq!(status, 202, "{posted}");
 }

@@ -82,8 +82,8 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
 
 /// The notification that an id means, if it is a notification's or a message's.
 async fn notification(store: &Store, id: &str) -> anyhow::Result<Option<NotificationId>> {
-    if let Some((notification, _)) = store.deliveries_by_wamid(&[id]).await?.remove(id) {
-        return Ok(Some(notification));
+    if id.starts_with("wamid.") {
+        return Ok(store.notification_of_wamid(id).await?);
     }
     Ok(id.parse::<Uuid>().ok().map(NotificationId))
 }

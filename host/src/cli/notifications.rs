@@ -11,7 +11,7 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     decide,
-    domain::Status,
+    domain::{Status, number},
     store::{ListedNotification, NotificationFilter},
     whatsapp,
 };
@@ -33,7 +33,7 @@ pub struct NotificationsArgs {
     #[arg(long, default_value = "24h", value_parser = decide::duration)]
     since: SignedDuration,
     /// Only those to this person, by username or by number.
-    #[arg(long, value_name = "PERSON")]
+    #[arg(long)]
     person: Option<String>,
     /// Only those of this template.
     #[arg(long)]
@@ -57,9 +57,11 @@ pub async fn run(args: NotificationsArgs) -> anyhow::Result<ExitCode> {
         since: Timestamp::now()
             .checked_sub(args.since)
             .map_err(|error| anyhow!("reckon --since: {error}"))?,
-        failed: args.failed,
-        status: args.status,
-        person: args.person.map(|person| person.trim_start_matches('+').to_owned()),
+        status: if args.failed { Some(Status::Failed) } else { args.status },
+        // A number as people write it is stored as digits; what is none is a username or Meta's user id.
+        person: args
+            .person
+            .map(|person| number(&person).map_or_else(|_| person.trim().to_owned(), |number| number.wa_id)),
         template: args.template,
         limit: args.limit,
     };
@@ -87,7 +89,7 @@ fn print(listed: &[ListedNotification], limit: i64) {
         let to = notification.username.as_ref().or(notification.recipient.as_ref());
         let why = match (notification.code, &notification.detail, notification.status) {
             (Some(code), ..) => format!("{code}: {}", whatsapp::meaning(code)),
-            (None, Some(detail), status) if status != Status::Sending => detail.clone(),
+            (None, Some(detail), status) if status != Status::Sending => table::one_line(detail).into_owned(),
             _ => String::new(),
         };
         table.add_row([

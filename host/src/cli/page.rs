@@ -2,24 +2,33 @@
 
 use std::fmt::Write;
 
-use console::{StyledObject, style};
+use console::{StyledObject, Term, style};
 use jiff::Timestamp;
 use serde_json::Value;
+use textwrap::{Options, WordSeparator, WordSplitter, fill};
 
+use super::table::one_line;
 use crate::{
     domain::{Delivery, NotificationId, Status},
     store::{DecisionHistory, EventHistory, NotificationHistory},
     whatsapp,
 };
 
+/// Columns of the page where the output is no terminal.
+const WIDTH: usize = 100;
+/// Columns of the page at least and at most, whatever the terminal has.
+const NARROWEST: usize = 40;
+const WIDEST: usize = 120;
+/// Of each label; a blank follows.
+const LABEL: usize = 9;
+/// So many characters of an answer to a rule are shown.
+const ANSWER: usize = 300;
+
 /// The page; the notification that was asked for is marked.
 pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String {
     let mut page = String::new();
     let event = &history.event;
-    let mut line = |label: &str, text: &str| {
-        // Writing to a text cannot fail.
-        let _ = writeln!(page, "  {} {text}", style(format!("{label:9}")).dim());
-    };
+    let mut line = |label: &str, text: &str| row(&mut page, 2, label, text);
     line("event", &format!("{} from {}", event.key.id, event.key.source));
     if let Some(subject) = &event.subject {
         line("about", subject);
@@ -32,6 +41,22 @@ pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String
         page.push_str(&of_decision(decision, asked_for));
     }
     page
+}
+
+/// A label and what there is to say, wrapped.
+fn row(page: &mut String, indent: usize, label: &str, value: &str) {
+    let columns = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    let width = columns.map_or(WIDTH, |columns| columns.clamp(NARROWEST, WIDEST));
+    let first = format!("{:indent$}{} ", "", style(format!("{label:LABEL$}")).dim());
+    let next = " ".repeat(indent + LABEL + 1);
+    // Ids and commands are copied: they are broken at spaces only.
+    let options = Options::new(width)
+        .initial_indent(&first)
+        .subsequent_indent(&next)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    page.push_str(fill(&one_line(value), options).trim_end());
+    page.push('\n');
 }
 
 fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) -> String {
@@ -48,9 +73,7 @@ fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) ->
         _ => style(outcome).yellow(),
     };
     let _ = writeln!(text, "{} {rule} → {outcome}", style("decided by").dim());
-    let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {} {value}", style(format!("{label:9}")).dim());
-    };
+    let mut line = |label: &str, value: &str| row(&mut text, 2, label, value);
     line("when", &format!("{}, release {}", time(decision.decided_at), decision.release));
     if let Some(reason) = &decision.reason {
         line("because", reason);
@@ -58,14 +81,22 @@ fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) ->
     for asked in questions(decision) {
         line("asked", &asked);
     }
-    if let Some(template) = decision.notifications.first().map(|notification| &notification.template) {
-        line("template", template);
+    if let Some(template) = template(decision) {
+        line("template", &template);
     }
-    for notification in &decision.notifications {
+    let mut notifications: Vec<&NotificationHistory> = decision.notifications.iter().collect();
+    notifications.sort_by_key(|notification| asked_for != Some(notification.id));
+    for notification in notifications {
         text.push('\n');
         text.push_str(&of_notification(notification, asked_for == Some(notification.id)));
     }
     text
+}
+
+/// The template that was to be sent, also where nobody gets it.
+fn template(decision: &DecisionHistory) -> Option<String> {
+    let said: Value = serde_json::from_str(decision.decision.as_ref()?.get()).ok()?;
+    said["template"].as_str().map(str::to_owned)
 }
 
 /// What the rule asked of the world, and what it was told.
@@ -74,15 +105,26 @@ fn questions(decision: &DecisionHistory) -> Vec<String> {
         decision.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default();
     let question = |asked: &Value| {
         let of = if asked["question"].is_null() { String::new() } else { format!(" {}", asked["question"]) };
-        format!("{}{of} → {}", asked["port"].as_str().unwrap_or_default(), asked["answer"])
+        format!("{}{of} → {}", asked["port"].as_str().unwrap_or_default(), shortened(&asked["answer"]))
     };
     asked.iter().map(question).collect()
+}
+
+fn shortened(answer: &Value) -> String {
+    let text = answer.to_string();
+    match text.char_indices().nth(ANSWER) {
+        Some((end, _)) => {
+            format!("{}… ({} characters; --json shows them all)", &text[..end], text.chars().count())
+        }
+        None => text,
+    }
 }
 
 fn of_notification(notification: &NotificationHistory, asked_for: bool) -> String {
     let mut text = String::new();
     let names = [&notification.name, &notification.username, &notification.recipient];
     let name = names.into_iter().flatten().next().map_or("somebody", String::as_str);
+    let shown = one_line(name);
     let beside: Vec<String> = [
         notification.username.clone().filter(|username| username != name),
         notification
@@ -100,12 +142,10 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
         text,
         "  {} {}{beside}: {}{here}",
         mark(notification.status),
-        style(name).bold(),
+        style(shown).bold(),
         in_words(notification.status)
     );
-    let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "    {} {value}", style(format!("{label:9}")).dim());
-    };
+    let mut line = |label: &str, value: &str| row(&mut text, 4, label, value);
     line("because", &notification.reason);
     line("id", &notification.id.to_string());
     for delivery in &notification.deliveries {
@@ -144,7 +184,8 @@ fn of_delivery(delivery: &Delivery) -> String {
     {
         let _ = write!(text, " as {wamid}");
     }
-    if let Some(code) = delivery.code {
+    let said = |code: &i32| delivery.detail.as_ref().is_some_and(|detail| detail.contains(&code.to_string()));
+    if let Some(code) = delivery.code.filter(|code| !said(code)) {
         let _ = write!(text, ", error {code}");
     }
     if let Some(detail) = &delivery.detail {

@@ -18,7 +18,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::bubble::bubble;
+use super::{bubble::bubble, table::one_line};
 use crate::{
     app::{self, Database},
     catalog::{self, Catalog},
@@ -270,10 +270,12 @@ fn tell(notification: &NotificationHistory, told: &mut HashSet<(String, i16, Sta
         if !told.insert((notification.id.to_string(), delivery.attempt, delivery.status)) {
             continue;
         }
-        let detail = delivery.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        let detail = delivery.detail.as_deref().map(|detail| format!(": {}", one_line(detail)));
+        let detail = detail.unwrap_or_default();
         println!(
-            "{} {name} {}{detail}",
+            "{} {} {}{detail}",
             style(format!("{:.3}", delivery.at)).dim(),
+            one_line(name),
             style(delivery.status).bold()
         );
         if let Some(code) = delivery.code {

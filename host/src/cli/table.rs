@@ -1,5 +1,7 @@
 //! Lists for people to read.
 
+use std::borrow::Cow;
+
 use comfy_table::{Table, presets::NOTHING};
 
 /// A table with these headings: columns of one width, two spaces apart, no lines.
@@ -17,5 +19,25 @@ pub fn table(headings: &[&str]) -> Table {
 pub fn print(table: &Table) {
     for line in table.lines() {
         println!("{}", line.trim_end());
+    }
+}
+
+/// A text from outside, such as a WhatsApp profile's name, without line breaks and what would steer the terminal.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        text.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into()
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn what_would_steer_the_terminal_is_left_out() {
+        assert_eq!(one_line("Ann Lee"), "Ann Lee");
+        assert_eq!(one_line("Ann\u{1b}[2J\r\nLee\t"), "Ann [2J Lee");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::{Decision, Engine, Event, Outcome, Priority, RuleRef, Verdict};
 
-/// The type of such an event. Types that begin with `hookswitch.` cannot be posted over HTTP.
+/// The type of such an event. Over HTTP, types that begin with `hookswitch.` need an admin's key.
 pub const TEST_TYPE: &str = "hookswitch.test";
 
 /// What the event says: a decision, before all others.

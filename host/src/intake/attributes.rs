@@ -18,9 +18,6 @@ const EXTENSION_LIMIT: usize = 4_096;
 const EXTENSION_NAME_LIMIT: usize = 40;
 
 /// The attributes that CloudEvents defines, but for `specversion`; all are texts.
-/// What the types of events begin with that only this system makes.
-const RESERVED: &str = "hookswitch.";
-/// The attributes that stand for something here.
 pub const DEFINED: [&str; 6] = ["id", "source", "type", "subject", "time", "datacontenttype"];
 
 /// What a producer said of an event.
@@ -72,10 +69,6 @@ impl<'a> Attributes<'a> {
             "id" => there(ID_LIMIT).map(|()| self.id = Some(text)),
             "source" => word(SOURCE_LIMIT, "/shop").map(|()| self.source = Some(text)),
             "subject" => there(SUBJECT_LIMIT).map(|()| self.subject = Some(text)),
-            "type" if text.starts_with(RESERVED) => {
-                self.kind = Some(text);
-                Err(format!("types that begin with {RESERVED} are this system's own; name it otherwise"))
-            }
             "type" => word(TYPE_LIMIT, "order.created").map(|()| self.kind = Some(text)),
             "time" => {
                 let time = text.parse().ok().filter(|_| is_rfc_3339(&text)).ok_or_else(|| {

@@ -108,6 +108,13 @@ pub struct Caller {
     scopes: Arc<[Scope]>,
 }
 
+impl Caller {
+    /// Whether the key may be used for this.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
+    }
+}
+
 /// By SHA-256: who it is, and until when that may be believed.
 type Known = HashMap<[u8; 32], (Caller, Instant)>;
 
@@ -130,7 +137,7 @@ impl Keys {
     /// 401 without a valid key, 403 where it lacks the scope, 503 without a database.
     pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
         let caller = self.caller(headers).await?;
-        if caller.scopes.iter().any(|held| *held == scope || *held == Scope::Admin) {
+        if caller.may(scope) {
             return Ok(caller);
         }
         Err(Problem::new(

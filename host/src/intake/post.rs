@@ -28,6 +28,8 @@ use super::{
 use crate::{domain::EventKey, store::Clash};
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What the types of events begin with that this system makes itself.
+const RESERVED: &str = "hookswitch.";
 /// Within which a body must be there.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// Of a body that is too large, so much more is read and thrown away: who is cut off while sending does not read
@@ -63,6 +65,9 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
     })??;
     let events = body::events(way, &head.headers, &body, &caller.name, Timestamp::now())?;
     drop(body);
+    if !caller.may(Scope::Admin) {
+        refuse_reserved(way, &events)?;
+    }
     match intake.writer.append(events).await {
         Ok(events) => Ok(accepted(way, &events)),
         Err(Refusal::Clashes(events, clashes)) => Err(conflict(way, &events, &clashes)),
@@ -80,6 +85,31 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
             "PostgreSQL refused to store it; the host's log says why",
         )),
     }
+}
+
+/// A rule may trust what this system says itself.
+fn refuse_reserved(way: Way, events: &[Checked]) -> Result<(), Problem> {
+    let errors: Vec<ProblemError> = events
+        .iter()
+        .enumerate()
+        .filter(|(_, checked)| checked.event.kind.starts_with(RESERVED))
+        .map(|(place, checked)| ProblemError {
+            at: match way {
+                Way::Batch => format!("/{place}/type"),
+                Way::One(_) => "/type".to_owned(),
+                Way::Binary => "ce-type".to_owned(),
+            },
+            detail: format!("{:?} is a type of this system's own", checked.event.kind),
+        })
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "types that begin with {RESERVED} are this system's own: name yours otherwise; a key with the scope admin may \
+         post them"
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, "reserved_type", detail).with_errors(errors))
 }
 
 fn accepted(way: Way, events: &[Checked]) -> Response {

@@ -56,6 +56,22 @@ impl Store {
             .map(|row| Ok((row.try_get(0)?, (NotificationId(row.try_get(1)?), row.try_get(2)?))))
             .collect()
     }
+
+    /// Which notification Meta's message id belongs to, also where no answer, but only webhooks told it. Reads the
+    /// whole log where nothing else does: for people who ask.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn notification_of_wamid(&self, wamid: &str) -> Result<Option<NotificationId>, StoreError> {
+        if let Some((id, _)) = self.deliveries_by_wamid(&[wamid]).await?.remove(wamid) {
+            return Ok(Some(id));
+        }
+        let client = self.client().await?;
+        let row = client
+            .query_opt("SELECT notification_id FROM delivery WHERE wamid = $1 LIMIT 1", &[&wamid])
+            .await?;
+        row.map(|row| Ok(NotificationId(row.try_get(0)?))).transpose()
+    }
 }
 
 /// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in

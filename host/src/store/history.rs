@@ -1,5 +1,7 @@
 //! What came of an event: its decisions, notifications and deliveries.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -198,12 +200,12 @@ impl Store {
         }
         drop(client);
         let ids: Vec<NotificationId> = notifications.iter().map(|(_, n)| n.id).collect();
+        let mut deliveries: HashMap<NotificationId, Vec<Delivery>> = HashMap::new();
         for delivery in self.deliveries_of(&ids).await? {
-            if let Some((_, n)) = notifications.iter_mut().find(|(_, n)| n.id == delivery.notification_id) {
-                n.deliveries.push(delivery);
-            }
+            deliveries.entry(delivery.notification_id).or_default().push(delivery);
         }
         for (_, notification) in &mut notifications {
+            notification.deliveries = deliveries.remove(&notification.id).unwrap_or_default();
             notification.deliveries.sort_by_key(|row| (row.attempt, row.status));
             notification.status = status_of(&notification.deliveries);
         }
