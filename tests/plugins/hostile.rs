@@ -19,15 +19,15 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
     folders.plugin(
         "hostile",
         "harm.*",
-        "limits: {time: 200ms, memory: 160MiB}\non_failure: skip\n\
+        "limits: {time: 500ms, memory: 160MiB}\non_failure: skip\n\
          http: [\"http://127.0.0.1:1\", \"http://localhost:80\", \"https://*.allowed.invalid\"]",
     );
     folders.plugin("neighbour", "good.*", "limits: {time: 1s}");
     let stage = Stage::set(folders, &[]).await;
     let none = json!({});
     let rows = [
-        ("loop", none.clone(), "took longer than 200 ms"),
-        ("sleep", none.clone(), "took longer than 1200 ms, waiting"),
+        ("loop", none.clone(), "took longer than 500 ms"),
+        ("sleep", none.clone(), "took longer than 1500 ms, waiting"),
         ("allocate", none.clone(), "wanted more than 160 MiB of memory"),
         ("recurse", none.clone(), "the plugin hostile failed: "),
         ("panic", none.clone(), "src/lib.rs"),
@@ -38,6 +38,7 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("many-decisions", none.clone(), "1000 decisions are more than 100"),
         ("nan", none.clone(), ""),
         ("huge-number", none.clone(), ""),
+        ("wrong-json", none.clone(), "[0].context: expected a JSON object"),
         ("questions", none.clone(), "asked more than 100 different questions"),
         (
             "http",

@@ -61,6 +61,37 @@ async fn events_that_a_plugin_failed_on_are_kept_and_decided_again() {
 }
 
 #[tokio::test]
+async fn a_revision_that_keeps_failing_gives_way_to_the_last_good_one() {
+    let folders = Folders::new();
+    folders.plugin("shaky", "shake.*", "on_failure: skip");
+    let stage = Stage::set(folders, &[]).await;
+    let event = |what: &str| json!({"type": "shake.it", "data": {"do": what}});
+    assert_eq!(stage.decided(&event("nothing")).await["outcome"], "notify");
+    // The same component with a section that says nothing: another revision.
+    let mut other = component().to_vec();
+    other.extend([0, 3, 1, b'x', 0]);
+    let manifest =
+        "id: shaky\nversion: 2.0.0\ncontract: \"1.0\"\nowner: Tests\non: [shake.*]\non_failure: skip\n";
+    stage.folders.write("plugins/shaky/plugin.yaml", manifest.as_bytes());
+    stage.folders.write("plugins/shaky/shaky.wasm", &other);
+    wait_until("the new revision is live", SOON, async || {
+        stage.decided(&event("say")).await;
+        stage.host.said().contains("version=\"2.0.0\"")
+    })
+    .await;
+    for _ in 0..5 {
+        assert_eq!(stage.decided(&event("panic")).await["outcome"], "skip");
+    }
+    assert!(stage.host.said().contains("failed 5 times in a row, and is parked"));
+    let said_before = stage.host.said().len();
+    assert_eq!(stage.decided(&event("say")).await["outcome"], "skip");
+    wait_until("the good revision speaks", SOON, async || {
+        stage.host.said()[said_before..].contains("version=\"1.0.0\"")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_route_can_name_a_plugin_and_what_it_asked_is_recorded() {
     let folders = Folders::new();
     folders.plugin("named", "", "config: {key-0: 7}\non_failure: skip");

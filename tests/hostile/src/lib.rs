@@ -2,7 +2,11 @@
 
 use std::{fs, net::TcpStream, thread, time::Duration};
 
-use hookswitch_sdk::{Answer, Decision, Event, Level, http, log, router, skip};
+use hookswitch_sdk::{
+    Answer, Decision, Event, Level,
+    bindings::{exports::hookswitch::plugin::router::Guest, hookswitch::plugin::types as wit},
+    http, log, skip,
+};
 use serde_json::Value;
 
 fn decide(event: Event<Value>) -> Result<Answer, String> {
@@ -27,6 +31,10 @@ fn decide(event: Event<Value>) -> Result<Answer, String> {
             log(Level::Info, &"x".repeat(100 * 1024 * 1024));
             Ok(skip("logged"))
         }
+        "say" => {
+            log(Level::Info, "hello");
+            Ok(skip("said"))
+        }
         "many-logs" => {
             for n in 0..1_000_000 {
                 log(Level::Info, &format!("line {n}"));
@@ -44,12 +52,14 @@ fn decide(event: Event<Value>) -> Result<Answer, String> {
             }
             Ok(skip("asked"))
         }
-        "http" => match http::get(&url).send() {
-            Ok(answer) => {
-                Ok(skip(format!("answered {} {}", answer.status, String::from_utf8_lossy(&answer.body))))
+        "http" => {
+            match http::get(&url).header("x-key", event.data["key"].as_str().unwrap_or("none")).send() {
+                Ok(answer) => {
+                    Ok(skip(format!("answered {} {}", answer.status, String::from_utf8_lossy(&answer.body))))
+                }
+                Err(error) => Err(format!("{error:?}")),
             }
-            Err(error) => Err(format!("{error:?}")),
-        },
+        }
         "file" => fs::read_to_string("/etc/passwd").map(skip).map_err(|error| error.to_string()),
         "socket" => {
             TcpStream::connect("127.0.0.1:80").map(|_| skip("connected")).map_err(|error| error.to_string())
@@ -68,4 +78,29 @@ fn recurse(depth: u64) -> u64 {
     if depth == 0 { 0 } else { std::hint::black_box(recurse(std::hint::black_box(depth + 1)) + 1) }
 }
 
-router!(decide);
+/// As `router!(decide)`, but for what the SDK cannot say.
+struct Router;
+
+impl Guest for Router {
+    fn decide(event: wit::Event) -> Result<wit::Answer, wit::Failure> {
+        if !event.data.contains("wrong-json") {
+            return hookswitch_sdk::glue::decide(event, decide);
+        }
+        Ok(wit::Answer::Notify(vec![wit::Decision {
+            template: "note".to_owned(),
+            groups: vec!["Ops".to_owned()],
+            users: Vec::new(),
+            contacts: Vec::new(),
+            context: "{\"name\": ".to_owned(),
+            dedupe_key: None,
+            send: None,
+            expires_at: None,
+            priority: None,
+            mode: None,
+            reason: None,
+            hints: Vec::new(),
+        }]))
+    }
+}
+
+hookswitch_sdk::bindings::export!(Router with_types_in hookswitch_sdk::bindings);

@@ -1,6 +1,13 @@
 //! `hookswitch bench decisions`: what a decision costs, for a route, a script and a plugin.
 
-use std::{fs, hint::black_box, path::Path, time::Instant};
+use std::{
+    fs,
+    hint::black_box,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Instant,
+};
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -43,6 +50,43 @@ pub fn measure() -> anyhow::Result<()> {
         let total: f64 = taken.iter().sum();
         rows.push(Row::new(rate, taken.len() as f64 / total * 1e6, None));
     }
+    let plugin = catalog.plugins.get("order-triage").context("find the plugin")?;
+    let order = event("bench.plugin");
+    let mut running = plugin
+        .time_running(&order, &ports(&catalog), DECISIONS)
+        .map_err(|why| anyhow!("ask a running instance: {why}"))?;
+    running.sort_by(f64::total_cmp);
+    let fresh = || times(|| drop(black_box(decide(&catalog.routes, &order, &ports(&catalog)))));
+    let quiet = fresh();
+    rows.push(Row::new(
+        "µs a plugin, beside a running instance, p50",
+        at(&quiet, 50),
+        Some(at(&running, 50)),
+    ));
+    let reloading = AtomicBool::new(true);
+    let beside_reloads = thread::scope(|scope| {
+        let loads = scope.spawn(|| {
+            let mut loads = 0;
+            while reloading.load(Ordering::Relaxed) {
+                loads += usize::from(load(folder.path()).is_ok());
+            }
+            loads
+        });
+        let taken = fresh();
+        reloading.store(false, Ordering::Relaxed);
+        (taken, loads.join().unwrap_or(0))
+    });
+    eprintln!("meanwhile, the plugin was compiled and linked anew {} times", beside_reloads.1);
+    rows.push(Row::new(
+        "µs a plugin while it is reloaded, p50",
+        at(&beside_reloads.0, 50),
+        Some(at(&quiet, 50)),
+    ));
+    rows.push(Row::new(
+        "µs a plugin while it is reloaded, p99",
+        at(&beside_reloads.0, 99),
+        Some(at(&quiet, 99)),
+    ));
     print(&rows);
     Ok(())
 }

@@ -80,8 +80,9 @@ struct Counters {
 
 /// By the plugin's id: they outlive its revisions.
 static COUNTERS: LazyLock<Mutex<HashMap<String, Arc<Counters>>>> = LazyLock::new(Mutex::default);
-/// By the plugin's id: the last revision that answered.
-static GOOD: LazyLock<Mutex<HashMap<String, Arc<Revision>>>> = LazyLock::new(Mutex::default);
+/// By the plugin's id: the last two revisions that answered, the newer one first.
+static GOOD: LazyLock<Mutex<HashMap<String, Vec<Arc<Revision>>>>> = LazyLock::new(Mutex::default);
+const KEPT: usize = 2;
 
 fn counters(id: &str) -> Arc<Counters> {
     COUNTERS.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_default().clone()
@@ -115,11 +116,10 @@ impl Plugin {
             return Some(self.revision.clone());
         }
         let good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
-        good.get(&self.revision.manifest.id)
-            .filter(|good| {
-                good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES
-            })
-            .cloned()
+        let works = |good: &&Arc<Revision>| {
+            good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES
+        };
+        good.get(&self.revision.manifest.id)?.iter().find(works).cloned()
     }
 
     /// What its component imports.
@@ -156,14 +156,13 @@ impl Plugin {
         let Manifest { id, version, .. } = &*revision.manifest;
         match failed {
             None => {
-                if revision.failures.swap(0, Ordering::Relaxed) > 0
-                    || counts.calls.load(Ordering::Relaxed) == 1
-                {
-                    tracing::debug!(plugin = id, version, "a plugin answers");
-                }
+                revision.failures.store(0, Ordering::Relaxed);
                 let mut good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
-                if good.get(id).is_none_or(|known| !Arc::ptr_eq(known, revision)) {
-                    good.insert(id.clone(), revision.clone());
+                let good = good.entry(id.clone()).or_default();
+                if good.first().is_none_or(|newest| !Arc::ptr_eq(newest, revision)) {
+                    good.retain(|known| known.sha256 != revision.sha256);
+                    good.insert(0, revision.clone());
+                    good.truncate(KEPT);
                 }
             }
             Some(why) => {
