@@ -123,6 +123,23 @@ fn components_that_are_none_are_refused_in_words() {
     );
 }
 
+#[test]
+fn a_plugin_that_is_not_built_is_left_out_with_its_cases() {
+    let folders = Folders::new();
+    let manifest = "id: later\nversion: 1.0.0\ncontract: \"1.0\"\nowner: Tests\non: [x.*]\n";
+    folders.write("plugins/later/plugin.yaml", manifest.as_bytes());
+    let case = b"- name: it decides\n  event: {type: x.y}\n  expect:\n    - template: note\n";
+    folders.write("plugins/later/cases/first.yaml", case);
+    let output = program(&["rules", "check", "--rules"])
+        .arg(folders.rules())
+        .envs(folders.settings())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the plugin later is left out: there is no later.wasm"), "{said}");
+}
+
 fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let places: Vec<usize> =
