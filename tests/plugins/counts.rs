@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Folders, Stage};
-use crate::harness::{create_key, http};
+use crate::harness::{create_key, http, program};
 
 #[tokio::test]
 async fn what_a_plugin_used_can_be_seen() {
@@ -23,4 +23,11 @@ async fn what_a_plugin_used_can_be_seen() {
         busy["most_memory"].as_u64().unwrap() > 0 && busy["microseconds"].as_u64().unwrap() > 0,
         "{busy}"
     );
+
+    // Commands that load plugins end well.
+    let mut check = program(&["check", "--rules"]);
+    check.arg(stage.folders.rules()).envs(stage.folders.settings()).env("DATABASE_URL", stage.database.url());
+    let output = check.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && !said.contains("panicked"), "{said}");
 }

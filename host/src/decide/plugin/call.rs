@@ -95,7 +95,7 @@ impl Plugin {
         ports: &dyn Ports,
     ) -> (Result<Vec<Outcome>, String>, Vec<Asked>) {
         let shared = &self.sandbox.0;
-        let Ok(turn) = shared.runtime.block_on(shared.calls.clone().acquire_owned()) else {
+        let Some(Ok(turn)) = shared.runtime.block_on(shared.calls.clone().acquire_owned()) else {
             return (Err("the sandbox has ended".to_owned()), Vec::new());
         };
         let began = Instant::now();
@@ -125,6 +125,7 @@ impl Plugin {
             };
             timeout(limits.time + GRACE, answering).await
         });
+        let Some(answer) = answer else { return (Err("the sandbox has ended".to_owned()), Vec::new()) };
         drop(turn);
         if let Ok(left) = store.get_fuel() {
             self.cost(FUEL - left);
@@ -154,7 +155,7 @@ impl Plugin {
         let output = MemoryOutputPipe::new(OUTPUT_PIPE);
         let mut store = Store::new(&shared.engine, self.state(&revision, event, ports, &output));
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
-        shared.runtime.block_on(async {
+        let timed = shared.runtime.block_on(async {
             let plugin = revision.linked.instantiate_async(&mut store).await.map_err(|e| e.to_string())?;
             let mut taken = Vec::with_capacity(times);
             for _ in 0..times {
@@ -167,7 +168,8 @@ impl Plugin {
                 taken.push(began.elapsed().as_secs_f64() * 1e6);
             }
             Ok(taken)
-        })
+        });
+        timed.unwrap_or_else(|| Err("the sandbox has ended".to_owned()))
     }
 }
 

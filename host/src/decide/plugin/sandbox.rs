@@ -34,10 +34,28 @@ pub(super) struct Shared {
     pub linker: Linker<CallState>,
     pub calls: Arc<Semaphore>,
     pub http: Option<Arc<dyn Http>>,
-    pub runtime: tokio::runtime::Runtime,
+    pub runtime: OwnRuntime,
     cache: Option<PathBuf>,
     /// What is compiled, by the SHA-256 of its source: a change of the rules compiles no plugin anew.
     compiled: Mutex<HashMap<[u8; 32], Component>>,
+}
+
+/// A runtime that may be dropped anywhere: one that waits for its threads may not be dropped among async code.
+pub(super) struct OwnRuntime(Option<tokio::runtime::Runtime>);
+
+impl OwnRuntime {
+    /// Runs a future to its end on this thread, which may block.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.0.as_ref().map(|runtime| runtime.block_on(future))
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// So many compiled components are remembered at most.
@@ -80,7 +98,7 @@ impl Sandbox {
             linker,
             calls,
             http,
-            runtime,
+            runtime: OwnRuntime(Some(runtime)),
             cache,
             compiled: Mutex::default(),
         })))
