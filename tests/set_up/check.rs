@@ -217,6 +217,20 @@ async fn templates_are_found_missing_pending_or_other_than_at_meta() {
 }
 
 #[tokio::test]
+async fn templates_that_meta_turned_down_are_found() {
+    let office = Office::open().await;
+    let _host = office.host();
+    office.set_up().await;
+    office.all_is_well().await;
+    for status in ["REJECTED", "PAUSED", "DISABLED"] {
+        office.simulator.set_template("greeting", status).await;
+        assert_eq!(office.finds(), ["template.not_approved"], "{status}");
+        office.simulator.set_template("greeting", "APPROVED").await;
+        assert_eq!(office.finds(), NONE, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn metas_refusals_are_found() {
     let office = Office::open().await;
     let _host = office.host();

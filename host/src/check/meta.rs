@@ -212,7 +212,61 @@ pub fn webhook(
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::check::Severity;
+
+    fn merged(mut good: Value, other: &Value) -> Value {
+        good.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        good
+    }
+
+    /// What is found where Meta tells the usual of token and number, but for these.
+    fn told(token: &Value, number: &Value) -> Vec<(&'static str, Severity)> {
+        let config = WhatsappConfig {
+            whatsapp_api_url: "https://graph.facebook.com/v25.0".to_owned(),
+            whatsapp_phone_number_id: "1".to_owned(),
+            whatsapp_business_account_id: None,
+            whatsapp_access_token: "t".into(),
+            whatsapp_app_secret: "s".into(),
+            whatsapp_verify_token: "v".into(),
+            whatsapp_messages_per_second: 80,
+        };
+        let good_token =
+            json!({"is_valid": true, "expires_at": 0, "scopes": ["whatsapp_business_messaging"]});
+        let good_number = json!({"status": "CONNECTED", "quality_rating": "GREEN", "throughput": {"level": "STANDARD"},
+            "whatsapp_business_manager_messaging_limit": "TIER_1K"});
+        let token = serde_json::from_value(merged(good_token, token)).unwrap();
+        let number = serde_json::from_value(merged(good_number, number)).unwrap();
+        let section = cloud_api(&config, Ok(token), Ok(number), at(0));
+        section.findings.iter().map(|finding| (finding.id, finding.severity)).collect()
+    }
+
+    #[test]
+    fn a_token_that_ends_or_may_not_send_is_found() {
+        let none = json!({});
+        assert_eq!(told(&none, &none), []);
+        let days = |days: i64| json!({"expires_at": days * 86_400});
+        assert_eq!(told(&days(8), &none), []);
+        assert_eq!(told(&days(6), &none), [("token.ends", Severity::Warning)]);
+        assert_eq!(told(&json!({"is_valid": false}), &none), [("token.invalid", Severity::Critical)]);
+        let other = json!({"scopes": ["whatsapp_business_management"]});
+        assert_eq!(told(&other, &none), [("token.scope", Severity::Critical)]);
+    }
+
+    #[test]
+    fn a_number_that_is_off_of_low_quality_or_limited_is_found() {
+        let number = |number: Value| told(&json!({}), &number);
+        assert_eq!(number(json!({"status": "FLAGGED"})), [("number.status", Severity::Critical)]);
+        assert_eq!(number(json!({"quality_rating": "RED"})), [("number.quality", Severity::Warning)]);
+        assert_eq!(number(json!({"quality_rating": "YELLOW"})), [("number.quality", Severity::Info)]);
+        let limit = json!({"whatsapp_business_manager_messaging_limit": "TIER_250"});
+        assert_eq!(number(limit), [("number.limit", Severity::Info)]);
+        assert_eq!(number(json!({"status": "CONNECTED", "quality_rating": "GREEN"})), []);
+    }
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)

@@ -193,6 +193,13 @@ mod tests {
             (vec!["backlog.events"], Some(crate::check::Severity::Warning))
         );
         assert_eq!(backlog(&facts(601), &[], at(1_000)).status, Some(crate::check::Severity::Critical));
+        let unsent = |age: i64| BacklogFacts {
+            notifications: 1,
+            oldest_notification: Some(at(1_000 - age)),
+            ..BacklogFacts::default()
+        };
+        assert_eq!(ids(&backlog(&unsent(59), &[], at(1_000))), Vec::<&str>::new());
+        assert_eq!(ids(&backlog(&unsent(61), &[], at(1_000))), ["backlog.notifications"]);
         let waiting = |due: i64| DeferredFacts {
             reason: "unknown".to_owned(),
             count: 2,
