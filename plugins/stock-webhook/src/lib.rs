@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    const EVENT: &str = r#"{"type": "stock.low", "data": {"item": "inverter", "left": 2}}"#;
+    const EVENT: &str = r#"{"type": "stock.running_out", "data": {"item": "inverter", "left": 2}}"#;
     const URL: &str = "https://stock.example.com/items/inverter";
 
     fn decided(world: World) -> Decision {
