@@ -6,6 +6,7 @@ mod delivery;
 mod demo;
 mod deploy;
 mod flow;
+mod forms;
 mod harness;
 mod hosts;
 mod intake;

@@ -7,13 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
     config::{Secret, WhatsappConfig},
     domain::{Contact, Delivery, NotificationId, Status},
-    receipts::{self, Receipt, Receipts},
+    receipts::{self, Receipts},
     store::{self, NewPerson, Store},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking};
+use tokio::{net::TcpListener, task::spawn_blocking};
 use uuid::Uuid;
 
 use crate::harness::Database;
@@ -21,11 +21,10 @@ use crate::harness::Database;
 const SECRET: &str = "app-secret";
 const NUMBER: &str = "106540352242922";
 
-/// The webhook, a database behind it, and what dispatch would be told.
+/// The webhook, and a database behind it.
 struct Host {
     store: Store,
     url: String,
-    told: mpsc::Receiver<Receipt>,
     http: reqwest::Client,
     /// Kept until the test ends.
     _database: Option<Database>,
@@ -51,8 +50,7 @@ impl Host {
             whatsapp_verify_token: Secret::from("verify-me"),
             whatsapp_messages_per_second: 80,
         };
-        let (tell, told) = mpsc::channel(1000);
-        let routes = receipts::router(Receipts::new(store.clone(), &config, tell, Arc::default()));
+        let routes = receipts::router(Receipts::new(store.clone(), &config, Arc::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
         // Ends with the test's runtime.
@@ -60,7 +58,7 @@ impl Host {
         // Whichever test of this process comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Host { store, url, told, http, _database: None }
+        Host { store, url, http, _database: None }
     }
 
     async fn post_signed(&self, signature: Option<String>, body: Vec<u8>) -> u16 {
@@ -192,7 +190,7 @@ async fn each_of_metas_examples_is_taken() {
 
 #[tokio::test]
 async fn statuses_come_in_any_order_and_more_than_once() {
-    let mut host = Host::start().await;
+    let host = Host::start().await;
     let id = NotificationId(Uuid::now_v7());
     let failed = json!({"id": "wamid.9", "status": "failed", "timestamp": "1750030000",
         "biz_opaque_callback_data": format!("{id}:1"),
@@ -202,19 +200,11 @@ async fn statuses_come_in_any_order_and_more_than_once() {
         status(id, 2, "read", 1_750_030_075)]});
     assert_eq!(host.value(mixed.clone()).await, 200);
     assert_eq!(host.log(id).await, ["1 failed 131000 Something went wrong", "2 sent", "2 read"]);
-    let mut told = Vec::new();
-    while let Ok(receipt) = host.told.try_recv() {
-        assert_eq!(receipt.notification_id, id);
-        told.push((receipt.attempt, receipt.status, receipt.code));
-    }
-    assert_eq!(told, [(2, Status::Read, None), (1, Status::Failed, Some(131000)), (2, Status::Sent, None)]);
 
-    // Again, with another time: nothing changes, and nobody is told.
+    // Again, with another time: nothing changes.
     assert_eq!(host.value(mixed).await, 200);
     assert_eq!(host.value(json!({"statuses": [status(id, 2, "delivered", 1_750_030_074)]})).await, 200);
     assert_eq!(host.log(id).await.len(), 4);
-    assert_eq!(host.told.try_recv().map(|receipt| receipt.status), Ok(Status::Delivered));
-    assert!(host.told.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -230,7 +220,7 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
         code: None,
         detail: None,
     };
-    assert_eq!(host.store.append_deliveries(&[accepted.clone(), accepted]).await.unwrap(), [true, false]);
+    host.store.append_receipts(&[accepted.clone(), accepted], &[]).await.unwrap();
     let statuses =
         json!([{"id": "wamid.ours", "status": "delivered"}, {"id": "wamid.theirs", "status": "read"}]);
     assert_eq!(host.value(json!({"statuses": statuses})).await, 200);

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Config, DatabaseConfig, RulesConfig},
     decide::plugin::{Http, Sandbox},
     directory::Directory,
-    dispatch::{Dispatch, Rooms, retry_failures},
+    dispatch::{Dispatch, Rooms},
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
     outbound::Outbound,
@@ -32,8 +32,6 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 16;
-/// Late failures that wait to be looked at; one more stays failed, as its history says.
-const RECEIPTS: usize = 10_000;
 /// Other hosts are told at most so often that a log has grown.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// How long a part may take to finish what is under way.
@@ -188,8 +186,6 @@ pub struct App {
     /// In the order in which they are stopped: each part finishes before the next is told to.
     parts: Vec<Part>,
     helpers: Vec<JoinHandle<()>>,
-    /// Ends by itself when no webhook can come any more.
-    failures: JoinHandle<()>,
 }
 
 struct Part {
@@ -230,9 +226,8 @@ impl App {
         let others = Arc::new(Notify::new());
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
-        let (failures, failed) = mpsc::channel(RECEIPTS);
         let template_updated = Arc::new(Notify::new());
-        let receipts = Receipts::new(store.clone(), &config.whatsapp, failures, template_updated.clone());
+        let receipts = Receipts::new(store.clone(), &config.whatsapp, template_updated.clone());
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),
@@ -271,6 +266,8 @@ impl App {
             wake: notifications.clone(),
             messages_per_second: config.whatsapp.whatsapp_messages_per_second,
             unknown_for: config.unknown_for,
+            in_use: in_use.clone(),
+            template_refused: template_updated,
         });
         let routing = Routing {
             store: store.clone(),
@@ -308,10 +305,9 @@ impl App {
             events.notify_one();
             notifications.notify_one();
         });
-        let failures = tokio::spawn(retry_failures(store.clone(), failed));
         let watching = catalog.watch().map_err(AppError::Watch)?;
         let helpers = vec![tokio::spawn(listening), tokio::spawn(tell_others(store.clone(), others))];
-        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers, failures })
+        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers })
     }
 
     /// Where it listens.
@@ -337,9 +333,6 @@ impl App {
                 tracing::warn!(part = name, "failed to finish in time");
                 task.abort();
             }
-        }
-        if timeout(FINISH, self.failures).await.is_err() {
-            tracing::warn!("failed to write all late failures in time");
         }
         for helper in self.helpers {
             helper.abort();

@@ -1,10 +1,13 @@
-//! Meta's webhook in: what became of messages, and what users wrote.
+//! Meta's webhook in: what became of messages, and what users wrote. A message that failed after Meta had taken it
+//! gets its next attempt in the same transaction that says so; one that waits for its recipient to write in goes
+//! out when they do.
 //!
 //! `GET /webhooks/whatsapp` is Meta's check that the address is ours. `POST` looks at the signature before
 //! anything else, and answers 200 only after all that it brought is committed: whatever else Meta is told, it
 //! posts again, for days, and repeated rows change nothing. Concurrent posts are written together (see
 //! `writer`), because Meta posts three webhooks and more for each message.
 
+mod late;
 mod post;
 mod writer;
 
@@ -24,10 +27,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 use tracing::warn;
 
 use self::{
@@ -36,7 +36,6 @@ use self::{
 };
 use crate::{
     config::{Secret, WhatsappConfig},
-    domain::{NotificationId, Status},
     intake::problem::Problem,
     store::{Store, WebhookFacts},
     whatsapp,
@@ -47,19 +46,6 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 /// Within which a body must be there.
 const BODY_TIME: Duration = Duration::from_secs(30);
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
-
-/// A webhook status that was not known before, for whoever waits for a message's outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Whose.
-    pub notification_id: NotificationId,
-    /// Of which attempt.
-    pub attempt: i16,
-    /// Sent, delivered, read, played or failed.
-    pub status: Status,
-    /// Meta's code, where it failed.
-    pub code: Option<i32>,
-}
 
 /// What was seen of Meta's webhooks since somebody last asked.
 #[derive(Clone, Default)]
@@ -96,21 +82,15 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// Starts the task that writes; it ends when the last clone is gone. Each new status goes to `receipts` as
-    /// well, unless that is full: the delivery log has it in any case. `templates` is rung when Meta has done
+    /// Starts the task that writes; it ends when the last clone is gone. `templates` is rung when Meta has done
     /// something to a template.
-    pub fn new(
-        store: Store,
-        config: &WhatsappConfig,
-        receipts: mpsc::Sender<Receipt>,
-        templates: Arc<Notify>,
-    ) -> Receipts {
+    pub fn new(store: Store, config: &WhatsappConfig, templates: Arc<Notify>) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
             verify_token: config.whatsapp_verify_token.clone(),
             phone_number_id: config.whatsapp_phone_number_id.as_str().into(),
             templates,
-            writer: Writer::start(store, receipts),
+            writer: Writer::start(store),
             seen: Seen::default(),
         }
     }

@@ -108,6 +108,13 @@ impl Database {
         self.query(sql, &[&username, &wa_id, &groups]).await;
     }
 
+    /// These users have just written in: their 24-hour windows are open.
+    pub async fn open_windows(&self, wa_ids: &[&str]) {
+        let sql = "INSERT INTO contact (wa_id, last_inbound_at) SELECT unnest($1::text[]), now()
+                   ON CONFLICT (wa_id) DO UPDATE SET last_inbound_at = excluded.last_inbound_at";
+        self.query(sql, &[&wa_ids]).await;
+    }
+
     /// The number that a query such as `SELECT count(*) …` gives.
     pub async fn count(&self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).await.unwrap().get(0)

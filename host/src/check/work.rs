@@ -99,14 +99,36 @@ pub fn backlog(facts: &BacklogFacts, deferred: &[DeferredFacts], now: Timestamp)
                     .command("hookswitch notifications --status deferred"),
             );
         }
-        if waiting.reason == "unknown" {
-            let what = format!(
-                "{} sent without an answer, and wait for a webhook that tells",
-                count(waiting.count, "message was", "messages were")
-            );
-            findings.push(
-                Finding::info("backlog.unknown", what).command("hookswitch notifications --status unknown"),
-            );
+        let told = |one: &str, many: &str, what: &str| format!("{} {what}", count(waiting.count, one, many));
+        match waiting.reason.as_str() {
+            "unknown" => {
+                let what = told(
+                    "message was",
+                    "messages were",
+                    "sent without an answer, and a webhook may tell yet",
+                );
+                findings.push(Finding::info("backlog.unknown", what).command("hookswitch unknown list"));
+            }
+            "hold" => {
+                let what = told(
+                    "message was",
+                    "messages were",
+                    "sent without an answer, and no webhook told: decide",
+                );
+                findings.push(Finding::warning("backlog.hold", what).command("hookswitch unknown list"));
+            }
+            "window" => {
+                let what = told(
+                    "message waits",
+                    "messages wait",
+                    "for recipients to write in, or for a template's approval",
+                );
+                findings.push(
+                    Finding::info("backlog.window", what)
+                        .command("hookswitch notifications --status deferred"),
+                );
+            }
+            _ => {}
         }
     }
     let total: i64 = deferred.iter().map(|waiting| waiting.count).sum();

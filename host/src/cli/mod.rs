@@ -21,6 +21,7 @@ mod serve;
 mod simulate;
 mod table;
 mod templates;
+mod unknown;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Lists notifications and what became of them.
     Notifications(notifications::NotificationsArgs),
+    /// Lists messages that were sent without an answer; sends them again or gives them up.
+    Unknown(unknown::UnknownArgs),
     /// Adds, links and lists the people who get messages.
     People(people::PeopleArgs),
     /// Creates, lists and fills groups of people.
@@ -89,6 +92,7 @@ impl Cli {
             Command::Send(args) => wait(send::run(args)),
             Command::Explain(args) => wait(explain::run(args)),
             Command::Notifications(args) => wait(notifications::run(args)),
+            Command::Unknown(args) => wait(unknown::run(args)),
             Command::People(args) => wait(people::run(args)),
             Command::Groups(args) => wait(groups::run(args)),
             Command::Contacts(args) => wait(people::contacts(args)),

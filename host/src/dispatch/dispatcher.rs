@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    form::Parked,
     lanes::Readings,
     pace::{NumberPace, PairPace},
     queue::Queue,
@@ -25,6 +27,7 @@ use super::{
 use crate::{
     domain::{LANES, Lane, NotificationId},
     lanes::{Leases, Progress},
+    plan::InUse,
     store::{Store, StoreError},
     whatsapp::Client,
 };
@@ -53,6 +56,10 @@ pub struct Rooms {
     pub messages_per_second: u32,
     /// How long the outcome of a send that got no answer may stay unknown.
     pub unknown_for: SignedDuration,
+    /// The versions of templates that are in use at Meta.
+    pub in_use: Arc<ArcSwap<InUse>>,
+    /// Rung when Meta refuses a version.
+    pub template_refused: Arc<Notify>,
 }
 
 /// Sends what the notification log says.
@@ -77,6 +84,9 @@ pub struct Dispatch {
     pub(super) unanswered: usize,
     pub(super) most_unanswered: usize,
     pub(super) unknown_for: SignedDuration,
+    pub(super) in_use: Arc<ArcSwap<InUse>>,
+    pub(super) template_refused: Arc<Notify>,
+    pub(super) parked: Parked,
     pub(super) number: NumberPace,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
@@ -110,6 +120,9 @@ impl Dispatch {
             unanswered: 0,
             most_unanswered,
             unknown_for: rooms.unknown_for,
+            in_use: rooms.in_use,
+            template_refused: rooms.template_refused,
+            parked: Parked::new(),
             number: NumberPace::new(rooms.messages_per_second),
             pairs: PairPace::default(),
             answers,
@@ -194,6 +207,7 @@ impl Dispatch {
     async fn look_after_waiting(&mut self) -> Result<(), StoreError> {
         let now = Timestamp::now();
         self.pairs.forget(Instant::now());
+        self.parked.retain(|_, until| *until > Instant::now());
         if !self.unknown.is_empty() {
             self.resolve_unknown(now).await?;
         }

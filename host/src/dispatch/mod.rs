@@ -12,7 +12,7 @@
 //! after it, an intent without an outcome is unknown, and waits for a webhook before it is sent again.
 
 mod dispatcher;
-mod failures;
+mod form;
 mod lanes;
 mod pace;
 mod queue;
@@ -23,4 +23,3 @@ mod settle;
 mod writer;
 
 pub use dispatcher::{Dispatch, Rooms};
-pub use failures::retry_failures;

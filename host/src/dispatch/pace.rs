@@ -45,14 +45,23 @@ pub struct NumberPace {
     share: f64,
     slowed: f64,
     slowed_at: Option<Instant>,
-    paused_until: Option<Instant>,
+    rest: Option<Rest>,
     gcra: Gcra,
+}
+
+/// A number that cannot send: after a while one message tries, and the others wait for what comes of it.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Instant,
+    is_tried: bool,
 }
 
 /// Slower than this part of the rate it never gets.
 const SLOWEST: f64 = 1.0 / 16.0;
 /// After being slowed, the rate doubles once in this time until it is whole again.
 const RECOVERY: Duration = Duration::from_secs(10);
+/// When to look again after a number that rests.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 impl NumberPace {
     /// A number that may send so many messages a second.
@@ -62,7 +71,7 @@ impl NumberPace {
             share: 1.0,
             slowed: 1.0,
             slowed_at: None,
-            paused_until: None,
+            rest: None,
             gcra: Gcra::new(Duration::from_secs(1), 1),
         };
         pace.tune();
@@ -85,21 +94,47 @@ impl NumberPace {
         }
     }
 
-    /// Nothing until then.
-    pub fn pause(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(Some(until));
+    /// Nothing for so long, then one message, and nothing more before its answer. Tells whether the number could
+    /// send until now.
+    pub fn rest(&mut self, now: Instant, time: Duration) -> bool {
+        let until = self.rest.map_or(now + time, |rest| rest.until.max(now + time));
+        self.rest.replace(Rest { until, is_tried: false }).is_none()
+    }
+
+    /// An answer came that says nothing against the number; `heard` where it is Meta's. Tells whether the number
+    /// can send again.
+    pub fn answered(&mut self, now: Instant, heard: bool) -> bool {
+        match &mut self.rest {
+            // Answers to what was sent before the rest prove nothing.
+            Some(rest) if rest.is_tried && heard => {
+                self.rest = None;
+                true
+            }
+            Some(rest) if rest.is_tried => {
+                *rest = Rest { until: now + TRY_AGAIN, is_tried: false };
+                false
+            }
+            _ => false,
+        }
     }
 
     /// When the next message may go.
     pub fn ready_at(&mut self, now: Instant) -> Instant {
         self.recover(now);
         let ready = self.gcra.ready_at(now);
-        self.paused_until.map_or(ready, |until| until.max(ready))
+        match self.rest {
+            None => ready,
+            Some(rest) if rest.is_tried => now + TRY_AGAIN,
+            Some(rest) => rest.until.max(ready),
+        }
     }
 
     /// One message goes.
     pub fn take(&mut self, now: Instant) {
         self.gcra.take(now);
+        if let Some(rest) = &mut self.rest {
+            rest.is_tried = true;
+        }
     }
 
     fn recover(&mut self, now: Instant) {
@@ -198,11 +233,22 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_number_sends_nothing() {
+    fn a_number_that_rests_tries_with_one_message() {
         let start = Instant::now();
+        let minute = Duration::from_secs(60);
         let mut pace = NumberPace::new(80);
-        pace.pause(start + Duration::from_secs(5));
-        assert_eq!(pace.ready_at(start), start + Duration::from_secs(5));
+        assert!(pace.rest(start, minute));
+        assert!(!pace.rest(start, minute), "told once");
+        assert!(!pace.answered(start, true), "that was sent before");
+        let then = start + minute;
+        assert_eq!(pace.ready_at(start), then);
+        pace.take(then);
+        assert!(pace.ready_at(then) > then, "the others wait for its answer");
+        assert!(!pace.answered(then, false), "nobody answers: try again");
+        let then = pace.ready_at(then);
+        pace.take(then);
+        assert!(pace.answered(then, true));
+        assert!(pace.ready_at(then) < then + Duration::from_millis(100));
     }
 
     #[test]

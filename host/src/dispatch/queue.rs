@@ -17,6 +17,8 @@ pub struct Job {
     pub recipient: String,
     /// The attempt that is to be made, from 1.
     pub attempt: i16,
+    /// How many refusals count against it so far.
+    pub failures: i16,
     /// Send it as a Meta template, since Meta said that the window is closed.
     pub as_template: bool,
     /// It waited in `deferred`.
@@ -133,11 +135,12 @@ fn key(line: &Line) -> Option<(Priority, i64, String)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod testing {
     use super::*;
     use crate::domain::{Message, Notification, NotificationId};
 
-    fn job(seq: i64, recipient: &str, priority: Priority) -> Job {
+    /// A job that nothing is known of but this.
+    pub fn job(seq: i64, recipient: &str, priority: Priority) -> Job {
         Job {
             logged: LoggedNotification {
                 lane: Lane::of(recipient),
@@ -159,10 +162,16 @@ mod tests {
             },
             recipient: recipient.to_owned(),
             attempt: 1,
+            failures: 0,
             as_template: false,
             waited: false,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::job, *};
 
     fn seqs(queue: &mut Queue) -> Vec<i64> {
         std::iter::from_fn(|| queue.pop()).map(|job| job.logged.seq).collect()

@@ -8,13 +8,14 @@ use super::{
     dispatcher::Dispatch,
     queue::Job,
     recover::{Standing, resolved, standing},
-    settle::{self, MAX_ATTEMPTS},
+    settle,
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Mode, NotificationId, Status},
+    domain::{Delivery, Mode, NotificationId, OnUnknown, Status},
     lanes::Term,
     store::{Done, Due, LoggedNotification, StoreError},
+    whatsapp::MAX_FAILURES,
 };
 
 /// With fewer jobs in memory than this the log is read on: the rest of the room is for what waited and is due.
@@ -25,6 +26,8 @@ const QUEUE: usize = 4_096;
 const READ: usize = 1_024;
 /// So many of one lane at least.
 const PER_LANE: usize = 8;
+/// When to look again whether a webhook has explained what waits for an operator.
+const HELD: SignedDuration = SignedDuration::from_hours(1);
 
 impl Dispatch {
     /// Begins to read lanes that this host has taken.
@@ -71,12 +74,12 @@ impl Dispatch {
         let Some(recipient) = logged.notification.recipient.clone() else {
             return self.readings.read(place, false);
         };
-        let mut job = Job { logged, recipient, attempt: 1, as_template: false, waited: false };
+        let mut job = Job { logged, recipient, attempt: 1, failures: 0, as_template: false, waited: false };
         match standing {
             Standing::Settled => self.readings.read(place, false),
-            Standing::Lost { attempt, since } => {
+            Standing::Lost { attempt, failures, since } => {
                 self.readings.read(place, true);
-                job.attempt = attempt;
+                (job.attempt, job.failures) = (attempt, failures);
                 self.wait_until(&job.recipient, since + self.unknown_for);
                 self.wait(
                     &job,
@@ -125,7 +128,10 @@ impl Dispatch {
         }
         let due = self.store.due(&lanes, now, QUEUE).await?;
         let all = due.len() < QUEUE;
-        let unknown = due.iter().filter(|due| due.reason == "unknown").map(|due| due.logged.notification.id);
+        let unknown = due
+            .iter()
+            .filter(|due| matches!(due.reason.as_str(), "unknown" | "hold"))
+            .map(|due| due.logged.notification.id);
         let histories = self.histories(unknown).await?;
         for due in due {
             let history = histories.get(&due.logged.notification.id).map(Vec::as_slice).unwrap_or_default();
@@ -149,11 +155,14 @@ impl Dispatch {
             logged: due.logged,
             recipient,
             attempt: due.attempt,
+            failures: due.failures,
             as_template: due.reason == "as_template",
             waited: true,
         };
-        let needless = job.as_template && job.logged.notification.message.mode != Mode::Auto;
-        if needless || (due.reason == "unknown" && resolved(history, due.attempt)) {
+        // Meta said of a template, late, that the window is closed.
+        let needless = job.as_template && job.logged.notification.message.mode == Mode::Template;
+        let unknown = matches!(due.reason.as_str(), "unknown" | "hold");
+        if needless || (unknown && resolved(history, due.attempt)) {
             self.write(Write { done: job.done(), ..Write::default() });
             return;
         }
@@ -162,17 +171,32 @@ impl Dispatch {
         {
             return self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
         }
-        if due.reason == "unknown" {
-            if job.attempt >= MAX_ATTEMPTS {
-                let failed = settle::row(&job, Status::Failed, Timestamp::now());
-                let why = format!("no answer came to {MAX_ATTEMPTS} attempts, and no webhook");
-                let deliveries = vec![Delivery { detail: Some(why), ..failed }];
-                self.write(Write { deliveries, done: job.done(), ..Write::default() });
-                return;
+        match (unknown, job.logged.notification.message.on_unknown) {
+            (false, _) => {}
+            (true, OnUnknown::Drop) => {
+                return self.give_up(&job, "no answer and no webhook came; its template says drop");
             }
-            job.attempt += 1;
+            (true, OnUnknown::Hold) => {
+                let why =
+                    "no answer and no webhook came; its template says hold, so it waits for an operator";
+                return self.wait(&job, Timestamp::now() + HELD, job.attempt, "hold", Status::Deferred, why);
+            }
+            (true, OnUnknown::Resend) => {
+                job.failures = job.failures.saturating_add(1);
+                if job.failures >= MAX_FAILURES {
+                    let why = format!("no answer came to {MAX_FAILURES} attempts, and no webhook");
+                    return self.give_up(&job, &why);
+                }
+                job.attempt = job.attempt.saturating_add(1);
+            }
         }
         self.queue.push(job);
+    }
+
+    fn give_up(&mut self, job: &Job, why: &str) {
+        let failed = settle::row(job, Status::Failed, Timestamp::now());
+        let deliveries = vec![Delivery { detail: Some(why.to_owned()), ..failed }];
+        self.write(Write { deliveries, done: job.done(), ..Write::default() });
     }
 
     /// Looks whether a webhook has told what came of sends that got no answer, so that their recipients'

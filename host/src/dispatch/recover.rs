@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{Delivery, Status, status_of};
+use crate::{
+    domain::{Delivery, Mode, Status, status_of},
+    whatsapp::{Next, next, treatment},
+};
 
 /// Where a notification stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +18,8 @@ pub enum Standing {
     Lost {
         /// Which attempt.
         attempt: i16,
+        /// How many refusals count against it so far.
+        failures: i16,
         /// Since when.
         since: Timestamp,
     },
@@ -31,7 +36,17 @@ pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
     if status_of(deliveries) > Status::Retrying {
         return Standing::Settled;
     }
-    Standing::Lost { attempt: last.attempt, since: last.at }
+    let counts = |row: &&Delivery| row.status == Status::Retrying && row.code.is_none_or(counts);
+    let failures = deliveries.iter().filter(counts).count();
+    Standing::Lost {
+        attempt: last.attempt,
+        failures: i16::try_from(failures).unwrap_or(i16::MAX),
+        since: last.at,
+    }
+}
+
+fn counts(code: i32) -> bool {
+    matches!(next(treatment(code, None), 1, Mode::Auto, 0.0).0, Next::Again { counts: true, .. })
 }
 
 /// Whether a webhook or an answer has told what came of an attempt whose outcome was unknown.
@@ -62,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_intent_without_an_outcome_is_lost() {
-        let lost = |attempt| Standing::Lost { attempt, since: Timestamp::UNIX_EPOCH };
+        let lost = |attempt| Standing::Lost { attempt, failures: attempt - 1, since: Timestamp::UNIX_EPOCH };
         assert_eq!(standing(&rows(&[]), false), Standing::New);
         assert_eq!(standing(&rows(&[(1, Status::Sending)]), false), lost(1));
         assert_eq!(standing(&rows(&[(1, Status::Retrying), (2, Status::Sending)]), false), lost(2));

@@ -6,15 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     dispatcher::Dispatch,
+    form::{PARKED_FOR, Shape, shape},
     pace::PAIR_INTERVAL,
     queue::Job,
-    settle::{self, NumberEffect, settle},
+    settle::{self, settle},
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Mode, Status},
+    domain::{Delivery, Status},
+    plan::MetaName,
     store::{Intent, StoreError},
-    whatsapp::{Accepted, Form, SendError},
+    whatsapp::{Accepted, Form, NumberEffect, SendError, Treatment},
 };
 
 /// So many intents at most are appended at once.
@@ -23,10 +25,13 @@ const BATCH: usize = 256;
 const IDLE: Duration = Duration::from_secs(60);
 /// When to look again whether the leases are renewed.
 const LEASES: Duration = Duration::from_millis(200);
+/// When to look again at a message that is held, though nobody has told of a reason to: the net under the webhooks.
+const HELD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Meta's answer to an attempt.
 pub struct Answer {
     job: Job,
+    form: Form,
     answer: Result<Accepted, SendError>,
 }
 
@@ -48,10 +53,10 @@ impl Dispatch {
                 break;
             }
             let Some(job) = self.queue.pop() else { break };
-            if let Some(job) = self.may_go(job, now) {
+            if let Some(ready) = self.may_go(job, now) {
                 self.number.take(now);
-                self.pairs.take(&job.recipient, now);
-                batch.push(job);
+                self.pairs.take(&ready.0.recipient, now);
+                batch.push(ready);
             }
         }
         if batch.len() == BATCH {
@@ -63,8 +68,8 @@ impl Dispatch {
         Ok(next)
     }
 
-    /// The job, unless it has expired, must wait for the pair limit, or its lane is lost.
-    fn may_go(&mut self, job: Job, now: Instant) -> Option<Job> {
+    /// The job and how it goes out, unless it has expired, must wait, or its lane is lost.
+    fn may_go(&mut self, mut job: Job, now: Instant) -> Option<(Job, Form)> {
         if !self.leases.borrow().hold(job.logged.lane, now.into()) {
             self.queue.release(&job.recipient);
             return None;
@@ -84,6 +89,24 @@ impl Dispatch {
             });
             return None;
         }
+        let shape = shape(&job, &self.in_use.load(), &self.parked, time, now);
+        let form = shape.form();
+        match shape {
+            Shape::Text => {}
+            Shape::Template(MetaName { name, language }) => {
+                let message = &mut job.logged.notification.message;
+                (message.template, message.language) = (name, language);
+            }
+            Shape::Held(why) => {
+                self.hold(job, time + HELD, why);
+                return None;
+            }
+            Shape::Parked(until) => {
+                let wait = SignedDuration::try_from(until - now).unwrap_or(HELD);
+                self.hold(job, time + wait, "waits a minute: Meta has just refused the template");
+                return None;
+            }
+        }
         let ready = self.pairs.ready_at(&job.recipient, now);
         if ready > now {
             let wait = SignedDuration::try_from(ready - now).unwrap_or(SignedDuration::ZERO);
@@ -100,23 +123,31 @@ impl Dispatch {
             self.queue.release(&job.recipient);
             return None;
         }
-        Some(job)
+        Some((job, form))
     }
 
-    async fn send(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
+    /// Lets a job wait for what may never come. It keeps nobody else waiting, its recipient's other messages
+    /// neither: these may go out where this one cannot.
+    fn hold(&mut self, job: Job, until: Timestamp, why: &str) {
+        let until = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
+        self.wait(&job, until, job.attempt, "window", Status::Deferred, why);
+        self.queue.release(&job.recipient);
+    }
+
+    async fn send(&mut self, batch: Vec<(Job, Form)>) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let intents: Vec<Intent> = batch
             .iter()
-            .map(|job| Intent {
+            .map(|(job, form)| Intent {
                 lane: job.logged.lane,
                 seq: job.logged.seq,
                 notification_id: job.logged.notification.id,
                 attempt: job.attempt,
-                form: in_words(job, form(job, now)),
+                form: in_words(job, *form),
             })
             .collect();
         let ours = self.store.intend(&intents, now, now + self.unknown_for).await?;
-        for job in batch {
+        for (job, form) in batch {
             if !ours.contains(&job.logged.notification.id) {
                 tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
                 self.readings.settled(job.place());
@@ -129,7 +160,7 @@ impl Dispatch {
             // A host that was stopped for a while must not send what may be another's by now.
             if !self.leases.borrow().hold(job.logged.lane, Instant::now().into()) {
                 let why = "the host lost the lane before it was sent".to_owned();
-                self.take_answer(Answer { job, answer: Err(SendError::Unknown(why)) });
+                self.take_answer(Answer { job, form, answer: Err(SendError::Unknown(why)) });
                 continue;
             }
             let client = self.client.clone();
@@ -137,24 +168,52 @@ impl Dispatch {
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
-                let form = form(&job, now);
                 let answer = client.send(&job.recipient, form, &notification.message, &callback_data).await;
                 // Dispatch waits for the answers of all that it has sent.
-                let _ = answers.send(Answer { job, answer });
+                let _ = answers.send(Answer { job, form, answer });
             });
         }
         Ok(())
     }
 
     /// What Meta's answer means is written; the recipient's line stands until it is.
-    pub(super) fn take_answer(&mut self, Answer { job, answer }: Answer) {
+    pub(super) fn take_answer(&mut self, Answer { job, form, answer }: Answer) {
         self.unanswered -= 1;
         let now = Instant::now();
+        if let Err(error) = &answer
+            && error.treatment() == Some(Treatment::ParkTemplate)
+            && form == Form::Template
+        {
+            let message = &job.logged.notification.message;
+            let version = MetaName { name: message.template.clone(), language: message.language.clone() };
+            self.parked.insert(version, now + PARKED_FOR);
+            self.template_refused.notify_one();
+        }
+        let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
         match settled.number {
-            NumberEffect::None => {}
-            NumberEffect::Slow => self.number.slow(now),
-            NumberEffect::Pause(time) => self.number.pause(now + time),
+            NumberEffect::Rest(time) => {
+                if self.number.rest(now, time) {
+                    let detail = settled.deliveries.first().and_then(|row| row.detail.as_deref());
+                    tracing::error!(
+                        phone_number_id = job.logged.notification.phone_number_id,
+                        seconds = time.as_secs(),
+                        detail,
+                        "the number cannot send: it rests, then one message tries"
+                    );
+                }
+            }
+            effect => {
+                if effect == NumberEffect::Slow {
+                    self.number.slow(now);
+                }
+                if self.number.answered(now, heard) {
+                    tracing::info!(
+                        phone_number_id = job.logged.notification.phone_number_id,
+                        "the number can send again"
+                    );
+                }
+            }
         }
         for Delivery { status, code, detail, .. } in &settled.deliveries {
             if *status < Status::Accepted || *status == Status::Failed {
@@ -196,15 +255,5 @@ fn in_words(job: &Job, form: Form) -> String {
         Form::Template => {
             format!("as the Meta template {}; {window}", job.logged.notification.message.template)
         }
-    }
-}
-
-fn form(job: &Job, now: Timestamp) -> Form {
-    match job.logged.notification.message.mode {
-        Mode::Text => Form::Text,
-        Mode::Template => Form::Template,
-        Mode::Auto if job.as_template => Form::Template,
-        Mode::Auto if job.logged.window_until.is_some_and(|until| now < until) => Form::Text,
-        Mode::Auto => Form::Template,
     }
 }

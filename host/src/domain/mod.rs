@@ -14,6 +14,6 @@ pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, Se
 pub use delivery::{Delivery, Status, status_of};
 pub use event::{Event, EventKey};
 pub use lane::{LANES, Lane};
-pub use notification::{Button, Message, Notification, NotificationId};
+pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};
 pub use number::{Number, number, same_user};
 pub use person::{People, Person};

@@ -43,6 +43,28 @@ pub struct Message {
     /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
+    /// What is done where nobody can tell whether it was sent.
+    #[serde(default, skip_serializing_if = "OnUnknown::is_default")]
+    pub on_unknown: OnUnknown,
+}
+
+/// What is done about a message that was sent without an answer, and of which no webhook tells in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// It is sent again: it may come twice, and is not lost.
+    #[default]
+    Resend,
+    /// It waits for an operator: `hookswitch unknown`.
+    Hold,
+    /// It is given up: it may be lost, and never comes twice.
+    Drop,
+}
+
+impl OnUnknown {
+    fn is_default(&self) -> bool {
+        *self == OnUnknown::default()
+    }
 }
 
 /// A quick-reply button.
@@ -87,6 +109,11 @@ impl Notification {
     /// recipient's messages stay in order.
     pub fn lane(&self) -> Lane {
         let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
-        Lane::of(&format!("{}/{to}", self.phone_number_id))
+        Notification::lane_of(&self.phone_number_id, to)
+    }
+
+    /// The lane in which this number's messages to this recipient wait.
+    pub fn lane_of(phone_number_id: &str, to: &str) -> Lane {
+        Lane::of(&format!("{phone_number_id}/{to}"))
     }
 }

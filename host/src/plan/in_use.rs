@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{Decision, Message};
 
 /// The Meta template that a message goes out as.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetaName {
     /// Its name, such as `hanna_new_order_created_v2`.
     pub name: String,
@@ -76,15 +76,15 @@ impl InUse {
         InUse { versions: Some(versions) }
     }
 
-    /// The approved Meta template that a message of this template can go out as now; `None` where there is none,
-    /// or none with the words that the message's parameters belong to.
-    pub fn approved(&self, template: &str, message: &Message) -> Option<MetaName> {
+    /// The approved Meta templates that a message of this template can go out as now, the one in use first: those
+    /// with the words that the message's parameters belong to.
+    pub fn approved(&self, template: &str, message: &Message) -> Vec<MetaName> {
         let Some(versions) = &self.versions else {
-            return Some(MetaName { name: message.template.clone(), language: message.language.clone() });
+            return vec![MetaName { name: message.template.clone(), language: message.language.clone() }];
         };
-        let mut fitting =
-            versions.get(template)?.iter().filter(|version| version.wording() == message.wording);
-        fitting.next().map(|version| version.meta.clone())
+        let versions = versions.get(template).map(Vec::as_slice).unwrap_or_default();
+        let fitting = versions.iter().filter(|version| version.wording() == message.wording);
+        fitting.map(|version| version.meta.clone()).collect()
     }
 
     /// Gives a message that was planned with the newest words the name and the parameters of the version in use;

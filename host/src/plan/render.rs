@@ -82,6 +82,7 @@ impl<'a> Renderer<'a> {
             language: self.template.language.clone(),
             wording: self.template.wording.clone(),
             parameters,
+            on_unknown: self.template.on_unknown,
         })
     }
 

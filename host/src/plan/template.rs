@@ -11,7 +11,7 @@ use super::{
     meta_body::{MetaBody, SEPARATOR},
     meta_template::wording,
 };
-use crate::domain::{Button, Mode};
+use crate::domain::{Button, Mode, OnUnknown};
 
 /// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
 /// one, so that a rendering holds about 6 MB at most.
@@ -69,6 +69,8 @@ struct FrontMatter {
     #[serde(default)]
     buttons: Vec<Button>,
     meta_name: Option<String>,
+    #[serde(default)]
+    on_unknown: OnUnknown,
 }
 
 /// A compiled template.
@@ -92,6 +94,8 @@ pub struct Template {
     pub buttons: Vec<Button>,
     /// The name on Meta's side.
     pub meta_name: String,
+    /// What is done where nobody can tell whether a message was sent.
+    pub on_unknown: OnUnknown,
     /// The variables of the body, sorted, but for `recipient`.
     pub variables: Vec<String>,
     /// Whether the body speaks of its recipient, and so differs from one to the next.
@@ -251,6 +255,7 @@ impl Templates {
             footer: front.footer,
             buttons: front.buttons,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
+            on_unknown: front.on_unknown,
             variables,
             uses_recipient,
             meta,

@@ -7,7 +7,7 @@ use crate::{
     domain::{Contact, Delivery, NotificationId, Status},
     store::RenamedContact,
     whatsapp::{
-        meaning,
+        Treatment, meaning, treatment,
         webhooks::{Inbound, StatusUpdate, Update, Webhook},
     },
 };
@@ -25,6 +25,8 @@ pub(super) struct Post {
     pub recipients: Vec<(String, String)>,
     /// Users who have another number or user id.
     pub renamed: Vec<RenamedContact>,
+    /// Whose window opened: which of our numbers they wrote to, and their number or user id.
+    pub opened: Vec<(String, String)>,
     /// Whether Meta has done something to a template.
     pub template_updated: bool,
 }
@@ -37,7 +39,14 @@ impl Post {
         for update in webhook.updates {
             match update {
                 Update::Status(status) => post.status(status),
-                Update::Inbound(inbound) => post.contacts.push(contact(inbound, phone_number_id)),
+                Update::Inbound(inbound) => {
+                    let contact = contact(inbound, phone_number_id);
+                    if contact.last_inbound_at.is_some() {
+                        let ids = contact.wa_id.iter().chain(&contact.user_id);
+                        post.opened.extend(ids.map(|id| (phone_number_id.to_owned(), id.clone())));
+                    }
+                    post.contacts.push(contact);
+                }
                 Update::Identity(change) => post.renamed.push(RenamedContact {
                     old_wa_id: change.old_wa_id,
                     old_user_id: change.old_user_id,
@@ -62,6 +71,8 @@ impl Post {
     }
 
     fn status(&mut self, mut status: StatusUpdate) {
+        let parked = |code| treatment(code, None) == Treatment::ParkTemplate;
+        self.template_updated |= status.error.as_ref().is_some_and(|error| parked(error.code));
         // Each message is sent once: to look at the other statuses too would be three times the work.
         if status.status == Status::Sent
             && let Some(pair) = status.recipient_id.take().zip(status.user_id.take())
@@ -93,6 +104,7 @@ impl Post {
         self.contacts.extend(other.contacts);
         self.recipients.extend(other.recipients);
         self.renamed.extend(other.renamed);
+        self.opened.extend(other.opened);
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::{collections::HashSet, mem};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, warn};
 
 use super::{
-    Receipt,
+    late::late_retry,
     post::{Post, delivery},
 };
 use crate::{
-    domain::Contact,
+    domain::{Contact, Notification},
     store::{RenamedContact, Store, StoreError},
 };
 
@@ -37,9 +38,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(store: Store, receipts: mpsc::Sender<Receipt>) -> Writer {
+    pub(super) fn start(store: Store) -> Writer {
         let (queue, queued) = mpsc::channel(QUEUE);
-        tokio::spawn(run(store, receipts, queued));
+        tokio::spawn(run(store, queued));
         Writer { queue }
     }
 
@@ -54,7 +55,7 @@ impl Writer {
     }
 }
 
-async fn run(store: Store, receipts: mpsc::Sender<Receipt>, mut queued: mpsc::Receiver<Queued>) {
+async fn run(store: Store, mut queued: mpsc::Receiver<Queued>) {
     let mut posts = Vec::new();
     while queued.recv_many(&mut posts, QUEUE).await > 0 {
         let mut batch = Post::default();
@@ -63,25 +64,20 @@ async fn run(store: Store, receipts: mpsc::Sender<Receipt>, mut queued: mpsc::Re
             batch.extend(post);
             waiting.push(done);
             if batch.len() >= ROWS {
-                finish(&store, &receipts, mem::take(&mut batch), mem::take(&mut waiting)).await;
+                finish(&store, mem::take(&mut batch), mem::take(&mut waiting)).await;
             }
         }
-        finish(&store, &receipts, batch, waiting).await;
+        finish(&store, batch, waiting).await;
     }
 }
 
 /// Writes a batch, then tells all who wait for it.
-async fn finish(
-    store: &Store,
-    receipts: &mpsc::Sender<Receipt>,
-    batch: Post,
-    waiting: Vec<oneshot::Sender<()>>,
-) {
+async fn finish(store: &Store, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
     if waiting.is_empty() {
         return;
     }
     let (posts, rows) = (waiting.len(), batch.len());
-    match write(store, receipts, batch).await {
+    match write(store, batch).await {
         Ok(()) => {
             for done in waiting {
                 // Whoever posted may be gone.
@@ -92,8 +88,9 @@ async fn finish(
     }
 }
 
-async fn write(store: &Store, receipts: &mpsc::Sender<Receipt>, batch: Post) -> Result<(), StoreError> {
-    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, template_updated: _ } = batch;
+async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
+    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, opened, template_updated: _ } =
+        batch;
     if !by_wamid.is_empty() {
         let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();
         let ours = store.deliveries_by_wamid(&wamids).await?;
@@ -105,18 +102,10 @@ async fn write(store: &Store, receipts: &mpsc::Sender<Receipt>, batch: Post) -> 
         debug!(statuses = all, messages = ours.len(), "looked up statuses without our callback data");
     }
     if !deliveries.is_empty() {
-        let new = store.append_deliveries(&deliveries).await?;
-        for row in deliveries.iter().zip(new).filter_map(|(row, is_new)| is_new.then_some(row)) {
-            let receipt = Receipt {
-                notification_id: row.notification_id,
-                attempt: row.attempt,
-                status: row.status,
-                code: row.code,
-            };
-            if receipts.try_send(receipt).is_err() {
-                debug!(notification = %row.notification_id, "nobody takes a receipt; the delivery log has it");
-            }
-        }
+        let now = Timestamp::now();
+        let retries: Vec<_> =
+            deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
+        store.append_receipts(&deliveries, &retries).await?;
     }
     if !recipients.is_empty() {
         let pairs: HashSet<(&str, &str)> = recipients.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -134,6 +123,11 @@ async fn write(store: &Store, receipts: &mpsc::Sender<Receipt>, batch: Post) -> 
         }
         warn!(%error, "trying again to write contacts");
         tries += 1;
+    }
+    if !opened.is_empty() {
+        let lanes: Vec<_> = opened.iter().map(|(number, to)| Notification::lane_of(number, to)).collect();
+        let recipients: Vec<&str> = opened.iter().map(|(_, to)| to.as_str()).collect();
+        store.window_opened(&lanes, &recipients, Timestamp::now()).await?;
     }
     Ok(())
 }

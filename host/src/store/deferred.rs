@@ -23,7 +23,9 @@ pub struct Deferred {
     pub due_at: Timestamp,
     /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
     pub attempt: i16,
-    /// Why: `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
+    /// How many refusals count against it so far.
+    pub failures: i16,
+    /// Why: `send_at`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window` or `behind`.
     pub reason: &'static str,
 }
 
@@ -51,6 +53,19 @@ pub struct Intent {
     pub form: String,
 }
 
+/// That a message failed after Meta had taken it, and is to be tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateRetry {
+    /// Which.
+    pub notification_id: NotificationId,
+    /// The attempt that failed.
+    pub failed: i16,
+    /// When the next is due.
+    pub due_at: Timestamp,
+    /// What it waits for, as in [`Deferred`].
+    pub reason: &'static str,
+}
+
 /// A recipient whose messages wait.
 #[derive(Clone, Debug)]
 pub struct WaitingRecipient {
@@ -61,29 +76,48 @@ pub struct WaitingRecipient {
 }
 
 impl Store {
-    /// Lets a notification wait that failed after Meta had taken it; nothing where it waits for an attempt already.
-    pub async fn defer_by_id(
+    /// What waits for these recipients' windows, of any number, is due now: they wrote in.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it.
+    pub async fn window_opened(
         &self,
-        notification_id: NotificationId,
-        due_at: Timestamp,
-        attempt: i16,
-        reason: &'static str,
-    ) -> Result<(), StoreError> {
+        lanes: &[Lane],
+        recipients: &[&str],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
-                 SELECT lane, seq, id, $2, $3, $4 FROM notification WHERE id = $1
-                 ON CONFLICT (lane, seq) DO UPDATE
-                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason
-                 WHERE deferred.reason = 'unknown' AND deferred.attempt < excluded.attempt",
+                "UPDATE deferred SET due_at = $3
+                 FROM notification n
+                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.lane = ANY($1)
+                     AND deferred.reason = 'window' AND deferred.due_at > $3 AND n.recipient = ANY($2)",
             )
             .await?;
-        client.execute(&statement, &[&notification_id.0, &due_at, &attempt, &reason]).await?;
-        Ok(())
+        Ok(client.execute(&statement, &[&lanes, &recipients, &now]).await?)
     }
 
-    /// The recipients whose messages wait in these lanes, but for messages that only wait for their time.
+    /// What waits for a version of these templates is due now: one is in use.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it.
+    pub async fn template_approved(&self, templates: &[&str], now: Timestamp) -> Result<u64, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE deferred SET due_at = $2
+                 FROM notification n
+                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.reason = 'window'
+                     AND deferred.due_at > $2 AND n.template = ANY($1)",
+            )
+            .await?;
+        Ok(client.execute(&statement, &[&templates, &now]).await?)
+    }
+
+    /// The recipients whose messages wait in these lanes, but for messages that keep no other waiting: those that
+    /// wait for their time, for a window or for an operator.
     pub async fn waiting_recipients(&self, lanes: &[Lane]) -> Result<Vec<WaitingRecipient>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
@@ -91,7 +125,8 @@ impl Store {
             .prepare_cached(
                 "SELECT n.recipient, max(d.due_at)
                  FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 WHERE d.lane = ANY($1) AND d.reason <> 'send_at' AND n.recipient IS NOT NULL
+                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'window', 'hold')
+                     AND n.recipient IS NOT NULL
                  GROUP BY n.recipient",
             )
             .await?;
@@ -214,6 +249,37 @@ impl Store {
     }
 }
 
+/// Lets notifications wait for their next attempt that failed late; not one that is on its way again already.
+pub(super) async fn retry_late(
+    transaction: &Transaction<'_>,
+    retries: &[&LateRetry],
+) -> Result<(), StoreError> {
+    if retries.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = retries.iter().map(|r| r.notification_id.0).collect();
+    let failed: Vec<i16> = retries.iter().map(|r| r.failed).collect();
+    let dues: Vec<Timestamp> = retries.iter().map(|r| r.due_at).collect();
+    let reasons: Vec<&str> = retries.iter().map(|r| r.reason).collect();
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)
+             SELECT n.lane, n.seq, n.id, r.due_at, r.failed + 1, r.failed, r.reason
+             FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::text[])
+                 AS r (id, failed, due_at, reason)
+             JOIN notification n ON n.id = r.id
+             WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = r.id AND d.attempt > r.failed)
+             ORDER BY n.lane, n.seq
+             ON CONFLICT (lane, seq) DO UPDATE
+             SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
+                 reason = excluded.reason
+             WHERE deferred.reason IN ('unknown', 'hold') AND deferred.attempt < excluded.attempt",
+        )
+        .await?;
+    transaction.execute(&statement, &[&ids, &failed, &dues, &reasons]).await?;
+    Ok(())
+}
+
 /// Lets notifications wait, or wait longer.
 async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), StoreError> {
     if rows.is_empty() {
@@ -224,17 +290,19 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
     let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
     let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
+    let failures: Vec<i16> = rows.iter().map(|r| r.failures).collect();
     let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)
              SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::timestamptz[],
-                                  $5::smallint[], $6::text[])
+                                  $5::smallint[], $6::smallint[], $7::text[])
              ON CONFLICT (lane, seq) DO UPDATE
-             SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason",
+             SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
+                 reason = excluded.reason",
         )
         .await?;
-    transaction.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &reasons]).await?;
+    transaction.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &failures, &reasons]).await?;
     Ok(())
 }
 

@@ -7,17 +7,34 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
-use crate::domain::{Delivery, NotificationId};
+use super::{LateRetry, Store, StoreError, deferred};
+use crate::domain::{Delivery, NotificationId, Status};
 
 impl Store {
-    /// Appends rows, and tells of each whether it is new: one that is there already (a repeated webhook)
-    /// stays as it is.
+    /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is
+    /// there already (a repeated webhook) stays as it is, and brings no attempt.
     ///
     /// # Errors
-    /// Where PostgreSQL does not do it; then no row was appended.
-    pub async fn append_deliveries(&self, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
-        append(&self.client().await?, rows).await
+    /// Where PostgreSQL does not do it.
+    pub async fn append_receipts(&self, rows: &[Delivery], retries: &[LateRetry]) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        if retries.is_empty() {
+            append(&client, rows).await?;
+            return Ok(());
+        }
+        let transaction = client.transaction().await?;
+        let new = append(&transaction, rows).await?;
+        let failed: HashSet<_> = rows
+            .iter()
+            .zip(new)
+            .filter(|(row, is_new)| *is_new && row.status == Status::Failed)
+            .map(|(row, _)| (row.notification_id, row.attempt))
+            .collect();
+        let retries: Vec<&LateRetry> =
+            retries.iter().filter(|retry| failed.contains(&(retry.notification_id, retry.failed))).collect();
+        deferred::retry_late(&transaction, &retries).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// All that happened to these notifications, in no order.

@@ -57,7 +57,10 @@ fn is_up_to_date(client: &mut postgres::Client, runner: &refinery::Runner) -> Re
     }
     let applied =
         runner.get_applied_migrations(client).map_err(|error| StoreError::Statement(with_causes(&error)))?;
-    Ok(applied == *runner.get_migrations())
+    // The files stand in the order of their names, where 12 comes before 2.
+    let mut ours = runner.get_migrations().clone();
+    ours.sort_by_key(refinery::Migration::version);
+    Ok(applied == ours)
 }
 
 /// The names of the files that are not applied yet. Changes nothing.

@@ -28,11 +28,12 @@ mod notification;
 mod notification_list;
 mod parked;
 mod person;
+mod unknown;
 
 pub use api_key::StoredKey;
 pub use contact::{RenamedContact, StoredContact};
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intent, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use group::StoredGroup;
@@ -46,8 +47,8 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
-
 pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
+pub use unknown::UnknownNotification;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

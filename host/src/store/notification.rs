@@ -27,6 +27,8 @@ pub struct Due {
     pub logged: LoggedNotification,
     /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
     pub attempt: i16,
+    /// How many refusals count against it so far.
+    pub failures: i16,
     /// Why it waited.
     pub reason: String,
 }
@@ -86,9 +88,9 @@ impl Store {
             .prepare_cached(
                 "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
                         n.priority, n.message, n.reason, n.send_at, n.expires_at,
-                        coalesce(w.last_inbound_at, u.last_inbound_at), d.attempt, d.reason
+                        coalesce(w.last_inbound_at, u.last_inbound_at), d.attempt, d.failures, d.reason
                  FROM (
-                     SELECT lane, seq, attempt, reason FROM deferred
+                     SELECT lane, seq, attempt, failures, reason FROM deferred
                      WHERE due_at <= $2 AND lane = ANY($1) ORDER BY due_at, seq LIMIT $3
                  ) d
                  JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
@@ -99,7 +101,14 @@ impl Store {
             .await?;
         let rows = client.query(&statement, &[&lanes, &now, &limit]).await?;
         rows.iter()
-            .map(|row| Ok(Due { logged: logged(row)?, attempt: row.try_get(14)?, reason: row.try_get(15)? }))
+            .map(|row| {
+                Ok(Due {
+                    logged: logged(row)?,
+                    attempt: row.try_get(14)?,
+                    failures: row.try_get(15)?,
+                    reason: row.try_get(16)?,
+                })
+            })
             .collect()
     }
 }

@@ -172,19 +172,15 @@ mod tests {
         let look = looked(&both, &known, &[], &[]);
         assert_eq!((look.switches[0].name.as_deref(), look.switches[0].ordinal), (Some("t"), 1));
         let planned = |body: &str| Message { wording: row("t", body).wording, ..Message::default() };
-        assert_eq!(look.in_use.approved("t", &planned("old")).unwrap().name, "t");
-        assert_eq!(look.in_use.approved("t", &planned("new")), None);
+        assert_eq!(look.in_use.approved("t", &planned("old"))[0].name, "t");
+        assert_eq!(look.in_use.approved("t", &planned("new")), []);
 
         let [old, other, new] = both;
         let new = TemplateOnMeta { status: approved, ..new };
         let again = looked(&[old, other, new], &known, &look.statuses, &look.switches);
         assert_eq!((again.switches[0].name.as_deref(), again.switches[0].ordinal), (Some("t_v3"), 2));
-        assert_eq!(again.in_use.approved("t", &planned("new")).unwrap().name, "t_v3");
-        assert_eq!(
-            again.in_use.approved("t", &planned("old")).unwrap().name,
-            "t",
-            "planned before the switch"
-        );
+        assert_eq!(again.in_use.approved("t", &planned("new"))[0].name, "t_v3");
+        assert_eq!(again.in_use.approved("t", &planned("old"))[0].name, "t", "planned before the switch");
         let told: Vec<_> =
             again.changes.iter().map(|c| (c.name.as_str(), c.from.as_deref(), c.ordinal)).collect();
         assert_eq!(told, [("t_v3", Some("PENDING"), 2)]);

@@ -175,6 +175,14 @@ impl TemplateWatch {
         // What is in use first: the rest only tells of it.
         self.in_use.store(Arc::new(in_use));
         self.store.append_meta_template_switches(&switches).await?;
+        let usable: Vec<&str> = switches
+            .iter()
+            .filter(|switch| switch.name.is_some())
+            .map(|switch| switch.template.as_str())
+            .collect();
+        if !usable.is_empty() {
+            self.store.template_approved(&usable, Timestamp::now()).await?;
+        }
         for switch in &switches {
             tracing::info!(
                 template = switch.template,

@@ -66,12 +66,12 @@ impl SendError {
     pub fn treatment(&self) -> Option<Treatment> {
         match self {
             SendError::Refused { http: 500.., code, .. } if !errors::is_known(*code) => {
-                Some(Treatment::Retry)
+                Some(Treatment::Outage)
             }
             SendError::Refused { code, subcode, .. } => Some(errors::treatment(*code, *subcode)),
-            SendError::NotSent(_) => Some(Treatment::Retry),
+            SendError::NotSent(_) => Some(Treatment::Outage),
             SendError::Unknown(_) | SendError::Garbled { http: 502 | 504, .. } => None,
-            SendError::Garbled { http: 408 | 429 | 500.., .. } => Some(Treatment::Retry),
+            SendError::Garbled { http: 408 | 429 | 500.., .. } => Some(Treatment::Outage),
             SendError::Garbled { .. } => Some(Treatment::GiveUp),
         }
     }

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub enum Treatment {
     /// Try again a few times, waiting longer each time.
     Retry,
+    /// Meta as a whole is down or cannot be reached: try again for hours.
+    Outage,
     /// Try again after 1, 4, 16, 64 … seconds (Meta, "pair rate limits"); only this recipient waits.
     RetryPair,
     /// Try again; the number as a whole sends too fast.
@@ -21,11 +23,14 @@ pub enum Treatment {
     StopNumber,
     /// The 24-hour window is closed: the same message can only go as a template.
     AsTemplate,
+    /// This version of the template may not be sent now: nothing goes out as it, and the message waits for another
+    /// version, or for the window.
+    ParkTemplate,
     /// This message will never be accepted.
     GiveUp,
 }
 
-use Treatment::{AsTemplate, GiveUp, Later, Retry, RetryPair, SlowNumber, StopNumber};
+use Treatment::{AsTemplate, GiveUp, Later, Outage, ParkTemplate, Retry, RetryPair, SlowNumber, StopNumber};
 
 const fn minutes(n: u64) -> Treatment {
     Later(Duration::from_secs(n * 60))
@@ -35,7 +40,7 @@ const fn minutes(n: u64) -> Treatment {
 const TABLE: &[(i32, Treatment, &str)] = &[
     (0, StopNumber, "the access token is expired or was invalidated: set a new one"),
     (1, Retry, "an unknown error at Meta, or a request that it could not make sense of"),
-    (2, Retry, "Meta's API is down or overloaded"),
+    (2, Outage, "Meta's API is down or overloaded"),
     (3, StopNumber, "the app lacks a capability or permission that sending needs"),
     (4, minutes(5), "the app made too many API calls"),
     (10, StopNumber, "a permission was not granted to the access token, or was removed"),
@@ -53,7 +58,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131005, StopNumber, "a permission was not granted to the access token, or was removed"),
     (131008, GiveUp, "a required parameter is missing"),
     (131009, GiveUp, "a parameter's value is not valid"),
-    (131016, Retry, "a service at Meta is unavailable for the moment"),
+    (131016, Outage, "a service at Meta is unavailable for the moment"),
     (131021, GiveUp, "the recipient is the sending number itself"),
     (131026, GiveUp, "the recipient is not on WhatsApp, has an old app, or has not accepted its terms"),
     (131030, GiveUp, "a test number may only message the recipients on its list"),
@@ -78,18 +83,18 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131063, GiveUp, "marketing templates are disabled for this account on the Cloud API"),
     (131064, StopNumber, "the account's limit was cut for misclassified templates"),
     (132000, GiveUp, "the template has another number of parameters"),
-    (132001, GiveUp, "the template does not exist in this language, or is not approved"),
+    (132001, ParkTemplate, "the template does not exist in this language, or is not approved"),
     (132005, GiveUp, "the template's text is too long with its parameters filled in"),
     (132007, GiveUp, "the template's text violates WhatsApp's content policy"),
     (132008, GiveUp, "a template parameter's value is not valid"),
     (132012, GiveUp, "a template parameter has the wrong format"),
-    (132015, GiveUp, "the template is paused for low quality"),
-    (132016, GiveUp, "the template was disabled for low quality"),
+    (132015, ParkTemplate, "the template is paused for low quality"),
+    (132016, ParkTemplate, "the template was disabled for low quality"),
     (132018, GiveUp, "a template parameter holds a newline, a tab or more than four spaces in a row"),
     (132068, GiveUp, "the flow is blocked"),
     (132069, GiveUp, "the flow was sent too often in the last hour"),
     (133000, GiveUp, "an earlier deregistration of the number did not finish"),
-    (133004, Retry, "Meta's server is unavailable for the moment"),
+    (133004, Outage, "Meta's server is unavailable for the moment"),
     (133005, GiveUp, "the two-step verification PIN is wrong"),
     (133006, StopNumber, "the number must be verified again"),
     (133008, GiveUp, "the two-step verification PIN was guessed too often"),
@@ -133,7 +138,7 @@ pub fn treatment(code: i32, subcode: Option<i32>) -> Treatment {
     match row(code) {
         Some((100, ..)) if subcode == Some(OBJECT_MISSING) => StopNumber,
         Some((_, treatment, _)) => *treatment,
-        None if (500..600).contains(&code) => Retry,
+        None if (500..600).contains(&code) => Outage,
         None => GiveUp,
     }
 }
@@ -184,12 +189,13 @@ mod tests {
             let got = treatment(note.code, None);
             let right = match note.class.as_str() {
                 "auth" | "permission" => got == StopNumber,
-                "transient" | "transient?" => matches!(got, Retry | Later(_)),
+                "transient" | "transient?" => matches!(got, Retry | Outage | Later(_)),
                 "throttle-app" | "throttle-waba" | "quality" => matches!(got, Later(_)),
                 "throttle-number" => got == SlowNumber,
                 "throttle-pair" => got == RetryPair,
                 "window" => got == AsTemplate,
                 "config" | "billing" | "integrity" | "registration" => matches!(got, StopNumber | GiveUp),
+                "template" => matches!(got, GiveUp | ParkTemplate),
                 _ => got == GiveUp,
             };
             assert!(right, "{} ({}): {got:?}", note.code, note.class);
@@ -200,7 +206,7 @@ mod tests {
     fn who_says_never_is_not_tried_again() {
         for note in notes().iter().filter(|n| n.retry_our_reading.starts_with("never")) {
             let got = treatment(note.code, None);
-            assert!(matches!(got, StopNumber | GiveUp | AsTemplate), "{}: {got:?}", note.code);
+            assert!(matches!(got, StopNumber | GiveUp | AsTemplate | ParkTemplate), "{}: {got:?}", note.code);
         }
     }
 
@@ -222,7 +228,7 @@ mod tests {
         assert!(!is_known(4_242_424));
         assert_eq!(treatment(4_242_424, None), GiveUp);
         assert_eq!(treatment(-1, None), GiveUp);
-        assert_eq!(treatment(503, None), Retry);
+        assert_eq!(treatment(503, None), Outage);
         assert!(meaning(4_242_424).contains("does not know"));
     }
 }

@@ -10,6 +10,7 @@ mod compare;
 pub mod errors;
 pub mod management;
 mod messages;
+mod next;
 mod signature;
 pub mod webhooks;
 
@@ -18,4 +19,5 @@ pub use client::{Client, ClientError};
 pub use compare::{Difference, State, TemplateState, compare};
 pub use errors::{Treatment, meaning, treatment};
 pub use messages::Form;
+pub use next::{MAX_FAILURES, Next, NumberEffect, next};
 pub use signature::verify;

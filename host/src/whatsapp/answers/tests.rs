@@ -54,14 +54,14 @@ fn an_answer_that_is_none_is_told_from_an_error_that_is_none() {
         assert_eq!(gateway.treatment(), None);
     }
     let down = answer(StatusCode::SERVICE_UNAVAILABLE, b"<html>", None).unwrap_err();
-    assert_eq!(down.treatment(), Some(Treatment::Retry));
+    assert_eq!(down.treatment(), Some(Treatment::Outage));
 }
 
 #[test]
 fn an_unknown_code_is_tried_again_where_the_server_is_at_fault() {
     let body = br#"{"error":{"message":"new","code":999999}}"#;
     let server = answer(StatusCode::INTERNAL_SERVER_ERROR, body, None).unwrap_err();
-    assert_eq!(server.treatment(), Some(Treatment::Retry));
+    assert_eq!(server.treatment(), Some(Treatment::Outage));
     let client = answer(StatusCode::BAD_REQUEST, body, None).unwrap_err();
     assert_eq!(client.treatment(), Some(Treatment::GiveUp));
 }

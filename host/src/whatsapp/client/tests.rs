@@ -91,7 +91,7 @@ async fn no_connection_means_not_sent() {
     drop(listener);
     let error = send(address).await.unwrap_err();
     assert!(matches!(error, SendError::NotSent(_)), "{error:?}");
-    assert_eq!(error.treatment(), Some(Treatment::Retry));
+    assert_eq!(error.treatment(), Some(Treatment::Outage));
     assert!(!error.to_string().contains("EAAG"), "{error}");
 }
 

@@ -1,0 +1,71 @@
+//! What follows a failure that Meta reports after it had taken the message. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    domain::{Delivery, Mode, Status},
+    store::LateRetry,
+    whatsapp::{MAX_FAILURES, Next, next, treatment},
+};
+
+/// Where nothing can be sent until somebody acts: a minute, then four times as long each time, up to six hours.
+const STOPPED_FIRST: f64 = 60.0;
+const STOPPED_MOST: f64 = 6.0 * 3_600.0;
+
+/// The attempt that follows, where one may help. Whether it goes out free-form or as a template is decided when it
+/// is due. `jitter` is in 0..1.
+pub(super) fn late_retry(row: &Delivery, now: Timestamp, jitter: f64) -> Option<LateRetry> {
+    let code = row.code.filter(|_| row.status == Status::Failed && row.attempt < MAX_FAILURES)?;
+    let (Next::Again { seconds, reason, counts }, _) =
+        next(treatment(code, None), row.attempt, Mode::Auto, jitter)
+    else {
+        return None;
+    };
+    let stopped = STOPPED_FIRST * 4f64.powi(i32::from(row.attempt) - 1);
+    // Meta took it before, and so may take it again and again: the number's rest does not slow that down.
+    let seconds = if counts { seconds } else { seconds.max(stopped.min(STOPPED_MOST)) };
+    Some(LateRetry {
+        notification_id: row.notification_id,
+        failed: row.attempt,
+        due_at: now + SignedDuration::from_secs_f64(seconds),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::NotificationId;
+
+    fn seconds(attempt: i16, status: Status, code: i32) -> Option<(i64, &'static str)> {
+        let row = Delivery {
+            notification_id: NotificationId(Uuid::nil()),
+            attempt,
+            status,
+            at: Timestamp::UNIX_EPOCH,
+            wamid: None,
+            code: Some(code),
+            detail: None,
+        };
+        late_retry(&row, Timestamp::UNIX_EPOCH, 1.0).map(|retry| (retry.due_at.as_second(), retry.reason))
+    }
+
+    #[test]
+    fn only_a_failure_that_another_attempt_may_mend_is_tried_again() {
+        assert_eq!(seconds(1, Status::Failed, 131000), Some((2, "retry")));
+        assert_eq!(seconds(1, Status::Failed, 131047), Some((0, "as_template")));
+        assert_eq!(seconds(1, Status::Failed, 132015), Some((0, "window")));
+        assert_eq!(seconds(1, Status::Failed, 131026), None);
+        assert_eq!(seconds(1, Status::Sent, 131000), None);
+    }
+
+    #[test]
+    fn attempts_come_to_an_end_also_where_meta_takes_each() {
+        assert_eq!(seconds(1, Status::Failed, 131042), Some((60, "retry")));
+        assert_eq!(seconds(3, Status::Failed, 131042), Some((960, "retry")));
+        assert_eq!(seconds(7, Status::Failed, 131042), Some((6 * 3_600, "retry")));
+        assert_eq!(seconds(MAX_FAILURES, Status::Failed, 131042), None);
+    }
+}

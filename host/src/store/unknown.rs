@@ -1,0 +1,114 @@
+//! Messages that were sent without an answer, and of which no webhook has told yet: an operator's view of them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::NotificationId;
+
+/// A message of which nobody can tell whether it was sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnknownNotification {
+    /// Which.
+    pub id: NotificationId,
+    /// The person's username, where it is for staff.
+    pub username: Option<String>,
+    /// The `wa_id` or user id.
+    pub recipient: Option<String>,
+    /// The template, by its name in the catalog.
+    pub template: String,
+    /// The attempt that got no answer.
+    pub attempt: i16,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// `unknown`: a webhook may tell yet, then its template decides; `hold`: it waits for an operator.
+    pub reason: String,
+    /// Until when, where a webhook may tell yet.
+    pub due_at: Timestamp,
+}
+
+impl Store {
+    /// All that are unknown, oldest first, `limit` at most.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn unknown(&self, limit: i64) -> Result<Vec<UnknownNotification>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT n.id, n.username, n.recipient, n.template, w.attempt,
+                        (SELECT min(s.at) FROM delivery s
+                         WHERE s.notification_id = n.id AND s.attempt = w.attempt AND s.status = 'sending'),
+                        w.reason, w.due_at
+                 FROM deferred w JOIN notification n ON n.lane = w.lane AND n.seq = w.seq
+                 WHERE w.reason IN ('unknown', 'hold')
+                     AND NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = n.id
+                         AND d.status IN ('accepted', 'held', 'sent', 'failed', 'delivered', 'read', 'played')
+                         AND (d.attempt >= w.attempt OR d.status IN ('delivered', 'read', 'played')))
+                 ORDER BY n.created_at, n.id LIMIT $1",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(UnknownNotification {
+                    id: NotificationId(row.try_get(0)?),
+                    username: row.try_get(1)?,
+                    recipient: row.try_get(2)?,
+                    template: row.try_get(3)?,
+                    attempt: row.try_get(4)?,
+                    since: row.try_get(5)?,
+                    reason: row.try_get(6)?,
+                    due_at: row.try_get(7)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Has these sent again, as their next attempt; returns which of them were unknown.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it.
+    pub async fn resend_unknown(&self, ids: &[NotificationId]) -> Result<Vec<NotificationId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE deferred SET reason = 'retry', attempt = attempt + 1, due_at = now()
+                 WHERE reason IN ('unknown', 'hold') AND notification_id = ANY($1)
+                 RETURNING notification_id",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&ids]).await?;
+        rows.iter().map(|row| Ok(NotificationId(row.try_get(0)?))).collect()
+    }
+
+    /// Gives these up, with the reason in their history; returns which of them were unknown.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it.
+    pub async fn drop_unknown(
+        &self,
+        ids: &[NotificationId],
+        why: &str,
+    ) -> Result<Vec<NotificationId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "WITH dropped AS (
+                     DELETE FROM deferred WHERE reason IN ('unknown', 'hold') AND notification_id = ANY($1)
+                     RETURNING notification_id, attempt
+                 ), told AS (
+                     INSERT INTO delivery (notification_id, attempt, status, at, detail)
+                     SELECT notification_id, attempt, 'failed', now(), $2 FROM dropped
+                     ON CONFLICT DO NOTHING
+                 )
+                 SELECT notification_id FROM dropped",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&ids, &why]).await?;
+        rows.iter().map(|row| Ok(NotificationId(row.try_get(0)?))).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! What follows a refusal, whether Meta gave it as an answer or, later, by webhook. Pure.
+
+use std::time::Duration;
+
+use super::Treatment;
+use crate::domain::Mode;
+
+/// After so many refusals that are about the message itself it has failed.
+pub const MAX_FAILURES: i16 = 8;
+/// After so many, where Meta as a whole is down: with the waits between them, some hours.
+const MAX_OUTAGES: i16 = 16;
+/// How long a number rests that can send nothing until somebody acts; then one message tries whether it can.
+const STOPPED_FOR: Duration = Duration::from_secs(60);
+
+const BACKOFF_FIRST: f64 = 2.0;
+const BACKOFF_MOST: f64 = 300.0;
+const OUTAGE_MOST: f64 = 3_600.0;
+
+/// What a refusal says about the sending number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NumberEffect {
+    /// Nothing.
+    None,
+    /// It was too fast.
+    Slow,
+    /// It can send nothing for so long; then one message tries.
+    Rest(Duration),
+}
+
+/// What is done about a refused message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Next {
+    /// Another attempt.
+    Again {
+        /// After so long.
+        seconds: f64,
+        /// What it waits for, as `deferred` calls it.
+        reason: &'static str,
+        /// Whether it counts against the message: a number that is stopped says nothing about it.
+        counts: bool,
+    },
+    /// None.
+    GiveUp,
+}
+
+/// What follows a refusal that is so treated. `failures` counts those that count against the message, this one
+/// with them; `mode` is the message's; `jitter` is in 0..1.
+pub fn next(treatment: Treatment, failures: i16, mode: Mode, jitter: f64) -> (Next, NumberEffect) {
+    let again = |seconds, reason, effect| (Next::Again { seconds, reason, counts: true }, effect);
+    let innocent = |seconds, effect| (Next::Again { seconds, reason: "retry", counts: false }, effect);
+    match treatment {
+        Treatment::StopNumber => innocent(STOPPED_FOR.as_secs_f64(), NumberEffect::Rest(STOPPED_FOR)),
+        Treatment::Later(wait) => innocent(wait.as_secs_f64(), NumberEffect::Rest(wait)),
+        Treatment::SlowNumber => innocent(backoff(failures, BACKOFF_MOST, jitter), NumberEffect::Slow),
+        Treatment::Outage if failures < MAX_OUTAGES => {
+            again(backoff(failures, OUTAGE_MOST, jitter), "retry", NumberEffect::None)
+        }
+        Treatment::GiveUp | Treatment::Outage => (Next::GiveUp, NumberEffect::None),
+        _ if failures >= MAX_FAILURES => (Next::GiveUp, NumberEffect::None),
+        Treatment::Retry => again(backoff(failures, BACKOFF_MOST, jitter), "retry", NumberEffect::None),
+        // Meta: wait 4^X seconds, X = 0, 1, 2, …
+        Treatment::RetryPair => again(4f64.powi(i32::from(failures) - 1), "pair", NumberEffect::None),
+        Treatment::AsTemplate if mode == Mode::Template => (Next::GiveUp, NumberEffect::None),
+        Treatment::AsTemplate => again(0.0, "as_template", NumberEffect::None),
+        Treatment::ParkTemplate => again(0.0, "window", NumberEffect::None),
+    }
+}
+
+/// Exponential, with full jitter: anywhere from none of it to all of it, but never at once.
+fn backoff(failures: i16, most: f64, jitter: f64) -> f64 {
+    let whole = BACKOFF_FIRST * 2f64.powi(i32::from(failures) - 1);
+    (whole.min(most) * jitter).max(0.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(treatment: Treatment, failures: i16, jitter: f64) -> f64 {
+        match next(treatment, failures, Mode::Auto, jitter).0 {
+            Next::Again { seconds, .. } => seconds,
+            Next::GiveUp => f64::NAN,
+        }
+    }
+
+    #[test]
+    fn a_pair_waits_as_meta_says() {
+        for (failures, wait) in [(1, 1.0), (2, 4.0), (3, 16.0), (4, 64.0)] {
+            assert_eq!(seconds(Treatment::RetryPair, failures, 0.5), wait);
+        }
+    }
+
+    #[test]
+    fn what_is_about_the_message_comes_to_an_end() {
+        use Treatment::{AsTemplate, Outage, ParkTemplate, Retry, RetryPair};
+        for treatment in [Retry, RetryPair, AsTemplate, ParkTemplate] {
+            assert!(seconds(treatment, MAX_FAILURES - 1, 0.5) >= 0.0, "{treatment:?}");
+            assert_eq!(next(treatment, MAX_FAILURES, Mode::Auto, 0.5).0, Next::GiveUp, "{treatment:?}");
+        }
+        assert!(seconds(Outage, MAX_FAILURES, 0.5) > 0.0, "an outage lasts longer");
+        assert_eq!(next(Outage, MAX_OUTAGES, Mode::Auto, 0.5).0, Next::GiveUp);
+    }
+
+    #[test]
+    fn what_is_about_the_number_does_not_count() {
+        let minute = Duration::from_secs(60);
+        for (treatment, effect) in [
+            (Treatment::StopNumber, NumberEffect::Rest(minute)),
+            (Treatment::Later(minute), NumberEffect::Rest(minute)),
+            (Treatment::SlowNumber, NumberEffect::Slow),
+        ] {
+            let (next, number) = next(treatment, i16::MAX, Mode::Auto, 0.5);
+            assert!(matches!(next, Next::Again { counts: false, .. }), "{treatment:?}");
+            assert_eq!(number, effect);
+        }
+    }
+
+    #[test]
+    fn backoff_grows_and_is_bounded() {
+        assert_eq!(seconds(Treatment::Retry, 1, 1.0), 2.0);
+        assert_eq!(seconds(Treatment::Retry, 4, 1.0), 16.0);
+        assert_eq!(seconds(Treatment::Retry, 4, 0.5), 8.0);
+        assert_eq!(seconds(Treatment::Retry, 1, 0.0), 0.1);
+        assert_eq!(seconds(Treatment::Outage, 15, 1.0), 3_600.0);
+    }
+
+    #[test]
+    fn a_closed_window_is_no_answer_to_a_template() {
+        let next = |mode| next(Treatment::AsTemplate, 1, mode, 0.5).0;
+        let again = Next::Again { seconds: 0.0, reason: "as_template", counts: true };
+        assert_eq!(next(Mode::Auto), again);
+        assert_eq!(next(Mode::Text), again, "it waits for the window");
+        assert_eq!(next(Mode::Template), Next::GiveUp);
+    }
+}
