@@ -13,6 +13,7 @@ mod people;
 mod plugins;
 mod routes;
 mod run;
+mod schedules;
 mod tree;
 mod yaml;
 
@@ -32,6 +33,7 @@ pub use findings::{Finding, Findings, Severity};
 pub use live::{Live, Watching};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
+pub use schedules::{ForEach, Missed, Schedule};
 
 use crate::{
     decide::{
@@ -72,6 +74,8 @@ pub struct Catalog {
     pub plugins: BTreeMap<String, Plugin>,
     /// The groups that exist by default.
     pub groups: Vec<Group>,
+    /// What happens at set times.
+    pub schedules: Vec<Schedule>,
     /// The cases, all passed.
     pub cases: Vec<Case>,
     /// The folders' `config.yaml`s, by folder.
@@ -121,6 +125,8 @@ pub struct Counts {
     pub cases: usize,
     /// Plugins.
     pub plugins: usize,
+    /// Schedules.
+    pub schedules: usize,
 }
 
 /// What rules are told in earnest: the catalog's configuration and the time.
@@ -155,6 +161,9 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
     let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
     let groups: Vec<_> =
         files(Kind::Groups).flat_map(|(path, text)| routes::groups(path, text, &mut findings)).collect();
+    let schedules: Vec<_> = files(Kind::Schedules)
+        .flat_map(|(path, text)| schedules::schedules(path, text, &groups, &mut findings))
+        .collect();
     let config = files(Kind::Config)
         .map(|(path, text)| (domain_of(path).to_owned(), routes::config(path, text, &mut findings)))
         .collect();
@@ -185,6 +194,7 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
         templates: template_sources.len(),
         cases: 0,
         plugins: plugins.len(),
+        schedules: schedules.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
     findings.extend(errors.into_iter().map(|error| {
@@ -207,6 +217,7 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
         templates,
         plugins,
         groups,
+        schedules,
         counts: Counts { cases: cases.len(), ..counts },
         cases,
         config,

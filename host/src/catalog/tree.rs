@@ -31,6 +31,8 @@ pub struct Tree {
 pub enum Kind {
     /// `groups.yaml`
     Groups,
+    /// `schedules.yaml`
+    Schedules,
     /// `<domain>/routes.yaml`
     Routes,
     /// `<domain>/config.yaml`
@@ -57,6 +59,7 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         [PLUGINS, _, "templates", file] if file.ends_with(".j2") => Some(Kind::Template),
         [PLUGINS, _, "cases", file] if file.ends_with(".yaml") => Some(Kind::Cases),
         [PLUGINS, ..] => None,
+        ["schedules.yaml"] => Some(Kind::Schedules),
         [_, "routes.yaml"] => Some(Kind::Routes),
         [_, "config.yaml"] => Some(Kind::Config),
         [_, file] if file.ends_with(".rhai") => Some(Kind::Script),
@@ -206,7 +209,7 @@ fn is_folder(path: &str) -> bool {
 fn unknown(path: &str, is_folder: bool) -> Finding {
     let what = if is_folder { "folder" } else { "file" };
     let help = match path.split('/').collect::<Vec<_>>().as_slice() {
-        [_] => "here stand `groups.yaml` and one folder for each domain",
+        [_] => "here stand `groups.yaml`, `schedules.yaml` and one folder for each domain",
         [_, _] => "here stand `routes.yaml`, `config.yaml`, scripts `*.rhai`, `templates/` and `cases/`",
         [_, "templates", _] => "here stand templates, `*.j2`",
         _ => "here stand cases, `*.yaml`",
