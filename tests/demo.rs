@@ -48,7 +48,7 @@ fn the_demo_shows_a_message_of_each_template_read_and_again_on_what_it_left() {
 fn the_rules_that_come_with_it_are_right() {
     let output = hookswitch(&["rules", "check"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text(&output).contains("21 templates, 0 plugins, 7 groups"), "{}", text(&output));
+    assert!(text(&output).contains("24 templates, 0 plugins, 7 groups, 1 schedule"), "{}", text(&output));
 }
 
 #[test]

@@ -15,5 +15,7 @@ mod postgres;
 mod receipts;
 mod rooms;
 mod rules_at_run_time;
+mod schedules;
 mod set_up;
+mod system_events;
 mod templates;

@@ -27,6 +27,7 @@ use crate::{
     receipts::Receipts,
     routing::Routing,
     store::{self, Store, StoreError},
+    system::{Scheduler, tell_failures},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
@@ -278,12 +279,11 @@ impl App {
             phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
             in_use,
         };
+        let grew = grown(events.clone(), others.clone(), leases.clone());
+        let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
+        let telling = store.clone();
         let routes = api::router(
-            Intake::new(
-                store.clone(),
-                grown(events.clone(), others.clone(), leases.clone()),
-                ready(leases.clone()),
-            ),
+            Intake::new(store.clone(), grew.clone(), ready(leases.clone())),
             Directory::new(store.clone()),
             receipts,
             catalog.clone(),
@@ -296,6 +296,8 @@ impl App {
                     tracing::error!(%error, "failed to serve HTTP");
                 }
             }),
+            Part::start("schedules", |stop| scheduler.run(stop)),
+            Part::start("failures", |stop| tell_failures(telling, grew, stop)),
             Part::start("routing", |stop| routing.run(stop)),
             Part::start("dispatch", |stop| dispatch.run(stop)),
             Part::start("lanes", |stop| holder.run(stop)),

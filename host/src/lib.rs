@@ -47,6 +47,7 @@ pub mod whatsapp;
 pub mod templates;
 
 pub mod intake;
+pub mod system;
 
 pub mod directory;
 pub mod receipts;

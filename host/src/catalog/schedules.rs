@@ -69,8 +69,7 @@ pub fn schedules(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Fi
         let Some(schedule) = schedule(&fields, groups, findings) else { continue };
         if schedules.iter().any(|other| other.name == schedule.name) {
             let place = &fields.key("name").map_or(&fields.place, |key| &key.place);
-            findings
-                .push(Finding::at(place, format!("the schedule `{}` stands here twice", schedule.name)));
+            findings.push(Finding::at(place, format!("the schedule `{}` stands here twice", schedule.name)));
         }
         schedules.push(schedule);
     }
@@ -87,7 +86,9 @@ fn schedule(fields: &Fields<'_>, groups: &[Group], findings: &mut Vec<Finding>) 
     {
         findings.push(Finding::at(&name.place, format!("expected a name of 1 to {NAME_LIMIT} bytes")));
     }
-    if let Some(kind) = kind.as_ref().filter(|kind| kind.text.contains(|c: char| c.is_whitespace() || c == '*')) {
+    if let Some(kind) =
+        kind.as_ref().filter(|kind| kind.text.contains(|c: char| c.is_whitespace() || c == '*'))
+    {
         findings.push(Finding::at(&kind.place, "expected one type of events, such as `report.due`"));
     }
     let subject = fields.text("subject", findings).map(|subject| subject.text);
@@ -134,7 +135,8 @@ fn crontab(cron: &Source, zone: &Source, findings: &mut Vec<Finding>) -> Option<
         Ok(crontab) => crontab,
         Err(error) => {
             // The library draws the place on further lines.
-            let why = error.to_string().lines().last().unwrap_or_default().trim_matches(['^', ' ']).to_owned();
+            let why =
+                error.to_string().lines().last().unwrap_or_default().trim_matches(['^', ' ']).to_owned();
             let finding = Finding::at(&cron.place, format!("no cron expression: `{}`: {why}", cron.text));
             findings.push(finding.help(format!("it has {example}")));
             return None;
@@ -151,7 +153,9 @@ fn missed(text: &str) -> Result<Missed, String> {
     match text {
         "skip" => Ok(Missed::Skip),
         "catch_up" => Ok(Missed::CatchUp),
-        other => Err(format!("expected `skip` or `catch_up`, got `{other}`; {}", did_you_mean(other, MISSED))),
+        other => {
+            Err(format!("expected `skip` or `catch_up`, got `{other}`; {}", did_you_mean(other, MISSED)))
+        }
     }
 }
 
@@ -212,10 +216,7 @@ mod tests {
     /// As rules/README.md says.
     #[test]
     fn a_time_that_the_clock_skips_is_left_out_and_one_that_comes_twice_fires_twice() {
-        assert_eq!(
-            times("30 2 * * *", "Europe/Berlin", "2026-03-28T02:00:00Z", 1),
-            ["2026-03-30T00:30:00Z"]
-        );
+        assert_eq!(times("30 2 * * *", "Europe/Berlin", "2026-03-28T02:00:00Z", 1), ["2026-03-30T00:30:00Z"]);
         assert_eq!(
             times("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
             ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]
@@ -240,12 +241,19 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let wrong = |text: &str| read(text).1;
-        let with = |key: &str| format!("- name: n\n  cron: 0 * * * *\n  timezone: UTC\n  event: a.b\n  {key}\n");
+        let with =
+            |key: &str| format!("- name: n\n  cron: 0 * * * *\n  timezone: UTC\n  event: a.b\n  {key}\n");
         assert_eq!(wrong("- cron: 0 * * * *\n  timezone: UTC\n  event: a.b\n"), ["1:3: `name` is missing"]);
-        assert_eq!(wrong("- name: n\n  cron: 0 * * *\n  timezone: UTC\n  event: a\n"), ["2:9: no cron expression: `0 * * *`"]);
+        assert_eq!(
+            wrong("- name: n\n  cron: 0 * * *\n  timezone: UTC\n  event: a\n"),
+            ["2:9: no cron expression: `0 * * *`"]
+        );
         let zone = wrong("- name: n\n  cron: 0 * * * *\n  timezone: Harare\n  event: a\n");
         assert_eq!(zone, ["3:13: there is no time zone `Harare`"]);
-        assert_eq!(wrong("- name: n\n  cron: 0 0 31 2 *\n  timezone: UTC\n  event: a\n"), ["2:9: `0 0 31 2 *` never comes"]);
+        assert_eq!(
+            wrong("- name: n\n  cron: 0 0 31 2 *\n  timezone: UTC\n  event: a\n"),
+            ["2:9: `0 0 31 2 *` never comes"]
+        );
         let minute = wrong("- name: n\n  cron: 61 * * * *\n  timezone: UTC\n  event: a\n");
         assert!(minute[0].starts_with("2:9: no cron expression: `61 * * * *`: "), "{minute:?}");
         assert!(wrong(&with("missed: never"))[0].starts_with("5:11: expected `skip` or `catch_up`"));

@@ -79,7 +79,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode> {
 fn summary(catalog: &Catalog, milliseconds: u128) -> String {
     let counts = catalog.counts;
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let held = [
+    let mut held = vec![
         counted(counts.domains, "domain"),
         counted(counts.routes, "route"),
         counted(counts.scripts, "script"),
@@ -87,6 +87,9 @@ fn summary(catalog: &Catalog, milliseconds: u128) -> String {
         counted(counts.plugins, "plugin"),
         counted(catalog.groups.len(), "group"),
     ];
+    if counts.schedules > 0 {
+        held.push(counted(counts.schedules, "schedule"));
+    }
     let cases = match counts.cases {
         0 => "no cases".to_owned(),
         count => format!("{} passed", counted(count, "case")),

@@ -8,7 +8,7 @@ use crate::{
     store::RenamedContact,
     whatsapp::{
         Treatment, meaning, treatment,
-        webhooks::{Inbound, StatusUpdate, Update, Webhook},
+        webhooks::{Inbound, NumberQuality, StatusUpdate, Update, Webhook},
     },
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Post {
     pub opened: Vec<(String, String)>,
     /// Whether Meta has done something to a template.
     pub template_updated: bool,
+    /// Changes of a number's quality.
+    pub quality: Vec<NumberQuality>,
 }
 
 impl Post {
@@ -53,6 +55,7 @@ impl Post {
                     wa_id: change.wa_id,
                     user_id: change.user_id,
                 }),
+                Update::Quality(change) => post.quality.push(change),
                 Update::Error(error) => warn!(
                     code = error.code,
                     title = error.title,
@@ -94,7 +97,11 @@ impl Post {
 
     /// How many rows it brings.
     pub(super) fn len(&self) -> usize {
-        self.deliveries.len() + self.by_wamid.len() + self.contacts.len() + self.renamed.len()
+        self.deliveries.len()
+            + self.by_wamid.len()
+            + self.contacts.len()
+            + self.renamed.len()
+            + self.quality.len()
     }
 
     /// Adds another post's rows.
@@ -105,6 +112,7 @@ impl Post {
         self.recipients.extend(other.recipients);
         self.renamed.extend(other.renamed);
         self.opened.extend(other.opened);
+        self.quality.extend(other.quality);
     }
 }
 

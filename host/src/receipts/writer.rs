@@ -13,6 +13,7 @@ use super::{
 use crate::{
     domain::{Contact, Notification},
     store::{RenamedContact, Store, StoreError},
+    system::{SystemEvent, new_events, number_quality_changed},
 };
 
 /// Posts that wait; beyond, Meta's connections wait.
@@ -89,7 +90,7 @@ async fn finish(store: &Store, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
 }
 
 async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
-    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, opened, template_updated: _ } =
+    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, opened, quality, template_updated: _ } =
         batch;
     if !by_wamid.is_empty() {
         let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();
@@ -106,6 +107,10 @@ async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
         store.append_receipts(&deliveries, &retries).await?;
+    }
+    let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
+    if !told.is_empty() {
+        store.append_events(&new_events(&told), false).await?;
     }
     if !recipients.is_empty() {
         let pairs: HashSet<(&str, &str)> = recipients.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();

@@ -92,7 +92,11 @@ impl Store {
     }
 }
 
-async fn append(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
+/// Appends events in their order, but for those that are there already.
+pub(super) async fn append(
+    client: &impl GenericClient,
+    events: &[NewEvent<'_>],
+) -> Result<Vec<Clash>, StoreError> {
     let appended = insert(client, events, &format!("{INSERT} {IN_ORDER_UNLESS_THERE}")).await?;
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
 }

@@ -17,6 +17,7 @@ mod deferred;
 mod delivery;
 mod directory;
 mod event;
+mod failure;
 mod group;
 mod health;
 mod history;
@@ -29,6 +30,7 @@ mod notification_list;
 mod parked;
 mod person;
 mod unknown;
+mod schedule;
 
 pub use api_key::StoredKey;
 pub use contact::{RenamedContact, StoredContact};
@@ -36,6 +38,7 @@ pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction
 pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use event::{Clash, LoggedEvent, NewEvent};
+pub use failure::{Failure, Told};
 pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, ServerFacts, WebhookFacts,
@@ -47,6 +50,8 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
+pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
+
 pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
 pub use unknown::UnknownNotification;
 

@@ -6,6 +6,7 @@
 
 mod inbound;
 mod loose;
+mod quality;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,8 @@ use tracing::warn;
 
 use self::loose::{loose, phone, text, time, user};
 use crate::domain::Status;
+
+pub use quality::NumberQuality;
 
 /// What one post says.
 #[derive(Debug, Default, PartialEq)]
@@ -39,6 +42,8 @@ pub enum Update {
     Error(ReportedError),
     /// Meta has done something to a template of this name: ask it what.
     Template(String),
+    /// A sending number's quality, or what it may send, has changed.
+    Quality(NumberQuality),
     /// Something that Hookswitch has no use for, by the name of Meta's field.
     Other(String),
 }
@@ -129,6 +134,8 @@ struct Post<'a> {
 
 #[derive(Deserialize)]
 struct Entry<'a> {
+    #[serde(default, deserialize_with = "loose")]
+    time: Option<String>,
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
 }
@@ -221,15 +228,21 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
         let Some(entry) = reader.read::<Entry>("entry", entry) else { continue };
         for change in entry.changes {
             let Some(change) = reader.read::<Change>("change", change) else { continue };
-            if change.field == "messages" {
-                reader.messages(change.value, now);
-            } else if TEMPLATE_FIELDS.contains(&&*change.field) {
-                if let Some(template) = reader.read::<Template>("template", change.value) {
-                    let name = template.message_template_name.as_deref().map(text).unwrap_or_default();
-                    reader.webhook.updates.push(Update::Template(name));
+            match &*change.field {
+                "messages" => reader.messages(change.value, now),
+                "phone_number_quality_update" => {
+                    if let Some(value) = reader.read::<quality::Value>("quality", change.value) {
+                        let at = time(entry.time.as_deref(), now);
+                        reader.webhook.updates.push(Update::Quality(value.at(at)));
+                    }
                 }
-            } else {
-                reader.webhook.updates.push(Update::Other(change.field.into_owned()));
+                field if TEMPLATE_FIELDS.contains(&field) => {
+                    if let Some(template) = reader.read::<Template>("template", change.value) {
+                        let name = template.message_template_name.as_deref().map(text).unwrap_or_default();
+                        reader.webhook.updates.push(Update::Template(name));
+                    }
+                }
+                _ => reader.webhook.updates.push(Update::Other(change.field.into_owned())),
             }
         }
     }

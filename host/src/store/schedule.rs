@@ -1,0 +1,143 @@
+//! What became of the times that schedules name, and what schedules ask for.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{NewEvent, Store, StoreError, event};
+
+/// What became of one time of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotOutcome {
+    /// The schedule is known from here on.
+    Start,
+    /// Its events were appended.
+    Fired,
+    /// No host ran, and the schedule says to let it be.
+    Missed,
+}
+
+impl SlotOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            SlotOutcome::Start => "start",
+            SlotOutcome::Fired => "fired",
+            SlotOutcome::Missed => "missed",
+        }
+    }
+}
+
+/// The last time of a schedule that something became of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastSlot {
+    /// When.
+    pub slot: Timestamp,
+    /// The cron expression and time zone that the schedule had then.
+    pub cron: String,
+}
+
+/// A member of the staff whose 24-hour window closes soon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiringWindow {
+    /// The contact, by our number.
+    pub contact: i64,
+    /// The person's username.
+    pub username: String,
+    /// The person's name.
+    pub name: String,
+    /// The `wa_id` or user id.
+    pub recipient: Option<String>,
+    /// All groups that the person is in.
+    pub groups: Vec<String>,
+    /// When they last wrote.
+    pub last_inbound_at: Timestamp,
+}
+
+impl Store {
+    /// The last slot of each schedule.
+    pub async fn last_slots(&self) -> Result<HashMap<String, LastSlot>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT DISTINCT ON (schedule) schedule, slot, cron FROM schedule_slot
+                 ORDER BY schedule, slot DESC",
+            )
+            .await?;
+        let rows = client.query(&statement, &[]).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, LastSlot { slot: row.try_get(1)?, cron: row.try_get(2)? })))
+            .collect()
+    }
+
+    /// Takes a slot and appends its events, in one transaction. Tells whether it was still to be had: of all hosts,
+    /// one takes it.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it; then the slot is still to be had.
+    pub async fn take_slot(
+        &self,
+        schedule: &str,
+        slot: &LastSlot,
+        outcome: SlotOutcome,
+        events: &[NewEvent<'_>],
+    ) -> Result<bool, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let taken = transaction
+            .execute(
+                "INSERT INTO schedule_slot (schedule, slot, outcome, cron) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+                &[&schedule, &slot.slot, &outcome.as_str(), &slot.cron],
+            )
+            .await?;
+        if taken == 0 {
+            return Ok(false);
+        }
+        if !events.is_empty() {
+            // One that is there already was told for an earlier slot.
+            event::append(&transaction, events).await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Active members of these groups whose last message was between 23 and 24 hours old at the slot, and whose window
+    /// is still open.
+    pub async fn expiring_windows(
+        &self,
+        groups: &[String],
+        slot: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<ExpiringWindow>, StoreError> {
+        let hours = SignedDuration::from_hours;
+        let (after, until) = (slot.max(now) - hours(24), slot - hours(23));
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT c.id, p.username, p.name, coalesce(c.wa_id, c.user_id), c.last_inbound_at,
+                        array_agg(g.name ORDER BY g.name)
+                 FROM contact c
+                 JOIN person p ON p.contact_id = c.id AND p.active
+                 JOIN membership m ON m.person_id = p.id
+                 JOIN groups g ON g.id = m.group_id
+                 WHERE c.last_inbound_at > $2 AND c.last_inbound_at <= $3
+                 GROUP BY c.id, p.id
+                 HAVING bool_or(g.name = ANY($1))
+                 ORDER BY p.username",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&groups, &after, &until]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ExpiringWindow {
+                    contact: row.try_get(0)?,
+                    username: row.try_get(1)?,
+                    name: row.try_get(2)?,
+                    recipient: row.try_get(3)?,
+                    last_inbound_at: row.try_get(4)?,
+                    groups: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,195 @@
+//! How the system's own events look. Pure.
+
+use jiff::Timestamp;
+use serde_json::{Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    catalog::Schedule,
+    domain::{Event, EventKey, SERVICE_WINDOW},
+    store::{ExpiringWindow, Failure, NewEvent},
+    whatsapp::{meaning, webhooks::NumberQuality},
+};
+
+/// The source of the system's own events.
+pub const SOURCE: &str = "/hookswitch";
+/// Of messages that failed for one cause, an event names so many.
+const NAMED: usize = 20;
+
+/// An event of the system itself.
+#[derive(Clone, Debug)]
+pub struct SystemEvent {
+    /// The event.
+    pub event: Event,
+    sha256: [u8; 32],
+}
+
+/// Events as the log takes them.
+pub fn new_events(events: &[SystemEvent]) -> Vec<NewEvent<'_>> {
+    events.iter().map(|made| NewEvent { event: &made.event, sha256: &made.sha256 }).collect()
+}
+
+fn made(
+    id: String,
+    kind: &str,
+    subject: Option<String>,
+    time: Timestamp,
+    data: &Value,
+) -> Option<SystemEvent> {
+    let data: Box<RawValue> = serde_json::value::to_raw_value(data).ok()?;
+    let sha256 = Sha256::digest(data.get()).into();
+    let event = Event {
+        key: EventKey { id, source: SOURCE.to_owned() },
+        kind: kind.to_owned(),
+        subject,
+        time,
+        data,
+        extensions: None,
+    };
+    Some(SystemEvent { event, sha256 })
+}
+
+/// `message.failed`: messages that failed for one cause, the first of which it is about.
+///
+/// ```json
+/// {"contact": {"name": "Rutendo", "username": null, "whatsapp_id": "263770000205"},
+///  "error": {"code": 131026, "message": "what Meta's code means", "details": "what Meta said"},
+///  "template": "hanna_new_order_created", "event": {"type": "order.created", "id": "1", "source": "/shop"},
+///  "count": 3, "notifications": ["019…", "019…", "019…"]}
+/// ```
+///
+/// `notifications` names the first 20.
+pub fn message_failed(failures: &[&Failure]) -> Option<SystemEvent> {
+    let first = failures.first()?;
+    let ids: Vec<String> =
+        failures.iter().take(NAMED).map(|failure| failure.notification_id.to_string()).collect();
+    let data = json!({
+        "contact": {
+            "name": first.name.as_ref().or(first.username.as_ref()),
+            "username": first.username,
+            "whatsapp_id": first.recipient,
+        },
+        "error": {
+            "code": first.code,
+            "message": first.code.map(meaning),
+            "details": first.detail,
+        },
+        "template": first.template,
+        "event": {"type": first.event_kind, "id": first.event.id, "source": first.event.source},
+        "count": failures.len(),
+        "notifications": ids,
+    });
+    let subject = first.recipient.as_ref().map(|recipient| format!("contact-{recipient}"));
+    made(format!("message.failed:{}", first.notification_id), "message.failed", subject, first.at, &data)
+}
+
+/// The event of a schedule's slot: its data as the schedule says.
+pub fn scheduled(schedule: &Schedule, slot: Timestamp) -> Option<SystemEvent> {
+    let subject = schedule.subject.clone().unwrap_or_else(|| format!("schedule-{}", schedule.name));
+    let data = Value::Object(schedule.data.clone());
+    made(format!("schedule:{}:{slot}", schedule.name), &schedule.kind, Some(subject), slot, &data)
+}
+
+/// `window.expiring` (or as the schedule calls it): a member of the staff whose 24-hour window closes soon. Once for
+/// each window, whatever the schedule's times are.
+///
+/// ```json
+/// {"username": "rudo", "name": "Rudo Ncube", "groups": ["Technical Admin"],
+///  "contact": {"whatsapp_id": "263770000001"},
+///  "last_inbound_at": "2026-11-23T09:00:00Z", "closes_at": "2026-11-24T09:00:00Z"}
+/// ```
+pub fn window_expiring(kind: &str, window: &ExpiringWindow, slot: Timestamp) -> Option<SystemEvent> {
+    let data = json!({
+        "username": window.username,
+        "name": window.name,
+        "groups": window.groups,
+        "contact": {"whatsapp_id": window.recipient},
+        "last_inbound_at": window.last_inbound_at,
+        "closes_at": window.last_inbound_at + SERVICE_WINDOW,
+    });
+    let id = format!("{kind}:{}:{}", window.contact, window.last_inbound_at);
+    made(id, kind, Some(format!("person-{}", window.username)), slot, &data)
+}
+
+/// What Meta says of a message template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateStatus {
+    /// Its name on Meta's side.
+    pub name: String,
+    /// Its language, such as `en_US`.
+    pub language: String,
+    /// What happened, by Meta's word: `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED`, `RECATEGORIZED` …
+    pub status: String,
+    /// Why, where Meta says so.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// `template.status_changed`.
+///
+/// ```json
+/// {"template": "hanna_new_order_created", "language": "en_US", "status": "REJECTED", "reason": "INVALID_FORMAT"}
+/// ```
+pub fn template_status_changed(change: &TemplateStatus) -> Option<SystemEvent> {
+    let data = json!({
+        "template": change.name,
+        "language": change.language,
+        "status": change.status,
+        "reason": change.reason,
+    });
+    let id = format!(
+        "template.status_changed:{}:{}:{}:{}",
+        change.name, change.language, change.status, change.at
+    );
+    made(id, "template.status_changed", Some(format!("template-{}", change.name)), change.at, &data)
+}
+
+/// `number.quality_changed`.
+///
+/// ```json
+/// {"number": "263 77 000 0001", "event": "FLAGGED", "limit": "TIER_1K", "old_limit": "TIER_10K"}
+/// ```
+pub fn number_quality_changed(change: &NumberQuality) -> Option<SystemEvent> {
+    let data = json!({
+        "number": change.display_phone_number,
+        "event": change.event,
+        "limit": change.limit,
+        "old_limit": change.old_limit,
+    });
+    let number = change.display_phone_number.as_deref().unwrap_or("number");
+    let limit = change.limit.as_deref().unwrap_or_default();
+    let id = format!("number.quality_changed:{number}:{}:{limit}:{}", change.event, change.at);
+    made(id, "number.quality_changed", Some(format!("number-{number}")), change.at, &data)
+}
+
+/// A plugin that was stopped because it kept failing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedPlugin {
+    /// Its name.
+    pub name: String,
+    /// The revision that failed.
+    pub revision: String,
+    /// The revision that works in its place, where there is one.
+    pub resumed: Option<String>,
+    /// How it failed last.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// `plugin.parked`. Once for each revision and time.
+///
+/// ```json
+/// {"plugin": "fraud-triage", "revision": "3f2a…", "resumed": "91bc…", "reason": "trapped: out of memory"}
+/// ```
+pub fn plugin_parked(parked: &ParkedPlugin) -> Option<SystemEvent> {
+    let data = json!({
+        "plugin": parked.name,
+        "revision": parked.revision,
+        "resumed": parked.resumed,
+        "reason": parked.reason,
+    });
+    let id = format!("plugin.parked:{}:{}:{}", parked.name, parked.revision, parked.at);
+    made(id, "plugin.parked", Some(format!("plugin-{}", parked.name)), parked.at, &data)
+}

@@ -1,0 +1,16 @@
+//! The system's own events: they are appended to the event log as any other, and go through the same routes, scripts
+//! and templates.
+//!
+//! Each has an id made from what it tells of, and the source [`SOURCE`]: the event log's key lets each be there once,
+//! whichever host tells it and however often.
+
+mod emit;
+mod failures;
+mod schedule;
+
+pub use emit::{
+    ParkedPlugin, SOURCE, SystemEvent, TemplateStatus, new_events, number_quality_changed, plugin_parked,
+    template_status_changed,
+};
+pub use failures::tell_failures;
+pub use schedule::Scheduler;
