@@ -80,7 +80,7 @@ impl Stage {
             .messages()
             .await
             .iter()
-            .map(|m| m["body"].as_str().unwrap_or_default().to_owned())
+            .map(|m| m["request"]["text"]["body"].as_str().unwrap_or_default().to_owned())
             .collect()
     }
 }
