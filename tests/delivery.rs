@@ -11,7 +11,7 @@ use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
 const ANN: &str = "15550100001";
 
 /// Whatever an event says is the decision.
-fn rules() -> TempDir {
+pub fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
         let path: &Path = &folder.path().join(file);

@@ -211,8 +211,15 @@ async fn a_host_works_with_least_rights_and_cannot_rewrite_history() {
     let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
                   AND NOT has_table_privilege('hookswitch', oid, 'UPDATE') ORDER BY relname";
     let fixed: Vec<String> = database.query(tables, &[]).await.iter().map(|row| row.get(0)).collect();
-    let logs =
-        ["decision", "delivery", "event", "meta_template", "meta_template_status", "meta_template_switch"];
+    let logs = [
+        "dead_letter",
+        "decision",
+        "delivery",
+        "event",
+        "meta_template",
+        "meta_template_status",
+        "meta_template_switch",
+    ];
     assert_eq!(fixed, [logs.as_slice(), &["notification", "refinery_schema_history"]].concat());
 
     let client = connect(&restricted).await;

@@ -5,6 +5,7 @@ mod database_gone;
 mod delivery;
 mod demo;
 mod deploy;
+mod failed;
 mod flow;
 mod forms;
 mod harness;

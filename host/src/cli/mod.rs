@@ -5,6 +5,7 @@ mod bubble;
 mod check;
 mod demo;
 mod explain;
+mod failed;
 mod groups;
 mod keys;
 mod migrate;
@@ -57,6 +58,8 @@ enum Command {
     Notifications(notifications::NotificationsArgs),
     /// Lists messages that were sent without an answer; sends them again or gives them up.
     Unknown(unknown::UnknownArgs),
+    /// Lists messages that failed for good, sends them again, or puts them aside.
+    Failed(failed::FailedArgs),
     /// Adds, links and lists the people who get messages.
     People(people::PeopleArgs),
     /// Creates, lists and fills groups of people.
@@ -93,6 +96,7 @@ impl Cli {
             Command::Explain(args) => wait(explain::run(args)),
             Command::Notifications(args) => wait(notifications::run(args)),
             Command::Unknown(args) => wait(unknown::run(args)),
+            Command::Failed(args) => wait(failed::run(args)),
             Command::People(args) => wait(people::run(args)),
             Command::Groups(args) => wait(groups::run(args)),
             Command::Contacts(args) => wait(people::contacts(args)),

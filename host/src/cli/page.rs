@@ -148,6 +148,9 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
     let mut line = |label: &str, value: &str| row(&mut text, 4, label, value);
     line("because", &notification.reason);
     line("id", &notification.id.to_string());
+    if let Some(old) = &notification.redrive_of {
+        line("again", &format!("in place of {old}, which failed"));
+    }
     for delivery in &notification.deliveries {
         let label =
             if delivery.attempt == 0 { String::new() } else { format!("attempt {}", delivery.attempt) };
@@ -158,6 +161,13 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
     }
     if let Some(waits) = &notification.waits {
         line("waits", &format!("until {}: {}", time(waits.due_at), waits_for(&waits.reason)));
+    }
+    if let Some(end) = &notification.dead_letter {
+        let reason = end.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        match end.redriven_as {
+            Some(new) => line("redriven", &format!("{} as {new}", time(end.at))),
+            None => line("discarded", &format!("{}{reason}", time(end.at))),
+        }
     }
     if let (Some(username), true) = (&notification.username, notification.recipient.is_none()) {
         let what = notification.deliveries.iter().filter_map(|delivery| delivery.detail.as_deref());

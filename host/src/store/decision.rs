@@ -199,7 +199,11 @@ impl RoutingTransaction<'_> {
         Ok(())
     }
 
-    async fn append_notifications(&self, rows: &[NotificationRow], now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn append_notifications(
+        &self,
+        rows: &[NotificationRow],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }

@@ -239,7 +239,7 @@ impl Store {
             .collect()
     }
 
-    /// What failed since then and stayed so, by Meta's code, the most frequent first.
+    /// What failed since then and stayed so, and was neither redriven nor discarded, by Meta's code, the most frequent first.
     pub async fn failures_since(&self, since: Timestamp) -> Result<Vec<FailureFacts>, StoreError> {
         let rows = self
             .client()
@@ -250,6 +250,7 @@ impl Store {
                         (array_agg(f.detail ORDER BY f.at DESC))[1]
                  FROM delivery f
                  WHERE f.status = 'failed' AND f.at > $1
+                   AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
                    AND NOT EXISTS (
                        SELECT FROM delivery later WHERE later.notification_id = f.notification_id
                        AND (later.attempt > f.attempt OR later.status IN ('delivered', 'read', 'played')))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -71,6 +72,10 @@ pub struct NotificationHistory {
     pub status: Status,
     /// Until when it waits, and why; null where it does not.
     pub waits: Option<Waits>,
+    /// The message that failed and was sent again as this one.
+    pub redrive_of: Option<NotificationId>,
+    /// What an operator did about it after it had failed.
+    pub dead_letter: Option<DeadLetterEnd>,
     /// What the person reads.
     #[schema(value_type = Object)]
     pub message: Box<RawValue>,
@@ -85,6 +90,17 @@ pub struct Waits {
     pub due_at: Timestamp,
     /// `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
     pub reason: String,
+}
+
+/// What an operator did about a message that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterEnd {
+    /// When.
+    pub at: Timestamp,
+    /// The new message, where it was redriven; else it was discarded.
+    pub redriven_as: Option<NotificationId>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl Store {
@@ -174,8 +190,10 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT n.ordinal, n.id, n.username, n.name, n.recipient, n.reason, n.template, n.message,
-                        d.due_at, d.reason
+                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason
                  FROM notification n LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
+                 LEFT JOIN dead_letter l ON l.notification_id = n.id
+                 LEFT JOIN dead_letter old ON old.redriven_as = n.id
                  WHERE n.event_lane = $1 AND n.event_seq = $2 ORDER BY n.seq",
             )
             .await?;
@@ -193,6 +211,8 @@ impl Store {
                     .try_get::<_, Option<Timestamp>>(8)?
                     .zip(row.try_get(9)?)
                     .map(|(due_at, reason)| Waits { due_at, reason }),
+                redrive_of: row.try_get::<_, Option<Uuid>>(10)?.map(NotificationId),
+                dead_letter: dead_letter(&row)?,
                 message: raw(row.try_get(7)?)?,
                 deliveries: Vec::new(),
             };
@@ -211,6 +231,12 @@ impl Store {
         }
         Ok(notifications)
     }
+}
+
+fn dead_letter(row: &Row) -> Result<Option<DeadLetterEnd>, StoreError> {
+    let Some(at) = row.try_get(11)? else { return Ok(None) };
+    let redriven_as = row.try_get::<_, Option<Uuid>>(12)?.map(NotificationId);
+    Ok(Some(DeadLetterEnd { at, redriven_as, reason: row.try_get(13)? }))
 }
 
 fn raw(text: String) -> Result<Box<RawValue>, StoreError> {

@@ -12,6 +12,7 @@ mod bench;
 mod contact;
 mod contact_fold;
 mod contact_twins;
+mod dead_letter;
 mod decision;
 mod deferred;
 mod delivery;
@@ -34,6 +35,7 @@ mod schedule;
 
 pub use api_key::StoredKey;
 pub use contact::{RenamedContact, StoredContact};
+pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
 pub use directory::{Imported, NewPerson, StoredPerson};
@@ -43,7 +45,7 @@ pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, ServerFacts, WebhookFacts,
 };
-pub use history::{DecisionHistory, EventHistory, NotificationHistory, Waits};
+pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
 pub use lane::{HeldLane, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};

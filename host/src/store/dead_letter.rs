@@ -1,0 +1,209 @@
+//! Dead letters: messages that failed for good, until somebody redrives or discards them.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{NotificationRow, Store, StoreError};
+use crate::domain::{Lane, Notification, NotificationId, Priority};
+
+/// Which dead letters. What is `None` or empty does not matter.
+#[derive(Clone, Debug)]
+pub struct DeadLetterFilter {
+    /// Only those that failed since then.
+    pub since: Timestamp,
+    /// Only those of messages made before: what is redriven and fails again is not met again.
+    pub made_before: Timestamp,
+    /// Only those of this template.
+    pub template: Option<String>,
+    /// Only those to this person, by username, or to this recipient.
+    pub person: Option<String>,
+    /// Only those with this error code of Meta's.
+    pub code: Option<i32>,
+    /// Only these.
+    pub ids: Vec<NotificationId>,
+}
+
+/// A message that failed for good.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// When it failed.
+    pub failed_at: Timestamp,
+    /// Meta's error code.
+    pub code: Option<i32>,
+    /// What there is to say about it.
+    pub detail: Option<String>,
+    /// Whether the person may get messages; a customer may.
+    pub active: bool,
+    /// Where the person is reached now, which may be elsewhere than then.
+    pub reached_at: Option<String>,
+    /// The event's lane.
+    pub event_lane: Lane,
+    /// The event's place in its log.
+    pub event_seq: i64,
+    /// Which of the event's decisions.
+    pub ordinal: i16,
+    /// The message.
+    pub notification: Notification,
+}
+
+impl DeadLetter {
+    /// Where a page of dead letters goes on after this one.
+    pub fn place(&self) -> (Timestamp, NotificationId) {
+        (self.failed_at, self.notification.id)
+    }
+}
+
+/// A failure is final where nothing arrived, and no attempt follows.
+const DEAD: &str = "FROM delivery f
+     JOIN notification n ON n.id = f.notification_id
+     LEFT JOIN person p ON p.username = n.username
+     LEFT JOIN contact c ON c.id = p.contact_id
+     WHERE f.status = 'failed' AND f.at >= $1 AND n.created_at < $2
+       AND ($3::text IS NULL OR n.template = $3)
+       AND ($4::text IS NULL OR n.username = $4 OR n.recipient = $4)
+       AND ($5::integer IS NULL OR f.code = $5)
+       AND (cardinality($6::uuid[]) = 0 OR f.notification_id = ANY($6))
+       AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
+       AND NOT EXISTS (SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq)
+       AND NOT EXISTS (
+           SELECT FROM delivery later WHERE later.notification_id = f.notification_id
+           AND (later.attempt > f.attempt OR later.status IN ('delivered', 'read', 'played')))";
+
+impl Store {
+    /// How many dead letters a filter lets through.
+    pub async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        let ids = ids(filter);
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                &format!("SELECT count(*) {DEAD}"),
+                &[&filter.since, &filter.made_before, &filter.template, &filter.person, &filter.code, &ids],
+            )
+            .await?;
+        Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+    }
+
+    /// At most `limit` of the dead letters that a filter lets through, the oldest failure first, after a place.
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<(Timestamp, NotificationId)>,
+        limit: i64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let ids = ids(filter);
+        let (from, after) = after.map_or((filter.since, Uuid::nil()), |(at, id)| (at, id.0));
+        let sql = format!(
+            "SELECT f.at, f.code, f.detail, coalesce(p.active, true), coalesce(c.wa_id, c.user_id, n.recipient),
+                    n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
+                    n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at
+             {DEAD} AND (f.at, f.notification_id) > ($1, $7)
+             ORDER BY f.at, f.notification_id LIMIT $8"
+        );
+        let client = self.client().await?;
+        let rows = client
+            .query(
+                &sql,
+                &[
+                    &from,
+                    &filter.made_before,
+                    &filter.template,
+                    &filter.person,
+                    &filter.code,
+                    &ids,
+                    &after,
+                    &limit,
+                ],
+            )
+            .await?;
+        rows.iter().map(dead_letter).collect()
+    }
+
+    /// Makes a new message of each dead letter, in one transaction, and returns how many that were: one that was
+    /// redriven or discarded meanwhile is left out.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it; then nothing was made.
+    pub async fn redrive(
+        &self,
+        pairs: &[(NotificationId, NotificationRow)],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let old: Vec<Uuid> = pairs.iter().map(|(id, _)| id.0).collect();
+        let new: Vec<Uuid> = pairs.iter().map(|(_, row)| row.notification.id.0).collect();
+        self.route(async |routing| {
+            let rows = routing
+                .transaction
+                .query(
+                    "INSERT INTO dead_letter (notification_id, redriven_as, at)
+                     SELECT old, new, $3 FROM unnest($1::uuid[], $2::uuid[]) AS r (old, new)
+                     ON CONFLICT DO NOTHING RETURNING redriven_as",
+                    &[&old, &new, &now],
+                )
+                .await?;
+            let ours: HashSet<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            let rows: Vec<NotificationRow> = pairs
+                .iter()
+                .filter(|(_, row)| ours.contains(&row.notification.id.0))
+                .map(|(_, row)| row.clone())
+                .collect();
+            routing.append_notifications(&rows, now).await?;
+            Ok(rows.len())
+        })
+        .await
+    }
+
+    /// Records that these dead letters are done with, and returns how many were not before.
+    pub async fn discard(
+        &self,
+        ids: &[NotificationId],
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let done = self
+            .client()
+            .await?
+            .execute(
+                "INSERT INTO dead_letter (notification_id, reason, at) SELECT unnest($1::uuid[]), $2, $3
+                 ON CONFLICT DO NOTHING",
+                &[&ids, &reason, &now],
+            )
+            .await?;
+        Ok(done)
+    }
+}
+
+fn ids(filter: &DeadLetterFilter) -> Vec<Uuid> {
+    filter.ids.iter().map(|id| id.0).collect()
+}
+
+fn dead_letter(row: &Row) -> Result<DeadLetter, StoreError> {
+    Ok(DeadLetter {
+        failed_at: row.try_get(0)?,
+        code: row.try_get(1)?,
+        detail: row.try_get(2)?,
+        active: row.try_get(3)?,
+        reached_at: row.try_get(4)?,
+        event_lane: Lane(row.try_get(5)?),
+        event_seq: row.try_get(6)?,
+        ordinal: row.try_get(7)?,
+        notification: Notification {
+            id: NotificationId(row.try_get(8)?),
+            username: row.try_get(9)?,
+            name: row.try_get(10)?,
+            recipient: row.try_get(11)?,
+            phone_number_id: row.try_get(12)?,
+            template: row.try_get(13)?,
+            priority: Priority::from_rank(row.try_get(14)?),
+            message: serde_json::from_str(row.try_get(15)?)
+                .map_err(|error| StoreError::Row(format!("the message of a notification: {error}")))?,
+            reason: row.try_get(16)?,
+            send_at: row.try_get(17)?,
+            expires_at: row.try_get(18)?,
+        },
+    })
+}

@@ -1,0 +1,171 @@
+//! Dead letters: listed, sent again at a bounded rate, put aside.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    process::Output,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Database, Host, SOON, Simulator, free_port, program, wait_until};
+
+struct Stage {
+    database: Database,
+    simulator: Simulator,
+    host: Host,
+    _rules: TempDir,
+}
+
+async fn stage() -> Stage {
+    let database = Database::create().await;
+    let port = free_port();
+    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
+    let rules = crate::delivery::rules();
+    let host =
+        Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1000")]);
+    database.add_person("ann", "15550100001", &["Ops"]).await;
+    Stage { database, simulator, host, _rules: rules }
+}
+
+impl Stage {
+    /// Lets this many messages fail: to Ann, or to customers.
+    async fn fail(&self, code: i32, count: usize, to: impl Fn(usize) -> Value) -> Vec<String> {
+        self.simulator.turn(&json!({"errors": [{"code": code}]})).await;
+        let before = self.failed().await;
+        let mut events = Vec::new();
+        for n in 0..count {
+            let mut decision = to(n);
+            decision["template"] = "note".into();
+            decision["context"] = json!({"n": n});
+            events.push(self.host.accept(&json!({"type": "any", "data": decision})).await);
+        }
+        wait_until("all have failed", SOON, async || self.failed().await == before + count as i64).await;
+        self.simulator.turn(&json!({"errors": []})).await;
+        events
+    }
+
+    async fn failed(&self) -> i64 {
+        self.database.count("SELECT count(*) FROM delivery WHERE status = 'failed'").await
+    }
+
+    async fn read(&self) -> i64 {
+        self.database
+            .count("SELECT count(DISTINCT notification_id) FROM delivery WHERE status = 'read'")
+            .await
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        program(arguments).env("DATABASE_URL", self.database.url()).output().unwrap()
+    }
+
+    fn say(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn listed(&self, filter: &[&str]) -> Vec<Value> {
+        let arguments = [&["failed", "list", "--json"], filter].concat();
+        self.say(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn customer(n: usize) -> Value {
+    json!({"contacts": [format!("155501001{n:02}")]})
+}
+
+#[tokio::test]
+async fn what_failed_is_listed_by_filter() {
+    let stage = stage().await;
+    stage.fail(131_026, 2, customer).await;
+    stage.fail(131_051, 1, |_| json!({"users": ["ann"]})).await;
+    assert_eq!(stage.listed(&[]).len(), 3);
+    assert_eq!(stage.listed(&["--code", "131026"]).len(), 2);
+    let to_ann = stage.listed(&["--person", "ann"]);
+    assert_eq!(to_ann.len(), 1);
+    assert_eq!((&to_ann[0]["code"], &to_ann[0]["template"]), (&json!(131_051), &json!("note")));
+    assert_eq!(stage.listed(&["--person", "+15550100101"]).len(), 1);
+    assert_eq!(stage.listed(&["--template", "other"]).len(), 0);
+    assert_eq!(stage.listed(&["--since", "1h"]).len(), 3);
+    assert_eq!(stage.listed(&[to_ann[0]["id"].as_str().unwrap()]), to_ann);
+    let table = stage.say(&["failed", "list", "--limit", "1"]);
+    assert!(table.contains("131026: ") && table.contains("1 of 3: --limit shows more."), "{table}");
+}
+
+#[tokio::test]
+async fn a_redriven_message_is_a_new_one_that_names_the_old() {
+    let stage = stage().await;
+    let event = stage.fail(131_026, 1, |_| json!({"users": ["ann"]})).await.remove(0);
+    stage.fail(131_051, 1, customer).await;
+    // She is reached elsewhere now.
+    stage.database.query("UPDATE contact SET wa_id = '15550100099' WHERE wa_id = '15550100001'", &[]).await;
+    assert!(
+        stage.say(&["failed", "redrive", "--code", "131026"]).contains("1 messages are on their way again.")
+    );
+    wait_until("it is read", SOON, async || stage.read().await == 1).await;
+
+    let history = stage.host.event(&event).await;
+    let [old, new] = history["decisions"][0]["notifications"].as_array().unwrap().as_slice() else {
+        panic!("{history:#}")
+    };
+    assert_eq!((&old["status"], &new["status"]), (&json!("failed"), &json!("read")));
+    assert_eq!((&old["dead_letter"]["redriven_as"], &new["redrive_of"]), (&new["id"], &old["id"]));
+    assert_eq!((&new["recipient"], &new["message"]), (&json!("15550100099"), &old["message"]));
+    let page = stage.say(&["explain", &event]);
+    assert!(page.contains("redriven") && page.contains("in place of"), "{page}");
+
+    assert_eq!(stage.listed(&[]).len(), 1, "the other one is left");
+    assert!(stage.say(&["failed", "redrive", "--code", "131026"]).starts_with("0 messages"), "once");
+    assert!(stage.say(&["notifications", "--failed"]).contains("15550100100"));
+    assert!(!stage.say(&["notifications", "--failed"]).contains("ann"));
+}
+
+#[tokio::test]
+async fn the_rate_is_kept_and_what_fails_again_is_a_dead_letter_again() {
+    let stage = stage().await;
+    stage.fail(131_026, 20, customer).await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131026, "next": 5}]})).await;
+    let began = Instant::now();
+    let said = stage.say(&["failed", "redrive", "--all", "--rate", "10"]);
+    // The first step of two is at once.
+    assert!(began.elapsed() >= Duration::from_millis(1_800), "{:?}", began.elapsed());
+    assert!(said.starts_with("20 messages"), "{said}");
+    wait_until("each is settled", SOON, async || stage.read().await == 15 && stage.failed().await == 25)
+        .await;
+    assert_eq!(stage.listed(&[]).len(), 5);
+    assert!(stage.say(&["failed", "redrive", "--all", "--rate", "1000"]).starts_with("5 messages"));
+    wait_until("all are read", SOON, async || stage.read().await == 20).await;
+    assert_eq!(stage.listed(&[]).len(), 0);
+}
+
+#[tokio::test]
+async fn what_may_not_be_sent_any_more_is_left() {
+    let stage = stage().await;
+    stage.fail(131_026, 1, |_| json!({"users": ["ann"]})).await;
+    stage.fail(131_026, 1, customer).await;
+    stage.database.query("UPDATE person SET active = false", &[]).await;
+    let past = "UPDATE notification SET expires_at = now() WHERE username IS NULL";
+    stage.database.query(past, &[]).await;
+    let said = stage.say(&["failed", "redrive", "--all"]);
+    assert!(said.contains("0 messages") && said.contains("2 are left"), "{said}");
+    assert_eq!(stage.listed(&[]).len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_discarded_counts_no_more_and_its_history_keeps_it() {
+    let stage = stage().await;
+    let event = stage.fail(131_026, 1, customer).await.remove(0);
+    let bare = stage.run(&["failed", "discard"]);
+    assert_eq!(bare.status.code(), Some(2), "nothing is chosen");
+    assert!(String::from_utf8_lossy(&bare.stderr).contains("or say --all"));
+    let said = stage.say(&["failed", "discard", "--code", "131026", "--reason", "a wrong number"]);
+    assert!(said.starts_with("1 messages are put aside."), "{said}");
+    assert_eq!(stage.listed(&[]).len(), 0);
+    let notification = &stage.host.event(&event).await["decisions"][0]["notifications"][0];
+    assert_eq!(notification["status"], "failed");
+    assert_eq!(notification["dead_letter"]["reason"], "a wrong number");
+    assert!(stage.say(&["explain", &event]).contains("a wrong number"));
+    assert!(stage.say(&["failed", "redrive", "--all"]).starts_with("0 messages"));
+}
