@@ -1,9 +1,10 @@
 -- Three roles with least rights. Run it in Hookswitch's database as a superuser before the first migration, and
 -- after each migration once more, as hookswitch_owner or a superuser. Running it again changes nothing.
 --
---   hookswitch_owner     owns the tables: `hookswitch migrate`, backups, deleting old rows of the logs
+--   hookswitch_owner     owns the tables: `hookswitch migrate`, backups, erasing people (`hookswitch people forget`)
 --   hookswitch           `hookswitch serve` and the operator's commands: reads all, appends to the logs, changes
---                        people and work; cannot rewrite history, nor change a table
+--                        people and work, drops what is older than a day at least; cannot rewrite history, nor
+--                        change a table
 --   hookswitch_readonly  reports: reads all but the hashes of API keys
 --
 -- There are no passwords here. Where hosts log in with one: \password ROLE, in psql.

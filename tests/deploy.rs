@@ -238,8 +238,13 @@ async fn a_host_works_with_least_rights_and_cannot_rewrite_history() {
         assert_refused(statement, client.batch_execute(statement).await);
     }
 
+    let prune = "SELECT prune_events(array_agg(lane), array_agg(seq)), prune_deliveries('{}') FROM event";
+    client.batch_execute(prune).await.unwrap();
+    assert_eq!(database.count("SELECT count(*) FROM event").await, 1, "the last day is left alone");
+
     let reports = connect(&as_role("hookswitch_readonly")).await;
     reports.batch_execute("SELECT count(*) FROM event; SELECT name, scopes FROM api_key").await.unwrap();
+    assert_refused("prune", reports.batch_execute("SELECT prune_events('{}', '{}')").await);
     assert_refused("hashes", reports.batch_execute("SELECT sha256 FROM api_key").await);
     assert_refused("insert", reports.batch_execute("INSERT INTO groups (name) VALUES ('x')").await);
 

@@ -14,6 +14,7 @@ mod intake;
 mod plugins;
 mod postgres;
 mod receipts;
+mod retention;
 mod rooms;
 mod rules_at_run_time;
 mod schedules;

@@ -27,7 +27,7 @@ use crate::{
     receipts::Receipts,
     routing::Routing,
     store::{self, Store, StoreError},
-    system::{Scheduler, tell_failures},
+    system::{Scheduler, prune, tell_failures},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
@@ -303,6 +303,10 @@ impl App {
             Part::start("lanes", |stop| holder.run(stop)),
         ];
         parts.extend(watch.map(|watch| Part::start("templates", |stop| watch.run(stop))));
+        if let Some(keep) = config.keep {
+            let store = store.clone();
+            parts.insert(1, Part::start("retention", |stop| prune(store, keep, stop)));
+        }
         let listening = store::listen(database.config.clone(), move || {
             events.notify_one();
             notifications.notify_one();

@@ -208,6 +208,10 @@ pub struct ServeArgs {
     #[arg(long, env = "HOOKSWITCH_UNKNOWN_SECONDS", default_value = "60")]
     unknown_seconds: String,
 
+    /// Days for which events are kept, with all that came of them; 0 keeps all for ever.
+    #[arg(long, env = "HOOKSWITCH_KEEP_DAYS", default_value = "90")]
+    keep_days: String,
+
     #[command(flatten)]
     logs: LogConfig,
 }
@@ -225,6 +229,8 @@ pub struct Config {
     pub whatsapp: WhatsappConfig,
     /// How long a send without an answer waits for a webhook before it is sent again.
     pub unknown_for: SignedDuration,
+    /// How long events are kept, with all that came of them; `None` is for ever.
+    pub keep: Option<SignedDuration>,
     /// What is logged.
     pub logs: LogConfig,
 }
@@ -306,6 +312,13 @@ impl TryFrom<ServeArgs> for Config {
                 args.unknown_seconds
             ));
         }
+        let keep = args.keep_days.parse().ok().filter(|days| (0..=36_500).contains(days));
+        if keep.is_none() {
+            wrong.push(format!(
+                "--keep-days (HOOKSWITCH_KEEP_DAYS): expected a whole number from 0 to 36500, got {:?}",
+                args.keep_days
+            ));
+        }
         if let Some(url) = &args.database.database_url
             && let Err(error) = url.expose().parse::<tokio_postgres::Config>()
         {
@@ -336,6 +349,7 @@ impl TryFrom<ServeArgs> for Config {
                 whatsapp_messages_per_second: rate.unwrap_or(80),
             },
             unknown_for: SignedDuration::from_secs(unknown.unwrap_or(60)),
+            keep: keep.filter(|days| *days > 0).map(|days: i64| SignedDuration::from_hours(24 * days)),
             logs: args.logs,
         })
     }

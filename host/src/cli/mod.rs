@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod explain;
 mod failed;
+mod forget;
 mod groups;
 mod keys;
 mod migrate;

@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::table;
+use super::{forget, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{Directory, Linked},
     domain::Contact,
+    store::Store,
 };
 
 /// So many are read at once.
@@ -65,6 +66,8 @@ enum Command {
         /// The person.
         username: String,
     },
+    /// Erases what is known of a person.
+    Forget(forget::ForgetArgs),
     /// Lists people.
     List {
         /// Only members of this group.
@@ -109,7 +112,7 @@ enum ContactsCommand {
 /// Where the database cannot be reached, or something named is wrong or does not exist.
 pub async fn run(args: PeopleArgs) -> anyhow::Result<ExitCode> {
     let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, &Directory::new(database.store.clone())).await;
+    let done = command(args.command, &database.store).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
@@ -126,7 +129,8 @@ pub async fn contacts(args: ContactsArgs) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
+async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
+    let directory = &Directory::new(store.clone());
     match command {
         Command::Add { username, name, whatsapp, groups } => {
             let linked = directory.add_person(&username, &name, whatsapp.as_deref(), &groups).await?;
@@ -156,6 +160,7 @@ async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> 
             directory.update_person(&username, None, Some(true)).await?;
             println!("{username} is active.");
         }
+        Command::Forget(args) => forget::run(&args, store).await?,
         Command::List { group } => list(directory, group.as_deref()).await?,
         Command::Import { file } => import(directory, &file).await?,
     }

@@ -17,6 +17,7 @@ mod decision;
 mod deferred;
 mod delivery;
 mod directory;
+mod erasure;
 mod event;
 mod failure;
 mod group;
@@ -31,6 +32,7 @@ mod notification_list;
 mod parked;
 mod person;
 mod unknown;
+mod retention;
 mod schedule;
 
 pub use api_key::StoredKey;
@@ -39,6 +41,7 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
 pub use directory::{Imported, NewPerson, StoredPerson};
+pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use failure::{Failure, Told};
 pub use group::StoredGroup;
@@ -52,6 +55,7 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
+pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
 pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};

@@ -1,16 +1,22 @@
-//! The system's own events: they are appended to the event log as any other, and go through the same routes, scripts
+//! The system's own events, and what keeps its logs in order.
+//!
+//! Events: they are appended to the event log as any other, and go through the same routes, scripts
 //! and templates.
 //!
 //! Each has an id made from what it tells of, and the source [`SOURCE`]: the event log's key lets each be there once,
 //! whichever host tells it and however often.
 
 mod emit;
+mod erasure;
 mod failures;
+mod retention;
 mod schedule;
 
 pub use emit::{
     ParkedPlugin, SOURCE, SystemEvent, TemplateStatus, new_events, number_quality_changed, plugin_parked,
     template_status_changed,
 };
+pub use erasure::names;
 pub use failures::tell_failures;
+pub use retention::prune;
 pub use schedule::Scheduler;

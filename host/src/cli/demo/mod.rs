@@ -146,6 +146,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
             whatsapp_messages_per_second: 80,
         },
         unknown_for: SignedDuration::from_secs(60),
+        keep: None,
         logs: LogConfig { log: args.log.clone(), log_format: Default::default() },
     }
 }

@@ -1,0 +1,121 @@
+//! `hookswitch people forget`: erases what is known of a person.
+
+use std::io::{IsTerminal, Write, stderr, stdin};
+
+use anyhow::bail;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{
+    domain::{LANES, Lane, NotificationId, is_user_id, number, same_user},
+    store::{Known, Store},
+    system::names,
+};
+
+/// So many rows are looked at in one transaction.
+const BATCH: i64 = 500;
+
+/// Erases what is known of a person: the contact and its number, the person's name, the words of messages to them, and
+/// events that name the number. Rows stay, so counts stay true.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A person's username stays, as a key without a name. What waits to be sent to them is not sent \
+                        any more. An event that holds the number, or led to a message to it, loses its data, what was \
+                        decided of it and the words of all messages that it led to. In production this needs the role \
+                        that owns the tables. PostgreSQL keeps old versions of rows until its next vacuum, and backups \
+                        keep theirs."
+)]
+pub struct ForgetArgs {
+    /// A username, a number with its country code, or a WhatsApp user id.
+    person: String,
+    /// Does not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where nobody is known by that name, it is not confirmed, or the role may not change the logs.
+pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
+    let known = find(store, &args.person).await?;
+    let messages = store.count_messages_to(&known).await?;
+    if known.contacts.is_empty() && known.usernames.is_empty() && messages == 0 {
+        eprintln!("Nobody is known as {:?}; looking for events that name them.", args.person);
+    }
+    let who = known.usernames.iter().chain(&known.ids).cloned().collect::<Vec<_>>().join(", ");
+    if !args.yes && !confirmed(&format!("Forget {who}, with {messages} messages? It cannot be undone."))? {
+        bail!("forget {who}: not confirmed");
+    }
+    let now = Timestamp::now();
+    store.erase_person(&known).await?;
+    let messages = erase_messages(store, &known, now).await?;
+    let events = erase_events(store, &known, now).await?;
+    println!("{who}: forgotten, with {messages} messages and {events} events.");
+    Ok(())
+}
+
+async fn find(store: &Store, person: &str) -> anyhow::Result<Known> {
+    let ids = match number(person) {
+        Ok(number) => same_user(&number.wa_id).into_iter().chain([number.wa_id]).collect(),
+        Err(_) if is_user_id(person) => vec![person.to_owned()],
+        Err(_) => Vec::new(),
+    };
+    let username = ids.is_empty().then_some(person);
+    let known = store.known(username, &ids).await?;
+    if known.usernames.is_empty() && known.ids.is_empty() {
+        bail!("forget {person:?}: there is no such user; name a username, or a number with its country code");
+    }
+    Ok(known)
+}
+
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        bail!("ask whether to forget: there is no terminal; say --yes");
+    }
+    eprint!("{question} Write yes: ");
+    stderr().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+async fn erase_messages(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<u64> {
+    let (mut erased, mut after) = (0, NotificationId(Uuid::nil()));
+    while let Some((count, last)) = store.erase_messages_to(known, after, BATCH, now).await? {
+        erased += count;
+        after = last;
+    }
+    Ok(erased)
+}
+
+async fn erase_events(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<u64> {
+    let bar = ProgressBar::new(u64::from(LANES.unsigned_abs()))
+        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} lanes of the event log")?);
+    let mut erased = 0;
+    for lane in (0..LANES).map(Lane) {
+        let mut after = 0;
+        loop {
+            let (suspects, last) = store.suspects(lane, after, known, BATCH).await?;
+            for event in suspects {
+                let named = |text: &Option<String>| text.as_ref().is_some_and(|text| names(text, &known.ids));
+                if event.about
+                    || names(&event.data, &known.ids)
+                    || named(&event.subject)
+                    || named(&event.extensions)
+                {
+                    let subject = event.subject.filter(|subject| !names(subject, &known.ids));
+                    store.erase_event(lane, event.seq, subject.as_deref(), now).await?;
+                    erased += 1;
+                }
+            }
+            let Some(last) = last else { break };
+            after = last;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(erased)
+}

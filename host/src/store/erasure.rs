@@ -1,0 +1,278 @@
+//! Erasing a person: the one place that changes rows of the logs. Rows stay, so counts stay true; what they said of
+//! the person goes.
+
+use deadpool_postgres::Transaction;
+use jiff::Timestamp;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{Lane, NotificationId, Status};
+
+/// In place of what was erased.
+const ERASED: &str = "(erased)";
+
+/// Somebody who is to be forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The people, by username.
+    pub usernames: Vec<String>,
+    /// The contacts, by our numbers.
+    pub contacts: Vec<i64>,
+    /// Each number and user id under which they are or were reached.
+    pub ids: Vec<String>,
+}
+
+/// An event that may be about somebody.
+#[derive(Clone, Debug)]
+pub struct Suspect {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its place.
+    pub seq: i64,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// Its data, as JSON.
+    pub data: String,
+    /// Its extension attributes, as JSON.
+    pub extensions: Option<String>,
+    /// Whether it led to a message to them as somebody outside the staff: then it is about them in any case.
+    pub about: bool,
+}
+
+impl Store {
+    /// Who is known by this username, or by one of these numbers or user ids.
+    pub async fn known(&self, username: Option<&str>, ids: &[String]) -> Result<Known, StoreError> {
+        let client = self.client().await?;
+        let rows = client
+            .query(
+                "SELECT c.id, c.wa_id, c.user_id, p.username
+                 FROM contact c FULL JOIN person p ON p.contact_id = c.id
+                 WHERE p.username = $1 OR c.wa_id = ANY($2) OR c.user_id = ANY($2)",
+                &[&username, &ids],
+            )
+            .await?;
+        let mut known = Known { ids: ids.to_vec(), ..Known::default() };
+        for row in &rows {
+            known.contacts.extend(row.try_get::<_, Option<i64>>(0)?);
+            known.ids.extend(row.try_get::<_, Option<String>>(1)?);
+            known.ids.extend(row.try_get::<_, Option<String>>(2)?);
+            known.usernames.extend(row.try_get::<_, Option<String>>(3)?);
+        }
+        let before = "SELECT DISTINCT recipient FROM notification
+                      WHERE username = ANY($1) AND recipient IS NOT NULL";
+        for row in client.query(before, &[&known.usernames]).await? {
+            known.ids.push(row.try_get(0)?);
+        }
+        for list in [&mut known.ids, &mut known.usernames] {
+            list.sort();
+            list.dedup();
+        }
+        known.contacts.sort_unstable();
+        known.contacts.dedup();
+        Ok(known)
+    }
+
+    /// How many messages went to them.
+    pub async fn count_messages_to(&self, known: &Known) -> Result<i64, StoreError> {
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                "SELECT count(*) FROM notification WHERE recipient = ANY($1) OR username = ANY($2)",
+                &[&known.ids, &known.usernames],
+            )
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Deletes the contacts; the people get nothing any more, and their usernames stand in place of their names.
+    pub async fn erase_person(&self, known: &Known) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction
+            .execute(
+                "UPDATE person SET name = username, active = false, contact_id = NULL WHERE username = ANY($1)",
+                &[&known.usernames],
+            )
+            .await?;
+        transaction.execute("DELETE FROM contact WHERE id = ANY($1)", &[&known.contacts]).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Erases at most `limit` messages that went to them, after a message's id. Returns how many, and the last.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it; where the role may not, in words.
+    pub async fn erase_messages_to(
+        &self,
+        known: &Known,
+        after: NotificationId,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Option<(u64, NotificationId)>, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let rows = transaction
+            .query(
+                "SELECT id FROM notification
+                 WHERE id > $1 AND (recipient = ANY($2) OR username = ANY($3)) ORDER BY id LIMIT $4",
+                &[&after.0, &known.ids, &known.usernames, &limit],
+            )
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let Some(last) = ids.last().copied() else { return Ok(None) };
+        erase_messages(&transaction, &ids, now).await.map_err(explain)?;
+        transaction
+            .execute("UPDATE notification SET recipient = NULL, name = NULL WHERE id = ANY($1)", &[&ids])
+            .await
+            .map_err(explain)?;
+        // Meta's ids of messages hold the number as well.
+        transaction
+            .execute(
+                "UPDATE delivery SET wamid = NULL, detail = NULL
+                 WHERE notification_id = ANY($1) AND (wamid IS NOT NULL OR detail IS NOT NULL)",
+                &[&ids],
+            )
+            .await
+            .map_err(explain)?;
+        transaction.commit().await?;
+        Ok(Some((ids.len() as u64, NotificationId(last))))
+    }
+
+    /// At most `limit` routed events of a lane after a place that may hold one of these numbers or user ids, and where
+    /// the lane was read to; `None` at its end.
+    pub async fn suspects(
+        &self,
+        lane: Lane,
+        after: i64,
+        known: &Known,
+        limit: i64,
+    ) -> Result<(Vec<Suspect>, Option<i64>), StoreError> {
+        let (digits, others): (Vec<&String>, Vec<&String>) =
+            known.ids.iter().partition(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+        let digits: Vec<String> = digits.iter().map(|id| format!("%{id}%")).collect();
+        let others: Vec<String> = others.iter().map(|id| format!("%{id}%")).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT e.seq, e.subject, e.data, e.extensions, m.about,
+                        m.about OR e.text LIKE ANY($4) OR regexp_replace(e.text, '[^0-9]', '', 'g') LIKE ANY($3)
+                 FROM (
+                     SELECT *, concat_ws(' ', subject, data, extensions) AS text FROM event
+                     WHERE lane = $1 AND seq > $2
+                       AND seq <= (SELECT max(event_seq) FROM decision WHERE lane = $1)
+                     ORDER BY seq LIMIT $6
+                 ) e
+                 CROSS JOIN LATERAL (
+                     SELECT EXISTS (
+                         SELECT FROM notification n WHERE n.event_lane = e.lane AND n.event_seq = e.seq
+                         AND n.username IS NULL AND n.recipient = ANY($5)) AS about
+                 ) m
+                 ORDER BY e.seq",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lane.0, &after, &digits, &others, &known.ids, &limit]).await?;
+        let mut suspects = Vec::new();
+        for row in &rows {
+            if row.try_get::<_, bool>(5)? {
+                suspects.push(Suspect {
+                    lane,
+                    seq: row.try_get(0)?,
+                    subject: row.try_get(1)?,
+                    data: row.try_get(2)?,
+                    extensions: row.try_get(3)?,
+                    about: row.try_get(4)?,
+                });
+            }
+        }
+        let last = rows.last().map(|row| row.try_get(0)).transpose()?;
+        Ok((suspects, last))
+    }
+
+    /// Erases what an event says, what was decided of it, and the messages that it led to.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it; where the role may not, in words.
+    pub async fn erase_event(
+        &self,
+        lane: Lane,
+        seq: i64,
+        subject: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction
+            .execute(
+                "UPDATE event SET data = '{\"erased\":true}', extensions = NULL, subject = $3
+                 WHERE lane = $1 AND seq = $2",
+                &[&lane.0, &seq, &subject],
+            )
+            .await
+            .map_err(explain)?;
+        transaction
+            .execute(
+                "UPDATE decision SET decision = NULL, asked = NULL,
+                        reason = CASE WHEN reason IS NULL OR outcome = 'notify' THEN reason ELSE $3 END
+                 WHERE lane = $1 AND event_seq = $2",
+                &[&lane.0, &seq, &ERASED],
+            )
+            .await
+            .map_err(explain)?;
+        let rows = transaction
+            .query("SELECT id FROM notification WHERE event_lane = $1 AND event_seq = $2", &[&lane.0, &seq])
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        erase_messages(&transaction, &ids, now).await.map_err(explain)?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Erases the words of messages; what waits is not sent any more.
+async fn erase_messages(
+    transaction: &Transaction<'_>,
+    ids: &[Uuid],
+    now: Timestamp,
+) -> Result<(), tokio_postgres::Error> {
+    let settled: Vec<&str> =
+        Status::ALL.into_iter().filter(|status| *status > Status::Retrying).map(Status::as_str).collect();
+    transaction
+        .execute(
+            "INSERT INTO delivery (notification_id, attempt, status, at, detail)
+             SELECT n.id, coalesce(last.attempt, 0), 'skipped', $2, 'erased on request'
+             FROM unnest($1::uuid[]) AS n (id)
+             LEFT JOIN LATERAL (
+                 SELECT max(attempt) AS attempt FROM delivery d WHERE d.notification_id = n.id
+             ) last ON true
+             WHERE NOT EXISTS (
+                 SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = ANY($3)
+                     AND (d.status IN ('delivered', 'read', 'played') OR d.attempt = last.attempt))
+             ON CONFLICT DO NOTHING",
+            &[&ids, &now, &settled],
+        )
+        .await?;
+    transaction.execute("DELETE FROM deferred WHERE notification_id = ANY($1)", &[&ids]).await?;
+    transaction
+        .execute(
+            "UPDATE notification
+             SET message = (message::jsonb - 'parameters' || jsonb_build_object('body', $2::text))::text
+             WHERE id = ANY($1)",
+            &[&ids, &ERASED],
+        )
+        .await?;
+    Ok(())
+}
+
+/// A host's role appends to the logs; only their owner changes them.
+fn explain(error: tokio_postgres::Error) -> StoreError {
+    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        return StoreError::Statement(
+            "this role may not change the logs; give --database-url with the role that owns the tables"
+                .to_owned(),
+        );
+    }
+    error.into()
+}
