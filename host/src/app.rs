@@ -27,7 +27,7 @@ use crate::{
     receipts::Receipts,
     routing::Routing,
     store::{self, Store, StoreError},
-    system::{Scheduler, prune, tell_failures},
+    system::{Scheduler, prune, tell_failures, tell_parked},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
@@ -235,6 +235,7 @@ impl App {
             webhooks: Arc::new(move || seen.take()),
         };
         let (holder, leases) = Holder::new(store.clone(), host, progress.clone(), news);
+        let grew = grown(events.clone(), others.clone(), leases.clone());
 
         let account = config.whatsapp.whatsapp_business_account_id.clone();
         let in_use = match &account {
@@ -253,7 +254,7 @@ impl App {
                 account_id,
                 updated: template_updated.clone(),
                 in_use: in_use.clone(),
-                changed: Arc::new(|_| {}),
+                grew: grew.clone(),
             }),
             None => None,
         };
@@ -279,9 +280,8 @@ impl App {
             phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
             in_use,
         };
-        let grew = grown(events.clone(), others.clone(), leases.clone());
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
-        let telling = store.clone();
+        let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let routes = api::router(
             Intake::new(store.clone(), grew.clone(), ready(leases.clone())),
             Directory::new(store.clone()),
@@ -297,7 +297,8 @@ impl App {
                 }
             }),
             Part::start("schedules", |stop| scheduler.run(stop)),
-            Part::start("failures", |stop| tell_failures(telling, grew, stop)),
+            Part::start("failures", |stop| tell_failures(telling, told, stop)),
+            Part::start("parked", |stop| tell_parked(watched, plugins, grew, stop)),
             Part::start("routing", |stop| routing.run(stop)),
             Part::start("dispatch", |stop| dispatch.run(stop)),
             Part::start("lanes", |stop| holder.run(stop)),

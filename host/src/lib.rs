@@ -44,10 +44,11 @@ pub mod lanes;
 
 pub mod whatsapp;
 
+pub mod system;
+
 pub mod templates;
 
 pub mod intake;
-pub mod system;
 
 pub mod directory;
 pub mod receipts;

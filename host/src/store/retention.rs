@@ -53,6 +53,7 @@ impl Store {
                 "SELECT e.seq, e.received_at < $3, e.received_at < $3
                      AND e.seq < (SELECT max(event_seq) FROM decision WHERE lane = $1)
                      AND EXISTS (SELECT FROM decision d WHERE d.lane = $1 AND d.event_seq = e.seq)
+                     AND NOT EXISTS (SELECT FROM parked p WHERE p.lane = $1 AND p.event_seq = e.seq)
                      AND NOT EXISTS (
                          SELECT FROM notification n
                          WHERE n.event_lane = $1 AND n.event_seq = e.seq AND (

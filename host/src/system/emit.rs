@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     catalog::Schedule,
+    decide::plugin::Parked,
     domain::{Event, EventKey, SERVICE_WINDOW},
     store::{ExpiringWindow, Failure, NewEvent},
     whatsapp::{meaning, webhooks::NumberQuality},
@@ -111,38 +112,51 @@ pub fn window_expiring(kind: &str, window: &ExpiringWindow, slot: Timestamp) -> 
     made(id, kind, Some(format!("person-{}", window.username)), slot, &data)
 }
 
-/// What Meta says of a message template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TemplateStatus {
-    /// Its name on Meta's side.
-    pub name: String,
+/// What Meta has done to a version of a message template.
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateStatus<'a> {
+    /// The template's name in the catalog.
+    pub template: &'a str,
+    /// The version's name at Meta.
+    pub name: &'a str,
     /// Its language, such as `en_US`.
-    pub language: String,
-    /// What happened, by Meta's word: `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED`, `RECATEGORIZED` …
-    pub status: String,
+    pub language: &'a str,
+    /// Counts this version's changes, from 1.
+    pub ordinal: i32,
+    /// Meta's word for where it stood, where that was known.
+    pub from: Option<&'a str>,
+    /// Meta's word for where it stands: `REJECTED`, `PAUSED`, `DISABLED` …
+    pub status: &'a str,
+    /// Meta's word for its category.
+    pub category: Option<&'a str>,
+    /// Whether the category is not the one in the template's file.
+    pub recategorised: bool,
     /// Why, where Meta says so.
-    pub reason: Option<String>,
-    /// When.
+    pub reason: Option<&'a str>,
+    /// When it was seen.
     pub at: Timestamp,
 }
 
-/// `template.status_changed`.
+/// `template.status_changed`. Once for each change.
 ///
 /// ```json
-/// {"template": "hanna_new_order_created", "language": "en_US", "status": "REJECTED", "reason": "INVALID_FORMAT"}
+/// {"template": "hanna_new_order_created", "name": "hanna_new_order_created_v2", "language": "en_US",
+///  "from": "PENDING", "status": "REJECTED", "category": "UTILITY", "recategorised": false,
+///  "reason": "INVALID_FORMAT"}
 /// ```
-pub fn template_status_changed(change: &TemplateStatus) -> Option<SystemEvent> {
+pub fn template_status_changed(change: &TemplateStatus<'_>) -> Option<SystemEvent> {
     let data = json!({
-        "template": change.name,
+        "template": change.template,
+        "name": change.name,
         "language": change.language,
+        "from": change.from,
         "status": change.status,
+        "category": change.category,
+        "recategorised": change.recategorised,
         "reason": change.reason,
     });
-    let id = format!(
-        "template.status_changed:{}:{}:{}:{}",
-        change.name, change.language, change.status, change.at
-    );
-    made(id, "template.status_changed", Some(format!("template-{}", change.name)), change.at, &data)
+    let id = format!("template.status_changed:{}:{}:{}", change.name, change.language, change.ordinal);
+    made(id, "template.status_changed", Some(format!("template-{}", change.template)), change.at, &data)
 }
 
 /// `number.quality_changed`.
@@ -163,33 +177,24 @@ pub fn number_quality_changed(change: &NumberQuality) -> Option<SystemEvent> {
     made(id, "number.quality_changed", Some(format!("number-{number}")), change.at, &data)
 }
 
-/// A plugin that was stopped because it kept failing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParkedPlugin {
-    /// Its name.
-    pub name: String,
-    /// The revision that failed.
-    pub revision: String,
-    /// The revision that works in its place, where there is one.
-    pub resumed: Option<String>,
-    /// How it failed last.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// `plugin.parked`. Once for each revision and time.
+/// `plugin.parked`: a revision of a plugin is not called any more, because it kept failing. Once an hour for each
+/// revision at most, whichever hosts park it.
 ///
 /// ```json
-/// {"plugin": "fraud-triage", "revision": "3f2a…", "resumed": "91bc…", "reason": "trapped: out of memory"}
+/// {"plugin": "fraud-triage", "version": "1.2.0", "revision": "3f2a91bc04de", "resumed": "1.1.0",
+///  "reason": "trapped: out of memory"}
 /// ```
-pub fn plugin_parked(parked: &ParkedPlugin) -> Option<SystemEvent> {
+///
+/// `resumed` is the version that works in its place; null where there is none, and its events wait.
+pub fn plugin_parked(parked: &Parked, at: Timestamp) -> Option<SystemEvent> {
     let data = json!({
-        "plugin": parked.name,
+        "plugin": parked.plugin,
+        "version": parked.version,
         "revision": parked.revision,
         "resumed": parked.resumed,
         "reason": parked.reason,
     });
-    let id = format!("plugin.parked:{}:{}:{}", parked.name, parked.revision, parked.at);
-    made(id, "plugin.parked", Some(format!("plugin-{}", parked.name)), parked.at, &data)
+    let hour = at.as_second().div_euclid(3_600);
+    let id = format!("plugin.parked:{}:{}:{hour}", parked.plugin, parked.revision);
+    made(id, "plugin.parked", Some(format!("plugin-{}", parked.plugin)), at, &data)
 }

@@ -9,14 +9,16 @@
 mod emit;
 mod erasure;
 mod failures;
+mod plugins;
 mod retention;
 mod schedule;
 
 pub use emit::{
-    ParkedPlugin, SOURCE, SystemEvent, TemplateStatus, new_events, number_quality_changed, plugin_parked,
+    SOURCE, SystemEvent, TemplateStatus, new_events, number_quality_changed, plugin_parked,
     template_status_changed,
 };
 pub use erasure::names;
 pub use failures::tell_failures;
+pub use plugins::tell_parked;
 pub use retention::prune;
 pub use schedule::Scheduler;

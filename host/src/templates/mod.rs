@@ -27,6 +27,7 @@ use crate::{
     catalog::Live,
     plan::{InUse, TemplateSource, Version, definitions},
     store::{MetaTemplateRow, Store, StoreError},
+    system::{SystemEvent, TemplateStatus, new_events, template_status_changed},
     whatsapp::{
         compare,
         management::{Management, ManagementError},
@@ -85,8 +86,8 @@ pub struct TemplateWatch {
     pub updated: Arc<Notify>,
     /// Where the versions in use are told.
     pub in_use: Arc<ArcSwap<InUse>>,
-    /// Called for each change, before it is written down: after a crash, and by several hosts, more than once.
-    pub changed: Arc<dyn Fn(TemplateChange) + Send + Sync>,
+    /// Called when the event log has grown by changes that somebody should know.
+    pub grew: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Why the templates at Meta are not known.
@@ -190,14 +191,42 @@ impl TemplateWatch {
                 "another version of a template is in use"
             );
         }
-        for change in changes {
-            if change.is_bad() {
-                let TemplateChange { template, name, status, category, reason, .. } = &change;
-                tracing::warn!(template, name, status, category, reason, "Meta has changed a template");
-            }
-            (self.changed)(change);
-        }
+        self.tell(&changes).await?;
         self.store.append_meta_template_statuses(&statuses).await?;
+        Ok(())
+    }
+}
+
+impl TemplateWatch {
+    /// Tells of changes for the worse by events. Before they are written down: after a crash, and by several hosts,
+    /// they are told again, and the event log takes each once.
+    async fn tell(&self, changes: &[TemplateChange]) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let bad: Vec<&TemplateChange> = changes.iter().filter(|change| change.is_bad()).collect();
+        for TemplateChange { template, name, status, category, reason, .. } in &bad {
+            tracing::warn!(template, name, status, category, reason, "Meta has changed a template");
+        }
+        let events: Vec<SystemEvent> = bad
+            .into_iter()
+            .filter_map(|change| {
+                template_status_changed(&TemplateStatus {
+                    template: &change.template,
+                    name: &change.name,
+                    language: &change.language,
+                    ordinal: change.ordinal,
+                    from: change.from.as_deref(),
+                    status: &change.status,
+                    category: change.category.as_deref(),
+                    recategorised: change.recategorised,
+                    reason: change.reason.as_deref(),
+                    at: now,
+                })
+            })
+            .collect();
+        if !events.is_empty() {
+            self.store.append_events(&new_events(&events), false).await?;
+            (self.grew)();
+        }
         Ok(())
     }
 }

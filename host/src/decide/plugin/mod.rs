@@ -28,7 +28,7 @@ pub use self::{
     load::LoadError,
     manifest::{Limits, Manifest, OnFailure, Table},
     sandbox::Sandbox,
-    state::{Counts, Plugin},
+    state::{Counts, Parked, Plugin},
 };
 
 /// How often a running guest is interrupted.

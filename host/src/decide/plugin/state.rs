@@ -26,6 +26,8 @@ pub struct Revision {
     cost: AtomicU64,
     counts: Arc<Counters>,
     failures: AtomicU64,
+    /// How it failed last.
+    why: Mutex<String>,
 }
 
 impl Revision {
@@ -44,6 +46,7 @@ impl Revision {
             cost: AtomicU64::new(0),
             counts,
             failures: AtomicU64::new(0),
+            why: Mutex::default(),
         })
     }
 }
@@ -68,6 +71,21 @@ pub struct Counts {
     pub most_memory: u64,
     /// Whether it is parked: it failed several times in a row, and is not called.
     pub parked: bool,
+}
+
+/// A revision of a plugin that is not called any more, because it failed several times in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The plugin's id.
+    pub plugin: String,
+    /// The revision's version.
+    pub version: String,
+    /// The first 12 hexadecimal digits of the component's SHA-256.
+    pub revision: String,
+    /// The version that is called in its place, where there is one.
+    pub resumed: Option<String>,
+    /// How it failed last.
+    pub reason: String,
 }
 
 #[derive(Default)]
@@ -122,6 +140,21 @@ impl Plugin {
         good.get(&self.revision.manifest.id)?.iter().find(works).cloned()
     }
 
+    /// What there is to tell where the newest revision is parked.
+    pub fn parked(&self) -> Option<Parked> {
+        if self.revision.failures.load(Ordering::Relaxed) < FAILURES {
+            return None;
+        }
+        let manifest = &self.revision.manifest;
+        Some(Parked {
+            plugin: manifest.id.clone(),
+            version: manifest.version.to_string(),
+            revision: hex::encode(&self.revision.sha256[..6]),
+            resumed: self.active().map(|active| active.manifest.version.to_string()),
+            reason: self.revision.why.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        })
+    }
+
     /// What its component imports.
     pub fn imports(&self) -> &[String] {
         &self.revision.imports
@@ -168,6 +201,7 @@ impl Plugin {
             Some(why) => {
                 counts.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(plugin = id, version, why, "a plugin failed");
+                why.clone_into(&mut revision.why.lock().unwrap_or_else(PoisonError::into_inner));
                 if revision.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
                     tracing::error!(
                         plugin = id,
