@@ -156,6 +156,10 @@ async fn the_old_version_stays_in_use_until_the_new_one_is_approved() {
     assert_eq!(stage.sent().await.0, "note", "better the old words than none");
     wait_until("it is said", SOON, async || stage.host.said().contains("Meta has changed a template")).await;
 
+    let told = "SELECT count(*) FROM event WHERE type = 'template.status_changed' AND source = '/hookswitch'
+                AND data::jsonb @> '{\"template\": \"note\", \"name\": \"note_v2\", \"status\": \"PAUSED\"}'";
+    wait_until("rules are told", SOON, async || stage.database.count(told).await == 1).await;
+
     let all = stage.simulator.templates().await;
     let note = all.iter().find(|template| template["name"] == "note").unwrap();
     assert!(

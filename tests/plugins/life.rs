@@ -83,6 +83,9 @@ async fn a_revision_that_keeps_failing_gives_way_to_the_last_good_one() {
         assert_eq!(stage.decided(&event("panic")).await["outcome"], "skip");
     }
     assert!(stage.host.said().contains("failed 5 times in a row, and is parked"));
+    let told = "SELECT count(*) FROM event WHERE type = 'plugin.parked' AND source = '/hookswitch'
+                AND data::jsonb @> '{\"plugin\": \"shaky\", \"version\": \"2.0.0\", \"resumed\": \"1.0.0\"}'";
+    wait_until("rules are told", SOON, async || stage.database.count(told).await == 1).await;
     let said_before = stage.host.said().len();
     assert_eq!(stage.decided(&event("say")).await["outcome"], "skip");
     wait_until("the good revision speaks", SOON, async || {
