@@ -90,8 +90,16 @@ async fn finish(store: &Store, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
 }
 
 async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
-    let Post { mut deliveries, by_wamid, mut contacts, recipients, renamed, opened, quality, template_updated: _ } =
-        batch;
+    let Post {
+        mut deliveries,
+        by_wamid,
+        mut contacts,
+        recipients,
+        renamed,
+        opened,
+        quality,
+        template_updated: _,
+    } = batch;
     if !by_wamid.is_empty() {
         let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();
         let ours = store.deliveries_by_wamid(&wamids).await?;

@@ -31,9 +31,9 @@ mod notification;
 mod notification_list;
 mod parked;
 mod person;
-mod unknown;
 mod retention;
 mod schedule;
+mod unknown;
 
 pub use api_key::StoredKey;
 pub use contact::{RenamedContact, StoredContact};
