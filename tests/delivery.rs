@@ -43,7 +43,7 @@ async fn stage() -> Stage {
     let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
     let host = Host::start(port, &database, &simulator, rules.path(), &settings);
     database.add_person("ann", ANN, &["Ops"]).await;
-    database.open_windows(&[ANN, "15550100002"]).await;
+    database.open_windows().await;
     Stage { database, simulator, host, _rules: rules }
 }
 

@@ -26,6 +26,7 @@ async fn stage() -> Stage {
     let host =
         Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1000")]);
     database.add_person("ann", "15550100001", &["Ops"]).await;
+    database.open_windows().await;
     Stage { database, simulator, host, _rules: rules }
 }
 
@@ -100,7 +101,7 @@ async fn a_redriven_message_is_a_new_one_that_names_the_old() {
     let event = stage.fail(131_026, 1, |_| json!({"users": ["ann"]})).await.remove(0);
     stage.fail(131_051, 1, customer).await;
     // She is reached elsewhere now.
-    stage.database.query("UPDATE contact SET wa_id = '15550100099' WHERE wa_id = '15550100001'", &[]).await;
+    stage.database.query("UPDATE contact SET wa_id = '15550100299' WHERE wa_id = '15550100001'", &[]).await;
     assert!(
         stage.say(&["failed", "redrive", "--code", "131026"]).contains("1 messages are on their way again.")
     );
@@ -112,7 +113,7 @@ async fn a_redriven_message_is_a_new_one_that_names_the_old() {
     };
     assert_eq!((&old["status"], &new["status"]), (&json!("failed"), &json!("read")));
     assert_eq!((&old["dead_letter"]["redriven_as"], &new["redrive_of"]), (&new["id"], &old["id"]));
-    assert_eq!((&new["recipient"], &new["message"]), (&json!("15550100099"), &old["message"]));
+    assert_eq!((&new["recipient"], &new["message"]), (&json!("15550100299"), &old["message"]));
     let page = stage.say(&["explain", &event]);
     assert!(page.contains("redriven") && page.contains("in place of"), "{page}");
 

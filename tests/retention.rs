@@ -24,6 +24,7 @@ async fn stage() -> Stage {
     let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
     let host = Host::start(port, &database, &simulator, rules.path(), &settings);
     database.add_person("ann", ANN, &["Ops"]).await;
+    database.query("UPDATE contact SET last_inbound_at = now()", &[]).await;
     Stage { database, simulator, host, _rules: rules }
 }
 
@@ -174,6 +175,8 @@ async fn a_person_is_forgotten_and_counts_stay_true() {
 async fn an_event_about_a_customer_is_erased_in_whoevers_messages() {
     let stage = stage().await;
     // The number is only in the rule's answer; staff are told as well.
+    let writes = "INSERT INTO contact (wa_id, last_inbound_at) VALUES ('15550100077', now())";
+    stage.database.query(writes, &[]).await;
     let order = json!({"contacts": ["+1 555 010 0077"], "users": ["ann"]});
     let event = stage.note(1, "s", order).await;
     stage.are_read(2).await;

@@ -56,6 +56,7 @@ async fn stage() -> Stage {
     let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
     let host = Host::start(port, &database, &simulator, rules.path(), &settings);
     database.add_person("ann", "15550100001", &["Ops"]).await;
+    database.open_windows().await;
     Stage { database, simulator, host, _rules: rules }
 }
 

@@ -108,11 +108,12 @@ impl Database {
         self.query(sql, &[&username, &wa_id, &groups]).await;
     }
 
-    /// These users have just written in: their 24-hour windows are open.
-    pub async fn open_windows(&self, wa_ids: &[&str]) {
-        let sql = "INSERT INTO contact (wa_id, last_inbound_at) SELECT unnest($1::text[]), now()
+    /// The users 15550100000 to 15550100199 have just written in: their 24-hour windows are open.
+    pub async fn open_windows(&self) {
+        let sql = "INSERT INTO contact (wa_id, last_inbound_at)
+                   SELECT n::text, now() FROM generate_series(15550100000, 15550100199) AS n
                    ON CONFLICT (wa_id) DO UPDATE SET last_inbound_at = excluded.last_inbound_at";
-        self.query(sql, &[&wa_ids]).await;
+        self.query(sql, &[]).await;
     }
 
     /// The number that a query such as `SELECT count(*) …` gives.

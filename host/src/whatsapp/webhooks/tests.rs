@@ -253,7 +253,7 @@ fn a_template_that_meta_has_changed_is_named() {
         assert_eq!(change(field), [Update::Template("t_v2".to_owned())]);
     }
     assert_eq!(
-        change("phone_number_quality_update"),
-        [Update::Other("phone_number_quality_update".to_owned())]
+        change("business_capability_update"),
+        [Update::Other("business_capability_update".to_owned())]
     );
 }
