@@ -119,6 +119,45 @@ async fn one_recipients_order_is_kept_through_retries_and_nobody_else_waits() {
 }
 
 #[tokio::test]
+async fn urgent_overtakes_what_waits_in_the_log_but_not_its_own_recipients_messages() {
+    let mut stage = stage().await;
+    // Nothing goes out while the log grows.
+    stage.simulator.turn(&json!({"errors": [{"code": 131057, "next": 1}]})).await;
+    let first = stage.decide(note(0, ANN)).await;
+    stage.notification(&first, "retrying").await;
+    let contacts =
+        |from: usize| -> Vec<String> { (from..from + 100).map(|n| format!("155502{n:05}")).collect() };
+    stage.database.query(
+        "INSERT INTO contact (wa_id, last_inbound_at) SELECT '155502' || lpad(n::text, 5, '0'), now() FROM generate_series(0, 4999) n",
+        &[],
+    )
+    .await;
+    for from in (0..4_000).step_by(100) {
+        let bulk = json!({"template": "note", "contacts": contacts(from), "priority": "bulk", "context": {"n": from}});
+        stage.decide(bulk).await;
+    }
+    let urgent = |n: i64, to: &str| {
+        let mut note = note(n, to);
+        note["priority"] = json!("urgent");
+        note
+    };
+    // One to somebody else, one to the recipient of the last that waits.
+    let ids = [stage.decide(urgent(-1, "15550204500")).await, stage.decide(urgent(-2, "15550203999")).await];
+    let written = async || stage.database.count("SELECT count(*) FROM notification").await;
+    wait_until("all are planned", SOON, async || written().await == 4_003).await;
+    stage.host.restart();
+    stage.notification(&ids[0], "read").await;
+    stage.notification(&ids[1], "read").await;
+    let sent = stage.simulator.messages().await;
+    let place = |to: &str, n: i64| {
+        let body = format!("Note {n}");
+        sent.iter().position(|m| m["to"] == to && m["request"]["text"]["body"] == body.as_str()).unwrap()
+    };
+    assert!(place("15550204500", -1) < 2_000, "{}", place("15550204500", -1));
+    assert!(place("15550203999", -2) > place("15550203999", 3_900));
+}
+
+#[tokio::test]
 async fn a_send_whose_answer_is_lost_is_explained_by_its_webhook_and_not_doubled() {
     let stage = stage().await;
     stage.simulator.turn(&json!({"lost_answers": 1.0})).await;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -87,6 +88,8 @@ pub struct Dispatch {
     pub(super) in_use: Arc<ArcSwap<InUse>>,
     pub(super) template_refused: Arc<Notify>,
     pub(super) parked: Parked,
+    /// There may be urgent messages further on in the log.
+    look_ahead: bool,
     pub(super) number: NumberPace,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
@@ -123,6 +126,7 @@ impl Dispatch {
             in_use: rooms.in_use,
             template_refused: rooms.template_refused,
             parked: Parked::new(),
+            look_ahead: true,
             number: NumberPace::new(rooms.messages_per_second),
             pairs: PairPace::default(),
             answers,
@@ -163,10 +167,10 @@ impl Dispatch {
             tokio::select! {
                 Some(answer) = self.answered.recv() => self.take_answer(answer),
                 Some(written) = self.written.recv() => self.take_written(written),
-                () = self.wake.notified() => log_grew = true,
+                () = self.wake.notified() => (log_grew, self.look_ahead) = (true, true),
                 Ok(()) = self.leases.changed() => log_grew = true,
                 _ = poll.tick() => {
-                    log_grew = true;
+                    (log_grew, self.look_ahead) = (true, true);
                     if let Err(error) = self.look_after_waiting().await {
                         tracing::warn!(%error, "failed to read what waits");
                     }
@@ -198,6 +202,9 @@ impl Dispatch {
         let more = if log_grew && self.queue.len() < REFILL {
             self.read_log(Timestamp::now()).await?
         } else {
+            if mem::take(&mut self.look_ahead) {
+                self.read_urgent(Timestamp::now()).await?;
+            }
             log_grew
         };
         let next = self.send_ready().await?;

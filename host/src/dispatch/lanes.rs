@@ -15,6 +15,10 @@ struct Reading {
     cursor: i64,
     /// Read after the last checkpoint, with no outcome written yet.
     open: BTreeSet<i64>,
+    /// Urgent ones beyond the cursor that were read before their turn.
+    ahead: BTreeSet<i64>,
+    /// How far it was looked for urgent ones.
+    looked: i64,
     /// Up to here the log had grown when the lane was taken: others may have begun on these.
     horizon: i64,
     /// The last checkpoint that was stored.
@@ -23,7 +27,7 @@ struct Reading {
 
 impl Reading {
     fn checkpoint(&self) -> i64 {
-        self.open.first().map_or(self.cursor, |first| first - 1)
+        self.open.first().map_or(self.cursor, |first| self.cursor.min(first - 1))
     }
 }
 
@@ -48,6 +52,8 @@ impl Readings {
             term: term.number,
             cursor: term.checkpoint,
             open: BTreeSet::new(),
+            ahead: BTreeSet::new(),
+            looked: 0,
             horizon,
             stored: term.checkpoint,
         };
@@ -77,6 +83,32 @@ impl Readings {
         self.lanes.iter().map(|(lane, reading)| (*lane, reading.cursor)).collect()
     }
 
+    /// Where to read on, and from where to look ahead for urgent ones.
+    pub fn looked(&self) -> Vec<(Lane, i64, i64)> {
+        self.lanes
+            .iter()
+            .map(|(lane, reading)| (*lane, reading.cursor, reading.looked.max(reading.cursor)))
+            .collect()
+    }
+
+    /// An urgent one is read before its turn.
+    pub fn read_ahead(&mut self, (lane, seq): (Lane, i64)) {
+        if let Some(reading) = self.lanes.get_mut(&lane) {
+            reading.looked = reading.looked.max(seq);
+            reading.ahead.insert(seq);
+        }
+    }
+
+    /// Its turn has come; tells whether it was read before.
+    pub fn was_read_ahead(&mut self, (lane, seq): (Lane, i64)) -> bool {
+        let Some(reading) = self.lanes.get_mut(&lane) else { return false };
+        let was = reading.ahead.remove(&seq);
+        if was {
+            reading.cursor = reading.cursor.max(seq);
+        }
+        was
+    }
+
     /// Whether somebody else may have begun on this notification.
     pub fn maybe_begun(&self, (lane, seq): (Lane, i64)) -> bool {
         self.lanes.get(&lane).is_some_and(|reading| seq <= reading.horizon)
@@ -85,7 +117,9 @@ impl Readings {
     /// It has been read; `open` where its outcome is still to come.
     pub fn read(&mut self, (lane, seq): (Lane, i64), open: bool) {
         if let Some(reading) = self.lanes.get_mut(&lane) {
-            reading.cursor = reading.cursor.max(seq);
+            if !reading.ahead.contains(&seq) {
+                reading.cursor = reading.cursor.max(seq);
+            }
             if open {
                 reading.open.insert(seq);
             }
@@ -121,6 +155,26 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_before_its_turn_is_read_once_and_moves_no_checkpoint() {
+        let mut readings = Readings::default();
+        let lane = Lane(3);
+        readings.begin(lane, Term { number: 1, checkpoint: 10 }, 10);
+        readings.read_ahead((lane, 50));
+        readings.read((lane, 50), true);
+        assert_eq!(readings.cursors(), [(lane, 10)]);
+        assert_eq!(readings.looked(), [(lane, 10, 50)]);
+        readings.read((lane, 11), true);
+        readings.settled((lane, 11));
+        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 11 }], "50 is beyond the cursor");
+        assert!(!readings.was_read_ahead((lane, 12)));
+        assert!(readings.was_read_ahead((lane, 50)));
+        assert!(!readings.was_read_ahead((lane, 50)));
+        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 49 }], "and still open");
+        readings.settled((lane, 50));
+        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 50 }]);
+    }
 
     #[test]
     fn a_checkpoint_stands_before_the_first_that_is_open() {

@@ -50,7 +50,12 @@ pub struct Queue {
     /// The recipients whose first job may go.
     ready: BTreeSet<(Priority, i64, String)>,
     places: HashSet<(Lane, i64)>,
+    /// How many were taken since the least urgent had a turn.
+    taken: u32,
 }
+
+/// Of so many jobs one is the least urgent, however many urgent ones there are.
+const FOR_THE_LEAST: u32 = 10;
 
 impl Queue {
     /// How many jobs wait here.
@@ -76,9 +81,18 @@ impl Queue {
         }
     }
 
-    /// Takes the most urgent job that may go; its recipient's line stands until [`Queue::release`].
+    /// Takes the most urgent job that may go, and now and then the oldest of the least urgent; its recipient's line
+    /// stands until [`Queue::release`].
     pub fn pop(&mut self) -> Option<Job> {
-        let (_, _, recipient) = self.ready.pop_first()?;
+        self.taken = (self.taken + 1) % FOR_THE_LEAST;
+        let (_, _, recipient) = match self.taken {
+            0 => {
+                let (least, ..) = self.ready.last()?;
+                let first = self.ready.range((*least, i64::MIN, String::new())..).next().cloned()?;
+                self.ready.take(&first)?
+            }
+            _ => self.ready.pop_first()?,
+        };
         let line = self.lines.get_mut(&recipient)?;
         let job = line.jobs.pop_front()?;
         line.in_flight = true;
@@ -199,6 +213,17 @@ mod tests {
         assert_eq!(seqs(&mut queue), [4, 3, 1]);
         queue.release("a");
         assert_eq!(seqs(&mut queue), [2]);
+    }
+
+    #[test]
+    fn bulk_gets_its_turn_however_many_urgent_ones_there_are() {
+        let mut queue = Queue::default();
+        for seq in 0..30 {
+            queue.push(job(seq, &format!("bulk {seq}"), Priority::Bulk));
+            queue.push(job(100 + seq, &format!("urgent {seq}"), Priority::Urgent));
+        }
+        let first: Vec<i64> = seqs(&mut queue).into_iter().take(20).filter(|seq| *seq < 100).collect();
+        assert_eq!(first, [0, 1], "a tenth, the oldest first");
     }
 
     #[test]

@@ -26,6 +26,8 @@ const QUEUE: usize = 4_096;
 const READ: usize = 1_024;
 /// So many of one lane at least.
 const PER_LANE: usize = 8;
+/// So many urgent ones are read before their turn at once.
+const AHEAD: usize = 256;
 /// When to look again whether a webhook has explained what waits for an operator.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
 
@@ -55,6 +57,27 @@ impl Dispatch {
         let per_lane = (READ / cursors.len()).max(PER_LANE);
         let read = self.store.notifications_after(&cursors, per_lane).await?;
         let more = read.len() >= per_lane;
+        let (_, read): (Vec<_>, Vec<_>) =
+            read.into_iter().partition(|logged| self.readings.was_read_ahead((logged.lane, logged.seq)));
+        self.take_in_all(read, now).await?;
+        Ok(more)
+    }
+
+    /// Reads urgent messages before their turn, while there is no room for the others: all but those to recipients
+    /// whose earlier messages have not been read yet.
+    pub async fn read_urgent(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let looked = self.readings.looked();
+        if looked.is_empty() {
+            return Ok(());
+        }
+        let read = self.store.urgent_notifications(&looked, AHEAD).await?;
+        for logged in &read {
+            self.readings.read_ahead((logged.lane, logged.seq));
+        }
+        self.take_in_all(read, now).await
+    }
+
+    async fn take_in_all(&mut self, read: Vec<LoggedNotification>, now: Timestamp) -> Result<(), StoreError> {
         let begun: Vec<_> = read.iter().filter(|l| self.readings.maybe_begun((l.lane, l.seq))).collect();
         let histories = self.histories(begun.iter().map(|l| l.notification.id)).await?;
         let places: Vec<_> = begun.iter().map(|l| (l.lane, l.seq)).collect();
@@ -65,7 +88,7 @@ impl Dispatch {
             let standing = standing(history, deferred.contains(&(logged.lane, logged.seq)));
             self.take_in(logged, standing, now);
         }
-        Ok(more)
+        Ok(())
     }
 
     fn take_in(&mut self, logged: LoggedNotification, standing: Standing, now: Timestamp) {

@@ -65,6 +65,45 @@ impl Store {
         client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged).collect()
     }
 
+    /// At most `limit` urgent notifications after the last of the two places that are given with each lane, in the
+    /// order of the log; none whose recipient has one that is not urgent between the first place and it.
+    pub async fn urgent_notifications(
+        &self,
+        looked: &[(Lane, i64, i64)],
+        limit: usize,
+    ) -> Result<Vec<LoggedNotification>, StoreError> {
+        let lanes: Vec<i16> = looked.iter().map(|(lane, ..)| lane.0).collect();
+        let cursors: Vec<i64> = looked.iter().map(|(_, cursor, _)| *cursor).collect();
+        let after: Vec<i64> = looked.iter().map(|(.., looked)| *looked).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
+                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
+                        coalesce(w.last_inbound_at, u.last_inbound_at)
+                 FROM (
+                     SELECT l.*
+                     FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, looked)
+                     CROSS JOIN LATERAL (
+                         SELECT * FROM notification u
+                         WHERE u.lane = c.lane AND u.seq > c.looked AND u.priority = 0
+                             AND NOT EXISTS (
+                                 SELECT FROM notification e
+                                 WHERE e.lane = c.lane AND e.seq > c.seq AND e.seq < u.seq
+                                     AND e.priority <> 0 AND e.recipient = u.recipient)
+                         ORDER BY u.seq LIMIT $4
+                     ) l
+                     ORDER BY l.seq LIMIT $4
+                 ) n
+                 LEFT JOIN contact w ON w.wa_id = n.recipient
+                 LEFT JOIN contact u ON u.user_id = n.recipient
+                 ORDER BY n.seq",
+            )
+            .await?;
+        client.query(&statement, &[&lanes, &cursors, &after, &limit]).await?.iter().map(logged).collect()
+    }
+
     /// The end of each of these lanes in the notification log.
     pub async fn notified_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
