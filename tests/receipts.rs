@@ -220,7 +220,7 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
         code: None,
         detail: None,
     };
-    host.store.append_receipts(&[accepted.clone(), accepted], &[]).await.unwrap();
+    host.store.append_receipts(&[accepted.clone(), accepted], &[], &[]).await.unwrap();
     let statuses =
         json!([{"id": "wamid.ours", "status": "delivered"}, {"id": "wamid.theirs", "status": "read"}]);
     assert_eq!(host.value(json!({"statuses": statuses})).await, 200);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
@@ -16,7 +17,7 @@ use nix::{
     unistd::Pid,
 };
 use tempfile::TempDir;
-use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+use tokio_postgres::{Client, NoTls, Row, config::Host, types::ToSql};
 
 /// Where the wheel goes if this machine has no PostgreSQL: kept from run to run.
 pub fn wheel_dir() -> PathBuf {
@@ -43,11 +44,14 @@ impl Cluster {
     }
 
     fn start() -> Arc<Cluster> {
+        Cluster::start_with(Search { wheel_dir: Some(wheel_dir()), ..Search::here() })
+    }
+
+    fn start_with(search: Search) -> Arc<Cluster> {
         // In a thread of its own: it blocks, which the runtime of an asynchronous test does not allow.
-        let cluster = std::thread::spawn(|| {
+        let cluster = std::thread::spawn(move || {
             let dir = tempfile::tempdir().unwrap();
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-            let search = Search { wheel_dir: Some(wheel_dir()), ..Search::here() };
             let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
             Arc::new(Cluster { server, _dir: dir })
         });
@@ -72,6 +76,11 @@ impl Database {
         Database::on(Cluster::start()).await
     }
 
+    /// On a cluster that no other test uses, with the server in this folder.
+    pub async fn on_its_own_with(bin: &Path) -> Database {
+        Database::on(Cluster::start_with(Search { folders: vec![bin.to_owned()], ..Search::default() })).await
+    }
+
     async fn on(cluster: Arc<Cluster>) -> Database {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("it_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -88,13 +97,37 @@ impl Database {
         let _ = kill(pid, Signal::SIGKILL);
     }
 
+    /// The server's process.
+    pub fn server_pid(&self) -> u32 {
+        self.cluster.server.pid()
+    }
+
+    /// The socket that the server listens on.
+    pub fn socket(&self) -> PathBuf {
+        let config: tokio_postgres::Config = self.url().parse().unwrap();
+        match config.get_hosts() {
+            [Host::Unix(folder)] => folder.join(format!(".s.PGSQL.{}", config.get_ports()[0])),
+            other => panic!("no socket: {other:?}"),
+        }
+    }
+
+    /// For `DATABASE_URL`, over something that listens on this address.
+    pub fn url_over(&self, address: SocketAddr) -> String {
+        let config: tokio_postgres::Config = self.url().parse().unwrap();
+        format!("postgresql://{}@{address}/{}", config.get_user().unwrap(), self.name)
+    }
+
     /// For `DATABASE_URL`.
     pub fn url(&self) -> String {
         self.cluster.server.url(&self.name)
     }
 
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
-        self.client.query(sql, parameters).await.unwrap()
+        if !self.client.is_closed() {
+            return self.client.query(sql, parameters).await.unwrap();
+        }
+        // The server was killed, and runs again.
+        connect(&self.cluster, &self.name).await.query(sql, parameters).await.unwrap()
     }
 
     /// Adds a person who is reached at this number and is in these groups. The tables are there once a host has
@@ -116,17 +149,27 @@ impl Database {
         self.query(sql, &[]).await;
     }
 
+    /// The number that a query gives; none while the server does not answer.
+    pub async fn try_count(&self, sql: &str) -> Option<i64> {
+        let client = try_connect(&self.cluster, &self.name).await.ok()?;
+        client.query_one(sql, &[]).await.ok()?.try_get(0).ok()
+    }
+
     /// The number that a query such as `SELECT count(*) …` gives.
     pub async fn count(&self, sql: &str) -> i64 {
-        self.client.query_one(sql, &[]).await.unwrap().get(0)
+        self.query(sql, &[]).await[0].get(0)
     }
 }
 
 async fn connect(cluster: &Cluster, database: &str) -> Client {
-    let (client, connection) = cluster.server.config(database).connect(NoTls).await.unwrap();
+    try_connect(cluster, database).await.unwrap()
+}
+
+async fn try_connect(cluster: &Cluster, database: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = cluster.server.config(database).connect(NoTls).await?;
     // Ends with the client; what goes wrong the next query tells.
     tokio::spawn(connection);
-    client
+    Ok(client)
 }
 
 #[tokio::test]

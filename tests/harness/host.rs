@@ -8,6 +8,7 @@ use std::{
 };
 
 use hookswitch::simulator::Settings;
+use nix::sys::signal::Signal;
 use reqwest::{Client, Response};
 use serde_json::Value;
 
@@ -53,6 +54,21 @@ impl Host {
 
     pub fn url(&self) -> &str {
         self.process.url()
+    }
+
+    /// Its API key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// SIGSTOP: it does nothing, and does not know.
+    pub fn pause(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.signal(Signal::SIGCONT);
     }
 
     /// All that it has said so far.

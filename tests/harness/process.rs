@@ -53,6 +53,10 @@ impl Process {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) -> ExitStatus {
         // Where it is gone already, waiting tells how.

@@ -1,5 +1,7 @@
 //! The stand-in for Meta's Cloud API, as a process of its own.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -20,6 +22,11 @@ impl Simulator {
         let mut command = program(&["simulate", "--listen", "127.0.0.1:0", "--webhook-url", &webhook]);
         command.args(flags);
         Simulator { process: Process::start(command) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.process.url().trim_start_matches("http://").parse().unwrap()
     }
 
     /// For `WHATSAPP_API_URL`.

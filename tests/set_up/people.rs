@@ -25,14 +25,14 @@ async fn people_are_added_linked_and_deactivated() {
     office.does(&["groups", "add", "Ops", "ann"]);
     office.does(&["people", "deactivate", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS
+    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET
     ann       Ann Moyo  no      +263771234567  never wrote  Ops
     ");
     office.does(&["people", "activate", "ann"]);
     office.does(&["people", "unlink", "ann"]);
     office.does(&["groups", "remove", "Ops", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP  WINDOW  GROUPS
+    USERNAME  NAME      ACTIVE  WHATSAPP  WINDOW  GROUPS  QUIET
     ann       Ann Moyo  yes     none
     ");
     assert!(office.does(&["contacts", "list", "--unlinked"]).contains("+263771234567"));
@@ -85,7 +85,7 @@ async fn an_import_is_all_or_nothing_and_names_each_wrong_line() {
     assert!(office.does(&["people", "import", path]).contains("0 people are added, 1 brought up to date"));
     fs::remove_file(&file).unwrap();
     insta::assert_snapshot!(office.does(&["people", "list", "--group", "Ops"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS
+    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET
     ann       Ann       yes     none                        Ops
     zoe       Zoe Dube  yes     +263771234567  never wrote  Ops
     ");

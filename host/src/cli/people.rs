@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Timestamp, tz::TimeZone};
@@ -12,7 +12,7 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{Directory, Linked},
-    domain::Contact,
+    domain::{Contact, OptOutScope, QuietHours},
     store::Store,
 };
 
@@ -66,6 +66,20 @@ enum Command {
         /// The person.
         username: String,
     },
+    /// Leaves a person alone at some hours of the day: what is not urgent waits until they end.
+    Quiet {
+        /// The person.
+        username: String,
+        /// Two times of the day, such as 21:00-06:30.
+        #[arg(required_unless_present = "off", requires = "time_zone")]
+        hours: Option<String>,
+        /// Where they live, such as Africa/Harare.
+        #[arg(long, value_name = "ZONE")]
+        time_zone: Option<String>,
+        /// There are none any more.
+        #[arg(long, conflicts_with_all = ["hours", "time_zone"])]
+        off: bool,
+    },
     /// Erases what is known of a person.
     Forget(forget::ForgetArgs),
     /// Lists people.
@@ -104,6 +118,19 @@ enum ContactsCommand {
         #[arg(long)]
         unlinked: bool,
     },
+    /// Lets somebody have no messages any more, as if they had written STOP.
+    OptOut {
+        /// The number, or Meta's user id.
+        contact: String,
+        /// Only none whose template has the category marketing.
+        #[arg(long)]
+        marketing: bool,
+    },
+    /// Lets somebody have messages again, as if they had written START.
+    OptIn {
+        /// The number, or Meta's user id.
+        contact: String,
+    },
 }
 
 /// Runs `people`.
@@ -122,11 +149,27 @@ pub async fn run(args: PeopleArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// Where the database cannot be reached.
 pub async fn contacts(args: ContactsArgs) -> anyhow::Result<ExitCode> {
-    let ContactsCommand::List { unlinked } = args.command;
     let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
-    let done = list_contacts(&Directory::new(database.store.clone()), unlinked).await;
+    let done = contacts_command(args.command, &Directory::new(database.store.clone())).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn contacts_command(command: ContactsCommand, directory: &Directory) -> anyhow::Result<()> {
+    match command {
+        ContactsCommand::List { unlinked } => list_contacts(directory, unlinked).await?,
+        ContactsCommand::OptOut { contact, marketing } => {
+            let scope = if marketing { OptOutScope::Marketing } else { OptOutScope::All };
+            directory.opt_out(&contact, scope).await?;
+            let of = if marketing { "marketing messages" } else { "messages" };
+            println!("{contact} gets no {of} any more; hookswitch contacts opt-in {contact} turns it back.");
+        }
+        ContactsCommand::OptIn { contact } => {
+            directory.opt_in(&contact).await?;
+            println!("{contact} gets messages again.");
+        }
+    }
+    Ok(())
 }
 
 async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
@@ -159,6 +202,15 @@ async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
         Command::Activate { username } => {
             directory.update_person(&username, None, Some(true)).await?;
             println!("{username} is active.");
+        }
+        Command::Quiet { username, hours, time_zone, .. } => {
+            let quiet = hours.zip(time_zone).map(|(hours, zone)| QuietHours::parse(&hours, &zone));
+            let quiet = quiet.transpose().map_err(|error| anyhow!("take these quiet hours: {error}"))?;
+            directory.set_quiet_hours(&username, quiet.as_ref()).await?;
+            match quiet {
+                Some(quiet) => println!("{username} is left alone {quiet}, but for what is urgent."),
+                None => println!("{username} has no quiet hours."),
+            }
         }
         Command::Forget(args) => forget::run(&args, store).await?,
         Command::List { group } => list(directory, group.as_deref()).await?,
@@ -204,7 +256,7 @@ fn window_column(contact: &Contact) -> String {
 }
 
 async fn list(directory: &Directory, group: Option<&str>) -> anyhow::Result<()> {
-    let mut table = table::table(&["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS"]);
+    let mut table = table::table(&["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS", "QUIET"]);
     let mut after = String::new();
     loop {
         let people = directory.people(group, &after, PAGE).await?;
@@ -219,6 +271,7 @@ async fn list(directory: &Directory, group: Option<&str>) -> anyhow::Result<()> 
                 contact.map_or_else(|| "none".to_owned(), number_of),
                 contact.map(window_column).unwrap_or_default(),
                 person.groups.join(", "),
+                person.quiet_hours.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]);
         }
     }
@@ -231,7 +284,7 @@ async fn list(directory: &Directory, group: Option<&str>) -> anyhow::Result<()> 
 }
 
 async fn list_contacts(directory: &Directory, unlinked: bool) -> anyhow::Result<()> {
-    let mut table = table::table(&["WHATSAPP", "NAME", "WINDOW", "PEOPLE"]);
+    let mut table = table::table(&["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "WANTS"]);
     let mut after = 0;
     loop {
         let contacts = directory.contacts(unlinked, after, PAGE).await?;
@@ -243,6 +296,7 @@ async fn list_contacts(directory: &Directory, unlinked: bool) -> anyhow::Result<
                 contact.contact.name.clone().unwrap_or_default(),
                 window_column(&contact.contact),
                 contact.people.join(", "),
+                contact.opt_out.map(|opt_out| opt_out.to_string()).unwrap_or_default(),
             ]);
         }
     }

@@ -17,7 +17,8 @@ pub use self::{
     import::{Import, LineError, read_csv},
 };
 use crate::{
-    domain::number,
+    domain::{OptOutScope, Preference, QuietHours, number},
+    plan::recipient,
     store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson},
 };
 
@@ -225,6 +226,52 @@ impl Directory {
         limit: i64,
     ) -> Result<Vec<StoredContact>, DirectoryError> {
         Ok(self.store.list_contacts(unlinked, after, limit).await?)
+    }
+
+    /// Lets a WhatsApp user, by number or user id, have no messages any more: any, or marketing.
+    ///
+    /// # Errors
+    /// Where it is neither.
+    pub async fn opt_out(&self, contact: &str, scope: OptOutScope) -> Result<(), DirectoryError> {
+        self.prefer(contact, true, scope).await
+    }
+
+    /// Lets a WhatsApp user have messages again.
+    ///
+    /// # Errors
+    /// Where it is neither a number nor a user id.
+    pub async fn opt_in(&self, contact: &str) -> Result<(), DirectoryError> {
+        self.prefer(contact, false, OptOutScope::All).await
+    }
+
+    async fn prefer(&self, contact: &str, stop: bool, scope: OptOutScope) -> Result<(), DirectoryError> {
+        let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
+        let known = self.store.contacts(&BTreeSet::from([asked.clone()])).await?.remove(&asked);
+        let known = known.into_iter().flat_map(|known| [known.wa_id, known.user_id]).flatten();
+        let recipients: BTreeSet<String> = known.chain([asked]).collect();
+        let preference = Preference {
+            recipients: recipients.into_iter().collect(),
+            stop,
+            scope,
+            source: "an operator said so".to_owned(),
+            at: Timestamp::now(),
+        };
+        Ok(self.store.set_preferences(&[preference]).await?)
+    }
+
+    /// Gives a person quiet hours, or none: what is not urgent waits until they end.
+    ///
+    /// # Errors
+    /// Where there is no such person.
+    pub async fn set_quiet_hours(
+        &self,
+        username: &str,
+        quiet: Option<&QuietHours>,
+    ) -> Result<(), DirectoryError> {
+        if self.store.set_quiet_hours(username, quiet).await? {
+            return Ok(());
+        }
+        Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
     /// Adds people from CSV, and brings those up to date whose usernames exist; all or nothing. `told` hears how many

@@ -13,9 +13,9 @@ use super::{
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Status},
+    domain::{Delivery, Priority, Status},
     plan::MetaName,
-    store::{Intent, StoreError},
+    store::{Intent, LoggedNotification, StoreError},
     whatsapp::{Accepted, Form, NumberEffect, SendError, Treatment},
 };
 
@@ -89,6 +89,28 @@ impl Dispatch {
             });
             return None;
         }
+        if let Some(why) = unwanted(&job) {
+            self.write(Write {
+                deliveries: vec![Delivery { detail: Some(why), ..settle::row(&job, Status::Skipped, time) }],
+                done: job.done(),
+                written: Some(Written {
+                    place: job.place(),
+                    recipient: job.recipient,
+                    release: true,
+                    waits: false,
+                }),
+                ..Write::default()
+            });
+            return None;
+        }
+        let quiet = job.logged.quiet_hours.as_ref();
+        if let Some((quiet, end)) = quiet.and_then(|quiet| Some((quiet, quiet.end(time)?)))
+            && job.logged.notification.priority != Priority::Urgent
+        {
+            let why = format!("waits until {end:.0}: quiet hours {quiet}");
+            self.hold(job, end, "quiet", &why);
+            return None;
+        }
         let shape = shape(&job, &self.in_use.load(), &self.parked, time, now);
         let form = shape.form();
         match shape {
@@ -98,12 +120,12 @@ impl Dispatch {
                 (message.template, message.language) = (name, language);
             }
             Shape::Held(why) => {
-                self.hold(job, time + HELD, why);
+                self.hold(job, time + HELD, "window", why);
                 return None;
             }
             Shape::Parked(until) => {
                 let wait = SignedDuration::try_from(until - now).unwrap_or(HELD);
-                self.hold(job, time + wait, "waits a minute: Meta has just refused the template");
+                self.hold(job, time + wait, "window", "waits a minute: Meta has just refused the template");
                 return None;
             }
         }
@@ -128,9 +150,9 @@ impl Dispatch {
 
     /// Lets a job wait for what may never come. It keeps nobody else waiting, its recipient's other messages
     /// neither: these may go out where this one cannot.
-    fn hold(&mut self, job: Job, until: Timestamp, why: &str) {
+    fn hold(&mut self, job: Job, until: Timestamp, reason: &'static str, why: &str) {
         let until = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
-        self.wait(&job, until, job.attempt, "window", Status::Deferred, why);
+        self.wait(&job, until, job.attempt, reason, Status::Deferred, why);
         self.queue.release(&job.recipient);
     }
 
@@ -189,6 +211,8 @@ impl Dispatch {
             self.parked.insert(version, now + PARKED_FOR);
             self.template_refused.notify_one();
         }
+        let refused = answer.as_ref().err().and_then(SendError::treatment);
+        let opted_out = (refused == Some(Treatment::OptOut)).then_some(job.logged.notification.id);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
         match settled.number {
@@ -234,6 +258,7 @@ impl Dispatch {
             deliveries: settled.deliveries,
             done: job.done().filter(|_| settled.deferred.is_none()),
             deferred: settled.deferred,
+            opted_out,
             written: Some(Written {
                 place: job.place(),
                 recipient: job.recipient,
@@ -242,6 +267,15 @@ impl Dispatch {
             }),
         });
     }
+}
+
+/// Why nobody wants a message any more, or ever wanted it.
+fn unwanted(job: &Job) -> Option<String> {
+    let LoggedNotification { notification, opt_out, is_deactivated, .. } = &job.logged;
+    if *is_deactivated {
+        return Some(format!("{} is deactivated", notification.username.as_deref().unwrap_or_default()));
+    }
+    opt_out.as_ref().filter(|out| out.covers(notification.message.marketing)).map(ToString::to_string)
 }
 
 /// How an attempt goes out, for its history.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    domain::{Delivery, Lane},
+    domain::{Delivery, Lane, NotificationId},
     store::{Deferred, Done, Store, StoreError},
 };
 
@@ -21,6 +21,8 @@ pub struct Write {
     pub deferred: Option<Deferred>,
     /// It waits no more.
     pub done: Option<Done>,
+    /// Meta refused it because its recipient wants no marketing.
+    pub opted_out: Option<NotificationId>,
     /// What dispatch hears once it is written.
     pub written: Option<Written>,
 }
@@ -52,6 +54,7 @@ pub async fn run(
     let mut batch = Vec::with_capacity(BATCH);
     while writes.recv_many(&mut batch, BATCH).await > 0 {
         let mut deliveries = Vec::new();
+        let mut opted_out = Vec::new();
         let mut told = Vec::new();
         // Of one place the last word counts.
         let mut waiting: HashMap<(Lane, i64), Waits> = HashMap::new();
@@ -60,6 +63,7 @@ pub async fn run(
             waiting
                 .extend(write.deferred.map(|deferred| ((deferred.lane, deferred.seq), Waits::On(deferred))));
             waiting.extend(write.done.map(|done| (done.place, Waits::NoMore(done))));
+            opted_out.extend(write.opted_out);
             told.extend(write.written);
         }
         let (mut deferred, mut done) = (Vec::new(), Vec::new());
@@ -69,7 +73,7 @@ pub async fn run(
                 Waits::NoMore(row) => done.push(row),
             }
         }
-        settle(&store, &deliveries, &deferred, &done).await;
+        settle(&store, &deliveries, &deferred, &done, &opted_out).await;
         for place in told {
             // Nobody listens any more only when the host stops.
             let _ = written.send(place);
@@ -79,9 +83,15 @@ pub async fn run(
 
 /// Writes until it is written. What PostgreSQL refuses for good is told in the log and given up, alone: it must
 /// not keep the others from being written.
-async fn settle(store: &Store, deliveries: &[Delivery], deferred: &[Deferred], done: &[Done]) {
+async fn settle(
+    store: &Store,
+    deliveries: &[Delivery],
+    deferred: &[Deferred],
+    done: &[Done],
+    opted_out: &[NotificationId],
+) {
     loop {
-        match store.settle(deliveries, deferred, done).await {
+        match store.settle(deliveries, deferred, done, opted_out).await {
             Ok(()) => return,
             Err(StoreError::Statement(error)) => {
                 tracing::error!(%error, rows = deliveries.len(), "failed to write outcomes; writing them one by one");
@@ -99,7 +109,7 @@ async fn settle(store: &Store, deliveries: &[Delivery], deferred: &[Deferred], d
         .chain(deferred.chunks(1).map(|row| (&[][..], row, &[][..])))
         .chain(done.chunks(1).map(|place| (&[][..], &[][..], place)));
     for (delivery, waits, place) in one_by_one {
-        while let Err(error) = store.settle(delivery, waits, place).await {
+        while let Err(error) = store.settle(delivery, waits, place, opted_out).await {
             if let StoreError::Statement(error) = error {
                 tracing::error!(error, ?delivery, "failed to write an outcome; given up");
                 break;

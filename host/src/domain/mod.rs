@@ -7,7 +7,9 @@ mod event;
 mod lane;
 mod notification;
 mod number;
+mod opt_out;
 mod person;
+mod quiet_hours;
 
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
@@ -16,4 +18,6 @@ pub use event::{Event, EventKey};
 pub use lane::{LANES, Lane};
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};
 pub use number::{Number, number, same_user};
+pub use opt_out::{OptOut, OptOutScope, Preference, wish};
 pub use person::{People, Person};
+pub use quiet_hours::QuietHours;

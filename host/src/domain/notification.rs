@@ -43,6 +43,9 @@ pub struct Message {
     /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
+    /// Whether the template's category is `marketing`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marketing: bool,
     /// What is done where nobody can tell whether it was sent.
     #[serde(default, skip_serializing_if = "OnUnknown::is_default")]
     pub on_unknown: OnUnknown,

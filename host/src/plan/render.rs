@@ -6,7 +6,7 @@ use super::{
     in_use::Addressee,
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
-    template::{Template, Templates, place, values_of},
+    template::{Category, Template, Templates, place, values_of},
 };
 use crate::domain::{Decision, Message, Mode};
 
@@ -82,6 +82,7 @@ impl<'a> Renderer<'a> {
             language: self.template.language.clone(),
             wording: self.template.wording.clone(),
             parameters,
+            marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
         })
     }

@@ -4,11 +4,11 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Contact, Delivery, NotificationId, Status},
+    domain::{Contact, Delivery, NotificationId, OptOutScope, Preference, Status, wish},
     store::RenamedContact,
     whatsapp::{
         Treatment, meaning, treatment,
-        webhooks::{Inbound, NumberQuality, StatusUpdate, Update, Webhook},
+        webhooks::{Inbound, MarketingPreference, NumberQuality, StatusUpdate, Update, Webhook},
     },
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Post {
     pub opened: Vec<(String, String)>,
     /// Whether Meta has done something to a template.
     pub template_updated: bool,
+    /// Who wants no messages, or wants them again.
+    pub preferences: Vec<Preference>,
     /// Changes of a number's quality.
     pub quality: Vec<NumberQuality>,
 }
@@ -41,7 +43,9 @@ impl Post {
         for update in webhook.updates {
             match update {
                 Update::Status(status) => post.status(status),
+                Update::Preference(preference) => post.preferences.push(marketing(preference)),
                 Update::Inbound(inbound) => {
+                    post.preferences.extend(wished(&inbound));
                     let contact = contact(inbound, phone_number_id);
                     if contact.last_inbound_at.is_some() {
                         let ids = contact.wa_id.iter().chain(&contact.user_id);
@@ -102,6 +106,7 @@ impl Post {
             + self.contacts.len()
             + self.renamed.len()
             + self.quality.len()
+            + self.preferences.len()
     }
 
     /// Adds another post's rows.
@@ -113,6 +118,7 @@ impl Post {
         self.renamed.extend(other.renamed);
         self.opened.extend(other.opened);
         self.quality.extend(other.quality);
+        self.preferences.extend(other.preferences);
     }
 }
 
@@ -137,6 +143,29 @@ pub(super) fn delivery(status: StatusUpdate, notification_id: NotificationId, at
             _ => error.title.clone(),
         }),
         wamid: Some(status.wamid),
+    }
+}
+
+/// What a user wrote about the messages they want.
+fn wished(inbound: &Inbound) -> Option<Preference> {
+    let text = inbound.text.as_deref().filter(|_| inbound.opens_window())?;
+    let (stop, scope) = wish(text)?;
+    Some(Preference {
+        recipients: inbound.from.iter().chain(&inbound.user_id).cloned().collect(),
+        stop,
+        scope,
+        source: format!("they wrote {:?}", text.trim()),
+        at: inbound.at,
+    })
+}
+
+fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreference) -> Preference {
+    Preference {
+        recipients: wa_id.into_iter().chain(user_id).collect(),
+        stop,
+        scope: OptOutScope::Marketing,
+        source: "they chose so in WhatsApp".to_owned(),
+        at,
     }
 }
 

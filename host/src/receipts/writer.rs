@@ -14,6 +14,7 @@ use crate::{
     domain::{Contact, Notification},
     store::{RenamedContact, Store, StoreError},
     system::{SystemEvent, new_events, number_quality_changed},
+    whatsapp::{Treatment, treatment},
 };
 
 /// Posts that wait; beyond, Meta's connections wait.
@@ -97,6 +98,7 @@ async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
         recipients,
         renamed,
         opened,
+        preferences,
         quality,
         template_updated: _,
     } = batch;
@@ -114,7 +116,12 @@ async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
-        store.append_receipts(&deliveries, &retries).await?;
+        let opted_out: Vec<_> = deliveries
+            .iter()
+            .filter(|row| row.code.is_some_and(|code| treatment(code, None) == Treatment::OptOut))
+            .map(|row| row.notification_id)
+            .collect();
+        store.append_receipts(&deliveries, &retries, &opted_out).await?;
     }
     let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
     if !told.is_empty() {
@@ -136,6 +143,9 @@ async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
         }
         warn!(%error, "trying again to write contacts");
         tries += 1;
+    }
+    if !preferences.is_empty() {
+        store.set_preferences(&preferences).await?;
     }
     if !opened.is_empty() {
         let lanes: Vec<_> = opened.iter().map(|(number, to)| Notification::lane_of(number, to)).collect();

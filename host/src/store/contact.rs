@@ -10,7 +10,7 @@ use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
 use super::{Store, StoreError, contact_fold::fold, contact_twins};
-use crate::domain::{Contact, same_user};
+use crate::domain::{Contact, OptOut, same_user};
 
 /// A user who has another number or user id now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct StoredContact {
     pub contact: Contact,
     /// Usernames of the people who are linked to it.
     pub people: Vec<String>,
+    /// That they want no messages.
+    pub opt_out: Option<OptOut>,
 }
 
 impl Store {
@@ -91,8 +93,9 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
-                        ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username)
-                 FROM contact c
+                        ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username),
+                        o.scope, o.source, o.at
+                 FROM contact c LEFT JOIN opt_out o ON o.recipient = coalesce(c.wa_id, c.user_id)
                  WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
                  ORDER BY c.id LIMIT $3",
             )
@@ -109,6 +112,14 @@ impl Store {
                         last_inbound_at: row.try_get(4)?,
                     },
                     people: row.try_get(5)?,
+                    opt_out: match row.try_get::<_, Option<&str>>(6)? {
+                        Some(scope) => Some(OptOut {
+                            scope: scope.parse().map_err(StoreError::Row)?,
+                            source: row.try_get(7)?,
+                            at: row.try_get(8)?,
+                        }),
+                        None => None,
+                    },
                 })
             })
             .collect()

@@ -7,7 +7,7 @@ use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError, delivery};
+use super::{Store, StoreError, delivery, opt_out};
 use crate::domain::{Delivery, Lane, NotificationId};
 
 /// A notification that waits.
@@ -25,7 +25,7 @@ pub struct Deferred {
     pub attempt: i16,
     /// How many refusals count against it so far.
     pub failures: i16,
-    /// Why: `send_at`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window` or `behind`.
+    /// Why: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window` or `behind`.
     pub reason: &'static str,
 }
 
@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// The recipients whose messages wait in these lanes, but for messages that keep no other waiting: those that
-    /// wait for their time, for a window or for an operator.
+    /// wait for their time, the end of quiet hours, a window or an operator.
     pub async fn waiting_recipients(&self, lanes: &[Lane]) -> Result<Vec<WaitingRecipient>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
@@ -125,7 +125,7 @@ impl Store {
             .prepare_cached(
                 "SELECT n.recipient, max(d.due_at)
                  FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'window', 'hold')
+                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'quiet', 'window', 'hold')
                      AND n.recipient IS NOT NULL
                  GROUP BY n.recipient",
             )
@@ -229,12 +229,14 @@ impl Store {
         Ok(())
     }
 
-    /// Writes outcomes: delivery rows, what waits, and what waits no more, all or nothing.
+    /// Writes outcomes: delivery rows, what waits, what waits no more, and that the recipients of some want no
+    /// marketing, all or nothing.
     pub async fn settle(
         &self,
         deliveries: &[Delivery],
         deferred: &[Deferred],
         done: &[Done],
+        opted_out: &[NotificationId],
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
@@ -244,6 +246,7 @@ impl Store {
             remove(&transaction, done),
         )
         .await?;
+        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -280,7 +283,8 @@ pub(super) async fn retry_late(
     Ok(())
 }
 
-/// Lets notifications wait, or wait longer.
+/// Lets notifications wait, or wait longer; not one that waits for a later attempt: a webhook told that this one failed
+/// before its answer was given up.
 async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -299,7 +303,8 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
                                   $5::smallint[], $6::smallint[], $7::text[])
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
-                 reason = excluded.reason",
+                 reason = excluded.reason
+             WHERE deferred.attempt <= excluded.attempt",
         )
         .await?;
     transaction.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &failures, &reasons]).await?;

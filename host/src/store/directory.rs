@@ -4,8 +4,8 @@ use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{Store, StoreError};
-use crate::domain::Contact;
+use super::{Store, StoreError, notification::quiet_hours};
+use crate::domain::{Contact, QuietHours};
 
 /// A person as an operator sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct StoredPerson {
     pub groups: Vec<String>,
     /// The WhatsApp user they are linked to.
     pub contact: Option<Contact>,
+    /// When they are left alone.
+    pub quiet_hours: Option<QuietHours>,
 }
 
 /// Somebody to add, or to bring up to date.
@@ -52,7 +54,8 @@ const IMPORT_BATCH: usize = 5_000;
 const PEOPLE: &str =
     "SELECT p.username, p.name, p.active, p.created_at, c.wa_id, c.user_id, c.name, c.last_inbound_at,
             ARRAY(SELECT g.name FROM membership m JOIN groups g ON g.id = m.group_id
-                  WHERE m.person_id = p.id ORDER BY g.name)
+                  WHERE m.person_id = p.id ORDER BY g.name),
+            p.quiet_from, p.quiet_until, p.time_zone
      FROM person p LEFT JOIN contact c ON c.id = p.contact_id";
 
 impl Store {
@@ -147,6 +150,27 @@ impl Store {
             .execute(
                 "UPDATE person SET name = coalesce($2, name), active = coalesce($3, active) WHERE username = $1",
                 &[&username, &name, &active],
+            )
+            .await?;
+        Ok(updated == 1)
+    }
+
+    /// Gives a person quiet hours, or none; tells whether there is such a person.
+    pub async fn set_quiet_hours(
+        &self,
+        username: &str,
+        quiet: Option<&QuietHours>,
+    ) -> Result<bool, StoreError> {
+        let client = self.client().await?;
+        let updated = client
+            .execute(
+                "UPDATE person SET quiet_from = $2, quiet_until = $3, time_zone = $4 WHERE username = $1",
+                &[
+                    &username,
+                    &quiet.map(QuietHours::from),
+                    &quiet.map(QuietHours::until),
+                    &quiet.map(QuietHours::zone),
+                ],
             )
             .await?;
         Ok(updated == 1)
@@ -247,5 +271,6 @@ fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
         created_at: row.try_get(3)?,
         groups: row.try_get(8)?,
         contact: contact.recipient().is_some().then_some(contact),
+        quiet_hours: quiet_hours(row.try_get(9)?, row.try_get(10)?, row.try_get(11)?),
     })
 }

@@ -29,6 +29,7 @@ mod meta_template;
 mod migrate;
 mod notification;
 mod notification_list;
+mod opt_out;
 mod parked;
 mod person;
 mod retention;

@@ -1,11 +1,11 @@
 //! Reading the notification log, as dispatch does.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Contact, Lane, Notification, NotificationId, Priority};
+use crate::domain::{Contact, Lane, Notification, NotificationId, OptOut, Priority, QuietHours};
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
 #[derive(Clone, Debug)]
@@ -18,7 +18,22 @@ pub struct LoggedNotification {
     pub notification: Notification,
     /// When the recipient's 24-hour window closes; `None` where they never wrote.
     pub window_until: Option<Timestamp>,
+    /// That the recipient wants no messages.
+    pub opt_out: Option<OptOut>,
+    /// When the person is left alone.
+    pub quiet_hours: Option<QuietHours>,
+    /// Whether the person was deactivated meanwhile.
+    pub is_deactivated: bool,
 }
+
+const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
+     n.priority, n.message, n.reason, n.send_at, n.expires_at,
+     coalesce(w.last_inbound_at, u.last_inbound_at),
+     o.scope, o.source, o.at, p.quiet_from, p.quiet_until, p.time_zone, coalesce(NOT p.active, false)";
+const JOINS: &str = "LEFT JOIN contact w ON w.wa_id = n.recipient
+     LEFT JOIN contact u ON u.user_id = n.recipient
+     LEFT JOIN opt_out o ON o.recipient = n.recipient
+     LEFT JOIN person p ON p.username = n.username";
 
 /// What is due: a notification that waited in `deferred`.
 #[derive(Clone, Debug)]
@@ -45,10 +60,8 @@ impl Store {
         let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
-                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
-                        coalesce(w.last_inbound_at, u.last_inbound_at)
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS}
                  FROM (
                      SELECT l.*
                      FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
@@ -57,10 +70,9 @@ impl Store {
                          ORDER BY notification.seq LIMIT $3
                      ) l
                  ) n
-                 LEFT JOIN contact w ON w.wa_id = n.recipient
-                 LEFT JOIN contact u ON u.user_id = n.recipient
-                 ORDER BY n.seq",
-            )
+                 {JOINS}
+                 ORDER BY n.seq"
+            ))
             .await?;
         client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged).collect()
     }
@@ -78,10 +90,8 @@ impl Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
-                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
-                        coalesce(w.last_inbound_at, u.last_inbound_at)
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS}
                  FROM (
                      SELECT l.*
                      FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, looked)
@@ -96,10 +106,9 @@ impl Store {
                      ) l
                      ORDER BY l.seq LIMIT $4
                  ) n
-                 LEFT JOIN contact w ON w.wa_id = n.recipient
-                 LEFT JOIN contact u ON u.user_id = n.recipient
-                 ORDER BY n.seq",
-            )
+                 {JOINS}
+                 ORDER BY n.seq"
+            ))
             .await?;
         client.query(&statement, &[&lanes, &cursors, &after, &limit]).await?.iter().map(logged).collect()
     }
@@ -124,28 +133,25 @@ impl Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "SELECT n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
-                        n.priority, n.message, n.reason, n.send_at, n.expires_at,
-                        coalesce(w.last_inbound_at, u.last_inbound_at), d.attempt, d.failures, d.reason
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS}, d.attempt, d.failures, d.reason
                  FROM (
                      SELECT lane, seq, attempt, failures, reason FROM deferred
                      WHERE due_at <= $2 AND lane = ANY($1) ORDER BY due_at, seq LIMIT $3
                  ) d
                  JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 LEFT JOIN contact w ON w.wa_id = n.recipient
-                 LEFT JOIN contact u ON u.user_id = n.recipient
-                 ORDER BY n.seq",
-            )
+                 {JOINS}
+                 ORDER BY n.seq"
+            ))
             .await?;
         let rows = client.query(&statement, &[&lanes, &now, &limit]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(14)?,
-                    failures: row.try_get(15)?,
-                    reason: row.try_get(16)?,
+                    attempt: row.try_get(21)?,
+                    failures: row.try_get(22)?,
+                    reason: row.try_get(23)?,
                 })
             })
             .collect()
@@ -172,5 +178,26 @@ fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
             expires_at: row.try_get(12)?,
         },
         window_until: contact.window_until(),
+        opt_out: match row.try_get::<_, Option<&str>>(14)? {
+            Some(scope) => Some(OptOut {
+                scope: scope.parse().map_err(StoreError::Row)?,
+                source: row.try_get(15)?,
+                at: row.try_get(16)?,
+            }),
+            None => None,
+        },
+        quiet_hours: quiet_hours(row.try_get(17)?, row.try_get(18)?, row.try_get(19)?),
+        is_deactivated: row.try_get(20)?,
     })
+}
+
+/// Quiet hours as stored. Where the time zone is not known any more there are none: better at night than never.
+pub(super) fn quiet_hours(
+    from: Option<Time>,
+    until: Option<Time>,
+    zone: Option<String>,
+) -> Option<QuietHours> {
+    QuietHours::new(from?, until?, &zone?)
+        .inspect_err(|error| tracing::warn!(error, "failed to read somebody's quiet hours; there are none"))
+        .ok()
 }

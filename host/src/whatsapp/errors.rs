@@ -26,11 +26,15 @@ pub enum Treatment {
     /// This version of the template may not be sent now: nothing goes out as it, and the message waits for another
     /// version, or for the window.
     ParkTemplate,
+    /// This message will never be accepted: the user wants no marketing, which is to be remembered.
+    OptOut,
     /// This message will never be accepted.
     GiveUp,
 }
 
-use Treatment::{AsTemplate, GiveUp, Later, Outage, ParkTemplate, Retry, RetryPair, SlowNumber, StopNumber};
+use Treatment::{
+    AsTemplate, GiveUp, Later, OptOut, Outage, ParkTemplate, Retry, RetryPair, SlowNumber, StopNumber,
+};
 
 const fn minutes(n: u64) -> Treatment {
     Later(Duration::from_secs(n * 60))
@@ -71,7 +75,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131048, minutes(180), "too many users blocked or reported the number's messages"),
     // Not before a day has passed, says Meta: by then a notification is stale.
     (131049, GiveUp, "Meta held it back: the user got enough marketing messages for now"),
-    (131050, GiveUp, "the user stopped marketing messages from this business"),
+    (131050, OptOut, "the user stopped marketing messages from this business"),
     (131051, GiveUp, "the type of the message is not supported"),
     (131052, GiveUp, "the user's media could not be downloaded"),
     (131053, GiveUp, "the message's media could not be uploaded"),
@@ -196,6 +200,7 @@ mod tests {
                 "window" => got == AsTemplate,
                 "config" | "billing" | "integrity" | "registration" => matches!(got, StopNumber | GiveUp),
                 "template" => matches!(got, GiveUp | ParkTemplate),
+                _ if note.code == 131_050 => got == OptOut,
                 _ => got == GiveUp,
             };
             assert!(right, "{} ({}): {got:?}", note.code, note.class);
@@ -206,7 +211,11 @@ mod tests {
     fn who_says_never_is_not_tried_again() {
         for note in notes().iter().filter(|n| n.retry_our_reading.starts_with("never")) {
             let got = treatment(note.code, None);
-            assert!(matches!(got, StopNumber | GiveUp | AsTemplate | ParkTemplate), "{}: {got:?}", note.code);
+            assert!(
+                matches!(got, StopNumber | GiveUp | OptOut | AsTemplate | ParkTemplate),
+                "{}: {got:?}",
+                note.code
+            );
         }
     }
 

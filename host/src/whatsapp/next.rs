@@ -55,7 +55,7 @@ pub fn next(treatment: Treatment, failures: i16, mode: Mode, jitter: f64) -> (Ne
         Treatment::Outage if failures < MAX_OUTAGES => {
             again(backoff(failures, OUTAGE_MOST, jitter), "retry", NumberEffect::None)
         }
-        Treatment::GiveUp | Treatment::Outage => (Next::GiveUp, NumberEffect::None),
+        Treatment::GiveUp | Treatment::OptOut | Treatment::Outage => (Next::GiveUp, NumberEffect::None),
         _ if failures >= MAX_FAILURES => (Next::GiveUp, NumberEffect::None),
         Treatment::Retry => again(backoff(failures, BACKOFF_MOST, jitter), "retry", NumberEffect::None),
         // Meta: wait 4^X seconds, X = 0, 1, 2, …

@@ -6,6 +6,7 @@
 
 mod inbound;
 mod loose;
+mod preference;
 mod quality;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use tracing::warn;
 use self::loose::{loose, phone, text, time, user};
 use crate::domain::Status;
 
+pub use preference::MarketingPreference;
 pub use quality::NumberQuality;
 
 /// What one post says.
@@ -44,6 +46,8 @@ pub enum Update {
     Template(String),
     /// A sending number's quality, or what it may send, has changed.
     Quality(NumberQuality),
+    /// A user wants no marketing messages, or wants them again.
+    Preference(MarketingPreference),
     /// Something that Hookswitch has no use for, by the name of Meta's field.
     Other(String),
 }
@@ -236,6 +240,13 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
                         reader.webhook.updates.push(Update::Quality(value.at(at)));
                     }
                 }
+                "user_preferences" => {
+                    if let Some(value) = reader.read::<preference::Preferences>("preferences", change.value) {
+                        for preference in value.read(now) {
+                            reader.push("preference", preference.map(Update::Preference));
+                        }
+                    }
+                }
                 field if TEMPLATE_FIELDS.contains(&field) => {
                     if let Some(template) = reader.read::<Template>("template", change.value) {
                         let name = template.message_template_name.as_deref().map(text).unwrap_or_default();
@@ -265,7 +276,7 @@ impl Reader {
         match update {
             Some(update) => self.webhook.updates.push(update),
             None => {
-                warn!(item, "skipped a part of a webhook that names no user");
+                warn!(item, "skipped a part of a webhook that names no user, or says nothing that we know");
                 self.webhook.skipped += 1;
             }
         }

@@ -2,15 +2,19 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::HeaderMap,
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, limit, query};
+use super::{Desk, body, limit, name, query};
 use crate::{
+    domain::{OptOut, OptOutScope},
     intake::{Scope, problem::Problem},
     store::StoredContact,
 };
@@ -29,10 +33,12 @@ pub struct ContactJson {
     window_until: Option<Timestamp>,
     /// Usernames of the people who are linked to it.
     people: Vec<String>,
+    /// That they want no messages; null where they do.
+    opt_out: Option<OptOut>,
 }
 
 impl From<StoredContact> for ContactJson {
-    fn from(StoredContact { contact, people, .. }: StoredContact) -> Self {
+    fn from(StoredContact { contact, people, opt_out, .. }: StoredContact) -> Self {
         ContactJson {
             window_until: contact.window_until(),
             wa_id: contact.wa_id,
@@ -40,6 +46,7 @@ impl From<StoredContact> for ContactJson {
             name: contact.name,
             last_inbound_at: contact.last_inbound_at,
             people,
+            opt_out,
         }
     }
 }
@@ -80,4 +87,39 @@ pub async fn list(
     let full = i64::try_from(contacts.len()).unwrap_or(i64::MAX) == limit;
     let next = contacts.last().filter(|_| full).map(|contact| contact.id);
     Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptOutJson {
+    /// Which messages they do not want; all by default.
+    #[serde(default)]
+    scope: OptOutScope,
+}
+
+/// Lets a WhatsApp user, by number or user id, have no messages any more.
+#[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", request_body = OptOutJson,
+    security(("key" = [])), responses((status = 204), (status = 400, body = Problem)))]
+pub async fn opt_out(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    contact: Result<Path<String>, PathRejection>,
+    opt_out: Result<Json<OptOutJson>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    desk.keys.require(&headers, Scope::Admin).await?;
+    desk.directory.opt_out(&name(contact)?, body(opt_out)?.scope).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a WhatsApp user have messages again.
+#[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", security(("key" = [])),
+    responses((status = 204), (status = 400, body = Problem)))]
+pub async fn opt_in(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    contact: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    desk.keys.require(&headers, Scope::Admin).await?;
+    desk.directory.opt_in(&name(contact)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

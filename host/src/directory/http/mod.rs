@@ -38,6 +38,7 @@ pub fn routes() -> OpenApiRouter<Desk> {
         .routes(routes!(groups::get, groups::create, groups::delete))
         .routes(routes!(groups::add_member, groups::remove_member))
         .routes(routes!(contacts::list))
+        .routes(routes!(contacts::opt_out, contacts::opt_in))
 }
 
 /// The operator's HTTP API.

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, body, invalid, limit, name, query, storable};
 use crate::{
-    domain::Contact,
+    domain::{Contact, QuietHours},
     intake::{Scope, problem::Problem},
     store::StoredPerson,
 };
@@ -34,6 +34,24 @@ pub struct PersonJson {
     groups: Vec<String>,
     /// The WhatsApp user they are linked to; without one they get nothing.
     contact: Option<ContactOfPerson>,
+    /// When only urgent messages reach them; null where there is no such time.
+    quiet_hours: Option<QuietHoursJson>,
+}
+
+/// Hours of the day in which a person is left alone.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct QuietHoursJson {
+    /// Two times of the day, such as `21:00-06:30`.
+    hours: String,
+    /// A name of the IANA database, such as `Africa/Harare`.
+    time_zone: String,
+}
+
+impl From<QuietHours> for QuietHoursJson {
+    fn from(quiet: QuietHours) -> Self {
+        QuietHoursJson { hours: quiet.hours(), time_zone: quiet.zone().to_owned() }
+    }
 }
 
 /// The WhatsApp user that a person is linked to.
@@ -68,6 +86,7 @@ impl From<StoredPerson> for PersonJson {
             created_at: person.created_at,
             groups: person.groups,
             contact: person.contact.map(ContactOfPerson::from),
+            quiet_hours: person.quiet_hours.map(QuietHoursJson::from),
         }
     }
 }
@@ -165,10 +184,16 @@ pub struct PersonChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     whatsapp: Option<Option<String>>,
+    /// Null: there are none any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<QuietHoursJson>)]
+    quiet_hours: Option<Option<QuietHoursJson>>,
 }
 
 /// Tells null from nothing.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -183,12 +208,19 @@ pub async fn change(
 ) -> Result<Json<PersonJson>, Problem> {
     desk.keys.require(&headers, Scope::Admin).await?;
     let username = name(username)?;
-    let PersonChange { name, active, whatsapp } = body(change)?;
+    let PersonChange { name, active, whatsapp, quiet_hours } = body(change)?;
+    let quiet_hours = quiet_hours
+        .map(|quiet| quiet.map(|quiet| QuietHours::parse(&quiet.hours, &quiet.time_zone)).transpose())
+        .transpose()
+        .map_err(invalid)?;
     // First what may be refused, so that a refusal changes nothing.
     match whatsapp {
         Some(Some(number)) => drop(desk.directory.link(&username, &number).await?),
         Some(None) => desk.directory.unlink(&username).await?,
         None => {}
+    }
+    if let Some(quiet_hours) = quiet_hours {
+        desk.directory.set_quiet_hours(&username, quiet_hours.as_ref()).await?;
     }
     desk.directory.update_person(&username, name.as_deref(), active).await?;
     Ok(Json(desk.directory.person(&username).await?.into()))

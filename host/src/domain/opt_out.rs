@@ -1,0 +1,131 @@
+//! Who wants no messages.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What somebody does not want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOutScope {
+    /// Any message.
+    #[default]
+    All,
+    /// Those whose template has the category `marketing`.
+    Marketing,
+}
+
+impl OptOutScope {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OptOutScope::All => "all",
+            OptOutScope::Marketing => "marketing",
+        }
+    }
+}
+
+impl fmt::Display for OptOutScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for OptOutScope {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "all" => Ok(OptOutScope::All),
+            "marketing" => Ok(OptOutScope::Marketing),
+            other => Err(format!("know the scope {other:?} of an opt-out")),
+        }
+    }
+}
+
+/// That somebody wants no messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OptOut {
+    /// Which.
+    pub scope: OptOutScope,
+    /// Who said so, in words, such as `wrote STOP`.
+    pub source: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl OptOut {
+    /// Whether it is about such a message.
+    pub fn covers(&self, is_marketing: bool) -> bool {
+        self.scope == OptOutScope::All || is_marketing
+    }
+}
+
+impl fmt::Display for OptOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = match self.scope {
+            OptOutScope::All => "",
+            OptOutScope::Marketing => " of marketing messages",
+        };
+        write!(f, "opted out{of} on {}: {}", self.at.strftime("%Y-%m-%d"), self.source)
+    }
+}
+
+/// What a user or an operator says about the messages that somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preference {
+    /// Each number and user id of the user that is known.
+    pub recipients: Vec<String>,
+    /// Whether they want none.
+    pub stop: bool,
+    /// Which.
+    pub scope: OptOutScope,
+    /// Who said so, in words.
+    pub source: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of
+/// the CTIA's handbook for text messages, and the title of Meta's own opt-out button.
+pub fn wish(text: &str) -> Option<(bool, OptOutScope)> {
+    // No such word is longer.
+    if text.len() > 40 {
+        return None;
+    }
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
+    match letters.collect::<String>().as_str() {
+        "STOP" | "STOPALL" | "UNSUBSCRIBE" | "OPTOUT" => Some((true, OptOutScope::All)),
+        "STOPPROMOTIONS" => Some((true, OptOutScope::Marketing)),
+        "START" | "UNSTOP" | "SUBSCRIBE" | "OPTIN" => Some((false, OptOutScope::All)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_however_it_is_written() {
+        for text in ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out"] {
+            assert_eq!(wish(text), Some((true, OptOutScope::All)), "{text}");
+        }
+        assert_eq!(wish("Stop promotions"), Some((true, OptOutScope::Marketing)));
+        assert_eq!(wish("start"), Some((false, OptOutScope::All)));
+        for text in ["please stop the installation", "", "stop the alarm", "Bus stop", &"stop ".repeat(20)] {
+            assert_eq!(wish(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn marketing_alone_leaves_the_rest() {
+        let out = |scope| OptOut { scope, source: "wrote STOP".to_owned(), at: Timestamp::UNIX_EPOCH };
+        assert!(out(OptOutScope::All).covers(false) && out(OptOutScope::Marketing).covers(true));
+        assert!(!out(OptOutScope::Marketing).covers(false));
+        let said = "opted out of marketing messages on 1970-01-01: wrote STOP";
+        assert_eq!(out(OptOutScope::Marketing).to_string(), said);
+    }
+}

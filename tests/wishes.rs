@@ -1,0 +1,191 @@
+//! When nothing is sent: to those who opted out, in quiet hours, to those who were deactivated meanwhile.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{fs, path::Path};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Database, Host, SOON, Simulator, create_key, free_port, http, program, wait_until};
+
+const ANN: &str = "15550100001";
+
+fn rules() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path: &Path = &folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("groups.yaml", "- name: Ops\n  description: Operations\n");
+    write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
+    write("any/any.rhai", "fn decide(event) { event.data }");
+    for category in ["utility", "marketing"] {
+        let front = format!("description: A note\ncategory: {category}\nlanguage: en_US");
+        write(
+            &format!("any/templates/{category}.j2"),
+            &format!("---\n{front}\n---\nNote {{{{ n }}}} for you."),
+        );
+    }
+    folder
+}
+
+struct Stage {
+    database: Database,
+    simulator: Simulator,
+    host: Host,
+    _rules: TempDir,
+}
+
+async fn stage() -> Stage {
+    let database = Database::create().await;
+    let port = free_port();
+    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
+    let rules = rules();
+    let host = Host::start(port, &database, &simulator, rules.path(), &[]);
+    database.add_person("ann", ANN, &["Ops"]).await;
+    Stage { database, simulator, host, _rules: rules }
+}
+
+impl Stage {
+    async fn send(&self, template: &str, more: Value) -> String {
+        let mut decision = json!({"template": template, "users": ["ann"], "context": {"n": 1}});
+        decision.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.host.accept(&json!({"type": "any", "data": decision})).await
+    }
+
+    async fn notification(&self, id: &str) -> Value {
+        self.host.event(id).await["decisions"][0]["notifications"][0].clone()
+    }
+
+    async fn until(&self, id: &str, status: &str) -> Value {
+        wait_until(status, SOON, async || self.notification(id).await["status"] == status).await;
+        self.notification(id).await
+    }
+
+    /// Sends a message of this template; it is skipped for this reason.
+    async fn is_skipped(&self, template: &str, why: &str) {
+        let id = self.send(template, json!({})).await;
+        let skipped = self.until(&id, "skipped").await;
+        let said = skipped["deliveries"][0]["detail"].as_str().unwrap();
+        assert!(said.contains(why), "{said}");
+    }
+
+    async fn is_read(&self, template: &str) {
+        let id = self.send(template, json!({})).await;
+        self.until(&id, "read").await;
+    }
+
+    async fn ann_writes(&self, text: &str) {
+        let wishes = "SELECT count(*) FROM opt_out WHERE recipient = '15550100001'";
+        let before = self.database.count(wishes).await;
+        self.simulator.inbound(&json!({"from": ANN, "name": "Ann", "text": text})).await;
+        wait_until("it is recorded", SOON, async || self.database.count(wishes).await != before).await;
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = program(arguments).env("DATABASE_URL", self.database.url()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+}
+
+#[tokio::test]
+async fn who_writes_stop_gets_nothing_until_they_write_start() {
+    let stage = stage().await;
+    stage.is_read("utility").await;
+    stage.ann_writes(" Stop! ").await;
+    stage.is_skipped("utility", "they wrote \"Stop!\"").await;
+    let listed = stage.run(&["contacts", "list"]);
+    assert!(listed.contains("opted out on 20"), "{listed}");
+    stage.ann_writes("START").await;
+    stage.is_read("utility").await;
+}
+
+#[tokio::test]
+async fn what_waits_is_not_sent_to_who_opts_out_meanwhile() {
+    let stage = stage().await;
+    let id = stage.send("utility", json!({"after": "2s"})).await;
+    stage.until(&id, "deferred").await;
+    stage.ann_writes("STOP").await;
+    let skipped = stage.until(&id, "skipped").await;
+    assert!(skipped["waits"].is_null(), "{skipped:#}");
+    assert!(stage.simulator.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn metas_refusal_of_marketing_is_remembered_and_leaves_the_rest() {
+    for webhook in [false, true] {
+        let stage = stage().await;
+        stage.simulator.turn(&json!({"errors": [{"code": 131050, "next": 1, "webhook": webhook}]})).await;
+        let id = stage.send("marketing", json!({})).await;
+        stage.until(&id, "failed").await;
+        stage.is_skipped("marketing", "opted out of marketing messages").await;
+        stage.is_read("utility").await;
+        stage.run(&["contacts", "opt-in", ANN]);
+        stage.is_read("marketing").await;
+    }
+}
+
+#[tokio::test]
+async fn an_operator_opts_somebody_out_over_the_command_line_and_http() {
+    let stage = stage().await;
+    stage.run(&["contacts", "opt-out", "+1 555 010 0001", "--marketing"]);
+    stage.is_skipped("marketing", "an operator said so").await;
+    stage.is_read("utility").await;
+    let key = create_key(&stage.database, "desk", &["admin"]);
+    let url = format!("{}/v1/contacts/{ANN}/opt-out", stage.host.url());
+    let put = http().put(&url).bearer_auth(&key).json(&json!({})).send().await.unwrap();
+    assert_eq!(put.status(), 204);
+    stage.is_skipped("utility", "an operator said so").await;
+    let contacts =
+        http().get(format!("{}/v1/contacts", stage.host.url())).bearer_auth(&key).send().await.unwrap();
+    let contacts: Value = contacts.json().await.unwrap();
+    assert_eq!(contacts["data"][0]["opt_out"]["scope"], "all");
+    assert_eq!(http().delete(&url).bearer_auth(&key).send().await.unwrap().status(), 204);
+    stage.is_read("utility").await;
+    let wrong =
+        program(&["contacts", "opt-out", "12"]).env("DATABASE_URL", stage.database.url()).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn in_quiet_hours_only_what_is_urgent_goes_out() {
+    let stage = stage().await;
+    let clock =
+        |hours: i64| (Timestamp::now() + SignedDuration::from_hours(hours)).strftime("%H:%M").to_string();
+    let hours = format!("{}-{}", clock(-2), clock(2));
+    stage.run(&["people", "quiet", "ann", &hours, "--time-zone", "Etc/UTC"]);
+    assert!(stage.run(&["people", "list"]).contains(&hours));
+    let id = stage.send("utility", json!({})).await;
+    let waits = stage.until(&id, "deferred").await;
+    assert_eq!(waits["waits"]["reason"], "quiet");
+    let why = waits["deliveries"][0]["detail"].as_str().unwrap();
+    assert!(
+        why.starts_with("waits until 20") && why.ends_with(&format!("quiet hours {hours} Etc/UTC")),
+        "{why}"
+    );
+    let urgent = stage.send("utility", json!({"priority": "urgent"})).await;
+    stage.until(&urgent, "read").await;
+
+    // They end.
+    stage.run(&["people", "quiet", "ann", "--off"]);
+    stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
+    stage.until(&id, "read").await;
+    let mut wrong = program(&["people", "quiet", "ann", "10_11", "--time-zone", "Mars"]);
+    let wrong = wrong.env("DATABASE_URL", stage.database.url()).output().unwrap();
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no quiet hours such as"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn who_is_deactivated_while_a_message_waits_does_not_get_it() {
+    let stage = stage().await;
+    let id = stage.send("utility", json!({"after": "2s"})).await;
+    stage.until(&id, "deferred").await;
+    stage.run(&["people", "deactivate", "ann"]);
+    let skipped = stage.until(&id, "skipped").await;
+    let rows = skipped["deliveries"].as_array().unwrap();
+    assert_eq!(rows.last().unwrap()["detail"], "ann is deactivated");
+}
