@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
     config::{Secret, WhatsappConfig},
-    domain::{Contact, Delivery, NotificationId, Status},
+    domain::{Contact, Delivery, NotificationId, Senders, Status},
     receipts::{self, Receipts},
     store::{self, NewPerson, Store},
 };
@@ -43,7 +43,7 @@ impl Host {
         let store = Store::new(database, 4).unwrap();
         let config = WhatsappConfig {
             whatsapp_api_url: "http://127.0.0.1:1".to_owned(),
-            whatsapp_phone_number_id: NUMBER.to_owned(),
+            whatsapp_phone_number_id: Senders::only(NUMBER),
             whatsapp_business_account_id: None,
             whatsapp_access_token: Secret::from("token"),
             whatsapp_app_secret: Secret::from(SECRET),

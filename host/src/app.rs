@@ -270,6 +270,7 @@ impl App {
             unknown_for: config.unknown_for,
             in_use: in_use.clone(),
             template_refused: template_updated,
+            several_numbers: config.whatsapp.whatsapp_phone_number_id.are_several(),
         });
         let routing = Routing {
             store: store.clone(),
@@ -277,7 +278,7 @@ impl App {
             leases: leases.clone(),
             wake: events.clone(),
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
-            phone_number_id: config.whatsapp.whatsapp_phone_number_id.clone(),
+            senders: Arc::new(config.whatsapp.whatsapp_phone_number_id.clone()),
             in_use,
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
+use crate::domain::Senders;
+
 /// A secret: never printed, whatever prints the settings.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -81,8 +83,8 @@ pub fn plugin_secrets() -> BTreeMap<String, Secret> {
 pub struct WhatsappConfig {
     /// The Cloud API's address, with its version and without a slash at the end.
     pub whatsapp_api_url: String,
-    /// The sending number, by Meta's id.
-    pub whatsapp_phone_number_id: String,
+    /// The sending numbers, by Meta's ids.
+    pub whatsapp_phone_number_id: Senders,
     /// The WhatsApp Business Account that holds the templates, by Meta's id.
     pub whatsapp_business_account_id: Option<String>,
     /// The access token.
@@ -155,7 +157,8 @@ pub struct ServeArgs {
     #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
     whatsapp_api_url: String,
 
-    /// The sending number, by Meta's id (digits, not the number itself).
+    /// The sending number, by Meta's id (digits, not the number itself); others after it, each with the name by
+    /// which rules know it, such as 106540352242922,sales=106540352242923.
     #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID", default_value = "", hide_default_value = true)]
     whatsapp_phone_number_id: String,
 
@@ -271,13 +274,10 @@ impl TryFrom<ServeArgs> for Config {
                  https://graph.facebook.com/v25.0, got {url:?}"
             ));
         }
-        let id = args.whatsapp_phone_number_id;
-        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_digit()) {
-            wrong.push(format!(
-                "--whatsapp-phone-number-id (WHATSAPP_PHONE_NUMBER_ID): expected the digits of Meta's id of the \
-                 sending number (WhatsApp Manager, API setup), got {id:?}"
-            ));
-        }
+        let senders = Senders::parse(&args.whatsapp_phone_number_id).unwrap_or_else(|error| {
+            wrong.push(format!("--whatsapp-phone-number-id (WHATSAPP_PHONE_NUMBER_ID): {error}"));
+            Senders::default()
+        });
         let account = args.whatsapp_business_account_id;
         if !account.is_empty() && account_id(&account).is_err() {
             wrong.push(format!(
@@ -341,7 +341,7 @@ impl TryFrom<ServeArgs> for Config {
             rules: args.rules,
             whatsapp: WhatsappConfig {
                 whatsapp_api_url: url,
-                whatsapp_phone_number_id: id,
+                whatsapp_phone_number_id: senders,
                 whatsapp_business_account_id: (!account.is_empty()).then_some(account),
                 whatsapp_access_token: args.whatsapp_access_token,
                 whatsapp_app_secret: args.whatsapp_app_secret,

@@ -36,6 +36,7 @@ use self::{
 };
 use crate::{
     config::{Secret, WhatsappConfig},
+    domain::Senders,
     intake::problem::Problem,
     store::{Store, WebhookFacts},
     whatsapp,
@@ -75,7 +76,7 @@ impl Seen {
 pub struct Receipts {
     app_secret: Secret,
     verify_token: Secret,
-    phone_number_id: Arc<str>,
+    senders: Arc<Senders>,
     templates: Arc<Notify>,
     writer: Writer,
     seen: Seen,
@@ -88,9 +89,9 @@ impl Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
             verify_token: config.whatsapp_verify_token.clone(),
-            phone_number_id: config.whatsapp_phone_number_id.as_str().into(),
+            senders: Arc::new(config.whatsapp_phone_number_id.clone()),
             templates,
-            writer: Writer::start(store),
+            writer: Writer::start(store, config.whatsapp_phone_number_id.are_several()),
             seen: Seen::default(),
         }
     }
@@ -154,7 +155,7 @@ async fn receive(
         Problem::new(StatusCode::BAD_REQUEST, "webhook_not_read", format!("failed to {error}"))
     })?;
     drop(body);
-    let post = Post::new(webhook, &receipts.phone_number_id);
+    let post = Post::new(webhook, &receipts.senders);
     if post.template_updated {
         receipts.templates.notify_one();
     }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     catalog::{Catalog, CatalogPorts, Live},
     decide::{decide, plugin::CALLS},
-    domain::{Lane, Outcome, People, Verdict},
+    domain::{Lane, Outcome, People, Senders, Verdict},
     lanes::Leases,
     plan::{Addressee, InUse, Names, Planned, PlannedNotification, named, plan},
     store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, ParkedRow, Store, StoreError},
@@ -49,8 +49,8 @@ pub struct Routing {
     pub wake: Arc<Notify>,
     /// Called when the notification log has grown.
     pub notified: Arc<dyn Fn() + Send + Sync>,
-    /// The number that sends.
-    pub phone_number_id: String,
+    /// The numbers that send.
+    pub senders: Arc<Senders>,
     /// The versions of templates that are in use at Meta.
     pub in_use: Arc<ArcSwap<InUse>>,
 }
@@ -135,10 +135,10 @@ impl Routing {
         let now = Timestamp::now();
         let decided = decide_all(&catalog, events, now).await?;
         let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
-        let phone_number_id = self.phone_number_id.clone();
+        let senders = self.senders.clone();
         let in_use = self.in_use.load_full();
         let (decisions, notifications, claims) =
-            blocking(move || rows(&catalog, &in_use, &phone_number_id, &decided, &people, now)).await?;
+            blocking(move || rows(&catalog, &in_use, &senders, &decided, &people, now)).await?;
         let parked = parked(&decisions);
         self.store
             .route(async |transaction| {
@@ -203,7 +203,7 @@ impl Routing {
             }
             let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
             let (mut decisions, mut notifications, _) =
-                rows(&catalog, &self.in_use.load(), &self.phone_number_id, &decided, &people, now);
+                rows(&catalog, &self.in_use.load(), &self.senders, &decided, &people, now);
             decisions.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             notifications.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
             let parked_again = self::parked(&decisions);
@@ -275,7 +275,7 @@ type Rows = (Vec<DecisionRow>, Vec<NotificationRow>, Vec<(usize, DedupeClaim)>);
 fn rows(
     catalog: &Catalog,
     in_use: &InUse,
-    phone_number_id: &str,
+    senders: &Senders,
     decided: &[Decided],
     people: &People,
     now: Timestamp,
@@ -286,7 +286,7 @@ fn rows(
     for Decided { logged, verdicts } in decided {
         for (ordinal, verdict) in (0i16..).zip(verdicts) {
             let Planned { outcome, reason, notifications: mut planned } =
-                plan(&catalog.templates, phone_number_id, &logged.event, verdict, people, now);
+                plan(&catalog.templates, senders, &logged.event, verdict, people, now);
             let decision = match &verdict.outcome {
                 Outcome::Notify(decision) => Some(decision),
                 _ => None,

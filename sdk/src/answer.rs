@@ -73,6 +73,8 @@ pub struct Decision {
     pub priority: Option<Priority>,
     /// `auto`, `template` or `text`.
     pub mode: Option<Mode>,
+    /// The name of the number that sends it.
+    pub from: Option<String>,
     /// Why, in your words.
     pub reason: Option<String>,
 }
@@ -112,6 +114,12 @@ impl Decision {
     /// Only the first decision with this key counts, for 24 hours.
     pub fn dedupe_key(mut self, key: impl Into<String>) -> Decision {
         self.dedupe_key = Some(key.into());
+        self
+    }
+
+    /// The number with this name sends it; without one, the template's or the usual one does.
+    pub fn from(mut self, name: impl Into<String>) -> Decision {
+        self.from = Some(name.into());
         self
     }
 

@@ -63,6 +63,6 @@ fn decision(decision: Decision) -> wit::Decision {
         priority: decision.priority,
         mode: decision.mode,
         reason: decision.reason,
-        hints: Vec::new(),
+        hints: decision.from.into_iter().map(|from| ("from".to_owned(), from)).collect(),
     }
 }

@@ -65,7 +65,7 @@ pub struct Actual<'a> {
 
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "template",
     "groups",
     "users",
@@ -76,6 +76,7 @@ const KEYS: [&str; 18] = [
     "expires_at",
     "priority",
     "mode",
+    "from",
     "reason",
     "to",
     "skipped",
@@ -259,6 +260,7 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "expires_at" => decision.expires_at.map(|at| at.to_string()).into(),
         "priority" => serde_json::to_value(decision.priority).unwrap_or_default(),
         "mode" => serde_json::to_value(decision.mode).unwrap_or_default(),
+        "from" => decision.from.clone().into(),
         "reason" => decision.reason.clone().into(),
         "to" => recipients(true),
         _ => recipients(false),

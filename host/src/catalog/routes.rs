@@ -20,7 +20,7 @@ pub struct Group {
     pub description: String,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "on",
     "when",
     "script",
@@ -36,6 +36,7 @@ const KEYS: [&str; 16] = [
     "expires_at",
     "priority",
     "mode",
+    "from",
     "reason",
 ];
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
@@ -181,6 +182,7 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         expires_at: fields.text("expires_at", findings),
         priority: fields.parsed("priority", priority, findings).unwrap_or_default(),
         mode: fields.parsed("mode", mode, findings),
+        from: fields.text("from", findings).map(|from| from.text),
         reason: fields.text("reason", findings).map(|reason| reason.text),
     })
 }

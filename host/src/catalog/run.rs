@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     decide::{Ports, decide},
-    domain::Outcome,
+    domain::{Outcome, Senders},
     plan::{Planned, plan},
 };
 
@@ -36,7 +36,8 @@ impl Ports for CasePorts<'_> {
 /// What a case's event leads to.
 pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
     let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
-    let plan = |verdict| plan(&catalog.templates, "1", &case.event, verdict, &case.people, case.now);
+    let plan =
+        |verdict| plan(&catalog.templates, &Senders::any(), &case.event, verdict, &case.people, case.now);
     verdicts.iter().map(plan).collect()
 }
 
@@ -46,7 +47,7 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
     let named = |message: String| format!("the case `{}` failed: {message}", case.name);
     let mut findings = Vec::new();
     for (index, verdict) in verdicts.iter().enumerate() {
-        let planned = plan(&catalog.templates, "1", &case.event, verdict, &case.people, case.now);
+        let planned = plan(&catalog.templates, &Senders::any(), &case.event, verdict, &case.people, case.now);
         let result = Actual { event: &case.event, verdict, planned: &planned };
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {

@@ -26,6 +26,7 @@ pub fn cloud_api(
     config: &WhatsappConfig,
     token: Result<Token, ManagementError>,
     number: Result<PhoneNumber, ManagementError>,
+    other_numbers: &[Result<PhoneNumber, ManagementError>],
     now: Timestamp,
 ) -> Section {
     let mut findings = Vec::new();
@@ -78,6 +79,19 @@ pub fn cloud_api(
         // The same refusal once.
         Err(error) if token.is_ok() => findings.push(failed(error)),
         Err(_) => {}
+    }
+    for number in other_numbers {
+        match number {
+            Ok(number) => {
+                let shown = number.display_phone_number.as_deref().unwrap_or("a number");
+                let quality = number.quality_rating.as_deref().unwrap_or("unknown");
+                facts.push(("another number".to_owned(), format!("{shown}, quality {quality}")));
+                findings
+                    .extend(number_findings(config, number).into_iter().map(|finding| finding.about(shown)));
+            }
+            Err(error) if token.is_ok() => findings.push(failed(error)),
+            Err(_) => {}
+        }
     }
     Section::new("cloud_api", summary, findings).facts(facts)
 }
@@ -218,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::check::Severity;
+    use crate::domain::Senders;
 
     fn merged(mut good: Value, other: &Value) -> Value {
         good.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
@@ -228,7 +243,7 @@ mod tests {
     fn told(token: &Value, number: &Value) -> Vec<(&'static str, Severity)> {
         let config = WhatsappConfig {
             whatsapp_api_url: "https://graph.facebook.com/v25.0".to_owned(),
-            whatsapp_phone_number_id: "1".to_owned(),
+            whatsapp_phone_number_id: Senders::only("1"),
             whatsapp_business_account_id: None,
             whatsapp_access_token: "t".into(),
             whatsapp_app_secret: "s".into(),
@@ -241,7 +256,7 @@ mod tests {
             "whatsapp_business_manager_messaging_limit": "TIER_1K"});
         let token = serde_json::from_value(merged(good_token, token)).unwrap();
         let number = serde_json::from_value(merged(good_number, number)).unwrap();
-        let section = cloud_api(&config, Ok(token), Ok(number), at(0));
+        let section = cloud_api(&config, Ok(token), Ok(number), &[], at(0));
         section.findings.iter().map(|finding| (finding.id, finding.severity)).collect()
     }
 

@@ -14,6 +14,7 @@ mod work;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
@@ -58,7 +59,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     });
     let subscribed = meta.as_ref().and_then(|meta| meta.subscribed);
     if let (Ok(config), Some(meta)) = (subject.settings, meta) {
-        sections.push(meta::cloud_api(config, meta.token, meta.number, now));
+        sections.push(meta::cloud_api(config, meta.token, meta.number, &meta.other_numbers, now));
     }
     if let Some(work) = database.work {
         sections.push(meta::webhook(subscribed, &work.webhook, work.last_accepted, now));
@@ -69,7 +70,21 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
 
 fn settings(subject: &Subject<'_>) -> Section {
     match subject.settings {
-        Ok(_) => Section::new("settings", "complete", Vec::new()),
+        Ok(config) => {
+            let templates = subject.catalog.map(|catalog| &catalog.templates).ok();
+            let from = |name: &str| templates?.get(name)?.from.as_deref();
+            let names = templates.map(|templates| templates.names()).unwrap_or_default();
+            let unknown = names.into_iter().filter_map(|template| {
+                let why = config.whatsapp_phone_number_id.get(from(template)).err()?;
+                let what = format!("nothing of the template {template} is sent: failed to {why}");
+                Some(
+                    Finding::critical("settings.number", what)
+                        .about(template)
+                        .command("hookswitch serve --help"),
+                )
+            });
+            Section::new("settings", "complete", unknown.collect())
+        }
         Err(ConfigErrors(wrong)) => {
             let findings = wrong.iter().map(|wrong| {
                 Finding::critical("settings.wrong", wrong.clone()).command("hookswitch serve --help")
@@ -156,7 +171,9 @@ async fn ask_database(
 
 struct MetaFacts {
     token: Result<Token, ManagementError>,
+    /// The usual number.
     number: Result<PhoneNumber, ManagementError>,
+    other_numbers: Vec<Result<PhoneNumber, ManagementError>>,
     templates: Option<Vec<TemplateOnMeta>>,
     subscribed: Option<usize>,
 }
@@ -170,6 +187,7 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
             return Some(MetaFacts {
                 token: Err(error.clone()),
                 number: Err(error),
+                other_numbers: Vec::new(),
                 templates: None,
                 subscribed: None,
             });
@@ -184,10 +202,13 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
         );
         Some((templates.ok(), subscribed.ok()))
     };
-    let number = management.phone_number(&config.whatsapp_phone_number_id);
-    let (token, number, of_account) = tokio::join!(in_time(management.token()), in_time(number), of_account);
+    let number = |id| in_time(management.phone_number(id));
+    let senders = &config.whatsapp_phone_number_id;
+    let others = join_all(senders.ids().skip(1).map(number));
+    let (token, number, other_numbers, of_account) =
+        tokio::join!(in_time(management.token()), number(senders.usual()), others, of_account);
     let (templates, subscribed) = of_account.unwrap_or((None, None));
-    Some(MetaFacts { token, number, templates, subscribed })
+    Some(MetaFacts { token, number, other_numbers, templates, subscribed })
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, ManagementError>>) -> Result<T, ManagementError> {

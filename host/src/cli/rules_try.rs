@@ -13,7 +13,7 @@ use crate::{
     catalog::{self, Catalog, CatalogPorts},
     config::RulesConfig,
     decide::decide,
-    domain::{Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Verdict},
+    domain::{Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict},
     intake::{problem::Problem, read_event},
     plan::{Planned, named, plan},
 };
@@ -99,7 +99,7 @@ fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
     let people = people(catalog, &verdicts);
     let mut failed = false;
     for verdict in verdicts {
-        let planned = plan(&catalog.templates, "0", event, &verdict, &people, now);
+        let planned = plan(&catalog.templates, &Senders::any(), event, &verdict, &people, now);
         failed |= planned.outcome == "failed";
         show_verdict(&verdict, &planned);
     }

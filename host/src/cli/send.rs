@@ -24,7 +24,7 @@ use crate::{
     catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
     decide::{self, TEST_TYPE, decide, did_you_mean},
-    domain::{Decision, Event, EventKey, People, Status, Verdict, number},
+    domain::{Decision, Event, EventKey, People, Senders, Status, Verdict, number},
     plan::{Planned, named, plan},
     store::{EventHistory, NewEvent, NotificationHistory, Store},
     whatsapp,
@@ -202,7 +202,7 @@ async fn rehearse(catalog: &Catalog, event: &Event, store: &Store) -> anyhow::Re
     store.users(&names.users, &mut people).await?;
     people.contacts = store.contacts(&names.contacts).await?;
     let verdict = verdicts.first().context("decide about it")?;
-    Ok(plan(&catalog.templates, "0", event, verdict, &people, now))
+    Ok(plan(&catalog.templates, &Senders::any(), event, verdict, &people, now))
 }
 
 fn missing(catalog: &Catalog, decision: &Decision) -> Vec<String> {

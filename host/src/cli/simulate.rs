@@ -28,6 +28,10 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "ID", default_value = "106540352242922")]
     phone_number_id: String,
 
+    /// Another sending number, as ID=DIGITS; give it several times for several.
+    #[arg(long = "number", value_name = "ID=DIGITS", value_parser = number)]
+    numbers: Vec<(String, String)>,
+
     /// The sending number, in digits.
     #[arg(long, value_name = "DIGITS", default_value = "15550783881")]
     display_phone_number: String,
@@ -179,6 +183,7 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     };
     let settings = Settings {
         phone_number_id: args.phone_number_id,
+        more_numbers: args.numbers,
         display_phone_number: args.display_phone_number,
         waba_id: args.waba_id,
         access_token: args.access_token,
@@ -195,6 +200,11 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     println!("listening on http://{}", listener.local_addr()?);
     Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn number(text: &str) -> Result<(String, String), String> {
+    let (id, digits) = text.split_once('=').ok_or("expected ID=DIGITS")?;
+    Ok((id.to_owned(), digits.to_owned()))
 }
 
 /// Ends with Ctrl-C or SIGTERM.

@@ -9,7 +9,7 @@ use super::{budget, source::did_you_mean, value::said_of};
 use crate::domain::{Decision, Mode, Priority, SendTime};
 
 /// The keys of a decision.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "template",
     "groups",
     "users",
@@ -21,6 +21,7 @@ pub const KEYS: [&str; 12] = [
     "expires_at",
     "priority",
     "mode",
+    "from",
     "reason",
 ];
 
@@ -86,6 +87,7 @@ fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
             .transpose()?
             .unwrap_or_default(),
         mode: parse("mode")?.map(|word| fields.parsed("mode", mode(&word))).transpose()?,
+        from: parse("from")?,
         reason: parse("reason")?,
     })
 }

@@ -57,6 +57,8 @@ pub struct PlainSource {
     pub priority: Priority,
     /// Overrides the template's mode.
     pub mode: Option<Mode>,
+    /// The name of the number that sends it.
+    pub from: Option<String>,
     /// Why, in the author's words.
     pub reason: Option<String>,
 }
@@ -89,6 +91,7 @@ pub struct Plain {
     expires_at: Option<Expression>,
     priority: Priority,
     mode: Option<Mode>,
+    from: Option<String>,
     reason: Option<String>,
 }
 
@@ -135,6 +138,7 @@ impl Plain {
             expires_at: source.expires_at.as_ref().and_then(&mut compile),
             priority: source.priority,
             mode: source.mode,
+            from: source.from.clone(),
             reason: source.reason.clone(),
         };
         (errors.len() == before).then_some(plain)
@@ -168,6 +172,7 @@ impl Plain {
             expires_at: time(&self.expires_at, scope)?,
             priority: self.priority,
             mode: self.mode,
+            from: self.from.clone(),
             reason: self.reason.clone(),
         })
     }

@@ -53,7 +53,7 @@ pub struct Rooms {
     pub progress: Arc<Progress>,
     /// Rung when the notification log has grown.
     pub wake: Arc<Notify>,
-    /// Messages per second that the number may send.
+    /// Messages per second that a number may send.
     pub messages_per_second: u32,
     /// How long the outcome of a send that got no answer may stay unknown.
     pub unknown_for: SignedDuration,
@@ -61,6 +61,8 @@ pub struct Rooms {
     pub in_use: Arc<ArcSwap<InUse>>,
     /// Rung when Meta refuses a version.
     pub template_refused: Arc<Notify>,
+    /// Whether there are several sending numbers.
+    pub several_numbers: bool,
 }
 
 /// Sends what the notification log says.
@@ -73,9 +75,10 @@ pub struct Dispatch {
     wake: Arc<Notify>,
     pub(super) readings: Readings,
     pub(super) queue: Queue,
-    /// Recipients whose earlier messages wait in `deferred`, and when the last of these is due.
+    /// Lines (a number's messages to a recipient) whose earlier messages wait in `deferred`, and when the last of these
+    /// is due.
     pub(super) waiting: HashMap<String, Timestamp>,
-    /// Recipients with messages that are on their way into `deferred`.
+    /// Lines with messages that are on their way into `deferred`.
     pub(super) deferring: HashMap<String, usize>,
     /// Sends without an answer, which a webhook may yet explain.
     pub(super) unknown: HashMap<NotificationId, ((Lane, i64), i16, String)>,
@@ -90,7 +93,11 @@ pub struct Dispatch {
     pub(super) parked: Parked,
     /// There may be urgent messages further on in the log.
     look_ahead: bool,
-    pub(super) number: NumberPace,
+    pub(super) numbers: HashMap<String, NumberPace>,
+    messages_per_second: u32,
+    share: f64,
+    /// With several sending numbers, each has windows of its own.
+    pub(super) several_numbers: bool,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
@@ -127,7 +134,10 @@ impl Dispatch {
             template_refused: rooms.template_refused,
             parked: Parked::new(),
             look_ahead: true,
-            number: NumberPace::new(rooms.messages_per_second),
+            numbers: HashMap::new(),
+            messages_per_second: rooms.messages_per_second,
+            share: 1.0,
+            several_numbers: rooms.several_numbers,
             pairs: PairPace::default(),
             answers,
             answered,
@@ -195,7 +205,8 @@ impl Dispatch {
             self.queue.retain_lanes(|lane| readings.hold(lane));
             self.unknown.retain(|_, ((lane, _), _, _)| readings.hold(*lane));
         }
-        self.number.set_share(leases.lanes.len() as f64 / f64::from(LANES));
+        self.share = leases.lanes.len() as f64 / f64::from(LANES);
+        self.numbers.values_mut().for_each(|number| number.set_share(self.share));
         // What is under way in a lane must be written before the lane can be read anew.
         let taken = taken.into_iter().filter(|(lane, _)| self.progress.idle(*lane)).collect();
         self.take_up(taken).await?;
@@ -256,19 +267,29 @@ impl Dispatch {
     fn take_written(&mut self, written: Written) {
         self.readings.settled(written.place);
         if written.waits
-            && let Some(count) = self.deferring.get_mut(&written.recipient)
+            && let Some(count) = self.deferring.get_mut(&written.line)
         {
             *count -= 1;
             if *count == 0 {
-                self.deferring.remove(&written.recipient);
+                self.deferring.remove(&written.line);
             }
         }
         if written.release {
             if self.in_flight.remove(&written.place) {
                 self.progress.ended(written.place.0);
             }
-            self.queue.release(&written.recipient);
+            self.queue.release(&written.line);
         }
+    }
+
+    /// The pace of a sending number.
+    pub(super) fn number(&mut self, phone_number_id: &str) -> &mut NumberPace {
+        let (rate, share) = (self.messages_per_second, self.share);
+        self.numbers.entry(phone_number_id.to_owned()).or_insert_with(|| {
+            let mut pace = NumberPace::new(rate);
+            pace.set_share(share);
+            pace
+        })
     }
 
     pub(super) fn write(&self, write: Write) {

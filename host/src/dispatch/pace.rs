@@ -101,6 +101,11 @@ impl NumberPace {
         self.rest.replace(Rest { until, is_tried: false }).is_none()
     }
 
+    /// Whether it rests.
+    pub fn rests(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// An answer came that says nothing against the number; `heard` where it is Meta's. Tells whether the number
     /// can send again.
     pub fn answered(&mut self, now: Instant, heard: bool) -> bool {

@@ -1,7 +1,7 @@
 //! What is in memory to be sent: one line for each recipient, of which only the first may go, and among the
 //! lines the most urgent first. Pure.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::{
     domain::{Lane, Priority},
@@ -15,6 +15,8 @@ pub struct Job {
     pub logged: LoggedNotification,
     /// The recipient; a notification without one never becomes a job.
     pub recipient: String,
+    /// The line it stands in: the sending number and the recipient.
+    pub line: String,
     /// The attempt that is to be made, from 1.
     pub attempt: i16,
     /// How many refusals count against it so far.
@@ -23,6 +25,11 @@ pub struct Job {
     pub as_template: bool,
     /// It waited in `deferred`.
     pub waited: bool,
+}
+
+/// The line of a number's messages to a recipient.
+pub fn line_of(phone_number_id: &str, recipient: &str) -> String {
+    format!("{phone_number_id}/{recipient}")
 }
 
 impl Job {
@@ -47,12 +54,14 @@ struct Line {
 #[derive(Debug, Default)]
 pub struct Queue {
     lines: HashMap<String, Line>,
-    /// The recipients whose first job may go.
-    ready: BTreeSet<(Priority, i64, String)>,
+    /// By sending number, the lines whose first job may go.
+    ready: BTreeMap<String, BTreeSet<Ready>>,
     places: HashSet<(Lane, i64)>,
     /// How many were taken since the least urgent had a turn.
     taken: u32,
 }
+
+type Ready = (Priority, i64, String);
 
 /// Of so many jobs one is the least urgent, however many urgent ones there are.
 const FOR_THE_LEAST: u32 = 10;
@@ -73,26 +82,46 @@ impl Queue {
         if !self.places.insert(job.place()) {
             return;
         }
-        let line = self.lines.entry(job.recipient.clone()).or_default();
+        let line = self.lines.entry(job.line.clone()).or_default();
         line.jobs.push_back(job);
         if line.jobs.len() == 1 && !line.in_flight {
             let first = key(line);
-            self.ready.extend(first);
+            self.make_ready(first);
         }
     }
 
-    /// Takes the most urgent job that may go, and now and then the oldest of the least urgent; its recipient's line
-    /// stands until [`Queue::release`].
-    pub fn pop(&mut self) -> Option<Job> {
+    fn make_ready(&mut self, first: Option<(String, Ready)>) {
+        if let Some((number, first)) = first {
+            self.ready.entry(number).or_default().insert(first);
+        }
+    }
+
+    /// The numbers that have something to send.
+    pub fn numbers(&self) -> Vec<String> {
+        self.ready.keys().cloned().collect()
+    }
+
+    /// How many lines of this number may go.
+    pub fn ready_of(&self, number: &str) -> usize {
+        self.ready.get(number).map_or(0, BTreeSet::len)
+    }
+
+    /// Takes a number's most urgent job that may go, and now and then the oldest of the least urgent; its line stands
+    /// until [`Queue::release`].
+    pub fn pop(&mut self, number: &str) -> Option<Job> {
+        let ready = self.ready.get_mut(number)?;
         self.taken = (self.taken + 1) % FOR_THE_LEAST;
         let (_, _, recipient) = match self.taken {
             0 => {
-                let (least, ..) = self.ready.last()?;
-                let first = self.ready.range((*least, i64::MIN, String::new())..).next().cloned()?;
-                self.ready.take(&first)?
+                let (least, ..) = ready.last()?;
+                let first = ready.range((*least, i64::MIN, String::new())..).next().cloned()?;
+                ready.take(&first)?
             }
-            _ => self.ready.pop_first()?,
+            _ => ready.pop_first()?,
         };
+        if ready.is_empty() {
+            self.ready.remove(number);
+        }
         let line = self.lines.get_mut(&recipient)?;
         let job = line.jobs.pop_front()?;
         line.in_flight = true;
@@ -105,9 +134,7 @@ impl Queue {
         let Some(line) = self.lines.get_mut(recipient) else { return };
         line.in_flight = false;
         match key(line) {
-            Some(first) => {
-                self.ready.insert(first);
-            }
+            Some(first) => self.make_ready(Some(first)),
             None => {
                 self.lines.remove(recipient);
             }
@@ -119,7 +146,11 @@ impl Queue {
         let Some(line) = self.lines.get_mut(recipient) else { return Vec::new() };
         if !line.in_flight {
             let first = key(line);
-            first.map(|first| self.ready.remove(&first));
+            if let Some((number, first)) = first
+                && let Some(ready) = self.ready.get_mut(&number)
+            {
+                ready.remove(&first);
+            }
         }
         let jobs: Vec<Job> = line.jobs.drain(..).collect();
         for job in &jobs {
@@ -139,13 +170,18 @@ impl Queue {
             line.jobs.retain(|job| held(job.logged.lane));
             line.in_flight || !line.jobs.is_empty()
         });
-        self.ready.extend(self.lines.values().filter(|line| !line.in_flight).filter_map(key));
+        let firsts: Vec<_> = self.lines.values().filter(|line| !line.in_flight).filter_map(key).collect();
+        for first in firsts {
+            self.make_ready(Some(first));
+        }
     }
 }
 
-fn key(line: &Line) -> Option<(Priority, i64, String)> {
+/// Its sending number, and its place among those that may go.
+fn key(line: &Line) -> Option<(String, Ready)> {
     let job = line.jobs.front()?;
-    Some((job.logged.notification.priority, job.logged.seq, job.recipient.clone()))
+    let number = job.logged.notification.phone_number_id.clone();
+    Some((number, (job.logged.notification.priority, job.logged.seq, job.line.clone())))
 }
 
 #[cfg(test)]
@@ -173,11 +209,13 @@ pub mod testing {
                     expires_at: None,
                 },
                 window_until: None,
+                number_window_until: None,
                 opt_out: None,
                 quiet_hours: None,
                 is_deactivated: false,
             },
             recipient: recipient.to_owned(),
+            line: recipient.to_owned(),
             attempt: 1,
             failures: 0,
             as_template: false,
@@ -191,7 +229,7 @@ mod tests {
     use super::{testing::job, *};
 
     fn seqs(queue: &mut Queue) -> Vec<i64> {
-        std::iter::from_fn(|| queue.pop()).map(|job| job.logged.seq).collect()
+        std::iter::from_fn(|| queue.pop("1")).map(|job| job.logged.seq).collect()
     }
 
     #[test]
@@ -242,10 +280,10 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(job(1, "a", Priority::Normal));
         queue.push(job(2, "a", Priority::Normal));
-        assert_eq!(queue.pop().map(|job| job.logged.seq), Some(1));
+        assert_eq!(queue.pop("1").map(|job| job.logged.seq), Some(1));
         assert_eq!(queue.drain("a").len(), 1);
         queue.release("a");
-        assert_eq!(queue.pop().map(|job| job.logged.seq), None);
+        assert_eq!(queue.pop("1").map(|job| job.logged.seq), None);
         queue.push(job(2, "a", Priority::Normal));
         assert_eq!(seqs(&mut queue), [2]);
     }

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     dispatcher::Dispatch,
-    queue::Job,
+    pace::NumberPace,
+    queue::{Job, line_of},
     recover::{Standing, resolved, standing},
     settle,
     writer::{Write, Written},
@@ -28,6 +29,8 @@ const READ: usize = 1_024;
 const PER_LANE: usize = 8;
 /// So many urgent ones are read before their turn at once.
 const AHEAD: usize = 256;
+/// When to look again at what waits for a number that rests.
+const RESTS: SignedDuration = SignedDuration::from_secs(60);
 /// When to look again whether a webhook has explained what waits for an operator.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
 
@@ -40,7 +43,7 @@ impl Dispatch {
         let ids: Vec<_> = lanes.iter().map(|(lane, _)| *lane).collect();
         let horizons: HashMap<_, _> = self.store.notified_until(&ids).await?.into_iter().collect();
         for waiting in self.store.waiting_recipients(&ids).await? {
-            self.wait_until(&waiting.recipient, waiting.due_at);
+            self.wait_until(&line_of(&waiting.phone_number_id, &waiting.recipient), waiting.due_at);
         }
         for (lane, term) in lanes {
             self.readings.begin(lane, term, horizons.get(&lane).copied().unwrap_or(0));
@@ -91,19 +94,46 @@ impl Dispatch {
         Ok(())
     }
 
+    fn job(&self, mut logged: LoggedNotification, recipient: String) -> Job {
+        if self.several_numbers {
+            logged.window_until = logged.number_window_until;
+        }
+        let line = line_of(&logged.notification.phone_number_id, &recipient);
+        Job { logged, recipient, line, attempt: 1, failures: 0, as_template: false, waited: false }
+    }
+
+    /// Lets a job wait to be sent; in `deferred`, where its number rests and others need the room.
+    fn enqueue(&mut self, job: Job) {
+        let number = &job.logged.notification.phone_number_id;
+        let rests = self.several_numbers && self.numbers.get(number).is_some_and(NumberPace::rests);
+        if !rests || self.queue.ready_of(number) < REFILL / 2 {
+            return self.queue.push(job);
+        }
+        let until = Timestamp::now() + RESTS;
+        self.wait(
+            &job,
+            until,
+            job.attempt,
+            "behind",
+            Status::Deferred,
+            "waits: the sending number cannot send",
+        );
+        self.wait_until(&job.line, until);
+    }
+
     fn take_in(&mut self, logged: LoggedNotification, standing: Standing, now: Timestamp) {
         let place = (logged.lane, logged.seq);
         // Without a recipient it was recorded as skipped when it was planned.
         let Some(recipient) = logged.notification.recipient.clone() else {
             return self.readings.read(place, false);
         };
-        let mut job = Job { logged, recipient, attempt: 1, failures: 0, as_template: false, waited: false };
+        let mut job = self.job(logged, recipient);
         match standing {
             Standing::Settled => self.readings.read(place, false),
             Standing::Lost { attempt, failures, since } => {
                 self.readings.read(place, true);
                 (job.attempt, job.failures) = (attempt, failures);
-                self.wait_until(&job.recipient, since + self.unknown_for);
+                self.wait_until(&job.line, since + self.unknown_for);
                 self.wait(
                     &job,
                     since + self.unknown_for,
@@ -115,7 +145,7 @@ impl Dispatch {
             }
             Standing::New => {
                 self.readings.read(place, true);
-                match (job.logged.notification.send_at, self.waiting.get(&job.recipient)) {
+                match (job.logged.notification.send_at, self.waiting.get(&job.line)) {
                     (Some(send_at), _) if send_at > now => {
                         self.wait(
                             &job,
@@ -137,7 +167,7 @@ impl Dispatch {
                             "waits behind an earlier message",
                         );
                     }
-                    (_, None) => self.queue.push(job),
+                    (_, None) => self.enqueue(job),
                 }
             }
         }
@@ -175,12 +205,11 @@ impl Dispatch {
         let Some(recipient) = due.logged.notification.recipient.clone() else { return };
         self.unknown.remove(&due.logged.notification.id);
         let mut job = Job {
-            logged: due.logged,
-            recipient,
             attempt: due.attempt,
             failures: due.failures,
             as_template: due.reason == "as_template",
             waited: true,
+            ..self.job(due.logged, recipient)
         };
         // Meta said of a template, late, that the window is closed.
         let needless = job.as_template && job.logged.notification.message.mode == Mode::Template;
@@ -190,7 +219,7 @@ impl Dispatch {
             return;
         }
         if due.reason == "send_at"
-            && let Some(due_at) = self.waiting.get(&job.recipient).copied()
+            && let Some(due_at) = self.waiting.get(&job.line).copied()
         {
             return self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
         }
@@ -213,7 +242,7 @@ impl Dispatch {
                 job.attempt = job.attempt.saturating_add(1);
             }
         }
-        self.queue.push(job);
+        self.enqueue(job);
     }
 
     fn give_up(&mut self, job: &Job, why: &str) {
@@ -226,7 +255,7 @@ impl Dispatch {
     /// next messages need not wait for the whole time.
     pub async fn resolve_unknown(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let histories = self.histories(self.unknown.keys().copied()).await?;
-        let mut resolved_recipients = Vec::new();
+        let mut resolved_lines = Vec::new();
         for (id, history) in histories {
             let Some((_, attempt, recipient)) = self.unknown.get(&id) else { continue };
             if resolved(&history, *attempt)
@@ -235,11 +264,13 @@ impl Dispatch {
             {
                 self.write(Write { done: Some(Done { place, attempt }), ..Write::default() });
                 self.waiting.insert(recipient.clone(), now);
-                resolved_recipients.push(recipient);
+                resolved_lines.push(recipient);
             }
         }
-        if !resolved_recipients.is_empty() {
-            self.store.hasten(&self.readings.held(), &resolved_recipients, now).await?;
+        if !resolved_lines.is_empty() {
+            let recipients: Vec<&str> =
+                resolved_lines.iter().filter_map(|line| Some(line.split_once('/')?.1)).collect();
+            self.store.hasten(&self.readings.held(), &recipients, now).await?;
         }
         // What is due is looked at again as it is read.
         self.unknown.retain(|_, (_, _, recipient)| self.waiting.contains_key(recipient));
@@ -270,9 +301,9 @@ impl Dispatch {
         status: Status,
         detail: &str,
     ) {
-        *self.deferring.entry(job.recipient.clone()).or_default() += 1;
+        *self.deferring.entry(job.line.clone()).or_default() += 1;
         if reason == "unknown" {
-            self.unknown.insert(job.logged.notification.id, (job.place(), attempt, job.recipient.clone()));
+            self.unknown.insert(job.logged.notification.id, (job.place(), attempt, job.line.clone()));
         }
         self.write(Write {
             deliveries: vec![Delivery {
@@ -282,7 +313,7 @@ impl Dispatch {
             deferred: Some(settle::deferred(job, due_at, attempt, reason)),
             written: Some(Written {
                 place: job.place(),
-                recipient: job.recipient.clone(),
+                line: job.line.clone(),
                 release: false,
                 waits: true,
             }),
@@ -292,18 +323,18 @@ impl Dispatch {
 
     /// Lets what waits in memory behind a recipient's first job wait in `deferred` too: `spacing` apart,
     /// from `due_at` on.
-    pub fn wait_behind(&mut self, recipient: &str, due_at: Timestamp, spacing: SignedDuration) {
+    pub fn wait_behind(&mut self, line: &str, due_at: Timestamp, spacing: SignedDuration) {
         let mut last = due_at;
-        for job in self.queue.drain(recipient) {
+        for job in self.queue.drain(line) {
             last += spacing;
             self.wait(&job, last, job.attempt, "behind", Status::Deferred, "waits behind an earlier message");
         }
-        self.wait_until(recipient, last);
+        self.wait_until(line, last);
     }
 
     /// A recipient's later messages wait until then, or until what they wait for already.
-    fn wait_until(&mut self, recipient: &str, due_at: Timestamp) {
-        let last = self.waiting.get(recipient).map_or(due_at, |last| due_at.max(*last));
-        self.waiting.insert(recipient.to_owned(), last);
+    fn wait_until(&mut self, line: &str, due_at: Timestamp) {
+        let last = self.waiting.get(line).map_or(due_at, |last| due_at.max(*last));
+        self.waiting.insert(line.to_owned(), last);
     }
 }

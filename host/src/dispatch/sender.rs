@@ -40,23 +40,31 @@ impl Dispatch {
     pub(super) async fn send_ready(&mut self) -> Result<Instant, StoreError> {
         let mut next = Instant::now() + IDLE;
         let mut batch = Vec::new();
-        while batch.len() < BATCH && self.unanswered + batch.len() < self.most_unanswered {
-            let now = Instant::now();
-            let ready = self.number.ready_at(now);
-            if ready > now {
-                next = ready;
-                break;
-            }
-            // Until the leases are renewed, or the lanes are lost and leave the queue.
-            if !self.leases.borrow().are_ours(now.into()) {
-                next = now + LEASES;
-                break;
-            }
-            let Some(job) = self.queue.pop() else { break };
-            if let Some(ready) = self.may_go(job, now) {
-                self.number.take(now);
-                self.pairs.take(&ready.0.recipient, now);
-                batch.push(ready);
+        let mut numbers = self.queue.numbers();
+        if !numbers.is_empty() {
+            // None is always the first.
+            let first = rand::random_range(0..numbers.len());
+            numbers.rotate_left(first);
+        }
+        for number in numbers {
+            while batch.len() < BATCH && self.unanswered + batch.len() < self.most_unanswered {
+                let now = Instant::now();
+                let ready = self.number(&number).ready_at(now);
+                if ready > now {
+                    next = next.min(ready);
+                    break;
+                }
+                // Until the leases are renewed, or the lanes are lost and leave the queue.
+                if !self.leases.borrow().are_ours(now.into()) {
+                    next = next.min(now + LEASES);
+                    break;
+                }
+                let Some(job) = self.queue.pop(&number) else { break };
+                if let Some(ready) = self.may_go(job, now) {
+                    self.number(&number).take(now);
+                    self.pairs.take(&ready.0.line, now);
+                    batch.push(ready);
+                }
             }
         }
         if batch.len() == BATCH {
@@ -71,7 +79,7 @@ impl Dispatch {
     /// The job and how it goes out, unless it has expired, must wait, or its lane is lost.
     fn may_go(&mut self, mut job: Job, now: Instant) -> Option<(Job, Form)> {
         if !self.leases.borrow().hold(job.logged.lane, now.into()) {
-            self.queue.release(&job.recipient);
+            self.queue.release(&job.line);
             return None;
         }
         let time = Timestamp::now();
@@ -79,12 +87,7 @@ impl Dispatch {
             self.write(Write {
                 deliveries: vec![settle::row(&job, Status::Expired, time)],
                 done: job.done(),
-                written: Some(Written {
-                    place: job.place(),
-                    recipient: job.recipient,
-                    release: true,
-                    waits: false,
-                }),
+                written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
                 ..Write::default()
             });
             return None;
@@ -93,12 +96,7 @@ impl Dispatch {
             self.write(Write {
                 deliveries: vec![Delivery { detail: Some(why), ..settle::row(&job, Status::Skipped, time) }],
                 done: job.done(),
-                written: Some(Written {
-                    place: job.place(),
-                    recipient: job.recipient,
-                    release: true,
-                    waits: false,
-                }),
+                written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
                 ..Write::default()
             });
             return None;
@@ -129,7 +127,7 @@ impl Dispatch {
                 return None;
             }
         }
-        let ready = self.pairs.ready_at(&job.recipient, now);
+        let ready = self.pairs.ready_at(&job.line, now);
         if ready > now {
             let wait = SignedDuration::try_from(ready - now).unwrap_or(SignedDuration::ZERO);
             let spacing = SignedDuration::try_from(PAIR_INTERVAL).unwrap_or(SignedDuration::ZERO);
@@ -141,8 +139,8 @@ impl Dispatch {
                 Status::Deferred,
                 "waits for Meta's pair limit",
             );
-            self.wait_behind(&job.recipient, time + wait, spacing);
-            self.queue.release(&job.recipient);
+            self.wait_behind(&job.line, time + wait, spacing);
+            self.queue.release(&job.line);
             return None;
         }
         Some((job, form))
@@ -153,7 +151,7 @@ impl Dispatch {
     fn hold(&mut self, job: Job, until: Timestamp, reason: &'static str, why: &str) {
         let until = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
         self.wait(&job, until, job.attempt, reason, Status::Deferred, why);
-        self.queue.release(&job.recipient);
+        self.queue.release(&job.line);
     }
 
     async fn send(&mut self, batch: Vec<(Job, Form)>) -> Result<(), StoreError> {
@@ -173,7 +171,7 @@ impl Dispatch {
             if !ours.contains(&job.logged.notification.id) {
                 tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
                 self.readings.settled(job.place());
-                self.queue.release(&job.recipient);
+                self.queue.release(&job.line);
                 continue;
             }
             self.in_flight.insert(job.place());
@@ -190,7 +188,15 @@ impl Dispatch {
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
-                let answer = client.send(&job.recipient, form, &notification.message, &callback_data).await;
+                let answer = client
+                    .send(
+                        &notification.phone_number_id,
+                        &job.recipient,
+                        form,
+                        &notification.message,
+                        &callback_data,
+                    )
+                    .await;
                 // Dispatch waits for the answers of all that it has sent.
                 let _ = answers.send(Answer { job, form, answer });
             });
@@ -214,13 +220,14 @@ impl Dispatch {
         let refused = answer.as_ref().err().and_then(SendError::treatment);
         let opted_out = (refused == Some(Treatment::OptOut)).then_some(job.logged.notification.id);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
+        let number = job.logged.notification.phone_number_id.clone();
         let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
         match settled.number {
             NumberEffect::Rest(time) => {
-                if self.number.rest(now, time) {
+                if self.number(&number).rest(now, time) {
                     let detail = settled.deliveries.first().and_then(|row| row.detail.as_deref());
                     tracing::error!(
-                        phone_number_id = job.logged.notification.phone_number_id,
+                        phone_number_id = number,
                         seconds = time.as_secs(),
                         detail,
                         "the number cannot send: it rests, then one message tries"
@@ -229,13 +236,10 @@ impl Dispatch {
             }
             effect => {
                 if effect == NumberEffect::Slow {
-                    self.number.slow(now);
+                    self.number(&number).slow(now);
                 }
-                if self.number.answered(now, heard) {
-                    tracing::info!(
-                        phone_number_id = job.logged.notification.phone_number_id,
-                        "the number can send again"
-                    );
+                if self.number(&number).answered(now, heard) {
+                    tracing::info!(phone_number_id = number, "the number can send again");
                 }
             }
         }
@@ -247,11 +251,10 @@ impl Dispatch {
         }
         let waits = settled.deferred.as_ref().map(|deferred| (deferred.due_at, deferred.reason));
         if let Some((due_at, reason)) = waits {
-            self.wait_behind(&job.recipient, due_at, SignedDuration::ZERO);
-            *self.deferring.entry(job.recipient.clone()).or_default() += 1;
+            self.wait_behind(&job.line, due_at, SignedDuration::ZERO);
+            *self.deferring.entry(job.line.clone()).or_default() += 1;
             if reason == "unknown" {
-                self.unknown
-                    .insert(job.logged.notification.id, (job.place(), job.attempt, job.recipient.clone()));
+                self.unknown.insert(job.logged.notification.id, (job.place(), job.attempt, job.line.clone()));
             }
         }
         self.write(Write {
@@ -261,7 +264,7 @@ impl Dispatch {
             opted_out,
             written: Some(Written {
                 place: job.place(),
-                recipient: job.recipient,
+                line: job.line,
                 release: true,
                 waits: waits.is_some(),
             }),

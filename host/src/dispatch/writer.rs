@@ -37,8 +37,8 @@ enum Waits {
 pub struct Written {
     /// The notification's place.
     pub place: (Lane, i64),
-    /// Its recipient.
-    pub recipient: String,
+    /// Its line in the queue.
+    pub line: String,
     /// The attempt is over: the recipient's next message may go.
     pub release: bool,
     /// It waits in `deferred` now.

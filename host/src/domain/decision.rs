@@ -38,6 +38,10 @@ pub struct Decision {
     /// Overrides the template's mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// The name of the number that sends it; the template's where it is not given, and the usual one where that has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Why, in the rule's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

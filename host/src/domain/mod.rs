@@ -10,6 +10,7 @@ mod number;
 mod opt_out;
 mod person;
 mod quiet_hours;
+mod senders;
 
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
@@ -21,3 +22,4 @@ pub use number::{Number, number, same_user};
 pub use opt_out::{OptOut, OptOutScope, Preference, wish};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
+pub use senders::Senders;

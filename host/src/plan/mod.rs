@@ -19,7 +19,9 @@ pub use self::{
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
 use self::{render::Renderer, resolve::resolve};
-use crate::domain::{Decision, Event, Notification, NotificationId, Outcome, People, SendTime, Verdict};
+use crate::domain::{
+    Decision, Event, Notification, NotificationId, Outcome, People, SendTime, Senders, Verdict,
+};
 
 /// What a verdict comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,14 +52,14 @@ impl Planned {
 /// What a verdict comes to, for these people.
 pub fn plan(
     templates: &Templates,
-    phone_number_id: &str,
+    senders: &Senders,
     event: &Event,
     verdict: &Verdict,
     people: &People,
     now: Timestamp,
 ) -> Planned {
     match &verdict.outcome {
-        Outcome::Notify(decision) => notify(templates, phone_number_id, event, decision, people, now)
+        Outcome::Notify(decision) => notify(templates, senders, event, decision, people, now)
             .unwrap_or_else(|why| Planned::without_people("failed", Some(why))),
         Outcome::Skip(why) => Planned::without_people("skip", Some(why.clone())),
         Outcome::NoRoute => {
@@ -70,7 +72,7 @@ pub fn plan(
 
 fn notify(
     templates: &Templates,
-    phone_number_id: &str,
+    senders: &Senders,
     event: &Event,
     decision: &Decision,
     people: &People,
@@ -79,6 +81,7 @@ fn notify(
     let template = templates.get(&decision.template).ok_or_else(|| {
         format!("find the template {}{}", decision.template, near(templates, &decision.template))
     })?;
+    let sender = senders.get(decision.from.as_deref().or(template.from.as_deref()))?;
     let send_at = match &decision.send {
         None => None,
         Some(SendTime::SendAt(at)) => Some(*at),
@@ -100,7 +103,7 @@ fn notify(
                 username: recipient.username,
                 name: recipient.name,
                 recipient: recipient.to,
-                phone_number_id: phone_number_id.to_owned(),
+                phone_number_id: sender.to_owned(),
                 template: decision.template.clone(),
                 priority: decision.priority,
                 message,

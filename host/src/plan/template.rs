@@ -71,6 +71,7 @@ struct FrontMatter {
     meta_name: Option<String>,
     #[serde(default)]
     on_unknown: OnUnknown,
+    from: Option<String>,
 }
 
 /// A compiled template.
@@ -96,6 +97,8 @@ pub struct Template {
     pub meta_name: String,
     /// What is done where nobody can tell whether a message was sent.
     pub on_unknown: OnUnknown,
+    /// The name of the number that sends it, unless the decision says otherwise.
+    pub from: Option<String>,
     /// The variables of the body, sorted, but for `recipient`.
     pub variables: Vec<String>,
     /// Whether the body speaks of its recipient, and so differs from one to the next.
@@ -256,6 +259,7 @@ impl Templates {
             buttons: front.buttons,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
             on_unknown: front.on_unknown,
+            from: front.from,
             variables,
             uses_recipient,
             meta,

@@ -54,7 +54,7 @@ fn context(value: Value) -> BTreeMap<String, Value> {
 
 fn planned(templates: &Templates, decision: Decision, people: &People) -> Planned {
     let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
-    plan(templates, "99", &event(), &verdict, people, Timestamp::UNIX_EPOCH)
+    plan(templates, &Senders::only("99"), &event(), &verdict, people, Timestamp::UNIX_EPOCH)
 }
 
 fn who(planned: &Planned) -> Vec<(Option<&str>, &str, Option<&str>)> {

@@ -4,8 +4,8 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Contact, Delivery, NotificationId, OptOutScope, Preference, Status, wish},
-    store::RenamedContact,
+    domain::{Contact, Delivery, NotificationId, OptOutScope, Preference, Senders, Status, wish},
+    store::{Opened, RenamedContact},
     whatsapp::{
         Treatment, meaning, treatment,
         webhooks::{Inbound, MarketingPreference, NumberQuality, StatusUpdate, Update, Webhook},
@@ -25,8 +25,8 @@ pub(super) struct Post {
     pub recipients: Vec<(String, String)>,
     /// Users who have another number or user id.
     pub renamed: Vec<RenamedContact>,
-    /// Whose window opened: which of our numbers they wrote to, and their number or user id.
-    pub opened: Vec<(String, String)>,
+    /// Whose window opened.
+    pub opened: Vec<Opened>,
     /// Whether Meta has done something to a template.
     pub template_updated: bool,
     /// Who wants no messages, or wants them again.
@@ -36,9 +36,9 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// Sorts what was read. `phone_number_id` is the number that we send from: a message to another one opens no
-    /// window here.
-    pub(super) fn new(webhook: Webhook, phone_number_id: &str) -> Post {
+    /// Sorts what was read. `senders` are the numbers that we send from: a message to another one opens no window
+    /// here.
+    pub(super) fn new(webhook: Webhook, senders: &Senders) -> Post {
         let mut post = Post::default();
         for update in webhook.updates {
             match update {
@@ -46,10 +46,18 @@ impl Post {
                 Update::Preference(preference) => post.preferences.push(marketing(preference)),
                 Update::Inbound(inbound) => {
                     post.preferences.extend(wished(&inbound));
-                    let contact = contact(inbound, phone_number_id);
-                    if contact.last_inbound_at.is_some() {
+                    let number = match inbound.phone_number_id.clone() {
+                        None => Some(senders.usual().to_owned()),
+                        number => number.filter(|to| senders.ids().any(|ours| ours == to)),
+                    };
+                    let contact = contact(inbound, number.is_some());
+                    if let Some((number, at)) = number.zip(contact.last_inbound_at) {
                         let ids = contact.wa_id.iter().chain(&contact.user_id);
-                        post.opened.extend(ids.map(|id| (phone_number_id.to_owned(), id.clone())));
+                        post.opened.extend(ids.map(|id| Opened {
+                            phone_number_id: number.clone(),
+                            recipient: id.clone(),
+                            at,
+                        }));
                     }
                     post.contacts.push(contact);
                 }
@@ -169,8 +177,7 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
     }
 }
 
-fn contact(inbound: Inbound, phone_number_id: &str) -> Contact {
-    let is_ours = inbound.phone_number_id.as_deref().is_none_or(|to| to == phone_number_id);
+fn contact(inbound: Inbound, is_ours: bool) -> Contact {
     Contact {
         last_inbound_at: (is_ours && inbound.opens_window()).then_some(inbound.at),
         wa_id: inbound.from,
@@ -192,7 +199,7 @@ mod tests {
 
     fn post(value: Value) -> Post {
         let body = json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]});
-        Post::new(parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap(), "106")
+        Post::new(parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap(), &Senders::only("106"))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Contact, Notification},
-    store::{RenamedContact, Store, StoreError},
+    store::{Opened, RenamedContact, Store, StoreError},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
 };
@@ -40,9 +40,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(store: Store) -> Writer {
+    /// Starts the task. With several sending numbers, each has windows of its own.
+    pub(super) fn start(store: Store, several_numbers: bool) -> Writer {
         let (queue, queued) = mpsc::channel(QUEUE);
-        tokio::spawn(run(store, queued));
+        tokio::spawn(run(store, several_numbers, queued));
         Writer { queue }
     }
 
@@ -57,7 +58,7 @@ impl Writer {
     }
 }
 
-async fn run(store: Store, mut queued: mpsc::Receiver<Queued>) {
+async fn run(store: Store, several_numbers: bool, mut queued: mpsc::Receiver<Queued>) {
     let mut posts = Vec::new();
     while queued.recv_many(&mut posts, QUEUE).await > 0 {
         let mut batch = Post::default();
@@ -66,20 +67,20 @@ async fn run(store: Store, mut queued: mpsc::Receiver<Queued>) {
             batch.extend(post);
             waiting.push(done);
             if batch.len() >= ROWS {
-                finish(&store, mem::take(&mut batch), mem::take(&mut waiting)).await;
+                finish(&store, several_numbers, mem::take(&mut batch), mem::take(&mut waiting)).await;
             }
         }
-        finish(&store, batch, waiting).await;
+        finish(&store, several_numbers, batch, waiting).await;
     }
 }
 
 /// Writes a batch, then tells all who wait for it.
-async fn finish(store: &Store, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
+async fn finish(store: &Store, several_numbers: bool, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
     if waiting.is_empty() {
         return;
     }
     let (posts, rows) = (waiting.len(), batch.len());
-    match write(store, batch).await {
+    match write(store, several_numbers, batch).await {
         Ok(()) => {
             for done in waiting {
                 // Whoever posted may be gone.
@@ -90,7 +91,7 @@ async fn finish(store: &Store, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
     }
 }
 
-async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
+async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), StoreError> {
     let Post {
         mut deliveries,
         by_wamid,
@@ -148,8 +149,12 @@ async fn write(store: &Store, batch: Post) -> Result<(), StoreError> {
         store.set_preferences(&preferences).await?;
     }
     if !opened.is_empty() {
-        let lanes: Vec<_> = opened.iter().map(|(number, to)| Notification::lane_of(number, to)).collect();
-        let recipients: Vec<&str> = opened.iter().map(|(_, to)| to.as_str()).collect();
+        if several_numbers {
+            store.set_number_windows(&opened).await?;
+        }
+        let lane = |opened: &Opened| Notification::lane_of(&opened.phone_number_id, &opened.recipient);
+        let lanes: Vec<_> = opened.iter().map(lane).collect();
+        let recipients: Vec<&str> = opened.iter().map(|opened| opened.recipient.as_str()).collect();
         store.window_opened(&lanes, &recipients, Timestamp::now()).await?;
     }
     Ok(())

@@ -11,14 +11,14 @@ const APP_ID: &str = "634974688087057";
 const APP_NAME: &str = "Hookswitch";
 
 /// `GET /{phone-number-id}`.
-pub fn phone_number(simulator: &Simulator, fields: Option<&str>) -> Value {
+pub fn phone_number(simulator: &Simulator, id: &str, fields: Option<&str>) -> Value {
     let settings = simulator.settings();
     let level =
         if settings.limits.messages_per_second.is_some_and(|rate| rate <= 80) { "STANDARD" } else { "HIGH" };
     let number = json!({
-        "id": settings.phone_number_id,
+        "id": id,
         "verified_name": settings.verified_name,
-        "display_phone_number": format!("+{}", settings.display_phone_number),
+        "display_phone_number": format!("+{}", settings.number(id).unwrap_or_default()),
         "quality_rating": "GREEN",
         "status": "CONNECTED",
         "code_verification_status": "VERIFIED",

@@ -44,7 +44,7 @@ pub async fn handle(State(simulator): State<Simulator>, request: Request) -> Res
             Err(_) => GraphError::parameter("Invalid parameter: the body is too large or was cut off.")
                 .into_response(),
             Ok(body) if parts.method == Method::POST && is_send(&simulator, &path) => {
-                answer_send(&simulator, &body).await
+                answer_send(&simulator, path[0], &body).await
             }
             Ok(body) => {
                 let here = here(&parts.headers, parts.uri.path());
@@ -65,7 +65,7 @@ fn is_version(segment: &str) -> bool {
 }
 
 fn is_send(simulator: &Simulator, path: &[&str]) -> bool {
-    matches!(path, [id, "messages"] if *id == simulator.settings().phone_number_id)
+    matches!(path, [id, "messages"] if simulator.settings().number(id).is_some())
 }
 
 fn authorize(simulator: &Simulator, headers: &HeaderMap, query: &Parameters) -> Result<(), GraphError> {
@@ -81,12 +81,12 @@ fn authorize(simulator: &Simulator, headers: &HeaderMap, query: &Parameters) -> 
     }
 }
 
-async fn answer_send(simulator: &Simulator, body: &[u8]) -> Response {
+async fn answer_send(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Response {
     let latency = simulator.state().knobs.latency_ms;
     if latency > 0 {
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
-    match send(simulator, body) {
+    match send(simulator, phone_number_id, body) {
         Answer::Taken(answer) => Json(answer).into_response(),
         Answer::Refused(error) => error.into_response(),
         Answer::Broken(status) => {
@@ -118,10 +118,12 @@ fn route(
     let answer = match (method.as_str(), *id, rest) {
         ("GET", "me", []) => accounts::me(settings, fields),
         ("GET", "debug_token", []) => accounts::debug_token(settings),
-        ("GET", id, []) if id == settings.phone_number_id => accounts::phone_number(simulator, fields),
+        ("GET", id, []) if settings.number(id).is_some() => accounts::phone_number(simulator, id, fields),
         ("GET", id, []) if id == settings.waba_id => accounts::account(settings, fields),
         ("GET", id, ["phone_numbers"]) if id == settings.waba_id => {
-            json!({"data": [accounts::phone_number(simulator, fields)]})
+            let more = settings.more_numbers.iter().map(|(id, _)| id);
+            let ids = [&settings.phone_number_id].into_iter().chain(more);
+            json!({"data": ids.map(|id| accounts::phone_number(simulator, id, fields)).collect::<Vec<_>>()})
         }
         (_, id, ["subscribed_apps"]) if id == settings.waba_id => {
             accounts::subscribed_apps(simulator, method, body)?

@@ -30,6 +30,8 @@ pub struct InboundMessage {
     /// A message of any type as Meta's webhook has it, such as
     /// `{"type": "interactive", "interactive": {"type": "button_reply", …}}`.
     pub message: Option<Value>,
+    /// The number that they write to, by its id; the first one where it is missing.
+    pub to: Option<String>,
     /// The wamid of the message that is answered.
     pub reply_to: Option<String>,
 }
@@ -77,27 +79,27 @@ impl Simulator {
             (None, Some(wa_id)) => ids::user_id(wa_id),
             (None, None) => return Err("read the message: from or user_id is needed".into()),
         };
+        let to = inbound.to.clone().unwrap_or_else(|| self.settings().phone_number_id.clone());
+        let Some(digits) = self.settings().number(&to) else {
+            return Err(format!("read to: {to:?} is no number of the business"));
+        };
         let at = Timestamp::now();
         let wamid = ids::inbound_wamid(wa_id.as_deref().unwrap_or(&user_id));
         let mut message = content(&inbound)?;
         message["id"] = wamid.as_str().into();
         message["timestamp"] = at.as_second().to_string().into();
         if let Some(reply_to) = &inbound.reply_to {
-            message["context"] = json!({"from": self.settings().display_phone_number, "id": reply_to});
+            message["context"] = json!({"from": digits, "id": reply_to});
         }
         let size = message.to_string().len();
         let mut state = self.state();
         let known = state.user(wa_id.as_deref().unwrap_or(&user_id)).and_then(|user| user.name.clone());
         let name = inbound.name.or(known);
-        state.wrote(User {
-            wa_id: wa_id.clone(),
-            user_id: user_id.clone(),
-            name: name.clone(),
-            last_inbound: at,
-        });
+        let user = User { wa_id: wa_id.clone(), user_id: user_id.clone(), name: name.clone() };
+        state.wrote(&to, user, at);
         state.stats.inbound += 1;
         let name = name.or_else(|| wa_id.clone()).unwrap_or_default();
-        let inbound = Inbound { wa_id, user_id, name, size, message };
+        let inbound = Inbound { phone_number_id: to, wa_id, user_id, name, size, message };
         state.tell(Update::Inbound(Arc::new(inbound)), Instant::now());
         drop(state);
         self.wake();

@@ -13,6 +13,8 @@ use crate::domain::Status;
 pub struct Sent {
     /// Counts up from 1.
     pub seq: u64,
+    /// The number that sent it, by its id.
+    pub phone_number_id: String,
     /// Meta's id.
     pub wamid: String,
     /// Digits of the recipient's number, where known.
@@ -52,6 +54,8 @@ pub struct ReachedStatus {
 pub struct ReceivedMessage {
     /// Counts up from 1.
     pub seq: u64,
+    /// The number that sent it, by its id.
+    pub phone_number_id: String,
     /// Meta's id.
     pub wamid: String,
     /// When it came.

@@ -31,9 +31,9 @@ pub enum Answer {
     Broken(u16),
 }
 
-/// Takes or refuses a send.
-pub fn send(simulator: &Simulator, body: &[u8]) -> Answer {
-    let answer = attempt(simulator, body).unwrap_or_else(Answer::Refused);
+/// Takes or refuses a send from one of the numbers.
+pub fn send(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Answer {
+    let answer = attempt(simulator, phone_number_id, body).unwrap_or_else(Answer::Refused);
     match &answer {
         Answer::Refused(error) => {
             *simulator.state().stats.refused.entry(error.code).or_default() += 1;
@@ -44,7 +44,7 @@ pub fn send(simulator: &Simulator, body: &[u8]) -> Answer {
     answer
 }
 
-fn attempt(simulator: &Simulator, body: &[u8]) -> Result<Answer, GraphError> {
+fn attempt(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Result<Answer, GraphError> {
     let unreadable =
         |e: serde_json::Error| GraphError::parameter(format!("Invalid parameter: the body is not JSON: {e}"));
     let value: Value = serde_json::from_slice(body).map_err(unreadable)?;
@@ -55,7 +55,7 @@ fn attempt(simulator: &Simulator, body: &[u8]) -> Result<Answer, GraphError> {
             return Ok(Answer::Taken(json!({"success": true})));
         }
     };
-    if message.recipient.wa_id.as_deref() == Some(simulator.settings().display_phone_number.as_str()) {
+    if message.recipient.wa_id.as_deref() == simulator.settings().number(phone_number_id) {
         return Err(GraphError::new(131_021, "Recipient phone number must not be the sender's"));
     }
     let raw: Box<RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
@@ -74,23 +74,29 @@ fn attempt(simulator: &Simulator, body: &[u8]) -> Result<Answer, GraphError> {
             }
         }
     }
-    limits(&mut state, &message, now)?;
+    limits(&mut state, phone_number_id, &message, now)?;
     let category = category(&state, &message)?;
-    let in_window = state.window_open(message.recipient.key(), at);
+    let in_window = state.window_open(phone_number_id, message.recipient.key(), at);
     let failure = failure.or(refusal(&state, &message, &category, in_window)?);
     Ok(accept(
         simulator,
         state,
         &message,
-        Take { category, in_window, failure, request: raw.into(), now, at },
+        Take { phone_number_id, category, in_window, failure, request: raw.into(), now, at },
     ))
 }
 
-fn limits(state: &mut State, message: &Checked<'_>, now: Instant) -> Result<(), GraphError> {
-    if state.throughput.as_mut().is_some_and(|bucket| !bucket.take(now)) {
+fn limits(
+    state: &mut State,
+    phone_number_id: &str,
+    message: &Checked<'_>,
+    now: Instant,
+) -> Result<(), GraphError> {
+    if state.throughput(phone_number_id).is_some_and(|bucket| !bucket.take(now)) {
         return Err(GraphError::new(130_429, "Cloud API message throughput has been reached."));
     }
-    if state.pairs.as_mut().is_some_and(|pairs| !pairs.take(message.recipient.key(), now)) {
+    let pair = format!("{phone_number_id}/{}", message.recipient.key());
+    if state.pairs.as_mut().is_some_and(|pairs| !pairs.take(&pair, now)) {
         return Err(GraphError::new(
             131_056,
             "Message failed to send because there were too many messages sent from this phone number to the same \
@@ -146,7 +152,8 @@ fn refusal(
     }
 }
 
-struct Take {
+struct Take<'a> {
+    phone_number_id: &'a str,
     category: String,
     in_window: bool,
     failure: Option<u32>,
@@ -159,7 +166,7 @@ fn accept(
     simulator: &Simulator,
     mut state: std::sync::MutexGuard<'_, State>,
     message: &Checked<'_>,
-    take: Take,
+    take: Take<'_>,
 ) -> Answer {
     let recipient = &message.recipient;
     let user = state.user(recipient.key());
@@ -171,6 +178,7 @@ fn accept(
         .unwrap_or_else(|| ids::user_id(recipient.key()));
     let sent = Arc::new(Sent {
         seq: state.next_seq(),
+        phone_number_id: take.phone_number_id.to_owned(),
         wamid: ids::outbound_wamid(recipient.key()),
         wa_id: recipient.wa_id.clone(),
         user_id,

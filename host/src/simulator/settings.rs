@@ -7,6 +7,8 @@ use super::Knobs;
 pub struct Settings {
     /// Meta's id of the sending number.
     pub phone_number_id: String,
+    /// More sending numbers by their ids, with what they are in digits.
+    pub more_numbers: Vec<(String, String)>,
     /// The sending number in digits, as Meta shows it in webhooks.
     pub display_phone_number: String,
     /// The business's name, as Meta has verified it.
@@ -34,6 +36,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             phone_number_id: "106540352242922".into(),
+            more_numbers: Vec::new(),
             display_phone_number: "15550783881".into(),
             verified_name: "Hookswitch Demo".into(),
             waba_id: "102290129340398".into(),
@@ -49,6 +52,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// A sending number in digits, by its id; `None` where there is no such number.
+    pub fn number(&self, phone_number_id: &str) -> Option<&str> {
+        if phone_number_id == self.phone_number_id {
+            return Some(&self.display_phone_number);
+        }
+        let more = self.more_numbers.iter().find(|(id, _)| id == phone_number_id);
+        more.map(|(_, digits)| digits.as_str())
+    }
+
     /// The environment with which a host takes this account for its own.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [

@@ -29,8 +29,6 @@ pub struct User {
     pub user_id: String,
     /// The profile name.
     pub name: Option<String>,
-    /// When they last wrote.
-    pub last_inbound: Timestamp,
 }
 
 struct Record {
@@ -41,7 +39,8 @@ struct Record {
 /// All that changes.
 pub struct State {
     pub knobs: Knobs,
-    pub throughput: Option<Bucket>,
+    messages_per_second: Option<u32>,
+    throughput: HashMap<String, Bucket>,
     pub pairs: Option<Pairs>,
     pub templates: Templates,
     pub queue: Queue,
@@ -51,6 +50,8 @@ pub struct State {
     dice: StdRng,
     users: HashMap<String, User>,
     numbers: HashMap<String, String>,
+    /// When users last wrote to which number.
+    windows: HashMap<(String, String), Timestamp>,
     messages: VecDeque<Record>,
     keep: usize,
     next_seq: u64,
@@ -59,10 +60,11 @@ pub struct State {
 impl State {
     pub fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
-        let rate = |rate: u32| Bucket::new(f64::from(rate), f64::from(rate), Instant::now());
         State {
             knobs: settings.knobs.clone(),
-            throughput: limits.messages_per_second.map(rate),
+            messages_per_second: limits.messages_per_second,
+            throughput: HashMap::new(),
+            windows: HashMap::new(),
             pairs: limits.pair.then(Pairs::default),
             templates: Templates::with_samples(Timestamp::now()),
             queue: Queue::new(settings.webhook_url.is_some()),
@@ -115,17 +117,24 @@ impl State {
         self.users.get(key)
     }
 
-    /// Whether the user has written within the window.
-    pub fn window_open(&self, key: &str, now: Timestamp) -> bool {
-        let window = Duration::from_secs(self.knobs.window_seconds);
-        self.users.get(key).is_some_and(|user| {
-            now.duration_since(user.last_inbound).unsigned_abs() < window || user.last_inbound > now
-        })
+    /// The messages per second of a number, where they are limited.
+    pub fn throughput(&mut self, phone_number_id: &str) -> Option<&mut Bucket> {
+        let rate = f64::from(self.messages_per_second?);
+        let bucket = self.throughput.entry(phone_number_id.to_owned());
+        Some(bucket.or_insert_with(|| Bucket::new(rate, rate, Instant::now())))
     }
 
-    /// A user has written.
-    pub fn wrote(&mut self, user: User) {
+    /// Whether the user has written to the number within the window.
+    pub fn window_open(&self, phone_number_id: &str, key: &str, now: Timestamp) -> bool {
+        let window = Duration::from_secs(self.knobs.window_seconds);
+        let last = self.windows.get(&(phone_number_id.to_owned(), key.to_owned()));
+        last.is_some_and(|last| now.duration_since(*last).unsigned_abs() < window || *last > now)
+    }
+
+    /// A user has written to a number.
+    pub fn wrote(&mut self, phone_number_id: &str, user: User, at: Timestamp) {
         let key = user.wa_id.clone().unwrap_or_else(|| user.user_id.clone());
+        self.windows.insert((phone_number_id.to_owned(), key.clone()), at);
         if let Some(wa_id) = &user.wa_id {
             self.numbers.insert(user.user_id.clone(), wa_id.clone());
         }
@@ -157,6 +166,7 @@ impl State {
         let start = self.messages.partition_point(|record| record.sent.seq <= after);
         self.messages.range(start..).map(|record| ReceivedMessage {
             seq: record.sent.seq,
+            phone_number_id: record.sent.phone_number_id.clone(),
             wamid: record.sent.wamid.clone(),
             received_at: record.sent.received_at,
             to: record.sent.wa_id.clone().unwrap_or_else(|| record.sent.user_id.clone()),

@@ -69,6 +69,8 @@ pub struct LateRetry {
 /// A recipient whose messages wait.
 #[derive(Clone, Debug)]
 pub struct WaitingRecipient {
+    /// The number that sends, by Meta's id.
+    pub phone_number_id: String,
     /// The `wa_id` or user id.
     pub recipient: String,
     /// When the last of them is due.
@@ -123,16 +125,22 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT n.recipient, max(d.due_at)
+                "SELECT n.phone_number_id, n.recipient, max(d.due_at)
                  FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
                  WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'quiet', 'window', 'hold')
                      AND n.recipient IS NOT NULL
-                 GROUP BY n.recipient",
+                 GROUP BY n.phone_number_id, n.recipient",
             )
             .await?;
         let rows = client.query(&statement, &[&lanes]).await?;
         rows.iter()
-            .map(|row| Ok(WaitingRecipient { recipient: row.try_get(0)?, due_at: row.try_get(1)? }))
+            .map(|row| {
+                Ok(WaitingRecipient {
+                    phone_number_id: row.try_get(0)?,
+                    recipient: row.try_get(1)?,
+                    due_at: row.try_get(2)?,
+                })
+            })
             .collect()
     }
 
@@ -212,7 +220,7 @@ impl Store {
     pub async fn hasten(
         &self,
         lanes: &[Lane],
-        recipients: &[String],
+        recipients: &[&str],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();

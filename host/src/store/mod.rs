@@ -29,6 +29,7 @@ mod meta_template;
 mod migrate;
 mod notification;
 mod notification_list;
+mod number_window;
 mod opt_out;
 mod parked;
 mod person;
@@ -56,6 +57,7 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
+pub use number_window::Opened;
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 

@@ -16,8 +16,10 @@ pub struct LoggedNotification {
     pub seq: i64,
     /// The notification.
     pub notification: Notification,
-    /// When the recipient's 24-hour window closes; `None` where they never wrote.
+    /// When the recipient's 24-hour window closes, whichever number they wrote to; `None` where they never wrote.
     pub window_until: Option<Timestamp>,
+    /// When it closes for the number that sends, where there are several.
+    pub number_window_until: Option<Timestamp>,
     /// That the recipient wants no messages.
     pub opt_out: Option<OptOut>,
     /// When the person is left alone.
@@ -28,10 +30,11 @@ pub struct LoggedNotification {
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at,
-     coalesce(w.last_inbound_at, u.last_inbound_at),
+     coalesce(w.last_inbound_at, u.last_inbound_at), v.last_inbound_at,
      o.scope, o.source, o.at, p.quiet_from, p.quiet_until, p.time_zone, coalesce(NOT p.active, false)";
 const JOINS: &str = "LEFT JOIN contact w ON w.wa_id = n.recipient
      LEFT JOIN contact u ON u.user_id = n.recipient
+     LEFT JOIN number_window v ON v.recipient = n.recipient AND v.phone_number_id = n.phone_number_id
      LEFT JOIN opt_out o ON o.recipient = n.recipient
      LEFT JOIN person p ON p.username = n.username";
 
@@ -149,9 +152,9 @@ impl Store {
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(21)?,
-                    failures: row.try_get(22)?,
-                    reason: row.try_get(23)?,
+                    attempt: row.try_get(22)?,
+                    failures: row.try_get(23)?,
+                    reason: row.try_get(24)?,
                 })
             })
             .collect()
@@ -159,7 +162,8 @@ impl Store {
 }
 
 fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
-    let contact = Contact { wa_id: None, user_id: None, name: None, last_inbound_at: row.try_get(13)? };
+    let window =
+        |last_inbound_at| Contact { wa_id: None, user_id: None, name: None, last_inbound_at }.window_until();
     Ok(LoggedNotification {
         lane: Lane(row.try_get(0)?),
         seq: row.try_get(1)?,
@@ -177,17 +181,18 @@ fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
             send_at: row.try_get(11)?,
             expires_at: row.try_get(12)?,
         },
-        window_until: contact.window_until(),
-        opt_out: match row.try_get::<_, Option<&str>>(14)? {
+        window_until: window(row.try_get(13)?),
+        number_window_until: window(row.try_get(14)?),
+        opt_out: match row.try_get::<_, Option<&str>>(15)? {
             Some(scope) => Some(OptOut {
                 scope: scope.parse().map_err(StoreError::Row)?,
-                source: row.try_get(15)?,
-                at: row.try_get(16)?,
+                source: row.try_get(16)?,
+                at: row.try_get(17)?,
             }),
             None => None,
         },
-        quiet_hours: quiet_hours(row.try_get(17)?, row.try_get(18)?, row.try_get(19)?),
-        is_deactivated: row.try_get(20)?,
+        quiet_hours: quiet_hours(row.try_get(18)?, row.try_get(19)?, row.try_get(20)?),
+        is_deactivated: row.try_get(21)?,
     })
 }
 

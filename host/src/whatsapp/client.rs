@@ -38,7 +38,7 @@ pub enum ClientError {
     Tls(String),
 }
 
-/// Sends from one number. Cheap to clone; connections are kept and shared.
+/// Sends messages. Cheap to clone; connections are kept and shared.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -52,30 +52,37 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the number and the API that the settings name. Connects when it first sends.
+    /// A client for the API that the settings name. Connects when it first sends.
     ///
     /// # Errors
     /// Where the address or the token cannot be used, or TLS cannot be set up.
     pub fn new(config: &WhatsappConfig) -> Result<Client, ClientError> {
-        let url = messages_url(&config.whatsapp_api_url, &config.whatsapp_phone_number_id)
+        let url = Url::parse(&config.whatsapp_api_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| ClientError::Url(config.whatsapp_api_url.clone()))?;
         Ok(Client { http: http(token_header(&config.whatsapp_access_token)?, &url)?, url })
     }
 
-    /// Sends one message, once: at most 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
+    /// Sends one message from a number, once: at most 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
     /// 512 characters, comes back in each status webhook.
     ///
     /// # Errors
     /// See [`SendError`]; only `Refused` and `NotSent` are sure that nothing was sent.
     pub async fn send(
         &self,
+        phone_number_id: &str,
         to: &str,
         form: Form,
         message: &Message,
         callback_data: &str,
     ) -> Result<Accepted, SendError> {
         let body = messages::request(to, form, message, callback_data);
-        let response = self.http.post(self.url.clone()).body(body).send().await.map_err(|error| {
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(phone_number_id).push("messages");
+        }
+        let response = self.http.post(url).body(body).send().await.map_err(|error| {
             let is_connect = error.is_connect();
             let text = causes(&error.without_url());
             if is_connect { SendError::NotSent(text) } else { SendError::Unknown(text) }
@@ -121,12 +128,6 @@ pub(super) fn http(authorization: HeaderValue, url: &Url) -> Result<reqwest::Cli
         builder = builder.no_proxy().tls_certs_only([]);
     }
     builder.build().map_err(|error| ClientError::Tls(causes(&error)))
-}
-
-fn messages_url(api: &str, phone_number_id: &str) -> Option<Url> {
-    let mut url = Url::parse(api).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    url.path_segments_mut().ok()?.pop_if_empty().push(phone_number_id).push("messages");
-    Some(url)
 }
 
 /// The body, of at most so many bytes.

@@ -24,6 +24,7 @@ use super::plugin::for_demo;
 use crate::{
     app::App,
     config::{Config, DatabaseConfig, LogConfig, RulesConfig, WhatsappConfig},
+    domain::Senders,
     intake::{ApiKey, Scope},
     simulator::{Settings, Simulator},
     telemetry,
@@ -138,7 +139,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
         rules: args.rules.clone(),
         whatsapp: WhatsappConfig {
             whatsapp_api_url: format!("http://{simulator}"),
-            whatsapp_phone_number_id: account.phone_number_id.clone(),
+            whatsapp_phone_number_id: Senders::only(&account.phone_number_id),
             whatsapp_business_account_id: Some(account.waba_id.clone()),
             whatsapp_access_token: account.access_token.as_str().into(),
             whatsapp_app_secret: account.app_secret.as_str().into(),

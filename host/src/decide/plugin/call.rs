@@ -1,6 +1,7 @@
 //! One call of a plugin: a fresh store, its bounds, and what the answer says.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -314,7 +315,11 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         types::Mode::Template => "template",
         types::Mode::Text => "text",
     });
+    // What the contract has no field for yet.
+    let hints: HashMap<&str, &str> =
+        decision.hints.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     Ok(json!({
+        "from": hints.get("from"),
         "template": decision.template,
         "groups": decision.groups,
         "users": decision.users,

@@ -57,6 +57,7 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         expires_at: None,
         priority: Priority::Normal,
         mode: None,
+        from: None,
         reason: None,
     }
 }

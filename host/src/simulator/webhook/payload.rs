@@ -1,6 +1,6 @@
 //! The body of a webhook. Typed, because a benchmark has three updates for each message.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -136,8 +136,8 @@ struct ErrorData {
     details: &'static str,
 }
 
-/// The body of one POST: one change for users' messages, one for the statuses, and one for each template,
-/// each in the order in which things happened. `time` is when it is made, in Unix seconds.
+/// The body of one POST: for each number one change for users' messages and one for the statuses, and one for each
+/// template, each in the order in which things happened. `time` is when it is made, in Unix seconds.
 ///
 /// # Errors
 /// When something cannot be written as JSON.
@@ -147,12 +147,13 @@ pub fn body(
     updates: &[Update],
     time: i64,
 ) -> serde_json::Result<Vec<u8>> {
-    let mut inbound = Collected::default();
-    let mut outbound = Collected::default();
+    // By number; users' messages first.
+    let mut collected: BTreeMap<(&str, bool), Collected<'_>> = BTreeMap::new();
     let mut changes = Vec::new();
     for update in updates {
         match update {
             Update::Status { sent, status, at, code } => {
+                let outbound = collected.entry((&sent.phone_number_id, true)).or_default();
                 outbound.statuses.push(status_update(shape, sent, *status, at.as_second(), *code));
                 // Meta's page says that a failure comes without contacts; clients' captures have them.
                 // Both are found here.
@@ -167,6 +168,7 @@ pub fn body(
                 }
             }
             Update::Inbound(written) => {
+                let inbound = collected.entry((&written.phone_number_id, false)).or_default();
                 inbound.messages.push(message(shape, written));
                 inbound.contact(shape, &written.name, written.wa_id.as_deref(), &written.user_id);
             }
@@ -174,10 +176,8 @@ pub fn body(
         }
     }
     let time = (!changes.is_empty()).then_some(time);
-    for collected in [inbound, outbound] {
-        if !collected.messages.is_empty() || !collected.statuses.is_empty() {
-            changes.push(Change::Messages(collected.into_value(settings)));
-        }
+    for ((phone_number_id, _), collected) in collected {
+        changes.push(Change::Messages(collected.into_value(settings, phone_number_id)));
     }
     let entry = Entry { id: &settings.waba_id, time, changes };
     to_escaped_json(&Body { object: "whatsapp_business_account", entry: [entry] })
@@ -204,12 +204,12 @@ impl<'a> Collected<'a> {
         }
     }
 
-    fn into_value(self, settings: &'a Settings) -> Messages<'a> {
+    fn into_value(self, settings: &'a Settings, phone_number_id: &'a str) -> Messages<'a> {
         Messages {
             messaging_product: "whatsapp",
             metadata: Metadata {
-                display_phone_number: &settings.display_phone_number,
-                phone_number_id: &settings.phone_number_id,
+                display_phone_number: settings.number(phone_number_id).unwrap_or_default(),
+                phone_number_id,
             },
             contacts: self.contacts,
             messages: self.messages,

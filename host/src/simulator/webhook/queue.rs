@@ -58,6 +58,8 @@ impl Update {
 /// A user's message.
 #[derive(Debug)]
 pub struct Inbound {
+    /// The number that was written to, by its id.
+    pub phone_number_id: String,
     /// Digits of the number, where known.
     pub wa_id: Option<String>,
     /// Business-scoped user id.

@@ -8,12 +8,12 @@ use tokio::{
 };
 
 use super::*;
-use crate::{config::Secret, whatsapp::Treatment};
+use crate::{config::Secret, domain::Senders, whatsapp::Treatment};
 
 fn config(url: &str) -> WhatsappConfig {
     WhatsappConfig {
         whatsapp_api_url: url.to_owned(),
-        whatsapp_phone_number_id: "106540352242922".to_owned(),
+        whatsapp_phone_number_id: Senders::only("106540352242922"),
         whatsapp_business_account_id: None,
         whatsapp_access_token: Secret::from("EAAG-token"),
         whatsapp_app_secret: Secret::from("app-secret"),
@@ -46,7 +46,7 @@ async fn server(answer: &'static str) -> (SocketAddr, tokio::task::JoinHandle<St
 async fn send(address: SocketAddr) -> Result<Accepted, SendError> {
     let client = Client::new(&config(&format!("http://{address}/v25.0/"))).unwrap();
     let message = Message { body: "hello".to_owned(), ..Message::default() };
-    client.send("16505551234", Form::Text, &message, "0198:1").await
+    client.send("106540352242922", "16505551234", Form::Text, &message, "0198:1").await
 }
 
 #[tokio::test]

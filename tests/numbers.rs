@@ -1,0 +1,122 @@
+//! Several sending numbers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+
+const ANN: &str = "15550100001";
+const USUAL: &str = "106540352242922";
+const SALES: &str = "106540352242923";
+
+fn rules() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path: &Path = &folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "any/routes.yaml",
+        "- on: any\n  script: any.rhai\n- on: offer\n  template: offer\n  contacts: [event.data.to]\n",
+    );
+    write("any/any.rhai", "fn decide(event) { event.data }");
+    for (name, more) in [("note", ""), ("offer", "\nfrom: sales")] {
+        let front = format!("description: A note\ncategory: utility\nlanguage: en_US{more}");
+        write(&format!("any/templates/{name}.j2"), &format!("---\n{front}\n---\nA note for you."));
+    }
+    let case = "- name: the sales number sends offers\n  event: {type: offer, data: {to: '15550100001'}}\n  expect:\n    \
+                - template: offer\n";
+    write("any/cases/offer.yaml", case);
+    folder
+}
+
+struct Stage {
+    simulator: Simulator,
+    host: Host,
+    _database: Database,
+    _rules: TempDir,
+}
+
+async fn stage() -> Stage {
+    let database = Database::create().await;
+    let port = free_port();
+    let more = format!("{SALES}=15550783882");
+    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates", "--number", &more]);
+    let rules = rules();
+    let numbers = format!("{USUAL},sales={SALES}");
+    let host =
+        Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_PHONE_NUMBER_ID", &numbers)]);
+    Stage { simulator, host, _database: database, _rules: rules }
+}
+
+impl Stage {
+    async fn decide(&self, decision: Value) -> String {
+        self.host.accept(&json!({"type": "any", "data": decision})).await
+    }
+
+    async fn until(&self, id: &str, status: &str) -> Value {
+        let find = async || self.host.event(id).await["decisions"][0]["notifications"][0].clone();
+        wait_until(status, SOON, async || find().await["status"] == status).await;
+        find().await
+    }
+
+    /// From which numbers messages came, and as what, in their order.
+    async fn sent(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let messages = self.simulator.messages().await;
+        messages.iter().map(|m| (text(&m["phone_number_id"]), text(&m["request"]["type"]))).collect()
+    }
+}
+
+fn note(more: Value) -> Value {
+    let mut decision = json!({"template": "note", "contacts": [ANN]});
+    decision.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    decision
+}
+
+#[tokio::test]
+async fn a_template_or_a_rule_names_the_number_and_each_has_its_windows() {
+    let stage = stage().await;
+    let sent = |number: &str, kind: &str| (number.to_owned(), kind.to_owned());
+    let offer = stage.host.accept(&json!({"type": "offer", "data": {"to": ANN}})).await;
+    stage.until(&offer, "read").await;
+    let usual = stage.decide(note(json!({}))).await;
+    stage.until(&usual, "read").await;
+    assert_eq!(stage.sent().await, [sent(SALES, "template"), sent(USUAL, "template")]);
+
+    // Ann writes to sales: there free-form goes, and only there.
+    stage.simulator.inbound(&json!({"from": ANN, "to": SALES, "text": "hello"})).await;
+    let opened = "SELECT count(*) FROM number_window";
+    wait_until("the window is open", SOON, async || stage._database.count(opened).await == 2).await;
+    for decision in [note(json!({"from": "sales"})), note(json!({}))] {
+        let id = stage.decide(decision).await;
+        stage.until(&id, "read").await;
+    }
+    assert_eq!(stage.sent().await[2..], [sent(SALES, "text"), sent(USUAL, "template")]);
+
+    let id = stage.decide(note(json!({"from": "sails"}))).await;
+    let decision = async || stage.host.event(&id).await["decisions"][0].clone();
+    wait_until("it fails", SOON, async || decision().await["outcome"] == "failed").await;
+    let why = decision().await["reason"].as_str().unwrap().to_owned();
+    assert!(why.contains("the sending number \"sails\"") && why.contains("names sales"), "{why}");
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_send_keeps_no_other_waiting() {
+    let stage = stage().await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131031, "to": ANN}]})).await;
+    let stopped = stage.decide(note(json!({"from": "sales"}))).await;
+    stage.until(&stopped, "retrying").await;
+    wait_until("it is told", SOON, async || stage.host.said().contains("the number cannot send")).await;
+    for n in 0..20 {
+        let to = format!("155501001{n:02}");
+        stage.decide(json!({"template": "note", "contacts": [to], "from": "sales"})).await;
+    }
+    let other = stage.decide(json!({"template": "note", "contacts": ["15550100200"]})).await;
+    stage.until(&other, "read").await;
+    assert!(stage.sent().await.iter().all(|(number, _)| number == USUAL), "{:?}", stage.sent().await);
+}
