@@ -51,7 +51,7 @@ BEGIN
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked',
-        'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window'
+        'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);

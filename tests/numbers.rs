@@ -106,6 +106,37 @@ async fn a_template_or_a_rule_names_the_number_and_each_has_its_windows() {
 }
 
 #[tokio::test]
+async fn no_more_users_are_written_to_in_a_day_than_meta_allows() {
+    let database = Database::create().await;
+    let port = free_port();
+    let flags = ["--unlimited", "--unknown-templates", "--messaging-limit", "TIER_3"];
+    let simulator = Simulator::start(port, &flags);
+    let rules = rules();
+    let host = Host::start(port, &database, &simulator, rules.path(), &[]);
+    wait_until("the host knows the limit", SOON, async || host.said().contains("TIER_3")).await;
+    let stage = Stage { simulator, host, _database: database, _rules: rules };
+    let to = |n: usize| json!({"template": "note", "contacts": [format!("1555010000{n}")]});
+    for n in [1, 2, 3, 1, 2] {
+        let id = stage.decide(to(n)).await;
+        stage.until(&id, "read").await;
+    }
+    let fourth = stage.decide(to(4)).await;
+    let waits = stage.until(&fourth, "deferred").await;
+    assert_eq!(waits["waits"]["reason"], "daily", "{waits:#}");
+    assert!(waits["deliveries"][0]["detail"].as_str().unwrap().contains("3 people in 24 hours"));
+    // Who wrote in is no such user.
+    stage.simulator.inbound(&json!({"from": "15550100005", "text": "hello"})).await;
+    let opened = "SELECT count(*) FROM contact WHERE last_inbound_at IS NOT NULL";
+    wait_until("the window is open", SOON, async || stage._database.count(opened).await == 1).await;
+    let fifth = stage.decide(to(5)).await;
+    stage.until(&fifth, "read").await;
+    // A day later there is room.
+    stage._database.query("UPDATE daily_user SET at = at - interval '1 day'", &[]).await;
+    stage._database.query("UPDATE deferred SET due_at = now()", &[]).await;
+    stage.until(&fourth, "read").await;
+}
+
+#[tokio::test]
 async fn a_number_that_cannot_send_keeps_no_other_waiting() {
     let stage = stage().await;
     stage.simulator.turn(&json!({"errors": [{"code": 131031, "to": ANN}]})).await;

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Config, DatabaseConfig, RulesConfig},
     decide::plugin::{Http, Sandbox},
     directory::Directory,
-    dispatch::{Dispatch, Rooms},
+    dispatch::{Dispatch, Rooms, watch_daily_limit},
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
     outbound::Outbound,
@@ -259,6 +259,10 @@ impl App {
             None => None,
         };
 
+        let (limit, daily_limit) = watch::channel(None);
+        let management =
+            Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token)?;
+        let usual = config.whatsapp.whatsapp_phone_number_id.usual().to_owned();
         let dispatch = Dispatch::new(Rooms {
             store: store.clone(),
             client,
@@ -271,6 +275,7 @@ impl App {
             in_use: in_use.clone(),
             template_refused: template_updated,
             several_numbers: config.whatsapp.whatsapp_phone_number_id.are_several(),
+            daily_limit,
         });
         let routing = Routing {
             store: store.clone(),
@@ -304,6 +309,7 @@ impl App {
             Part::start("dispatch", |stop| dispatch.run(stop)),
             Part::start("lanes", |stop| holder.run(stop)),
         ];
+        parts.push(Part::start("limit", |stop| watch_daily_limit(management, usual, limit, stop)));
         parts.extend(watch.map(|watch| Part::start("templates", |stop| watch.run(stop))));
         if let Some(keep) = config.keep {
             let store = store.clone();

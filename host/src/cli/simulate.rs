@@ -56,6 +56,11 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "RATE", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..))]
     messages_per_second: u32,
 
+    /// What Meta says of how many users may be written to in 24 hours outside their windows, such as TIER_250. It is
+    /// told, and not enforced: Meta documents no error for it.
+    #[arg(long, value_name = "TIER", default_value = "TIER_UNLIMITED")]
+    messaging_limit: String,
+
     /// No limit per second, none for one recipient (45 at once, then one in 6 seconds; over it, 131056).
     #[arg(long, conflicts_with = "messages_per_second")]
     unlimited: bool,
@@ -184,6 +189,7 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         phone_number_id: args.phone_number_id,
         more_numbers: args.numbers,
+        messaging_limit: args.messaging_limit,
         display_phone_number: args.display_phone_number,
         waba_id: args.waba_id,
         access_token: args.access_token,

@@ -63,6 +63,8 @@ pub struct Rooms {
     pub template_refused: Arc<Notify>,
     /// Whether there are several sending numbers.
     pub several_numbers: bool,
+    /// How many users may be written to in 24 hours outside their windows.
+    pub daily_limit: watch::Receiver<Option<u32>>,
 }
 
 /// Sends what the notification log says.
@@ -98,6 +100,7 @@ pub struct Dispatch {
     share: f64,
     /// With several sending numbers, each has windows of its own.
     pub(super) several_numbers: bool,
+    pub(super) daily_limit: watch::Receiver<Option<u32>>,
     pub(super) pairs: PairPace,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
@@ -138,6 +141,7 @@ impl Dispatch {
             messages_per_second: rooms.messages_per_second,
             share: 1.0,
             several_numbers: rooms.several_numbers,
+            daily_limit: rooms.daily_limit,
             pairs: PairPace::default(),
             answers,
             answered,

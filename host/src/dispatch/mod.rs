@@ -11,6 +11,7 @@
 //! A crash loses nothing: up to the lane's checkpoint everything has its outcome or waits in `deferred`;
 //! after it, an intent without an outcome is unknown, and waits for a webhook before it is sent again.
 
+mod daily;
 mod dispatcher;
 mod form;
 mod lanes;
@@ -22,4 +23,5 @@ mod sender;
 mod settle;
 mod writer;
 
+pub use daily::watch_daily_limit;
 pub use dispatcher::{Dispatch, Rooms};

@@ -155,6 +155,10 @@ impl Dispatch {
     }
 
     async fn send(&mut self, batch: Vec<(Job, Form)>) -> Result<(), StoreError> {
+        let batch = self.within_daily_limit(batch).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         let now = Timestamp::now();
         let intents: Vec<Intent> = batch
             .iter()

@@ -26,7 +26,7 @@ pub fn phone_number(simulator: &Simulator, id: &str, fields: Option<&str>) -> Va
         "platform_type": "CLOUD_API",
         "account_mode": "LIVE",
         "throughput": {"level": level},
-        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+        "whatsapp_business_manager_messaging_limit": settings.messaging_limit,
         "webhook_configuration": {"application": simulator.webhook_url()},
     });
     pick(number, fields)
@@ -41,7 +41,7 @@ pub fn account(settings: &Settings, fields: Option<&str>) -> Value {
         "timezone_id": "1",
         "message_template_namespace": "simulator",
         "account_review_status": "APPROVED",
-        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+        "whatsapp_business_manager_messaging_limit": settings.messaging_limit,
     });
     pick(account, fields)
 }

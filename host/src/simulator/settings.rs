@@ -23,6 +23,8 @@ pub struct Settings {
     pub verify_token: String,
     /// Where webhooks are posted; none are without it.
     pub webhook_url: Option<String>,
+    /// Meta's word for how many users may be written to in 24 hours outside their windows.
+    pub messaging_limit: String,
     /// What can be changed while it runs.
     pub knobs: Knobs,
     /// What cannot.
@@ -44,6 +46,7 @@ impl Default for Settings {
             app_secret: "simulator-app-secret".into(),
             verify_token: "simulator-verify-token".into(),
             webhook_url: None,
+            messaging_limit: "TIER_UNLIMITED".into(),
             knobs: Knobs::default(),
             limits: Limits::default(),
             seed: None,

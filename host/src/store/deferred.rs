@@ -25,7 +25,7 @@ pub struct Deferred {
     pub attempt: i16,
     /// How many refusals count against it so far.
     pub failures: i16,
-    /// Why: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window` or `behind`.
+    /// Why: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily` or `behind`.
     pub reason: &'static str,
 }
 
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// The recipients whose messages wait in these lanes, but for messages that keep no other waiting: those that
-    /// wait for their time, the end of quiet hours, a window or an operator.
+    /// wait for their time, the end of quiet hours, a window, Meta's daily limit or an operator.
     pub async fn waiting_recipients(&self, lanes: &[Lane]) -> Result<Vec<WaitingRecipient>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
@@ -127,7 +127,7 @@ impl Store {
             .prepare_cached(
                 "SELECT n.phone_number_id, n.recipient, max(d.due_at)
                  FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'quiet', 'window', 'hold')
+                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'quiet', 'window', 'daily', 'hold')
                      AND n.recipient IS NOT NULL
                  GROUP BY n.phone_number_id, n.recipient",
             )

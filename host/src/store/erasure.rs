@@ -99,6 +99,7 @@ impl Store {
         transaction.execute("DELETE FROM contact WHERE id = ANY($1)", &[&known.contacts]).await?;
         transaction.execute("DELETE FROM opt_out WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.execute("DELETE FROM number_window WHERE recipient = ANY($1)", &[&known.ids]).await?;
+        transaction.execute("DELETE FROM daily_user WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.commit().await?;
         Ok(())
     }

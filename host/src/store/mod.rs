@@ -12,6 +12,7 @@ mod bench;
 mod contact;
 mod contact_fold;
 mod contact_twins;
+mod daily_user;
 mod dead_letter;
 mod decision;
 mod deferred;
@@ -39,6 +40,7 @@ mod unknown;
 
 pub use api_key::StoredKey;
 pub use contact::{RenamedContact, StoredContact};
+pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
