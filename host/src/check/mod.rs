@@ -136,7 +136,20 @@ async fn ask_database(
         return Ok(DatabaseSections { before_meta, work: None });
     }
     let opened_after = now - SERVICE_WINDOW;
-    let (hosts, groups, facts, unlinked, listed, backlog, deferred, failed, made, webhook, last_accepted) = tokio::try_join!(
+    let (
+        hosts,
+        groups,
+        facts,
+        unlinked,
+        listed,
+        backlog,
+        deferred,
+        refused,
+        failed,
+        made,
+        webhook,
+        last_accepted,
+    ) = tokio::try_join!(
         store.host_facts(),
         store.group_sizes(),
         store.people_facts(opened_after),
@@ -144,6 +157,7 @@ async fn ask_database(
         store.list_people(None, "", LISTED),
         store.backlog(),
         store.deferred_facts(),
+        store.refused_facts(),
         store.failures_since(now - DAY),
         store.notifications_since(now - DAY),
         store.webhook_facts(),
@@ -162,7 +176,7 @@ async fn ask_database(
             last_accepted,
             sections: vec![
                 work::hosts(&hosts, server.now),
-                work::backlog(&backlog, &deferred, server.now),
+                work::backlog(&backlog, &deferred, &refused, server.now),
                 work::failures(made, &failed),
             ],
         }),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::LANES,
-    store::{BacklogFacts, DeferredFacts, FailureFacts, HostFacts, LEASE},
+    store::{BacklogFacts, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
     whatsapp,
 };
 
@@ -63,8 +63,27 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
 }
 
 /// What waits; `now` is PostgreSQL's.
-pub fn backlog(facts: &BacklogFacts, deferred: &[DeferredFacts], now: Timestamp) -> Section {
+pub fn backlog(
+    facts: &BacklogFacts,
+    deferred: &[DeferredFacts],
+    refused: &[RefusedFacts],
+    now: Timestamp,
+) -> Section {
     let mut findings = Vec::new();
+    for RefusedFacts { code, count: messages } in refused {
+        if whatsapp::treatment(*code, None) == whatsapp::Treatment::StopNumber {
+            let what = format!(
+                "nothing is sent: Meta refuses the number with {code}, {}; {}",
+                whatsapp::meaning(*code),
+                count(*messages, "refused message waits", "refused messages wait")
+            );
+            findings.push(
+                Finding::critical("backlog.stopped", what)
+                    .about(code.to_string())
+                    .command("hookswitch check --verbose"),
+            );
+        }
+    }
     for (id, what, number, oldest) in [
         (
             "backlog.events",
@@ -208,20 +227,20 @@ mod tests {
             oldest_event: Some(at(1_000 - age)),
             ..BacklogFacts::default()
         };
-        assert_eq!(ids(&backlog(&facts(59), &[], at(1_000))), Vec::<&str>::new());
-        let late = backlog(&facts(61), &[], at(1_000));
+        assert_eq!(ids(&backlog(&facts(59), &[], &[], at(1_000))), Vec::<&str>::new());
+        let late = backlog(&facts(61), &[], &[], at(1_000));
         assert_eq!(
             (ids(&late), late.status),
             (vec!["backlog.events"], Some(crate::check::Severity::Warning))
         );
-        assert_eq!(backlog(&facts(601), &[], at(1_000)).status, Some(crate::check::Severity::Critical));
+        assert_eq!(backlog(&facts(601), &[], &[], at(1_000)).status, Some(crate::check::Severity::Critical));
         let unsent = |age: i64| BacklogFacts {
             notifications: 1,
             oldest_notification: Some(at(1_000 - age)),
             ..BacklogFacts::default()
         };
-        assert_eq!(ids(&backlog(&unsent(59), &[], at(1_000))), Vec::<&str>::new());
-        assert_eq!(ids(&backlog(&unsent(61), &[], at(1_000))), ["backlog.notifications"]);
+        assert_eq!(ids(&backlog(&unsent(59), &[], &[], at(1_000))), Vec::<&str>::new());
+        assert_eq!(ids(&backlog(&unsent(61), &[], &[], at(1_000))), ["backlog.notifications"]);
         let waiting = |due: i64| DeferredFacts {
             reason: "unknown".to_owned(),
             count: 2,
@@ -229,8 +248,18 @@ mod tests {
             last_due_at: at(due),
         };
         let none = BacklogFacts::default();
-        assert_eq!(ids(&backlog(&none, &[waiting(990)], at(1_000))), ["backlog.unknown"]);
-        assert_eq!(ids(&backlog(&none, &[waiting(900)], at(1_000))), ["backlog.overdue", "backlog.unknown"]);
+        let refused = |code| RefusedFacts { code, count: 3 };
+        let stopped = backlog(&none, &[], &[refused(131_042), refused(131_016)], at(1_000));
+        assert_eq!(
+            (ids(&stopped), stopped.status),
+            (vec!["backlog.stopped"], Some(crate::check::Severity::Critical))
+        );
+        assert!(stopped.findings[0].what.contains("payment"), "{}", stopped.findings[0].what);
+        assert_eq!(ids(&backlog(&none, &[waiting(990)], &[], at(1_000))), ["backlog.unknown"]);
+        assert_eq!(
+            ids(&backlog(&none, &[waiting(900)], &[], at(1_000))),
+            ["backlog.overdue", "backlog.unknown"]
+        );
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! What the benchmark needs of the database: people by the thousand, and the floors' own tables.
 
+use std::ops::Range;
+
+use deadpool_postgres::Object;
+
 use super::{Store, StoreError};
+use crate::domain::Notification;
 
 impl Store {
     /// Adds `groups` groups named `bench-N` of `members` people each, every one with an open 24-hour window.
@@ -35,6 +40,66 @@ impl Store {
     pub async fn forget_bench_events(&self) -> Result<(), StoreError> {
         self.client().await?.batch_execute("TRUNCATE event; DROP TABLE IF EXISTS bench_floor").await?;
         Ok(())
+    }
+
+    /// How many bytes of WAL were written since the cluster was made.
+    pub async fn wal_position(&self) -> Result<f64, StoreError> {
+        let client = self.client().await?;
+        let sql = "SELECT (pg_current_wal_lsn() - '0/0')::double precision";
+        Ok(client.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
+    /// How many bytes event, notification and delivery rows have, without indexes.
+    pub async fn notification_bytes(&self) -> Result<f64, StoreError> {
+        let client = self.client().await?;
+        let sql = "SELECT (pg_relation_size('event') + pg_relation_size('decision') + pg_relation_size('notification')
+                           + pg_relation_size('delivery'))::double precision";
+        Ok(client.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
+    /// Lets recipients wait whom nobody else writes to, for a day.
+    pub async fn seed_waiting(&self, numbers: Range<usize>) -> Result<(), StoreError> {
+        let recipients: Vec<String> = numbers.map(|n| format!("4470000{n:06}")).collect();
+        let lanes: Vec<i16> = recipients.iter().map(|to| Notification::lane_of("1", to).0).collect();
+        let client = self.client().await?;
+        client
+            .execute(
+                "WITH waiting AS (
+                     INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, recipient,
+                         phone_number_id, template, priority, message, reason)
+                     SELECT lane, gen_random_uuid(), 0, 0, 0, recipient, '1', 'bench', 1,
+                            '{\"mode\":\"auto\",\"body\":\"x\",\"template\":\"bench\",\"language\":\"en_US\"}', 'waits'
+                     FROM unnest($1::smallint[], $2::text[]) AS w (lane, recipient)
+                     RETURNING lane, seq, id
+                 ), begun AS (
+                     INSERT INTO delivery (notification_id, attempt, status, at)
+                     SELECT id, 1, 'retrying', now() FROM waiting
+                 )
+                 INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
+                 SELECT lane, seq, id, now() + interval '1 day', 2, 'retry' FROM waiting",
+                &[&lanes, &recipients],
+            )
+            .await?;
+        client.batch_execute("ANALYZE notification, deferred, delivery").await?;
+        Ok(())
+    }
+
+    /// Nobody waits any more.
+    pub async fn forget_waiting(&self) -> Result<(), StoreError> {
+        self.client().await?.batch_execute("DELETE FROM deferred WHERE reason = 'retry'").await?;
+        Ok(())
+    }
+
+    /// Opens a snapshot, which vacuum must respect until [`Store::end_snapshot`].
+    pub async fn hold_snapshot(&self) -> Result<Object, StoreError> {
+        let client = self.client().await?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM lane").await?;
+        Ok(client)
+    }
+
+    /// Closes it.
+    pub async fn end_snapshot(&self, snapshot: Object) -> Result<(), StoreError> {
+        Ok(snapshot.batch_execute("ROLLBACK").await?)
     }
 
     /// How many events have a decision.

@@ -62,6 +62,15 @@ pub struct DeferredFacts {
     pub last_due_at: Timestamp,
 }
 
+/// What waits for another attempt after Meta refused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedFacts {
+    /// Meta's code.
+    pub code: i32,
+    /// How many notifications.
+    pub count: i64,
+}
+
 /// Failures with one of Meta's codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureFacts {
@@ -237,6 +246,24 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// What waits for another attempt after Meta refused the last one, by Meta's code.
+    pub async fn refused_facts(&self) -> Result<Vec<RefusedFacts>, StoreError> {
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "SELECT d.code, count(*)
+                 FROM deferred w
+                 JOIN delivery d ON d.notification_id = w.notification_id AND d.attempt = w.attempt - 1
+                     AND d.status = 'retrying'
+                 WHERE w.reason IN ('retry', 'as_template') AND d.code IS NOT NULL
+                 GROUP BY d.code ORDER BY d.code",
+                &[],
+            )
+            .await?;
+        rows.iter().map(|row| Ok(RefusedFacts { code: row.try_get(0)?, count: row.try_get(1)? })).collect()
     }
 
     /// What failed since then and stayed so, and was neither redriven nor discarded, by Meta's code, the most frequent first.

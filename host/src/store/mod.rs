@@ -50,7 +50,8 @@ pub use event::{Clash, LoggedEvent, NewEvent};
 pub use failure::{Failure, Told};
 pub use group::StoredGroup;
 pub use health::{
-    BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, ServerFacts, WebhookFacts,
+    BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, RefusedFacts, ServerFacts,
+    WebhookFacts,
 };
 pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
 pub use lane::{HeldLane, LEASE};

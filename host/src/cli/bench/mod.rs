@@ -2,6 +2,7 @@
 //! each figure beside its floor measured in the same run.
 
 mod check;
+mod crowd;
 mod decisions;
 mod floor;
 mod load;
@@ -47,6 +48,10 @@ pub struct BenchArgs {
     /// Events of ten recipients each for the whole way.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=40_000))]
     deliver: u32,
+
+    /// Seconds for which an old snapshot is held open while messages are delivered.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    snapshot_seconds: u64,
 
     #[command(subcommand)]
     role: Option<Role>,
@@ -192,63 +197,48 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
     command.args(["--webhook-url", &format!("http://{host_address}/webhooks/whatsapp")]);
     let simulator = Running::start(&mut command)?;
     let account = crate::simulator::Settings::default();
-    let mut command = Command::new(&program);
-    command
-        .arg("serve")
-        .env("DATABASE_URL", &url)
-        .env("HOOKSWITCH_LISTEN", host_address.to_string())
-        .env("HOOKSWITCH_RULES", &rules)
-        .env("WHATSAPP_API_URL", &simulator.url)
-        .envs(account.environment())
-        .env("WHATSAPP_MESSAGES_PER_SECOND", "1000000")
-        .env("HOOKSWITCH_LOG", "warn");
-    let host = Running::start(&mut command)?;
+    let serve = || {
+        let mut command = Command::new(&program);
+        command
+            .arg("serve")
+            .env("DATABASE_URL", &url)
+            .env("HOOKSWITCH_LISTEN", host_address.to_string())
+            .env("HOOKSWITCH_RULES", &rules)
+            .env("WHATSAPP_API_URL", &simulator.url)
+            .envs(account.environment())
+            .env("WHATSAPP_MESSAGES_PER_SECOND", "1000000")
+            .env("HOOKSWITCH_LOG", "warn");
+        Running::start(&mut command)
+    };
+    let host = serve()?;
     wait_ready(&client, &host.url).await?;
 
     eprintln!("posting {IDLE_EVENTS} events one by one to an idle host");
     let (p50, p99) = idle(&client, &host.url, &simulator.url, &key).await?;
 
-    let messages = args.deliver as usize * MEMBERS as usize;
-    eprintln!("delivering {messages} messages of {} events", args.deliver);
-    let (host_before, pg_before) = (usage(host.child.id()), usage(server.pid()));
-    let start = Instant::now();
-    let before = received(&client, &simulator.url).await?;
-    let routed_before = store.count_routed().await?;
+    let stage = Stage {
+        client: client.clone(),
+        store: store.clone(),
+        host: host.url.clone(),
+        simulator: simulator.url.clone(),
+        key,
+    };
     let events = args.deliver as usize;
-    let posting = tokio::spawn({
-        let (client, url, key) = (client.clone(), format!("{}/v1/events", host.url), key.clone());
-        async move { load::post(&client, &url, &key, events, |n| event("deliver", n)).await }
-    });
-    let mut routed_time = None;
-    loop {
-        if routed_time.is_none() && store.count_routed().await? - routed_before >= events as i64 {
-            routed_time = Some(start.elapsed());
-        }
-        if received(&client, &simulator.url).await? - before >= messages {
-            break;
-        }
-        anyhow::ensure!(
-            start.elapsed() < Duration::from_secs(600),
-            "deliver all messages within ten minutes"
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
-    let delivered_time = start.elapsed();
-    let routed_time = routed_time.unwrap_or(delivered_time);
-    let posted = posting.await??;
+    let messages = events * MEMBERS as usize;
+    let (host_before, pg_before) = (usage(host.child.id()), usage(server.pid()));
+    let wal_before = store.wal_position().await?;
+    let base = stage.deliver("deliver", events).await?;
+    let wal = store.wal_position().await? - wal_before;
     let (host_after, pg_after) = (usage(host.child.id()), usage(server.pid()));
 
     eprintln!("inserting the same notification rows in the same batches: the floor");
     let inserted = notification_floor(&store, messages as i64).await?;
-    let delivered = messages as f64 / delivered_time.as_secs_f64();
+    let wal_floor = store.notification_bytes().await? / messages as f64;
     let per_thousand = |after: f64, before: f64| (after - before) / messages as f64 * 1_000.0;
-    rows.push(Row::new("events/s accepted on the way", posted.rate(), Some(floor)));
-    rows.push(Row::new(
-        "events/s routed",
-        events as f64 / routed_time.as_secs_f64(),
-        Some(inserted / f64::from(MEMBERS)),
-    ));
-    rows.push(Row::new("messages/s delivered", delivered, Some(inserted)));
+    rows.push(Row::new("events/s accepted on the way", base.accepted, Some(floor)));
+    rows.push(Row::new("events/s routed", base.routed, Some(inserted / f64::from(MEMBERS))));
+    rows.push(Row::new("messages/s delivered", base.delivered, Some(inserted)));
+    rows.push(Row::new("WAL bytes per message", wal / messages as f64, Some(wal_floor)));
     rows.push(Row::new("ms from POST to the simulator, idle, p50", p50, None));
     rows.push(Row::new("ms from POST to the simulator, idle, p99", p99, None));
     rows.push(Row::new(
@@ -262,12 +252,67 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
         None,
     ));
     rows.push(Row::new("MiB resident, host", host_after.resident_mib, None));
-    print(&rows);
     drop(host);
+    rows.extend(crowd::measure(&stage, &mut || serve(), args, base.delivered).await?);
+    print(&rows);
     drop(simulator);
     drop(opened);
     spawn_blocking(move || server.stop()).await?;
     Ok(())
+}
+
+/// What messages are delivered with.
+struct Stage {
+    client: reqwest::Client,
+    store: Store,
+    host: String,
+    simulator: String,
+    key: String,
+}
+
+/// What came of posting events, per second.
+struct Delivered {
+    accepted: f64,
+    routed: f64,
+    /// Messages that the simulator took.
+    delivered: f64,
+}
+
+impl Stage {
+    /// Posts so many events of ten recipients each, and waits until the simulator has all of their messages.
+    async fn deliver(&self, run: &'static str, events: usize) -> anyhow::Result<Delivered> {
+        let messages = events * MEMBERS as usize;
+        eprintln!("delivering {messages} messages of {events} events ({run})");
+        let start = Instant::now();
+        let before = received(&self.client, &self.simulator).await?;
+        let routed_before = self.store.count_routed().await?;
+        let posting = tokio::spawn({
+            let (client, url, key) =
+                (self.client.clone(), format!("{}/v1/events", self.host), self.key.clone());
+            async move { load::post(&client, &url, &key, events, move |n| event(run, n)).await }
+        });
+        let mut routed_time = None;
+        loop {
+            if routed_time.is_none() && self.store.count_routed().await? - routed_before >= events as i64 {
+                routed_time = Some(start.elapsed());
+            }
+            if received(&self.client, &self.simulator).await? - before >= messages {
+                break;
+            }
+            anyhow::ensure!(
+                start.elapsed() < Duration::from_secs(600),
+                "deliver all messages within ten minutes"
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+        let time = start.elapsed();
+        let routed_time = routed_time.unwrap_or(time);
+        Ok(Delivered {
+            accepted: posting.await??.rate(),
+            routed: events as f64 / routed_time.as_secs_f64(),
+            delivered: messages as f64 / time.as_secs_f64(),
+        })
+    }
 }
 
 async fn accept(
