@@ -34,9 +34,12 @@ pub(super) async fn measure(
     for (count, run, what) in WAITING {
         stage.store.seed_waiting(waiting..count).await?;
         waiting = count;
-        // A host learns who waits as it takes its lanes.
+        // A host learns who waits as it takes its lanes, and looks once at each message since the checkpoints.
         let host = serve()?;
         wait_ready(&stage.client, &host.url).await?;
+        while stage.store.backlog().await?.notifications > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         rows.push(Row::new(what, stage.deliver(run, events).await?.delivered, Some(base)));
     }
     stage.store.forget_waiting().await?;

@@ -204,6 +204,7 @@ async fn measure(args: &BenchArgs) -> anyhow::Result<()> {
             .env("DATABASE_URL", &url)
             .env("HOOKSWITCH_LISTEN", host_address.to_string())
             .env("HOOKSWITCH_RULES", &rules)
+            .env("HOOKSWITCH_PLUGINS", rules.join("no-plugins"))
             .env("WHATSAPP_API_URL", &simulator.url)
             .envs(account.environment())
             .env("WHATSAPP_MESSAGES_PER_SECOND", "1000000")
