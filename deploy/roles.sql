@@ -51,7 +51,8 @@ BEGIN
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked',
-        'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user'
+        'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user',
+        'digest', 'digest_item'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);

@@ -15,6 +15,7 @@ mod intake;
 mod numbers;
 mod plugins;
 mod postgres;
+mod quiet;
 mod receipts;
 mod retention;
 mod rooms;

@@ -1,10 +1,13 @@
 //! Reads the event log in order, decides, plans, and appends decisions and notifications in one
 //! transaction. The decision log is the cursor: an event routed twice breaks its key and undoes itself.
 
+mod digests;
+mod rows;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -17,13 +20,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::rows::Rows;
 use crate::{
     catalog::{Catalog, CatalogPorts, Live},
     decide::{decide, plugin::CALLS},
-    domain::{Lane, Outcome, People, Senders, Verdict},
+    domain::{Lane, People, Senders, Verdict},
     lanes::Leases,
-    plan::{Addressee, InUse, Names, Planned, PlannedNotification, named, plan},
-    store::{DecisionRow, DedupeClaim, LoggedEvent, NotificationRow, ParkedRow, Store, StoreError},
+    plan::{InUse, Names, named},
+    store::{DecisionRow, LoggedEvent, Store, StoreError},
 };
 
 /// So many events at most are routed in one transaction, evenly from the lanes.
@@ -68,7 +72,14 @@ impl Routing {
         let mut poll = interval(POLL + jitter);
         let mut forget = interval(FORGET_DEDUPE);
         let mut cursors: HashMap<Lane, (u64, i64)> = HashMap::new();
+        let mut digests = Instant::now();
         while !stop.is_cancelled() {
+            if digests.elapsed() >= POLL {
+                digests = Instant::now();
+                if let Err(error) = self.close_digests().await {
+                    tracing::warn!(%error, "failed to close digests");
+                }
+            }
             match self.step(&mut cursors).await {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -137,21 +148,8 @@ impl Routing {
         let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
         let senders = self.senders.clone();
         let in_use = self.in_use.load_full();
-        let (decisions, notifications, claims) =
-            blocking(move || rows(&catalog, &in_use, &senders, &decided, &people, now)).await?;
-        let parked = parked(&decisions);
-        self.store
-            .route(async |transaction| {
-                transaction.park(&parked).await?;
-                let (decisions, notifications) = if claims.is_empty() {
-                    (decisions, notifications)
-                } else {
-                    let free = transaction.claim(&first_of_each(&claims), now).await?;
-                    without_duplicates(decisions, notifications, &claims, &free)
-                };
-                transaction.append(&decisions, &notifications, now).await
-            })
-            .await
+        let rows = blocking(move || Rows::new(&catalog, &in_use, &senders, &decided, &people, now)).await?;
+        self.store.route(async |transaction| rows.write(transaction, now).await).await
     }
 
     async fn route_one_by_one(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
@@ -202,16 +200,12 @@ impl Routing {
                 });
             }
             let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
-            let (mut decisions, mut notifications, _) =
-                rows(&catalog, &self.in_use.load(), &self.senders, &decided, &people, now);
-            decisions.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
-            notifications.iter_mut().for_each(|row| row.ordinal += parked.next_ordinal);
-            let parked_again = self::parked(&decisions);
+            let mut rows = Rows::new(&catalog, &self.in_use.load(), &self.senders, &decided, &people, now);
+            rows.number_from(parked.next_ordinal);
             self.store
                 .route(async |transaction| {
                     if transaction.unpark(&parked.row).await? {
-                        transaction.park(&parked_again).await?;
-                        transaction.append(&decisions, &notifications, now).await?;
+                        rows.write(transaction, now).await?;
                     }
                     Ok(())
                 })
@@ -267,115 +261,4 @@ async fn decide_all(
     let mut decided: Vec<_> = slow.into_iter().flatten().chain(quick).collect();
     decided.sort_by_key(|(place, _)| *place);
     Ok(decided.into_iter().map(|(_, decided)| decided).collect())
-}
-
-/// What a batch appends; beside each claim of a dedupe key, the decision's place among the rows.
-type Rows = (Vec<DecisionRow>, Vec<NotificationRow>, Vec<(usize, DedupeClaim)>);
-
-fn rows(
-    catalog: &Catalog,
-    in_use: &InUse,
-    senders: &Senders,
-    decided: &[Decided],
-    people: &People,
-    now: Timestamp,
-) -> Rows {
-    let mut decisions = Vec::new();
-    let mut notifications = Vec::new();
-    let mut claims = Vec::new();
-    for Decided { logged, verdicts } in decided {
-        for (ordinal, verdict) in (0i16..).zip(verdicts) {
-            let Planned { outcome, reason, notifications: mut planned } =
-                plan(&catalog.templates, senders, &logged.event, verdict, people, now);
-            let decision = match &verdict.outcome {
-                Outcome::Notify(decision) => Some(decision),
-                _ => None,
-            };
-            if let Some(decision) = decision {
-                for PlannedNotification { notification, .. } in &mut planned {
-                    let to = Addressee {
-                        name: notification.name.as_deref(),
-                        username: notification.username.as_deref(),
-                    };
-                    in_use.apply(&notification.template, decision, to, &mut notification.message);
-                }
-            }
-            if let Some(key) = decision.and_then(|decision| decision.dedupe_key.clone())
-                && outcome == "notify"
-            {
-                let template = decision.map(|decision| decision.template.clone()).unwrap_or_default();
-                let claim = DedupeClaim { template, key, lane: logged.lane.0, event_seq: logged.seq };
-                claims.push((decisions.len(), claim));
-            }
-            decisions.push(DecisionRow {
-                lane: logged.lane,
-                event_seq: logged.seq,
-                ordinal,
-                outcome,
-                reason,
-                engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
-                rule: verdict.rule.as_ref().map(ToString::to_string),
-                release: catalog.release.clone(),
-                decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),
-                asked: (!verdict.asked.is_empty())
-                    .then(|| serde_json::to_string(&verdict.asked).ok())
-                    .flatten(),
-            });
-            notifications.extend(planned.into_iter().map(|planned| NotificationRow {
-                event_lane: logged.lane,
-                event_seq: logged.seq,
-                ordinal,
-                notification: planned.notification,
-                skipped: planned.skipped,
-            }));
-        }
-    }
-    (decisions, notifications, claims)
-}
-
-/// The events that a plugin failed on.
-fn parked(decisions: &[DecisionRow]) -> Vec<ParkedRow> {
-    let plugin_of = |rule: &str| rule.split('/').nth(1).map(str::to_owned);
-    let parked = decisions.iter().filter(|row| row.outcome == "parked");
-    parked
-        .filter_map(|row| {
-            Some(ParkedRow {
-                lane: row.lane,
-                event_seq: row.event_seq,
-                ordinal: row.ordinal,
-                plugin: row.rule.as_deref().and_then(plugin_of)?,
-            })
-        })
-        .collect()
-}
-
-/// Of equal keys in one batch the first claims.
-fn first_of_each(claims: &[(usize, DedupeClaim)]) -> Vec<DedupeClaim> {
-    let mut seen = HashSet::new();
-    claims.iter().filter(|(_, c)| seen.insert((&c.template, &c.key))).map(|(_, c)| c.clone()).collect()
-}
-
-/// Decisions whose key was taken become duplicates, and tell nobody.
-fn without_duplicates(
-    mut decisions: Vec<DecisionRow>,
-    mut notifications: Vec<NotificationRow>,
-    claims: &[(usize, DedupeClaim)],
-    free: &HashSet<DedupeClaim>,
-) -> (Vec<DecisionRow>, Vec<NotificationRow>) {
-    let mut used = HashSet::new();
-    let mut duplicates = HashSet::new();
-    for (place, claim) in claims {
-        if free.contains(claim) && used.insert(claim) {
-            continue;
-        }
-        let row = &mut decisions[*place];
-        row.outcome = "duplicate";
-        row.reason = Some(format!(
-            "the key {:?} was used for the template {} in the last 24 hours",
-            claim.key, claim.template
-        ));
-        duplicates.insert((row.lane, row.event_seq, row.ordinal));
-    }
-    notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
-    (decisions, notifications)
 }

@@ -61,8 +61,12 @@ pub struct Decision {
     pub contacts: Vec<String>,
     /// The template's variables.
     pub context: Map<String, Value>,
-    /// A second decision for this template with the same key tells nobody, for 24 hours.
+    /// A second decision for this template with the same key tells nobody, for a time.
     pub dedupe_key: Option<String>,
+    /// For how long the key counts, such as `2h`; 24 hours by default.
+    pub dedupe_for: Option<String>,
+    /// For how long, and with which others, it is collected into one message: `10m by group`, `1h by person`.
+    pub collect: Option<String>,
     /// Not before this.
     pub send_at: Option<Timestamp>,
     /// So long after the event's time: `90s`, `10m`, `2h`, `1d`.
@@ -111,7 +115,7 @@ impl Decision {
         self
     }
 
-    /// Only the first decision with this key counts, for 24 hours.
+    /// Only the first decision with this key counts, for 24 hours or as long as [`Decision::dedupe_for`] says.
     pub fn dedupe_key(mut self, key: impl Into<String>) -> Decision {
         self.dedupe_key = Some(key.into());
         self
@@ -120,6 +124,19 @@ impl Decision {
     /// The number with this name sends it; without one, the template's or the usual one does.
     pub fn from(mut self, name: impl Into<String>) -> Decision {
         self.from = Some(name.into());
+        self
+    }
+
+    /// For how long the key counts: `90s`, `10m`, `2h`, `1d`.
+    pub fn dedupe_for(mut self, duration: impl Into<String>) -> Decision {
+        self.dedupe_for = Some(duration.into());
+        self
+    }
+
+    /// Told together with others of this template: `10m by group`, `1h by person`. The template sees them as `items`,
+    /// and how many there are as `count`.
+    pub fn collect(mut self, duration_and_by: impl Into<String>) -> Decision {
+        self.collect = Some(duration_and_by.into());
         self
     }
 

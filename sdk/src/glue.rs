@@ -50,6 +50,8 @@ fn answered(answer: Answer) -> wit::Answer {
 }
 
 fn decision(decision: Decision) -> wit::Decision {
+    let hints = [("from", decision.from), ("dedupe_for", decision.dedupe_for), ("collect", decision.collect)];
+    let hints = hints.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let send_at = decision.send_at.map(|at| wit::SendTime::SendAt(at.to_string()));
     wit::Decision {
         template: decision.template,
@@ -63,6 +65,6 @@ fn decision(decision: Decision) -> wit::Decision {
         priority: decision.priority,
         mode: decision.mode,
         reason: decision.reason,
-        hints: decision.from.into_iter().map(|from| ("from".to_owned(), from)).collect(),
+        hints,
     }
 }

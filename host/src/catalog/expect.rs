@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     decide::Place,
-    domain::{Decision, Event, Outcome, SendTime, Verdict},
+    domain::{Decision, Event, Outcome, SendTime, Verdict, short},
     plan::Planned,
 };
 
@@ -65,13 +65,15 @@ pub struct Actual<'a> {
 
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 21] = [
     "template",
     "groups",
     "users",
     "contacts",
     "context",
     "dedupe_key",
+    "dedupe_for",
+    "collect",
     "send_at",
     "expires_at",
     "priority",
@@ -250,6 +252,8 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "users" => decision.users.clone().into(),
         "contacts" => decision.contacts.clone().into(),
         "dedupe_key" => decision.dedupe_key.clone().into(),
+        "dedupe_for" => decision.dedupe_for.map(short).into(),
+        "collect" => decision.collect.map(|collect| collect.to_string()).into(),
         "send_at" => match &decision.send {
             None => Value::Null,
             Some(SendTime::SendAt(at)) => at.to_string().into(),

@@ -106,7 +106,7 @@ pub struct RouteUse {
     pub groups: Vec<String>,
     /// Whether it names users or contacts beside.
     pub others: bool,
-    /// The variables that it gives a value.
+    /// The variables that its template sees.
     pub variables: Vec<String>,
 }
 
@@ -296,7 +296,10 @@ fn used(route: &RouteSource) -> Option<RouteUse> {
         template: plain.template.text.clone(),
         groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
         others: !(plain.users.is_empty() && plain.contacts.is_empty()),
-        variables: plain.context.iter().map(|(name, _)| name.clone()).collect(),
+        variables: match plain.collect {
+            None => plain.context.iter().map(|(name, _)| name.clone()).collect(),
+            Some(_) => vec!["items".to_owned(), "count".to_owned()],
+        },
     })
 }
 

@@ -8,7 +8,7 @@ use super::{
     yaml::{Fields, Kind, Node, parse},
 };
 use crate::decide::{
-    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, duration, mode, priority,
+    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, mode, priority,
 };
 
 /// A group that exists by default.
@@ -20,7 +20,7 @@ pub struct Group {
     pub description: String,
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "on",
     "when",
     "script",
@@ -30,6 +30,8 @@ const KEYS: [&str; 17] = [
     "users",
     "contacts",
     "dedupe",
+    "dedupe_for",
+    "collect",
     "context",
     "send_at",
     "after",
@@ -171,12 +173,25 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
         findings.push(Finding::at(&key.place, "`send_at` and `after` exclude each other"));
     }
+    for (key, other) in
+        [("collect", "send_at"), ("collect", "after"), ("collect", "expires_at"), ("dedupe_for", "")]
+    {
+        let Some(key) = fields.key(key) else { continue };
+        if fields.key(other).is_some() {
+            findings.push(Finding::at(&key.place, format!("`collect` and `{other}` exclude each other")));
+        } else if other.is_empty() && fields.key("dedupe").is_none() {
+            findings
+                .push(Finding::at(&key.place, "`dedupe_for` says for how long, and there is no `dedupe`"));
+        }
+    }
     Some(PlainSource {
         template,
         groups: fields.texts("groups", findings),
         users: fields.texts("users", findings),
         contacts: fields.texts("contacts", findings),
         dedupe: fields.text("dedupe", findings),
+        dedupe_for: fields.parsed("dedupe_for", duration, findings),
+        collect: fields.parsed("collect", collect, findings),
         context,
         send: send_at.map(SendSource::At).or(after.map(SendSource::After)),
         expires_at: fields.text("expires_at", findings),

@@ -13,7 +13,9 @@ use crate::{
     catalog::{self, Catalog, CatalogPorts},
     config::RulesConfig,
     decide::decide,
-    domain::{Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict},
+    domain::{
+        Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict, short,
+    },
     intake::{problem::Problem, read_event},
     plan::{Planned, named, plan},
 };
@@ -141,7 +143,11 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     let Outcome::Notify(decision) = &verdict.outcome else { return };
     println!("{} {}", style("template").dim(), decision.template);
     if let Some(key) = &decision.dedupe_key {
-        println!("{} {key:?}, once in 24 hours", style("dedupe key").dim());
+        let time = decision.dedupe_for.map_or_else(|| "24 hours".to_owned(), short);
+        println!("{} {key:?}, once in {time}", style("dedupe key").dim());
+    }
+    if let Some(collect) = decision.collect {
+        println!("{} for {collect}; here is a digest of one", style("collected").dim());
     }
     let mut last_body = None;
     for planned in &planned.notifications {

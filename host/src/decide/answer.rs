@@ -6,16 +6,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{budget, source::did_you_mean, value::said_of};
-use crate::domain::{Decision, Mode, Priority, SendTime};
+use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime};
 
 /// The keys of a decision.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 15] = [
     "template",
     "groups",
     "users",
     "contacts",
     "context",
     "dedupe_key",
+    "dedupe_for",
+    "collect",
     "send_at",
     "after",
     "expires_at",
@@ -69,6 +71,9 @@ fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
         (None, None) => None,
     };
     let parse = |key: &str| fields.text(key);
+    if let Some(why) = excluded(|key| fields.get(key).is_some()) {
+        return Err(format!("{}{why}", said_of(path)));
+    }
     Ok(Decision {
         template,
         groups: fields.texts("groups")?,
@@ -80,6 +85,10 @@ fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
             Some(other) => return Err(fields.wrong("context", "a map", other)),
         },
         dedupe_key: parse("dedupe_key")?,
+        dedupe_for: parse("dedupe_for")?
+            .map(|time| fields.parsed("dedupe_for", duration(&time)))
+            .transpose()?,
+        collect: parse("collect")?.map(|words| fields.parsed("collect", collect(&words))).transpose()?,
         send,
         expires_at: parse("expires_at")?.map(|at| fields.parsed("expires_at", timestamp(&at))).transpose()?,
         priority: parse("priority")?
@@ -167,6 +176,29 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let count: u64 = digits.parse().map_err(|_| wrong())?;
     let duration = count.checked_mul(seconds).map(Duration::from_secs).filter(|duration| *duration <= YEAR);
     duration.and_then(|duration| duration.try_into().ok()).ok_or_else(wrong)
+}
+
+/// A duration, and what goes together: `10m by group`, `1h by person`.
+pub fn collect(text: &str) -> Result<Collect, String> {
+    let wrong = || format!("`{text}` is nothing such as `10m by group` or `1h by person`");
+    let (time, by) = text.split_once(" by ").ok_or_else(wrong)?;
+    let by = match by.trim() {
+        "group" => CollectBy::Group,
+        "person" => CollectBy::Person,
+        _ => return Err(wrong()),
+    };
+    let time = duration(time.trim())?;
+    if time.is_zero() { Err(wrong()) } else { Ok(Collect { time, by }) }
+}
+
+/// Why these keys do not go together, if they do not.
+pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {
+    let other = ["send_at", "after", "expires_at"].into_iter().find(|key| is_there(key));
+    if let Some(other) = other.filter(|_| is_there("collect")) {
+        return Some(format!("`collect` and `{other}` exclude each other"));
+    }
+    (is_there("dedupe_for") && !is_there("dedupe_key"))
+        .then(|| "`dedupe_for` says for how long, and there is no key".to_owned())
 }
 
 /// `urgent`, `normal` or `bulk`.

@@ -14,6 +14,7 @@ mod answer;
 mod budget;
 mod calls;
 mod diagnosis;
+mod digest;
 mod engine;
 mod expression;
 mod helpers;
@@ -31,7 +32,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{KEYS, duration, kind_of, mode, priority, timestamp};
+pub use answer::{KEYS, collect, duration, kind_of, mode, priority, timestamp};
+pub use digest::DIGEST_TYPE;
 pub use ports::Ports;
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
@@ -47,6 +49,9 @@ use crate::domain::{Event, Verdict};
 pub fn decide(routes: &Routes, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
     if event.kind == TEST_TYPE {
         return vec![test_message::verdict(event)];
+    }
+    if event.kind == DIGEST_TYPE {
+        return vec![digest::verdict(event)];
     }
     routes.decide(event, ports)
 }

@@ -11,7 +11,7 @@ use super::{
     expression::{Expression, Unanswered},
     source::{RuleError, Source},
 };
-use crate::domain::{Decision, Mode, Outcome, Priority, SendTime};
+use crate::domain::{Collect, Decision, Mode, Outcome, Priority, SendTime};
 
 /// A route as it was written, checked for its shape but not compiled.
 pub struct RouteSource {
@@ -47,6 +47,10 @@ pub struct PlainSource {
     pub contacts: Vec<Source>,
     /// An expression that gives the deduplication key.
     pub dedupe: Option<Source>,
+    /// For how long the key counts.
+    pub dedupe_for: Option<SignedDuration>,
+    /// Told together with others.
+    pub collect: Option<Collect>,
     /// The template's variables.
     pub context: Vec<(String, ValueSource)>,
     /// When to send.
@@ -86,6 +90,8 @@ pub struct Plain {
     users: Vec<Expression>,
     contacts: Vec<Expression>,
     dedupe: Option<Expression>,
+    dedupe_for: Option<SignedDuration>,
+    collect: Option<Collect>,
     context: Vec<(String, Variable)>,
     send: Option<Send>,
     expires_at: Option<Expression>,
@@ -129,6 +135,8 @@ impl Plain {
             users: source.users.iter().filter_map(&mut compile).collect(),
             contacts: source.contacts.iter().filter_map(&mut compile).collect(),
             dedupe: source.dedupe.as_ref().and_then(&mut compile),
+            dedupe_for: source.dedupe_for,
+            collect: source.collect,
             context,
             send: match &source.send {
                 None => None,
@@ -164,6 +172,8 @@ impl Plain {
             contacts: words(&self.contacts, engine, scope)?,
             context,
             dedupe_key: self.dedupe.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
+            dedupe_for: self.dedupe_for,
+            collect: self.collect,
             send: match &self.send {
                 None => None,
                 Some(Send::After(after)) => Some(SendTime::After(*after)),

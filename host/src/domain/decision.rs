@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Collect;
+
 /// Which message goes to whom, with what words in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
@@ -23,9 +25,15 @@ pub struct Decision {
     /// The template's variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub context: BTreeMap<String, Value>,
-    /// A second decision for this template with the same key is recorded as a duplicate, for 24 hours.
+    /// A second decision for this template with the same key is recorded as a duplicate, for a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_key: Option<String>,
+    /// For so long; 24 hours where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe_for: Option<SignedDuration>,
+    /// Told together with others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<Collect>,
     /// Not before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<SendTime>,

@@ -1,5 +1,6 @@
 //! The values that every room speaks of. No I/O, nothing async.
 
+mod collect;
 mod contact;
 mod decision;
 mod delivery;
@@ -12,6 +13,7 @@ mod person;
 mod quiet_hours;
 mod senders;
 
+pub use collect::{Collect, CollectBy, Digest, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
 pub use delivery::{Delivery, Status, status_of};

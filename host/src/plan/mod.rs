@@ -20,7 +20,7 @@ pub use self::{
 };
 use self::{render::Renderer, resolve::resolve};
 use crate::domain::{
-    Decision, Event, Notification, NotificationId, Outcome, People, SendTime, Senders, Verdict,
+    Decision, Digest, Event, Notification, NotificationId, Outcome, People, SendTime, Senders, Verdict,
 };
 
 /// What a verdict comes to.
@@ -93,7 +93,9 @@ fn notify(
         ),
     };
     let (recipients, remarks) = resolve(decision, people);
-    let mut renderer = Renderer::new(templates, template, decision);
+    // A digest of one shows what the digest will be like.
+    let told = decision.collect.map(|_| Digest::of_one(decision).into_decision());
+    let mut renderer = Renderer::new(templates, template, told.as_ref().unwrap_or(decision));
     let mut notifications = Vec::with_capacity(recipients.len());
     for recipient in recipients {
         let message = renderer.render(recipient.name.as_deref(), recipient.username.as_deref())?;

@@ -1,6 +1,6 @@
 //! The decision log, which is routing's cursor too, and the dedupe keys in force.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
@@ -9,9 +9,6 @@ use uuid::Uuid;
 
 use super::{NOTIFICATION_LOG, Store, StoreError};
 use crate::domain::{Lane, Notification};
-
-/// How long a dedupe key is in force.
-pub const DEDUPE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A row of the decision log.
 #[derive(Clone, Debug)]
@@ -22,7 +19,7 @@ pub struct DecisionRow {
     pub event_seq: i64,
     /// From 0: which of the event's decisions.
     pub ordinal: i16,
-    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `failed` or `parked`.
+    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `failed` or `parked`.
     pub outcome: &'static str,
     /// Why, in words.
     pub reason: Option<String>,
@@ -64,6 +61,21 @@ pub struct DedupeClaim {
     pub lane: i16,
     /// The event's place in its log.
     pub event_seq: i64,
+    /// For how long the key counts, in seconds.
+    pub seconds: i64,
+}
+
+/// The event that used a dedupe key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DedupeHolder {
+    /// Its lane.
+    pub lane: i16,
+    /// Its place in its log.
+    pub event_seq: i64,
+    /// Its id and source, if it is still in the log.
+    pub event: Option<(String, String)>,
+    /// Until when the key counts.
+    pub expires_at: Timestamp,
 }
 
 /// One transaction of routing: claims, then the rows. Dropped without `commit`, it leaves nothing.
@@ -105,12 +117,13 @@ impl Store {
 }
 
 impl RoutingTransaction<'_> {
-    /// Claims dedupe keys and returns those that were free. Of two equal claims pass only the first.
+    /// Claims dedupe keys, and returns those that were free, each with its template. Of two equal keys pass only the
+    /// first claim.
     pub async fn claim(
         &self,
         claims: &[DedupeClaim],
         now: Timestamp,
-    ) -> Result<HashSet<DedupeClaim>, StoreError> {
+    ) -> Result<HashSet<(String, String)>, StoreError> {
         // Sorted, so that two hosts take the keys in one order and cannot deadlock.
         let mut claims: Vec<&DedupeClaim> = claims.iter().collect();
         claims.sort();
@@ -118,31 +131,53 @@ impl RoutingTransaction<'_> {
         let keys: Vec<&str> = claims.iter().map(|c| c.key.as_str()).collect();
         let lanes: Vec<i16> = claims.iter().map(|c| c.lane).collect();
         let seqs: Vec<i64> = claims.iter().map(|c| c.event_seq).collect();
+        let seconds: Vec<i64> = claims.iter().map(|c| c.seconds).collect();
         let statement = self
             .transaction
             .prepare_cached(
                 "INSERT INTO dedupe (template, key, event_lane, event_seq, expires_at)
-                 SELECT template, key, lane, seq, $5::timestamptz + make_interval(secs => $6)
-                 FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[]) AS c (template, key, lane, seq)
+                 SELECT template, key, lane, seq, $5::timestamptz + make_interval(secs => seconds)
+                 FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $6::bigint[])
+                     AS c (template, key, lane, seq, seconds)
                  ON CONFLICT (template, key) DO UPDATE
                  SET event_lane = excluded.event_lane, event_seq = excluded.event_seq,
                      expires_at = excluded.expires_at
                  WHERE dedupe.expires_at <= $5
-                 RETURNING template, key, event_lane, event_seq",
+                 RETURNING template, key",
             )
             .await?;
-        let rows = self
+        let rows =
+            self.transaction.query(&statement, &[&templates, &keys, &lanes, &seqs, &now, &seconds]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
+    /// The events that used these keys, each with its template.
+    pub async fn dedupe_holders(
+        &self,
+        claims: &[&DedupeClaim],
+    ) -> Result<HashMap<(String, String), DedupeHolder>, StoreError> {
+        let templates: Vec<&str> = claims.iter().map(|c| c.template.as_str()).collect();
+        let keys: Vec<&str> = claims.iter().map(|c| c.key.as_str()).collect();
+        let statement = self
             .transaction
-            .query(&statement, &[&templates, &keys, &lanes, &seqs, &now, &DEDUPE_WINDOW.as_secs_f64()])
+            .prepare_cached(
+                "SELECT d.template, d.key, d.event_lane, d.event_seq, e.id, e.source, d.expires_at
+                 FROM dedupe d
+                 JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS c (template, key)
+                     USING (template, key)
+                 LEFT JOIN event e ON e.lane = d.event_lane AND e.seq = d.event_seq",
+            )
             .await?;
+        let rows = self.transaction.query(&statement, &[&templates, &keys]).await?;
         rows.iter()
             .map(|row| {
-                Ok(DedupeClaim {
-                    template: row.try_get(0)?,
-                    key: row.try_get(1)?,
+                let holder = DedupeHolder {
                     lane: row.try_get(2)?,
                     event_seq: row.try_get(3)?,
-                })
+                    event: row.try_get::<_, Option<String>>(4)?.zip(row.try_get(5)?),
+                    expires_at: row.try_get(6)?,
+                };
+                Ok(((row.try_get(0)?, row.try_get(1)?), holder))
             })
             .collect()
     }

@@ -31,7 +31,7 @@ pub struct EventHistory {
 pub struct DecisionHistory {
     /// From 0.
     pub ordinal: i16,
-    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate` or `failed`.
+    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `parked` or `failed`.
     pub outcome: String,
     /// Why.
     pub reason: Option<String>,

@@ -326,6 +326,8 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         "contacts": decision.contacts,
         "context": context,
         "dedupe_key": decision.dedupe_key,
+        "dedupe_for": hints.get("dedupe_for"),
+        "collect": hints.get("collect"),
         "send_at": send_at,
         "after": after,
         "expires_at": decision.expires_at,

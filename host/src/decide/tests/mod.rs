@@ -49,6 +49,8 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         users: vec![],
         contacts: vec![],
         dedupe: None,
+        dedupe_for: None,
+        collect: None,
         context: context
             .iter()
             .map(|(name, text)| ((*name).to_owned(), ValueSource::Expression(source(text))))

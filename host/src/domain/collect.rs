@@ -1,0 +1,118 @@
+//! Many decisions, one message.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Decision;
+
+/// For how long decisions are collected, and which of them go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collect {
+    /// From the first one on.
+    pub time: SignedDuration,
+    /// Which of the same template go together.
+    pub by: CollectBy,
+}
+
+/// Which decisions go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CollectBy {
+    /// Those for the same groups, users and contacts.
+    Group,
+    /// Those for one person, whatever groups they come by.
+    Person,
+}
+
+impl fmt::Display for Collect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            CollectBy::Group => "group",
+            CollectBy::Person => "person",
+        };
+        write!(f, "{} by {by}", short(self.time))
+    }
+}
+
+/// A duration as it is written in rules: `90s`, `10m`, `2h`, `1d`.
+pub fn short(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let whole = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0);
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, letter)| format!("{}{letter}", seconds / unit))
+}
+
+/// What an event says by which a digest goes out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// The first decision that was collected.
+    pub decision: Decision,
+    /// The contexts, in the order of the log; the first of them where there are very many.
+    pub items: Vec<Value>,
+    /// How many were collected.
+    pub count: u64,
+    /// Of which events, by their ids and sources, as many as there are items.
+    pub events: Vec<(String, String)>,
+}
+
+/// So many events are named in a digest's reason.
+const NAMED: usize = 10;
+
+impl Digest {
+    /// Of one decision, to see what it will be like.
+    pub fn of_one(decision: &Decision) -> Digest {
+        let items = vec![json!(decision.context)];
+        Digest { decision: decision.clone(), items, count: 1, events: Vec::new() }
+    }
+
+    /// What is decided when it goes out: the template sees `items` and `count`.
+    pub fn into_decision(self) -> Decision {
+        let ids: Vec<&str> = self.events.iter().take(NAMED).map(|(id, _)| id.as_str()).collect();
+        let more = if self.count > ids.len() as u64 { ", …" } else { "" };
+        let reason = format!("a digest of {} events: {}{more}", self.count, ids.join(", "));
+        let context = [("items".to_owned(), self.items.into()), ("count".to_owned(), self.count.into())];
+        Decision {
+            context: context.into(),
+            dedupe_key: None,
+            dedupe_for: None,
+            collect: None,
+            reason: Some(reason),
+            ..self.decision
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_short() {
+        for (seconds, text) in [(90, "90s"), (600, "10m"), (7_200, "2h"), (86_400, "1d"), (0, "0s")] {
+            assert_eq!(short(SignedDuration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_digest_tells_all_at_once() {
+        let collect = Collect { time: SignedDuration::from_mins(10), by: CollectBy::Group };
+        let decision = Decision {
+            template: "t".to_owned(),
+            groups: vec!["Ops".to_owned()],
+            dedupe_key: Some("k".to_owned()),
+            collect: Some(collect),
+            ..Decision::default()
+        };
+        assert_eq!(collect.to_string(), "10m by group");
+        let events = vec![("a".to_owned(), "/x".to_owned()), ("b".to_owned(), "/x".to_owned())];
+        let digest = Digest { decision, items: vec![json!({"n": 1}), json!({"n": 2})], count: 3, events };
+        let told = digest.into_decision();
+        assert_eq!(told.context["items"], json!([{"n": 1}, {"n": 2}]));
+        assert_eq!((&told.context["count"], &told.groups), (&json!(3), &vec!["Ops".to_owned()]));
+        assert_eq!(told.reason.as_deref(), Some("a digest of 3 events: a, b, …"));
+        assert_eq!((told.dedupe_key, told.collect), (None, None));
+    }
+}

@@ -1,0 +1,177 @@
+//! What is collected, to be told as one message.
+
+use std::collections::{BTreeMap, HashMap};
+
+use deadpool_postgres::Transaction;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{NewEvent, RoutingTransaction, Store, StoreError, event};
+
+/// A decision that is collected.
+#[derive(Clone, Debug)]
+pub struct CollectRow {
+    /// The template's name.
+    pub template: String,
+    /// A hash over whom it is for.
+    pub key: String,
+    /// The event's lane.
+    pub lane: i16,
+    /// The event's place in its log.
+    pub event_seq: i64,
+    /// Which of the event's decisions.
+    pub ordinal: i16,
+    /// The template's variables, as JSON.
+    pub context: String,
+    /// What is decided where this is the first of its digest, as JSON.
+    pub decision: String,
+    /// When the digest closes where this is its first.
+    pub due_at: Timestamp,
+    /// Its id where this is its first.
+    pub new_id: Uuid,
+}
+
+/// The digest that a decision went into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenDigest {
+    /// The id of the event that it becomes.
+    pub id: Uuid,
+    /// When it closes.
+    pub due_at: Timestamp,
+}
+
+/// A digest whose time has come.
+#[derive(Clone, Debug)]
+pub struct DueDigest {
+    /// The id of the event that it becomes.
+    pub id: Uuid,
+    /// The first decision, as JSON.
+    pub decision: String,
+    /// Contexts as JSON with their events' ids and sources, in the order of the log; as many as were asked for.
+    pub items: Vec<(String, String, String)>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl RoutingTransaction<'_> {
+    /// Puts decisions into the digests that are open for them, or opens some; returns which, in the same order.
+    pub async fn collect(&self, rows: &[CollectRow]) -> Result<Vec<OpenDigest>, StoreError> {
+        // Sorted, so that two hosts lock them in one order; the first of each opens it.
+        let mut first: BTreeMap<(&str, &str), &CollectRow> = BTreeMap::new();
+        for row in rows {
+            first.entry((&row.template, &row.key)).or_insert(row);
+        }
+        let ids: Vec<Uuid> = first.values().map(|row| row.new_id).collect();
+        let templates: Vec<&str> = first.values().map(|row| row.template.as_str()).collect();
+        let keys: Vec<&str> = first.values().map(|row| row.key.as_str()).collect();
+        let decisions: Vec<&str> = first.values().map(|row| row.decision.as_str()).collect();
+        let dues: Vec<Timestamp> = first.values().map(|row| row.due_at).collect();
+        // The update changes nothing: it locks the digest, so that it cannot close before this is in it.
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO digest (id, template, key, decision, due_at)
+                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+                 ON CONFLICT (template, key) DO UPDATE SET due_at = digest.due_at
+                 RETURNING template, key, id, due_at",
+            )
+            .await?;
+        let open = self.transaction.query(&statement, &[&ids, &templates, &keys, &decisions, &dues]).await?;
+        let open = open
+            .iter()
+            .map(|row| {
+                let digest = OpenDigest { id: row.try_get(2)?, due_at: row.try_get(3)? };
+                Ok(((row.try_get(0)?, row.try_get(1)?), digest))
+            })
+            .collect::<Result<HashMap<(String, String), OpenDigest>, StoreError>>()?;
+        let joined: Vec<OpenDigest> = rows
+            .iter()
+            .filter_map(|row| open.get(&(row.template.clone(), row.key.clone())).copied())
+            .collect();
+        let digests: Vec<Uuid> = joined.iter().map(|digest| digest.id).collect();
+        let lanes: Vec<i16> = rows.iter().map(|row| row.lane).collect();
+        let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
+        let ordinals: Vec<i16> = rows.iter().map(|row| row.ordinal).collect();
+        let contexts: Vec<&str> = rows.iter().map(|row| row.context.as_str()).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO digest_item (digest_id, lane, event_seq, ordinal, context)
+                 SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::smallint[], $5::text[])",
+            )
+            .await?;
+        self.transaction.execute(&statement, &[&digests, &lanes, &seqs, &ordinals, &contexts]).await?;
+        Ok(joined)
+    }
+}
+
+impl Store {
+    /// Closes digests whose time has come, at most `limit`: each becomes the event that `event_of` makes of it, with at
+    /// most `items` of its items, all or nothing. Those that somebody adds to or closes at this moment stay for the
+    /// next time. Returns how many were closed.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it, or `event_of` fails; then all stay open.
+    pub async fn close_digests(
+        &self,
+        now: Timestamp,
+        limit: i64,
+        items: i64,
+        event_of: impl Fn(DueDigest) -> Result<(crate::domain::Event, [u8; 32]), StoreError>,
+    ) -> Result<usize, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let statement = transaction
+            .prepare_cached(
+                "SELECT id, decision FROM digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+                 FOR UPDATE SKIP LOCKED",
+            )
+            .await?;
+        let due = transaction.query(&statement, &[&now, &limit]).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<Uuid> = due.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let mut collected = collected(&transaction, &ids, items).await?;
+        let mut events = Vec::with_capacity(due.len());
+        for row in &due {
+            let id = row.try_get(0)?;
+            let (count, items) = collected.remove(&id).unwrap_or_default();
+            events.push(event_of(DueDigest { id, decision: row.try_get(1)?, items, count })?);
+        }
+        let new: Vec<NewEvent<'_>> =
+            events.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
+        event::append(&transaction, &new).await?;
+        let statement = transaction.prepare_cached("DELETE FROM digest WHERE id = ANY($1)").await?;
+        transaction.execute(&statement, &[&ids]).await?;
+        transaction.commit().await?;
+        Ok(ids.len())
+    }
+}
+
+/// How many items, and the first of them.
+type Collected = HashMap<Uuid, (u64, Vec<(String, String, String)>)>;
+
+async fn collected(
+    transaction: &Transaction<'_>,
+    digests: &[Uuid],
+    limit: i64,
+) -> Result<Collected, StoreError> {
+    let statement = transaction
+        .prepare_cached(
+            "SELECT i.digest_id, i.count, i.context, e.id, e.source
+             FROM (SELECT *, count(*) OVER (PARTITION BY digest_id) AS count,
+                          row_number() OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS place
+                   FROM digest_item WHERE digest_id = ANY($1)) AS i
+             JOIN event e ON e.lane = i.lane AND e.seq = i.event_seq
+             WHERE i.place <= $2 ORDER BY i.digest_id, i.place",
+        )
+        .await?;
+    let mut collected: Collected = HashMap::new();
+    for row in transaction.query(&statement, &[&digests, &limit]).await? {
+        let (count, items) = collected.entry(row.try_get(0)?).or_default();
+        *count = row.try_get::<_, i64>(1)?.unsigned_abs();
+        items.push((row.try_get(2)?, row.try_get(3)?, row.try_get(4)?));
+    }
+    Ok(collected)
+}
