@@ -49,6 +49,7 @@ Note {{ n }}";
         let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
         let host = Host::start(port, &database, &simulator, rules.path(), &settings);
         database.add_person("ann", ANN, &["Ops"]).await;
+        database.open_windows().await;
         Stage { database, simulator, host, rules }
     }
 

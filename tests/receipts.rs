@@ -236,6 +236,7 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
         name: "Ada".to_owned(),
         wa_id: Some("16505550001".to_owned()),
         groups: vec!["Sales Team".to_owned()],
+        ..NewPerson::default()
     };
     host.store.add_person(&person).await.unwrap();
 

@@ -3,8 +3,11 @@
 
 use std::{fs, path::Path};
 
+use hmac::{Hmac, KeyInit, Mac};
+use hookswitch::simulator::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::harness::{Database, Host, SOON, Simulator, create_key, free_port, http, program, wait_until};
@@ -78,7 +81,7 @@ impl Stage {
     }
 
     async fn ann_writes(&self, text: &str) {
-        let wishes = "SELECT count(*) FROM opt_out WHERE recipient = '15550100001'";
+        let wishes = "SELECT count(*) FROM opt_out WHERE recipient = '15550100001' AND NOT came_back";
         let before = self.database.count(wishes).await;
         self.simulator.inbound(&json!({"from": ANN, "name": "Ann", "text": text})).await;
         wait_until("it is recorded", SOON, async || self.database.count(wishes).await != before).await;
@@ -102,6 +105,38 @@ async fn who_writes_stop_gets_nothing_until_they_write_start() {
     assert!(listed.contains("opted out on 20"), "{listed}");
     stage.ann_writes("START").await;
     stage.is_read("utility").await;
+}
+
+#[tokio::test]
+async fn a_stop_that_meta_repeats_does_not_undo_the_start_after_it() {
+    let stage = stage().await;
+    let writes = async |text: &str, second: i64| {
+        let message = json!({"from": ANN, "id": format!("wamid.{second}"), "timestamp": second.to_string(),
+            "type": "text", "text": {"body": text}});
+        let metadata = json!({"phone_number_id": Settings::default().phone_number_id});
+        let value = json!({"messaging_product": "whatsapp", "metadata": metadata, "messages": [message]});
+        let body = json!({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+        let body = body.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let url = format!("{}/webhooks/whatsapp", stage.host.url());
+        let post = http().post(url).header("x-hub-signature-256", signature).body(body);
+        post.send().await.unwrap().error_for_status().unwrap();
+    };
+    let out = async || stage.database.count("SELECT count(*) FROM opt_out WHERE NOT came_back").await;
+    let now = Timestamp::now().as_second();
+    writes("STOP", now - 20).await;
+    assert_eq!(out().await, 1);
+    let checked = program(&["check", "--json"]).env("DATABASE_URL", stage.database.url()).output().unwrap();
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("people.opted_out"));
+    writes("START", now - 10).await;
+    assert_eq!(out().await, 0);
+    writes("STOP", now - 20).await;
+    assert_eq!(out().await, 0);
+    stage.is_read("utility").await;
+    writes("STOP", now).await;
+    assert_eq!(out().await, 1);
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ async fn one_message_tells_many_and_each_event_says_which() {
 #[tokio::test]
 async fn by_person_each_gets_one_of_all_their_groups() {
     let stage = stage().await;
-    stage.database.add_person("bob", "15550100002", &["Night"]).await;
+    stage.database.add_person("bob", "15550109002", &["Night"]).await;
+    stage.database.query("UPDATE contact SET last_inbound_at = now()", &[]).await;
     let unlinked = "WITH p AS (INSERT INTO person (username, name) VALUES ('zoe', 'Zoe') RETURNING id)
                     INSERT INTO membership (group_id, person_id) SELECT g.id, p.id FROM groups g, p WHERE name = 'Ops'";
     stage.database.query(unlinked, &[]).await;
@@ -80,7 +81,7 @@ async fn by_person_each_gets_one_of_all_their_groups() {
     let mut sent = bodies(&stage.simulator.messages().await);
     sent.sort();
     let body = "2 alarms\n- Wash\n- Iron".to_owned();
-    assert_eq!(sent, [(super::ANN.to_owned(), body.clone()), ("15550100002".to_owned(), body)]);
+    assert_eq!(sent, [(super::ANN.to_owned(), body.clone()), ("15550109002".to_owned(), body)]);
     let decision = stage.decision(&first, "collected").await;
     assert!(decision["reason"].as_str().unwrap().starts_with("collected into the digests "), "{decision}");
     assert_eq!(decision["notifications"][0]["username"], "zoe");

@@ -81,12 +81,17 @@ async fn an_import_is_all_or_nothing_and_names_each_wrong_line() {
     assert_eq!(office.database.count("SELECT count(*) FROM person").await, 0);
     fs::write(&file, "username,name,whatsapp,groups\nann,Ann,,Ops\nzoe,Zoe,+263771234567,Ops\n").unwrap();
     assert!(office.does(&["people", "import", path]).contains("2 people are added, 0 brought up to date"));
-    fs::write(&file, "username,name\nzoe,Zoe Dube\n").unwrap();
+    let quiet = "username,name,quiet_hours,time_zone\nzoe,Zoe Dube,21:00-06:30,";
+    fs::write(&file, quiet).unwrap();
+    assert!(
+        office.refuses(&["people", "import", path]).contains("the quiet hours 21:00-06:30 lack a time_zone")
+    );
+    fs::write(&file, format!("{quiet}Africa/Harare\n")).unwrap();
     assert!(office.does(&["people", "import", path]).contains("0 people are added, 1 brought up to date"));
     fs::remove_file(&file).unwrap();
     insta::assert_snapshot!(office.does(&["people", "list", "--group", "Ops"]), @r"
     USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET
     ann       Ann       yes     none                        Ops
-    zoe       Zoe Dube  yes     +263771234567  never wrote  Ops
+    zoe       Zoe Dube  yes     +263771234567  never wrote  Ops     21:00-06:30 Africa/Harare
     ");
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, RouteUse},
-    store::{PeopleFacts, StoredPerson},
+    store::{OptedOutPerson, PeopleFacts, StoredPerson},
 };
 
 /// The groups: name, members, active members.
@@ -56,7 +56,13 @@ pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Secti
 }
 
 /// The people; `listed` are the first of them.
-pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson], now: Timestamp) -> Section {
+pub fn people(
+    facts: &PeopleFacts,
+    unlinked: &[String],
+    opted_out: &[OptedOutPerson],
+    listed: &[StoredPerson],
+    now: Timestamp,
+) -> Section {
     let mut findings = Vec::new();
     if facts.active == 0 {
         findings.push(
@@ -73,6 +79,15 @@ pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson],
         findings.push(
             Finding::warning("people.unlinked", what)
                 .command(format!("hookswitch people link {first} NUMBER")),
+        );
+    }
+    if let Some(first) = opted_out.first() {
+        let who = opted_out.iter().map(|person| format!("{} {}", person.username, person.opt_out));
+        let what = count(opted_out.len(), "active person gets nothing", "active people get nothing");
+        findings.push(
+            Finding::info("people.opted_out", format!("{what}, having opted out"))
+                .details(who.collect())
+                .command(format!("hookswitch contacts opt-in {}", first.recipient)),
         );
     }
     let linked = facts.active - facts.unlinked;
@@ -106,21 +121,40 @@ pub fn people(facts: &PeopleFacts, unlinked: &[String], listed: &[StoredPerson],
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{OptOut, OptOutScope};
 
     fn ids(section: &Section) -> Vec<&'static str> {
         section.findings.iter().map(|finding| finding.id).collect()
     }
 
     #[test]
+    fn who_opted_out_is_named() {
+        let facts = PeopleFacts { active: 1, inactive: 0, unlinked: 0, open: 1, never_wrote: 0 };
+        let opt_out = OptOut {
+            scope: OptOutScope::All,
+            source: "they wrote \"STOP\"".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let ann = OptedOutPerson { username: "ann".to_owned(), recipient: "263771".to_owned(), opt_out };
+        let section = people(&facts, &[], &[ann], &[], Timestamp::UNIX_EPOCH);
+        assert_eq!(ids(&section), ["people.opted_out"]);
+        assert_eq!(section.findings[0].details, ["ann opted out on 1970-01-01: they wrote \"STOP\""]);
+        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch contacts opt-in 263771"));
+    }
+
+    #[test]
     fn people_who_cannot_be_reached_are_found() {
         let good = PeopleFacts { active: 2, inactive: 1, unlinked: 0, open: 2, never_wrote: 0 };
-        assert_eq!(ids(&people(&good, &[], &[], Timestamp::UNIX_EPOCH)), Vec::<&str>::new());
+        assert_eq!(ids(&people(&good, &[], &[], &[], Timestamp::UNIX_EPOCH)), Vec::<&str>::new());
         let unlinked = PeopleFacts { unlinked: 1, open: 1, ..good };
-        let section = people(&unlinked, &["ann".to_owned()], &[], Timestamp::UNIX_EPOCH);
+        let section = people(&unlinked, &["ann".to_owned()], &[], &[], Timestamp::UNIX_EPOCH);
         assert_eq!(ids(&section), ["people.unlinked"]);
         assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch people link ann NUMBER"));
         let closed = PeopleFacts { open: 1, ..good };
-        assert_eq!(ids(&people(&closed, &[], &[], Timestamp::UNIX_EPOCH)), ["people.window_closed"]);
-        assert_eq!(ids(&people(&PeopleFacts::default(), &[], &[], Timestamp::UNIX_EPOCH)), ["people.none"]);
+        assert_eq!(ids(&people(&closed, &[], &[], &[], Timestamp::UNIX_EPOCH)), ["people.window_closed"]);
+        assert_eq!(
+            ids(&people(&PeopleFacts::default(), &[], &[], &[], Timestamp::UNIX_EPOCH)),
+            ["people.none"]
+        );
     }
 }

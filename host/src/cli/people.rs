@@ -90,8 +90,8 @@ enum Command {
     },
     /// Adds people from a CSV file, and brings those up to date whose usernames exist; all or nothing.
     #[command(
-        after_help = "The file has a header: username,name,whatsapp,groups. Several groups are parted by \
-                            semicolons; whatsapp and groups may be empty. Example:\n\n  \
+        after_help = "The file has a header: username,name,whatsapp,groups,quiet_hours,time_zone. Several groups are parted by \
+                            semicolons; all but the first two may be empty or missing. Example:\n\n  \
                             username,name,whatsapp,groups\n  \
                             tendai,Tendai Moyo,+263 77 123 4567,Sales Team; Finance Team"
     )]

@@ -1,13 +1,16 @@
-//! People from CSV: a header `username,name,whatsapp,groups`, groups parted by semicolons.
+//! People from CSV: a header `username,name,whatsapp,groups,quiet_hours,time_zone`, groups parted by semicolons.
 
 use std::collections::HashMap;
 
 use csv::{ReaderBuilder, Trim};
 
 use super::{check_username, checked_name};
-use crate::{domain::number, store::NewPerson};
+use crate::{
+    domain::{QuietHours, number},
+    store::NewPerson,
+};
 
-const COLUMNS: [&str; 4] = ["username", "name", "whatsapp", "groups"];
+const COLUMNS: [&str; 6] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone"];
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -27,8 +30,8 @@ pub struct LineError {
     pub detail: String,
 }
 
-/// Reads CSV (RFC 4180) with a header; the columns may stand in any order, and `whatsapp` and `groups` may be
-/// missing or empty.
+/// Reads CSV (RFC 4180) with a header; the columns may stand in any order, and all but `username` and
+/// `name` may be missing or empty.
 pub fn read_csv(csv: &[u8]) -> Import {
     let mut import = Import::default();
     // What spreadsheets put in front of UTF-8.
@@ -53,7 +56,7 @@ pub fn read_csv(csv: &[u8]) -> Import {
         return import;
     }
     let place = |name: &str| header.iter().position(|column| column == name);
-    let [username, name, whatsapp, groups] = COLUMNS.map(place);
+    let [username, name, whatsapp, groups, quiet, zone] = COLUMNS.map(place);
     let mut lines: HashMap<String, u64> = HashMap::new();
     for record in reader.records() {
         let record = match record {
@@ -66,7 +69,11 @@ pub fn read_csv(csv: &[u8]) -> Import {
         };
         let line = record.position().map_or(0, csv::Position::line);
         let field = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default();
-        let person = person(field(username), field(name), field(whatsapp), field(groups));
+        let person =
+            person(field(username), field(name), field(whatsapp), field(groups)).and_then(|person| {
+                let quiet_hours = quiet_hours(field(quiet), field(zone)).map_err(|why| vec![why])?;
+                Ok(NewPerson { quiet_hours, ..person })
+            });
         match person {
             Ok(person) => {
                 if let Some(first) = lines.insert(person.username.clone(), line) {
@@ -98,8 +105,18 @@ fn person(username: &str, name: &str, whatsapp: &str, groups: &str) -> Result<Ne
             name,
             wa_id,
             groups: groups.map(str::to_owned).collect(),
+            quiet_hours: None,
         }),
         _ => Err(wrong),
+    }
+}
+
+fn quiet_hours(hours: &str, zone: &str) -> Result<Option<QuietHours>, String> {
+    match (hours, zone) {
+        ("", "") => Ok(None),
+        ("", _) => Err(format!("the time zone {zone} is for quiet_hours such as 21:00-06:30")),
+        (_, "") => Err(format!("the quiet hours {hours} lack a time_zone such as Africa/Harare")),
+        _ => QuietHours::parse(hours, zone).map(Some),
     }
 }
 
@@ -120,7 +137,7 @@ mod tests {
     #[test]
     fn columns_stand_in_any_order() {
         let import = read_csv(
-            b"\xef\xbb\xbfname,groups,username,whatsapp\n\"Moyo, Tendai\",Sales Team; Finance Team ,tendai,+263 77 123 4567\nAnn,,ann,\n",
+            b"\xef\xbb\xbfname,groups,username,whatsapp,quiet_hours,time_zone\n\"Moyo, Tendai\",Sales Team; Finance Team ,tendai,+263 77 123 4567,21:00-06:30,Africa/Harare\nAnn,,ann,,,\n",
         );
         assert_eq!(import.errors, []);
         let tendai = NewPerson {
@@ -128,6 +145,7 @@ mod tests {
             name: "Moyo, Tendai".to_owned(),
             wa_id: Some("263771234567".to_owned()),
             groups: vec!["Sales Team".to_owned(), "Finance Team".to_owned()],
+            quiet_hours: QuietHours::parse("21:00-06:30", "Africa/Harare").ok(),
         };
         let ann = NewPerson { username: "ann".to_owned(), name: "Ann".to_owned(), ..NewPerson::default() };
         assert_eq!(import.people, [(2, tendai), (3, ann)]);

@@ -71,6 +71,7 @@ impl Directory {
             name,
             wa_id: linked.as_ref().map(|linked| linked.wa_id.clone()),
             groups: groups.to_vec(),
+            quiet_hours: None,
         };
         self.store.add_person(&person).await.map_err(|error| match error {
             StoreError::Conflict(_) => DirectoryError::PersonExists(username.to_owned()),

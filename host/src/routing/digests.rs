@@ -9,10 +9,9 @@ use crate::{
     decide::DIGEST_TYPE,
     domain::{Digest, Event, EventKey},
     store::{DueDigest, StoreError},
+    system::SOURCE,
 };
 
-/// The source of the events that digests become: that of all events of the system's own.
-const SOURCE: &str = "/hookswitch";
 /// So many close in one transaction at most.
 const BATCH: i64 = 64;
 /// A digest shows so many items at most; all are counted.

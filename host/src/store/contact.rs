@@ -95,7 +95,8 @@ impl Store {
                 "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
                         ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username),
                         o.scope, o.source, o.at
-                 FROM contact c LEFT JOIN opt_out o ON o.recipient = coalesce(c.wa_id, c.user_id)
+                 FROM contact c LEFT JOIN opt_out o
+                     ON o.recipient = coalesce(c.wa_id, c.user_id) AND NOT o.came_back
                  WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
                  ORDER BY c.id LIMIT $3",
             )

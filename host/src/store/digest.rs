@@ -159,11 +159,11 @@ async fn collected(
 ) -> Result<Collected, StoreError> {
     let statement = transaction
         .prepare_cached(
-            "SELECT i.digest_id, i.count, i.context, e.id, e.source
+            "SELECT i.digest_id, i.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, '')
              FROM (SELECT *, count(*) OVER (PARTITION BY digest_id) AS count,
                           row_number() OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS place
                    FROM digest_item WHERE digest_id = ANY($1)) AS i
-             JOIN event e ON e.lane = i.lane AND e.seq = i.event_seq
+             LEFT JOIN event e ON e.lane = i.lane AND e.seq = i.event_seq
              WHERE i.place <= $2 ORDER BY i.digest_id, i.place",
         )
         .await?;

@@ -1,7 +1,7 @@
 //! People as an operator keeps them: added, listed, linked, deactivated, imported.
 
 use deadpool_postgres::Transaction;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError, notification::quiet_hours};
@@ -37,6 +37,8 @@ pub struct NewPerson {
     pub wa_id: Option<String>,
     /// Names of groups that exist; memberships that there are stay.
     pub groups: Vec<String>,
+    /// When they are left alone; without any, what there is stays.
+    pub quiet_hours: Option<QuietHours>,
 }
 
 /// What an import came to.
@@ -202,19 +204,27 @@ async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<I
     let usernames: Vec<&str> = people.iter().map(|person| person.username.as_str()).collect();
     let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
     let numbers: Vec<Option<&str>> = people.iter().map(|person| person.wa_id.as_deref()).collect();
+    let quiet = || people.iter().map(|person| person.quiet_hours.as_ref());
+    let quiet_from: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::from)).collect();
+    let quiet_until: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::until)).collect();
+    let time_zones: Vec<Option<&str>> = quiet().map(|quiet| quiet.map(QuietHours::zone)).collect();
     let row = transaction
         .query_one(
             "WITH imported AS (
-                 INSERT INTO person (username, name, contact_id)
-                 SELECT i.username, i.name, c.id
-                 FROM unnest($1::text[], $2::text[], $3::text[]) AS i (username, name, wa_id)
+                 INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone)
+                 SELECT i.username, i.name, c.id, i.quiet_from, i.quiet_until, i.time_zone
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::time[], $5::time[], $6::text[])
+                     AS i (username, name, wa_id, quiet_from, quiet_until, time_zone)
                  LEFT JOIN contact c ON c.wa_id = i.wa_id
                  ON CONFLICT (username) DO UPDATE
-                 SET name = excluded.name, contact_id = coalesce(excluded.contact_id, person.contact_id)
+                 SET name = excluded.name, contact_id = coalesce(excluded.contact_id, person.contact_id),
+                     quiet_from = coalesce(excluded.quiet_from, person.quiet_from),
+                     quiet_until = coalesce(excluded.quiet_until, person.quiet_until),
+                     time_zone = coalesce(excluded.time_zone, person.time_zone)
                  RETURNING xmax = 0 AS is_new
              )
              SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM imported",
-            &[&usernames, &names, &numbers],
+            &[&usernames, &names, &numbers, &quiet_from, &quiet_until, &time_zones],
         )
         .await?;
     join_groups(transaction, people).await?;

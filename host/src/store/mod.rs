@@ -63,6 +63,7 @@ pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
+pub use opt_out::OptedOutPerson;
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 

@@ -35,7 +35,7 @@ const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.p
 const JOINS: &str = "LEFT JOIN contact w ON w.wa_id = n.recipient
      LEFT JOIN contact u ON u.user_id = n.recipient
      LEFT JOIN number_window v ON v.recipient = n.recipient AND v.phone_number_id = n.phone_number_id
-     LEFT JOIN opt_out o ON o.recipient = n.recipient
+     LEFT JOIN opt_out o ON o.recipient = n.recipient AND NOT o.came_back
      LEFT JOIN person p ON p.username = n.username";
 
 /// What is due: a notification that waited in `deferred`.

@@ -18,6 +18,7 @@ pub fn people() -> Vec<NewPerson> {
         name: name.to_owned(),
         wa_id: Some(wa_id.to_owned()),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        quiet_hours: None,
     };
     PEOPLE.into_iter().map(person).collect()
 }

@@ -236,7 +236,7 @@ pub struct ImportedJson {
 }
 
 /// Adds people from CSV, and brings those up to date whose usernames exist; all or nothing. The columns are
-/// username, name, whatsapp and groups (parted by semicolons).
+/// username, name, whatsapp, groups (parted by semicolons), quiet_hours and time_zone.
 #[utoipa::path(post, path = "/v1/people/import", tag = "people", security(("key" = [])),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = ImportedJson), (status = 400, body = Problem)))]
