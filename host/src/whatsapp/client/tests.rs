@@ -118,5 +118,5 @@ fn settings_that_cannot_work_are_refused_and_nothing_shows_the_token() {
     assert!(matches!(Client::new(&broken), Err(ClientError::Token)));
     let client = Client::new(&config("https://graph.facebook.com/v25.0")).unwrap();
     assert!(!format!("{client:?}").contains("EAAG"));
-    assert_eq!(client.url.as_str(), "https://graph.facebook.com/v25.0/106540352242922/messages");
+    assert_eq!(client.url.as_str(), "https://graph.facebook.com/v25.0");
 }
