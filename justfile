@@ -81,5 +81,5 @@ bench *arguments:
 
 # Break hosts, PostgreSQL, networks, Meta, disk and clock while thousands of events flow, and account for each
 [group('development')]
-faults:
-    HOOKSWITCH_FAULTS=long cargo test --package hookswitch --test it -- faults:: --nocapture --test-threads 2
+faults *arguments:
+    HOOKSWITCH_FAULTS=long cargo test --workspace --test faults -- "$@"

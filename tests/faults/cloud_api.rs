@@ -1,42 +1,88 @@
-//! The Cloud API that answers errors, nonsense, and nothing.
+//! The Cloud API refusing for a while, and taking messages without saying so.
 
 use serde_json::json;
+use tokio::time::sleep;
 
-use super::{Stage, size};
+use crate::{Case, harness::free_port, ledger::settle, scale, stage::Stage};
 
-#[tokio::test]
-async fn meta_answers_errors_nonsense_and_nothing() {
-    let stage = Stage::new().await;
-    let fault = |code: u32, probability: f64| json!({"code": code, "probability": probability});
-    // 502 comes from a proxy before Meta: HTML, and it may have been sent.
-    let garbage = json!({"http_status": 502, "probability": 0.03});
-    let errors = json!([
-        fault(131_000, 0.05),
-        fault(131_016, 0.03),
-        fault(130_429, 0.02),
-        fault(131_056, 0.02),
-        fault(2, 0.03),
-        garbage,
-        {"code": 131_000, "probability": 0.03, "webhook": true},
-    ]);
-    stage.simulator.turn(&json!({"errors": errors, "lost_answers": 0.03, "latency_ms": 5})).await;
-    let events = size(500, 4_000);
-    let accepted = stage.produce(events).finish().await;
-    stage.simulator.turn(&json!({"errors": [], "lost_answers": 0.0})).await;
-    // Each that failed late was taken before, and is taken once more.
-    let late = stage.database.count("SELECT count(*) FROM delivery WHERE status = 'failed'").await;
-    let ledger = stage.ledger("Cloud API: errors, garbage, no answer", accepted).await;
-    let late = late.max(stage.database.count("SELECT count(*) FROM delivery WHERE status = 'failed'").await);
-    ledger.is_whole(usize::try_from(late).unwrap());
+/// It refuses many, each for another reason; none of these was taken.
+pub async fn refusing(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[]).await;
+    stage
+        .simulator
+        .turn(&json!({"errors": [
+            {"http_status": 500, "probability": 0.03},
+            {"http_status": 503, "probability": 0.03},
+            {"code": 131000, "probability": 0.03},
+            {"code": 131056, "probability": 0.03},
+            {"code": 130429, "probability": 0.02},
+            {"code": 131000, "probability": 0.02, "webhook": true},
+        ]}))
+        .await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    let account = settle(&stage, accepted, 0).await;
+    account.check();
+    // Some may wait for another pair's time still.
+    assert_eq!((account.failed, account.unknown), (0, 0), "{}", account.in_words());
+    Ok(())
 }
 
-#[tokio::test]
-async fn the_number_is_stopped_for_a_while() {
-    let stage = Stage::new().await;
-    let producer = stage.produce(size(300, 2_000));
-    producer.reach(100).await;
-    // The account is in maintenance: the number rests, and one message tries.
-    stage.simulator.turn(&json!({"errors": [{"code": 130_429, "next": 300}]})).await;
-    let accepted = producer.finish().await;
-    stage.ledger("Cloud API: 130429 without end, then none", accepted).await.is_exact();
+/// It takes messages and answers what nobody can read, or nothing: webhooks tell.
+pub async fn taking_without_saying_so(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[]).await;
+    stage
+        .simulator
+        .turn(&json!({"lost_answers": 0.01, "errors": [
+            {"http_status": 200, "probability": 0.05, "taken": true},
+            {"http_status": 502, "probability": 0.05, "taken": true},
+            {"http_status": 504, "probability": 0.05, "taken": true},
+        ]}))
+        .await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+/// It takes messages and answers that it refused them. Only a webhook that is faster than the next attempt tells.
+pub async fn refusing_what_it_took(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[]).await;
+    stage
+        .simulator
+        .turn(&json!({"errors": [
+            {"http_status": 500, "probability": 0.05, "taken": true},
+            {"code": 131000, "probability": 0.05, "taken": true},
+            {"code": 131056, "probability": 0.05, "taken": true},
+            {"code": 130429, "probability": 0.02, "taken": true},
+        ]}))
+        .await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    // From here on what is refused is not taken, and what is taken is not refused.
+    stage.simulator.turn(&json!({"errors": []})).await;
+    let stats = stage.simulator.stats().await;
+    let refused = stats["refused"].as_object().unwrap().values().chain([&stats["broken"]]);
+    let contradictions: u64 = refused.map(|count| count.as_u64().unwrap()).sum();
+    settle(&stage, accepted, usize::try_from(contradictions).unwrap()).await.check_all_sent();
+    Ok(())
+}
+
+/// It refuses everything as too much, for a while.
+pub async fn throttling(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[]).await;
+    let producer = stage.produce(&[&host]);
+    sleep(stage.chance.between(200, 1_000)).await;
+    stage.simulator.turn(&json!({"errors": [{"code": 130429, "next": scale::pick(100, 300)}]})).await;
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
 }

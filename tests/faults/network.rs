@@ -1,47 +1,92 @@
-//! The way to the Cloud API: cut, slow and mute.
+//! Links that break or are slow: to PostgreSQL and to the Cloud API.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{
-    Stage,
-    proxy::{Proxy, Target},
-    rules, seed, size, with_defaults,
+use crate::{
+    Case,
+    harness::free_port,
+    ledger::settle,
+    proxy::{Link, Proxy, Target},
+    scale,
+    stage::Stage,
 };
-use crate::harness::{Database, Host, Simulator, free_port};
 
-use rand::{SeedableRng, rngs::StdRng};
+const BREAKS: [Link; 3] = [Link::Cut, Link::HalfClosed, Link::Stalled];
 
-#[tokio::test]
-async fn the_way_to_meta_is_cut_mute_and_slow() {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let proxy = Proxy::to(Target::Tcp(simulator.address())).await;
-    let rules = rules();
-    let url = format!("http://{}/v25.0", proxy.address());
-    let settings = with_defaults(&[("WHATSAPP_API_URL", &url)]);
-    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
-    let seed = seed();
-    let mut stage = Stage { database, simulator, host, rules, dice: StdRng::seed_from_u64(seed), seed };
-    let events = size(400, 4_000);
-    let producer = stage.produce(events);
-    let cuts = size(3, 10);
-    for cut in 1..=cuts {
-        producer.reach(cut * events / (cuts + 2)).await;
-        stage.a_while(0, 100).await;
-        proxy.cut();
-        stage.a_while(50, 500).await;
-        proxy.heal();
+/// Breaks a link in each way, for a random time each.
+async fn break_at_random(stage: &mut Stage, link: &Proxy) {
+    for n in 0..scale::pick(6, 21) {
+        sleep(stage.chance.between(100, 1_500)).await;
+        link.set(BREAKS[n % BREAKS.len()]);
+        sleep(stage.chance.between(50, 2_000)).await;
+        link.set(Link::Whole);
     }
-    producer.reach(events * (cuts + 1) / (cuts + 2)).await;
-    proxy.mute();
-    sleep(Duration::from_millis(500)).await;
-    proxy.heal();
-    proxy.slow(Duration::from_millis(30));
-    let accepted = producer.finish().await;
-    proxy.slow(Duration::ZERO);
-    // Webhooks do not go this way: they tell what came of each send that was cut.
-    stage.ledger("network to the Cloud API cut, mute and slow", accepted).await.is_exact();
+    if scale::is_long() {
+        // Longer than a lease lasts.
+        link.set(Link::Stalled);
+        sleep(Duration::from_secs(20)).await;
+        link.set(Link::Whole);
+    }
+}
+
+pub async fn postgres_cut_off(case: &'static str) -> Case {
+    let (mut stage, link, url, port) = behind_postgres(case).await;
+    let host = stage.host(port, &[("DATABASE_URL", &url)]).await;
+    let producer = stage.produce(&[&host]);
+    break_at_random(&mut stage, &link).await;
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+pub async fn postgres_slow(case: &'static str) -> Case {
+    let (mut stage, link, url, port) = behind_postgres(case).await;
+    let host = stage.host(port, &[("DATABASE_URL", &url)]).await;
+    link.set(Link::Slow(Duration::from_millis(30)));
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+/// A stage whose host is to reach PostgreSQL through a proxy, and its address there.
+async fn behind_postgres(case: &'static str) -> (Stage, Proxy, String, u16) {
+    let port = free_port();
+    let stage = Stage::start(case, port, &["--latency", "30"]).await;
+    let link = Proxy::start(Target::Socket(stage.database.socket())).await;
+    let url = stage.database.url_over(link.address());
+    (stage, link, url, port)
+}
+
+pub async fn cloud_api_cut_off(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &["--latency", "30"]).await;
+    let (link, url) = behind_cloud_api(&stage).await;
+    let host = stage.host(port, &[("WHATSAPP_API_URL", &url)]).await;
+    let producer = stage.produce(&[&host]);
+    break_at_random(&mut stage, &link).await;
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+pub async fn cloud_api_slow(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let (link, url) = behind_cloud_api(&stage).await;
+    let host = stage.host(port, &[("WHATSAPP_API_URL", &url)]).await;
+    link.set(Link::Slow(Duration::from_millis(500)));
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+/// A proxy in front of the Cloud API, and its address there.
+pub async fn behind_cloud_api(stage: &Stage) -> (Proxy, String) {
+    let link = Proxy::start(Target::Port(stage.simulator.address().port())).await;
+    let url = format!("http://{}/v25.0", link.address());
+    (link, url)
 }

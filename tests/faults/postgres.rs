@@ -1,83 +1,75 @@
-//! PostgreSQL that is killed, cannot be reached, is slow, or has no room left.
+//! PostgreSQL killed, and without space.
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use tokio::time::sleep;
 
-use super::{
-    Stage,
-    proxy::{Proxy, Target},
-    shim::Shim,
-    size,
+use crate::{
+    Case,
+    harness::{Database, free_port},
+    ledger::settle,
+    preload::Preload,
+    scale,
+    stage::Stage,
 };
-use crate::harness::Database;
 
-#[tokio::test]
-async fn postgresql_is_killed() {
-    let mut stage = Stage::on(Database::on_its_own().await, &[], &[]).await;
-    let events = size(400, 4_000);
-    let producer = stage.produce(events);
-    let kills = size(3, 10);
-    for kill in 1..=kills {
-        producer.reach(kill * events / (kills + 1)).await;
-        stage.a_while(0, 100).await;
+/// `kill -9` at random moments; what runs it starts it again.
+pub async fn killed(case: &'static str) -> Case {
+    let port = free_port();
+    let database = Database::on_its_own().await;
+    let mut stage = Stage::on(database, case, port, &["--latency", "30"]);
+    let host = stage.host(port, &[]).await;
+    let producer = stage.produce(&[&host]);
+    for _ in 0..scale::pick(3, 12) {
+        sleep(stage.chance.between(300, 3_000)).await;
         stage.database.kill_server();
     }
-    let accepted = producer.finish().await;
-    stage.ledger("PostgreSQL killed with SIGKILL", accepted).await.is_exact();
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
 }
 
-// The host connects while its start is waited for.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_to_postgresql_is_cut_mute_and_slow() {
-    let database = Database::create().await;
-    let proxy = Proxy::to(Target::Unix(database.socket())).await;
-    let url = database.url_over(proxy.address());
-    let mut stage = Stage::on(database, &[], &[("DATABASE_URL", &url)]).await;
-    let events = size(400, 4_000);
-    let producer = stage.produce(events);
-    let cuts = size(3, 10);
-    for cut in 1..=cuts {
-        producer.reach(cut * events / (cuts + 2)).await;
-        stage.a_while(0, 100).await;
-        proxy.cut();
-        stage.a_while(50, 500).await;
-        proxy.heal();
+/// The disk is full for a while, again and again: no file of PostgreSQL's grows, the write-ahead log neither.
+pub async fn disk_full(case: &'static str) -> Case {
+    let disk = Preload::compile("disk")?;
+    let folder = tempfile::tempdir().unwrap();
+    wrap(folder.path(), &bin(&Database::create().await), &disk);
+    let port = free_port();
+    let database = Database::on_its_own_with(folder.path()).await;
+    let mut stage = Stage::on(database, case, port, &["--latency", "30"]);
+    let host = stage.host(port, &[]).await;
+    let producer = stage.produce(&[&host]);
+    for _ in 0..scale::pick(3, 12) {
+        sleep(stage.chance.between(300, 2_000)).await;
+        disk.set(1);
+        sleep(stage.chance.between(1_000, 3_000)).await;
+        disk.set(0);
     }
-    producer.reach(events * (cuts + 1) / (cuts + 2)).await;
-    proxy.mute();
-    sleep(Duration::from_millis(1_500)).await;
-    proxy.heal();
-    proxy.slow(Duration::from_millis(20));
-    let accepted = producer.finish().await;
-    proxy.slow(Duration::ZERO);
-    stage.ledger("network to PostgreSQL cut, mute and slow", accepted).await.is_exact();
-}
-
-#[tokio::test]
-async fn postgresqls_disk_is_full() {
-    let shim = Shim::full_disk();
-    let database = Database::on_its_own_with(&shim.around(&bin(&Database::create().await))).await;
-    let stage = Stage::on(database, &[], &[]).await;
-    let events = size(600, 4_000);
-    let producer = stage.produce(events);
-    for time in 1..=2 {
-        producer.reach(time * events / 4).await;
-        fs::write(shim.file(), "").unwrap();
-        sleep(Duration::from_secs(2)).await;
-        assert!(!producer.is_done(), "the disk is full, and events are accepted all the same");
-        fs::remove_file(shim.file()).unwrap();
-    }
-    let accepted = producer.finish().await;
-    stage.ledger("PostgreSQL's disk full", accepted).await.is_exact();
+    let accepted = producer.finish(scale::events()).await;
+    let full = host.said().contains("53100");
+    settle(&stage, accepted, 0).await.check_all_sent();
+    assert!(full, "PostgreSQL never said that the disk is full:\n{}", host.said());
+    Ok(())
 }
 
 /// Where the programs of the server that runs are.
 fn bin(database: &Database) -> PathBuf {
     let program = fs::read_link(format!("/proc/{}/exe", database.server_pid())).unwrap();
     program.parent().map(Path::to_owned).unwrap()
+}
+
+/// The server's programs, with the library loaded before the C library.
+fn wrap(folder: &Path, bin: &Path, library: &Preload) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, preload) in [("initdb", ""), ("postgres", library.library())] {
+        let (path, program) = (folder.join(name), bin.join(name));
+        let script =
+            format!("#!/bin/sh\nexport LD_PRELOAD='{preload}'\nexec '{}' \"$@\"\n", program.display());
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
 }

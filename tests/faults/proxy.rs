@@ -1,139 +1,142 @@
-//! A small TCP proxy that can be slow, cut and mute.
+//! A proxy between two parties of a test, which can be slow, stall, or break.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},
-    sync::Notify,
-    task::JoinHandle,
+    sync::watch,
     time::sleep,
 };
 
-const PASS: u8 = 0;
-const CUT: u8 = 1;
-const MUTE: u8 = 2;
+/// What the link does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It passes what comes.
+    Whole,
+    /// It passes each piece so much later.
+    Slow(Duration),
+    /// It keeps what comes and passes it once it is whole again, as a network that lost packets does.
+    Stalled,
+    /// It is cut: what is open ends at once, and what is new too.
+    Cut,
+    /// Questions pass and answers do not: the side that asks sees its connection end.
+    HalfClosed,
+}
 
-/// Where the proxy leads to.
-#[derive(Clone)]
+/// Where the other end is.
+#[derive(Clone, Debug)]
 pub enum Target {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
+    /// A port of this machine.
+    Port(u16),
+    /// PostgreSQL's socket.
+    Socket(PathBuf),
 }
 
-#[derive(Default)]
-struct State {
-    mode: AtomicU8,
-    delay_ms: AtomicU64,
-    cut: Notify,
-}
-
-/// Listens on a port of its own.
+/// A proxy on a port of this machine. It ends with the test's runtime.
 pub struct Proxy {
     address: SocketAddr,
-    state: Arc<State>,
-    task: JoinHandle<()>,
+    link: watch::Sender<Link>,
+    target: watch::Sender<Target>,
 }
 
 impl Proxy {
-    pub async fn to(target: Target) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub async fn start(target: Target) -> Proxy {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State::default());
-        let task = tokio::spawn(accept(listener, target, state.clone()));
-        Proxy { address, state, task }
+        let (link, links) = watch::channel(Link::Whole);
+        let (target, targets) = watch::channel(target);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(connect(near, targets.borrow().clone(), links.clone()));
+            }
+        });
+        Proxy { address, link, target }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends all connections and takes no new ones.
-    pub fn cut(&self) {
-        self.state.mode.store(CUT, Ordering::SeqCst);
-        self.state.cut.notify_waiters();
+    /// Changes the link, for what is open too.
+    pub fn set(&self, link: Link) {
+        self.link.send_replace(link);
     }
 
-    /// Takes what comes and passes nothing on: neither side learns of it.
-    pub fn mute(&self) {
-        self.state.mode.store(MUTE, Ordering::SeqCst);
-    }
-
-    /// Passes everything on; what was muted is lost with its connection.
-    pub fn heal(&self) {
-        if self.state.mode.swap(PASS, Ordering::SeqCst) == MUTE {
-            self.state.cut.notify_waiters();
-        }
-    }
-
-    /// Passes each piece on so much later.
-    pub fn slow(&self, delay: Duration) {
-        self.state.delay_ms.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    /// Leads what is new elsewhere.
+    pub fn lead_to(&self, target: Target) {
+        self.target.send_replace(target);
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
+async fn connect(near: TcpStream, target: Target, link: watch::Receiver<Link>) {
+    if *link.borrow() == Link::Cut {
+        return;
     }
-}
-
-async fn accept(listener: TcpListener, target: Target, state: Arc<State>) {
-    loop {
-        let Ok((client, _)) = listener.accept().await else { return };
-        if state.mode.load(Ordering::SeqCst) == CUT {
-            continue;
-        }
-        let (target, state) = (target.clone(), state.clone());
-        tokio::spawn(async move {
-            // Before the connection: a cut meanwhile ends it too.
-            let cut = state.cut.notified();
-            tokio::select! {
-                () = join(client, target, &state) => {}
-                () = cut => {}
-            }
-        });
-    }
-}
-
-async fn join(client: TcpStream, target: Target, state: &State) {
-    let (read, write) = client.into_split();
+    let _ = near.set_nodelay(true);
     match target {
-        Target::Tcp(address) => {
-            let Ok(server) = TcpStream::connect(address).await else { return };
-            let (from, to) = server.into_split();
-            tokio::join!(pump(read, to, state), pump(from, write, state));
+        Target::Port(port) => {
+            let Ok(far) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await else {
+                return;
+            };
+            let _ = far.set_nodelay(true);
+            join(near, far, link).await;
         }
-        Target::Unix(path) => {
-            let Ok(server) = UnixStream::connect(path).await else { return };
-            let (from, to) = server.into_split();
-            tokio::join!(pump(read, to, state), pump(from, write, state));
+        Target::Socket(path) => {
+            let Ok(far) = UnixStream::connect(path).await else { return };
+            join(near, far, link).await;
         }
     }
 }
 
-async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, state: &State) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let delay = state.delay_ms.load(Ordering::SeqCst);
-        if delay > 0 {
-            sleep(Duration::from_millis(delay)).await;
+/// Copies both ways until either side ends or the link is cut.
+async fn join<F: AsyncRead + AsyncWrite>(near: TcpStream, far: F, link: watch::Receiver<Link>) {
+    let (near_in, near_out) = near.into_split();
+    let (far_in, far_out) = tokio::io::split(far);
+    let mut cut = link.clone();
+    tokio::select! {
+        () = copy(near_in, far_out, link.clone(), false) => {}
+        () = copy(far_in, near_out, link, true) => {}
+        _ = cut.wait_for(|link| *link == Link::Cut) => {}
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut link: watch::Receiver<Link>,
+    answers: bool,
+) {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = match from.read(&mut piece).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => length,
+        };
+        let now = *link.borrow();
+        match now {
+            Link::Whole => {}
+            Link::Slow(time) => sleep(time).await,
+            Link::Stalled => {
+                if link.wait_for(|link| *link != Link::Stalled).await.is_err() {
+                    return;
+                }
+            }
+            Link::Cut => return,
+            Link::HalfClosed if answers => {
+                // The end of the answers is seen; questions that follow still pass.
+                let _ = to.shutdown().await;
+                while matches!(from.read(&mut piece).await, Ok(1..)) {}
+                return;
+            }
+            Link::HalfClosed => {}
         }
-        if state.mode.load(Ordering::SeqCst) == MUTE {
-            continue;
-        }
-        if to.write_all(&buffer[..length]).await.is_err() {
+        if to.write_all(&piece[..length]).await.is_err() {
             return;
         }
     }
-    // Where it has gone already there is nothing to end.
-    let _ = to.shutdown().await;
 }

@@ -1,26 +1,62 @@
-//! Webhooks that are lost, late, doubled, out of order, and before the answer.
+//! Webhooks that come late, twice, in another order, before the answer, or never.
+
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Stage, size};
+use crate::{
+    Case, harness::free_port, ledger::settle, network::behind_cloud_api, proxy::Link, scale, stage::Stage,
+};
 
-#[tokio::test]
-async fn webhooks_come_late_twice_in_disorder_and_before_the_answer() {
-    let stage = Stage::new().await;
-    // They are posted 20 ms after a message is taken; the answer takes longer.
-    let knobs = json!({"webhooks_late": 0.1, "webhooks_late_ms": 3_000, "webhooks_doubled": 0.3,
-        "webhooks_reordered": 0.3, "latency_ms": 60, "lost_answers": 0.05});
-    stage.simulator.turn(&knobs).await;
-    let accepted = stage.produce(size(400, 4_000)).finish().await;
-    stage.ledger("webhooks late, doubled, reordered, before the answer", accepted).await.is_exact();
+/// Late, twice, and in another order, while some answers are lost.
+pub async fn late_doubled_reordered(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[]).await;
+    stage
+        .simulator
+        .turn(&json!({
+            "webhooks_late": 0.3, "webhooks_late_ms": 4_000, "webhooks_doubled": 0.3, "webhooks_reordered": 0.3,
+            "errors": [{"http_status": 502, "probability": 0.1, "taken": true}],
+        }))
+        .await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
 }
 
-#[tokio::test]
-async fn webhooks_are_lost() {
-    let stage = Stage::new().await;
-    stage.simulator.turn(&json!({"webhooks_lost": 0.5, "lost_answers": 0.05})).await;
-    let accepted = stage.produce(size(300, 3_000)).finish().await;
-    let ledger = stage.ledger("webhooks lost, and answers too", accepted).await;
-    // Without an answer and a webhook it is sent again: it may come twice, and is not lost.
-    ledger.is_whole(accepted / 10);
+/// All that becomes of a message is told before its send is answered.
+pub async fn before_the_answer(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let (link, url) = behind_cloud_api(&stage).await;
+    let host = stage.host(port, &[("WHATSAPP_API_URL", &url)]).await;
+    link.set(Link::Slow(Duration::from_millis(300)));
+    stage.simulator.turn(&json!({"sent_after_ms": 0, "delivered_after_ms": 0, "read_after_ms": 0})).await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    settle(&stage, accepted, 0).await.check_all_sent();
+    Ok(())
+}
+
+/// Of some messages neither answer nor webhook comes: only these may be sent again.
+pub async fn lost(case: &'static str) -> Case {
+    let port = free_port();
+    let mut stage = Stage::start(case, port, &[]).await;
+    let host = stage.host(port, &[("HOOKSWITCH_UNKNOWN_SECONDS", "2")]).await;
+    stage
+        .simulator
+        .turn(&json!({
+            "webhooks_lost": 0.5,
+            "errors": [{"http_status": 502, "probability": 0.1, "taken": true}],
+        }))
+        .await;
+    let producer = stage.produce(&[&host]);
+    let accepted = producer.finish(scale::events()).await;
+    // From here on each send has its answer.
+    stage.simulator.turn(&json!({"errors": []})).await;
+    let unanswered = stage.simulator.stats().await["broken"].as_u64().unwrap();
+    settle(&stage, accepted, usize::try_from(unanswered).unwrap()).await.check_all_sent();
+    Ok(())
 }

@@ -56,11 +56,6 @@ impl Host {
         self.process.url()
     }
 
-    /// Its API key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
     /// SIGSTOP: it does nothing, and does not know.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);

@@ -73,6 +73,12 @@ impl Simulator {
         templates
     }
 
+    /// What it has counted since its start.
+    pub async fn stats(&self) -> Value {
+        let answer = http().get(self.control("stats")).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
     async fn post(&self, path: &str, body: &Value) {
         let answer = http().post(self.control(path)).json(body).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());

@@ -8,7 +8,7 @@ use super::{
     dispatcher::Dispatch,
     pace::NumberPace,
     queue::{Job, line_of},
-    recover::{Standing, resolved, standing},
+    recover::{Standing, resolved, standing, taken},
     settle,
     writer::{Write, Written},
 };
@@ -181,11 +181,11 @@ impl Dispatch {
         }
         let due = self.store.due(&lanes, now, QUEUE).await?;
         let all = due.len() < QUEUE;
-        let unknown = due
+        let tried = due
             .iter()
-            .filter(|due| matches!(due.reason.as_str(), "unknown" | "hold"))
+            .filter(|due| due.attempt > 1 || matches!(due.reason.as_str(), "unknown" | "hold"))
             .map(|due| due.logged.notification.id);
-        let histories = self.histories(unknown).await?;
+        let histories = self.histories(tried).await?;
         for due in due {
             let history = histories.get(&due.logged.notification.id).map(Vec::as_slice).unwrap_or_default();
             self.take_due(due, history);
@@ -214,7 +214,7 @@ impl Dispatch {
         // Meta said of a template, late, that the window is closed.
         let needless = job.as_template && job.logged.notification.message.mode == Mode::Template;
         let unknown = matches!(due.reason.as_str(), "unknown" | "hold");
-        if needless || (unknown && resolved(history, due.attempt)) {
+        if needless || taken(history) || (unknown && resolved(history, due.attempt)) {
             self.write(Write { done: job.done(), ..Write::default() });
             return;
         }

@@ -56,6 +56,16 @@ pub fn resolved(deliveries: &[Delivery], attempt: i16) -> bool {
         .any(|row| row.status.arrived() || (row.attempt >= attempt && row.status > Status::Retrying))
 }
 
+/// Whether Meta has taken an attempt, and not failed it since, whatever it answered: then no other is made.
+pub fn taken(deliveries: &[Delivery]) -> bool {
+    let failed =
+        |attempt| deliveries.iter().any(|row| row.attempt == attempt && row.status == Status::Failed);
+    deliveries.iter().any(|row| {
+        let taken = matches!(row.status, Status::Accepted | Status::Held | Status::Sent);
+        row.status.arrived() || (taken && !failed(row.attempt))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +107,13 @@ mod tests {
         assert!(resolved(&rows(&[(1, Status::Sending), (1, Status::Sent)]), 1));
         assert!(resolved(&rows(&[(1, Status::Read), (2, Status::Unknown)]), 2));
         assert!(!resolved(&rows(&[(1, Status::Failed), (2, Status::Unknown)]), 2));
+    }
+
+    #[test]
+    fn what_meta_took_needs_no_other_attempt() {
+        assert!(taken(&rows(&[(1, Status::Retrying), (1, Status::Sent)])));
+        assert!(taken(&rows(&[(1, Status::Delivered), (1, Status::Failed)])));
+        assert!(!taken(&rows(&[(1, Status::Retrying)])));
+        assert!(!taken(&rows(&[(1, Status::Accepted), (1, Status::Sent), (1, Status::Failed)])));
     }
 }

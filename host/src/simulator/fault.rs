@@ -13,7 +13,8 @@ pub struct Fault {
     /// Meta's error code; 502 and the like, in HTML, where there is only `http_status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
-    /// The HTTP status, where it is not the code's usual one.
+    /// The HTTP status, where it is not the code's usual one. 200 is HTML where JSON is expected, of a message that
+    /// was `taken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
     /// Only this fraction of sends.
@@ -28,6 +29,9 @@ pub struct Fault {
     /// Take the message and report the error in a webhook (`failed`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub webhook: bool,
+    /// Take the message, deliver it, and answer the error all the same.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub taken: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -49,8 +53,16 @@ impl Fault {
             }
             _ => {}
         }
-        if self.http_status.is_some_and(|status| !(400..=599).contains(&status)) {
-            return Err("read the knobs: errors: http_status must be from 400 to 599".into());
+        if self.taken && self.webhook {
+            return Err("read the knobs: errors: either taken or webhook".into());
+        }
+        let is_garbage = self.taken && self.code.is_none() && self.http_status == Some(200);
+        if self.http_status.is_some_and(|status| !(400..=599).contains(&status)) && !is_garbage {
+            return Err(
+                "read the knobs: errors: http_status must be from 400 to 599, or 200 where the message is \
+                        taken and there is no code"
+                    .into(),
+            );
         }
         if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err("read the knobs: errors: probability must be from 0 to 1".into());
@@ -98,5 +110,13 @@ mod tests {
         for wrong in ["", "x", "5", "131000:", "131000:2", "131000:xy"] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_answer_contradicts_only_what_was_taken() {
+        let garbage = Fault { http_status: Some(200), taken: true, ..Fault::default() };
+        assert_eq!(garbage.check(), Ok(()));
+        assert!(Fault { taken: false, ..garbage.clone() }.check().is_err());
+        assert!(Fault { code: Some(131_000), webhook: true, ..garbage }.check().is_err());
     }
 }

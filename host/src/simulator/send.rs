@@ -27,7 +27,7 @@ pub enum Answer {
     Lost,
     /// Refused.
     Refused(GraphError),
-    /// An HTTP error in HTML.
+    /// HTML with this HTTP status.
     Broken(u16),
 }
 
@@ -63,27 +63,36 @@ fn attempt(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Result<
     let mut state = simulator.state();
     state.resolve(&mut message.recipient);
     let mut failure = None;
+    let mut wrong_answer = None;
     if let Some(fault) = state.fault(message.recipient.key()) {
-        match (fault.code, fault.http_status) {
-            (None, status) => return Ok(Answer::Broken(status.unwrap_or(502))),
-            (Some(code), _) if fault.webhook => failure = Some(code),
+        let answer = match (fault.code, fault.http_status) {
+            (None, status) => Some(Answer::Broken(status.unwrap_or(502))),
+            (Some(code), _) if fault.webhook => {
+                failure = Some(code);
+                None
+            }
             (Some(code), status) => {
                 let mut error = GraphError::new(code, "The simulator was told to answer this");
                 error.status = status.unwrap_or(error.status);
-                return Err(error);
+                Some(Answer::Refused(error))
             }
+        };
+        match answer {
+            Some(answer) if !fault.taken => return Ok(answer),
+            answer => wrong_answer = answer,
         }
     }
     limits(&mut state, phone_number_id, &message, now)?;
     let category = category(&state, &message)?;
     let in_window = state.window_open(phone_number_id, message.recipient.key(), at);
     let failure = failure.or(refusal(&state, &message, &category, in_window)?);
-    Ok(accept(
+    let answer = accept(
         simulator,
         state,
         &message,
         Take { phone_number_id, category, in_window, failure, request: raw.into(), now, at },
-    ))
+    );
+    Ok(wrong_answer.unwrap_or(answer))
 }
 
 fn limits(

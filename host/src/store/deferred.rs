@@ -284,7 +284,7 @@ pub(super) async fn retry_late(
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
                  reason = excluded.reason
-             WHERE deferred.reason IN ('unknown', 'hold') AND deferred.attempt < excluded.attempt",
+             WHERE deferred.attempt < excluded.attempt",
         )
         .await?;
     transaction.execute(&statement, &[&ids, &failed, &dues, &reasons]).await?;

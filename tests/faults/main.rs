@@ -1,0 +1,86 @@
+//! The fault suite: each case lets events flow through the built program while something breaks, and accounts at
+//! its end for each accepted event and each message. One table tells what all cases came to.
+//!
+//! Short on each change; `HOOKSWITCH_FAULTS=long` lets thousands of events flow a case (`just faults`).
+//! `HOOKSWITCH_FAULTS_SEED` repeats the random moments of a run.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+mod account;
+mod chance;
+mod clock;
+mod cloud_api;
+#[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
+#[path = "../harness/mod.rs"]
+mod harness;
+mod host;
+mod ledger;
+mod network;
+mod postgres;
+mod preload;
+mod producer;
+mod proxy;
+mod scale;
+mod stage;
+mod webhooks;
+
+/// Why a case cannot be had on this machine.
+pub struct Skipped(String);
+
+type Case = Result<(), Skipped>;
+
+/// Cases at once: they wait more than they work.
+const AT_ONCE: usize = 4;
+
+fn trial<F: Future<Output = Case> + 'static>(name: &'static str, case: fn(&'static str) -> F) -> Trial {
+    Trial::ignorable_test(name, move || {
+        // The case's own thread may block: proxies and producers go on.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        match runtime.map_err(Failed::from)?.block_on(case(name)) {
+            Ok(()) => Ok(Completion::Completed),
+            Err(Skipped(why)) => {
+                println!("{name} is skipped: {why}");
+                Ok(Completion::ignored_with(why))
+            }
+        }
+    })
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let trials = vec![
+        Trial::test("ledger_notices_what_is_wrong", || {
+            account::notices_what_is_wrong();
+            Ok(())
+        }),
+        trial("host_stopped_past_its_lease", host::stopped_past_its_lease),
+        trial("host_killed", host::killed),
+        trial("host_killed_without_webhooks", host::killed_without_webhooks),
+        trial("cloud_api_taking_without_saying_so", cloud_api::taking_without_saying_so),
+        trial("cloud_api_refusing_what_it_took", cloud_api::refusing_what_it_took),
+        trial("cloud_api_refusing", cloud_api::refusing),
+        trial("cloud_api_throttling", cloud_api::throttling),
+        trial("cloud_api_cut_off", network::cloud_api_cut_off),
+        trial("cloud_api_slow", network::cloud_api_slow),
+        trial("postgres_killed", postgres::killed),
+        trial("postgres_disk_full", postgres::disk_full),
+        trial("postgres_cut_off", network::postgres_cut_off),
+        trial("postgres_slow", network::postgres_slow),
+        trial("webhooks_late_doubled_reordered", webhooks::late_doubled_reordered),
+        trial("webhooks_before_the_answer", webhooks::before_the_answer),
+        trial("webhooks_lost", webhooks::lost),
+        trial("clock_stepped", clock::stepped),
+    ];
+    if !arguments.list {
+        println!("HOOKSWITCH_FAULTS_SEED={}", chance::seed());
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        ledger::print_table();
+    }
+    conclusion.exit_code()
+}
