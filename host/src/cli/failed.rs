@@ -54,7 +54,7 @@ enum Command {
     /// Makes a new message of each, which the hosts send; its history names the old one, and the old one's the new.
     #[command(
         after_help = "A person who is linked to another number now is reached there. Left as they are: \
-                            messages that have expired, and those to people who are deactivated. To break off \
+                            messages that have expired, and those to people who are deactivated or linked to no number. To break off \
                             (Ctrl-C) loses nothing: the same command does the rest."
     )]
     Redrive {
@@ -217,26 +217,24 @@ async fn redrive(store: &Store, filter: &DeadLetterFilter, rate: u32) -> anyhow:
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut after, mut redriven, mut left) = (None, 0, 0);
     loop {
-        let page = store.dead_letters(filter, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
+        pace.tick().await;
+        // Read right before: somebody may be deactivated, or a message arrive after all, while this goes on.
+        let letters = store.dead_letters(filter, after, i64::from(step)).await?;
+        let Some(last) = letters.last() else { break };
         after = Some(last.place());
-        for letters in page.chunks(step as usize) {
-            pace.tick().await;
-            let now = Timestamp::now();
-            let pairs: Vec<_> = letters.iter().filter_map(|letter| again(letter, now)).collect();
-            left += letters.len() - pairs.len();
-            let made = store.redrive(&pairs, now).await?;
-            redriven += made;
-            bar.inc(letters.len() as u64);
-            // The hosts' polls are the net.
-            let _ = store.notify().await;
-        }
+        let now = Timestamp::now();
+        let pairs: Vec<_> = letters.iter().filter_map(|letter| again(letter, now)).collect();
+        left += letters.len() - pairs.len();
+        redriven += store.redrive(&pairs, now).await?;
+        bar.inc(letters.len() as u64);
+        // The hosts' polls are the net.
+        let _ = store.notify().await;
     }
     bar.finish_and_clear();
     println!("{redriven} messages are on their way again.");
     if left > 0 {
         println!(
-            "{left} are left: they have expired, or are to people who are deactivated or cannot be reached."
+            "{left} are left: they have expired, or are to people who are deactivated or linked to no number."
         );
     }
     Ok(())

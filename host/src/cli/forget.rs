@@ -21,8 +21,8 @@ const BATCH: i64 = 500;
 /// events that name the number. Rows stay, so counts stay true.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A person's username stays, as a key without a name. What waits to be sent to them is not sent \
-                        any more. An event that holds the number, or led to a message to it, loses its data, what was \
+    after_help = "A person's username stays, as a key without a name; an opt-out goes with the number. What waits to \
+                        be sent to them is not sent any more; what a host has in hand may still go out. An event that holds the number, or led to a message to it, loses its data, what was \
                         decided of it and the words of all messages that it led to. In production this needs the role \
                         that owns the tables. PostgreSQL keeps old versions of rows until its next vacuum, and backups \
                         keep theirs."
@@ -50,10 +50,19 @@ pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
         bail!("forget {who}: not confirmed");
     }
     let now = Timestamp::now();
-    store.erase_person(&known).await?;
-    let messages = erase_messages(store, &known, now).await?;
+    // In this order, so that after a crash the same command finds all that is left: a customer's events by the
+    // messages to them, messages to a person's former numbers by the username, and all else by the contact.
+    store.deactivate(&known).await?;
+    let unrouted = store.backlog().await?.events;
     let events = erase_events(store, &known, now).await?;
+    let messages = erase_messages(store, &known, now).await?;
+    store.erase_person(&known).await?;
     println!("{who}: forgotten, with {messages} messages and {events} events.");
+    if unrouted > 0 {
+        println!(
+            "{unrouted} events were not routed yet, and are left. Once they are, say it again with the number."
+        );
+    }
     Ok(())
 }
 
@@ -91,7 +100,7 @@ async fn erase_messages(store: &Store, known: &Known, now: Timestamp) -> anyhow:
     Ok(erased)
 }
 
-async fn erase_events(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<u64> {
+async fn erase_events(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<usize> {
     let bar = ProgressBar::new(u64::from(LANES.unsigned_abs()))
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} lanes of the event log")?);
     let mut erased = 0;
@@ -99,17 +108,20 @@ async fn erase_events(store: &Store, known: &Known, now: Timestamp) -> anyhow::R
         let mut after = 0;
         loop {
             let (suspects, last) = store.suspects(lane, after, known, BATCH).await?;
-            for event in suspects {
-                let named = |text: &Option<String>| text.as_ref().is_some_and(|text| names(text, &known.ids));
-                if event.about
-                    || names(&event.data, &known.ids)
-                    || named(&event.subject)
-                    || named(&event.extensions)
-                {
-                    let subject = event.subject.filter(|subject| !names(subject, &known.ids));
-                    store.erase_event(lane, event.seq, subject.as_deref(), now).await?;
-                    erased += 1;
-                }
+            let named = |text: &String| names(text, &known.ids);
+            let about: Vec<(i64, Option<String>)> = suspects
+                .into_iter()
+                .filter(|event| {
+                    event.about
+                        || named(&event.data)
+                        || event.subject.as_ref().is_some_and(named)
+                        || event.extensions.as_ref().is_some_and(named)
+                })
+                .map(|event| (event.seq, event.subject.filter(|subject| !named(subject))))
+                .collect();
+            if !about.is_empty() {
+                store.erase_events(lane, &about, now).await?;
+                erased += about.len();
             }
             let Some(last) = last else { break };
             after = last;

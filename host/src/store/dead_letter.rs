@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::{NotificationRow, Store, StoreError};
 use crate::domain::{Lane, Notification, NotificationId, Priority};
 
+/// Shared by those who redrive; retention takes it alone. Any number will do; it must only be the same on every host.
+pub(super) const REDRIVING: i64 = 0x686f_6f6b_0006;
+
 /// Which dead letters. What is `None` or empty does not matter.
 #[derive(Clone, Debug)]
 pub struct DeadLetterFilter {
@@ -35,9 +38,9 @@ pub struct DeadLetter {
     pub code: Option<i32>,
     /// What there is to say about it.
     pub detail: Option<String>,
-    /// Whether the person may get messages; a customer may.
+    /// Whether the person may get messages; a customer may, and somebody who was deleted may not.
     pub active: bool,
-    /// Where the person is reached now, which may be elsewhere than then.
+    /// Where the person is reached now: elsewhere than then, or nowhere.
     pub reached_at: Option<String>,
     /// The event's lane.
     pub event_lane: Lane,
@@ -97,7 +100,8 @@ impl Store {
         let ids = ids(filter);
         let (from, after) = after.map_or((filter.since, Uuid::nil()), |(at, id)| (at, id.0));
         let sql = format!(
-            "SELECT f.at, f.code, f.detail, coalesce(p.active, true), coalesce(c.wa_id, c.user_id, n.recipient),
+            "SELECT f.at, f.code, f.detail, coalesce(p.active, n.username IS NULL),
+                    CASE WHEN n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END,
                     n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
                     n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at
              {DEAD} AND (f.at, f.notification_id) > ($1, $7)
@@ -123,7 +127,7 @@ impl Store {
     }
 
     /// Makes a new message of each dead letter, in one transaction, and returns how many that were: one that was
-    /// redriven or discarded meanwhile is left out.
+    /// redriven, discarded or dropped meanwhile is left out.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; then nothing was made.
@@ -135,11 +139,14 @@ impl Store {
         let old: Vec<Uuid> = pairs.iter().map(|(id, _)| id.0).collect();
         let new: Vec<Uuid> = pairs.iter().map(|(_, row)| row.notification.id.0).collect();
         self.route(async |routing| {
+            // Retention looks at an event and then drops it: no message may join it in between.
+            routing.transaction.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&REDRIVING]).await?;
             let rows = routing
                 .transaction
                 .query(
                     "INSERT INTO dead_letter (notification_id, redriven_as, at)
                      SELECT old, new, $3 FROM unnest($1::uuid[], $2::uuid[]) AS r (old, new)
+                     JOIN notification n ON n.id = r.old
                      ON CONFLICT DO NOTHING RETURNING redriven_as",
                     &[&old, &new, &now],
                 )

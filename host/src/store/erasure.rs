@@ -86,17 +86,34 @@ impl Store {
         Ok(row.try_get(0)?)
     }
 
-    /// Deletes the contacts; the people get nothing any more, and their usernames stand in place of their names.
+    /// Lets the people get nothing any more.
+    pub async fn deactivate(&self, known: &Known) -> Result<(), StoreError> {
+        let sql = "UPDATE person SET active = false WHERE username = ANY($1) AND active";
+        self.client().await?.execute(sql, &[&known.usernames]).await?;
+        Ok(())
+    }
+
+    /// Deletes the contacts and what is kept by their numbers; the people's usernames stand in place of their names.
+    /// The last step: by the contact all the rest is found.
     pub async fn erase_person(&self, known: &Known) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         transaction
             .execute(
-                "UPDATE person SET name = username, active = false, contact_id = NULL WHERE username = ANY($1)",
+                "UPDATE person SET name = username, active = false, contact_id = NULL,
+                        quiet_from = NULL, quiet_until = NULL, time_zone = NULL
+                 WHERE username = ANY($1)",
                 &[&known.usernames],
             )
             .await?;
         transaction.execute("DELETE FROM contact WHERE id = ANY($1)", &[&known.contacts]).await?;
+        transaction
+            .execute(
+                "DELETE FROM digest WHERE EXISTS (
+                     SELECT FROM unnest($1::text[]) AS k (id) WHERE strpos(decision, k.id) > 0)",
+                &[&known.ids],
+            )
+            .await?;
         transaction.execute("DELETE FROM opt_out WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.execute("DELETE FROM number_window WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.execute("DELETE FROM daily_user WHERE recipient = ANY($1)", &[&known.ids]).await?;
@@ -194,24 +211,27 @@ impl Store {
         Ok((suspects, last))
     }
 
-    /// Erases what an event says, what was decided of it, and the messages that it led to.
+    /// Erases what events of a lane say, what was decided of them, and the messages that they led to. Each is given with
+    /// its place and its new subject.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; where the role may not, in words.
-    pub async fn erase_event(
+    pub async fn erase_events(
         &self,
         lane: Lane,
-        seq: i64,
-        subject: Option<&str>,
+        events: &[(i64, Option<String>)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let (seqs, subjects): (Vec<i64>, Vec<Option<&str>>) =
+            events.iter().map(|(seq, subject)| (*seq, subject.as_deref())).unzip();
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         transaction
             .execute(
-                "UPDATE event SET data = '{\"erased\":true}', extensions = NULL, subject = $3
-                 WHERE lane = $1 AND seq = $2",
-                &[&lane.0, &seq, &subject],
+                "UPDATE event SET data = '{\"erased\":true}', extensions = NULL, subject = s.subject
+                 FROM unnest($2::bigint[], $3::text[]) AS s (seq, subject)
+                 WHERE event.lane = $1 AND event.seq = s.seq",
+                &[&lane.0, &seqs, &subjects],
             )
             .await
             .map_err(explain)?;
@@ -219,13 +239,30 @@ impl Store {
             .execute(
                 "UPDATE decision SET decision = NULL, asked = NULL,
                         reason = CASE WHEN reason IS NULL OR outcome = 'notify' THEN reason ELSE $3 END
-                 WHERE lane = $1 AND event_seq = $2",
-                &[&lane.0, &seq, &ERASED],
+                 WHERE lane = $1 AND event_seq = ANY($2)",
+                &[&lane.0, &seqs, &ERASED],
             )
             .await
             .map_err(explain)?;
+        // Nor is it told as one of many; a digest of nothing does not go out.
+        transaction
+            .execute("DELETE FROM digest_item WHERE lane = $1 AND event_seq = ANY($2)", &[&lane.0, &seqs])
+            .await?;
+        transaction
+            .execute(
+                "DELETE FROM digest d WHERE NOT EXISTS (SELECT FROM digest_item i WHERE i.digest_id = d.id)",
+                &[],
+            )
+            .await?;
+        // There is nothing left to decide again.
+        transaction
+            .execute("DELETE FROM parked WHERE lane = $1 AND event_seq = ANY($2)", &[&lane.0, &seqs])
+            .await?;
         let rows = transaction
-            .query("SELECT id FROM notification WHERE event_lane = $1 AND event_seq = $2", &[&lane.0, &seq])
+            .query(
+                "SELECT id FROM notification WHERE event_lane = $1 AND event_seq = ANY($2)",
+                &[&lane.0, &seqs],
+            )
             .await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         erase_messages(&transaction, &ids, now).await.map_err(explain)?;
@@ -242,8 +279,8 @@ async fn erase_messages(
 ) -> Result<(), tokio_postgres::Error> {
     let settled: Vec<&str> =
         Status::ALL.into_iter().filter(|status| *status > Status::Retrying).map(Status::as_str).collect();
-    transaction
-        .execute(
+    let rows = transaction
+        .query(
             "INSERT INTO delivery (notification_id, attempt, status, at, detail)
              SELECT n.id, coalesce(last.attempt, 0), 'skipped', $2, 'erased on request'
              FROM unnest($1::uuid[]) AS n (id)
@@ -253,10 +290,14 @@ async fn erase_messages(
              WHERE NOT EXISTS (
                  SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = ANY($3)
                      AND (d.status IN ('delivered', 'read', 'played') OR d.attempt = last.attempt))
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT DO NOTHING
+             RETURNING notification_id",
             &[&ids, &now, &settled],
         )
         .await?;
+    let waiting: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    // Dispatch leaves alone what has no recipient, also where it has not come to it yet.
+    transaction.execute("UPDATE notification SET recipient = NULL WHERE id = ANY($1)", &[&waiting]).await?;
     transaction.execute("DELETE FROM deferred WHERE notification_id = ANY($1)", &[&ids]).await?;
     transaction
         .execute(

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, dead_letter::REDRIVING};
 use crate::domain::{Lane, Status};
 
 /// Any number will do; it must only be the same on every host.
@@ -48,6 +48,7 @@ impl Store {
         if !lock.try_get::<_, bool>(0)? {
             return Ok(None);
         }
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&REDRIVING]).await?;
         let statement = transaction
             .prepare_cached(
                 "SELECT e.seq, e.received_at < $3, e.received_at < $3

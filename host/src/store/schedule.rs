@@ -54,16 +54,22 @@ pub struct ExpiringWindow {
 }
 
 impl Store {
-    /// The last slot of each schedule.
-    pub async fn last_slots(&self) -> Result<HashMap<String, LastSlot>, StoreError> {
+    /// What time it is, by the database's clock.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.client().await?.query_one("SELECT clock_timestamp()", &[]).await?.try_get(0)?)
+    }
+
+    /// The last slot of each schedule up to `now`. Later ones were taken while a clock was wrong.
+    pub async fn last_slots(&self, now: Timestamp) -> Result<HashMap<String, LastSlot>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT DISTINCT ON (schedule) schedule, slot, cron FROM schedule_slot
+                 WHERE slot <= $1
                  ORDER BY schedule, slot DESC",
             )
             .await?;
-        let rows = client.query(&statement, &[]).await?;
+        let rows = client.query(&statement, &[&now]).await?;
         rows.iter()
             .map(|row| Ok((row.try_get(0)?, LastSlot { slot: row.try_get(1)?, cron: row.try_get(2)? })))
             .collect()
@@ -102,16 +108,18 @@ impl Store {
     }
 
     /// Active members of these groups whose last message was between 23 and 24 hours old at the slot, and whose window
-    /// is still open.
+    /// is still open; but nobody of whom an event told in the 23 hours before: one of this source and type.
     pub async fn expiring_windows(
         &self,
         groups: &[String],
+        told: (&str, &str),
         slot: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<ExpiringWindow>, StoreError> {
         let hours = SignedDuration::from_hours;
         let (after, until) = (slot.max(now) - hours(24), slot - hours(23));
         let client = self.client().await?;
+        // Such an event's id begins with its type and the contact; in "C" collation, `;` follows `:`.
         let statement = client
             .prepare_cached(
                 "SELECT c.id, p.username, p.name, coalesce(c.wa_id, c.user_id), c.last_inbound_at,
@@ -121,12 +129,16 @@ impl Store {
                  JOIN membership m ON m.person_id = p.id
                  JOIN groups g ON g.id = m.group_id
                  WHERE c.last_inbound_at > $2 AND c.last_inbound_at <= $3
+                     AND NOT EXISTS (
+                         SELECT FROM event e
+                         WHERE e.id > $4::text || ':' || c.id || ':' AND e.id < $4 || ':' || c.id || ';'
+                             AND e.source = $5 AND e.time > $3)
                  GROUP BY c.id, p.id
                  HAVING bool_or(g.name = ANY($1))
                  ORDER BY p.username",
             )
             .await?;
-        let rows = client.query(&statement, &[&groups, &after, &until]).await?;
+        let rows = client.query(&statement, &[&groups, &after, &until, &told.1, &told.0]).await?;
         rows.iter()
             .map(|row| {
                 Ok(ExpiringWindow {

@@ -81,7 +81,8 @@ pub fn message_failed(failures: &[&Failure]) -> Option<SystemEvent> {
         "notifications": ids,
     });
     let subject = first.recipient.as_ref().map(|recipient| format!("contact-{recipient}"));
-    made(format!("message.failed:{}", first.notification_id), "message.failed", subject, first.at, &data)
+    let id = format!("message.failed:{}:{}", first.notification_id, first.attempt);
+    made(id, "message.failed", subject, first.at, &data)
 }
 
 /// The event of a schedule's slot: its data as the schedule says.
@@ -92,7 +93,7 @@ pub fn scheduled(schedule: &Schedule, slot: Timestamp) -> Option<SystemEvent> {
 }
 
 /// `window.expiring` (or as the schedule calls it): a member of the staff whose 24-hour window closes soon. Once for
-/// each window, whatever the schedule's times are.
+/// each window, whatever the schedule's times are; the store looks by this id whether one was told lately.
 ///
 /// ```json
 /// {"username": "rudo", "name": "Rudo Ncube", "groups": ["Technical Admin"],

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(data["notifications"].as_array().unwrap().len(), 20);
         assert_eq!(data["contact"]["name"], "ada");
         assert_eq!(data["error"]["details"], "not on WhatsApp");
-        assert_eq!(events[1].event.key.id, format!("message.failed:{}", Uuid::from_u128(0)));
+        assert_eq!(events[1].event.key.id, format!("message.failed:{}:1", Uuid::from_u128(0)));
         assert_eq!(events[1].event.subject.as_deref(), Some("contact-263770000205"));
     }
 
