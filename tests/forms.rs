@@ -221,3 +221,31 @@ async fn what_nobody_can_tell_is_decided_by_its_template_or_by_an_operator() {
     let again = stage.unknown(&["resend", &held[0].1]);
     assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
 }
+
+#[tokio::test]
+async fn a_message_that_meta_holds_for_its_quality_shows_as_held_until_it_is_released() {
+    let stage = stage().await;
+    stage.push();
+    stage.in_use(Some("note")).await;
+    stage.simulator.turn(&json!({"held_for_quality": 1.0, "held_ms": 1_500})).await;
+    let id = stage.send("note", "hello").await;
+    stage.notification(&id, "held").await;
+    let read = stage.notification(&id, "read").await;
+    let statuses: Vec<String> = rows(&read).into_iter().map(|row| row.1).collect();
+    assert_eq!(statuses, ["sending", "accepted", "held", "sent", "delivered", "read"], "{read:#}");
+}
+
+#[tokio::test]
+async fn a_held_message_that_meta_drops_waits_for_another_version_or_the_window() {
+    let stage = stage().await;
+    stage.push();
+    stage.in_use(Some("note")).await;
+    let errors = json!([{"code": 132015, "next": 1, "webhook": true}]);
+    stage.simulator.turn(&json!({"held_for_quality": 1.0, "held_ms": 500, "errors": errors})).await;
+    let id = stage.send("note", "hello").await;
+    let dropped = "SELECT count(*) FROM delivery WHERE status = 'failed' AND code = 132015";
+    wait_until("it is dropped", SOON, async || stage.database.count(dropped).await == 1).await;
+    stage.ann_writes().await;
+    stage.notification(&id, "read").await;
+    assert_eq!(stage.kinds().await.last().map(String::as_str), Some("text"));
+}

@@ -244,3 +244,23 @@ async fn what_meta_would_refuse_is_told_with_its_line_before_anything_is_sent() 
     assert!(told.contains("8 | {{ number }} {{ text }}"), "{told}");
     assert_eq!(simulator.templates().await, before);
 }
+
+#[tokio::test]
+async fn a_template_that_was_made_by_hand_with_named_parameters_is_sent_with_their_names() {
+    let stage = stage().await;
+    let account = Settings::default();
+    let body = json!({"name": "note", "language": "en_US", "category": "UTILITY", "parameter_format": "NAMED",
+        "components": [{"type": "BODY", "text": "The workshop has a note for you: {{what_it_is}} is what it says.",
+            "example": {"body_text_named_params": [{"param_name": "what_it_is", "example": "Stock is low"}]}}]});
+    let url = format!("{}/{}/message_templates", stage.simulator.api_url(), account.waba_id);
+    let made =
+        crate::harness::http().post(url).bearer_auth(account.access_token).json(&body).send().await.unwrap();
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    stage.in_use(&["note"]).await;
+    assert_eq!(stage.sent().await, ("note".to_owned(), vec!["Stock is low".to_owned()]));
+    let message = stage.simulator.messages().await.pop().unwrap();
+    let parameter = &message["request"]["template"]["components"][0]["parameters"][0];
+    assert_eq!(parameter["parameter_name"], "what_it_is");
+    // There is nothing to push: its words are ours.
+    assert!(stage.push().starts_with("Nothing to send"));
+}

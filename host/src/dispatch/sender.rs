@@ -113,9 +113,10 @@ impl Dispatch {
         let form = shape.form();
         match shape {
             Shape::Text => {}
-            Shape::Template(MetaName { name, language }) => {
+            Shape::Template(MetaName { name, language, parameter_names }) => {
                 let message = &mut job.logged.notification.message;
                 (message.template, message.language) = (name, language);
+                message.parameter_names = parameter_names;
             }
             Shape::Held(why) => {
                 self.hold(job, time + HELD, "window", why);
@@ -217,7 +218,11 @@ impl Dispatch {
             && form == Form::Template
         {
             let message = &job.logged.notification.message;
-            let version = MetaName { name: message.template.clone(), language: message.language.clone() };
+            let version = MetaName {
+                name: message.template.clone(),
+                language: message.language.clone(),
+                parameter_names: message.parameter_names.clone(),
+            };
             self.parked.insert(version, now + PARKED_FOR);
             self.template_refused.notify_one();
         }

@@ -43,6 +43,9 @@ pub struct Message {
     /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
+    /// The names of these at Meta, where the Meta template has names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameter_names: Vec<String>,
     /// Whether the template's category is `marketing`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marketing: bool,

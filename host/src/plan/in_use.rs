@@ -18,6 +18,8 @@ pub struct MetaName {
     pub name: String,
     /// Its language, such as `en_US`.
     pub language: String,
+    /// The names of its parameters in their order, where it has names.
+    pub parameter_names: Vec<String>,
 }
 
 /// One version of a template, compiled from the file as it was then.
@@ -40,11 +42,21 @@ impl Version {
         templates.environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         match templates.get(&template) {
             Some(compiled) => {
-                let meta = MetaName { name: name.to_owned(), language: compiled.language.clone() };
+                let meta = MetaName {
+                    name: name.to_owned(),
+                    language: compiled.language.clone(),
+                    parameter_names: Vec::new(),
+                };
                 Ok(Version { templates, template, meta })
             }
             None => Err(errors),
         }
+    }
+
+    /// With the names that its parameters have at Meta.
+    pub fn with_parameter_names(mut self, names: Vec<String>) -> Version {
+        self.meta.parameter_names = names;
+        self
     }
 
     /// Its name at Meta.
@@ -80,7 +92,11 @@ impl InUse {
     /// with the words that the message's parameters belong to.
     pub fn approved(&self, template: &str, message: &Message) -> Vec<MetaName> {
         let Some(versions) = &self.versions else {
-            return vec![MetaName { name: message.template.clone(), language: message.language.clone() }];
+            return vec![MetaName {
+                name: message.template.clone(),
+                language: message.language.clone(),
+                parameter_names: message.parameter_names.clone(),
+            }];
         };
         let versions = versions.get(template).map(Vec::as_slice).unwrap_or_default();
         let fitting = versions.iter().filter(|version| version.wording() == message.wording);

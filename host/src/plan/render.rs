@@ -82,6 +82,7 @@ impl<'a> Renderer<'a> {
             language: self.template.language.clone(),
             wording: self.template.wording.clone(),
             parameters,
+            parameter_names: Vec::new(),
             marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
         })

@@ -18,6 +18,8 @@ pub struct MetaTemplateRow {
     pub template: String,
     /// The template's file as it was then.
     pub source: String,
+    /// The names of its parameters in their order, where it has names at Meta.
+    pub parameter_names: Vec<String>,
 }
 
 /// Where a version stands since `seen_at`.
@@ -55,7 +57,7 @@ pub struct MetaTemplateSwitch {
 impl Store {
     /// All versions whose words are known.
     pub async fn meta_templates(&self) -> Result<Vec<MetaTemplateRow>, StoreError> {
-        let sql = "SELECT name, language, wording, template, source FROM meta_template ORDER BY seen_at";
+        let sql = "SELECT name, language, wording, template, source, parameter_names FROM meta_template ORDER BY seen_at";
         let rows = self.client().await?.query(sql, &[]).await?;
         let read = |row: &Row| {
             Ok(MetaTemplateRow {
@@ -64,6 +66,7 @@ impl Store {
                 wording: row.try_get(2)?,
                 template: row.try_get(3)?,
                 source: row.try_get(4)?,
+                parameter_names: row.try_get::<_, &str>(5)?.split_whitespace().map(str::to_owned).collect(),
             })
         };
         rows.iter().map(read).collect()
@@ -72,11 +75,12 @@ impl Store {
     /// Appends versions; those that are known already change nothing.
     pub async fn append_meta_templates(&self, rows: &[MetaTemplateRow]) -> Result<(), StoreError> {
         let column = |of: fn(&MetaTemplateRow) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+        let names: Vec<String> = rows.iter().map(|row| row.parameter_names.join(" ")).collect();
         self.client()
             .await?
             .execute(
-                "INSERT INTO meta_template (name, language, wording, template, source)
-                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+                "INSERT INTO meta_template (name, language, wording, template, source, parameter_names)
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
                  ON CONFLICT DO NOTHING",
                 &[
                     &column(|row| &row.name),
@@ -84,6 +88,7 @@ impl Store {
                     &column(|row| &row.wording),
                     &column(|row| &row.template),
                     &column(|row| &row.source),
+                    &names,
                 ],
             )
             .await?;

@@ -128,7 +128,14 @@ mod tests {
         let source = format!("{FRONT}{body}");
         let file = TemplateSource { name: "t".into(), file: "x/templates/t.j2".into(), text: source.clone() };
         let wording = Templates::compile(vec![file]).0.get("t").unwrap().wording.clone();
-        MetaTemplateRow { name: name.into(), language: "en_US".into(), wording, template: "t".into(), source }
+        MetaTemplateRow {
+            name: name.into(),
+            language: "en_US".into(),
+            wording,
+            template: "t".into(),
+            source,
+            parameter_names: Vec::new(),
+        }
     }
 
     fn on_meta(name: &str, body: &str, status: MetaStatus, category: &str) -> TemplateOnMeta {
@@ -138,6 +145,7 @@ mod tests {
             language: "en_US".into(),
             status,
             category: Some(category.into()),
+            parameter_names: Vec::new(),
             body: body.into(),
             footer: None,
             buttons: vec![],

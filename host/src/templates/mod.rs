@@ -164,6 +164,7 @@ impl TemplateWatch {
                     wording: definition.wording.clone(),
                     template: definition.template.clone(),
                     source: source(&definition.template),
+                    parameter_names: state.current()?.parameter_names.clone(),
                 })
             })
             .collect();
@@ -242,5 +243,7 @@ fn compile(row: &MetaTemplateRow) -> Option<Version> {
     };
     // Its words at Meta are those of then: a version of Hookswitch that takes bodies apart differently cannot
     // use them.
-    Version::compile(&row.name, source).ok().filter(|version| version.wording() == row.wording)
+    let version =
+        Version::compile(&row.name, source).ok().filter(|version| version.wording() == row.wording)?;
+    Some(version.with_parameter_names(row.parameter_names.clone()))
 }

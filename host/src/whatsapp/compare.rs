@@ -157,6 +157,7 @@ mod tests {
             language: "en_US".into(),
             status,
             category: Some("UTILITY".into()),
+            parameter_names: Vec::new(),
             body: body.into(),
             footer: None,
             buttons: vec!["Yes".into()],

@@ -105,6 +105,8 @@ struct Component<'a> {
 struct Parameter<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter_name: Option<&'a str>,
     text: Cow<'a, str>,
 }
 
@@ -171,8 +173,10 @@ fn interactive(message: &Message) -> Interactive<'_> {
 
 /// A template's buttons are part of the template: without a payload of ours, Meta sends the button's text back.
 fn template(message: &Message) -> Template<'_> {
-    let parameters: Vec<_> =
-        message.parameters.iter().map(|value| Parameter { kind: "text", text: parameter(value) }).collect();
+    let names = message.parameter_names.iter().map(|name| Some(name.as_str()));
+    let parameters: Vec<_> = (message.parameters.iter().zip(names.chain(std::iter::repeat(None))))
+        .map(|(value, parameter_name)| Parameter { kind: "text", parameter_name, text: parameter(value) })
+        .collect();
     Template {
         name: &message.template,
         language: Language { code: &message.language },

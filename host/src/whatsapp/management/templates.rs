@@ -73,8 +73,10 @@ pub struct TemplateOnMeta {
     pub status: MetaStatus,
     /// `UTILITY`, `MARKETING` or `AUTHENTICATION`.
     pub category: Option<String>,
-    /// The body's words.
+    /// The body's words, with `{{1}}`, `{{2}}`, … where Meta has names.
     pub body: String,
+    /// The names of its parameters in their order, where it has names.
+    pub parameter_names: Vec<String>,
     /// The footer's words.
     pub footer: Option<String>,
     /// The titles of its quick replies.
@@ -121,15 +123,13 @@ impl From<RawTemplate> for TemplateOnMeta {
             status: raw.status.as_str().into(),
             category: raw.category,
             body: String::new(),
+            parameter_names: Vec::new(),
             footer: None,
             buttons: Vec::new(),
             foreign: Vec::new(),
             quality: raw.quality_score.as_ref().and_then(score),
             rejected_reason: raw.rejected_reason.filter(|reason| !reason.is_empty() && reason != "NONE"),
         };
-        if raw.parameter_format.as_deref() == Some("NAMED") {
-            template.foreign.push("named parameters".to_owned());
-        }
         for component in &raw.components {
             let text = component["text"].as_str();
             match component["type"].as_str().unwrap_or_default() {
@@ -150,8 +150,34 @@ impl From<RawTemplate> for TemplateOnMeta {
                 kind => template.foreign.push(format!("a part of type {kind}")),
             }
         }
+        if raw.parameter_format.as_deref() == Some("NAMED") {
+            (template.body, template.parameter_names) = numbered(&template.body);
+            let mut names = template.parameter_names.clone();
+            names.sort_unstable();
+            names.dedup();
+            if names.len() < template.parameter_names.len() {
+                template.foreign.push("a named parameter that stands there twice".to_owned());
+            }
+        }
         template
     }
+}
+
+/// A body with `{{1}}`, `{{2}}`, … in place of its names, and these.
+fn numbered(body: &str) -> (String, Vec<String>) {
+    let (mut text, mut names) = (String::with_capacity(body.len()), Vec::new());
+    let mut rest = body;
+    while let Some((before, name, after)) = rest.split_once("{{").and_then(|(before, after)| {
+        let (name, after) = after.split_once("}}")?;
+        Some((before, name, after))
+    }) {
+        names.push(name.trim().to_owned());
+        text.push_str(before);
+        text.push_str(&format!("{{{{{}}}}}", names.len()));
+        rest = after;
+    }
+    text.push_str(rest);
+    (text, names)
 }
 
 /// An object with the score; in some versions the score itself.
