@@ -1,23 +1,17 @@
 //! What becomes of messages: retries, order, times, and who gets none.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
 
 const ANN: &str = "15550100001";
 
 /// Whatever an event says is the decision.
 pub fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
     write("any/any.rhai", "fn decide(event) { event.data }");

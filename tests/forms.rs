@@ -1,17 +1,13 @@
 //! How a message goes out: free-form, as a Meta template, or not before the recipient writes in.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::process::{Command, Output};
 
 use hookswitch::simulator::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
 
 const ANN: &str = "15550100001";
 const BODY: &str = "The workshop has a note for you: {{ text }} is what it says.";
@@ -26,11 +22,7 @@ struct Stage {
 /// Whatever an event says is the decision; the templates are `auto`, `text`, and those with a policy.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
     write("any/any.rhai", "fn decide(event) { event.data }");
     for (name, front) in [

@@ -1,12 +1,10 @@
 //! Several sending numbers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
 
 const ANN: &str = "15550100001";
 const USUAL: &str = "106540352242922";
@@ -14,11 +12,7 @@ const SALES: &str = "106540352242923";
 
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write(
         "any/routes.yaml",
         "- on: any\n  script: any.rhai\n- on: offer\n  template: offer\n  contacts: [event.data.to]\n",

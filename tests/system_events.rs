@@ -1,15 +1,13 @@
 //! The system's own events: they go through the same routes, once each, whatever ends in between.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
-
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::simulator::Settings;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, http, wait_until};
+use crate::harness::{Database, Host, SOON, Simulator, free_port, http, wait_until, write_rule};
 
 const TOLD: &str = "SELECT count(*) FROM event WHERE type = 'message.failed' AND source = '/hookswitch'";
 const UNTOLD: &str = "SELECT count(*) FROM failure";
@@ -17,11 +15,7 @@ const UNTOLD: &str = "SELECT count(*) FROM failure";
 /// Says hello to whomever an event names, and tells Ops of failures.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write(
         "any/routes.yaml",

@@ -1,8 +1,6 @@
 //! When nothing is sent: to those who opted out, in quiet hours, to those who were deactivated meanwhile.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
-
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::simulator::Settings;
 use jiff::{SignedDuration, Timestamp};
@@ -10,17 +8,15 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, create_key, free_port, http, program, wait_until};
+use crate::harness::{
+    Database, Host, SOON, Simulator, create_key, free_port, http, program, wait_until, write_rule,
+};
 
 const ANN: &str = "15550100001";
 
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
     write("any/any.rhai", "fn decide(event) { event.data }");

@@ -1,12 +1,10 @@
 //! What the cases have in common: a database, a stand-in for the Cloud API, rules, and hosts.
 
-use std::{fs, path::Path};
-
 use tempfile::TempDir;
 
 use crate::{
     chance::Chance,
-    harness::{Database, Host, Simulator, create_key},
+    harness::{Database, Host, Simulator, create_key, write_rule},
     producer::{Producer, RECIPIENTS},
 };
 
@@ -60,11 +58,7 @@ impl Stage {
 /// Whatever an event says is the decision.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| {
-        let path: &Path = &folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |file: &str, text: &str| write_rule(&folder, file, text);
     write("told/routes.yaml", "- on: told\n  script: told.rhai\n");
     write(
         "told/told.rhai",

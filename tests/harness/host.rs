@@ -1,6 +1,7 @@
 //! `hookswitch serve` as a process of its own, and its HTTP API.
 
 use std::{
+    fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
@@ -11,6 +12,7 @@ use hookswitch::simulator::Settings;
 use nix::sys::signal::Signal;
 use reqwest::{Client, Response};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::{
     Database, Simulator,
@@ -146,6 +148,13 @@ pub fn create_key(database: &Database, name: &str, scopes: &[&str]) -> String {
 /// The rules that the repository ships.
 pub fn rules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
+}
+
+/// Writes a file of a rules folder, with the folders that it stands in.
+pub fn write_rule(rules: &TempDir, file: &str, text: &str) {
+    let path = rules.path().join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
 }
 
 /// A port of this machine that nobody uses: the simulator must know the host's before the host starts.

@@ -18,7 +18,7 @@ mod simulator;
 mod wait;
 
 pub use cluster::Database;
-pub use host::{Host, create_key, free_port, http, rules};
+pub use host::{Host, create_key, free_port, http, rules, write_rule};
 pub use process::program;
 pub use simulator::Simulator;
 pub use wait::{SOON, wait_until};
