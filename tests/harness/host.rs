@@ -58,6 +58,11 @@ impl Host {
         self.process.url()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// SIGSTOP: it does nothing, and does not know.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);

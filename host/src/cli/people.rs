@@ -266,7 +266,7 @@ async fn list(directory: &Directory, group: Option<&str>) -> anyhow::Result<()> 
             let contact = person.contact.as_ref();
             table.add_row([
                 person.username,
-                person.name,
+                table::one_line(&person.name).into_owned(),
                 if person.active { "yes" } else { "no" }.to_owned(),
                 contact.map_or_else(|| "none".to_owned(), number_of),
                 contact.map(window_column).unwrap_or_default(),
@@ -293,7 +293,7 @@ async fn list_contacts(directory: &Directory, unlinked: bool) -> anyhow::Result<
         for contact in contacts {
             table.add_row([
                 number_of(&contact.contact),
-                contact.contact.name.clone().unwrap_or_default(),
+                table::one_line(contact.contact.name.as_deref().unwrap_or_default()).into_owned(),
                 window_column(&contact.contact),
                 contact.people.join(", "),
                 contact.opt_out.map(|opt_out| opt_out.to_string()).unwrap_or_default(),
