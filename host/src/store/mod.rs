@@ -8,7 +8,6 @@ use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
-mod bench;
 mod contact;
 mod contact_fold;
 mod contact_twins;
