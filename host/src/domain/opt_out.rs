@@ -1,4 +1,4 @@
-//! Who wants no messages.
+//! Who wants no messages, and why else a message is not sent to somebody.
 
 use std::{fmt, str::FromStr};
 
@@ -73,10 +73,33 @@ impl fmt::Display for OptOut {
     }
 }
 
+/// Why a message may not be sent to whom it is for, as things stand when it is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// They opted out.
+    #[error("{0}")]
+    OptedOut(OptOut),
+    /// The person was deactivated.
+    #[error("{0} is deactivated")]
+    Deactivated(String),
+    /// The person was deleted.
+    #[error("no person named {0}")]
+    NoPerson(String),
+    /// The person's link was taken away.
+    #[error("{0} is linked to no WhatsApp contact")]
+    Unlinked(String),
+    /// Their number belongs to another WhatsApp user now, and nobody knows their new one.
+    #[error("the WhatsApp number belongs to somebody else now; link the person to the new one")]
+    NumberLost,
+    /// The recipient was erased on request.
+    #[error("erased on request")]
+    Erased,
+}
+
 /// What a user or an operator says about the messages that somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preference {
-    /// Each number and user id of the user that is known.
+    /// The numbers and user ids by which the user is named here; by any of them their contact is found.
     pub recipients: Vec<String>,
     /// Whether they want none.
     pub stop: bool,
@@ -84,8 +107,10 @@ pub struct Preference {
     pub scope: OptOutScope,
     /// Who said so, in words.
     pub source: String,
-    /// When.
+    /// When, by Meta's clock where Meta says so.
     pub at: Timestamp,
+    /// Tells it from another one of the same second: Meta's id of the message. A repeated one changes nothing.
+    pub message_id: String,
 }
 
 /// What a message of a user says about the messages they want: whether to stop, and which. The words are those of

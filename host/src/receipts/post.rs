@@ -164,6 +164,7 @@ fn wished(inbound: &Inbound) -> Option<Preference> {
         scope,
         source: format!("they wrote {:?}", text.trim()),
         at: inbound.at,
+        message_id: inbound.wamid.clone(),
     })
 }
 
@@ -174,6 +175,7 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
         scope: OptOutScope::Marketing,
         source: "they chose so in WhatsApp".to_owned(),
         at,
+        message_id: if stop { "stop" } else { "resume" }.to_owned(),
     }
 }
 

@@ -11,8 +11,8 @@ use super::{
     post::{Post, delivery},
 };
 use crate::{
-    domain::{Contact, Notification},
-    store::{Opened, RenamedContact, Store, StoreError},
+    domain::{Contact, Delivery, Notification},
+    store::{Opened, RenamedContact, Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
 };
@@ -99,7 +99,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         recipients,
         renamed,
         opened,
-        preferences,
+        mut preferences,
         quality,
         template_updated: _,
     } = batch;
@@ -117,12 +117,17 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         let now = Timestamp::now();
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
-        let opted_out: Vec<_> = deliveries
-            .iter()
-            .filter(|row| row.code.is_some_and(|code| treatment(code, None) == Treatment::OptOut))
-            .map(|row| row.notification_id)
-            .collect();
-        store.append_receipts(&deliveries, &retries, &opted_out).await?;
+        store.append_receipts(&deliveries, &retries).await?;
+        // Meta tells so of messages that it had taken, too.
+        let refused: Vec<_> = deliveries.iter().filter(|row| is_opt_out(row)).collect();
+        if !refused.is_empty() {
+            let ids: Vec<_> = refused.iter().map(|row| row.notification_id).collect();
+            let recipients = store.recipients_of(&ids).await?;
+            for row in refused {
+                let of_row = recipients.iter().filter(|(id, _)| *id == row.notification_id);
+                preferences.extend(of_row.map(|(_, recipient)| by_meta(vec![recipient.clone()], row.at)));
+            }
+        }
     }
     let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
     if !told.is_empty() {
@@ -158,6 +163,10 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         store.window_opened(&lanes, &recipients, Timestamp::now()).await?;
     }
     Ok(())
+}
+
+fn is_opt_out(row: &Delivery) -> bool {
+    row.code.is_some_and(|code| treatment(code, None) == Treatment::OptOut)
 }
 
 async fn write_contacts(

@@ -55,9 +55,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT wa_id, user_id, name, last_inbound_at, wa_id FROM contact WHERE wa_id = ANY($1)
-                 UNION ALL
-                 SELECT wa_id, user_id, name, last_inbound_at, user_id FROM contact WHERE user_id = ANY($1)",
+                "SELECT c.wa_id, c.user_id, c.name, c.last_inbound_at, a.address
+                 FROM contact_address a JOIN contact c ON c.id = a.contact_id WHERE a.address = ANY($1)",
             )
             .await?;
         let mut known = HashMap::new();
@@ -95,8 +94,11 @@ impl Store {
                 "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
                         ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username),
                         o.scope, o.source, o.at
-                 FROM contact c LEFT JOIN opt_out o
-                     ON o.recipient = coalesce(c.wa_id, c.user_id) AND NOT o.came_back
+                 FROM contact c
+                 LEFT JOIN LATERAL (
+                     SELECT scope, source, at FROM opt_out
+                     WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1
+                 ) o ON true
                  WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
                  ORDER BY c.id LIMIT $3",
             )
@@ -309,21 +311,30 @@ async fn forget_user_id(transaction: &Transaction<'_>, id: i64) -> Result<(), St
     Ok(())
 }
 
-/// Makes one row of two: links to people and the open window go over, the other ids go.
+/// Makes one row of two: links to people, addresses, wishes and the open window go over.
 pub(super) async fn merge(transaction: &Transaction<'_>, gone: i64, kept: i64) -> Result<(), StoreError> {
-    let statement = transaction
-        .prepare_cached(
-            "WITH gone AS (
-                 DELETE FROM contact WHERE id = $1 RETURNING name, last_inbound_at
-             ), relinked AS (
-                 UPDATE person SET contact_id = $2 WHERE contact_id = $1
-             )
-             UPDATE contact
-             SET name = coalesce(contact.name, gone.name),
-                 last_inbound_at = greatest(contact.last_inbound_at, gone.last_inbound_at)
-             FROM gone WHERE contact.id = $2",
-        )
-        .await?;
-    transaction.execute(&statement, &[&gone, &kept]).await?;
+    for sql in [
+        "UPDATE person SET contact_id = $2 WHERE contact_id = $1",
+        "UPDATE contact_address SET contact_id = $2 WHERE contact_id = $1",
+        // The later word of either counts; of words of one second, that they want nothing.
+        "INSERT INTO opt_out (contact_id, scope, source, at, came_back, message_ids)
+         SELECT $2, scope, source, at, came_back, message_ids FROM opt_out WHERE contact_id = $1
+         ON CONFLICT (contact_id, scope) DO UPDATE
+         SET source = excluded.source, at = excluded.at, came_back = excluded.came_back,
+             message_ids = excluded.message_ids
+         WHERE (opt_out.at, NOT opt_out.came_back) < (excluded.at, NOT excluded.came_back)",
+        "INSERT INTO number_window (contact_id, phone_number_id, last_inbound_at)
+         SELECT $2, phone_number_id, last_inbound_at FROM number_window WHERE contact_id = $1
+         ON CONFLICT (contact_id, phone_number_id) DO UPDATE
+         SET last_inbound_at = greatest(number_window.last_inbound_at, excluded.last_inbound_at)",
+        "WITH gone AS (DELETE FROM contact WHERE id = $1 RETURNING name, last_inbound_at)
+         UPDATE contact
+         SET name = coalesce(contact.name, gone.name),
+             last_inbound_at = greatest(contact.last_inbound_at, gone.last_inbound_at)
+         FROM gone WHERE contact.id = $2",
+    ] {
+        let statement = transaction.prepare_cached(sql).await?;
+        transaction.execute(&statement, &[&gone, &kept]).await?;
+    }
     Ok(())
 }
