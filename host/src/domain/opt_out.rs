@@ -113,16 +113,24 @@ pub struct Preference {
     pub message_id: String,
 }
 
-/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of
-/// the CTIA's handbook for text messages, and the title of Meta's own opt-out button.
-pub fn wish(text: &str) -> Option<(bool, OptOutScope)> {
-    // No such word is longer.
-    if text.len() > 40 {
+/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of the
+/// CTIA's handbook for text messages and of the FCC's rule on revoking consent (47 CFR 64.1200(a)(10)), and the title of
+/// Meta's own opt-out button. `typed`: they wrote it themselves; a button's title is ours, and one that says "Cancel"
+/// or "End" is about something else.
+pub fn wish(text: &str, typed: bool) -> Option<(bool, OptOutScope)> {
+    // No such word is longer, in whatever letters.
+    if text.len() > 120 {
         return None;
     }
-    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
+    // The wide forms of ASCII, as East Asian keyboards write them.
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    let letters = text.chars().map(narrow).filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
     match letters.collect::<String>().as_str() {
         "STOP" | "STOPALL" | "UNSUBSCRIBE" | "OPTOUT" => Some((true, OptOutScope::All)),
+        "CANCEL" | "END" | "QUIT" | "REVOKE" if typed => Some((true, OptOutScope::All)),
         "STOPPROMOTIONS" => Some((true, OptOutScope::Marketing)),
         "START" | "UNSTOP" | "SUBSCRIBE" | "OPTIN" => Some((false, OptOutScope::All)),
         _ => None,
@@ -135,13 +143,17 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_however_it_is_written() {
-        for text in ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out"] {
-            assert_eq!(wish(text), Some((true, OptOutScope::All)), "{text}");
+        for text in ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out", "ＳＴＯＰ", "ｓｔｏｐ！"] {
+            assert_eq!(wish(text, false), Some((true, OptOutScope::All)), "{text}");
         }
-        assert_eq!(wish("Stop promotions"), Some((true, OptOutScope::Marketing)));
-        assert_eq!(wish("start"), Some((false, OptOutScope::All)));
-        for text in ["please stop the installation", "", "stop the alarm", "Bus stop", &"stop ".repeat(20)] {
-            assert_eq!(wish(text), None, "{text}");
+        for text in ["Cancel", "END", "quit.", "Revoke"] {
+            assert_eq!(wish(text, true), Some((true, OptOutScope::All)), "{text}");
+            assert_eq!(wish(text, false), None, "a button that says {text}");
+        }
+        assert_eq!(wish("Stop promotions", false), Some((true, OptOutScope::Marketing)));
+        assert_eq!(wish("start", true), Some((false, OptOutScope::All)));
+        for text in ["please stop the installation", "", "stop the alarm", "Bus stop", &"stop ".repeat(40)] {
+            assert_eq!(wish(text, true), None, "{text}");
         }
     }
 

@@ -98,29 +98,6 @@ pub struct WaitingRecipient {
 }
 
 impl Store {
-    /// What waits for these recipients' windows, of any number, is due now: they wrote in.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it.
-    pub async fn window_opened(
-        &self,
-        lanes: &[Lane],
-        recipients: &[&str],
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "UPDATE deferred SET due_at = $3
-                 FROM notification n
-                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.lane = ANY($1)
-                     AND deferred.reason = 'window' AND deferred.due_at > $3 AND n.recipient = ANY($2)",
-            )
-            .await?;
-        Ok(client.execute(&statement, &[&lanes, &recipients, &now]).await?)
-    }
-
     /// What waits for a version of these templates is due now: one is in use.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! When users wrote to each of several sending numbers.
+//! When users wrote to each of several sending numbers, and what waited for that.
 
 use std::collections::BTreeMap;
 
@@ -43,5 +43,25 @@ impl Store {
             .await?;
         client.execute(&statement, &[&recipients, &numbers, &ats]).await?;
         Ok(())
+    }
+
+    /// What waits for the windows of these users, by any of their ids, is due now: they wrote in. Also what was planned
+    /// for an id that they had before, and what is for people who are linked to them by now.
+    pub async fn window_opened(&self, recipients: &[&str], now: Timestamp) -> Result<u64, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "WITH opened AS (
+                     SELECT DISTINCT contact_id FROM contact_address WHERE address = ANY($1)
+                 )
+                 UPDATE deferred SET due_at = $2
+                 FROM notification n
+                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq
+                     AND deferred.reason = 'window' AND deferred.due_at > $2
+                     AND (n.recipient IN (SELECT a.address FROM contact_address a JOIN opened USING (contact_id))
+                         OR n.username IN (SELECT p.username FROM person p JOIN opened USING (contact_id)))",
+            )
+            .await?;
+        Ok(client.execute(&statement, &[&recipients, &now]).await?)
     }
 }

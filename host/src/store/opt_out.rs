@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError};
-use crate::domain::{NotificationId, OptOut, OptOutScope, Preference, is_user_id, spellings};
+use super::{Store, StoreError, contact};
+use crate::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 
 /// In place of a person's words, where Meta says so.
 const BY_META: &str = "Meta says so (131050)";
@@ -127,21 +127,17 @@ async fn record(transaction: &Transaction<'_>, preferences: &[Preference]) -> Re
     Ok(())
 }
 
-/// The contacts that are or were named by these numbers and user ids; one is made where there is none.
+/// The contacts that are or were named by these numbers and user ids, of which at least one is there.
 async fn contacts_of(transaction: &Transaction<'_>, recipients: &[String]) -> Result<Vec<i64>, StoreError> {
     let addresses: Vec<String> = recipients.iter().flat_map(|recipient| spellings(recipient)).collect();
     let statement = transaction
         .prepare_cached("SELECT DISTINCT contact_id FROM contact_address WHERE address = ANY($1) ORDER BY 1")
         .await?;
     let known = transaction.query(&statement, &[&addresses]).await?;
-    if !known.is_empty() {
-        return known.iter().map(|row| Ok(row.try_get(0)?)).collect();
+    if known.is_empty() {
+        // They may be two ids of one user: as long as nobody has said so, each is a contact.
+        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        return Ok(contact::named(transaction, &recipients).await?.into_values().collect::<BTreeSet<_>>().into_iter().collect());
     }
-    let user_id = recipients.iter().find(|recipient| is_user_id(recipient));
-    let wa_id = recipients.iter().find(|recipient| !is_user_id(recipient));
-    let statement = transaction
-        .prepare_cached("INSERT INTO contact (wa_id, user_id) VALUES ($1, $2) RETURNING id")
-        .await?;
-    let made = transaction.query_one(&statement, &[&wa_id, &user_id]).await?;
-    Ok(vec![made.try_get(0)?])
+    known.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
