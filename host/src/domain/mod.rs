@@ -13,6 +13,7 @@ mod opt_out;
 mod person;
 mod quiet_hours;
 mod senders;
+mod visible;
 
 pub use collect::{Collect, CollectBy, Digest, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
@@ -27,3 +28,4 @@ pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
 pub use senders::Senders;
+pub use visible::{clean_name, is_visible, visible, visible_line};
