@@ -79,6 +79,9 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     /// Measures this machine.
     Bench(bench::BenchArgs),
+    /// Compiles a plugin: from standard input to standard output. The program runs itself so.
+    #[command(name = plugin::COMPILE, hide = true)]
+    CompilePlugin(plugin::CompileArgs),
 }
 
 impl Cli {
@@ -107,6 +110,7 @@ impl Cli {
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
             Command::Bench(args) => wait(bench::run(args)),
+            Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
         }
     }
 }
