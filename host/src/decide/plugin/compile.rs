@@ -18,7 +18,7 @@ use super::compiler::{self, Failure, Mode};
 /// How many compilers run at once.
 const AT_ONCE: usize = 2;
 /// How long the start of a host waits for plugins that are compiled for the first time, all together.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a change of the rules waits for a new plugin's compiler, before it goes live without.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(3);
 
