@@ -63,12 +63,17 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> bool {
         println!("decided by the release {}, and on disk is {}", decision.release, catalog.release);
     }
     let mut same = true;
+    // A rule's answers stand beside the first of its decisions.
+    let mut asked: Option<&DecisionHistory> = None;
     for (ordinal, then) in history.decisions.iter().enumerate() {
+        if then.asked.is_some() || asked.is_some_and(|first| first.rule != then.rule) {
+            asked = Some(then);
+        }
         let rule = then.rule.as_deref().unwrap_or("no rule");
         let mut now = String::new();
         let said = said(then);
         for _ in 0..times {
-            now = again(catalog, &history.event, then, ordinal);
+            now = again(catalog, &history.event, asked.unwrap_or(then), ordinal);
             if now != said {
                 break;
             }
@@ -100,7 +105,7 @@ fn again(catalog: &Catalog, event: &Event, then: &DecisionHistory, ordinal: usiz
         Some(Outcome::Notify(decision)) => {
             serde_json::to_string(decision).unwrap_or_else(|_| Value::Null.to_string())
         }
-        Some(Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked(why)) => why.clone(),
+        Some(Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. }) => why.clone(),
         Some(Outcome::NoRoute) => format!("no route is for the type {}", event.kind),
         None => "nothing".to_owned(),
     }

@@ -6,6 +6,7 @@ mod decision;
 mod delivery;
 mod event;
 mod lane;
+mod nearest;
 mod notification;
 mod number;
 mod opt_out;
@@ -15,11 +16,14 @@ mod senders;
 
 pub use collect::{Collect, CollectBy, Digest, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
-pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
+pub use decision::{
+    Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
+};
 pub use delivery::{Delivery, Status, status_of};
 pub use event::{Event, EventKey};
 pub use lane::{LANES, Lane};
-pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};
+pub use nearest::nearest;
+pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, number, same_user};
 pub use opt_out::{OptOut, OptOutScope, Preference, wish};
 pub use person::{People, Person};

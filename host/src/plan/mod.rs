@@ -10,7 +10,6 @@ mod template;
 mod tests;
 
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
@@ -18,16 +17,20 @@ pub use self::{
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
-use self::{render::Renderer, resolve::resolve};
+use self::{
+    render::Renderer,
+    resolve::{Recipient, remarks, resolve},
+};
 use crate::domain::{
-    Decision, Digest, Event, Notification, NotificationId, Outcome, People, SendTime, Senders, Verdict,
+    Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome, People,
+    SendTime, Senders, Verdict, nearest,
 };
 
 /// What a verdict comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// `notify`, `nobody`, `skip`, `no_route`, `failed` or `parked`.
-    pub outcome: &'static str,
+    /// Anything but `Duplicate` and `Collected`, which only the database knows of.
+    pub outcome: DecisionOutcome,
     /// Why, in words.
     pub reason: Option<String>,
     /// Who is told, and who would have been.
@@ -44,96 +47,152 @@ pub struct PlannedNotification {
 }
 
 impl Planned {
-    fn without_people(outcome: &'static str, reason: Option<String>) -> Planned {
+    fn without_people(outcome: DecisionOutcome, reason: Option<String>) -> Planned {
         Planned { outcome, reason: reason.map(|reason| reason.replace('\0', "")), notifications: Vec::new() }
     }
 }
 
-/// What a verdict comes to, for these people.
-pub fn plan(
-    templates: &Templates,
-    senders: &Senders,
-    event: &Event,
-    verdict: &Verdict,
-    people: &People,
-    now: Timestamp,
-) -> Planned {
-    match &verdict.outcome {
-        Outcome::Notify(decision) => notify(templates, senders, event, decision, people, now)
-            .unwrap_or_else(|why| Planned::without_people("failed", Some(why))),
-        Outcome::Skip(why) => Planned::without_people("skip", Some(why.clone())),
-        Outcome::NoRoute => {
-            Planned::without_people("no_route", Some(format!("no route is for the type {}", event.kind)))
-        }
-        Outcome::Failed(why) => Planned::without_people("failed", Some(why.clone())),
-        Outcome::Parked(why) => Planned::without_people("parked", Some(why.clone())),
-    }
+/// Turns verdicts into rendered messages.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    /// All templates of the rules.
+    pub templates: &'a Templates,
+    /// The numbers that send.
+    pub senders: &'a Senders,
+    /// The versions in use at Meta; `None` where rules are looked at apart from Meta.
+    pub in_use: Option<&'a InUse>,
+    /// Those whom the verdicts name.
+    pub people: &'a People,
+    /// The time.
+    pub now: Timestamp,
 }
 
-fn notify(
-    templates: &Templates,
-    senders: &Senders,
-    event: &Event,
-    decision: &Decision,
-    people: &People,
-    now: Timestamp,
-) -> Result<Planned, String> {
-    let template = templates.get(&decision.template).ok_or_else(|| {
-        format!("find the template {}{}", decision.template, near(templates, &decision.template))
-    })?;
-    let sender = senders.get(decision.from.as_deref().or(template.from.as_deref()))?;
-    let send_at = match &decision.send {
-        None => None,
-        Some(SendTime::SendAt(at)) => Some(*at),
-        Some(SendTime::After(time)) => Some(
-            event
-                .time
-                .checked_add(*time)
-                .map_err(|error| format!("add `after` to the event's time: {error}"))?,
-        ),
-    };
-    let (recipients, remarks) = resolve(decision, people);
-    // A digest of one shows what the digest will be like.
-    let told = decision.collect.map(|_| Digest::of_one(decision).into_decision());
-    let mut renderer = Renderer::new(templates, template, told.as_ref().unwrap_or(decision));
-    let mut notifications = Vec::with_capacity(recipients.len());
-    for recipient in recipients {
-        let message = renderer.render(recipient.name.as_deref(), recipient.username.as_deref())?;
-        notifications.push(PlannedNotification {
+/// What all messages of one decision have in common.
+struct Common<'a> {
+    renderer: Renderer<'a>,
+    sender: &'a str,
+    send_at: Option<Timestamp>,
+}
+
+impl<'a> Planner<'a> {
+    /// What a verdict comes to, for these people.
+    pub fn plan(&self, event: &Event, verdict: &Verdict) -> Planned {
+        match &verdict.outcome {
+            Outcome::Notify(decision) => self
+                .notify(event, decision)
+                .unwrap_or_else(|why| Planned::without_people(DecisionOutcome::Failed, Some(why))),
+            Outcome::Skip(why) => Planned::without_people(DecisionOutcome::Skip, Some(why.clone())),
+            Outcome::NoRoute => {
+                let why = format!("no route is for the type {}", event.kind);
+                Planned::without_people(DecisionOutcome::NoRoute, Some(why))
+            }
+            Outcome::Failed(why) => Planned::without_people(DecisionOutcome::Failed, Some(why.clone())),
+            Outcome::Parked { why, .. } => Planned::without_people(DecisionOutcome::Parked, Some(why.clone())),
+        }
+    }
+
+    /// What a verdict comes to whose people are told page by page, later: it is checked as far as it can be without
+    /// them.
+    pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
+        let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
+        let nobody = Addressee { name: None, username: None };
+        let told = told(decision);
+        match self.common(event, &told).and_then(|mut common| common.message(nobody)) {
+            Ok(_) => Planned::without_people(DecisionOutcome::Notify, decision.reason.clone()),
+            Err(why) => Planned::without_people(DecisionOutcome::Failed, Some(why)),
+        }
+    }
+
+    /// The messages of a decision to those of its people who are known here.
+    ///
+    /// # Errors
+    /// Why it cannot be told, in words.
+    pub fn messages(
+        &self,
+        event: &Event,
+        decision: &Decision,
+    ) -> Result<Vec<PlannedNotification>, String> {
+        let told = told(decision);
+        let mut common = self.common(event, &told)?;
+        let recipients = resolve(decision, self.people);
+        recipients.into_iter().map(|recipient| self.message(decision, &mut common, recipient)).collect()
+    }
+
+    fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
+        let notifications = self.messages(event, decision)?;
+        let reached = notifications.iter().any(|planned| planned.skipped.is_none());
+        let outcome = if reached { DecisionOutcome::Notify } else { DecisionOutcome::Nobody };
+        let remarks = remarks(decision, self.people);
+        let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
+        if !reached && reasons.is_empty() {
+            reasons.push("nobody whom it names can be reached".to_owned());
+        }
+        let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
+        Ok(Planned { outcome, reason, notifications })
+    }
+
+    fn common<'b>(&self, event: &Event, told: &'b Decision) -> Result<Common<'b>, String>
+    where
+        'a: 'b,
+    {
+        let name = &told.template;
+        let template = self.templates.get(name).ok_or_else(|| {
+            let meant = nearest(name, self.templates.names());
+            let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            format!("find the template {name}: there is none{meant}")
+        })?;
+        let sender = self.senders.get(told.from.as_deref().or(template.from.as_deref()))?;
+        let send_at = match &told.send {
+            None => None,
+            Some(SendTime::SendAt(at)) => Some(*at),
+            Some(SendTime::After(time)) => Some(
+                event
+                    .time
+                    .checked_add(*time)
+                    .map_err(|error| format!("add `after` to the event's time: {error}"))?,
+            ),
+        };
+        let in_use = self.in_use.and_then(|in_use| in_use.current(name));
+        Ok(Common { renderer: Renderer::new(self.templates, template, told, in_use), sender, send_at })
+    }
+
+    fn message(
+        &self,
+        decision: &Decision,
+        common: &mut Common<'_>,
+        recipient: Recipient,
+    ) -> Result<PlannedNotification, String> {
+        let to = Addressee { name: recipient.name.as_deref(), username: recipient.username.as_deref() };
+        let message = common.message(to)?;
+        Ok(PlannedNotification {
             notification: Notification {
-                id: NotificationId(Uuid::new_v7(uuid_time(now))),
+                id: NotificationId::new(self.now),
                 username: recipient.username,
                 name: recipient.name,
                 recipient: recipient.to,
-                phone_number_id: sender.to_owned(),
+                phone_number_id: common.sender.to_owned(),
                 template: decision.template.clone(),
                 priority: decision.priority,
                 message,
                 reason: recipient.reason,
-                send_at,
+                send_at: common.send_at,
                 expires_at: decision.expires_at,
             },
             skipped: recipient.skipped,
-        });
+        })
     }
-    let outcome = if notifications.iter().any(|n| n.skipped.is_none()) { "notify" } else { "nobody" };
-    let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
-    if outcome == "nobody" && reasons.is_empty() {
-        reasons.push("nobody whom it names can be reached".to_owned());
-    }
-    let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
-    Ok(Planned { outcome, reason, notifications })
 }
 
-fn near(templates: &Templates, name: &str) -> String {
-    let score = |known: &&str| (strsim::jaro_winkler(name, known) * 1_000.0) as u32;
-    let nearest = templates.names().into_iter().max_by_key(score).filter(|known| score(known) > 850);
-    nearest
-        .map(|known| format!(": there is none; did you mean {known}?"))
-        .unwrap_or_else(|| ": there is none".to_owned())
+impl Common<'_> {
+    fn message(&mut self, to: Addressee<'_>) -> Result<Message, String> {
+        self.renderer.render(to.name, to.username)
+    }
 }
 
-fn uuid_time(now: Timestamp) -> uuid::Timestamp {
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    uuid::Timestamp::from_unix(NoContext, seconds, now.subsec_nanosecond().unsigned_abs())
+/// What the template sees: of what is collected a digest of one, which shows what the digest will be like.
+fn told(decision: &Decision) -> std::borrow::Cow<'_, Decision> {
+    match decision.collect {
+        Some(_) => std::borrow::Cow::Owned(Digest::of_one(decision).into_decision()),
+        None => std::borrow::Cow::Borrowed(decision),
+    }
 }

@@ -3,7 +3,7 @@
 use minijinja::{Error, ErrorKind, Value as Rendered, context, value::Serde};
 
 use super::{
-    in_use::Addressee,
+    in_use::{Addressee, Version},
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
     template::{Category, Template, Templates, place, values_of},
@@ -21,15 +21,22 @@ pub struct Renderer<'a> {
     template: &'a Template,
     decision: &'a Decision,
     context: Rendered,
+    /// The version in use at Meta, where it is known.
+    in_use: Option<&'a Version>,
     /// The text, where it does not depend on the recipient.
     shared: Option<Message>,
 }
 
 impl<'a> Renderer<'a> {
-    /// For one decision.
-    pub fn new(templates: &'a Templates, template: &'a Template, decision: &'a Decision) -> Renderer<'a> {
+    /// For one decision; `in_use` is the template's version that its messages go out as.
+    pub fn new(
+        templates: &'a Templates,
+        template: &'a Template,
+        decision: &'a Decision,
+        in_use: Option<&'a Version>,
+    ) -> Renderer<'a> {
         let context = Rendered::from(Serde(&decision.context));
-        Renderer { templates, template, decision, context, shared: None }
+        Renderer { templates, template, decision, context, in_use, shared: None }
     }
 
     /// What this person reads.
@@ -40,8 +47,11 @@ impl<'a> Renderer<'a> {
         if let Some(message) = &self.shared {
             return Ok(message.clone());
         }
-        let message = self.message(name, username)?;
-        if !self.template.uses_recipient {
+        let mut message = self.message(name, username)?;
+        if let Some(version) = self.in_use {
+            version.apply(&self.context, Addressee { name, username }, &mut message);
+        }
+        if !self.template.uses_recipient && !self.in_use.is_some_and(Version::uses_recipient) {
             self.shared = Some(message.clone());
         }
         Ok(message)

@@ -53,7 +53,7 @@ fn context(value: Value) -> BTreeMap<String, Value> {
 }
 
 fn planned(templates: &Templates, decision: Decision, people: &People) -> Planned {
-    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
     plan(templates, &Senders::only("99"), &event(), &verdict, people, Timestamp::UNIX_EPOCH)
 }
 
@@ -84,7 +84,7 @@ fn everybody_is_told_once_with_all_reasons() {
         ..decision(&["A", "B"])
     };
     let planned = planned(&templates("Hello"), decision, &people);
-    assert_eq!(planned.outcome, "notify");
+    assert_eq!(planned.outcome, DecisionOutcome::Notify);
     assert_eq!(
         who(&planned),
         [
@@ -108,7 +108,7 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
         ..decision(&["A", "Empty", "Gone"])
     };
     let planned = planned(&templates("Hello"), decision, &people);
-    assert_eq!(planned.outcome, "nobody");
+    assert_eq!(planned.outcome, DecisionOutcome::Nobody);
     assert_eq!(
         planned.reason.as_deref(),
         Some("the group Empty has no active members; the group Gone does not exist")
@@ -166,7 +166,7 @@ fn what_cannot_be_rendered_fails_with_its_place() {
     people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
     let failure = |templates: &Templates, decision: Decision| {
         let planned = planned(templates, decision, &people);
-        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0));
+        assert_eq!((planned.outcome, planned.notifications.len()), (DecisionOutcome::Failed, 0));
         planned.reason.unwrap()
     };
     let typo = Decision { context: context(json!({"customer_name": "Tom", "x": 1})), ..decision(&["A"]) };
@@ -218,7 +218,7 @@ fn names_are_collected_for_one_look_up() {
         contacts: vec!["+263770000001".into(), "?".into()],
         ..decision(&["A"])
     };
-    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
     let names = named([&verdict, &verdict]);
     assert_eq!(names.groups.iter().collect::<Vec<_>>(), ["A"]);
     assert_eq!(names.contacts.iter().collect::<Vec<_>>(), ["263770000001"]);
@@ -283,7 +283,7 @@ fn a_template_cannot_fill_memory() {
         "{% macro f(t) %}{{ f(t ~ t) }}{% endmacro %}{{ f(x) }}",
     ] {
         let planned = planned(&templates(body), decision.clone(), &People::default());
-        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0), "{body}");
+        assert_eq!((planned.outcome, planned.notifications.len()), (DecisionOutcome::Failed, 0), "{body}");
         assert!(planned.reason.unwrap().contains("too much text"), "{body}");
     }
 }

@@ -47,7 +47,7 @@ impl Plugin {
         let Some(revision) = self.active() else {
             let id = &self.manifest().id;
             let why = format!("the plugin {id} failed several times in a row, and is not asked");
-            return (vec![Outcome::Parked(why)], Vec::new());
+            return (vec![Outcome::Parked { plugin: id.clone(), why }], Vec::new());
         };
         let tries = if revision.manifest.on_failure == OnFailure::Retry { TRIES } else { 1 };
         let mut last = (String::new(), Vec::new());
@@ -61,7 +61,9 @@ impl Plugin {
         let why = format!("the plugin {} failed: {}", revision.manifest.id, last.0);
         let outcome = match revision.manifest.on_failure {
             OnFailure::Skip => Outcome::Skip(why),
-            OnFailure::Park | OnFailure::Retry => Outcome::Parked(why),
+            OnFailure::Park | OnFailure::Retry => {
+                Outcome::Parked { plugin: revision.manifest.id.clone(), why }
+            }
         };
         (vec![outcome], last.1)
     }
