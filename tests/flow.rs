@@ -50,7 +50,7 @@ async fn stage() -> (Database, Simulator, Host) {
 
 /// How many different notifications the delivery log has in this state.
 async fn deliveries(database: &Database, status: &str) -> i64 {
-    let sql = "SELECT count(DISTINCT notification_id) FROM delivery WHERE status = $1";
+    let sql = "SELECT count(DISTINCT notification_id) FROM delivery WHERE status = $1::text::delivery_status";
     database.query(sql, &[&status]).await[0].get(0)
 }
 

@@ -128,6 +128,16 @@ fn status(id: NotificationId, attempt: i16, status: &str, second: i64) -> Value 
         "recipient_id": "16505551234", "biz_opaque_callback_data": format!("{id}:{attempt}")})
 }
 
+/// SQL sorts and compares statuses by the enum, Rust by `Status`.
+#[tokio::test(flavor = "multi_thread")]
+async fn statuses_have_the_same_ranks_in_the_database() {
+    let database = Database::create().await;
+    let migrating = database.url().parse::<tokio_postgres::Config>().unwrap().into();
+    spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+    let rows = database.query("SELECT enum_range(NULL::delivery_status)::text[]", &[]).await;
+    assert_eq!(rows[0].get::<_, Vec<String>>(0), Status::ALL.map(|status| status.as_str().to_owned()));
+}
+
 #[tokio::test]
 async fn metas_check_of_the_address_is_answered() {
     let host = Host::start().await;

@@ -77,8 +77,7 @@ async fn decided(stage: &Stage) -> usize {
 
 async fn facts(stage: &Stage) -> Vec<Fact> {
     let client = connect(stage).await;
-    let sql =
-        "SELECT notification_id, attempt, status, at, wamid, code, detail FROM delivery ORDER BY at, attempt";
+    let sql = "SELECT notification_id, attempt, status::text, at, wamid, code, detail FROM delivery ORDER BY at, attempt";
     let mut histories: HashMap<uuid::Uuid, Vec<Delivery>> = HashMap::new();
     for row in client.query(sql, &[]).await.unwrap() {
         histories.entry(row.get(0)).or_default().push(Delivery {

@@ -25,7 +25,7 @@ async fn all_that_came_of_an_event_is_told() {
                  FROM e RETURNING id
              )
              INSERT INTO delivery (notification_id, attempt, status, at, wamid, code, detail)
-             SELECT n.id, attempt, status, '2026-11-23T09:00:01Z', wamid, code, detail
+             SELECT n.id, attempt, status::delivery_status, '2026-11-23T09:00:01Z', wamid, code, detail
              FROM n, (VALUES (2, 'delivered', NULL, NULL, NULL), (1, 'failed', 'wamid.1', 131000, 'again'),
                              (2, 'accepted', 'wamid.2', NULL, NULL)) v (attempt, status, wamid, code, detail)",
             &[],

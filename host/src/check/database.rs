@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(found(&facts(-61, None), &[]), [("database.clock", Severity::Critical)]);
         assert_eq!(found(&facts(0, Some(301)), &[]), [("database.old_transaction", Severity::Warning)]);
         assert_eq!(
-            found(&facts(0, None), &["V2__logs".to_owned()]),
+            found(&facts(0, None), &["V1__baseline".to_owned()]),
             [("database.migrations", Severity::Critical)]
         );
         let old = ServerFacts { version: "14.2".to_owned(), ..facts(0, None) };

@@ -208,7 +208,7 @@ impl Store {
         client
             .batch_execute(
                 "INSERT INTO delivery (notification_id, attempt, status, at)
-                 SELECT n.id, 1, s.status, n.created_at
+                 SELECT n.id, 1, s.status::delivery_status, n.created_at
                  FROM notification n
                  CROSS JOIN LATERAL (SELECT unnest(
                      CASE WHEN n.seq % 100 = 0 THEN ARRAY['sending', 'failed'] ELSE ARRAY['accepted', 'read'] END

@@ -73,7 +73,7 @@ const DEAD: &str = "FROM delivery f
        AND NOT EXISTS (SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq)
        AND NOT EXISTS (
            SELECT FROM delivery later WHERE later.notification_id = f.notification_id
-           AND (later.attempt > f.attempt OR later.status IN ('delivered', 'read', 'played')))";
+           AND (later.attempt > f.attempt OR later.status >= 'delivered'))";
 
 impl Store {
     /// How many dead letters a filter lets through.

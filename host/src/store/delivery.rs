@@ -53,7 +53,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT notification_id, attempt, status, at, wamid, code, detail
+                "SELECT notification_id, attempt, status::text, at, wamid, code, detail
                  FROM delivery WHERE notification_id = ANY($1)",
             )
             .await?;
@@ -114,11 +114,11 @@ pub(super) async fn append(client: &impl GenericClient, rows: &[Delivery]) -> Re
     let statement = client
         .prepare_cached(
             "INSERT INTO delivery (notification_id, attempt, status, at, wamid, code, detail)
-             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[],
-                                  $6::integer[], $7::text[])
+             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[]::delivery_status[], $4::timestamptz[],
+                                  $5::text[], $6::integer[], $7::text[])
              ORDER BY 1, 2, 3
              ON CONFLICT DO NOTHING
-             RETURNING notification_id, attempt, status",
+             RETURNING notification_id, attempt, status::text",
         )
         .await?;
     let appended =

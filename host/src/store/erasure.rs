@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Lane, NotificationId, Status};
+use crate::domain::{Lane, NotificationId};
 
 /// In place of what was erased.
 const ERASED: &str = "(erased)";
@@ -277,8 +277,6 @@ async fn erase_messages(
     ids: &[Uuid],
     now: Timestamp,
 ) -> Result<(), tokio_postgres::Error> {
-    let settled: Vec<&str> =
-        Status::ALL.into_iter().filter(|status| *status > Status::Retrying).map(Status::as_str).collect();
     let rows = transaction
         .query(
             "INSERT INTO delivery (notification_id, attempt, status, at, detail)
@@ -288,11 +286,11 @@ async fn erase_messages(
                  SELECT max(attempt) AS attempt FROM delivery d WHERE d.notification_id = n.id
              ) last ON true
              WHERE NOT EXISTS (
-                 SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = ANY($3)
-                     AND (d.status IN ('delivered', 'read', 'played') OR d.attempt = last.attempt))
+                 SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status > 'retrying'
+                     AND (d.status >= 'delivered' OR d.attempt = last.attempt))
              ON CONFLICT DO NOTHING
              RETURNING notification_id",
-            &[&ids, &now, &settled],
+            &[&ids, &now],
         )
         .await?;
     let waiting: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{NewEvent, Store, StoreError, event};
-use crate::domain::{EventKey, NotificationId, Status};
+use crate::domain::{EventKey, NotificationId};
 
 /// Any number will do; it must only be the same on every host.
 const TELLING: i64 = 0x686f_6f6b_0003;
@@ -72,7 +72,6 @@ impl Store {
         if !lock.try_get::<_, bool>(0)? {
             return Ok(false);
         }
-        let ranks: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
         let statement = transaction
             .prepare_cached(
                 "SELECT f.notification_id, f.attempt, f.code, failed.at, failed.detail,
@@ -83,9 +82,9 @@ impl Store {
                  FROM (
                      SELECT f.* FROM failure f
                      LEFT JOIN failure_cause c ON c.cause = coalesce(f.code::text, 'none')
-                     WHERE f.at <= now() - make_interval(secs => $2)
-                       AND (c.told_at IS NULL OR c.told_at <= now() - make_interval(secs => $3))
-                     ORDER BY f.at LIMIT $4
+                     WHERE f.at <= now() - make_interval(secs => $1)
+                       AND (c.told_at IS NULL OR c.told_at <= now() - make_interval(secs => $2))
+                     ORDER BY f.at LIMIT $3
                  ) f
                  LEFT JOIN notification n ON n.id = f.notification_id
                  LEFT JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
@@ -93,16 +92,14 @@ impl Store {
                      AND failed.attempt = f.attempt AND failed.status = 'failed'
                  LEFT JOIN LATERAL (
                      SELECT d.status, d.attempt FROM delivery d WHERE d.notification_id = f.notification_id
-                     ORDER BY (d.status IN ('delivered', 'read', 'played')) DESC, d.attempt DESC,
-                              array_position($1::text[], d.status) DESC
+                     ORDER BY (d.status >= 'delivered') DESC, d.attempt DESC, d.status DESC
                      LIMIT 1
                  ) last ON true
                  ORDER BY f.at, f.notification_id",
             )
             .await?;
-        let rows = transaction
-            .query(&statement, &[&ranks, &GRACE.as_secs_f64(), &pause.as_secs_f64(), &BATCH])
-            .await?;
+        let rows =
+            transaction.query(&statement, &[&GRACE.as_secs_f64(), &pause.as_secs_f64(), &BATCH]).await?;
         if rows.is_empty() {
             return Ok(false);
         }

@@ -280,7 +280,7 @@ impl Store {
                    AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
                    AND NOT EXISTS (
                        SELECT FROM delivery later WHERE later.notification_id = f.notification_id
-                       AND (later.attempt > f.attempt OR later.status IN ('delivered', 'read', 'played')))
+                       AND (later.attempt > f.attempt OR later.status >= 'delivered'))
                  GROUP BY f.code ORDER BY 2 DESC, f.code",
                 &[&since],
             )

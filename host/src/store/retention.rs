@@ -1,21 +1,13 @@
 //! Dropping what is old from the logs: an event goes with all that came of it, once all of that is settled.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError, dead_letter::REDRIVING};
-use crate::domain::{Lane, Status};
+use crate::domain::Lane;
 
 /// Any number will do; it must only be the same on every host.
 const PRUNING: i64 = 0x686f_6f6b_0004;
-
-/// The statuses after which nothing is tried any more.
-static SETTLED: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let settled = Status::ALL.into_iter().filter(|status| *status > Status::Retrying);
-    settled.map(Status::as_str).collect()
-});
 
 /// What came of looking at a lane's oldest events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +56,8 @@ impl Store {
                              OR EXISTS (SELECT FROM delivery d WHERE d.notification_id = n.id AND d.at >= $3)
                              OR NOT EXISTS (
                                  SELECT FROM delivery d
-                                 WHERE d.notification_id = n.id AND d.status = ANY($5)
-                                     AND (d.status IN ('delivered', 'read', 'played') OR d.attempt = (
+                                 WHERE d.notification_id = n.id AND d.status > 'retrying'
+                                     AND (d.status >= 'delivered' OR d.attempt = (
                                          SELECT max(l.attempt) FROM delivery l WHERE l.notification_id = n.id)))))
                  FROM (
                      SELECT seq, received_at FROM event WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $4
@@ -73,7 +65,7 @@ impl Store {
                  ORDER BY e.seq",
             )
             .await?;
-        let rows = transaction.query(&statement, &[&lane.0, &after, &before, &limit, &*SETTLED]).await?;
+        let rows = transaction.query(&statement, &[&lane.0, &after, &before, &limit]).await?;
         let mut seqs: Vec<i64> = Vec::new();
         let mut next = None;
         for row in &rows {

@@ -44,8 +44,8 @@ impl Store {
                  FROM deferred w JOIN notification n ON n.lane = w.lane AND n.seq = w.seq
                  WHERE w.reason IN ('unknown', 'hold')
                      AND NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = n.id
-                         AND d.status IN ('accepted', 'held', 'sent', 'failed', 'delivered', 'read', 'played')
-                         AND (d.attempt >= w.attempt OR d.status IN ('delivered', 'read', 'played')))
+                         AND d.status > 'retrying' AND d.status NOT IN ('skipped', 'expired')
+                         AND (d.attempt >= w.attempt OR d.status >= 'delivered'))
                  ORDER BY n.created_at, n.id LIMIT $1",
             )
             .await?;

@@ -1,0 +1,401 @@
+-- People, the groups they are in, and the WhatsApp users they are reached as.
+
+CREATE TABLE contact (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Digits of the E.164 number, as Meta's webhooks give it.
+    wa_id           text UNIQUE,
+    -- Meta's business-scoped user id; the only identity of a user who hides the number.
+    user_id         text UNIQUE,
+    name            text,
+    last_inbound_at timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    CHECK (wa_id IS NOT NULL OR user_id IS NOT NULL),
+    CHECK (wa_id ~ '^[0-9]{5,20}$')
+);
+
+CREATE TABLE person (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    username    text NOT NULL UNIQUE,
+    name        text NOT NULL,
+    active      boolean NOT NULL DEFAULT true,
+    contact_id  bigint REFERENCES contact (id) ON DELETE SET NULL,
+    quiet_from  time,
+    quiet_until time,
+    -- A name of the IANA database.
+    time_zone   text,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT person_quiet_hours CHECK (num_nulls(quiet_from, quiet_until, time_zone) IN (0, 3))
+);
+CREATE INDEX person_contact_id ON person (contact_id);
+
+CREATE TABLE groups (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE membership (
+    group_id  bigint NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+    person_id bigint NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    PRIMARY KEY (group_id, person_id)
+);
+CREATE INDEX membership_person_id ON membership (person_id);
+
+-- Who wants no messages.
+CREATE TABLE opt_out (
+    -- wa_id or user id, as messages are addressed.
+    recipient text PRIMARY KEY,
+    -- all | marketing
+    scope     text NOT NULL,
+    -- Who said so, in words.
+    source    text NOT NULL,
+    at        timestamptz NOT NULL,
+    -- Rows stay when somebody opts in again, so that a webhook that Meta repeats does not opt them out a second time.
+    came_back boolean NOT NULL DEFAULT false
+);
+
+-- When users wrote to each of several sending numbers: a 24-hour window is open for the number that was written to.
+CREATE TABLE number_window (
+    -- wa_id or user id.
+    recipient       text NOT NULL,
+    phone_number_id text NOT NULL,
+    last_inbound_at timestamptz NOT NULL,
+    PRIMARY KEY (recipient, phone_number_id)
+);
+
+-- Users who were written to outside their windows in the last 24 hours: Meta limits how many these may be.
+CREATE TABLE daily_user (
+    recipient text PRIMARY KEY,
+    at        timestamptz NOT NULL
+);
+CREATE INDEX daily_user_at ON daily_user (at);
+
+-- A key is shown once, when it is created; only its SHA-256 is stored.
+CREATE TABLE api_key (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE,
+    sha256     bytea NOT NULL UNIQUE,
+    scopes     text[] NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    revoked_at timestamptz
+);
+
+-- The logs: rows are appended and never updated; what the system knows is read from them. Each append takes the log's
+-- advisory lock first, so that a smaller seq never becomes visible after a larger one. Their oldest rows are deleted all
+-- the time: vacuum after 2 % and not after 20, so that the space is used again.
+
+CREATE TABLE event (
+    lane        smallint NOT NULL,
+    seq         bigint GENERATED ALWAYS AS IDENTITY,
+    -- "C": these are compared byte by byte, and never sorted for people.
+    id          text COLLATE "C" NOT NULL,
+    source      text COLLATE "C" NOT NULL,
+    type        text NOT NULL,
+    subject     text,
+    time        timestamptz NOT NULL,
+    -- Raw JSON, validated at intake. text: jsonb takes 2.5 times as long to insert.
+    data        text NOT NULL,
+    extensions  text,
+    -- SHA-256 of what the producer said: tells a repeated post from a conflicting one.
+    sha256      bytea NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, seq),
+    CONSTRAINT event_once UNIQUE (id, source)
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+
+-- Routing's cursor and its guard: an event routed twice breaks the key.
+CREATE TABLE decision (
+    lane       smallint NOT NULL,
+    event_seq  bigint NOT NULL,
+    ordinal    smallint NOT NULL,
+    -- notify | nobody | skip | no_route | duplicate | failed | parked | collected
+    outcome    text NOT NULL,
+    reason     text,
+    -- route | script | plugin
+    engine     text,
+    -- file:line of the rule.
+    rule       text,
+    release    text NOT NULL,
+    -- What the rule decided, as JSON; null where it decided nothing.
+    decision   text,
+    -- What the rule asked of the world and was told, as JSON.
+    asked      text,
+    decided_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, event_seq, ordinal)
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE TABLE notification (
+    lane            smallint NOT NULL,
+    seq             bigint GENERATED ALWAYS AS IDENTITY,
+    id              uuid NOT NULL UNIQUE,
+    event_lane      smallint NOT NULL,
+    event_seq       bigint NOT NULL,
+    ordinal         smallint NOT NULL,
+    username        text,
+    name            text,
+    -- wa_id or user_id; null where the person cannot be reached.
+    recipient       text,
+    phone_number_id text NOT NULL,
+    template        text NOT NULL,
+    priority        smallint NOT NULL,
+    message         text NOT NULL,
+    -- Why this person gets it, in words.
+    reason          text NOT NULL,
+    send_at         timestamptz,
+    expires_at      timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX notification_event ON notification (event_lane, event_seq);
+-- Urgent messages are found among the many that wait to be sent before them.
+CREATE INDEX notification_urgent ON notification (lane, seq) WHERE priority = 0;
+
+-- In the order of their ranks: of one attempt the highest counts, in whatever order the rows came. From delivered on
+-- the phone has it. queued is what a message without rows is; it is never stored.
+CREATE TYPE delivery_status AS ENUM (
+    'queued', 'deferred', 'sending', 'unknown', 'retrying', 'accepted', 'held', 'sent', 'failed', 'skipped', 'expired',
+    'delivered', 'read', 'played'
+);
+
+CREATE TABLE delivery (
+    notification_id uuid NOT NULL,
+    attempt         smallint NOT NULL,
+    status          delivery_status NOT NULL,
+    -- An attempt may wait for several things, one after the other: each has its row. All else happens once.
+    variant         integer NOT NULL
+        GENERATED ALWAYS AS (CASE status WHEN 'deferred' THEN hashtext(coalesce(detail, '')) ELSE 0 END) STORED,
+    at              timestamptz NOT NULL,
+    wamid           text,
+    code            integer,
+    detail          text,
+    -- Decides idempotency: one intent an attempt, one row a webhook status.
+    PRIMARY KEY (notification_id, attempt, status, variant)
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX delivery_wamid ON delivery (wamid) WHERE status = 'accepted';
+CREATE INDEX delivery_failed ON delivery (at) WHERE status = 'failed';
+-- The statuses that few notifications have: found among a million without looking at each.
+CREATE INDEX delivery_seldom ON delivery (status, at)
+    WHERE status IN ('deferred', 'unknown', 'retrying', 'held', 'skipped', 'expired', 'played');
+
+-- Small tables whose rows come and go.
+
+-- What waits: a retry, a send_at, an unknown outcome, a place behind one of these.
+CREATE TABLE deferred (
+    lane            smallint NOT NULL,
+    seq             bigint NOT NULL,
+    notification_id uuid NOT NULL,
+    due_at          timestamptz NOT NULL,
+    attempt         smallint NOT NULL,
+    -- Refusals that count against the message; those of a stopped number do not.
+    failures        smallint NOT NULL DEFAULT 0,
+    -- send_at | quiet | retry | pair | unknown | hold | as_template | window | daily | behind
+    reason          text NOT NULL,
+    PRIMARY KEY (lane, seq)
+);
+CREATE INDEX deferred_due_at ON deferred (due_at);
+
+CREATE TABLE host (
+    id         uuid PRIMARY KEY,
+    name       text NOT NULL,
+    -- The catalog's release that is live there.
+    release    text,
+    -- The program's version.
+    version    text,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who reads a lane, until when, and how far its notifications are settled.
+CREATE TABLE lane (
+    lane       smallint PRIMARY KEY,
+    owner      uuid,
+    deadline   timestamptz NOT NULL DEFAULT '-infinity',
+    checkpoint bigint NOT NULL DEFAULT 0
+);
+INSERT INTO lane (lane) SELECT generate_series(0, 63);
+
+-- A dedupe key in force: the first decision that used it wins until it expires.
+CREATE TABLE dedupe (
+    template   text NOT NULL,
+    key        text NOT NULL,
+    event_lane smallint NOT NULL,
+    event_seq  bigint NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (template, key)
+);
+CREATE INDEX dedupe_expires_at ON dedupe (expires_at);
+
+-- What is collected, to be told as one message. A digest that closes becomes an event.
+CREATE TABLE digest (
+    -- The id of the event that it becomes: the log's key keeps it from closing twice.
+    id       uuid PRIMARY KEY,
+    template text NOT NULL,
+    -- A hash over whom it is for.
+    key      text COLLATE "C" NOT NULL,
+    -- The first decision that was collected, as JSON.
+    decision text NOT NULL,
+    due_at   timestamptz NOT NULL,
+    -- One is open at a time.
+    UNIQUE (template, key)
+);
+CREATE INDEX digest_due_at ON digest (due_at);
+
+CREATE TABLE digest_item (
+    digest_id  uuid NOT NULL REFERENCES digest (id) ON DELETE CASCADE,
+    -- The decision that was collected.
+    lane       smallint NOT NULL,
+    event_seq  bigint NOT NULL,
+    ordinal    smallint NOT NULL,
+    -- The template's variables, as JSON.
+    context    text NOT NULL,
+    PRIMARY KEY (digest_id, lane, event_seq, ordinal)
+);
+
+-- Events that a plugin failed on: kept until `hookswitch plugin resume` has them decided again.
+CREATE TABLE parked (
+    lane      smallint NOT NULL,
+    event_seq bigint NOT NULL,
+    -- Of the decision that says so.
+    ordinal   smallint NOT NULL,
+    plugin    text NOT NULL,
+    -- Whether it is to be decided again.
+    due       boolean NOT NULL DEFAULT false,
+    parked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, event_seq, ordinal)
+);
+CREATE INDEX parked_due ON parked (lane) WHERE due;
+
+-- One row: when Meta's webhooks came, and when some were refused for their signature.
+CREATE TABLE webhook (
+    id          smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    accepted_at timestamptz,
+    refused_at  timestamptz,
+    refused     bigint NOT NULL DEFAULT 0
+);
+INSERT INTO webhook DEFAULT VALUES;
+
+-- Our templates at Meta: which words a version has, where it stands, and which version is in use. Rows are appended and
+-- never updated: the highest ordinal counts, and the key keeps two hosts from writing the same change twice.
+
+CREATE TABLE meta_template (
+    -- Meta's name, with the version at its end, such as order_created_v2.
+    name     text NOT NULL,
+    language text NOT NULL,
+    -- A hash over body, footer and buttons.
+    wording  text NOT NULL,
+    -- The template's name in the catalog.
+    template text NOT NULL,
+    -- The template's file as it was then: what its parameters are made from.
+    source   text NOT NULL,
+    -- A template that was made by hand at Meta may name its parameters: in their order, with spaces between.
+    parameter_names text NOT NULL DEFAULT '',
+    seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (name, language, wording)
+);
+
+CREATE TABLE meta_template_status (
+    name     text NOT NULL,
+    language text NOT NULL,
+    ordinal  integer NOT NULL,
+    -- Meta's words: APPROVED, PENDING, REJECTED, PAUSED, DISABLED, …
+    status   text NOT NULL,
+    category text,
+    reason   text,
+    seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (name, language, ordinal)
+);
+
+CREATE TABLE meta_template_switch (
+    -- The template's name in the catalog.
+    template    text NOT NULL,
+    language    text NOT NULL,
+    ordinal     integer NOT NULL,
+    -- Null where no version may be sent any more.
+    name        text,
+    switched_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (template, language, ordinal)
+);
+
+-- The system's own events, and dead letters.
+
+-- Failures that nobody was told of yet. Filled by the statement that appends the failure, so that a crash loses none;
+-- emptied by the statement that appends the event `message.failed`.
+CREATE TABLE failure (
+    notification_id uuid NOT NULL,
+    attempt         smallint NOT NULL,
+    code            integer,
+    at              timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (notification_id, attempt)
+);
+
+CREATE FUNCTION delivery_failed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO failure (notification_id, attempt, code)
+    VALUES (NEW.notification_id, NEW.attempt, NEW.code) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+-- The condition is read for each row; the function runs for failures only.
+CREATE TRIGGER delivery_failed AFTER INSERT ON delivery
+    FOR EACH ROW WHEN (NEW.status = 'failed') EXECUTE FUNCTION delivery_failed();
+
+-- When a cause of failures was last told: once a minute at most.
+CREATE TABLE failure_cause (
+    cause   text PRIMARY KEY,
+    told_at timestamptz NOT NULL
+);
+
+-- What became of each time that a schedule names. The key lets one host fire it.
+CREATE TABLE schedule_slot (
+    schedule   text NOT NULL,
+    slot       timestamptz NOT NULL,
+    -- start (known since then) | fired | missed
+    outcome    text NOT NULL,
+    -- The cron expression and time zone: other ones begin anew.
+    cron       text NOT NULL,
+    decided_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (schedule, slot)
+);
+
+-- What an operator did about messages that failed. The key lets each be done once.
+CREATE TABLE dead_letter (
+    notification_id uuid PRIMARY KEY,
+    -- The new message, where it was redriven; null where it was discarded.
+    redriven_as     uuid UNIQUE,
+    reason          text,
+    at              timestamptz NOT NULL DEFAULT now()
+);
+
+-- A host appends to the logs and cannot rewrite them; where it may not delete either, these let it drop what is old.
+CREATE FUNCTION prune_events(lanes smallint[], seqs bigint[]) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH old AS (
+        DELETE FROM event e USING unnest(lanes, seqs) AS p (lane, seq)
+        WHERE e.lane = p.lane AND e.seq = p.seq AND e.received_at < now() - interval '1 day'
+        RETURNING e.lane, e.seq
+    ), decided AS (
+        DELETE FROM decision d USING old WHERE d.lane = old.lane AND d.event_seq = old.seq
+    ), notified AS (
+        DELETE FROM notification n USING old WHERE n.event_lane = old.lane AND n.event_seq = old.seq
+        RETURNING n.id
+    ), delivered AS (
+        DELETE FROM delivery d USING notified n WHERE d.notification_id = n.id
+    ), lettered AS (
+        DELETE FROM dead_letter l USING notified n WHERE l.notification_id = n.id
+    ), failed AS (
+        DELETE FROM failure f USING notified n WHERE f.notification_id = n.id
+    )
+    SELECT count(*) FROM old
+$$;
+-- What Meta reported of messages that were dropped before.
+CREATE FUNCTION prune_deliveries(ids uuid[]) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH old AS (
+        DELETE FROM delivery d
+        WHERE d.notification_id = ANY(ids)
+            AND NOT EXISTS (SELECT FROM notification n WHERE n.id = d.notification_id)
+        RETURNING 1
+    )
+    SELECT count(*) FROM old
+$$;
+REVOKE EXECUTE ON FUNCTION prune_events, prune_deliveries FROM PUBLIC;
