@@ -54,7 +54,17 @@ fn context(value: Value) -> BTreeMap<String, Value> {
 
 fn planned(templates: &Templates, decision: Decision, people: &People) -> Planned {
     let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
-    plan(templates, &Senders::only("99"), &event(), &verdict, people, Timestamp::UNIX_EPOCH)
+    planned_with(templates, None, &verdict, people)
+}
+
+fn planned_with(
+    templates: &Templates,
+    in_use: Option<&InUse>,
+    verdict: &Verdict,
+    people: &People,
+) -> Planned {
+    let (senders, now) = (Senders::only("99"), Timestamp::UNIX_EPOCH);
+    Planner { templates, senders: &senders, in_use, people, now }.plan(&event(), verdict)
 }
 
 fn who(planned: &Planned) -> Vec<(Option<&str>, &str, Option<&str>)> {
@@ -326,4 +336,54 @@ fn two_people_with_one_number_are_one_recipient() {
     );
     let planned = planned(&templates("Hello"), decision(&["A"]), &people);
     assert_eq!(who(&planned), [(Some("263770000001"), "member of A; also member of A", None)]);
+}
+
+/// Each person is looked at once: were each compared with each, this would take minutes.
+#[test]
+fn a_hundred_thousand_people_are_found_in_one_pass() {
+    let number = |n: usize| format!("2637{n:08}");
+    let all: Vec<Arc<Person>> =
+        (0..100_000).map(|n| person(&format!("p{n}"), Some(&number(n)), true)).collect();
+    let mut people = People::default();
+    people.groups.insert("All".into(), all.clone());
+    people.groups.insert("Half".into(), all[..50_000].to_vec());
+    people.users.extend(all[..1_000].iter().map(|person| (person.username.clone(), person.clone())));
+    let decision = Decision {
+        users: (0..1_000).map(|n| format!("p{n}")).collect(),
+        contacts: (99_000..101_000).map(number).collect(),
+        ..decision(&["All", "Half", "All"])
+    };
+    let planned = planned(&templates("Hello"), decision, &people);
+    assert_eq!(planned.notifications.len(), 101_000);
+    let reason = |n: usize| planned.notifications[n].notification.reason.as_str();
+    assert_eq!(reason(0), "member of All and Half, named as user");
+    assert_eq!(reason(49_999), "member of All and Half");
+    assert_eq!(reason(99_999), "member of All; also named as contact");
+    assert_eq!(reason(100_999), "named as contact");
+}
+
+#[test]
+fn a_number_that_very_many_people_share_has_a_reason_of_bounded_length() {
+    let mut people = People::default();
+    let all = (0..20_000).map(|n| person(&format!("p{n}"), Some("263770000001"), true));
+    people.groups.insert("A".into(), all.collect());
+    let planned = planned(&templates("Hello"), decision(&["A"]), &people);
+    assert_eq!(planned.notifications.len(), 1);
+    assert!(planned.notifications[0].notification.reason.len() < 1_100);
+}
+
+#[test]
+fn what_is_told_page_by_page_is_checked_before() {
+    let templates = templates("Hello {{ recipient.name }} of {{ place }}");
+    let announced = |context: Value| {
+        let decision = Decision { context: self::context(context), ..decision(&["A"]) };
+        let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+        let (senders, people) = (Senders::only("99"), People::default());
+        let now = Timestamp::UNIX_EPOCH;
+        let planner = Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        planner.announce(&event(), &verdict)
+    };
+    let fine = announced(json!({"place": "Harare"}));
+    assert_eq!((fine.outcome, fine.notifications.len()), (DecisionOutcome::Notify, 0));
+    assert_eq!(announced(json!({})).outcome, DecisionOutcome::Failed);
 }

@@ -8,6 +8,7 @@ use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
+mod audience;
 mod bench;
 mod contact;
 mod contact_fold;
@@ -37,9 +38,11 @@ mod parked;
 mod person;
 mod retention;
 mod schedule;
+mod unfinished;
 mod unknown;
 
 pub use api_key::StoredKey;
+pub use audience::Member;
 pub use contact::{RenamedContact, StoredContact};
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
@@ -67,7 +70,8 @@ pub use opt_out::OptedOutPerson;
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
-pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
+pub use parked::{ParkedFacts, ParkedRow};
+pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 
 /// Why the database did not do what it was asked.
