@@ -36,7 +36,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::{aside::Aside, calls::Answer, spread::Page};
+use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
 use crate::{
     catalog::Live,
     domain::{Lane, Senders},
@@ -76,7 +76,7 @@ struct State {
     /// Lanes that wait until a large decision of theirs is told, the one whose turn it is first.
     held: Vec<Lane>,
     pages: HashMap<Lane, Page>,
-    aside: Aside,
+    aside: Aside<Work>,
     /// Lanes whose next events may have killed a host.
     orphans: BTreeSet<Lane>,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -116,6 +116,10 @@ impl Every {
         Every { period, next: Instant::now() + period }
     }
 
+    fn at_once(&mut self) {
+        self.next = Instant::now();
+    }
+
     fn is_due(&mut self) -> bool {
         let now = Instant::now();
         let due = now >= self.next;
@@ -144,10 +148,12 @@ impl Routing {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut care, mut forget) = (Every::new(POLL), Every::new(FORGET_DEDUPE));
         while !stop.is_cancelled() {
-            if care.is_due()
-                && let Err(error) = self.care(&mut state, forget.is_due()).await
-            {
-                tracing::warn!(%error, "failed to look after digests and parked events");
+            if care.is_due() {
+                match self.care(&mut state, forget.is_due()).await {
+                    Ok(true) => care.at_once(),
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(%error, "failed to look after digests and parked events"),
+                }
             }
             match self.turn(&mut state, &answering).await {
                 Ok(true) => continue,
@@ -224,14 +230,14 @@ impl Routing {
         Ok(true)
     }
 
-    /// What is done now and then, also under load.
-    async fn care(&self, state: &mut State, forget: bool) -> Result<(), StoreError> {
-        self.close_digests().await?;
+    /// What is done now and then, also under load; tells whether there is more to do.
+    async fn care(&self, state: &mut State, forget: bool) -> Result<bool, StoreError> {
+        let more = self.close_digests().await?;
         self.take_up_parked(state).await?;
         if forget {
             self.store.forget_dedupe().await?;
         }
-        Ok(())
+        Ok(more)
     }
 }
 

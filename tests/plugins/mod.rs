@@ -5,6 +5,7 @@ mod counts;
 mod hostile;
 mod life;
 mod network;
+mod slow;
 
 use std::{
     fs,

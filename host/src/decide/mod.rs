@@ -33,7 +33,7 @@ mod value;
 mod tests;
 
 pub use answer::{KEYS, collect, duration, kind_of, mode, priority, timestamp};
-pub use digest::DIGEST_TYPE;
+pub use crate::domain::DIGEST_TYPE;
 pub use ports::Ports;
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};

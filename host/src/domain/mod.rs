@@ -14,7 +14,7 @@ mod person;
 mod quiet_hours;
 mod senders;
 
-pub use collect::{Collect, CollectBy, Digest, short};
+pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{
     Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,

@@ -9,7 +9,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
@@ -22,7 +25,7 @@ use self::{
     resolve::{Recipient, remarks, resolve},
 };
 use crate::domain::{
-    Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome, People,
+    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome, People,
     SendTime, Senders, Verdict, nearest,
 };
 
@@ -112,9 +115,12 @@ impl<'a> Planner<'a> {
         event: &Event,
         decision: &Decision,
     ) -> Result<Vec<PlannedNotification>, String> {
-        let told = told(decision);
-        let mut common = self.common(event, &told)?;
         let recipients = resolve(decision, self.people);
+        let (told, left_out) = self.shown(event, decision, longest(&recipients))?;
+        let mut common = self.common(event, &told)?;
+        if let Some(left_out) = left_out {
+            common.renderer = common.renderer.with_last_line(more(left_out));
+        }
         recipients.into_iter().map(|recipient| self.message(decision, &mut common, recipient)).collect()
     }
 
@@ -129,6 +135,48 @@ impl<'a> Planner<'a> {
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
         Ok(Planned { outcome, reason, notifications })
+    }
+
+    /// What the template is shown, and of a digest that is too long how many of its items are left out.
+    fn shown<'b>(
+        &self,
+        event: &Event,
+        decision: &'b Decision,
+        longest: Addressee<'_>,
+    ) -> Result<(Cow<'b, Decision>, Option<u64>), String> {
+        if event.kind != DIGEST_TYPE || self.common(event, decision)?.renderer.fits(longest) {
+            return Ok((told(decision), None));
+        }
+        let (shorter, left_out) = self.shorter(event, decision, longest)?;
+        Ok((Cow::Owned(shorter), Some(left_out)))
+    }
+
+    /// A digest with as many of its items as can be sent, and how many are left out.
+    fn shorter(
+        &self,
+        event: &Event,
+        decision: &Decision,
+        longest: Addressee<'_>,
+    ) -> Result<(Decision, u64), String> {
+        let items = decision.context.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let count = decision.context.get("count").and_then(Value::as_u64).unwrap_or(items.len() as u64);
+        let with = |shown: usize| {
+            let mut shorter = decision.clone();
+            shorter.context.insert("items".to_owned(), items.iter().take(shown).cloned().collect());
+            (shorter, count.saturating_sub(shown as u64))
+        };
+        // The most that fit lie in `fit..too_many`.
+        let (mut fit, mut too_many) = (0, items.len());
+        while fit + 1 < too_many {
+            let middle = usize::midpoint(fit, too_many);
+            let (shorter, left_out) = with(middle);
+            let common = self.common(event, &shorter)?;
+            match common.renderer.with_last_line(more(left_out)).fits(longest) {
+                true => fit = middle,
+                false => too_many = middle,
+            }
+        }
+        Ok(with(fit))
     }
 
     fn common<'b>(&self, event: &Event, told: &'b Decision) -> Result<Common<'b>, String>
@@ -190,9 +238,24 @@ impl Common<'_> {
 }
 
 /// What the template sees: of what is collected a digest of one, which shows what the digest will be like.
-fn told(decision: &Decision) -> std::borrow::Cow<'_, Decision> {
+fn told(decision: &Decision) -> Cow<'_, Decision> {
     match decision.collect {
-        Some(_) => std::borrow::Cow::Owned(Digest::of_one(decision).into_decision()),
-        None => std::borrow::Cow::Borrowed(decision),
+        Some(_) => Cow::Owned(Digest::of_one(decision).into_decision()),
+        None => Cow::Borrowed(decision),
     }
+}
+
+/// The last line of a digest that shows some of its items.
+fn more(left_out: u64) -> String {
+    format!("… and {left_out} more")
+}
+
+/// The names of the recipient whose text is the longest.
+fn longest(recipients: &[Recipient]) -> Addressee<'_> {
+    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+    let longest = recipients.iter().max_by_key(|to| length(&to.name) + length(&to.username));
+    longest.map_or(Addressee::default(), |to| Addressee {
+        name: to.name.as_deref(),
+        username: to.username.as_deref(),
+    })
 }

@@ -23,6 +23,8 @@ pub struct Renderer<'a> {
     context: Rendered,
     /// The version in use at Meta, where it is known.
     in_use: Option<&'a Version>,
+    /// A last line of the text.
+    last_line: Option<String>,
     /// The text, where it does not depend on the recipient.
     shared: Option<Message>,
 }
@@ -36,7 +38,39 @@ impl<'a> Renderer<'a> {
         in_use: Option<&'a Version>,
     ) -> Renderer<'a> {
         let context = Rendered::from(Serde(&decision.context));
-        Renderer { templates, template, decision, context, in_use, shared: None }
+        Renderer { templates, template, decision, context, in_use, last_line: None, shared: None }
+    }
+
+    /// With a last line that the template does not have.
+    pub fn with_last_line(self, line: String) -> Renderer<'a> {
+        Renderer { last_line: Some(line), ..self }
+    }
+
+    /// Whether the text is no longer than can be sent, and no work to render that ends too early. Other mistakes are
+    /// told when it is rendered.
+    pub fn fits(&self, to: Addressee<'_>) -> bool {
+        let rendered = self
+            .templates
+            .environment
+            .get_template(&self.template.name)
+            .and_then(|compiled| compiled.render(with_recipient(self.template, &self.context, to)));
+        match rendered {
+            Ok(text) => self.body(&text).chars().count() <= self.limit(),
+            Err(error) => error.kind() != ErrorKind::OutOfFuel,
+        }
+    }
+
+    fn body(&self, text: &str) -> String {
+        let mut body = tidy(text);
+        if let Some(line) = &self.last_line {
+            body.push('\n');
+            body.push_str(line);
+        }
+        body
+    }
+
+    fn limit(&self) -> usize {
+        if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS }
     }
 
     /// What this person reads.
@@ -67,8 +101,7 @@ impl<'a> Renderer<'a> {
         let text =
             compiled.render(with_recipient(self.template, &self.context, Addressee { name, username }));
         let text = text.map_err(|error| self.explain(&error, compiled.source()))?;
-        let body = tidy(&text);
-        let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
+        let (body, limit) = (self.body(&text), self.limit());
         let length = body.chars().count();
         if length == 0 || length > limit {
             return Err(format!(

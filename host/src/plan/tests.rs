@@ -387,3 +387,36 @@ fn what_is_told_page_by_page_is_checked_before() {
     assert_eq!((fine.outcome, fine.notifications.len()), (DecisionOutcome::Notify, 0));
     assert_eq!(announced(json!({})).outcome, DecisionOutcome::Failed);
 }
+
+/// What an alarm storm comes to: whole items, and how many more there are.
+#[test]
+fn a_digest_that_is_too_long_shows_as_many_items_as_can_be_sent() {
+    let text = "*{{ count }} alarms* for {{ recipient.name }}\n{% for item in items %}\n- {{ item.what }}\n{% endfor %}\n";
+    let templates = templates(text);
+    let items: Vec<Value> =
+        (1..=300).map(|n| json!({"what": format!("Alarm {n} at site {n} is not good")})).collect();
+    let mut people = People::default();
+    people.groups.insert(
+        "A".into(),
+        vec![person("ada", Some("263770000001"), true), person(&"tom".repeat(30), Some("263770000002"), true)],
+    );
+    let body = |items: Vec<Value>, count: u64| {
+        let decision = Decision {
+            context: context(json!({"items": items, "count": count})),
+            ..decision(&["A"])
+        };
+        let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+        let (senders, now) = (Senders::only("99"), Timestamp::UNIX_EPOCH);
+        let planner = Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        let event = Event { kind: DIGEST_TYPE.into(), ..event() };
+        let planned = planner.plan(&event, &verdict);
+        assert_eq!((planned.outcome, planned.reason), (DecisionOutcome::Notify, None));
+        planned.notifications[0].notification.message.body.clone()
+    };
+    let long = body(items.clone(), 2_000);
+    let shown = long.lines().filter(|line| line.starts_with("- Alarm")).count();
+    assert!(long.starts_with("*2000 alarms* for ADA\n- Alarm 1 at site 1 is not good\n"), "{long}");
+    assert!(long.ends_with(&format!(" is not good\n… and {} more", 2_000 - shown)), "{long}");
+    assert!((3_800..=4_096).contains(&long.chars().count()), "{}", long.chars().count());
+    assert_eq!(body(items[..2].to_vec(), 2).lines().count(), 3, "a short one is left as it is");
+}

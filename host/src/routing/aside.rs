@@ -4,12 +4,15 @@
 //! Each set of plugins has places of its own, so that a plugin that hangs takes none from another. Calls of one subject
 //! run side by side; their answers are written in the order of the log.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
-use super::work::{Item, Key, Work};
+use super::work::{Item, Key};
 use crate::domain::Lane;
 
 /// An answer that takes longer keeps the batch that it belongs to waiting no more.
@@ -25,21 +28,33 @@ pub(super) fn places(most: usize, plugins: usize) -> usize {
 /// The events of each subject that are here.
 type Subjects = HashMap<(Lane, String), BTreeSet<i64>>;
 
-/// See above.
-#[derive(Default)]
-pub(super) struct Aside {
+/// What waits; `A` is an answer.
+pub(super) struct Aside<A> {
     /// Not begun, by the plugins that they ask.
     waiting: BTreeMap<String, BTreeMap<Key, Item>>,
     /// Not begun, and to be decided alone.
     suspects: BTreeMap<Key, Item>,
     running: HashMap<Key, Item>,
-    answered: BTreeMap<Key, (Item, Work)>,
+    answered: BTreeMap<Key, (Item, A)>,
     subjects: Subjects,
     /// Plugins whose last answer took long: nobody waits for them.
     slow: HashSet<String>,
 }
 
-impl Aside {
+impl<A> Default for Aside<A> {
+    fn default() -> Aside<A> {
+        Aside {
+            waiting: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            running: HashMap::new(),
+            answered: BTreeMap::new(),
+            subjects: HashMap::new(),
+            slow: HashSet::new(),
+        }
+    }
+}
+
+impl<A> Aside<A> {
     /// Adds an event that is not begun; tells whether it was not here before.
     pub(super) fn add(&mut self, item: Item) -> bool {
         if self.knows(&item) {
@@ -61,9 +76,9 @@ impl Aside {
     }
 
     /// Adds an event that is decided and waits for its turn to be written.
-    pub(super) fn add_answered(&mut self, item: Item, work: Work) {
+    pub(super) fn add_answered(&mut self, item: Item, answer: A) {
         self.note(&item);
-        self.answered.insert(item.key(), (item, work));
+        self.answered.insert(item.key(), (item, answer));
     }
 
     fn note(&mut self, item: &Item) {
@@ -145,9 +160,9 @@ impl Aside {
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.
-    pub(super) fn answer(&mut self, key: Key, work: Work) {
+    pub(super) fn answer(&mut self, key: Key, answer: A) {
         if let Some(item) = self.running.remove(&key) {
-            self.answered.insert(key, (item, work));
+            self.answered.insert(key, (item, answer));
         }
     }
 
@@ -162,7 +177,7 @@ impl Aside {
 
     /// At most `limit` answers that may be written now, in the order of the log: no earlier event of the subject waits,
     /// and no two are of one event.
-    pub(super) fn writable(&mut self, limit: usize) -> Vec<(Item, Work)> {
+    pub(super) fn writable(&mut self, limit: usize) -> Vec<(Item, A)> {
         let mut places = HashSet::new();
         let mut turns = Turns::default();
         let ready = self.answered.values().filter(|(item, _)| {

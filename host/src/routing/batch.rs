@@ -235,3 +235,31 @@ fn entries(
     }
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(reads: &[(usize, usize)]) -> Vec<usize> {
+        let mut cursor = Cursor { term: 1, seq: 0, share: 0 };
+        let next = |(read, all): &(usize, usize)| {
+            let share = cursor.share.max(PER_LANE);
+            cursor.share = next_share(&cursor, (*read).min(share), share, *all);
+            cursor.share.max(PER_LANE)
+        };
+        reads.iter().map(next).collect()
+    }
+
+    #[test]
+    fn a_lane_that_is_alone_in_being_busy_is_read_faster() {
+        let alone = [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, 32), (usize::MAX, 64), (3, 3)];
+        assert_eq!(shares(&alone), [16, 32, 64, 128, PER_LANE]);
+    }
+
+    #[test]
+    fn where_all_lanes_are_busy_each_has_its_share() {
+        assert_eq!(shares(&[(usize::MAX, BATCH); 3]), [PER_LANE; 3]);
+        let others_come = [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, BATCH + 8), (usize::MAX, BATCH + 8)];
+        assert_eq!(shares(&others_come), [16, 32, 16, PER_LANE]);
+    }
+}

@@ -365,7 +365,7 @@ fn collect(
             ordinal,
             context: context.clone(),
             decision: serde_json::json!(first).to_string(),
-            due_at: now.checked_add(time).unwrap_or(Timestamp::MAX),
+            seconds: time.as_secs(),
             new_id: uuid_at(now),
         }
     };
