@@ -19,17 +19,26 @@ struct Stage {
 /// Whatever an event says is the decision. The group Crowd is large, and messages are sent slowly.
 async fn stage() -> Stage {
     let rules = tempfile::tempdir().unwrap();
-    write_rule(&rules, "groups.yaml", "- name: Crowd\n  description: Many\n- name: Few\n  description: Some\n");
+    write_rule(
+        &rules,
+        "groups.yaml",
+        "- name: Crowd\n  description: Many\n- name: Few\n  description: Some\n",
+    );
     write_rule(&rules, "any/routes.yaml", "- on: any\n  script: any.rhai\n");
     write_rule(&rules, "any/any.rhai", "fn decide(event) { event.data }");
-    write_rule(&rules, "any/templates/note.j2", &format!("{FRONT}Dear {{{{ recipient.name }}}}: {{{{ text }}}}"));
+    write_rule(
+        &rules,
+        "any/templates/note.j2",
+        &format!("{FRONT}Dear {{{{ recipient.name }}}}: {{{{ text }}}}"),
+    );
     write_rule(&rules, "any/templates/many.j2", &format!("{FRONT}{{{{ count }}}} alarms"));
     let database = Database::create().await;
     let port = free_port();
     let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let host = Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1")]);
+    let host =
+        Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1")]);
     database.add_person("ann", "15550100001", &["Few"]).await;
-    let crowd = "WITH c AS (INSERT INTO contact (wa_id) SELECT (15560000000 + n)::text FROM generate_series(1, $1) n
+    let crowd = "WITH c AS (INSERT INTO contact (wa_id) SELECT (15560000000 + n)::text FROM generate_series(1, $1::bigint) n
                             RETURNING id, wa_id),
                       p AS (INSERT INTO person (username, name, contact_id) SELECT 'p' || wa_id, 'Somebody', id FROM c
                             RETURNING id),
@@ -41,7 +50,7 @@ async fn stage() -> Stage {
 }
 
 fn event(id: &str, decision: &Value) -> Value {
-    json!({"type": "any", "id": id, "source": "/t", "data": decision})
+    json!({"specversion": "1.0", "type": "any", "id": id, "source": "/t", "data": decision})
 }
 
 fn crowd(text: &str) -> Value {
@@ -71,7 +80,8 @@ async fn a_crowd_is_told_page_by_page_while_others_go_on() {
     let before = stage.host.resident();
     let text = "x".repeat(500);
     let crowds: Vec<Value> = (0..12).map(|n| event(&format!("crowd-{n}"), &crowd(&text))).collect();
-    let answer = stage.host.post(json!(crowds).to_string().into_bytes(), "application/cloudevents-batch+json").await;
+    let answer =
+        stage.host.post(json!(crowds).to_string().into_bytes(), "application/cloudevents-batch+json").await;
     let answer = answer.unwrap();
     assert_eq!(answer.status(), 202, "{:?}", answer.text().await);
     wait_until("the first page is planned", SOON, async || stage.planned().await > 0).await;
@@ -80,7 +90,8 @@ async fn a_crowd_is_told_page_by_page_while_others_go_on() {
         stage.host.accept(&event(&format!("few-{n}"), &few("hello"))).await;
     }
     let told = "SELECT count(*) FROM notification WHERE username = 'ann'";
-    wait_until("some of the small ones are planned", SOON, async || stage.database.count(told).await > 0).await;
+    wait_until("some of the small ones are planned", SOON, async || stage.database.count(told).await > 0)
+        .await;
     let planned = stage.planned().await;
     assert!(planned < 12 * CROWD, "the crowds held it up: {planned}");
     wait_until("all are planned", SOON * 4, async || stage.planned().await == 12 * CROWD + 30).await;
@@ -139,7 +150,8 @@ async fn what_a_crowd_collects_goes_into_one_digest_each() {
         stage.host.accept(&event(id, &decision)).await;
     }
     let digests = "SELECT count(*) FROM digest";
-    wait_until("all are collected", SOON * 2, async || stage.database.count(digests).await == CROWD + 1).await;
+    wait_until("all are collected", SOON * 2, async || stage.database.count(digests).await == CROWD + 1)
+        .await;
     assert_eq!(stage.planned().await, 0);
     let outcomes = stage.database.query("SELECT DISTINCT outcome FROM decision", &[]).await;
     assert_eq!((outcomes.len(), outcomes[0].get(0)), (1, "collected"));
@@ -165,12 +177,14 @@ async fn an_event_that_postgresql_refuses_in_whatever_words_fails_alone() {
         _ => "hello",
     };
     let events: Vec<Value> = (0..40).map(|n| event(&format!("few-{n}"), &few(text(n)))).collect();
-    let answer = stage.host.post(json!(events).to_string().into_bytes(), "application/cloudevents-batch+json").await;
+    let answer =
+        stage.host.post(json!(events).to_string().into_bytes(), "application/cloudevents-batch+json").await;
     assert_eq!(answer.unwrap().status(), 202);
     let decided = "SELECT count(*) FROM decision";
     wait_until("all are decided", SOON, async || stage.database.count(decided).await == 40).await;
     assert_eq!(stage.planned().await, 38);
-    let failed = "SELECT e.id, d.reason FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
+    let failed =
+        "SELECT e.id, d.reason FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
                   WHERE d.outcome = 'failed' ORDER BY e.id";
     let failed = stage.database.query(failed, &[]).await;
     let failed: Vec<(&str, &str)> = failed.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -189,7 +203,8 @@ async fn while_the_database_takes_nothing_no_event_fails() {
                       RAISE EXCEPTION 'no space left' USING ERRCODE = '53100';
                   END $$";
     stage.database.query(refuse, &[]).await;
-    let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON decision FOR EACH STATEMENT EXECUTE FUNCTION refuse()";
+    let trigger =
+        "CREATE TRIGGER refuse BEFORE INSERT ON decision FOR EACH STATEMENT EXECUTE FUNCTION refuse()";
     stage.database.query(trigger, &[]).await;
     let id = stage.host.accept(&event("few", &few("hello"))).await;
     wait_until("it is tried", SOON, async || stage.host.said().matches("no space left").count() >= 3).await;

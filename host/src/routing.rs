@@ -82,6 +82,8 @@ struct State {
     answers: mpsc::UnboundedReceiver<Answer>,
     /// Counts how often the state was read anew: answers of before are dropped.
     generation: u64,
+    /// How often in a row another host seemed to have written what this one wanted to.
+    conflicts: usize,
 }
 
 /// How far a lane is read.
@@ -142,6 +144,7 @@ impl Routing {
             orphans: BTreeSet::new(),
             answers,
             generation: 0,
+            conflicts: 0,
         };
         let jitter = Duration::from_millis(rand::random_range(0..POLL_JITTER_MS));
         let mut poll = interval(POLL + jitter);
@@ -156,11 +159,16 @@ impl Routing {
                 }
             }
             match self.turn(&mut state, &answering).await {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(more) => {
+                    state.conflicts = 0;
+                    if more {
+                        continue;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "failed to route; reading the cursors anew");
                     state.forget();
+                    state.conflicts += usize::from(matches!(error, StoreError::Conflict(_)));
                     sleep(AFTER_AN_ERROR).await;
                     continue;
                 }

@@ -62,7 +62,8 @@ impl Slow {
     /// Waits until the host has noted that it is deciding so many events.
     async fn deciding(&self, count: i64) {
         let noted = "SELECT count(*) FROM unfinished u JOIN host h ON h.id = u.host AND h.seen_at > now() - interval '5 s'";
-        wait_until("they are being decided", SOON, async || self.stage.database.count(noted).await == count).await;
+        wait_until("they are being decided", SOON, async || self.stage.database.count(noted).await == count)
+            .await;
     }
 }
 
@@ -103,7 +104,8 @@ async fn events_of_one_subject_keep_their_order_though_the_first_waits() {
     for id in ["first", "second", "third"] {
         slow.decided(id).await;
     }
-    let order = "SELECT e.id FROM notification n JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
+    let order =
+        "SELECT e.id FROM notification n JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
                  WHERE e.subject = 's' ORDER BY n.seq";
     let order = slow.stage.database.query(order, &[]).await;
     let order: Vec<&str> = order.iter().map(|row| row.get(0)).collect();

@@ -134,7 +134,10 @@ async fn what_does_not_go_together_is_refused() {
 async fn a_digest_that_cannot_be_read_holds_up_no_other_and_a_long_one_is_cut() {
     let stage = stage().await;
     let alarms: Vec<Value> = (0..300)
-        .map(|n| json!({"type": "alarm", "source": "/t", "id": format!("a-{n}"), "data": {"what": format!("Alarm {n} at site {n} is not good")}}))
+        .map(|n| {
+            let what = format!("Alarm {n} at site {n} is not good");
+            json!({"specversion": "1.0", "type": "alarm", "source": "/t", "id": format!("a-{n}"), "data": {"what": what}})
+        })
         .collect();
     let answer =
         stage.host.post(json!(alarms).to_string().into_bytes(), "application/cloudevents-batch+json").await;

@@ -173,7 +173,9 @@ pub fn said(result: &Actual<'_>) -> String {
 fn failure_of<'a>(result: &'a Actual<'_>) -> Option<&'a str> {
     match &result.verdict.outcome {
         Outcome::Failed(why) | Outcome::Parked { why, .. } => Some(why),
-        _ if result.planned.outcome == DecisionOutcome::Failed => Some(result.planned.reason.as_deref().unwrap_or("")),
+        _ if result.planned.outcome == DecisionOutcome::Failed => {
+            Some(result.planned.reason.as_deref().unwrap_or(""))
+        }
         _ => None,
     }
 }

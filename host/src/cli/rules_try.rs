@@ -14,7 +14,8 @@ use crate::{
     config::RulesConfig,
     decide::decide,
     domain::{
-        Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict, short,
+        Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
+        Verdict, short,
     },
     intake::{problem::Problem, read_event},
     plan::{Planned, Planner, named},
@@ -139,7 +140,8 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         |rule| format!("{}:{} ({})", rule.file, rule.line, rule.engine),
     );
     let outcome = planned.outcome.as_str().replace('_', " ");
-    let outcome = if planned.outcome == DecisionOutcome::Failed { style(outcome).red() } else { style(outcome).bold() };
+    let outcome =
+        if planned.outcome == DecisionOutcome::Failed { style(outcome).red() } else { style(outcome).bold() };
     println!("\n{} {by} → {outcome}", style("decided by").dim());
     if let Some(reason) = &planned.reason {
         println!("{} {reason}", style("because").dim());

@@ -113,7 +113,9 @@ impl Routes {
             }
             if verdicts.len() > VERDICTS {
                 verdicts.truncate(VERDICTS - 1);
-                let why = format!("the rules made more than {VERDICTS} decisions about one event; the rest is left out");
+                let why = format!(
+                    "the rules made more than {VERDICTS} decisions about one event; the rest is left out"
+                );
                 let rule = Some(route.reference.clone());
                 verdicts.push(Verdict { rule, outcome: Outcome::Failed(why), asked: [].into() });
             }

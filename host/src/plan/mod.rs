@@ -22,11 +22,11 @@ pub use self::{
 };
 use self::{
     render::Renderer,
-    resolve::{Recipient, remarks, resolve},
+    resolve::{Recipient, missing, remarks, resolve},
 };
 use crate::domain::{
-    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome, People,
-    SendTime, Senders, Verdict, nearest,
+    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome,
+    People, SendTime, Senders, Verdict, nearest,
 };
 
 /// What a verdict comes to.
@@ -90,18 +90,24 @@ impl<'a> Planner<'a> {
                 Planned::without_people(DecisionOutcome::NoRoute, Some(why))
             }
             Outcome::Failed(why) => Planned::without_people(DecisionOutcome::Failed, Some(why.clone())),
-            Outcome::Parked { why, .. } => Planned::without_people(DecisionOutcome::Parked, Some(why.clone())),
+            Outcome::Parked { why, .. } => {
+                Planned::without_people(DecisionOutcome::Parked, Some(why.clone()))
+            }
         }
     }
 
     /// What a verdict comes to whose people are told page by page, later: it is checked as far as it can be without
-    /// them.
+    /// them. Of its groups it must be known which exist.
     pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
         let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
-        let nobody = Addressee { name: None, username: None };
         let told = told(decision);
-        match self.common(event, &told).and_then(|mut common| common.message(nobody)) {
-            Ok(_) => Planned::without_people(DecisionOutcome::Notify, decision.reason.clone()),
+        match self.common(event, &told).and_then(|mut common| common.message(Addressee::default())) {
+            Ok(_) => {
+                let reasons: Vec<String> =
+                    decision.reason.iter().cloned().chain(missing(decision, self.people)).collect();
+                let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+                Planned::without_people(DecisionOutcome::Notify, reason)
+            }
             Err(why) => Planned::without_people(DecisionOutcome::Failed, Some(why)),
         }
     }
@@ -110,11 +116,7 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// Why it cannot be told, in words.
-    pub fn messages(
-        &self,
-        event: &Event,
-        decision: &Decision,
-    ) -> Result<Vec<PlannedNotification>, String> {
+    pub fn messages(&self, event: &Event, decision: &Decision) -> Result<Vec<PlannedNotification>, String> {
         let recipients = resolve(decision, self.people);
         let (told, left_out) = self.shown(event, decision, longest(&recipients))?;
         let mut common = self.common(event, &told)?;

@@ -74,7 +74,8 @@ pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
     let mut recipients: Vec<Recipient> = Vec::with_capacity(found.all.len());
     for (found, reasons) in found.all {
         let recipient = found.into_recipient(reasons.in_words());
-        let first = recipient.to.as_ref().and_then(|to| places.get(to)).and_then(|at| recipients.get_mut(*at));
+        let first =
+            recipient.to.as_ref().and_then(|to| places.get(to)).and_then(|at| recipients.get_mut(*at));
         match first {
             Some(first) if first.reason.len() < LONGEST_REASON => {
                 first.reason.push_str("; also ");
@@ -90,6 +91,12 @@ pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
         }
     }
     recipients
+}
+
+/// What there is to say about groups that do not exist.
+pub fn missing(decision: &Decision, people: &People) -> Vec<String> {
+    let missing = once_each(&decision.groups).filter(|group| !people.groups.contains_key(*group));
+    missing.map(|group| format!("the group {group} does not exist")).collect()
 }
 
 /// What there is to say about groups that reach nobody.

@@ -380,7 +380,8 @@ fn what_is_told_page_by_page_is_checked_before() {
         let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
         let (senders, people) = (Senders::only("99"), People::default());
         let now = Timestamp::UNIX_EPOCH;
-        let planner = Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        let planner =
+            Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
         planner.announce(&event(), &verdict)
     };
     let fine = announced(json!({"place": "Harare"}));
@@ -398,16 +399,18 @@ fn a_digest_that_is_too_long_shows_as_many_items_as_can_be_sent() {
     let mut people = People::default();
     people.groups.insert(
         "A".into(),
-        vec![person("ada", Some("263770000001"), true), person(&"tom".repeat(30), Some("263770000002"), true)],
+        vec![
+            person("ada", Some("263770000001"), true),
+            person(&"tom".repeat(30), Some("263770000002"), true),
+        ],
     );
     let body = |items: Vec<Value>, count: u64| {
-        let decision = Decision {
-            context: context(json!({"items": items, "count": count})),
-            ..decision(&["A"])
-        };
+        let decision =
+            Decision { context: context(json!({"items": items, "count": count})), ..decision(&["A"]) };
         let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
         let (senders, now) = (Senders::only("99"), Timestamp::UNIX_EPOCH);
-        let planner = Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        let planner =
+            Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
         let event = Event { kind: DIGEST_TYPE.into(), ..event() };
         let planned = planner.plan(&event, &verdict);
         assert_eq!((planned.outcome, planned.reason), (DecisionOutcome::Notify, None));

@@ -128,7 +128,8 @@ impl<A> Aside<A> {
     /// The next event to decide alone, which runs from now on. One that asks a plugin waits until nothing else runs.
     pub(super) fn next_suspect(&mut self) -> Option<Item> {
         let idle = self.running.is_empty();
-        let next = self.suspects.values().find(|item| self.is_head(item) && (item.asks.is_empty() || idle))?;
+        let next =
+            self.suspects.values().find(|item| self.is_head(item) && (item.asks.is_empty() || idle))?;
         let item = self.suspects.remove(&next.key())?;
         self.running.insert(item.key(), item.clone());
         Some(item)
@@ -180,9 +181,10 @@ impl<A> Aside<A> {
     pub(super) fn writable(&mut self, limit: usize) -> Vec<(Item, A)> {
         let mut places = HashSet::new();
         let mut turns = Turns::default();
-        let ready = self.answered.values().filter(|(item, _)| {
-            turns.next(&self.subjects, item) && places.insert((item.lane, item.seq))
-        });
+        let ready = self
+            .answered
+            .values()
+            .filter(|(item, _)| turns.next(&self.subjects, item) && places.insert((item.lane, item.seq)));
         let keys: Vec<Key> = ready.take(limit).map(|(item, _)| item.key()).collect();
         keys.iter().filter_map(|key| self.answered.remove(key)).collect()
     }

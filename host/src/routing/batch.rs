@@ -259,7 +259,8 @@ mod tests {
     #[test]
     fn where_all_lanes_are_busy_each_has_its_share() {
         assert_eq!(shares(&[(usize::MAX, BATCH); 3]), [PER_LANE; 3]);
-        let others_come = [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, BATCH + 8), (usize::MAX, BATCH + 8)];
+        let others_come =
+            [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, BATCH + 8), (usize::MAX, BATCH + 8)];
         assert_eq!(shares(&others_come), [16, 32, 16, PER_LANE]);
     }
 }

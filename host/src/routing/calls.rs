@@ -91,7 +91,11 @@ impl Routing {
         let places: Vec<(Lane, i64)> = deadly.iter().map(|event| (event.lane, event.event_seq)).collect();
         for logged in self.store.events_at(&places).await? {
             let (id, source) = (&logged.event.key.id, &logged.event.key.source);
-            tracing::error!(id, source, "the host died twice while it decided this event; it is recorded as failed");
+            tracing::error!(
+                id,
+                source,
+                "the host died twice while it decided this event; it is recorded as failed"
+            );
             let why = format!(
                 "the host died {DEATHS} times while this event was being decided, and nothing else beside; it is not \
                  decided again. Post it under a new id once the cause is mended"

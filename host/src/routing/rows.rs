@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
 use crate::{
     domain::{
-        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, uuid_at,
+        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict,
+        uuid_at,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
     store::{
@@ -103,7 +104,8 @@ impl Rows {
                     }
                 } else {
                     let collects = collect(decision, &mut planned, key, world.now);
-                    self.bytes += collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
+                    self.bytes +=
+                        collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
                     self.collects.extend(collects.into_iter().map(|row| (place, row)));
                 }
             }
@@ -113,7 +115,8 @@ impl Rows {
             let same_call = asked.is_some_and(|asked| Arc::ptr_eq(asked, &verdict.asked));
             asked = Some(&verdict.asked);
             let row = row(work, ordinal, verdict, &planned, !same_call);
-            self.bytes += row.decision.as_ref().map_or(0, String::len) + row.asked.as_ref().map_or(0, String::len);
+            self.bytes +=
+                row.decision.as_ref().map_or(0, String::len) + row.asked.as_ref().map_or(0, String::len);
             self.decisions.push(row);
             self.tell(work, ordinal, planned.notifications);
         }
@@ -143,7 +146,13 @@ impl Rows {
             let message = &notification.message;
             self.bytes += message.body.len() + message.parameters.iter().map(String::len).sum::<usize>();
             let (event_lane, event_seq) = work.place();
-            self.notifications.push(NotificationRow { event_lane, event_seq, ordinal, notification, skipped });
+            self.notifications.push(NotificationRow {
+                event_lane,
+                event_seq,
+                ordinal,
+                notification,
+                skipped,
+            });
         }
     }
 
@@ -287,7 +296,8 @@ fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_ask
         Outcome::Notify(decision) => serde_json::to_string(decision).ok(),
         _ => None,
     };
-    let asked = (with_asked && !verdict.asked.is_empty()).then(|| serde_json::to_string(&*verdict.asked).ok());
+    let asked =
+        (with_asked && !verdict.asked.is_empty()).then(|| serde_json::to_string(&*verdict.asked).ok());
     let (lane, event_seq) = work.place();
     DecisionRow {
         lane,
@@ -344,8 +354,7 @@ fn collect(
     (lane, event_seq, ordinal): (i16, i64, i16),
     now: Timestamp,
 ) -> Vec<CollectRow> {
-    let Some(Collect { time, by }) =
-        decision.collect.filter(|_| planned.outcome == DecisionOutcome::Notify)
+    let Some(Collect { time, by }) = decision.collect.filter(|_| planned.outcome == DecisionOutcome::Notify)
     else {
         return Vec::new();
     };
@@ -375,8 +384,7 @@ fn collect(
             vec![row(first)]
         }
         CollectBy::Person => {
-            let alone =
-                Decision { groups: Vec::new(), users: Vec::new(), contacts: Vec::new(), ..first };
+            let alone = Decision { groups: Vec::new(), users: Vec::new(), contacts: Vec::new(), ..first };
             let reached = planned.notifications.extract_if(.., |planned| planned.skipped.is_none());
             let each = reached.map(|PlannedNotification { notification, .. }| Decision {
                 contacts: match &notification.username {

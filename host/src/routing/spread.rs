@@ -82,7 +82,9 @@ impl Routing {
                 large: true,
             };
             let decision = match serde_json::from_str::<Decision>(&spread.decision) {
-                Ok(_) if spread.deaths >= DEATHS => Err(format!("the host died {DEATHS} times while it told them")),
+                Ok(_) if spread.deaths >= DEATHS => {
+                    Err(format!("the host died {DEATHS} times while it told them"))
+                }
                 Ok(decision) => Ok(decision),
                 Err(error) => Err(format!("read the decision: {error}")),
             };

@@ -21,6 +21,8 @@ use crate::{
 
 /// How often a statement is tried that PostgreSQL does not take, though it takes others.
 const TRIES: usize = 2;
+/// Conflicts in a row that may be another host's doing.
+const CONFLICTS: usize = 5;
 
 /// What became of entries.
 #[derive(Default)]
@@ -108,9 +110,12 @@ impl Routing {
             };
             tries += 1;
             match error {
-                // Somebody else has routed one of them: the caller reads its cursors anew.
-                StoreError::Conflict(_) => return Err((error, Vec::new())),
-                StoreError::Statement(_) | StoreError::Row(_) => return Err((error, refused)),
+                // Somebody else has routed one of them: the caller reads its cursors anew. Where that does not help,
+                // it is a refusal as any other.
+                StoreError::Conflict(_) if state.conflicts < CONFLICTS => return Err((error, Vec::new())),
+                StoreError::Conflict(_) | StoreError::Statement(_) | StoreError::Row(_) => {
+                    return Err((error, refused));
+                }
                 _ if !self.store.can_route().await => return Err((error, Vec::new())),
                 _ if tries == TRIES => return Err((error, refused)),
                 _ => entries = refused,
@@ -136,8 +141,12 @@ impl Routing {
             return Ok(());
         }
         let now = Timestamp::now();
-        let world =
-            World { in_use: self.in_use.load_full(), senders: self.senders.clone(), people: Arc::new(people), now };
+        let world = World {
+            in_use: self.in_use.load_full(),
+            senders: self.senders.clone(),
+            people: Arc::new(people),
+            now,
+        };
         let entries = Arc::new(entries);
         let planned = {
             let entries = entries.clone();
@@ -196,33 +205,38 @@ impl Routing {
 
     /// Looks up whom the entries name, as far as they fit into one transaction; what does not is left. Of an event that
     /// tells many people only the groups are looked at.
-    async fn look_up(
-        &self,
-        entries: &mut Vec<Entry>,
-        written: &mut Written,
-    ) -> Result<People, StoreError> {
+    async fn look_up(&self, entries: &mut Vec<Entry>, written: &mut Written) -> Result<People, StoreError> {
         let mut groups: BTreeSet<&str> = BTreeSet::new();
         let mut fit = 0;
         for entry in entries.iter() {
             if let Entry::Decided(work) = entry {
-                let more: Vec<&str> = work.groups().filter(|group| !groups.contains(group)).take(MOST_GROUPS).collect();
+                let more: BTreeSet<&str> = work.groups().filter(|group| !groups.contains(group)).collect();
                 if fit > 0 && groups.len() + more.len() > MOST_GROUPS {
                     break;
                 }
                 groups.extend(more);
             }
             fit += 1;
+            if groups.len() > MOST_GROUPS {
+                break;
+            }
         }
         let mut people = People::default();
         if !groups.is_empty() {
-            self.store.some_members(&groups, LARGE + 1, &mut people).await?;
+            // An event that names more groups is alone, and told page by page: it counts only which of them exist.
+            let most = if groups.len() > MOST_GROUPS { 1 } else { LARGE + 1 };
+            self.store.some_members(&groups, most, &mut people).await?;
         }
         let mut told = 0;
         let mut large = HashSet::new();
         let mut kept = Vec::with_capacity(entries.len());
         for (place, entry) in entries.drain(..).enumerate() {
             let lane = entry.place().0;
-            if place >= fit || told >= MOST_NOTIFICATIONS || large.contains(&lane) || written.stopped.contains(&lane) {
+            if place >= fit
+                || told >= MOST_NOTIFICATIONS
+                || large.contains(&lane)
+                || written.stopped.contains(&lane)
+            {
                 written.leave([entry]);
                 continue;
             }

@@ -82,11 +82,7 @@ impl Store {
         let rows = client.query(&statement, &[&groups, &after, &limit]).await?;
         rows.iter()
             .map(|row| {
-                Ok(Member {
-                    id: row.try_get(7)?,
-                    person: Arc::new(person(row)?),
-                    groups: row.try_get(8)?,
-                })
+                Ok(Member { id: row.try_get(7)?, person: Arc::new(person(row)?), groups: row.try_get(8)? })
             })
             .collect()
     }

@@ -165,8 +165,7 @@ impl RoutingTransaction<'_> {
                  RETURNING template, key",
             )
             .await?;
-        let rows =
-            self.transaction.query(&statement, &[&templates, &keys, &lanes, &seqs, &seconds]).await?;
+        let rows = self.transaction.query(&statement, &[&templates, &keys, &lanes, &seqs, &seconds]).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 

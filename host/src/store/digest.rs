@@ -78,7 +78,8 @@ impl RoutingTransaction<'_> {
                  RETURNING template, key, id, due_at",
             )
             .await?;
-        let open = self.transaction.query(&statement, &[&ids, &templates, &keys, &decisions, &seconds]).await?;
+        let open =
+            self.transaction.query(&statement, &[&ids, &templates, &keys, &decisions, &seconds]).await?;
         let open = open
             .iter()
             .map(|row| {

@@ -203,6 +203,15 @@ impl RoutingTransaction<'_> {
         let lanes: Vec<i16> = events.iter().map(|(lane, ..)| lane.0).collect();
         let seqs: Vec<i64> = events.iter().map(|(_, seq, _)| *seq).collect();
         let begun: Vec<bool> = events.iter().map(|(.., begun)| *begun).collect();
+        if !alone && begun.contains(&true) {
+            let statement = self
+                .transaction
+                .prepare_cached(
+                    "UPDATE unfinished SET alone = false WHERE host = $1 AND alone AND ordinal = $2",
+                )
+                .await?;
+            self.transaction.execute(&statement, &[&host, &UNDECIDED]).await?;
+        }
         let deaths = if suspect { SUSPECT } else { 0 };
         let statement = self
             .transaction
@@ -303,10 +312,7 @@ impl RoutingTransaction<'_> {
     }
 
     /// The ordinals that the next decisions of these events have.
-    pub async fn next_ordinals(
-        &self,
-        events: &[(Lane, i64)],
-    ) -> Result<Vec<((Lane, i64), i16)>, StoreError> {
+    pub async fn next_ordinals(&self, events: &[(Lane, i64)]) -> Result<Vec<((Lane, i64), i16)>, StoreError> {
         let lanes: Vec<i16> = events.iter().map(|(lane, _)| lane.0).collect();
         let seqs: Vec<i64> = events.iter().map(|(_, seq)| *seq).collect();
         let statement = self

@@ -41,7 +41,9 @@ fn answers_of_one_subject_are_written_in_the_order_of_the_log() {
     for (seq, subject) in [(1, Some("a")), (2, Some("a")), (3, Some("b")), (4, None)] {
         aside.add(item(seq, subject, "p"));
     }
-    assert!(aside.holds(Lane(1), Some("a")) && !aside.holds(Lane(2), Some("a")) && !aside.holds(Lane(1), None));
+    assert!(
+        aside.holds(Lane(1), Some("a")) && !aside.holds(Lane(2), Some("a")) && !aside.holds(Lane(1), None)
+    );
     assert_eq!(seqs(&aside.startable(64, 1)), [1, 2, 3, 4], "they are asked side by side");
     for seq in [4, 3, 2] {
         aside.answer((seq, Lane(1), -1), seq);
