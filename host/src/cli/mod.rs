@@ -1,6 +1,5 @@
 //! The command line: one file a command.
 
-mod bench;
 mod bubble;
 mod check;
 mod demo;
@@ -77,8 +76,6 @@ enum Command {
     Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
-    /// Measures this machine.
-    Bench(bench::BenchArgs),
 }
 
 impl Cli {
@@ -106,7 +103,6 @@ impl Cli {
             Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
-            Command::Bench(args) => wait(bench::run(args)),
         }
     }
 }

@@ -9,7 +9,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
 mod audience;
-mod bench;
 mod contact;
 mod contact_fold;
 mod contact_twins;
