@@ -13,6 +13,7 @@ mod forms;
 mod harness;
 mod hosts;
 mod intake;
+mod large;
 mod numbers;
 mod plugins;
 mod postgres;

@@ -6,7 +6,7 @@ use hookswitch::{
     catalog::{self, CatalogPorts, Folders},
     decide::decide,
     domain::{Event, EventKey, Senders},
-    plan::plan,
+    plan::Planner,
 };
 use jiff::Timestamp;
 use nix::sys::resource::{Resource, setrlimit};
@@ -63,7 +63,14 @@ fn attempt(input: &Input) {
             extensions: None,
         };
         for verdict in decide(&catalog.routes, &event, &CatalogPorts { catalog: &catalog, now }) {
-            let planned = plan(&catalog.templates, &Senders::any(), &event, &verdict, &people, now);
+            let planner = Planner {
+                templates: &catalog.templates,
+                senders: &Senders::any(),
+                in_use: None,
+                people: &people,
+                now,
+            };
+            let planned = planner.plan(&event, &verdict);
             let reason = planned.reason.unwrap_or_default().len();
             assert!(reason < 64 * 1024, "a reason of {reason} bytes");
         }

@@ -98,7 +98,7 @@ fn chain(random: &mut StdRng) -> String {
 fn expression(random: &mut StdRng) -> String {
     match random.random_range(0..3) {
         0 => chain(random),
-        1 => "event.data.list.map(|x| event.data.text)".to_owned() + LINKS.choose(random).unwrap(),
+        1 => "event.data.list.map(|x| event.data.text)".to_owned() + *LINKS.choose(random).unwrap(),
         _ => format!("text([{}])", "event.data.text, ".repeat(times(random, 5_000))),
     }
 }

@@ -223,8 +223,9 @@ fn compile_all(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Res
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
-        // A plugin that is left out has no cases to pass.
-        case.domain.strip_prefix("plugins/").is_none_or(|id| plugins.contains_key(id))
+        // A plugin that is left out or held has no cases to pass.
+        let can_be_asked = |id| plugins.get(id).is_some_and(|plugin| plugin.held().is_none());
+        case.domain.strip_prefix("plugins/").is_none_or(can_be_asked)
     };
     let cases: Vec<_> = files(Kind::Cases)
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))

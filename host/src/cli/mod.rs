@@ -3,7 +3,6 @@
 #[macro_use]
 pub mod output;
 
-mod bench;
 mod bubble;
 mod check;
 mod demo;
@@ -80,8 +79,9 @@ enum Command {
     Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
-    /// Measures this machine.
-    Bench(bench::BenchArgs),
+    /// Compiles a plugin: from standard input to standard output. The program runs itself so.
+    #[command(name = plugin::COMPILE, hide = true)]
+    CompilePlugin(plugin::CompileArgs),
 }
 
 impl Cli {
@@ -109,7 +109,7 @@ impl Cli {
             Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
-            Command::Bench(args) => wait(bench::run(args)),
+            Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
         }
     }
 }
