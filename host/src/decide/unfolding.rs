@@ -53,10 +53,10 @@ pub fn too_large<T>() -> Answer<T> {
     Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
 }
 
-/// What was written. Never an error: where a value cannot be printed so, Rhai prints it in its own way, in full. The
-/// beginning of a text that is too large is larger than a text may be, which Rhai looks at next.
+/// What was written, cut at the length that a text may have. Never an error, and never longer: Rhai would print the value
+/// in its own way then, in full.
 fn written(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> ImmutableString {
-    let mut text = Bounded::new(budget::TEXT);
+    let mut text = Bounded::new(budget::TEXT - '…'.len_utf8());
     // Fails where the text is full, or the value nests too deep to be shown.
     let _ = write(&mut text);
     text.beginning().into()

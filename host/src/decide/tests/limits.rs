@@ -114,7 +114,7 @@ fn shared_texts_are_not_unfolded_where_they_are_printed() {
         let event = event("order.created", data.clone());
         let peak = memory::peak_of(|| {
             let outcome = decide(&routes, &event, &World).remove(0).outcome;
-            assert!(matches!(&outcome, Outcome::Failed(_)), "{result}: {outcome:?}");
+            assert!(matches!(&outcome, Outcome::Failed(_) | Outcome::Skip(_)), "{result}: {outcome:?}");
         });
         // 100 MB as a text.
         assert!(peak < 32 * 1024 * 1024, "{result}: {peak} bytes");
