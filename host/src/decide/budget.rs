@@ -45,6 +45,8 @@ pub struct Budget {
     held_at_start: isize,
     looked_at: Cell<Instant>,
     used: Cell<Duration>,
+    /// Whether a text would have grown beyond its limit, where nothing else can end the call.
+    pub text_too_large: Cell<bool>,
     /// How many bytes of JSON the answer may still take.
     pub output: Cell<usize>,
 }
@@ -56,12 +58,16 @@ impl Budget {
             held_at_start: memory::held(),
             looked_at: Cell::new(Instant::now()),
             used: Cell::new(Duration::ZERO),
+            text_too_large: Cell::new(false),
             output: Cell::new(OUTPUT),
         }
     }
 
     /// Whether the call must stop, and why; asked at each operation.
     pub fn spent(&self, operations: u64) -> Option<String> {
+        if self.text_too_large.get() {
+            return Some(format!("a text grew beyond {} KiB", TEXT / 1024));
+        }
         if memory::held().wrapping_sub(self.held_at_start) > MEMORY {
             return Some(format!("used more than {} MiB of memory", MEMORY / 1024 / 1024));
         }

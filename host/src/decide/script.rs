@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope, Stmt};
+use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope, Stmt};
 
 use super::{
     answer,
     calls::Functions,
     diagnosis,
     helpers::Skip,
+    ports::Call,
     source::{Place, RuleError, Source},
     value,
 };
@@ -120,7 +121,14 @@ pub enum Failure {
 /// Runs a rule; a panic in it, which would be a bug of the engine, is its failure alone.
 pub fn caught<T>(rule: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(rule)) {
-        Ok(answer) => answer.map_err(Failure::Rhai),
+        // Asked once more: nothing may have followed what spent the budget.
+        Ok(Ok(answer)) => match Call::current(|call| call.budget.spent(1)).flatten() {
+            Some(why) => {
+                Err(Failure::Rhai(EvalAltResult::ErrorTerminated(why.into(), Position::NONE).into()))
+            }
+            None => Ok(answer),
+        },
+        Ok(Err(error)) => Err(Failure::Rhai(error)),
         Err(_) => Err(Failure::Panic),
     }
 }

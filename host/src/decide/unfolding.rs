@@ -7,7 +7,7 @@
 
 use std::{cmp::Ordering, fmt::Write};
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, Position};
 
 use super::{budget, ports::Call, value};
 use crate::bounds::Bounded;
@@ -22,10 +22,12 @@ const COMPARED: usize = 256 * 1024;
 /// Replaces them.
 pub fn register(engine: &mut Engine) {
     for name in ["to_string", "to_debug", "print", "debug"] {
-        engine.register_fn(name, |array: &mut Array| written(|out| write_array(out, array, 0)));
-        engine.register_fn(name, |map: &mut Map| written(|out| write_map(out, map, 0)));
+        // Pure: constants are printed, too.
+        let pure = || FuncRegistration::new(name).with_purity(true);
+        pure().register_into_engine(engine, |array: &mut Array| written(array, write_array));
+        pure().register_into_engine(engine, |map: &mut Map| written(map, write_map));
         // Without what it holds.
-        engine.register_fn(name, |function: &mut FnPtr| format!("Fn({})", function.fn_name()));
+        pure().register_into_engine(engine, |function: &mut FnPtr| format!("Fn({})", function.fn_name()));
     }
     engine
         .register_fn("to_json", |map: &mut Map| -> Answer<String> { Ok(value::json_of(map, budget::TEXT)?) });
@@ -53,12 +55,17 @@ pub fn too_large<T>() -> Answer<T> {
     Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
 }
 
-/// What was written, cut at the length that a text may have. Never an error, and never longer: Rhai would print the value
-/// in its own way then, in full.
-fn written(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> ImmutableString {
+/// What a value is as a text. Where that is too large, the call ends at its next operation, and the value is emptied:
+/// where printing fails, and where what was printed is larger than a value may be, Rhai prints it in its own way, in full.
+fn written<T: Default>(
+    value: &mut T,
+    write: fn(&mut Bounded, &T, usize) -> std::fmt::Result,
+) -> ImmutableString {
     let mut text = Bounded::new(budget::TEXT - '…'.len_utf8());
-    // Fails where the text is full, or the value nests too deep to be shown.
-    let _ = write(&mut text);
+    if write(&mut text, value, 0).is_err() {
+        drop(std::mem::take(value));
+        Call::current(|call| call.budget.text_too_large.set(true));
+    }
     text.beginning().into()
 }
 

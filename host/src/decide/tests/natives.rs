@@ -11,7 +11,6 @@ use crate::decide::{engine, memory, ports::Call};
 const MOST: isize = 48 * 1024 * 1024;
 
 #[test]
-#[ignore = "calls every function with large values: a minute in a debug build"]
 fn no_function_unfolds_what_its_arguments_share() {
     let engine = engine::build();
     let named = |function: rhai::FuncInfo<'_>| {
