@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope},
     store::StoreError,
 };
 

@@ -16,7 +16,8 @@ use crate::{
     domain::{
         Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict, short,
     },
-    intake::{problem::Problem, read_event},
+    http::Problem,
+    intake::read_event,
     plan::{Planned, named, plan},
 };
 

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::{
     attributes::{Attributes, Checked, is_json},
     envelope::{Form, Members, read},
-    problem::{Problem, ProblemError},
     scan::scan,
 };
+use crate::http::{Problem, ProblemError};
 
 /// The size of one event.
 pub const EVENT_LIMIT: usize = 256 * 1024;
@@ -86,7 +86,7 @@ pub fn events(
     way: Way,
     headers: &HeaderMap,
     body: &[u8],
-    key_name: &str,
+    default_source: &str,
     now: Timestamp,
 ) -> Result<Vec<Checked>, Problem> {
     let around = match way {
@@ -102,14 +102,14 @@ pub fn events(
             let cloud_event = members.0.iter().any(|(name, _)| name == "specversion");
             let form = if cloud_event { Form::CloudEvent } else { form };
             let event = read(&members, form, "").map_err(wrong)?;
-            Ok(vec![event.into_event(key_name, now)])
+            Ok(vec![event.into_event(default_source, now)])
         }
-        Way::Batch => batch(body, key_name, now),
-        Way::Binary => binary(headers, body).map(|event| vec![event.into_event(key_name, now)]),
+        Way::Batch => batch(body, default_source, now),
+        Way::Binary => binary(headers, body).map(|event| vec![event.into_event(default_source, now)]),
     }
 }
 
-fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
+fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
     let members = parse::<Vec<&RawValue>>(body)?;
     if members.is_empty() || members.len() > BATCH_EVENTS {
         let detail = format!("a batch has 1 to {BATCH_EVENTS} events; this one has {}", members.len());
@@ -135,7 +135,7 @@ fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Pr
         let at = format!("/{n}");
         match serde_json::from_str::<Members<'_>>(text) {
             Ok(members) => match read(&members, Form::CloudEvent, &at) {
-                Ok(event) => events.push(event.into_event(key_name, now)),
+                Ok(event) => events.push(event.into_event(default_source, now)),
                 Err(more) => errors.extend(more),
             },
             Err(_) => errors.push(ProblemError { at, detail: "expected an object, a CloudEvent".to_owned() }),

@@ -8,10 +8,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{
-    attributes::{Attributes, DEFINED},
-    problem::ProblemError,
-};
+use super::attributes::{Attributes, DEFINED};
+use crate::http::ProblemError;
 
 /// The members of a JSON object, unparsed, in order.
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
