@@ -123,7 +123,7 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
             .unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    for name in ["a-b", "a.b", "\"\"", "\"a b\"", "Ü", "\"A=B\""] {
+    for name in ["a-b", "a.b", "\"a b\"", "Ü", "\"A=B\""] {
         let (code, said) = check(&format!("secrets: [{name}]"), "");
         assert!(code == Some(1) && said.contains("is not a valid name of a secret"), "{name}: {said}");
     }
