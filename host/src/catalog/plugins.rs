@@ -32,6 +32,9 @@ const KEYS: [&str; 11] = [
 /// The contract that this host has.
 const CONTRACT: &str = "1.0";
 const MEBIBYTE: usize = 1024 * 1024;
+/// The memory of one table, in bytes, and of a cell beside its texts.
+const TABLE: usize = 64 * MEBIBYTE;
+const CELL: usize = 128;
 const BRING_ANOTHER: &str = "build it anew with less code in one function";
 
 /// The plugins of a tree that can be called, with their own routes.
@@ -270,9 +273,18 @@ fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -
         return None;
     };
     let mut table = Table::new();
+    let mut room = TABLE;
     for record in reader.records() {
         match record {
             Ok(record) => {
+                // Each row names the columns again.
+                let names: usize = header.iter().map(|column| column.len() + CELL).sum();
+                let Some(left) = room.checked_sub(names + record.as_slice().len()) else {
+                    let what = format!("the table takes more than {} MiB of memory", TABLE / MEBIBYTE);
+                    findings.push(Finding::of_file(path, what).help("shorten the names of its columns"));
+                    return None;
+                };
+                room = left;
                 let row: Map<String, Value> = header
                     .iter()
                     .zip(&record)

@@ -1,4 +1,4 @@
-//! `hookswitch bench decisions`: what a decision costs, for a route, a script and a plugin.
+//! What a decision costs, for a route, a script and a plugin.
 
 use std::{
     fs,
@@ -10,15 +10,15 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use hookswitch::{
+    catalog::{self, Catalog, CatalogPorts, Folders},
+    decide::{decide, plugin::Sandbox},
+    domain::{Event, EventKey, Outcome},
+};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Row, print};
-use crate::{
-    catalog::{self, Catalog, CatalogPorts, Folders},
-    decide::{decide, plugin::Sandbox},
-    domain::{Event, EventKey},
-};
+use crate::table::{Row, percentile as at, print};
 
 /// Decisions that are measured of each kind, after a tenth of that to warm up.
 const DECISIONS: usize = 20_000;
@@ -43,7 +43,7 @@ pub fn measure() -> anyhow::Result<()> {
     ] {
         let event = event(kind);
         let outcome = &decide(&catalog.routes, &event, &ports(&catalog))[0].outcome;
-        anyhow::ensure!(matches!(outcome, crate::domain::Outcome::Notify(_)), "decide {kind}: {outcome:?}");
+        anyhow::ensure!(matches!(outcome, Outcome::Notify(_)), "decide {kind}: {outcome:?}");
         let taken = times(|| drop(black_box(decide(&catalog.routes, &event, &ports(&catalog)))));
         rows.push(Row::new(p50, at(&taken, 50), Some(at(&floor, 50))));
         rows.push(Row::new(p99, at(&taken, 99), Some(at(&floor, 99))));
@@ -109,10 +109,6 @@ fn times(mut run: impl FnMut()) -> Vec<f64> {
         .collect();
     times.sort_by(f64::total_cmp);
     times
-}
-
-fn at(sorted: &[f64], percent: usize) -> f64 {
-    sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
 }
 
 /// An order of a kilobyte.
