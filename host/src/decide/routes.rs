@@ -18,6 +18,7 @@ use super::{
     source::{RuleError, Source, did_you_mean},
     value,
 };
+use crate::bounds::{REASON, cut, on_author_stack};
 use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
 
 /// Decisions about one event, of all rules together.
@@ -54,6 +55,14 @@ impl Routes {
     /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. All errors are
     /// told at once; the routes are those without one.
     pub fn compile(
+        sources: &[RouteSource],
+        scripts: &BTreeMap<String, Source>,
+        plugins: &BTreeMap<String, Plugin>,
+    ) -> (Routes, Vec<RuleError>) {
+        on_author_stack(|| Self::compile_all(sources, scripts, plugins))
+    }
+
+    fn compile_all(
         sources: &[RouteSource],
         scripts: &BTreeMap<String, Source>,
         plugins: &BTreeMap<String, Plugin>,
@@ -131,6 +140,16 @@ impl Routes {
             }
         }
         verdicts
+    }
+}
+
+/// Reasons are for people: a long one is cut.
+fn in_bounds(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Skip(why) => Outcome::Skip(cut(&why, REASON)),
+        Outcome::Failed(why) => Outcome::Failed(cut(&why, REASON)),
+        Outcome::Parked { plugin, why } => Outcome::Parked { plugin, why: cut(&why, REASON) },
+        other => other,
     }
 }
 
@@ -232,8 +251,11 @@ impl Compiled {
             Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
         };
         let asked: Arc<[Asked]> = asked.into();
-        let verdict =
-            |outcome| Verdict { rule: Some(route.reference.clone()), outcome, asked: asked.clone() };
+        let verdict = |outcome| Verdict {
+            rule: Some(route.reference.clone()),
+            outcome: in_bounds(outcome),
+            asked: asked.clone(),
+        };
         outcomes.into_iter().map(verdict).collect()
     }
 

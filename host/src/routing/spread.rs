@@ -97,7 +97,7 @@ impl Routing {
             };
             let told = match spread.progress == Progress::default() {
                 true => HashSet::new(),
-                false => self.store.recipients_of(lane, spread.logged.seq, spread.ordinal).await?,
+                false => self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?,
             };
             return Ok(Some(Page { spread, decision, work, told, size: FIRST }));
         }
@@ -216,7 +216,8 @@ impl Routing {
 
     /// Tells nobody any more, and records why in a decision of its own: what is told is told.
     async fn give_up(&self, spread: &Spread, work: &Work, why: &str) -> Result<(), StoreError> {
-        let told = self.store.recipients_of(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
+        let told =
+            self.store.told_of_decision(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
         let mut rows = Rows::failed(work, format!("stopped after {told} people were told: {why}"));
         self.store
             .route(async |transaction| {

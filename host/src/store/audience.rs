@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// To whom messages of a decision go, as far as there are any.
-    pub async fn recipients_of(
+    pub async fn told_of_decision(
         &self,
         lane: Lane,
         event_seq: i64,
