@@ -12,7 +12,7 @@ use crate::{
     app::{self, Database},
     catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
-    decide::{Replay, decide},
+    decide::{Replay, decide, plugin::is_whole},
     domain::{Asked, Event, Outcome},
     store::{DecisionHistory, EventHistory},
 };
@@ -65,6 +65,14 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> bool {
     let mut same = true;
     for (ordinal, then) in history.decisions.iter().enumerate() {
         let rule = then.rule.as_deref().unwrap_or("no rule");
+        if !is_whole(&asked(then)) {
+            same = false;
+            println!(
+                "{} {rule}: cannot be replayed: what it was told is too much to be kept whole",
+                style("!").yellow()
+            );
+            continue;
+        }
         let mut now = String::new();
         let said = said(then);
         for _ in 0..times {
@@ -92,10 +100,12 @@ fn said(decision: &DecisionHistory) -> String {
     }
 }
 
+fn asked(then: &DecisionHistory) -> Vec<Asked> {
+    then.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default()
+}
+
 fn again(catalog: &Catalog, event: &Event, then: &DecisionHistory, ordinal: usize) -> String {
-    let asked: Vec<Asked> =
-        then.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default();
-    let verdicts = decide(&catalog.routes, event, &Replay::new(asked, then.decided_at));
+    let verdicts = decide(&catalog.routes, event, &Replay::new(asked(then), then.decided_at));
     match verdicts.get(ordinal).map(|verdict| &verdict.outcome) {
         Some(Outcome::Notify(decision)) => {
             serde_json::to_string(decision).unwrap_or_else(|_| Value::Null.to_string())

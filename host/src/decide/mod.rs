@@ -27,6 +27,7 @@ mod routes;
 mod script;
 mod source;
 mod test_message;
+mod unfolding;
 mod value;
 
 #[cfg(test)]

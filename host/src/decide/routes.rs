@@ -18,6 +18,7 @@ use super::{
     source::{RuleError, Source, did_you_mean},
     value,
 };
+use crate::bounds::{REASON, cut, on_author_stack};
 use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
 
 /// Compiled routes and scripts, and the engine that runs them. Never changes; cheap to clone.
@@ -51,6 +52,14 @@ impl Routes {
     /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. All errors are
     /// told at once; the routes are those without one.
     pub fn compile(
+        sources: &[RouteSource],
+        scripts: &BTreeMap<String, Source>,
+        plugins: &BTreeMap<String, Plugin>,
+    ) -> (Routes, Vec<RuleError>) {
+        on_author_stack(|| Self::compile_all(sources, scripts, plugins))
+    }
+
+    fn compile_all(
         sources: &[RouteSource],
         scripts: &BTreeMap<String, Source>,
         plugins: &BTreeMap<String, Plugin>,
@@ -109,6 +118,16 @@ impl Routes {
                 matching.iter().flat_map(|&i| verdicts_of(i, Err(why.clone()))).collect()
             }
         }
+    }
+}
+
+/// Reasons are for people: a long one is cut.
+fn in_bounds(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Skip(why) => Outcome::Skip(cut(&why, REASON)),
+        Outcome::Failed(why) => Outcome::Failed(cut(&why, REASON)),
+        Outcome::Parked(why) => Outcome::Parked(cut(&why, REASON)),
+        other => other,
     }
 }
 
@@ -209,8 +228,11 @@ impl Compiled {
             }),
             Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
         };
-        let verdict =
-            |outcome| Verdict { rule: Some(route.reference.clone()), outcome, asked: asked.clone() };
+        let verdict = |outcome| Verdict {
+            rule: Some(route.reference.clone()),
+            outcome: in_bounds(outcome),
+            asked: asked.clone(),
+        };
         outcomes.into_iter().map(verdict).collect()
     }
 

@@ -3,11 +3,13 @@
 mod in_use;
 mod meta_body;
 mod meta_template;
+mod program;
 mod render;
 mod resolve;
 mod template;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};

@@ -1,12 +1,13 @@
 //! A template and a context → what a person reads.
 
-use minijinja::{Error, ErrorKind, Value as Rendered, context, value::Serde};
+use minijinja::{ErrorKind, Value as Rendered, context, value::Serde};
 
 use super::{
     in_use::Addressee,
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
-    template::{Category, Template, Templates, place, values_of},
+    program::Failure,
+    template::{Category, Template, Templates, place},
 };
 use crate::domain::{Decision, Message, Mode};
 
@@ -49,14 +50,9 @@ impl<'a> Renderer<'a> {
 
     fn message(&self, name: Option<&str>, username: Option<&str>) -> Result<Message, String> {
         let Template { name: template, file, .. } = self.template;
-        let compiled = self
-            .templates
-            .environment
-            .get_template(template)
-            .map_err(|error| format!("render the template {template}: {error}"))?;
-        let text =
-            compiled.render(with_recipient(self.template, &self.context, Addressee { name, username }));
-        let text = text.map_err(|error| self.explain(&error, compiled.source()))?;
+        let context = with_recipient(self.template, &self.context, Addressee { name, username });
+        let text = self.template.body.render(&self.templates.environment, &context);
+        let text = text.map_err(|failure| self.explain(&failure, self.template.body.body()))?;
         let body = tidy(&text);
         let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
         let length = body.chars().count();
@@ -89,9 +85,9 @@ impl<'a> Renderer<'a> {
     }
 
     /// What is undefined: the expression that the error points at, but where that is a filter, its variable.
-    fn undefined<'b>(&'b self, error: &Error, body: &'b str) -> &'b str {
-        let expression = error.range().and_then(|range| body.get(range)).unwrap_or("a variable");
-        let line = error.line().and_then(|line| body.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+    fn undefined<'b>(&'b self, failure: &Failure, body: &'b str) -> &'b str {
+        let expression = failure.range.clone().and_then(|range| body.get(range)).unwrap_or("a variable");
+        let line = failure.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default();
         let variables = self.template.variables.iter().map(String::as_str);
         let missing: Vec<&str> = variables
             .filter(|name| !self.decision.context.contains_key(*name) && line.contains(name))
@@ -102,12 +98,12 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn explain(&self, error: &Error, body: &str) -> String {
-        let (line, column) = place(error, body, self.template.lines_before);
+    fn explain(&self, failure: &Failure, body: &str) -> String {
+        let (line, column) = place(failure, body, self.template.lines_before);
         let Template { name, file, .. } = self.template;
-        let what = match error.kind() {
+        let what = match failure.kind {
             ErrorKind::UndefinedError => {
-                let expression = self.undefined(error, body);
+                let expression = self.undefined(failure, body);
                 let known: Vec<&str> = self.decision.context.keys().map(String::as_str).collect();
                 let has = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 format!("`{expression}` is not in the context, which has {has}{}", near(expression, &known))
@@ -115,7 +111,7 @@ impl<'a> Renderer<'a> {
             ErrorKind::OutOfFuel => {
                 "it takes too many steps or makes too much text; is there a loop without an end?".to_owned()
             }
-            _ => error.detail().map_or_else(|| error.to_string(), str::to_owned),
+            _ => failure.to_string(),
         };
         format!("render the template {name} ({file}:{line}:{column}): {what}")
     }
@@ -137,12 +133,11 @@ pub(super) fn parameters(
     template: &Template,
     context: &Rendered,
     to: Addressee<'_>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Failure> {
     if template.meta.parameters.is_empty() {
         return Ok(Vec::new());
     }
-    let compiled = templates.environment.get_template(&values_of(&template.name))?;
-    let text = compiled.render(with_recipient(template, context, to))?;
+    let text = template.values.render(&templates.environment, &with_recipient(template, context, to))?;
     let mut values: Vec<String> = text.split(SEPARATOR).map(tidy).collect();
     // After the last separator comes nothing.
     values.truncate(template.meta.parameters.len());

@@ -284,7 +284,8 @@ fn a_template_cannot_fill_memory() {
     ] {
         let planned = planned(&templates(body), decision.clone(), &People::default());
         assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0), "{body}");
-        assert!(planned.reason.unwrap().contains("too much text"), "{body}");
+        let why = planned.reason.unwrap();
+        assert!(why.contains("too much text"), "{body}: {why}");
     }
 }
 
