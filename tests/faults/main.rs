@@ -10,6 +10,7 @@ use std::{env, process::ExitCode};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 mod account;
+mod audits;
 mod books;
 mod chance;
 mod clock;
@@ -23,6 +24,7 @@ mod network;
 mod postgres;
 mod preload;
 mod producer;
+mod protocol;
 mod proxy;
 mod scale;
 mod stage;

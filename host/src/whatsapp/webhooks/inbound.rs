@@ -127,9 +127,9 @@ impl Message<'_> {
             _ => None,
         });
         let of_contact = contact.and_then(Contact::wa_id);
-        let other_wa_id = of_contact.clone().filter(|wa_id| {
-            from.as_deref().is_some_and(|from| !spellings(from).any(|from| from == *wa_id))
-        });
+        let other_wa_id = of_contact
+            .clone()
+            .filter(|wa_id| from.as_deref().is_some_and(|from| !spellings(from).any(|from| from == *wa_id)));
         let from = from.or(of_contact);
         let user_id = user_id.or_else(|| contact?.user_id());
         if from.is_none() && user_id.is_none() {
