@@ -204,10 +204,13 @@ impl Store {
                 "SELECT sum(e.count)::bigint, min(e.oldest), sum(n.count)::bigint, min(n.oldest)
                  FROM lane l
                  CROSS JOIN LATERAL (
-                     SELECT coalesce(max(d.event_seq), 0) AS seq FROM decision d WHERE d.lane = l.lane) AS routed
+                     SELECT greatest(
+                         (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                         (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
                  CROSS JOIN LATERAL (
                      SELECT count(*) AS count, min(received_at) AS oldest
-                     FROM event WHERE event.lane = l.lane AND event.seq > routed.seq) AS e
+                     FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                           UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS e
                  CROSS JOIN LATERAL (
                      SELECT count(*) AS count,
                             (SELECT created_at FROM notification
