@@ -240,7 +240,9 @@ CREATE TABLE lane (
     lane       smallint PRIMARY KEY,
     owner      uuid,
     deadline   timestamptz NOT NULL DEFAULT '-infinity',
-    checkpoint bigint NOT NULL DEFAULT 0
+    checkpoint bigint NOT NULL DEFAULT 0,
+    -- The host that routes the lane; null where it gave the lane back properly.
+    routed_by  uuid
 );
 INSERT INTO lane (lane) SELECT generate_series(0, 63);
 
@@ -279,6 +281,27 @@ CREATE TABLE digest_item (
     -- The template's variables, as JSON.
     context    text NOT NULL,
     PRIMARY KEY (digest_id, lane, event_seq, ordinal)
+);
+
+-- Events that routing has passed by and is not done with: they wait for a plugin, or behind an event of their subject
+-- that does; a host died while they were decided; or they tell so many people that it is done page by page.
+CREATE TABLE unfinished (
+    lane         smallint NOT NULL,
+    event_seq    bigint NOT NULL,
+    -- -1 while the event is not decided, then the decision whose people are told page by page.
+    ordinal      smallint NOT NULL,
+    -- The last member of its groups who was told; members are told in the order of their ids.
+    member       bigint NOT NULL DEFAULT 0,
+    -- How many of those whom it names itself were told; null while members are left.
+    named        integer,
+    -- The host that is at it now, and whether it is at nothing else of this kind.
+    host         uuid,
+    alone        boolean NOT NULL DEFAULT false,
+    -- How often a host died while it was at it, and how often while it was at nothing else.
+    deaths       smallint NOT NULL DEFAULT 0,
+    alone_deaths smallint NOT NULL DEFAULT 0,
+    since        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, event_seq, ordinal)
 );
 
 -- Events that a plugin failed on: kept until `hookswitch plugin resume` has them decided again.

@@ -1,6 +1,8 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod authors;
 mod command_line;
+mod connections;
 mod database_gone;
 mod delivery;
 mod demo;
@@ -12,6 +14,7 @@ mod forms;
 mod harness;
 mod hosts;
 mod intake;
+mod large;
 mod numbers;
 mod plugins;
 mod postgres;

@@ -295,6 +295,7 @@ impl App {
         });
         let routing = Routing {
             store: store.clone(),
+            host,
             catalog: catalog.clone(),
             leases: leases.clone(),
             wake: events.clone(),

@@ -10,6 +10,7 @@ mod life;
 mod neighbours;
 mod network;
 mod secrets;
+mod slow;
 
 use std::{
     fs,

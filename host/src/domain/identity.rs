@@ -354,8 +354,10 @@ impl Identities {
         let is_first = before.is_none() && self.holder(wa_id).is_none();
         for address in spellings(wa_id) {
             // Another contact that has just this spelling keeps it: it may be another user's.
-            let theirs = self.addresses.get(&address).map(|holder| holder.contact).filter(|other| *other != id);
-            let is_theirs = |other| self.contacts.get(&other).is_some_and(|c| c.wa_id.as_ref() == Some(&address));
+            let theirs =
+                self.addresses.get(&address).map(|holder| holder.contact).filter(|other| *other != id);
+            let is_theirs =
+                |other| self.contacts.get(&other).is_some_and(|c| c.wa_id.as_ref() == Some(&address));
             if address != wa_id && theirs.is_some_and(is_theirs) {
                 continue;
             }

@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_however_it_is_written() {
-        for text in ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out", "ＳＴＯＰ", "ｓｔｏｐ！"] {
+        for text in
+            ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out", "ＳＴＯＰ", "ｓｔｏｐ！"]
+        {
             assert_eq!(wish(text, false), Some((true, OptOutScope::All)), "{text}");
         }
         for text in ["Cancel", "END", "quit.", "Revoke"] {

@@ -15,7 +15,7 @@ mod stream;
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, MIB},
     keys::{Admin, ApiKey, Caller, Keys, Scope},
-    problem::{Problem, ProblemError},
+    problem::{Errors, Problem, ProblemError},
     server::serve,
     source::{is_reserved, is_within},
 };

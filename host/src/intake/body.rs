@@ -12,7 +12,7 @@ use super::{
     envelope::{Form, Members, read},
     scan::scan,
 };
-use crate::http::{Problem, ProblemError};
+use crate::http::{Errors, Problem, ProblemError};
 
 /// The size of one event.
 pub const EVENT_LIMIT: usize = 256 * 1024;
@@ -130,13 +130,13 @@ fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checke
         return Err(problem.with_errors(too_large));
     }
     let mut events = Vec::with_capacity(members.len());
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     for (n, text) in texts() {
         let at = format!("/{n}");
         match serde_json::from_str::<Members<'_>>(text) {
             Ok(members) => match read(&members, Form::CloudEvent, &at) {
                 Ok(event) => events.push(event.into_event(default_source, now)),
-                Err(more) => errors.extend(more),
+                Err(more) => errors.append(more),
             },
             Err(_) => errors.push(ProblemError { at, detail: "expected an object, a CloudEvent".to_owned() }),
         }
@@ -146,7 +146,7 @@ fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checke
 
 fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, Problem> {
     let mut event = Attributes::default();
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     let mut version = None;
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix("ce-") else { continue };
@@ -213,10 +213,10 @@ fn invalid(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
 }
 
-fn wrong(errors: Vec<ProblemError>) -> Problem {
-    let detail = match errors.as_slice() {
+fn wrong(errors: Errors) -> Problem {
+    let detail = match errors.listed() {
         [one] => format!("{}: {}", one.at, one.detail),
-        many => format!("{} things are wrong with what was posted; see errors", many.len()),
+        _ => format!("{} things are wrong with what was posted; see errors", errors.len()),
     };
     Problem::new(StatusCode::BAD_REQUEST, "invalid_event", detail).with_errors(errors)
 }

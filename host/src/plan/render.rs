@@ -3,7 +3,7 @@
 use minijinja::{ErrorKind, Value as Rendered, context, value::Serde};
 
 use super::{
-    in_use::Addressee,
+    in_use::{Addressee, Version},
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
     program::Failure,
@@ -22,15 +22,52 @@ pub struct Renderer<'a> {
     template: &'a Template,
     decision: &'a Decision,
     context: Rendered,
+    /// The version in use at Meta, where it is known.
+    in_use: Option<&'a Version>,
+    /// A last line of the text.
+    last_line: Option<String>,
     /// The text, where it does not depend on the recipient.
     shared: Option<Message>,
 }
 
 impl<'a> Renderer<'a> {
-    /// For one decision.
-    pub fn new(templates: &'a Templates, template: &'a Template, decision: &'a Decision) -> Renderer<'a> {
+    /// For one decision; `in_use` is the template's version that its messages go out as.
+    pub fn new(
+        templates: &'a Templates,
+        template: &'a Template,
+        decision: &'a Decision,
+        in_use: Option<&'a Version>,
+    ) -> Renderer<'a> {
         let context = Rendered::from(Serde(&decision.context));
-        Renderer { templates, template, decision, context, shared: None }
+        Renderer { templates, template, decision, context, in_use, last_line: None, shared: None }
+    }
+
+    /// With a last line that the template does not have.
+    pub fn with_last_line(self, line: String) -> Renderer<'a> {
+        Renderer { last_line: Some(line), ..self }
+    }
+
+    /// Whether the text is no longer than can be sent, and no work to render that ends too early. Other mistakes are
+    /// told when it is rendered.
+    pub fn fits(&self, to: Addressee<'_>) -> bool {
+        let context = with_recipient(self.template, &self.context, to);
+        match self.template.body.render(&self.templates.environment, &context) {
+            Ok(text) => self.body(&text).chars().count() <= self.limit(),
+            Err(failure) => failure.kind != ErrorKind::OutOfFuel,
+        }
+    }
+
+    fn body(&self, text: &str) -> String {
+        let mut body = tidy(text);
+        if let Some(line) = &self.last_line {
+            body.push('\n');
+            body.push_str(line);
+        }
+        body
+    }
+
+    fn limit(&self) -> usize {
+        if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS }
     }
 
     /// What this person reads.
@@ -41,8 +78,11 @@ impl<'a> Renderer<'a> {
         if let Some(message) = &self.shared {
             return Ok(message.clone());
         }
-        let message = self.message(name, username)?;
-        if !self.template.uses_recipient {
+        let mut message = self.message(name, username)?;
+        if let Some(version) = self.in_use {
+            version.apply(&self.context, Addressee { name, username }, &mut message);
+        }
+        if !self.template.uses_recipient && !self.in_use.is_some_and(Version::uses_recipient) {
             self.shared = Some(message.clone());
         }
         Ok(message)
@@ -53,8 +93,7 @@ impl<'a> Renderer<'a> {
         let context = with_recipient(self.template, &self.context, Addressee { name, username });
         let text = self.template.body.render(&self.templates.environment, &context);
         let text = text.map_err(|failure| self.explain(&failure, self.template.body.body()))?;
-        let body = tidy(&text);
-        let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
+        let (body, limit) = (self.body(&text), self.limit());
         let length = body.chars().count();
         if length == 0 || length > limit {
             return Err(format!(

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders, Sighting,
-        Status, wish,
+        Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders,
+        Sighting, Status, wish,
     },
     store::Opened,
     whatsapp::{
@@ -159,7 +159,13 @@ fn wished(inbound: &Inbound) -> Option<Preference> {
     let text = inbound.text.as_deref().filter(|_| inbound.opens_window())?;
     let (stop, scope) = wish(text, inbound.kind == "text")?;
     Some(Preference {
-        recipients: inbound.from.iter().chain(&inbound.other_wa_id).chain(&inbound.user_id).cloned().collect(),
+        recipients: inbound
+            .from
+            .iter()
+            .chain(&inbound.other_wa_id)
+            .chain(&inbound.user_id)
+            .cloned()
+            .collect(),
         stop,
         scope,
         source: format!("they wrote {:?}", text.trim()),
@@ -268,9 +274,6 @@ mod tests {
     fn recipients_are_learnt_where_both_ids_are_told() {
         let status = |status: &str| json!({"id": "w", "status": status, "recipient_id": "16505551234", "recipient_user_id": "US.1"});
         let post = post(json!({"statuses": [status("sent"), status("read"), {"id": "w", "status": "sent"}]}));
-        assert_eq!(
-            post.recipients,
-            [("16505551234".to_owned(), "US.1".to_owned(), Timestamp::UNIX_EPOCH)]
-        );
+        assert_eq!(post.recipients, [("16505551234".to_owned(), "US.1".to_owned(), Timestamp::UNIX_EPOCH)]);
     }
 }

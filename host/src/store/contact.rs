@@ -112,7 +112,10 @@ impl Store {
     }
 
     /// Of these pairs of number and user id, those where the number is a contact's that has another user id, or none.
-    pub async fn new_user_ids(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, String)>, StoreError> {
+    pub async fn new_user_ids(
+        &self,
+        pairs: &[(&str, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
         let (wa_ids, user_ids): (Vec<&str>, Vec<&str>) = pairs.iter().copied().unzip();
         let client = self.client().await?;
         let statement = client

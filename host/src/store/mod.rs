@@ -8,6 +8,7 @@ use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
+mod audience;
 mod contact;
 mod daily_user;
 mod dead_letter;
@@ -36,9 +37,11 @@ mod person;
 mod recipient;
 mod retention;
 mod schedule;
+mod unfinished;
 mod unknown;
 
 pub use api_key::StoredKey;
+pub use audience::Member;
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
@@ -66,7 +69,8 @@ pub use opt_out::{OptedOutPerson, by_meta};
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
-pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
+pub use parked::{ParkedFacts, ParkedRow};
+pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 
 /// Why the database did not do what it was asked.

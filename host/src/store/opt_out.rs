@@ -137,7 +137,12 @@ async fn contacts_of(transaction: &Transaction<'_>, recipients: &[String]) -> Re
     if known.is_empty() {
         // They may be two ids of one user: as long as nobody has said so, each is a contact.
         let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-        return Ok(contact::named(transaction, &recipients).await?.into_values().collect::<BTreeSet<_>>().into_iter().collect());
+        return Ok(contact::named(transaction, &recipients)
+            .await?
+            .into_values()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect());
     }
     known.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -254,7 +254,9 @@ impl Reader {
         match serde_json::from_str(json.get()) {
             Ok(value) => Some(value),
             Err(error) => {
-                warn!(item, %error, "skipped a part of a webhook that is not as Meta describes it");
+                // Its words would quote what people wrote.
+                let (column, kind) = (error.column(), error.classify());
+                warn!(item, column, ?kind, "skipped a part of a webhook that is not as Meta describes it");
                 self.webhook.skipped += 1;
                 None
             }
@@ -291,7 +293,8 @@ impl Reader {
         let number = value.metadata.and_then(|raw| self.read::<Metadata>("metadata", raw));
         let number = number.and_then(|metadata| metadata.phone_number_id);
         let contacts: Vec<inbound::Contact> = self.items("contacts", "contact", value.contacts);
-        let one_sender = messages.iter().all(|message| messages.first().is_some_and(|m| m.same_sender(message)));
+        let one_sender =
+            messages.iter().all(|message| messages.first().is_some_and(|m| m.same_sender(message)));
         for message in &messages {
             self.push("message", message.update(&contacts, one_sender, number.as_deref(), now));
         }
@@ -299,14 +302,18 @@ impl Reader {
 
     fn preferences(&mut self, value: &RawValue, now: Timestamp) {
         let Some(value) = self.read::<Value>("value", value) else { return };
-        for preference in self.items::<preference::Preference>("preferences", "preference", value.user_preferences) {
+        for preference in
+            self.items::<preference::Preference>("preferences", "preference", value.user_preferences)
+        {
             self.push("preference", preference.read(now).map(Update::Preference));
         }
     }
 
     fn user_ids(&mut self, value: &RawValue, now: Timestamp) {
         let Some(value) = self.read::<Value>("value", value) else { return };
-        for update in self.items::<inbound::UserIdUpdate>("user id updates", "user id update", value.user_id_update) {
+        for update in
+            self.items::<inbound::UserIdUpdate>("user id updates", "user id update", value.user_id_update)
+        {
             self.push("user id update", update.read(now).map(Update::Identity));
         }
     }

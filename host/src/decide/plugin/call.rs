@@ -53,7 +53,8 @@ impl Plugin {
     /// What the plugin says about an event, and what it asked.
     pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
         let Some(revision) = self.active() else {
-            return (vec![Outcome::Parked(self.why_not_called())], Vec::new());
+            let id = self.manifest().id.clone();
+            return (vec![Outcome::Parked { plugin: id, why: self.why_not_called() }], Vec::new());
         };
         let tries = if revision.manifest.on_failure == OnFailure::Retry { TRIES } else { 1 };
         let mut last = (String::new(), Vec::new());
@@ -67,7 +68,9 @@ impl Plugin {
         let why = format!("the plugin {} failed: {}", revision.manifest.id, last.0);
         let outcome = match revision.manifest.on_failure {
             OnFailure::Skip => Outcome::Skip(why),
-            OnFailure::Park | OnFailure::Retry => Outcome::Parked(why),
+            OnFailure::Park | OnFailure::Retry => {
+                Outcome::Parked { plugin: revision.manifest.id.clone(), why }
+            }
         };
         (vec![outcome], last.1)
     }

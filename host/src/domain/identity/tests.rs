@@ -12,12 +12,8 @@ fn some(text: &str) -> Option<String> {
 
 /// Number, user id, second; an empty text is none.
 fn saw((wa_id, user_id, at): (&str, &str, i64)) -> IdentityNews {
-    let contact = Contact {
-        wa_id: some(wa_id),
-        user_id: some(user_id),
-        name: None,
-        last_inbound_at: Some(second(at)),
-    };
+    let contact =
+        Contact { wa_id: some(wa_id), user_id: some(user_id), name: None, last_inbound_at: Some(second(at)) };
     IdentityNews::Seen(Sighting { contact, at: second(at), creates: true })
 }
 
@@ -138,13 +134,15 @@ fn a_change_that_meta_tells_of_is_followed() {
 
 #[test]
 fn a_change_may_be_told_after_the_user_wrote_under_the_new_ids() {
-    let wrote = [saw(("100001", "US.1", 1)), saw(("100002", "", 9)), changed(("100001", "", "100002", "", 8))];
+    let wrote =
+        [saw(("100001", "US.1", 1)), saw(("100002", "", 9)), changed(("100001", "", "100002", "", 8))];
     assert_eq!(after(&wrote).by("US.1"), is((1, "100002", "US.1")));
     let wrote =
         [saw(("100001", "US.1", 1)), saw(("100002", "US.2", 9)), changed(("100001", "", "100002", "", 10))];
     assert_eq!(after(&wrote).by("US.1"), is((1, "100002", "US.2")));
     // It looked as if somebody else had the number; they were the same.
-    let wrote = [saw(("100001", "US.1", 1)), saw(("100001", "US.2", 9)), changed(("", "US.1", "", "US.2", 10))];
+    let wrote =
+        [saw(("100001", "US.1", 1)), saw(("100001", "US.2", 9)), changed(("", "US.1", "", "US.2", 10))];
     let ada = after(&wrote);
     assert_eq!(ada.by("US.1"), is((1, "100001", "US.2")));
     assert_eq!((ada.contacts.len(), ada.by("100001").0), (1, 1));

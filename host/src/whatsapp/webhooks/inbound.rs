@@ -8,7 +8,7 @@ use super::{
     Inbound, Update,
     loose::{loose, phone, text, time, user},
 };
-use crate::domain::{IdentityChange, spellings};
+use crate::domain::{IdentityChange, clean_name, spellings};
 
 #[derive(Deserialize)]
 pub(super) struct Contact {
@@ -127,22 +127,22 @@ impl Message<'_> {
             _ => None,
         });
         let of_contact = contact.and_then(Contact::wa_id);
-        let other_wa_id = of_contact.clone().filter(|wa_id| {
-            from.as_deref().is_some_and(|from| !spellings(from).any(|from| from == *wa_id))
-        });
+        let other_wa_id = of_contact
+            .clone()
+            .filter(|wa_id| from.as_deref().is_some_and(|from| !spellings(from).any(|from| from == *wa_id)));
         let from = from.or(of_contact);
         let user_id = user_id.or_else(|| contact?.user_id());
         if from.is_none() && user_id.is_none() {
             return None;
         }
-        let name = contact.and_then(|c| c.profile.as_ref()?.name.as_deref()).map(str::trim);
+        let name = contact.and_then(|c| clean_name(c.profile.as_ref()?.name.as_deref()?));
         Some(Update::Inbound(Inbound {
             wamid: text(&self.id),
             phone_number_id: phone_number_id.map(str::to_owned),
             from,
             other_wa_id,
             user_id,
-            name: name.filter(|name| !name.is_empty()).map(text),
+            name: name.map(|name| text(&name)),
             at: time(self.timestamp.as_deref(), now),
             kind: text(&self.kind),
             text: self.text(),

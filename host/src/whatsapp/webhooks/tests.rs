@@ -263,7 +263,8 @@ fn a_template_that_meta_has_changed_is_named() {
 #[test]
 fn a_changed_user_id_has_a_webhook_of_its_own() {
     let body = |update: serde_json::Value| {
-        let value = json!({"metadata": {"phone_number_id": "106"}, "user_id_update": [update, {"user_id": 7}]});
+        let value =
+            json!({"metadata": {"phone_number_id": "106"}, "user_id_update": [update, {"user_id": 7}]});
         json!({"entry": [{"changes": [{"field": "user_id_update", "value": value}]}]}).to_string()
     };
     let change = |old_wa_id: Option<&str>, old_user_id: Option<&str>, wa_id: Option<&str>| IdentityChange {
@@ -278,7 +279,10 @@ fn a_changed_user_id_has_a_webhook_of_its_own() {
             json!({"wa_id": "16505551234", "user_id": {"previous": "US.1", "current": "US.2"}, "timestamp": "60"}),
             change(None, Some("US.1"), Some("16505551234")),
         ),
-        (json!({"user_id": {"previous": "US.1", "current": "US.2"}, "timestamp": 60}), change(None, Some("US.1"), None)),
+        (
+            json!({"user_id": {"previous": "US.1", "current": "US.2"}, "timestamp": 60}),
+            change(None, Some("US.1"), None),
+        ),
         (
             json!({"wa_id": "16505551234", "user_id": {"current": "US.2"}, "timestamp": 60}),
             change(Some("16505551234"), None, Some("16505551234")),
