@@ -21,7 +21,7 @@ use super::{
 use crate::{
     commit::Refusal,
     domain::EventKey,
-    http::{Body, Budget, Caller, Problem, ProblemError, Scope, is_reserved},
+    http::{Body, Budget, Caller, Errors, Problem, ProblemError, Scope, is_reserved},
     store::Clash,
 };
 
@@ -149,7 +149,7 @@ fn location(key: &EventKey) -> String {
 
 fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
     let clashing = clashes.iter().filter_map(|clash| Some((clash, &events.get(clash.place)?.event.key)));
-    let errors = clashing
+    let errors: Errors = clashing
         .map(|(clash, key)| ProblemError {
             at: if way == Way::Batch { format!("/{}", clash.place) } else { String::new() },
             detail: format!(
