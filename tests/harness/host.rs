@@ -70,11 +70,6 @@ impl Host {
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1024
     }
 
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// SIGSTOP: it does nothing, and does not know.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);
