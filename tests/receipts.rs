@@ -244,7 +244,7 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let person = NewPerson {
         username: "ada".to_owned(),
         name: "Ada".to_owned(),
-        wa_id: Some("16505550001".to_owned()),
+        address: Some("16505550001".to_owned()),
         groups: vec!["Sales Team".to_owned()],
         ..NewPerson::default()
     };
@@ -278,10 +278,16 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let linked = people.users.get("ada").unwrap().contact.clone();
     assert_eq!(linked, ada);
 
-    // Somebody else's number now has this user id: each row keeps its number.
+    // The user id is hers, under whatever number.
     host.inbound(Some("16505550003"), Some("US.1"), "", 900).await;
-    assert_eq!(host.contact("US.1").await, seen(Some("16505550003"), Some("US.1"), "", 900));
-    assert_eq!(host.contact("16505550002").await, seen(Some("16505550002"), None, "Ada", 800));
+    let ada = seen(Some("16505550003"), Some("US.1"), "Ada", 900);
+    assert_eq!(host.contact("US.1").await, ada);
+    assert_eq!(host.contact("16505550002").await, ada);
+
+    // Her number with another user id, of which nobody has said that it is hers, is somebody else's.
+    host.inbound(Some("16505550003"), Some("US.2"), "Bob", 1_000).await;
+    assert_eq!(host.contact("16505550003").await, seen(Some("16505550003"), Some("US.2"), "Bob", 1_000));
+    assert_eq!(host.contact("US.1").await, seen(None, None, "Ada", 900));
 
     // A user of whom we only had the user id turns out to have a number.
     host.inbound(None, Some("US.7"), "Eve", 100).await;

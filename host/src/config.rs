@@ -1,6 +1,6 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -81,6 +81,19 @@ pub fn plugin_secrets() -> BTreeMap<String, Secret> {
             Some((name.strip_prefix("HOOKSWITCH_SECRET_")?.to_owned(), Secret::from(value)))
         })
         .collect()
+}
+
+/// A program that somebody else wrote, as compilers and package managers are: it gets the environment without this
+/// program's settings, its secrets among them.
+pub fn stranger(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("HOOKSWITCH_") || text.starts_with("WHATSAPP_") || text == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The WhatsApp Cloud API, checked.

@@ -1,10 +1,25 @@
 //! Logs: structured, to stderr.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    fmt::Debug,
+    io::{IsTerminal, stderr},
+};
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{
+        self,
+        format::{Writer, debug_fn},
+    },
+    prelude::*,
+};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    domain::{visible, visible_line},
+};
 
 /// Why logs cannot be written as asked.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +38,29 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     // An error says that somebody else has set a subscriber, as tests do.
     let _ = match config.log_format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false))
+            .with(
+                fmt::layer()
+                    .with_writer(stderr)
+                    .with_ansi(stderr().is_terminal())
+                    .with_target(false)
+                    .fmt_fields(debug_fn(field).delimited(" ")),
+            )
             .try_init(),
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
         }
     };
     Ok(())
+}
+
+/// Writes a field so that no text in it can steer a terminal, or look like a line of its own: values are one line, and
+/// the further lines of a message are indented.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", visible(&text).replace('\n', "\n    ")),
+        name => write!(writer, "{name}={}", visible_line(&text)),
+    }
 }
 
 fn filter(text: &str) -> Result<EnvFilter, LogError> {

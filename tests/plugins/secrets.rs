@@ -1,8 +1,12 @@
 //! A plugin uses what the operator grants, sends no more than is recorded, and no secret comes back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -123,7 +127,7 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
             .unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    for name in ["a-b", "a.b", "\"\"", "\"a b\"", "Ü", "\"A=B\""] {
+    for name in ["a-b", "a.b", "\"a b\"", "Ü", "\"A=B\""] {
         let (code, said) = check(&format!("secrets: [{name}]"), "");
         assert!(code == Some(1) && said.contains("is not a valid name of a secret"), "{name}: {said}");
     }
@@ -137,4 +141,31 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
     let (code, said) =
         check("http: [\"https://api.example.com\"]\nsecrets: [KEY]", "odd:KEY=https://api.example.com");
     assert!(code == Some(0) && !said.contains("GRANTS"), "{said}");
+}
+
+#[test]
+fn tools_that_build_plugins_get_no_secrets() {
+    let folders = Folders::new();
+    folders.plugin("built", "x.*", "");
+    folders.write("plugins/built/Cargo.toml", b"");
+    let (tools, told) = (folders.plugins().join("../tools"), folders.plugins().join("../told"));
+    for tool in ["cargo", "rustup"] {
+        let script = format!("#!/bin/sh\nenv >> {}\n", told.display());
+        folders.write(&format!("tools/{tool}"), script.as_bytes());
+        fs::set_permissions(tools.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    let output = program(&["plugin", "build", "built"])
+        .envs(folders.settings())
+        .envs([
+            ("PATH", path.as_str()),
+            ("HOOKSWITCH_SECRET_DOOR", "sesame"),
+            ("WHATSAPP_ACCESS_TOKEN", "sesame"),
+        ])
+        .envs([("DATABASE_URL", "postgresql://u:sesame@h/d"), ("LANG", "C.UTF-8")])
+        .output()
+        .unwrap();
+    let told = fs::read_to_string(told).unwrap();
+    assert!(told.contains("LANG=C.UTF-8") && !told.contains("sesame"), "{told}");
+    assert!(!output.status.success());
 }

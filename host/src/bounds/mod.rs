@@ -4,5 +4,7 @@
 mod stack;
 mod text;
 
+#[cfg(test)]
+pub use stack::deepest;
 pub use stack::on_author_stack;
 pub use text::{Bounded, REASON, cut, shown};

@@ -52,6 +52,25 @@ fn reserve() -> DefaultStack {
     DefaultStack::new(SIZE).expect("failed to reserve address space for a stack")
 }
 
+/// Runs work on a fresh stack; tells how many bytes of it were touched, and how many there are.
+#[cfg(test)]
+#[allow(unsafe_code, reason = "looks at bytes of the stack that nothing uses any more")]
+pub fn deepest(work: impl FnOnce()) -> (usize, usize) {
+    let mut stack = reserve();
+    on_stack(&mut stack, || {
+        // Work within it stays on this stack.
+        STACK.with(|slot| {
+            let _taken = slot.borrow_mut();
+            work();
+        });
+    });
+    // SAFETY: as above, without the guard page at the end.
+    let bytes = unsafe { std::slice::from_raw_parts((stack.base().get() - SIZE) as *const u8, SIZE) };
+    let untouched =
+        bytes.chunks(4096).take_while(|page| page.iter().step_by(64).all(|byte| *byte == 0)).count();
+    (SIZE - untouched * 4096, SIZE)
+}
+
 /// Whether something was written beyond `KEPT` bytes: fresh pages read as zeros, and reading maps no memory.
 #[allow(unsafe_code, reason = "looks at bytes of the stack that nothing uses any more")]
 fn went_deep(stack: &DefaultStack) -> bool {

@@ -42,6 +42,8 @@ pub struct Finding {
 const SHOWN: usize = 160;
 /// How many findings are told.
 pub const TOLD: usize = 100;
+/// How many are kept while files are read.
+pub const KEPT: usize = 10 * TOLD;
 /// How long a note may be, in characters: what people read has 4,096 at most.
 const NOTE: usize = 5_000;
 

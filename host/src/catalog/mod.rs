@@ -31,8 +31,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use case::Case;
-use findings::TOLD;
 pub use findings::{Finding, Findings, Severity};
+use findings::{KEPT, TOLD};
 pub use live::{Live, Watching};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
@@ -64,9 +64,6 @@ impl From<&Path> for Folders {
         Folders { rules: rules.to_owned(), plugins: None, sandbox: None }
     }
 }
-
-/// How many findings are kept while files are read; fewer are told.
-const KEPT: usize = 10 * TOLD;
 
 /// All rules, compiled. Never changes.
 pub struct Catalog {

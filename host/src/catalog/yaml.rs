@@ -4,7 +4,7 @@ mod reader;
 
 use serde_json::Value;
 
-use super::findings::Finding;
+use super::findings::{Finding, KEPT};
 use crate::decide::{Place, Source, did_you_mean};
 
 pub use reader::parse;
@@ -109,7 +109,9 @@ impl Node {
             findings.push(self.wrong("a map"));
             return None;
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+        let unknown = entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str()));
+        // Words are compared for as many findings as are kept.
+        for (key, _) in unknown.take(KEPT.saturating_sub(findings.len())) {
             let finding = Finding::at(&key.place, format!("unknown key `{}`", key.text));
             findings.push(finding.help(did_you_mean(&key.text, known.iter().copied())));
         }

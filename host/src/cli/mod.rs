@@ -1,5 +1,8 @@
 //! The command line: one file a command.
 
+#[macro_use]
+pub mod output;
+
 mod bubble;
 mod check;
 mod demo;

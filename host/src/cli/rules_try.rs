@@ -7,7 +7,7 @@ use clap::Args;
 use console::{Term, style};
 use jiff::Timestamp;
 
-use super::bubble::bubble;
+use super::{bubble::bubble, table::one_line};
 use crate::{
     app,
     catalog::{self, Catalog, CatalogPorts},
@@ -144,7 +144,7 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         if planned.outcome == DecisionOutcome::Failed { style(outcome).red() } else { style(outcome).bold() };
     println!("\n{} {by} → {outcome}", style("decided by").dim());
     if let Some(reason) = &planned.reason {
-        println!("{} {reason}", style("because").dim());
+        println!("{} {}", style("because").dim(), one_line(reason));
     }
     for asked in verdict.asked.iter() {
         println!("{} {} {} → {}", style("asked").dim(), asked.port, asked.question, asked.answer);
@@ -163,12 +163,12 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         let notification = &planned.notification;
         let name = [&notification.name, &notification.username, &notification.recipient];
         let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
-        println!("{} {} ({})", style("to").dim(), style(name).bold(), notification.reason);
+        println!("{} {} ({})", style("to").dim(), style(one_line(name)).bold(), notification.reason);
         for condition in conditions(notification) {
             println!("   {} {condition}", style("sent").dim());
         }
         if let Some(why) = &planned.skipped {
-            println!("   {} {why}", style("cannot be reached:").red());
+            println!("   {} {}", style("cannot be reached:").red(), one_line(why));
             continue;
         }
         if last_body == Some(&notification.message.body) {

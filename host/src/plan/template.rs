@@ -1,6 +1,9 @@
 //! Templates: front matter and a minijinja body, compiled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+};
 
 use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
@@ -14,13 +17,15 @@ use super::{
     weigh,
 };
 use crate::{
-    bounds::on_author_stack,
+    bounds::{Bounded, on_author_stack},
     domain::{Button, Mode, OnUnknown},
 };
 
 /// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
 /// one, so that a rendering holds about 6 MB at most.
 const FUEL: u64 = 100_000;
+/// The size of the front matter, in bytes.
+const FRONT_MATTER: usize = 8 * 1024;
 const FOOTER_LIMIT: usize = 60;
 const BUTTONS: usize = 3;
 const BUTTON_TITLE_LIMIT: usize = 20;
@@ -140,6 +145,12 @@ impl Default for Templates {
             _ if value.is_none() => Ok(()),
             Some(text) if text.contains(SEPARATOR) => {
                 escape_formatter(out, state, &Value::from(text.replace(SEPARATOR, "")))
+            }
+            _ if value.as_object().is_some() => {
+                let mut text = Bounded::new(weigh::SIZE);
+                let written = write!(text, "{value}").ok().and_then(|()| text.whole());
+                out.write_str(&written.ok_or(ErrorKind::OutOfFuel)?)?;
+                Ok(())
             }
             _ => escape_formatter(out, state, value),
         });
@@ -295,6 +306,9 @@ fn split(text: &str) -> Result<(&str, &str, usize), String> {
     for line in rest.split_inclusive('\n') {
         if line.trim_end() == "---" {
             let front = &rest[..at];
+            if front.len() > FRONT_MATTER {
+                return Err(format!("the front matter is larger than {} KiB", FRONT_MATTER / 1024));
+            }
             return Ok((front, &rest[at + line.len()..], front.lines().count() + 2));
         }
         at += line.len();

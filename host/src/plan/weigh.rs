@@ -10,7 +10,7 @@ pub(super) const WEIGHED: &str = "#weighed";
 pub(super) const SETTABLE: &str = "#settable";
 
 /// What a value may take as a text, in bytes.
-const SIZE: usize = 256 * 1024;
+pub(super) const SIZE: usize = 1024 * 1024;
 /// The deepest that values may stand in values.
 const DEPTH: usize = 64;
 /// How many values are visited in a rendering, each time that one of them is weighed.

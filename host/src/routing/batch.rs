@@ -66,7 +66,9 @@ impl Routing {
             state.has_read_orphans();
             return Ok(false);
         }
+        let read = events.len();
         let entries = self.sort_out(state, events, answering).await;
+        let complete = entries.len() == read;
         state.has_read_orphans();
         let mut written = Written::default();
         self.write(state, entries, &mut written).await?;
@@ -75,7 +77,7 @@ impl Routing {
                 cursor.seq = cursor.seq.max(*seq);
             }
         }
-        let more = more || !written.left.is_empty();
+        let more = more || !complete || !written.left.is_empty();
         written.settle(state);
         (self.notified)();
         Ok(more)
@@ -203,18 +205,23 @@ fn next_share(cursor: &Cursor, read: usize, share: usize, all: usize) -> usize {
     }
 }
 
-/// In the order of the log: what is decided, unless an earlier event of its subject is not.
+/// In the order of the log: what is decided, unless an earlier event of its subject is not. A lane ends where its events
+/// were too much for one batch.
 fn entries(
     slots: Vec<Slot>,
     works: &mut HashMap<(Lane, i64), Work>,
     called: &mut HashMap<Key, Option<Work>>,
 ) -> Vec<Entry> {
     let mut waiting: HashSet<(Lane, String)> = HashSet::new();
+    let mut ended: HashSet<Lane> = HashSet::new();
     let mut entries = Vec::with_capacity(slots.len());
     for slot in slots {
         let (item, work, begun) = match slot {
             Slot::Quick(item) => {
                 let work = works.remove(&(item.lane, item.seq));
+                if work.is_none() {
+                    ended.insert(item.lane);
+                }
                 (item, work, false)
             }
             Slot::Called(item) => match called.remove(&item.key()) {
@@ -223,6 +230,9 @@ fn entries(
             },
             Slot::Aside(item) => (item, None, false),
         };
+        if ended.contains(&item.lane) {
+            continue;
+        }
         let subject = item.subject.clone().map(|subject| (item.lane, subject));
         let waits = subject.as_ref().is_some_and(|subject| waiting.contains(subject));
         match work {

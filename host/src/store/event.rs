@@ -17,6 +17,8 @@ pub struct LoggedEvent {
     pub seq: i64,
     /// The event.
     pub event: Event,
+    /// Why this version cannot read the event, where it cannot: then only its place is right.
+    pub unreadable: Option<String>,
 }
 
 /// An event to append, and the SHA-256 of what its producer said.
@@ -183,18 +185,33 @@ async fn clashes(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result
         .collect()
 }
 
+/// An event that cannot be read keeps no other from being read.
 pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
-    Ok(LoggedEvent {
-        lane: Lane(row.try_get(0)?),
-        seq: row.try_get(1)?,
-        event: Event {
-            key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
-            kind: row.try_get(4)?,
-            subject: row.try_get(5)?,
-            time: row.try_get(6)?,
-            data: raw(row.try_get(7)?)?,
-            extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
-        },
+    let (lane, seq) = (Lane(row.try_get(0)?), row.try_get(1)?);
+    Ok(match event_of(row) {
+        Ok(event) => LoggedEvent { lane, seq, event, unreadable: None },
+        Err(error) => {
+            let event = Event {
+                key: EventKey { id: String::new(), source: String::new() },
+                kind: String::new(),
+                subject: None,
+                time: Timestamp::UNIX_EPOCH,
+                data: Box::default(),
+                extensions: None,
+            };
+            LoggedEvent { lane, seq, event, unreadable: Some(error.to_string()) }
+        }
+    })
+}
+
+fn event_of(row: &Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
+        kind: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        time: row.try_get(6)?,
+        data: raw(row.try_get(7)?)?,
+        extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
     })
 }
 

@@ -152,7 +152,7 @@ impl Store {
                         count(*) FILTER (WHERE p.active AND c.id IS NULL),
                         count(*) FILTER (WHERE p.active AND c.last_inbound_at > $1),
                         count(*) FILTER (WHERE p.active AND c.id IS NOT NULL AND c.last_inbound_at IS NULL)
-                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id",
+                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id AND coalesce(c.wa_id, c.user_id) IS NOT NULL",
                 &[&opened_after],
             )
             .await?;
@@ -165,13 +165,14 @@ impl Store {
         })
     }
 
-    /// At most `limit` usernames of active people who are linked to no contact.
+    /// At most `limit` usernames of active people who are linked to no contact, or to one whose number is lost.
     pub async fn unlinked_people(&self, limit: i64) -> Result<Vec<String>, StoreError> {
         let rows = self
             .client()
             .await?
             .query(
-                "SELECT username FROM person WHERE active AND contact_id IS NULL ORDER BY username LIMIT $1",
+                "SELECT p.username FROM person p LEFT JOIN contact c ON c.id = p.contact_id
+                 WHERE p.active AND coalesce(c.wa_id, c.user_id) IS NULL ORDER BY p.username LIMIT $1",
                 &[&limit],
             )
             .await?;

@@ -254,7 +254,9 @@ impl Reader {
         match serde_json::from_str(json.get()) {
             Ok(value) => Some(value),
             Err(error) => {
-                warn!(item, %error, "skipped a part of a webhook that is not as Meta describes it");
+                // Its words would quote what people wrote.
+                let (column, kind) = (error.column(), error.classify());
+                warn!(item, column, ?kind, "skipped a part of a webhook that is not as Meta describes it");
                 self.webhook.skipped += 1;
                 None
             }

@@ -1,8 +1,10 @@
 //! What rules may write, and what comes of it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod depth;
 mod diagnosis;
 mod limits;
+mod natives;
 
 use std::collections::BTreeMap;
 

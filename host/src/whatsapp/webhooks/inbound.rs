@@ -8,7 +8,7 @@ use super::{
     Inbound, Update,
     loose::{loose, phone, text, time, user},
 };
-use crate::domain::{IdentityChange, spellings};
+use crate::domain::{IdentityChange, clean_name, spellings};
 
 #[derive(Deserialize)]
 pub(super) struct Contact {
@@ -135,14 +135,14 @@ impl Message<'_> {
         if from.is_none() && user_id.is_none() {
             return None;
         }
-        let name = contact.and_then(|c| c.profile.as_ref()?.name.as_deref()).map(str::trim);
+        let name = contact.and_then(|c| clean_name(c.profile.as_ref()?.name.as_deref()?));
         Some(Update::Inbound(Inbound {
             wamid: text(&self.id),
             phone_number_id: phone_number_id.map(str::to_owned),
             from,
             other_wa_id,
             user_id,
-            name: name.filter(|name| !name.is_empty()).map(text),
+            name: name.map(|name| text(&name)),
             at: time(self.timestamp.as_deref(), now),
             kind: text(&self.kind),
             text: self.text(),
