@@ -104,6 +104,8 @@ CREATE TABLE api_key (
     name       text NOT NULL UNIQUE,
     sha256     bytea NOT NULL UNIQUE,
     scopes     text[] NOT NULL,
+    -- Sources that its events must have or be below; any if empty.
+    sources    text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );

@@ -19,6 +19,7 @@ use crate::{
     decide::plugin::{Grants, Http, Sandbox},
     directory::Directory,
     dispatch::{Dispatch, Rooms, watch_daily_limit},
+    http,
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
     outbound::Outbound,
@@ -312,12 +313,7 @@ impl App {
         );
 
         let mut parts = vec![
-            Part::start("http", |stop| async move {
-                let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-                if let Err(error) = served.await {
-                    tracing::error!(%error, "failed to serve HTTP");
-                }
-            }),
+            Part::start("http", |stop| http::serve(listener, routes, stop)),
             Part::start("schedules", |stop| scheduler.run(stop)),
             Part::start("failures", |stop| tell_failures(telling, told, stop)),
             Part::start("parked", |stop| tell_parked(watched, plugins, grew, stop)),

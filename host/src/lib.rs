@@ -50,6 +50,10 @@ pub mod system;
 
 pub mod templates;
 
+pub mod commit;
+
+pub mod http;
+
 pub mod intake;
 
 pub mod directory;

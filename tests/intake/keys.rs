@@ -1,7 +1,7 @@
 //! Without a key, no entry; with one, what its scopes allow.
 
 use hookswitch::{
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope},
     store::StoreError,
 };
 

@@ -9,7 +9,8 @@ mod writing;
 use std::{sync::Arc, time::Duration};
 
 use hookswitch::{
-    intake::{self, ApiKey, Intake, Scope},
+    http::{ApiKey, Scope},
+    intake::{self, Intake},
     store::{self, Store},
 };
 use reqwest::{Client, Method, RequestBuilder, Response};

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::LineError;
 use crate::{
     decide::did_you_mean,
-    intake::problem::{Problem, ProblemError},
+    http::{Problem, ProblemError},
     store::StoreError,
 };
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{NewEvent, Store, StoreError, event};
+use super::{Clash, NewEvent, Store, StoreError, event};
 
 /// What became of one time of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,8 @@ impl Store {
             .collect()
     }
 
-    /// Takes a slot and appends its events, in one transaction. Tells whether it was still to be had: of all hosts,
-    /// one takes it.
+    /// Takes a slot and appends its events, in one transaction. Of all hosts, one takes it: nothing for the others.
+    /// Returns the clashes: events whose ids others have, which were not appended.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; then the slot is still to be had.
@@ -86,7 +86,7 @@ impl Store {
         slot: &LastSlot,
         outcome: SlotOutcome,
         events: &[NewEvent<'_>],
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Clash>>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let taken = transaction
@@ -97,14 +97,15 @@ impl Store {
             )
             .await?;
         if taken == 0 {
-            return Ok(false);
+            return Ok(None);
         }
-        if !events.is_empty() {
+        let clashes = match events {
+            [] => Vec::new(),
             // One that is there already was told for an earlier slot.
-            event::append(&transaction, events).await?;
-        }
+            events => event::append(&transaction, events).await?,
+        };
         transaction.commit().await?;
-        Ok(true)
+        Ok(Some(clashes))
     }
 
     /// Active members of these groups whose last message was between 23 and 24 hours old at the slot, and whose window

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     config::{Config, DatabaseConfig, LogConfig, RulesConfig, WhatsappConfig},
     domain::Senders,
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope},
     simulator::{Settings, Simulator},
     telemetry,
 };
