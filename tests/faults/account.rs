@@ -57,7 +57,7 @@ impl Fact {
     }
 
     /// One line a row.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         self.history.iter().fold(String::new(), |told, row| {
             let Delivery { at, attempt, status, detail, .. } = row;
             format!("{told}\n    {at:.3} {attempt} {status} {}", detail.as_deref().unwrap_or_default())

@@ -105,26 +105,27 @@ impl Account {
                 came.entry((who, receipt.text.clone())).or_insert(place);
             }
         }
-        // A message that was planned for another number stands in another line.
-        let planned: HashMap<&Message, &str> =
-            found.facts.iter().map(|fact| (&fact.message, fact.planned.as_str())).collect();
-        let mut lines: BTreeMap<_, Vec<(&Accepted, usize)>> = BTreeMap::new();
+        let facts: HashMap<&Message, &Fact> = found.facts.iter().map(|fact| (&fact.message, fact)).collect();
+        let mut lines: BTreeMap<_, Vec<(&Accepted, usize, &Fact)>> = BTreeMap::new();
         for event in events {
             let Some(line) = story::line(event.n) else { continue };
             for who in story::told(event.n) {
                 let message = (who, story::text(event.n));
-                if let (Some(place), Some(planned)) = (came.get(&message), planned.get(&message)) {
-                    lines.entry((line.clone(), *planned)).or_default().push((event, *place));
+                if let Some((place, fact)) = came.get(&message).zip(facts.get(&message)) {
+                    // A message that was planned for another number stands in another line.
+                    lines.entry((line.clone(), &fact.planned)).or_default().push((event, *place, fact));
                 }
             }
         }
         for ((line, to), messages) in lines {
-            for (event, place) in &messages {
-                let overtaken = messages.iter().find(|(other, at)| other.at < event.posted && at > place);
-                if let Some((other, _)) = overtaken {
+            for (event, place, fact) in &messages {
+                let overtaken = messages.iter().find(|(other, at, _)| other.at < event.posted && at > place);
+                if let Some((other, _, before)) = overtaken {
                     self.disordered += 1;
-                    let (n, other) = (event.n, other.n);
-                    self.wrong.push(format!("Note {n} came before Note {other}, to {to} of {line:?}"));
+                    let (n, other, told, other_told) = (event.n, other.n, fact.told(), before.told());
+                    self.wrong.push(format!(
+                        "Note {n} came before Note {other}, to {to} of {line:?}:{told}\n   and {other}:{other_told}"
+                    ));
                 }
             }
         }

@@ -56,7 +56,7 @@ async fn the_guests_clock_rests_while_no_guest_runs() {
     stage.decided(&json!({"type": "good.day", "data": {}})).await;
     assert!(wake_ups() > before, "it ticks while a guest runs");
     let mut last = 0;
-    // Each look is at least 50 ms after the one before: 25 ticks.
+    // Each look is at least 20 ms after the one before: ten ticks.
     wait_until("it rests", SOON, async || {
         let now = wake_ups();
         std::mem::replace(&mut last, now) == now

@@ -39,7 +39,7 @@ async fn service(asked: Arc<AtomicUsize>) -> std::net::SocketAddr {
             "/count",
             any(async move |_: Bytes| {
                 asked.fetch_add(1, Ordering::Relaxed);
-                "a".repeat(30_000)
+                "a".repeat(5_000)
             }),
         );
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -52,7 +52,7 @@ async fn what_is_not_granted_is_denied_and_what_is_secret_stays_so() {
     let address = service(asked.clone()).await;
     let folders = Folders::new();
     let more = format!(
-        "http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 5s, memory: 64MiB}}\nsecrets: [DOOR]"
+        "http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 10s, memory: 64MiB}}\nsecrets: [DOOR]"
     );
     for id in ["granted", "half", "not"] {
         folders.plugin(id, &format!("{id}.*"), &more);
@@ -103,7 +103,7 @@ async fn what_is_not_granted_is_denied_and_what_is_secret_stays_so() {
     let size = stage.database.query("SELECT max(length(asked)) FROM decision", &[]).await[0].get::<_, i32>(0);
     assert!(size < 400_000, "{size}");
     let last: &Value = &decision["asked"][99]["answer"]["not_kept"];
-    assert!(last["bytes"].as_u64().unwrap() > 30_000 && last["sha256"].is_string(), "{last}");
+    assert!(last["bytes"].as_u64().unwrap() > 5_000 && last["sha256"].is_string(), "{last}");
     let output = program(&["rules", "replay", "much", "--rules"])
         .arg(stage.folders.rules())
         .envs(stage.folders.settings())

@@ -38,7 +38,10 @@ impl Slow {
         folders.plugin("quick", "quick.*", "on_failure: park");
         let routes = "- on: plain\n  template: note\n  groups: [Ops]\n  context: {name: event.id}\n";
         folders.write("rules/notes/routes.yaml", routes.as_bytes());
-        let settings = [("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", address.to_string())];
+        let settings = [
+            ("HOOKSWITCH_PLUGIN_GRANTS", format!("waiter=http://{address}")),
+            ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", address.to_string()),
+        ];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
         let stage = Stage::set(folders, &settings).await;
         let url = format!("http://{address}/");

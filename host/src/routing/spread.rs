@@ -6,7 +6,10 @@
 //! Members are read in the order of their ids, then those whom the decision names itself. Somebody who joins a group
 //! meanwhile may be told or not; nobody is told twice.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+};
 
 use jiff::Timestamp;
 
@@ -36,9 +39,28 @@ pub(super) struct Page {
     decision: Decision,
     work: Work,
     /// Whom it has told.
-    told: HashSet<String>,
+    told: Told,
     /// People on the next page.
     size: usize,
+}
+
+/// Recipients, by hashes of 64 bits: of each lane there may be very many.
+#[derive(Default)]
+struct Told {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Told {
+    fn contains(&self, recipient: &str) -> bool {
+        self.hashes.contains(&self.hasher.hash_one(recipient))
+    }
+}
+
+impl Extend<String> for Told {
+    fn extend<T: IntoIterator<Item = String>>(&mut self, recipients: T) {
+        self.hashes.extend(recipients.into_iter().map(|recipient| self.hasher.hash_one(recipient)));
+    }
 }
 
 /// Whom a page tells, and where the next one begins.
@@ -95,10 +117,10 @@ impl Routing {
                     continue;
                 }
             };
-            let told = match spread.progress == Progress::default() {
-                true => HashSet::new(),
-                false => self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?,
-            };
+            let mut told = Told::default();
+            if spread.progress != Progress::default() {
+                told.extend(self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?);
+            }
             return Ok(Some(Page { spread, decision, work, told, size: FIRST }));
         }
     }
