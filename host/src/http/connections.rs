@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long a client may read nothing of an answer.
 const WRITING: Duration = Duration::from_secs(15);
 /// A connection that did something this recently is not closed for the sake of another.
-const SPARED: Duration = Duration::from_secs(1);
+const SPARED: Duration = Duration::from_millis(250);
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use super::{
     stream::Watched,
 };
 
-/// Connections at once, where the process may have four times as many files open; a quarter of those otherwise.
+/// Connections at once, where the process may have twice as many files open; half of those otherwise.
 const CONNECTIONS: usize = 1_024;
 /// A head may be this large, and this much of a body is read at a time.
 const BUFFER: usize = 64 * KIB;
@@ -87,10 +87,10 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
     }
 }
 
-/// As many connections as leave most descriptors to everything else.
+/// As many connections as leave half of the descriptors to everything else.
 fn places() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(CONNECTIONS, |(soft, _)| {
-        usize::try_from(soft / 4).unwrap_or(CONNECTIONS)
+        usize::try_from(soft / 2).unwrap_or(CONNECTIONS)
     });
     files.clamp(16, CONNECTIONS)
 }
