@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{dispatcher::Dispatch, queue::Job};
 use crate::{
-    domain::Status,
+    domain::{Status, WaitReason},
     store::StoreError,
     whatsapp::{Form, management::Management},
 };
@@ -82,7 +82,7 @@ impl Dispatch {
             let why = format!(
                 "waits: Meta lets the business write to {limit} people in 24 hours outside their windows, and it has"
             );
-            self.wait(&job, users.free_at, job.attempt, "daily", Status::Deferred, &why);
+            self.wait(&job, users.free_at, job.attempt, WaitReason::Daily, Status::Deferred, &why);
             self.queue.release(&job.line);
         }
         Ok(go)

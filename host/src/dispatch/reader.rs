@@ -13,7 +13,7 @@ use super::{
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Mode, NotificationId, OnUnknown, Status},
+    domain::{Delivery, Mode, NotificationId, OnUnknown, Status, WaitReason},
     lanes::Term,
     store::{Done, Due, LoggedNotification, StoreError},
     whatsapp::MAX_FAILURES,
@@ -114,7 +114,7 @@ impl Dispatch {
             &job,
             until,
             job.attempt,
-            "behind",
+            WaitReason::Behind,
             Status::Deferred,
             "waits: the sending number cannot send",
         );
@@ -138,7 +138,7 @@ impl Dispatch {
                     &job,
                     since + self.unknown_for,
                     attempt,
-                    "unknown",
+                    WaitReason::Unknown,
                     Status::Unknown,
                     "the host stopped while it was sent",
                 );
@@ -151,7 +151,7 @@ impl Dispatch {
                             &job,
                             send_at,
                             1,
-                            "send_at",
+                            WaitReason::SendAt,
                             Status::Deferred,
                             &format!("waits until {send_at}"),
                         );
@@ -162,7 +162,7 @@ impl Dispatch {
                             &job,
                             due_at,
                             1,
-                            "behind",
+                            WaitReason::Behind,
                             Status::Deferred,
                             "waits behind an earlier message",
                         );
@@ -183,7 +183,7 @@ impl Dispatch {
         let all = due.len() < QUEUE;
         let tried = due
             .iter()
-            .filter(|due| due.attempt > 1 || matches!(due.reason.as_str(), "unknown" | "hold"))
+            .filter(|due| due.attempt > 1 || matches!(due.reason, WaitReason::Unknown | WaitReason::Hold))
             .map(|due| due.logged.notification.id);
         let histories = self.histories(tried).await?;
         for due in due {
@@ -207,21 +207,28 @@ impl Dispatch {
         let mut job = Job {
             attempt: due.attempt,
             failures: due.failures,
-            as_template: due.reason == "as_template",
+            as_template: due.reason == WaitReason::AsTemplate,
             waited: true,
             ..self.job(due.logged, recipient)
         };
         // Meta said of a template, late, that the window is closed.
         let needless = job.as_template && job.logged.notification.message.mode == Mode::Template;
-        let unknown = matches!(due.reason.as_str(), "unknown" | "hold");
+        let unknown = matches!(due.reason, WaitReason::Unknown | WaitReason::Hold);
         if needless || taken(history) || (unknown && resolved(history, due.attempt)) {
             self.write(Write { done: job.done(), ..Write::default() });
             return;
         }
-        if due.reason == "send_at"
+        if due.reason == WaitReason::SendAt
             && let Some(due_at) = self.waiting.get(&job.line).copied()
         {
-            return self.wait(&job, due_at, 1, "behind", Status::Deferred, "waits behind an earlier message");
+            return self.wait(
+                &job,
+                due_at,
+                1,
+                WaitReason::Behind,
+                Status::Deferred,
+                "waits behind an earlier message",
+            );
         }
         match (unknown, job.logged.notification.message.on_unknown) {
             (false, _) => {}
@@ -231,7 +238,14 @@ impl Dispatch {
             (true, OnUnknown::Hold) => {
                 let why =
                     "no answer and no webhook came; its template says hold, so it waits for an operator";
-                return self.wait(&job, Timestamp::now() + HELD, job.attempt, "hold", Status::Deferred, why);
+                return self.wait(
+                    &job,
+                    Timestamp::now() + HELD,
+                    job.attempt,
+                    WaitReason::Hold,
+                    Status::Deferred,
+                    why,
+                );
             }
             (true, OnUnknown::Resend) => {
                 job.failures = job.failures.saturating_add(1);
@@ -297,12 +311,12 @@ impl Dispatch {
         job: &Job,
         due_at: Timestamp,
         attempt: i16,
-        reason: &'static str,
+        reason: WaitReason,
         status: Status,
         detail: &str,
     ) {
         *self.deferring.entry(job.line.clone()).or_default() += 1;
-        if reason == "unknown" {
+        if reason == WaitReason::Unknown {
             self.unknown.insert(job.logged.notification.id, (job.place(), attempt, job.line.clone()));
         }
         self.write(Write {
@@ -327,7 +341,14 @@ impl Dispatch {
         let mut last = due_at;
         for job in self.queue.drain(line) {
             last += spacing;
-            self.wait(&job, last, job.attempt, "behind", Status::Deferred, "waits behind an earlier message");
+            self.wait(
+                &job,
+                last,
+                job.attempt,
+                WaitReason::Behind,
+                Status::Deferred,
+                "waits behind an earlier message",
+            );
         }
         self.wait_until(line, last);
     }

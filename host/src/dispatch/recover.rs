@@ -46,7 +46,7 @@ pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
 }
 
 fn counts(code: i32) -> bool {
-    matches!(next(treatment(code, None), 1, Mode::Auto, 0.0).0, Next::Again { counts: true, .. })
+    !matches!(next(treatment(code, None), 1, None, Mode::Auto, 0.0).0, Next::Again { counts: false, .. })
 }
 
 /// Whether a webhook or an answer has told what came of an attempt whose outcome was unknown.

@@ -13,7 +13,7 @@ use super::{
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Priority, Status},
+    domain::{Delivery, Priority, Status, WaitReason},
     plan::MetaName,
     store::{Intent, LoggedNotification, StoreError},
     whatsapp::{Accepted, Form, NumberEffect, SendError, Treatment},
@@ -106,7 +106,7 @@ impl Dispatch {
             && job.logged.notification.priority != Priority::Urgent
         {
             let why = format!("waits until {end:.0}: quiet hours {quiet}");
-            self.hold(job, end, "quiet", &why);
+            self.hold(job, end, WaitReason::Quiet, &why);
             return None;
         }
         let shape = shape(&job, &self.in_use.load(), &self.parked, time, now);
@@ -119,12 +119,17 @@ impl Dispatch {
                 message.parameter_names = parameter_names;
             }
             Shape::Held(why) => {
-                self.hold(job, time + HELD, "window", why);
+                self.hold(job, time + HELD, WaitReason::Window, why);
                 return None;
             }
             Shape::Parked(until) => {
                 let wait = SignedDuration::try_from(until - now).unwrap_or(HELD);
-                self.hold(job, time + wait, "window", "waits a minute: Meta has just refused the template");
+                self.hold(
+                    job,
+                    time + wait,
+                    WaitReason::Window,
+                    "waits a minute: Meta has just refused the template",
+                );
                 return None;
             }
         }
@@ -136,7 +141,7 @@ impl Dispatch {
                 &job,
                 time + wait,
                 job.attempt,
-                "pair",
+                WaitReason::Pair,
                 Status::Deferred,
                 "waits for Meta's pair limit",
             );
@@ -149,7 +154,7 @@ impl Dispatch {
 
     /// Lets a job wait for what may never come. It keeps nobody else waiting, its recipient's other messages
     /// neither: these may go out where this one cannot.
-    fn hold(&mut self, job: Job, until: Timestamp, reason: &'static str, why: &str) {
+    fn hold(&mut self, job: Job, until: Timestamp, reason: WaitReason, why: &str) {
         let until = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
         self.wait(&job, until, job.attempt, reason, Status::Deferred, why);
         self.queue.release(&job.line);
@@ -262,7 +267,7 @@ impl Dispatch {
         if let Some((due_at, reason)) = waits {
             self.wait_behind(&job.line, due_at, SignedDuration::ZERO);
             *self.deferring.entry(job.line.clone()).or_default() += 1;
-            if reason == "unknown" {
+            if reason == WaitReason::Unknown {
                 self.unknown.insert(job.logged.notification.id, (job.place(), job.attempt, job.line.clone()));
             }
         }

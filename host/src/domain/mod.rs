@@ -16,7 +16,7 @@ mod senders;
 pub use collect::{Collect, CollectBy, Digest, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
-pub use delivery::{Delivery, Status, status_of};
+pub use delivery::{Delivery, Status, WaitReason, status_of};
 pub use event::{Event, EventKey};
 pub use lane::{LANES, Lane};
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError, delivery, opt_out};
-use crate::domain::{Delivery, Lane, NotificationId};
+use crate::domain::{Delivery, Lane, NotificationId, WaitReason};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,8 @@ pub struct Deferred {
     pub attempt: i16,
     /// How many refusals count against it so far.
     pub failures: i16,
-    /// Why: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily` or `behind`.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: WaitReason,
 }
 
 /// That a notification waits no more.
@@ -62,8 +62,8 @@ pub struct LateRetry {
     pub failed: i16,
     /// When the next is due.
     pub due_at: Timestamp,
-    /// What it waits for, as in [`Deferred`].
-    pub reason: &'static str,
+    /// What it waits for.
+    pub reason: WaitReason,
 }
 
 /// A recipient whose messages wait.
@@ -271,7 +271,7 @@ pub(super) async fn retry_late(
     let ids: Vec<Uuid> = retries.iter().map(|r| r.notification_id.0).collect();
     let failed: Vec<i16> = retries.iter().map(|r| r.failed).collect();
     let dues: Vec<Timestamp> = retries.iter().map(|r| r.due_at).collect();
-    let reasons: Vec<&str> = retries.iter().map(|r| r.reason).collect();
+    let reasons: Vec<&str> = retries.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
             "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)
@@ -303,7 +303,7 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
     let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
     let failures: Vec<i16> = rows.iter().map(|r| r.failures).collect();
-    let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+    let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
             "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)

@@ -86,20 +86,43 @@ pub enum StoreError {
     /// A row holds what this version does not understand.
     #[error("read a row: {0}")]
     Row(String),
+    /// Another transaction was in the way, and PostgreSQL undid this one: it can be tried again at once.
+    #[error("run a statement beside another: {0}")]
+    Contention(String),
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => StoreError::Conflict(db.to_string()),
+            Some(db)
+                if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
+                    .contains(db.code()) =>
+            {
+                StoreError::Contention(format!("{} ({})", db, db.code().code()))
+            }
             // Data exceptions, broken constraints, values too large for an index: PostgreSQL, "Error Codes".
             Some(db) if ["22", "23", "54"].contains(&&db.code().code()[..2]) => {
                 StoreError::Statement(format!("{} ({})", db, db.code().code()))
             }
             Some(db) => StoreError::Unreachable(format!("{} ({})", db, db.code().code())),
+            None if is_about_values(&error) => StoreError::Row(with_causes(&error)),
             None => StoreError::Unreachable(with_causes(&error)),
         }
     }
+}
+
+/// Whether the client could not convert a column or a parameter, so that the connection is not to blame. The error's
+/// kind is private; its text is not.
+fn is_about_values(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    let beginnings = [
+        "error deserializing column",
+        "error serializing parameter",
+        "invalid column",
+        "query returned an unexpected",
+    ];
+    beginnings.iter().any(|beginning| text.starts_with(beginning))
 }
 
 impl From<deadpool_postgres::PoolError> for StoreError {

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Contact, Lane, Notification, NotificationId, OptOut, Priority, QuietHours};
+use crate::domain::{Contact, Lane, Notification, NotificationId, OptOut, Priority, QuietHours, WaitReason};
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Due {
     /// How many refusals count against it so far.
     pub failures: i16,
     /// Why it waited.
-    pub reason: String,
+    pub reason: WaitReason,
 }
 
 impl Store {
@@ -154,7 +154,7 @@ impl Store {
                     logged: logged(row)?,
                     attempt: row.try_get(22)?,
                     failures: row.try_get(23)?,
-                    reason: row.try_get(24)?,
+                    reason: row.try_get::<_, &str>(24)?.parse().map_err(StoreError::Row)?,
                 })
             })
             .collect()
