@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::queue::Job;
+use super::job::Job;
 use crate::{
     domain::{Delivery, Mode, Status, WaitReason},
     store::Deferred,
@@ -78,9 +78,12 @@ fn storable(text: &str) -> String {
 /// A job that waits.
 pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: WaitReason) -> Deferred {
     Deferred {
-        lane: job.logged.lane,
+        track: job.logged.track,
         seq: job.logged.seq,
         notification_id: job.logged.notification.id,
+        phone_number_id: job.line.number.to_string(),
+        recipient: job.line.recipient.to_string(),
+        template: job.logged.notification.template.clone(),
         due_at,
         attempt,
         failures: job.failures,

@@ -18,7 +18,7 @@ pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
 pub use delivery::{Delivery, Status, WaitReason, status_of};
 pub use event::{Event, EventKey};
-pub use lane::{LANES, Lane};
+pub use lane::{LANES, Lane, Track};
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};
 pub use number::{Number, number, same_user};
 pub use opt_out::{OptOut, OptOutScope, Preference, wish};

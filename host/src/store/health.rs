@@ -201,20 +201,22 @@ impl Store {
             .client()
             .await?
             .query_one(
-                "SELECT sum(e.count)::bigint, min(e.oldest), sum(n.count)::bigint, min(n.oldest)
-                 FROM lane l
-                 CROSS JOIN LATERAL (
-                     SELECT coalesce(max(d.event_seq), 0) AS seq FROM decision d WHERE d.lane = l.lane) AS routed
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count, min(received_at) AS oldest
-                     FROM event WHERE event.lane = l.lane AND event.seq > routed.seq) AS e
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count,
-                            (SELECT created_at FROM notification
-                             WHERE notification.lane = l.lane AND notification.seq > l.checkpoint
-                             ORDER BY notification.seq LIMIT 1) AS oldest
-                     FROM notification
-                     WHERE notification.lane = l.lane AND notification.seq > l.checkpoint) AS n",
+                "SELECT e.count, e.oldest, n.count, n.oldest
+                 FROM (
+                     SELECT sum(waiting.count)::bigint AS count, min(waiting.oldest) AS oldest
+                     FROM lane l
+                     CROSS JOIN LATERAL (
+                         SELECT coalesce(max(d.event_seq), 0) AS seq FROM decision d WHERE d.lane = l.lane) AS routed
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(received_at) AS oldest
+                         FROM event WHERE event.lane = l.lane AND event.seq > routed.seq) AS waiting) AS e,
+                 (
+                     SELECT sum(waiting.count)::bigint AS count, min(waiting.oldest) AS oldest
+                     FROM checkpoint c
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(created_at) AS oldest
+                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS waiting
+                 ) AS n",
                 &[],
             )
             .await?;

@@ -9,6 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
 mod bench;
+mod checkpoint;
 mod contact;
 mod contact_fold;
 mod contact_twins;
@@ -40,11 +41,13 @@ mod schedule;
 mod unknown;
 
 pub use api_key::StoredKey;
+pub use checkpoint::Checkpoint;
 pub use contact::{RenamedContact, StoredContact};
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intent, LateRetry, Waiting};
+pub use delivery::Histories;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
@@ -56,11 +59,11 @@ pub use health::{
     WebhookFacts,
 };
 pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
-pub use lane::{HeldLane, LEASE};
+pub use lane::LEASE;
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
 pub use migrate::{migrate, pending_migrations};
-pub use notification::{Due, LoggedNotification};
+pub use notification::{Due, DueLimits, Logged, LoggedNotification, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
 pub use opt_out::OptedOutPerson;
