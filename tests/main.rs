@@ -12,6 +12,7 @@ mod forms;
 mod harness;
 mod hosts;
 mod intake;
+mod large;
 mod numbers;
 mod plugins;
 mod postgres;

@@ -77,7 +77,8 @@ impl Stage {
     }
 
     async fn ann_writes(&self, text: &str) {
-        let wishes = "SELECT count(*) FROM opt_out WHERE recipient = '15550100001' AND NOT came_back";
+        let wishes = "SELECT count(*) FROM opt_out o JOIN contact c ON c.id = o.contact_id
+                      WHERE c.wa_id = '15550100001' AND NOT o.came_back";
         let before = self.database.count(wishes).await;
         self.simulator.inbound(&json!({"from": ANN, "name": "Ann", "text": text})).await;
         wait_until("it is recorded", SOON, async || self.database.count(wishes).await != before).await;

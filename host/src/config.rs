@@ -67,6 +67,11 @@ pub struct RulesConfig {
     /// give several with commas.
     #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT")]
     pub plugin_private_hosts: Vec<String>,
+
+    /// What plugins may use of what their manifests ask for: PLUGIN=ADDRESS for requests to an address, PLUGIN:SECRET=ADDRESS for
+    /// requests that carry a secret there; give several with commas.
+    #[arg(long, env = "HOOKSWITCH_PLUGIN_GRANTS", value_delimiter = ',', value_name = "GRANT")]
+    pub plugin_grants: Vec<String>,
 }
 
 /// The secrets that plugins may have in their requests: HOOKSWITCH_SECRET_NAME for the secret NAME.

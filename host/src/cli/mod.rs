@@ -1,6 +1,5 @@
 //! The command line: one file a command.
 
-mod bench;
 mod bubble;
 mod check;
 mod demo;
@@ -77,8 +76,9 @@ enum Command {
     Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
-    /// Measures this machine.
-    Bench(bench::BenchArgs),
+    /// Compiles a plugin: from standard input to standard output. The program runs itself so.
+    #[command(name = plugin::COMPILE, hide = true)]
+    CompilePlugin(plugin::CompileArgs),
 }
 
 impl Cli {
@@ -106,7 +106,7 @@ impl Cli {
             Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
-            Command::Bench(args) => wait(bench::run(args)),
+            Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
         }
     }
 }

@@ -14,10 +14,11 @@ use crate::{
     config::RulesConfig,
     decide::decide,
     domain::{
-        Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict, short,
+        Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
+        Verdict, short,
     },
     intake::{problem::Problem, read_event},
-    plan::{Planned, named, plan},
+    plan::{Planned, Planner, named},
 };
 
 const NOTHING_SENT: &str =
@@ -100,9 +101,16 @@ fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
     let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
     let people = people(catalog, &verdicts);
     let mut failed = false;
+    let planner = Planner {
+        templates: &catalog.templates,
+        senders: &Senders::any(),
+        in_use: None,
+        people: &people,
+        now,
+    };
     for verdict in verdicts {
-        let planned = plan(&catalog.templates, &Senders::any(), event, &verdict, &people, now);
-        failed |= planned.outcome == "failed";
+        let planned = planner.plan(event, &verdict);
+        failed |= planned.outcome == DecisionOutcome::Failed;
         show_verdict(&verdict, &planned);
     }
     println!("\n{}", style(NOTHING_SENT).dim());
@@ -131,13 +139,14 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         || "no rule".to_owned(),
         |rule| format!("{}:{} ({})", rule.file, rule.line, rule.engine),
     );
-    let outcome = planned.outcome.replace('_', " ");
-    let outcome = if planned.outcome == "failed" { style(outcome).red() } else { style(outcome).bold() };
+    let outcome = planned.outcome.as_str().replace('_', " ");
+    let outcome =
+        if planned.outcome == DecisionOutcome::Failed { style(outcome).red() } else { style(outcome).bold() };
     println!("\n{} {by} → {outcome}", style("decided by").dim());
     if let Some(reason) = &planned.reason {
         println!("{} {reason}", style("because").dim());
     }
-    for asked in &verdict.asked {
+    for asked in verdict.asked.iter() {
         println!("{} {} {} → {}", style("asked").dim(), asked.port, asked.question, asked.answer);
     }
     let Outcome::Notify(decision) = &verdict.outcome else { return };

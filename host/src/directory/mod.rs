@@ -247,15 +247,13 @@ impl Directory {
 
     async fn prefer(&self, contact: &str, stop: bool, scope: OptOutScope) -> Result<(), DirectoryError> {
         let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
-        let known = self.store.contacts(&BTreeSet::from([asked.clone()])).await?.remove(&asked);
-        let known = known.into_iter().flat_map(|known| [known.wa_id, known.user_id]).flatten();
-        let recipients: BTreeSet<String> = known.chain([asked]).collect();
         let preference = Preference {
-            recipients: recipients.into_iter().collect(),
+            recipients: vec![asked],
             stop,
             scope,
             source: "an operator said so".to_owned(),
             at: Timestamp::now(),
+            message_id: String::new(),
         };
         Ok(self.store.set_preferences(&[preference]).await?)
     }

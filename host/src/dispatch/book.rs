@@ -288,7 +288,7 @@ impl Book {
     }
 
     /// A job that is under way has an answer, or will never be sent.
-    pub fn settle(&mut self, job: &Job, settled: Settled, opted_out: Option<NotificationId>, now: Timestamp) {
+    pub fn settle(&mut self, job: &Job, settled: Settled, opted_out: Option<String>, now: Timestamp) {
         let write = Write { deliveries: settled.deliveries, opted_out, ..Write::default() };
         match settled.deferred {
             Some(deferred) => self.put_off_as(job, deferred, write, SignedDuration::ZERO, now),
@@ -323,6 +323,7 @@ impl Book {
             notification_id: row.id,
             phone_number_id: row.phone_number_id.clone(),
             recipient: recipient.to_owned(),
+            username: row.username.clone(),
             template: row.template.clone(),
             due_at: now.checked_add(UNREADABLE).unwrap_or(now),
             attempt,

@@ -97,9 +97,8 @@ pub mod testing {
             },
             window_until: None,
             number_window_until: None,
-            opt_out: None,
             quiet_hours: None,
-            is_deactivated: false,
+            refusal: None,
         };
         Job {
             line: LineId::new("1", recipient),

@@ -13,12 +13,12 @@ use super::{
     job::Job,
     pace::PAIR_INTERVAL,
     settle::{self, Settled, settle},
-    state::{Answer, Dispatch, Intended},
+    state::{Answer, Batch, Dispatch},
 };
 use crate::{
     domain::{Delivery, Priority, Status, WaitReason},
     plan::MetaName,
-    store::{Intent, LoggedNotification, StoreError},
+    store::{Intended, Intent, StoreError},
     whatsapp::{Form, NumberEffect, SendError, Treatment},
 };
 
@@ -107,8 +107,9 @@ impl Dispatch {
             self.never(&job, Status::Expired, None, time);
             return None;
         }
-        if let Some(why) = unwanted(&job) {
-            self.never(&job, Status::Skipped, Some(why), time);
+        // Not only when its turn has come: what waits for a window that never opens is told too.
+        if let Some(why) = job.logged.refusal.take() {
+            self.never(&job, Status::Skipped, Some(why.to_string()), time);
             return None;
         }
         let quiet = job.logged.quiet_hours.as_ref();
@@ -185,7 +186,7 @@ impl Dispatch {
                 match daily.allow(&store, mem::take(&mut batch), now).await {
                     Ok(allowed) => (batch, wait) = allowed,
                     Err((all, error)) => {
-                        let _ = intents.send(Intended { batch: all, ours: Err(error), wait });
+                        let _ = intents.send(Batch { jobs: all, intended: Err(error), wait });
                         return;
                     }
                 }
@@ -193,17 +194,20 @@ impl Dispatch {
             let rows: Vec<Intent> = batch
                 .iter()
                 .map(|(job, form)| Intent {
+                    track: job.logged.track,
+                    seq: job.logged.seq,
                     notification_id: job.logged.notification.id,
                     attempt: job.attempt,
+                    is_marketing: job.logged.notification.message.marketing,
                     form: in_words(job, *form),
                 })
                 .collect();
-            let ours = match rows.is_empty() {
+            let intended = match rows.is_empty() {
                 true => Ok(Default::default()),
                 false => store.intend(&rows, now).await,
             };
             // Dispatch waits for all that it has taken.
-            let _ = intents.send(Intended { batch, ours, wait });
+            let _ = intents.send(Batch { jobs: batch, intended, wait });
         });
     }
 
@@ -211,18 +215,18 @@ impl Dispatch {
     ///
     /// # Errors
     /// Where nobody knows whether they are: then all must be read anew.
-    pub(super) fn take_intended(&mut self, intended: Intended) -> Result<(), StoreError> {
+    pub(super) fn take_intended(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.intending -= 1;
-        let Intended { batch, ours, wait } = intended;
+        let Batch { jobs, intended, wait } = batch;
         let now = Timestamp::now();
         for (job, free_at) in &wait {
             self.number_of(job).unanswered -= 1;
             self.over_daily_limit(job, *free_at, now);
         }
-        let ours = match ours {
-            Ok(ours) => ours,
+        let mut intended = match intended {
+            Ok(intended) => intended,
             Err(error) => {
-                for (job, _) in &batch {
+                for (job, _) in &jobs {
                     self.number_of(job).unanswered -= 1;
                     self.book.written(job.place());
                 }
@@ -230,14 +234,22 @@ impl Dispatch {
                 return Err(error);
             }
         };
-        for (job, form) in batch {
-            if !ours.contains(&job.logged.notification.id) {
-                tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
-                self.number_of(&job).unanswered -= 1;
-                let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);
-                self.book.unknown(&job, due_at, None, now);
-                continue;
-            }
+        for (job, form) in jobs {
+            let to = match intended.remove(&job.logged.notification.id) {
+                Some(Intended::Ours { to }) => to,
+                Some(Intended::Refused(why)) => {
+                    self.number_of(&job).unanswered -= 1;
+                    self.never(&job, Status::Skipped, Some(why.to_string()), now);
+                    continue;
+                }
+                Some(Intended::Begun) | None => {
+                    tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
+                    self.number_of(&job).unanswered -= 1;
+                    let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);
+                    self.book.unknown(&job, due_at, None, now);
+                    continue;
+                }
+            };
             // A host that was stopped for a while must not send what may be another's by now.
             if !self.may_send(&job, Instant::now()) {
                 self.number_of(&job).unanswered -= 1;
@@ -249,10 +261,10 @@ impl Dispatch {
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
-                let (from, to) = (&job.line.number, &job.line.recipient);
-                let answer = client.send(from, to, form, &notification.message, &callback_data).await;
+                let from = &job.line.number;
+                let answer = client.send(from, &to, form, &notification.message, &callback_data).await;
                 // Dispatch waits for the answers of all that it has sent.
-                let _ = answers.send(Answer { job, form, answer });
+                let _ = answers.send(Answer { job, to, form, answer });
             });
         }
         self.write();
@@ -269,7 +281,7 @@ impl Dispatch {
     }
 
     /// What Meta's answer means is written; the recipient's line stands until it is.
-    pub(super) fn take_answer(&mut self, Answer { job, form, answer }: Answer) {
+    pub(super) fn take_answer(&mut self, Answer { job, to, form, answer }: Answer) {
         let now = Instant::now();
         let number = self.number_of(&job);
         number.unanswered -= 1;
@@ -288,7 +300,7 @@ impl Dispatch {
             self.template_refused.notify_one();
         }
         let refused = answer.as_ref().err().and_then(SendError::treatment);
-        let opted_out = (refused == Some(Treatment::OptOut)).then_some(job.logged.notification.id);
+        let opted_out = (refused == Some(Treatment::OptOut)).then_some(to);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let time = Timestamp::now();
         let settled = settle(&job, answer, time, self.book.unknown_for, rand::random());
@@ -331,15 +343,6 @@ impl Dispatch {
     fn number_of(&mut self, job: &Job) -> &mut super::state::Number {
         self.numbers.get(&job.line.number)
     }
-}
-
-/// Why nobody wants a message any more, or ever wanted it.
-fn unwanted(job: &Job) -> Option<String> {
-    let LoggedNotification { notification, opt_out, is_deactivated, .. } = &job.logged;
-    if *is_deactivated {
-        return Some(format!("{} is deactivated", notification.username.as_deref().unwrap_or_default()));
-    }
-    opt_out.as_ref().filter(|out| out.covers(notification.message.marketing)).map(ToString::to_string)
 }
 
 /// How an attempt goes out, for its history.

@@ -83,6 +83,7 @@ pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: WaitReason) 
         notification_id: job.logged.notification.id,
         phone_number_id: job.line.number.to_string(),
         recipient: job.line.recipient.to_string(),
+        username: job.logged.notification.username.clone(),
         template: job.logged.notification.template.clone(),
         due_at,
         attempt,

@@ -22,7 +22,7 @@ use crate::{
     domain::{LANES, NotificationId},
     lanes::{Leases, Progress},
     plan::InUse,
-    store::{Store, StoreError},
+    store::{Intended, Store, StoreError},
     whatsapp::{Accepted, Client, Form, SendError},
 };
 
@@ -60,15 +60,17 @@ pub struct Deps {
 /// Meta's answer to an attempt.
 pub(super) struct Answer {
     pub job: Job,
+    /// Where it was sent.
+    pub to: String,
     pub form: Form,
     pub answer: Result<Accepted, SendError>,
 }
 
-/// What came of the attempt to append the intents of a batch.
-pub(super) struct Intended {
-    pub batch: Vec<(Job, Form)>,
-    /// Those of the batch that nobody had begun.
-    pub ours: Result<HashSet<NotificationId>, StoreError>,
+/// A batch whose intents were to be appended.
+pub(super) struct Batch {
+    pub jobs: Vec<(Job, Form)>,
+    /// What came of each.
+    pub intended: Result<HashMap<NotificationId, Intended>, StoreError>,
     /// Those that Meta's daily limit does not allow before then.
     pub wait: Vec<(Job, Timestamp)>,
 }
@@ -146,8 +148,8 @@ pub struct Dispatch {
     pub(super) counted: HashMap<Arc<str>, Instant>,
     /// How many batches of intents are on their way.
     pub(super) intending: usize,
-    pub(super) intents: mpsc::UnboundedSender<Intended>,
-    pub(super) intended: mpsc::UnboundedReceiver<Intended>,
+    pub(super) intents: mpsc::UnboundedSender<Batch>,
+    pub(super) intended: mpsc::UnboundedReceiver<Batch>,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
     pub(super) answered: mpsc::UnboundedReceiver<Answer>,
     writes: mpsc::UnboundedSender<Write>,

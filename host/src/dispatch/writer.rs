@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::job::Place;
 use crate::{
-    domain::{Delivery, NotificationId},
+    domain::Delivery,
     store::{Deferred, Done, Store, StoreError},
 };
 
@@ -22,8 +22,8 @@ pub struct Write {
     pub deferred: Option<Deferred>,
     /// It waits no more.
     pub done: Option<Done>,
-    /// Meta refused it because its recipient wants no marketing.
-    pub opted_out: Option<NotificationId>,
+    /// The number or user id that wants no marketing: Meta refused it for that.
+    pub opted_out: Option<String>,
     /// The place of which dispatch hears that this is written.
     pub written: Option<Place>,
 }
@@ -77,7 +77,7 @@ async fn settle(
     deliveries: &[Delivery],
     deferred: &[Deferred],
     done: &[Done],
-    opted_out: &[NotificationId],
+    opted_out: &[String],
 ) {
     loop {
         match store.settle(deliveries, deferred, done, opted_out).await {

@@ -1,14 +1,17 @@
 //! What waits: rows that come and go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError, delivery, opt_out};
-use crate::domain::{Delivery, LANES, Lane, NotificationId, Priority, Track, WaitReason};
+use super::{
+    Store, StoreError, delivery, opt_out,
+    recipient::{ADDRESS, JOINS, REFUSAL, refusal},
+};
+use crate::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Deferred {
     pub phone_number_id: String,
     /// The recipient as it was planned: a `wa_id` or a user id.
     pub recipient: String,
+    /// The person's username, where it is for staff.
+    pub username: Option<String>,
     /// The template, by its name in the catalog.
     pub template: String,
     /// Until when.
@@ -47,12 +52,33 @@ pub struct Done {
 /// That an attempt is about to be made.
 #[derive(Clone, Debug)]
 pub struct Intent {
-    /// Whose.
+    /// The notification's track.
+    pub track: Track,
+    /// Its place.
+    pub seq: i64,
+    /// Its id.
     pub notification_id: NotificationId,
     /// From 1.
     pub attempt: i16,
+    /// Whether it is marketing, which some do not want.
+    pub is_marketing: bool,
     /// How it goes out, in words.
     pub form: String,
+}
+
+/// What came of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intended {
+    /// It is ours to send.
+    Ours {
+        /// The `wa_id` or user id at which its recipient is reached now; not always the one that was planned.
+        to: String,
+    },
+    /// The attempt was begun before, by whoever held the lane or by a statement of ours whose answer was lost: it
+    /// waits as `unknown`.
+    Begun,
+    /// It must not be sent; no intent was appended.
+    Refused(Refusal),
 }
 
 /// That a message failed after Meta had taken it, and is to be tried again.
@@ -84,27 +110,6 @@ pub struct Waiting {
 }
 
 impl Store {
-    /// What waits in these lanes for these recipients' windows is due now: they wrote in.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it.
-    pub async fn window_opened(
-        &self,
-        lanes: &[Lane],
-        recipients: &[&str],
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "UPDATE deferred SET due_at = $3
-                 WHERE recipient = ANY($2) AND reason = 'window' AND due_at > $3 AND lane % $4 = ANY($1)",
-            )
-            .await?;
-        Ok(client.execute(&statement, &[&lanes, &recipients, &now, &LANES]).await?)
-    }
-
     /// What waits for a version of these templates is due now: one is in use.
     ///
     /// # Errors
@@ -150,30 +155,61 @@ impl Store {
             .collect()
     }
 
-    /// Claims the right to send: appends one intent an attempt, in the order of their key, so that two hosts that append
-    /// the same wait for each other and not in a circle. Returns which intents are ours; the others were made already, by
-    /// whoever held the lane before or by a statement of ours whose answer was lost.
+    /// Claims the right to send, and decides at the same moment whether each message may still be sent, and where:
+    /// appends one intent an attempt, but for those whose recipient does not want or may not get it. An opt-out that
+    /// was committed before counts, whenever the message was read. Intents are appended in the order of their key, so
+    /// that two hosts that append the same wait for each other and not in a circle.
     pub async fn intend(
         &self,
         intents: &[Intent],
         now: Timestamp,
-    ) -> Result<HashSet<NotificationId>, StoreError> {
+    ) -> Result<HashMap<NotificationId, Intended>, StoreError> {
+        let lanes: Vec<i16> = intents.iter().map(|i| i.track.0).collect();
+        let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
         let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
+        let marketing: Vec<bool> = intents.iter().map(|i| i.is_marketing).collect();
         let forms: Vec<&str> = intents.iter().map(|i| i.form.as_str()).collect();
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "INSERT INTO delivery (notification_id, attempt, status, at, detail)
-                 SELECT notification_id, attempt, 'sending', $3, form
-                 FROM unnest($1::uuid[], $2::smallint[], $4::text[]) AS i (notification_id, attempt, form)
-                 ORDER BY notification_id, attempt
-                 ON CONFLICT DO NOTHING
-                 RETURNING notification_id",
-            )
+            .prepare_cached(&format!(
+                "WITH intent AS MATERIALIZED (
+                     SELECT {REFUSAL}, i.notification_id, i.attempt, i.marketing, i.form, {ADDRESS} AS address
+                     FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[], $5::boolean[],
+                                 $6::text[]) AS i (lane, seq, notification_id, attempt, marketing, form)
+                     LEFT JOIN notification n ON n.lane = i.lane AND n.seq = i.seq
+                     {JOINS}
+                 ), made AS (
+                     INSERT INTO delivery (notification_id, attempt, status, at, detail)
+                     SELECT notification_id, attempt, 'sending', $7, form FROM intent
+                     WHERE obstacle IS NULL
+                         OR (obstacle = 'opted_out' AND scope = 'marketing' AND NOT marketing)
+                     ORDER BY notification_id, attempt
+                     ON CONFLICT DO NOTHING
+                     RETURNING notification_id
+                 )
+                 SELECT i.obstacle, i.username, i.scope, i.source, i.at, i.notification_id, i.marketing, i.address,
+                        m.notification_id IS NOT NULL,
+                        i.obstacle IS NOT NULL AND EXISTS (
+                            SELECT FROM delivery d WHERE d.notification_id = i.notification_id
+                                AND d.attempt = i.attempt AND d.status = 'sending')
+                 FROM intent i LEFT JOIN made m USING (notification_id)"
+            ))
             .await?;
-        let rows = client.query(&statement, &[&ids, &attempts, &now, &forms]).await?;
-        rows.iter().map(|row| Ok(NotificationId(row.try_get(0)?))).collect()
+        let rows =
+            client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &marketing, &forms, &now]).await?;
+        let mut intended = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let refusal = refusal(row, 0, row.try_get(6)?)?;
+            let (is_ours, was_begun): (bool, bool) = (row.try_get(8)?, row.try_get(9)?);
+            let came_out = match (is_ours, refusal, row.try_get(7)?) {
+                (true, _, Some(to)) => Intended::Ours { to },
+                (false, Some(why), _) if !was_begun => Intended::Refused(why),
+                _ => Intended::Begun,
+            };
+            intended.insert(NotificationId(row.try_get(5)?), came_out);
+        }
+        Ok(intended)
     }
 
     /// Which of these places in the log wait here.
@@ -213,14 +249,14 @@ impl Store {
         Ok(())
     }
 
-    /// Writes outcomes: delivery rows, what waits, what waits no more, and that the recipients of some want no
-    /// marketing, all or nothing.
+    /// Writes outcomes: delivery rows, what waits, what waits no more, and the numbers or user ids that want no
+    /// marketing, as Meta says, all or nothing.
     pub async fn settle(
         &self,
         deliveries: &[Delivery],
         deferred: &[Deferred],
         done: &[Done],
-        opted_out: &[NotificationId],
+        opted_out: &[String],
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
@@ -250,14 +286,15 @@ pub(super) async fn retry_late(
     let reasons: Vec<&str> = retries.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, template, due_at, attempt,
-                 failures, reason)
-             SELECT n.lane, n.seq, n.id, n.phone_number_id, n.recipient, n.template, r.due_at, r.failed + 1, r.failed,
-                 r.reason
+            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
+                 attempt, failures, reason)
+             SELECT n.lane, n.seq, n.id, n.phone_number_id, n.recipient, n.username, n.template, r.due_at, r.failed + 1,
+                 r.failed, r.reason
              FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::text[])
                  AS r (id, failed, due_at, reason)
              JOIN notification n ON n.id = r.id
-             WHERE n.recipient IS NOT NULL AND NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = r.id AND d.attempt > r.failed)
+             WHERE n.recipient IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM delivery d WHERE d.notification_id = r.id AND d.attempt > r.failed)
              ORDER BY n.lane, n.seq
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
@@ -280,6 +317,7 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
     let numbers: Vec<&str> = rows.iter().map(|r| r.phone_number_id.as_str()).collect();
     let recipients: Vec<&str> = rows.iter().map(|r| r.recipient.as_str()).collect();
+    let usernames: Vec<Option<&str>> = rows.iter().map(|r| r.username.as_deref()).collect();
     let templates: Vec<&str> = rows.iter().map(|r| r.template.as_str()).collect();
     let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
     let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
@@ -287,10 +325,10 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, template, due_at, attempt,
-                 failures, reason)
-             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                                  $7::timestamptz[], $8::smallint[], $9::smallint[], $10::text[])
+            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
+                 attempt, failures, reason)
+             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                  $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[])
              ORDER BY 1, 2
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
@@ -301,7 +339,19 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     transaction
         .execute(
             &statement,
-            &[&lanes, &seqs, &ids, &numbers, &recipients, &templates, &dues, &attempts, &failures, &reasons],
+            &[
+                &lanes,
+                &seqs,
+                &ids,
+                &numbers,
+                &recipients,
+                &usernames,
+                &templates,
+                &dues,
+                &attempts,
+                &failures,
+                &reasons,
+            ],
         )
         .await?;
     Ok(())

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred, opt_out};
+use super::{LateRetry, Store, StoreError, deferred};
 use crate::domain::{Delivery, NotificationId, Status};
 
 const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
@@ -44,20 +44,11 @@ impl FromIterator<Delivery> for Histories {
 }
 
 impl Store {
-    /// Appends what webhooks told, lets what failed late wait for its next attempt, and records that the recipients of
-    /// some want no marketing, all or nothing. What is
-    /// there already (a repeated webhook) stays as it is, and brings no attempt.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it.
-    pub async fn append_receipts(
-        &self,
-        rows: &[Delivery],
-        retries: &[LateRetry],
-        opted_out: &[NotificationId],
-    ) -> Result<(), StoreError> {
+    /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is there
+    /// already (a repeated webhook) stays as it is, and brings no attempt.
+    pub async fn append_receipts(&self, rows: &[Delivery], retries: &[LateRetry]) -> Result<(), StoreError> {
         let mut client = self.client().await?;
-        if retries.is_empty() && opted_out.is_empty() {
+        if retries.is_empty() {
             append(&client, rows).await?;
             return Ok(());
         }
@@ -72,7 +63,6 @@ impl Store {
         let retries: Vec<&LateRetry> =
             retries.iter().filter(|retry| failed.contains(&(retry.notification_id, retry.failed))).collect();
         deferred::retry_late(&transaction, &retries).await?;
-        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
         transaction.commit().await?;
         Ok(())
     }

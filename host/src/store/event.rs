@@ -66,29 +66,54 @@ impl Store {
         Ok(clashes)
     }
 
-    /// At most `per_lane` events after each lane's cursor, in the order of the log.
+    /// The next events after each lane's cursor, at most so many as stand beside it, in the order of the log. Of all
+    /// lanes together about `bytes` of payload are read, evenly from the lanes, but always one event.
     pub async fn events_after(
         &self,
-        cursors: &[(Lane, i64)],
-        per_lane: usize,
+        cursors: &[(Lane, i64, usize)],
+        bytes: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
-        let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
-        let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
-        let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
+        let lanes: Vec<i16> = cursors.iter().map(|(lane, ..)| lane.0).collect();
+        let seqs: Vec<i64> = cursors.iter().map(|(_, seq, _)| *seq).collect();
+        let limits: Vec<i64> =
+            cursors.iter().map(|(.., limit)| i64::try_from(*limit).unwrap_or(i64::MAX)).collect();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT lane, seq, id, source, type, subject, time, data, extensions
+                 FROM (
+                     SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.place, e.seq) - octet_length(e.data)
+                         AS before
+                     FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, most)
+                     CROSS JOIN LATERAL (
+                         SELECT lane, seq, id, source, type, subject, time, data, extensions,
+                                row_number() OVER (ORDER BY event.seq) AS place
+                         FROM event WHERE event.lane = c.lane AND event.seq > c.seq
+                         ORDER BY event.seq LIMIT c.most
+                     ) e
+                 ) e
+                 WHERE before < $4
+                 ORDER BY seq",
+            )
+            .await?;
+        client.query(&statement, &[&lanes, &seqs, &limits, &bytes]).await?.iter().map(logged_event).collect()
+    }
+
+    /// The events at these places, in the order of the log; one that was deleted is absent.
+    pub async fn events_at(&self, places: &[(Lane, i64)]) -> Result<Vec<LoggedEvent>, StoreError> {
+        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions
-                 FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
-                 CROSS JOIN LATERAL (
-                     SELECT lane, seq, id, source, type, subject, time, data, extensions
-                     FROM event WHERE event.lane = c.lane AND event.seq > c.seq
-                     ORDER BY event.seq LIMIT $3
-                 ) e
+                 FROM (SELECT DISTINCT * FROM unnest($1::smallint[], $2::bigint[])) AS p (lane, seq)
+                 JOIN event e ON e.lane = p.lane AND e.seq = p.seq
                  ORDER BY e.seq",
             )
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged_event).collect()
+        client.query(&statement, &[&lanes, &seqs]).await?.iter().map(logged_event).collect()
     }
 }
 

@@ -203,19 +203,22 @@ impl Store {
             .query_one(
                 "SELECT e.count, e.oldest, n.count, n.oldest
                  FROM (
-                     SELECT sum(waiting.count)::bigint AS count, min(waiting.oldest) AS oldest
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
                      FROM lane l
                      CROSS JOIN LATERAL (
-                         SELECT coalesce(max(d.event_seq), 0) AS seq FROM decision d WHERE d.lane = l.lane) AS routed
+                         SELECT greatest(
+                             (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                             (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
                      CROSS JOIN LATERAL (
                          SELECT count(*) AS count, min(received_at) AS oldest
-                         FROM event WHERE event.lane = l.lane AND event.seq > routed.seq) AS waiting) AS e,
-                 (
-                     SELECT sum(waiting.count)::bigint AS count, min(waiting.oldest) AS oldest
+                         FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                               UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS w
+                 ) AS e, (
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
                      FROM checkpoint c
                      CROSS JOIN LATERAL (
                          SELECT count(*) AS count, min(created_at) AS oldest
-                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS waiting
+                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS w
                  ) AS n",
                 &[],
             )

@@ -8,11 +8,9 @@ use tokio_postgres::{Config, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
-mod bench;
+mod audience;
 mod checkpoint;
 mod contact;
-mod contact_fold;
-mod contact_twins;
 mod daily_user;
 mod dead_letter;
 mod decision;
@@ -26,6 +24,7 @@ mod failure;
 mod group;
 mod health;
 mod history;
+mod identity;
 mod lane;
 mod log;
 mod meta_template;
@@ -36,17 +35,20 @@ mod number_window;
 mod opt_out;
 mod parked;
 mod person;
+mod recipient;
 mod retention;
 mod schedule;
+mod unfinished;
 mod unknown;
 
 pub use api_key::StoredKey;
+pub use audience::Member;
 pub use checkpoint::Checkpoint;
-pub use contact::{RenamedContact, StoredContact};
+pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intent, LateRetry, Waiting};
+pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, Waiting};
 pub use delivery::Histories;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
@@ -66,11 +68,12 @@ pub use migrate::{migrate, pending_migrations};
 pub use notification::{Due, DueLimits, Logged, LoggedNotification, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
-pub use opt_out::OptedOutPerson;
+pub use opt_out::{OptedOutPerson, by_meta};
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
-pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
+pub use parked::{ParkedFacts, ParkedRow};
+pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 
 /// Why the database did not do what it was asked.

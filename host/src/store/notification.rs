@@ -4,9 +4,12 @@ use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{
+    Store, StoreError,
+    recipient::{JOINS, REFUSAL, refusal},
+};
 use crate::domain::{
-    Contact, Lane, Notification, NotificationId, OptOut, Priority, QuietHours, Track, WaitReason,
+    Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track, WaitReason,
 };
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
@@ -24,12 +27,10 @@ pub struct LoggedNotification {
     pub window_until: Option<Timestamp>,
     /// When it closes for the number that sends, where there are several.
     pub number_window_until: Option<Timestamp>,
-    /// That the recipient wants no messages.
-    pub opt_out: Option<OptOut>,
     /// When the person is left alone.
     pub quiet_hours: Option<QuietHours>,
-    /// Whether the person was deactivated meanwhile.
-    pub is_deactivated: bool,
+    /// Why it may not be sent, as things stood when it was read; [`Store::intend`] looks again.
+    pub refusal: Option<Refusal>,
 }
 
 /// A row of the notification log that this version cannot read.
@@ -45,6 +46,8 @@ pub struct Unreadable {
     pub phone_number_id: String,
     /// The recipient, where the notification has one.
     pub recipient: Option<String>,
+    /// The person's username, where it is for staff.
+    pub username: Option<String>,
     /// The template, by its name in the catalog.
     pub template: String,
     /// When it was planned.
@@ -65,6 +68,7 @@ impl Unreadable {
             id: notification.id,
             phone_number_id: notification.phone_number_id.clone(),
             recipient: notification.recipient.clone(),
+            username: notification.username.clone(),
             template: notification.template.clone(),
             created_at: *created_at,
             may_be_newer: true,
@@ -88,14 +92,10 @@ pub struct DueLimits {
 }
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
-     n.priority, n.message, n.reason, n.send_at, n.expires_at,
-     coalesce(w.last_inbound_at, u.last_inbound_at), v.last_inbound_at,
-     o.scope, o.source, o.at, p.quiet_from, p.quiet_until, p.time_zone, coalesce(NOT p.active, false), n.created_at";
-const JOINS: &str = "LEFT JOIN contact w ON w.wa_id = n.recipient
-     LEFT JOIN contact u ON u.user_id = n.recipient
-     LEFT JOIN number_window v ON v.recipient = n.recipient AND v.phone_number_id = n.phone_number_id
-     LEFT JOIN opt_out o ON o.recipient = n.recipient AND NOT o.came_back
-     LEFT JOIN person p ON p.username = n.username";
+     n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
+     p.quiet_from, p.quiet_until, p.time_zone, n.created_at";
+const WINDOW: &str =
+    "LEFT JOIN number_window v ON v.contact_id = c.id AND v.phone_number_id = n.phone_number_id";
 
 /// What is due: a notification that waited in `deferred`.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS}
+                "SELECT {COLUMNS}, {REFUSAL}
                  FROM (
                      SELECT l.*
                      FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
@@ -132,7 +132,7 @@ impl Store {
                          ORDER BY notification.seq LIMIT $3
                      ) l
                  ) n
-                 {JOINS}
+                 {JOINS} {WINDOW}
                  ORDER BY n.seq"
             ))
             .await?;
@@ -166,7 +166,7 @@ impl Store {
                          ORDER BY lane / 64, phone_number_id LIMIT 1)
                      FROM waiting w WHERE w.number IS NOT NULL
                  )
-                 SELECT {COLUMNS}, d.attempt, d.failures, d.reason
+                 SELECT {COLUMNS}, {REFUSAL}, d.attempt, d.failures, d.reason
                  FROM waiting w
                  CROSS JOIN LATERAL (
                      SELECT lane, seq, attempt, failures, reason FROM deferred
@@ -175,7 +175,7 @@ impl Store {
                      ORDER BY due_at, seq LIMIT $3
                  ) d
                  JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 {JOINS}
+                 {JOINS} {WINDOW}
                  WHERE w.number IS NOT NULL
                      AND (w.class, w.number) NOT IN (SELECT * FROM unnest($5::integer[], $6::text[]))
                  ORDER BY n.seq"
@@ -187,10 +187,10 @@ impl Store {
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(23)?,
-                    failures: row.try_get(24)?,
+                    attempt: row.try_get(24)?,
+                    failures: row.try_get(25)?,
                     // Whatever it waited for that this version does not know: that is over.
-                    reason: row.try_get::<_, &str>(25)?.parse().unwrap_or(WaitReason::SendAt),
+                    reason: row.try_get::<_, &str>(26)?.parse().unwrap_or(WaitReason::SendAt),
                 })
             })
             .collect()
@@ -202,7 +202,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         |last_inbound_at| Contact { wa_id: None, user_id: None, name: None, last_inbound_at }.window_until();
     let (track, seq) = (Track(row.try_get(0)?), row.try_get(1)?);
     let id = NotificationId(row.try_get::<_, Uuid>(2)?);
-    let created_at = row.try_get(22)?;
+    let created_at = row.try_get(18)?;
     let unreadable = |why: String, may_be_newer| {
         Ok(Err(Unreadable {
             track,
@@ -210,22 +210,20 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
             id,
             phone_number_id: row.try_get(6)?,
             recipient: row.try_get(5)?,
+            username: row.try_get(3)?,
             template: row.try_get(7)?,
             created_at,
             may_be_newer,
             why,
         }))
     };
-    let message = match serde_json::from_str(row.try_get(9)?) {
+    let message: Message = match serde_json::from_str(row.try_get(9)?) {
         Ok(message) => message,
         Err(error) => return unreadable(format!("its message: {error}"), error.is_data()),
     };
-    let opt_out = match row.try_get::<_, Option<&str>>(15)? {
-        Some(scope) => match scope.parse() {
-            Ok(scope) => Some(OptOut { scope, source: row.try_get(16)?, at: row.try_get(17)? }),
-            Err(why) => return unreadable(why, true),
-        },
-        None => None,
+    let refusal = match refusal(row, 19, message.marketing) {
+        Ok(refusal) => refusal,
+        Err(error) => return unreadable(error.to_string(), true),
     };
     Ok(Ok(LoggedNotification {
         track,
@@ -246,9 +244,8 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         },
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
-        opt_out,
-        quiet_hours: quiet_hours(row.try_get(18)?, row.try_get(19)?, row.try_get(20)?),
-        is_deactivated: row.try_get(21)?,
+        quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
+        refusal,
     }))
 }
 

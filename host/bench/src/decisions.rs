@@ -1,4 +1,4 @@
-//! `hookswitch bench decisions`: what a decision costs, for a route, a script and a plugin.
+//! What a decision costs, for a route, a script and a plugin.
 
 use std::{
     fs,
@@ -10,15 +10,15 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use hookswitch::{
+    catalog::{self, Catalog, CatalogPorts, Folders},
+    decide::{decide, plugin::Sandbox},
+    domain::{Event, EventKey, Outcome},
+};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Row, print};
-use crate::{
-    catalog::{self, Catalog, CatalogPorts, Folders},
-    decide::{decide, plugin::Sandbox},
-    domain::{Event, EventKey},
-};
+use crate::table::{Row, percentile as at, print};
 
 /// Decisions that are measured of each kind, after a tenth of that to warm up.
 const DECISIONS: usize = 20_000;
@@ -43,7 +43,7 @@ pub fn measure() -> anyhow::Result<()> {
     ] {
         let event = event(kind);
         let outcome = &decide(&catalog.routes, &event, &ports(&catalog))[0].outcome;
-        anyhow::ensure!(matches!(outcome, crate::domain::Outcome::Notify(_)), "decide {kind}: {outcome:?}");
+        anyhow::ensure!(matches!(outcome, Outcome::Notify(_)), "decide {kind}: {outcome:?}");
         let taken = times(|| drop(black_box(decide(&catalog.routes, &event, &ports(&catalog)))));
         rows.push(Row::new(p50, at(&taken, 50), Some(at(&floor, 50))));
         rows.push(Row::new(p99, at(&taken, 99), Some(at(&floor, 99))));
@@ -111,10 +111,6 @@ fn times(mut run: impl FnMut()) -> Vec<f64> {
     times
 }
 
-fn at(sorted: &[f64], percent: usize) -> f64 {
-    sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
-}
-
 /// An order of a kilobyte.
 fn event(kind: &str) -> Event {
     let data = json!({
@@ -165,7 +161,7 @@ fn load(folder: &Path) -> anyhow::Result<Catalog> {
         let path = folder.join(from).join(file);
         fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(path, bytes))?;
     }
-    let sandbox = Sandbox::new(None, None).map_err(|why| anyhow!("{why}"))?;
+    let sandbox = Sandbox::new(None, None, Default::default()).map_err(|why| anyhow!("{why}"))?;
     let folders = Folders {
         rules: folder.join("rules"),
         plugins: Some(folder.join("plugins")),

@@ -44,3 +44,15 @@ pub fn usage(pid: u32) -> Usage {
         .and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<f64>().ok());
     Usage { cpu_seconds, resident_mib: kib.unwrap_or(0.0) / 1024.0 }
 }
+
+/// How often the threads of a process have begun to run after a wait. Zero where there is no `/proc`.
+pub fn wake_ups(pid: u32) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| {
+            let status = fs::read_to_string(task.path().join("status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            line.trim().parse::<f64>().ok()
+        })
+        .sum()
+}

@@ -51,7 +51,7 @@ pub async fn post(
     let next = Arc::new(AtomicUsize::new(0));
     let body = Arc::new(body);
     let start = Instant::now();
-    let mut connections = tokio::task::JoinSet::new();
+    let mut connections = tokio::task::JoinSet::<anyhow::Result<()>>::new();
     for _ in 0..CONNECTIONS {
         let (client, next, body) = (client.clone(), next.clone(), body.clone());
         let (url, key) = (url.to_owned(), key.to_owned());
@@ -61,18 +61,7 @@ pub async fn post(
                 if n >= events {
                     return Ok(());
                 }
-                let answer = client
-                    .post(&url)
-                    .bearer_auth(&key)
-                    .header("content-type", "application/json")
-                    .body(body(n))
-                    .send()
-                    .await?;
-                let status = answer.status();
-                let text = answer.text().await?;
-                if status != StatusCode::ACCEPTED {
-                    bail!("post an event: HTTP {status}: {text}");
-                }
+                post_one(&client, &url, &key, body(n)).await?;
             }
         });
     }
@@ -80,4 +69,24 @@ pub async fn post(
         done??;
     }
     Ok(Posted { events, time: start.elapsed() })
+}
+
+/// Posts one event.
+///
+/// # Errors
+/// Where the answer is not 202.
+pub async fn post_one(client: &Client, url: &str, key: &str, body: String) -> anyhow::Result<()> {
+    let answer = client
+        .post(url)
+        .bearer_auth(key)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    if status != StatusCode::ACCEPTED {
+        bail!("post an event: HTTP {status}: {text}");
+    }
+    Ok(())
 }

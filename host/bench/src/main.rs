@@ -1,0 +1,120 @@
+//! Measures Hookswitch on this machine: runs a built program against the simulator, and prints what it does, each figure
+//! beside its floor measured in the same run. Needs nothing running; everything it starts is its own.
+
+mod check;
+mod crowd;
+mod database;
+mod decisions;
+mod deliver;
+mod fair;
+mod floor;
+mod load;
+mod program;
+mod quiet;
+mod rules;
+mod table;
+mod usage;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use hookswitch::config::DatabaseConfig;
+
+/// Measure Hookswitch on this machine, each figure beside its floor.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "hookswitch-bench", version)]
+struct Arguments {
+    /// The program to measure [default: `hookswitch` beside this one].
+    #[arg(long, global = true)]
+    program: Option<PathBuf>,
+
+    #[command(flatten)]
+    sizes: Sizes,
+
+    /// What to measure [default: all but `check` and `decisions`].
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// How much of everything.
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct Sizes {
+    /// Events for intake alone.
+    #[arg(long, global = true, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    accept: u32,
+
+    /// Events of ten recipients each for the whole way.
+    #[arg(long, global = true, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=40_000))]
+    deliver: u32,
+
+    /// Seconds for which an old snapshot is held open while messages are delivered.
+    #[arg(long, global = true, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    snapshot_seconds: u64,
+
+    /// Bulk messages that wait while normal ones are sent.
+    #[arg(long, global = true, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    backlog: u32,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Part {
+    /// Accept events: intake alone.
+    Accept,
+    /// Deliver messages: the whole way, also while many wait and while an old snapshot is open.
+    Deliver,
+    /// Idle, and a steady hundred messages per second.
+    Quiet,
+    /// A normal message beside a bulk backlog, a slow plugin, and a number that never answers. Run it in the project's folder.
+    Fair,
+    /// Decide: a route, a script and a plugin. Run it in the project's folder.
+    Decisions,
+    /// Run the set-up check with 100,000 people and a million notifications.
+    Check,
+    #[command(hide = true)]
+    Floor(DatabaseConfig),
+    #[command(hide = true)]
+    Intake(DatabaseConfig),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: failed to {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Arguments { program, sizes, part }: Arguments) -> anyhow::Result<()> {
+    match part {
+        Some(Part::Floor(database)) => return floor::serve(&database).await,
+        Some(Part::Intake(database)) => return floor::serve_intake(&database).await,
+        Some(Part::Decisions) => return tokio::task::spawn_blocking(decisions::measure).await?,
+        _ => {}
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build: take the ratios, or run it with --release");
+    }
+    let program = program::find(program)?;
+    let all = part.is_none();
+    let mut rows = Vec::new();
+    if all || matches!(part, Some(Part::Accept)) {
+        rows.extend(floor::measure(&program, sizes.accept).await?);
+    }
+    if all || matches!(part, Some(Part::Deliver)) {
+        rows.extend(deliver::measure(&program, &sizes).await?);
+    }
+    if all || matches!(part, Some(Part::Quiet)) {
+        rows.extend(quiet::measure(&program).await?);
+    }
+    if all || matches!(part, Some(Part::Fair)) {
+        rows.extend(fair::measure(&program, sizes.backlog).await?);
+    }
+    if matches!(part, Some(Part::Check)) {
+        rows.extend(check::measure(&program).await?);
+    }
+    table::print(&rows);
+    Ok(())
+}
