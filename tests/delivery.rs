@@ -168,7 +168,9 @@ async fn a_row_that_cannot_be_read_concerns_itself_only() {
     let stage = stage().await;
     let first = stage.decide(note(1, ANN)).await;
     stage.notification(&first, "read").await;
-    for message in ["no JSON", "{\"mode\":\"hologram\",\"body\":\"x\",\"template\":\"t\",\"language\":\"en_US\"}"] {
+    for message in
+        ["no JSON", "{\"mode\":\"hologram\",\"body\":\"x\",\"template\":\"t\",\"language\":\"en_US\"}"]
+    {
         let copy = "INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, recipient, phone_number_id,
                         template, priority, message, reason)
                     SELECT lane, gen_random_uuid(), event_lane, event_seq, ordinal, recipient, phone_number_id,
@@ -178,7 +180,8 @@ async fn a_row_that_cannot_be_read_concerns_itself_only() {
     let second = stage.decide(note(2, ANN)).await;
     stage.notification(&second, "read").await;
     let count = async |status: &str, like: &str| {
-        let sql = format!("SELECT count(*) FROM delivery WHERE status = '{status}' AND detail LIKE '{like}%'");
+        let sql =
+            format!("SELECT count(*) FROM delivery WHERE status = '{status}' AND detail LIKE '{like}%'");
         stage.database.count(&sql).await
     };
     wait_until("the first has failed", SOON, async || {
@@ -186,7 +189,9 @@ async fn a_row_that_cannot_be_read_concerns_itself_only() {
     })
     .await;
     wait_until("the second waits for a newer host", SOON, async || {
-        count("deferred", "waits for a host of a version that can read it: its message: unknown variant").await == 1
+        count("deferred", "waits for a host of a version that can read it: its message: unknown variant")
+            .await
+            == 1
     })
     .await;
 }
