@@ -18,7 +18,7 @@ use crate::{
     config::{self, Config, DatabaseConfig, RulesConfig},
     decide::plugin::{Grants, Http, Sandbox},
     directory::Directory,
-    dispatch::{Dispatch, Rooms, watch_daily_limit},
+    dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
     intake::{self, Intake},
     lanes::{Holder, Leases, News, Progress},
@@ -279,7 +279,7 @@ impl App {
         let management =
             Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token)?;
         let usual = config.whatsapp.whatsapp_phone_number_id.usual().to_owned();
-        let dispatch = Dispatch::new(Rooms {
+        let dispatch = Dispatch::new(Deps {
             store: store.clone(),
             client,
             host,

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{LANES, Lane},
-    store::{HeldLane, LEASE, Store, StoreError, WebhookFacts},
+    store::{LEASE, Store, StoreError, WebhookFacts},
 };
 
 /// While the share is right.
@@ -36,7 +36,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// The lanes that this host holds now.
 #[derive(Clone, Debug, Default)]
 pub struct Leases {
-    /// Each with a number that is new whenever it was taken anew, and its checkpoint at that time.
+    /// Each with its term: whoever reads a lane in a new term begins anew, from what the database has.
     pub lanes: BTreeMap<Lane, Term>,
     /// Until when they are certainly ours.
     pub until: Option<Instant>,
@@ -49,8 +49,6 @@ pub struct Leases {
 pub struct Term {
     /// Differs between two terms of one lane.
     pub number: u64,
-    /// How far the lane's notifications were settled when it was taken.
-    pub checkpoint: i64,
 }
 
 impl Leases {
@@ -180,7 +178,7 @@ impl Holder {
         let hosts = self.store.hosts_alive().await?.max(1);
         let renewed = self.store.renew_lanes(self.host).await?;
         let mut lanes = self.leases.borrow().lanes.clone();
-        lanes.retain(|lane, _| renewed.iter().any(|held| held.lane == *lane));
+        lanes.retain(|lane, _| renewed.contains(lane));
         // Also what is ours without our knowing: taken or given back by a statement whose answer was lost.
         for held in renewed {
             self.hold(&mut lanes, held);
@@ -203,10 +201,10 @@ impl Holder {
         Ok(held >= LANES as usize / hosts)
     }
 
-    fn hold(&mut self, lanes: &mut BTreeMap<Lane, Term>, held: HeldLane) {
-        if let Entry::Vacant(vacant) = lanes.entry(held.lane) {
+    fn hold(&mut self, lanes: &mut BTreeMap<Lane, Term>, held: Lane) {
+        if let Entry::Vacant(vacant) = lanes.entry(held) {
             self.terms += 1;
-            vacant.insert(Term { number: self.terms, checkpoint: held.checkpoint });
+            vacant.insert(Term { number: self.terms });
         }
     }
 

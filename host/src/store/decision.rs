@@ -267,7 +267,7 @@ impl RoutingTransaction<'_> {
             messages.push(message);
         }
         let n = || rows.iter().map(|row| &row.notification);
-        let lanes: Vec<i16> = n().map(|n| n.lane().0).collect();
+        let lanes: Vec<i16> = n().map(|n| n.track().0).collect();
         let ids: Vec<Uuid> = n().map(|n| n.id.0).collect();
         let event_lanes: Vec<i16> = rows.iter().map(|r| r.event_lane.0).collect();
         let event_seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();

@@ -10,6 +10,39 @@ use uuid::Uuid;
 use super::{LateRetry, Store, StoreError, deferred};
 use crate::domain::{Delivery, NotificationId, Status};
 
+const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
+     FROM delivery WHERE notification_id = ANY($1)";
+
+/// What happened to several notifications.
+#[derive(Clone, Debug, Default)]
+pub struct Histories {
+    rows: HashMap<NotificationId, Vec<Delivery>>,
+    unreadable: HashMap<NotificationId, String>,
+}
+
+impl Histories {
+    /// What happened to one of them, in no order.
+    ///
+    /// # Errors
+    /// Where a row of it holds what this version does not know; in words.
+    pub fn of(&self, id: NotificationId) -> Result<&[Delivery], &str> {
+        match self.unreadable.get(&id) {
+            Some(why) => Err(why),
+            None => Ok(self.rows.get(&id).map(Vec::as_slice).unwrap_or_default()),
+        }
+    }
+}
+
+impl FromIterator<Delivery> for Histories {
+    fn from_iter<I: IntoIterator<Item = Delivery>>(deliveries: I) -> Self {
+        let mut histories = Histories::default();
+        for delivery in deliveries {
+            histories.rows.entry(delivery.notification_id).or_default().push(delivery);
+        }
+        histories
+    }
+}
+
 impl Store {
     /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is there
     /// already (a repeated webhook) stays as it is, and brings no attempt.
@@ -41,13 +74,30 @@ impl Store {
     pub async fn deliveries_of(&self, notifications: &[NotificationId]) -> Result<Vec<Delivery>, StoreError> {
         let ids: Vec<Uuid> = notifications.iter().map(|id| id.0).collect();
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "SELECT notification_id, attempt, status::text, at, wamid, code, detail
-                 FROM delivery WHERE notification_id = ANY($1)",
-            )
-            .await?;
+        let statement = client.prepare_cached(HISTORY).await?;
         client.query(&statement, &[&ids]).await?.iter().map(delivery).collect()
+    }
+
+    /// All that happened to these notifications, for who goes on with them.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn histories(&self, notifications: &[NotificationId]) -> Result<Histories, StoreError> {
+        let mut histories = Histories::default();
+        if notifications.is_empty() {
+            return Ok(histories);
+        }
+        let ids: Vec<Uuid> = notifications.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement = client.prepare_cached(HISTORY).await?;
+        for row in client.query(&statement, &[&ids]).await? {
+            let id = NotificationId(row.try_get(0)?);
+            match delivery(&row) {
+                Ok(delivery) => histories.rows.entry(id).or_default().push(delivery),
+                Err(error) => _ = histories.unreadable.insert(id, format!("its history: {error}")),
+            }
+        }
+        Ok(histories)
     }
 
     /// Which notification and attempt Meta's message ids belong to; one that is not ours is absent.

@@ -202,23 +202,25 @@ impl Store {
             .client()
             .await?
             .query_one(
-                "SELECT sum(e.count)::bigint, min(e.oldest), sum(n.count)::bigint, min(n.oldest)
-                 FROM lane l
-                 CROSS JOIN LATERAL (
-                     SELECT greatest(
-                         (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
-                         (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count, min(received_at) AS oldest
-                     FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
-                           UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS e
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count,
-                            (SELECT created_at FROM notification
-                             WHERE notification.lane = l.lane AND notification.seq > l.checkpoint
-                             ORDER BY notification.seq LIMIT 1) AS oldest
-                     FROM notification
-                     WHERE notification.lane = l.lane AND notification.seq > l.checkpoint) AS n",
+                "SELECT e.count, e.oldest, n.count, n.oldest
+                 FROM (
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     FROM lane l
+                     CROSS JOIN LATERAL (
+                         SELECT greatest(
+                             (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                             (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(received_at) AS oldest
+                         FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                               UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS w
+                 ) AS e, (
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     FROM checkpoint c
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(created_at) AS oldest
+                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS w
+                 ) AS n",
                 &[],
             )
             .await?;

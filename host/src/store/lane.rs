@@ -1,4 +1,4 @@
-//! Leases of lanes: which host reads which lane, until when, and how far it got.
+//! Leases of lanes: which host reads which lane, and until when.
 
 use std::time::Duration;
 
@@ -10,15 +10,6 @@ use crate::domain::{LANES, Lane};
 
 /// How long a lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(15);
-
-/// A lane that this host holds, and up to which `seq` its notifications are settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldLane {
-    /// Which.
-    pub lane: Lane,
-    /// Every notification of the lane up to here has an outcome or waits in `deferred`.
-    pub checkpoint: i64,
-}
 
 impl Store {
     /// Says that this host lives, with which release of the rules, and forgets hosts that have not for an hour.
@@ -52,20 +43,20 @@ impl Store {
     }
 
     /// Renews this host's leases and returns the lanes that are its own.
-    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<HeldLane>, StoreError> {
+    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<Lane>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "UPDATE lane SET deadline = now() + make_interval(secs => $2)
-                 WHERE owner = $1 RETURNING lane, checkpoint",
+                 WHERE owner = $1 RETURNING lane",
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64()]).await?;
-        rows.iter().map(held_lane).collect()
+        rows.iter().map(lane).collect()
     }
 
     /// Takes up to `count` lanes that nobody holds.
-    pub async fn take_lanes(&self, host: Uuid, count: usize) -> Result<Vec<HeldLane>, StoreError> {
+    pub async fn take_lanes(&self, host: Uuid, count: usize) -> Result<Vec<Lane>, StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::from(LANES));
         let client = self.client().await?;
         let statement = client
@@ -73,11 +64,11 @@ impl Store {
                 "UPDATE lane SET owner = $1, deadline = now() + make_interval(secs => $2)
                  WHERE lane IN (SELECT lane FROM lane WHERE owner IS NULL OR deadline < now()
                                 ORDER BY lane LIMIT $3 FOR UPDATE SKIP LOCKED)
-                 RETURNING lane, checkpoint",
+                 RETURNING lane",
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64(), &count]).await?;
-        rows.iter().map(held_lane).collect()
+        rows.iter().map(lane).collect()
     }
 
     /// Gives lanes back.
@@ -96,24 +87,8 @@ impl Store {
         client.execute("DELETE FROM host WHERE id = $1", &[&host]).await?;
         Ok(())
     }
-
-    /// Moves checkpoints forward, of lanes that are still this host's.
-    pub async fn checkpoint(&self, host: Uuid, held: &[HeldLane]) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = held.iter().map(|held| held.lane.0).collect();
-        let seqs: Vec<i64> = held.iter().map(|held| held.checkpoint).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "UPDATE lane SET checkpoint = c.seq
-                 FROM unnest($2::smallint[], $3::bigint[]) AS c (lane, seq)
-                 WHERE lane.lane = c.lane AND lane.owner = $1 AND lane.checkpoint < c.seq",
-            )
-            .await?;
-        client.execute(&statement, &[&host, &lanes, &seqs]).await?;
-        Ok(())
-    }
 }
 
-fn held_lane(row: &Row) -> Result<HeldLane, StoreError> {
-    Ok(HeldLane { lane: Lane(row.try_get(0)?), checkpoint: row.try_get(1)? })
+fn lane(row: &Row) -> Result<Lane, StoreError> {
+    Ok(Lane(row.try_get(0)?))
 }

@@ -9,6 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 mod api_key;
 mod audience;
+mod checkpoint;
 mod contact;
 mod daily_user;
 mod dead_letter;
@@ -42,11 +43,13 @@ mod unknown;
 
 pub use api_key::StoredKey;
 pub use audience::Member;
+pub use checkpoint::Checkpoint;
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, Waiting};
+pub use delivery::Histories;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
@@ -58,11 +61,11 @@ pub use health::{
     WebhookFacts,
 };
 pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
-pub use lane::{HeldLane, LEASE};
+pub use lane::LEASE;
 pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
 pub use migrate::{migrate, pending_migrations};
-pub use notification::{Due, LoggedNotification};
+pub use notification::{Due, DueLimits, Logged, LoggedNotification, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
 pub use opt_out::{OptedOutPerson, by_meta};
@@ -89,20 +92,43 @@ pub enum StoreError {
     /// A row holds what this version does not understand.
     #[error("read a row: {0}")]
     Row(String),
+    /// Another transaction was in the way, and PostgreSQL undid this one: it can be tried again at once.
+    #[error("run a statement beside another: {0}")]
+    Contention(String),
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => StoreError::Conflict(db.to_string()),
+            Some(db)
+                if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
+                    .contains(db.code()) =>
+            {
+                StoreError::Contention(format!("{} ({})", db, db.code().code()))
+            }
             // Data exceptions, broken constraints, values too large for an index: PostgreSQL, "Error Codes".
             Some(db) if ["22", "23", "54"].contains(&&db.code().code()[..2]) => {
                 StoreError::Statement(format!("{} ({})", db, db.code().code()))
             }
             Some(db) => StoreError::Unreachable(format!("{} ({})", db, db.code().code())),
+            None if is_about_values(&error) => StoreError::Row(with_causes(&error)),
             None => StoreError::Unreachable(with_causes(&error)),
         }
     }
+}
+
+/// Whether the client could not convert a column or a parameter, so that the connection is not to blame. The error's
+/// kind is private; its text is not.
+fn is_about_values(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    let beginnings = [
+        "error deserializing column",
+        "error serializing parameter",
+        "invalid column",
+        "query returned an unexpected",
+    ];
+    beginnings.iter().any(|beginning| text.starts_with(beginning))
 }
 
 impl From<deadpool_postgres::PoolError> for StoreError {
