@@ -59,6 +59,8 @@ fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt:
     let text = format!("{value:?}");
     match field.name() {
         "message" => write!(writer, "{}", visible(&text).replace('\n', "\n    ")),
+        // Where the `log` crate was called: the standard format leaves that out, too.
+        name if name.starts_with("log.") => Ok(()),
         name => write!(writer, "{name}={}", visible_line(&text)),
     }
 }

@@ -68,6 +68,7 @@ async fn events_of_hostile_rules_fail_alone() {
             "{name}: {decisions:?}"
         );
         assert!(reason.chars().count() <= 1_000 && !reason.is_empty(), "{name}: {reason}");
+        println!("{name}: the host had {} MiB at most", resident(host.id()));
     }
     assert_eq!(decisions(&host, &json!({"type": "good", "data": {}})).await[0]["outcome"], "notify");
     let peak = resident(host.id());

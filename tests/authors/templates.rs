@@ -54,7 +54,7 @@ fn lazy_values_in_lazy_values_end() {
         ["[1:]", "[::-1]", " | reverse", " | batch(2)", " + x", " | list", " | map('string')", "[:-1] + x"]
     {
         let body =
-            format!("{{% set x = range(9) | list %}}{}", format!("{{% set x = x{filter} %}}").repeat(1_900));
+            format!("{{% set x = range(9) | list %}}{}", format!("{{% set x = x{filter} %}}").repeat(900));
         let rules = template(&format!("{body}{{{{ x | length }}}}"));
         try_event(rules.path(), &json!({"text": "x"})).lived("decided by");
     }

@@ -24,6 +24,8 @@ pub fn register(engine: &mut Engine) {
     for name in ["to_string", "to_debug", "print", "debug"] {
         engine.register_fn(name, |array: &mut Array| written(|out| write_array(out, array, 0)));
         engine.register_fn(name, |map: &mut Map| written(|out| write_map(out, map, 0)));
+        // Without what it holds.
+        engine.register_fn(name, |function: &mut FnPtr| format!("Fn({})", function.fn_name()));
     }
     engine
         .register_fn("to_json", |map: &mut Map| -> Answer<String> { Ok(value::json_of(map, budget::TEXT)?) });
@@ -51,12 +53,13 @@ pub fn too_large<T>() -> Answer<T> {
     Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
 }
 
-fn written(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> Answer<ImmutableString> {
-    let mut text = Bounded::new(budget::TEXT);
-    if write(&mut text).is_err() {
-        return too_large();
-    }
-    Ok(text.whole().unwrap_or_default().into())
+/// What was written, cut at the length that a text may have. Never an error, and never longer: Rhai would print the value
+/// in its own way then, in full.
+fn written(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> ImmutableString {
+    let mut text = Bounded::new(budget::TEXT - '…'.len_utf8());
+    // Fails where the text is full, or the value nests too deep to be shown.
+    let _ = write(&mut text);
+    text.beginning().into()
 }
 
 /// Writes a value as Rhai does for debugging: texts in quotes, `[…]`, `#{…}`.

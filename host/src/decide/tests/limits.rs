@@ -101,6 +101,27 @@ fn hostile_scripts_are_stopped_in_their_budget() {
 }
 
 #[test]
+fn shared_texts_are_not_unfolded_where_they_are_printed() {
+    let data = json!({"text": "x".repeat(200_000)});
+    for result in
+        ["`${a}`", "a.to_string()", "print(a); skip(\"\")", "\"\" + a", "let t = \"\"; t += a; t", "text(a)"]
+    {
+        let body = format!(
+            "let s = event.data.text; let a = []; a.pad(500, 0); for i in 0..500 {{ a[i] = s; }} {result}"
+        );
+        let (routes, errors) = try_script(&format!("fn decide(event) {{ {body} }}"));
+        assert_eq!(errors, []);
+        let event = event("order.created", data.clone());
+        let peak = memory::peak_of(|| {
+            let outcome = decide(&routes, &event, &World).remove(0).outcome;
+            assert!(matches!(&outcome, Outcome::Failed(_) | Outcome::Skip(_)), "{result}: {outcome:?}");
+        });
+        // 100 MB as a text.
+        assert!(peak < 32 * 1024 * 1024, "{result}: {peak} bytes");
+    }
+}
+
+#[test]
 fn a_failing_rule_fails_alone() {
     let bad = route("*", RuleSource::Plain(Box::new(plain(&[("x", "event.data.a + 1")]))));
     let good = route("*", RuleSource::Plain(Box::new(plain(&[]))));
