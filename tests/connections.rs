@@ -40,7 +40,9 @@ async fn answer(mut stream: TcpStream) -> String {
 }
 
 fn head(method: &str, path: &str, more: &str) -> String {
-    format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n{more}\r\n")
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n{more}\r\n"
+    )
 }
 
 #[tokio::test]

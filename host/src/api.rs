@@ -82,7 +82,8 @@ static DESCRIPTION: LazyLock<(Bytes, String)> = LazyLock::new(|| {
 async fn description(headers: HeaderMap) -> Response {
     let (json, etag) = &*DESCRIPTION;
     let etag = (header::ETAG, etag.as_str());
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| value.as_bytes() == etag.1.as_bytes());
+    let known =
+        headers.get_all(header::IF_NONE_MATCH).iter().any(|value| value.as_bytes() == etag.1.as_bytes());
     if known {
         return (StatusCode::NOT_MODIFIED, [etag]).into_response();
     }

@@ -138,7 +138,9 @@ impl Rarely {
 
 /// The routes of Meta's webhook.
 pub fn router(receipts: Receipts, bodies: Bodies) -> Router {
-    let receive = move |state: State<Receipts>, headers: HeaderMap, body: Body| receive(state, bodies.clone(), headers, body);
+    let receive = move |state: State<Receipts>, headers: HeaderMap, body: Body| {
+        receive(state, bodies.clone(), headers, body)
+    };
     Router::new().route("/webhooks/whatsapp", get(verify).post(receive)).with_state(receipts)
 }
 

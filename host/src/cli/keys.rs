@@ -99,11 +99,7 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
                 let made = format!("{:.0}", key.created_at);
                 let revoked = key.revoked_at.map(|at| format!("{at:.0}")).unwrap_or_default();
                 let sources = if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") };
-                println!(
-                    "{:<24} {:<20} {sources:<24} {made:<20} {revoked}",
-                    key.name,
-                    key.scopes.join(",")
-                );
+                println!("{:<24} {:<20} {sources:<24} {made:<20} {revoked}", key.name, key.scopes.join(","));
             }
         }
         Command::Revoke { name, .. } => {

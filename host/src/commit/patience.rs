@@ -20,7 +20,6 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-
     /// Waits for the next try.
     pub async fn wait(&mut self) {
         sleep(self.0).await;

@@ -213,15 +213,18 @@ where
         let media_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            let detail = format!("expected the content type application/json, got {}", media_type.unwrap_or("none"));
+            let detail =
+                format!("expected the content type application/json, got {}", media_type.unwrap_or("none"));
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let too_large =
-            || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body may have at most 256 KiB");
+        let too_large = || {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body may have at most 256 KiB")
+        };
         let bodies = Bodies::from_ref(state);
         let body = bodies.read(&head.headers, body, Budget::Small, JSON_LIMIT, too_large).await?;
         let wrong = |error: serde_json::Error| {
-            let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+            let status =
+                if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
             let problem = Problem::new(status, "invalid_body", format!("the body cannot be read: {error}"));
             problem.at(error.line(), error.column())
         };

@@ -39,7 +39,10 @@ pub enum Phase {
 
 impl Phase {
     fn of(number: u8) -> Phase {
-        [Phase::Idle, Phase::Head, Phase::Handling].get(usize::from(number)).copied().unwrap_or(Phase::Writing)
+        [Phase::Idle, Phase::Head, Phase::Handling]
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or(Phase::Writing)
     }
 
     /// How long it may last without progress.

@@ -41,10 +41,8 @@ impl Errors {
     pub fn push(&mut self, error: ProblemError) {
         self.all += 1;
         if self.listed.len() < LISTED {
-            self.listed.push(ProblemError {
-                at: cut(error.at, AT_LIMIT),
-                detail: cut(error.detail, DETAIL_LIMIT),
-            });
+            self.listed
+                .push(ProblemError { at: cut(error.at, AT_LIMIT), detail: cut(error.detail, DETAIL_LIMIT) });
         }
     }
 

@@ -89,9 +89,8 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
 
 /// As many connections as leave half of the descriptors to everything else.
 fn places() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(CONNECTIONS, |(soft, _)| {
-        usize::try_from(soft / 2).unwrap_or(CONNECTIONS)
-    });
+    let files = getrlimit(Resource::RLIMIT_NOFILE)
+        .map_or(CONNECTIONS, |(soft, _)| usize::try_from(soft / 2).unwrap_or(CONNECTIONS));
     files.clamp(16, CONNECTIONS)
 }
 

@@ -57,21 +57,37 @@ mod tests {
         ] {
             assert!(is_reserved(own), "{own}");
         }
-        for free in ["/", "/shop", "/hookswitches", "/hookswitch2", "/shop/hookswitch", "/%2568ookswitch", "https://x/hookswitch"] {
+        for free in [
+            "/",
+            "/shop",
+            "/hookswitches",
+            "/hookswitch2",
+            "/shop/hookswitch",
+            "/%2568ookswitch",
+            "https://x/hookswitch",
+        ] {
             assert!(!is_reserved(free), "{free}");
         }
     }
 
     #[test]
     fn a_source_holds_what_is_below_it() {
-        for (source, top) in
-            [("/shop", "/shop"), ("/shop/orders", "/shop"), ("/shop/", "/shop"), ("/%73hop", "/shop"), ("https://a.example/x", "https://a.example/")]
-        {
+        for (source, top) in [
+            ("/shop", "/shop"),
+            ("/shop/orders", "/shop"),
+            ("/shop/", "/shop"),
+            ("/%73hop", "/shop"),
+            ("https://a.example/x", "https://a.example/"),
+        ] {
             assert!(is_within(source, top), "{source} within {top}");
         }
-        for (source, top) in
-            [("/shopping", "/shop"), ("/Shop", "/shop"), ("/", "/shop"), ("/shop/../erp", "/shop"), ("https://b.example", "https://a.example")]
-        {
+        for (source, top) in [
+            ("/shopping", "/shop"),
+            ("/Shop", "/shop"),
+            ("/", "/shop"),
+            ("/shop/../erp", "/shop"),
+            ("https://b.example", "https://a.example"),
+        ] {
             assert!(!is_within(source, top), "{source} not within {top}");
         }
     }

@@ -105,7 +105,8 @@ fn refuse_others(way: Way, caller: &Caller, events: &[Checked]) -> Result<(), Pr
     if foreign.is_empty() {
         return Ok(());
     }
-    let detail = format!("the key {:?} may only post events whose source is {sources} or below", caller.name());
+    let detail =
+        format!("the key {:?} may only post events whose source is {sources} or below", caller.name());
     Err(Problem::new(StatusCode::FORBIDDEN, "source_not_allowed", detail).with_errors(foreign))
 }
 

@@ -86,7 +86,10 @@ impl Store {
         let rows = self
             .client()
             .await?
-            .query("SELECT name, sha256, scopes, sources, created_at, revoked_at FROM api_key ORDER BY id", &[])
+            .query(
+                "SELECT name, sha256, scopes, sources, created_at, revoked_at FROM api_key ORDER BY id",
+                &[],
+            )
             .await?;
         rows.iter().map(stored_key).collect()
     }

@@ -66,7 +66,8 @@ impl Scheduler {
                     SlotOutcome::Fired => self.events(schedule, slot.slot, now).await?,
                     SlotOutcome::Start | SlotOutcome::Missed => Vec::new(),
                 };
-                let taken = self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await?;
+                let taken =
+                    self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await?;
                 if let Some(clashes) = taken {
                     let fired = events.len() - clashes.len();
                     for clash in clashes {
