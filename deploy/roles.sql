@@ -49,7 +49,7 @@ BEGIN
     -- The tables whose rows change or go. What is not named stays append-only: event, decision, notification,
     -- delivery, dead_letter, and what is known of templates at Meta.
     FOREACH changing IN ARRAY ARRAY[
-        'contact', 'person', 'groups', 'membership', 'api_key',
+        'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item'
