@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Folders, Stage};
-use crate::harness::{SOON, wait_until};
+use crate::harness::{SOON, program, wait_until};
 
 /// A service that answers when it is told to, and a stage with a plugin that asks it, another that asks nobody, and a
 /// route for all other events.
@@ -38,9 +38,12 @@ impl Slow {
         folders.plugin("quick", "quick.*", "on_failure: park");
         let routes = "- on: plain\n  template: note\n  groups: [Ops]\n  context: {name: event.id}\n";
         folders.write("rules/notes/routes.yaml", routes.as_bytes());
+        // Compiles the component, so that no event is parked for that.
+        let mut check = program(&["rules", "check", "--rules"]);
+        check.arg(folders.rules()).envs(folders.settings()).output().unwrap();
         let settings = [
-            ("HOOKSWITCH_PLUGIN_GRANTS", format!("waiter=http://{address}")),
             ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", address.to_string()),
+            ("HOOKSWITCH_PLUGIN_GRANTS", format!("waiter=http://{address}")),
         ];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
         let stage = Stage::set(folders, &settings).await;
