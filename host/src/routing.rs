@@ -25,7 +25,7 @@ use crate::{
     catalog::{Catalog, CatalogPorts, Live},
     decide::{decide, plugin::CALLS},
     domain::{Lane, People, Senders, Verdict},
-    lanes::Leases,
+    lanes::{Beat, Leases},
     plan::{InUse, Names, named},
     store::{DecisionRow, LoggedEvent, Store, StoreError},
 };
@@ -49,6 +49,8 @@ pub struct Routing {
     pub catalog: Arc<Live>,
     /// The lanes that this host holds.
     pub leases: watch::Receiver<Leases>,
+    /// Touched at each turn.
+    pub beat: Beat,
     /// Rung when the event log has grown.
     pub wake: Arc<Notify>,
     /// Called when the notification log has grown.
@@ -74,6 +76,7 @@ impl Routing {
         let mut cursors: HashMap<Lane, (u64, i64)> = HashMap::new();
         let mut digests = Instant::now();
         while !stop.is_cancelled() {
+            self.beat.touch();
             if digests.elapsed() >= POLL {
                 digests = Instant::now();
                 if let Err(error) = self.close_digests().await {
@@ -123,7 +126,7 @@ impl Routing {
         }
         let places: Vec<_> = cursors.iter().map(|(lane, (_, seq))| (*lane, *seq)).collect();
         let per_lane = (BATCH / places.len().max(1)).max(PER_LANE);
-        let events = self.store.events_after(&places, per_lane).await?;
+        let events = self.store.events_after(&places, per_lane, leases.incarnation.as_ref()).await?;
         if events.is_empty() {
             return Ok(false);
         }
@@ -143,7 +146,7 @@ impl Routing {
 
     async fn route(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
         let catalog = self.catalog.current();
-        let now = Timestamp::now();
+        let now = self.store.now();
         let decided = decide_all(&catalog, events, now).await?;
         let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
         let senders = self.senders.clone();
@@ -174,7 +177,7 @@ impl Routing {
                 decision: None,
                 asked: None,
             };
-            let now = Timestamp::now();
+            let now = self.store.now();
             self.store.route(async |transaction| transaction.append(&[failed], &[], now).await).await?;
         }
         Ok(())
@@ -191,7 +194,7 @@ impl Routing {
         for parked in self.store.parked_due(&lanes, RESUMED).await? {
             let Some(plugin) = catalog.plugins.get(&parked.row.plugin) else { continue };
             plugin.resume();
-            let now = Timestamp::now();
+            let now = self.store.now();
             let mut decided = decide_all(&catalog, vec![parked.logged], now).await?;
             let file = &plugin.manifest().place.file;
             for decided in &mut decided {

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jiff::Timestamp;
 use tokio::{sync::watch, time::interval};
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +61,7 @@ impl Dispatch {
         batch: Vec<(Job, Form)>,
     ) -> Result<Vec<(Job, Form)>, StoreError> {
         let Some(limit) = *self.daily_limit.borrow() else { return Ok(batch) };
-        let now = Timestamp::now();
+        let now = self.store.now();
         let counts = |job: &Job, form: Form| {
             form == Form::Template && job.logged.window_until.is_none_or(|until| until <= now)
         };

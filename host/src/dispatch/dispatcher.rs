@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     domain::{LANES, Lane, NotificationId},
-    lanes::{Leases, Progress},
+    lanes::{Beat, Leases, Progress},
     plan::InUse,
     store::{Store, StoreError},
     whatsapp::Client,
@@ -51,6 +51,8 @@ pub struct Rooms {
     pub leases: watch::Receiver<Leases>,
     /// Where it says what is under way in each lane.
     pub progress: Arc<Progress>,
+    /// Touched at each turn.
+    pub beat: Beat,
     /// Rung when the notification log has grown.
     pub wake: Arc<Notify>,
     /// Messages per second that a number may send.
@@ -74,6 +76,7 @@ pub struct Dispatch {
     host: Uuid,
     pub(super) leases: watch::Receiver<Leases>,
     pub(super) progress: Arc<Progress>,
+    beat: Beat,
     wake: Arc<Notify>,
     pub(super) readings: Readings,
     pub(super) queue: Queue,
@@ -123,6 +126,7 @@ impl Dispatch {
             host: rooms.host,
             leases: rooms.leases,
             progress: rooms.progress,
+            beat: rooms.beat,
             wake: rooms.wake,
             readings: Readings::default(),
             queue: Queue::default(),
@@ -157,6 +161,12 @@ impl Dispatch {
         let mut checkpoint = interval(CHECKPOINT);
         let mut log_grew = true;
         loop {
+            self.beat.touch();
+            if self.writes.is_closed() {
+                // The host ends with this part, and what is open is read again.
+                tracing::error!("the task that writes what came of messages has failed");
+                return;
+            }
             let next = match self.step(log_grew).await {
                 Ok((more, next)) => {
                     log_grew = more;
@@ -215,10 +225,10 @@ impl Dispatch {
         let taken = taken.into_iter().filter(|(lane, _)| self.progress.idle(*lane)).collect();
         self.take_up(taken).await?;
         let more = if log_grew && self.queue.len() < REFILL {
-            self.read_log(Timestamp::now()).await?
+            self.read_log(self.store.now()).await?
         } else {
             if mem::take(&mut self.look_ahead) {
-                self.read_urgent(Timestamp::now()).await?;
+                self.read_urgent(self.store.now()).await?;
             }
             log_grew
         };
@@ -227,7 +237,7 @@ impl Dispatch {
     }
 
     async fn look_after_waiting(&mut self) -> Result<(), StoreError> {
-        let now = Timestamp::now();
+        let now = self.store.now();
         self.pairs.forget(Instant::now());
         self.parked.retain(|_, until| *until > Instant::now());
         if !self.unknown.is_empty() {
@@ -302,11 +312,12 @@ impl Dispatch {
     }
 
     async fn store_checkpoints(&mut self) {
-        let moved = self.readings.moved();
+        let leases = self.leases.borrow().clone();
+        let moved = self.readings.moved(&leases);
         if moved.is_empty() {
             return;
         }
-        match self.store.checkpoint(self.host, &moved).await {
+        match self.store.checkpoint(self.host, &moved, leases.incarnation.as_ref()).await {
             Ok(()) => self.readings.stored(&moved),
             Err(error) => tracing::debug!(%error, "failed to store the checkpoints"),
         }

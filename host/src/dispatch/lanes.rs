@@ -133,11 +133,12 @@ impl Readings {
         }
     }
 
-    /// The checkpoints that have moved since they were last stored.
-    pub fn moved(&self) -> Vec<HeldLane> {
+    /// The checkpoints that have moved since they were last stored, of the terms that `leases` has.
+    pub fn moved(&self, leases: &Leases) -> Vec<HeldLane> {
+        let is_ours = |lane: &Lane, term| leases.lanes.get(lane).is_some_and(|held| held.number == term);
         self.lanes
             .iter()
-            .filter(|(_, reading)| reading.checkpoint() > reading.stored)
+            .filter(|(lane, reading)| is_ours(lane, reading.term) && reading.checkpoint() > reading.stored)
             .map(|(lane, reading)| HeldLane { lane: *lane, checkpoint: reading.checkpoint() })
             .collect()
     }
@@ -156,43 +157,49 @@ impl Readings {
 mod tests {
     use super::*;
 
+    fn holding(lane: Lane) -> Leases {
+        Leases { lanes: [(lane, Term { number: 1, checkpoint: 10 })].into(), ..Leases::default() }
+    }
+
     #[test]
     fn what_is_read_before_its_turn_is_read_once_and_moves_no_checkpoint() {
         let mut readings = Readings::default();
         let lane = Lane(3);
-        readings.begin(lane, Term { number: 1, checkpoint: 10 }, 10);
+        let leases = holding(lane);
+        readings.begin(lane, leases.lanes[&lane], 10);
         readings.read_ahead((lane, 50));
         readings.read((lane, 50), true);
         assert_eq!(readings.cursors(), [(lane, 10)]);
         assert_eq!(readings.looked(), [(lane, 10, 50)]);
         readings.read((lane, 11), true);
         readings.settled((lane, 11));
-        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 11 }], "50 is beyond the cursor");
+        assert_eq!(readings.moved(&leases), [HeldLane { lane, checkpoint: 11 }], "50 is beyond the cursor");
         assert!(!readings.was_read_ahead((lane, 12)));
         assert!(readings.was_read_ahead((lane, 50)));
         assert!(!readings.was_read_ahead((lane, 50)));
-        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 49 }], "and still open");
+        assert_eq!(readings.moved(&leases), [HeldLane { lane, checkpoint: 49 }], "and still open");
         readings.settled((lane, 50));
-        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 50 }]);
+        assert_eq!(readings.moved(&leases), [HeldLane { lane, checkpoint: 50 }]);
     }
 
     #[test]
     fn a_checkpoint_stands_before_the_first_that_is_open() {
         let mut readings = Readings::default();
         let lane = Lane(3);
-        readings.begin(lane, Term { number: 1, checkpoint: 10 }, 12);
+        let leases = holding(lane);
+        readings.begin(lane, leases.lanes[&lane], 12);
         for (seq, open) in [(11, true), (12, false), (14, true)] {
             readings.read((lane, seq), open);
         }
         assert_eq!(readings.cursors(), [(lane, 14)]);
-        assert!(readings.moved().is_empty());
+        assert!(readings.moved(&leases).is_empty());
         readings.settled((lane, 11));
-        let moved = readings.moved();
+        let moved = readings.moved(&leases);
         assert_eq!(moved, [HeldLane { lane, checkpoint: 13 }]);
         readings.stored(&moved);
-        assert!(readings.moved().is_empty());
+        assert!(readings.moved(&leases).is_empty());
         readings.settled((lane, 14));
-        assert_eq!(readings.moved(), [HeldLane { lane, checkpoint: 14 }]);
+        assert_eq!(readings.moved(&leases), [HeldLane { lane, checkpoint: 14 }]);
     }
 
     #[test]

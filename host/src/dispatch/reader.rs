@@ -109,7 +109,7 @@ impl Dispatch {
         if !rests || self.queue.ready_of(number) < REFILL / 2 {
             return self.queue.push(job);
         }
-        let until = Timestamp::now() + RESTS;
+        let until = self.store.now() + RESTS;
         self.wait(
             &job,
             until,
@@ -231,7 +231,7 @@ impl Dispatch {
             (true, OnUnknown::Hold) => {
                 let why =
                     "no answer and no webhook came; its template says hold, so it waits for an operator";
-                return self.wait(&job, Timestamp::now() + HELD, job.attempt, "hold", Status::Deferred, why);
+                return self.wait(&job, self.store.now() + HELD, job.attempt, "hold", Status::Deferred, why);
             }
             (true, OnUnknown::Resend) => {
                 job.failures = job.failures.saturating_add(1);
@@ -246,7 +246,7 @@ impl Dispatch {
     }
 
     fn give_up(&mut self, job: &Job, why: &str) {
-        let failed = settle::row(job, Status::Failed, Timestamp::now());
+        let failed = settle::row(job, Status::Failed, self.store.now());
         let deliveries = vec![Delivery { detail: Some(why.to_owned()), ..failed }];
         self.write(Write { deliveries, done: job.done(), ..Write::default() });
     }
@@ -308,7 +308,7 @@ impl Dispatch {
         self.write(Write {
             deliveries: vec![Delivery {
                 detail: Some(detail.to_owned()),
-                ..settle::row(job, status, Timestamp::now())
+                ..settle::row(job, status, self.store.now())
             }],
             deferred: Some(settle::deferred(job, due_at, attempt, reason)),
             written: Some(Written {

@@ -82,7 +82,7 @@ impl Dispatch {
             self.queue.release(&job.line);
             return None;
         }
-        let time = Timestamp::now();
+        let time = self.store.now();
         if job.logged.notification.expires_at.is_some_and(|expires_at| expires_at <= time) {
             self.write(Write {
                 deliveries: vec![settle::row(&job, Status::Expired, time)],
@@ -160,7 +160,7 @@ impl Dispatch {
         if batch.is_empty() {
             return Ok(());
         }
-        let now = Timestamp::now();
+        let now = self.store.now();
         let intents: Vec<Intent> = batch
             .iter()
             .map(|(job, form)| Intent {
@@ -230,7 +230,7 @@ impl Dispatch {
         let opted_out = (refused == Some(Treatment::OptOut)).then_some(job.logged.notification.id);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let number = job.logged.notification.phone_number_id.clone();
-        let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
+        let settled = settle(&job, answer, self.store.now(), self.unknown_for, rand::random());
         match settled.number {
             NumberEffect::Rest(time) => {
                 if self.number(&number).rest(now, time) {

@@ -60,6 +60,11 @@ impl Writer {
         Writer { requests }
     }
 
+    /// Ends when the task that writes has.
+    pub async fn ended(self) {
+        self.requests.closed().await;
+    }
+
     /// Appends the events of a request, and gives them back when they are on disk.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use std::{collections::HashSet, mem};
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, warn};
 
@@ -45,6 +44,11 @@ impl Writer {
         let (queue, queued) = mpsc::channel(QUEUE);
         tokio::spawn(run(store, several_numbers, queued));
         Writer { queue }
+    }
+
+    /// Ends when the task has.
+    pub(super) async fn ended(self) {
+        self.queue.closed().await;
     }
 
     /// Returns when it is committed.
@@ -114,7 +118,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         debug!(statuses = all, messages = ours.len(), "looked up statuses without our callback data");
     }
     if !deliveries.is_empty() {
-        let now = Timestamp::now();
+        let now = store.now();
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
         let opted_out: Vec<_> = deliveries
@@ -155,7 +159,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         let lane = |opened: &Opened| Notification::lane_of(&opened.phone_number_id, &opened.recipient);
         let lanes: Vec<_> = opened.iter().map(lane).collect();
         let recipients: Vec<&str> = opened.iter().map(|opened| opened.recipient.as_str()).collect();
-        store.window_opened(&lanes, &recipients, Timestamp::now()).await?;
+        store.window_opened(&lanes, &recipients, store.now()).await?;
     }
     Ok(())
 }

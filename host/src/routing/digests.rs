@@ -22,7 +22,7 @@ const BYTES: usize = 256 * 1024;
 impl Routing {
     /// Closes the digests whose time has come. The event's id is the digest's: nobody closes it twice.
     pub(super) async fn close_digests(&self) -> Result<(), StoreError> {
-        let now = Timestamp::now();
+        let now = self.store.now();
         while self.store.close_digests(now, BATCH, ITEMS, |due| event(due, now)).await? > 0 {
             self.wake.notify_one();
         }

@@ -6,10 +6,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError, contact_fold::fold, contact_twins};
+use super::{Store, StoreError, contact_fold::fold, contact_twins, session::Transaction};
 use crate::domain::{Contact, OptOut, same_user};
 
 /// A user who has another number or user id now.

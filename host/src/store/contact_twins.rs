@@ -1,11 +1,10 @@
 //! One WhatsApp user under two numbers: who was stored with the number as people write it, and writes with the
 //! number as WhatsApp has it.
 
-use deadpool_postgres::Transaction;
-
 use super::{
     StoreError,
     contact::{merge, set_ids},
+    session::Transaction,
 };
 use crate::domain::{Contact, same_user};
 

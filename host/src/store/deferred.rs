@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError, delivery, opt_out};
+use super::{Store, StoreError, delivery, opt_out, session::Transaction};
 use crate::domain::{Delivery, Lane, NotificationId};
 
 /// A notification that waits.
@@ -254,7 +253,7 @@ impl Store {
             remove(&transaction, done),
         )
         .await?;
-        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
+        opt_out::refused(&transaction, opted_out, self.now()).await?;
         transaction.commit().await?;
         Ok(())
     }

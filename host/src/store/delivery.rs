@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred, opt_out};
+use super::{LateRetry, Store, StoreError, deferred, opt_out, session::Session};
 use crate::domain::{Delivery, NotificationId, Status};
 
 impl Store {
@@ -39,7 +38,7 @@ impl Store {
         let retries: Vec<&LateRetry> =
             retries.iter().filter(|retry| failed.contains(&(retry.notification_id, retry.failed))).collect();
         deferred::retry_late(&transaction, &retries).await?;
-        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
+        opt_out::refused(&transaction, opted_out, self.now()).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -100,7 +99,7 @@ impl Store {
 
 /// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in
 /// a circle.
-pub(super) async fn append(client: &impl GenericClient, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn append(client: &Session, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

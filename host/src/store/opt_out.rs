@@ -1,10 +1,9 @@
 //! Who wants no messages.
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{NotificationId, OptOut, OptOutScope, Preference};
 
 /// In place of a person's words, where Meta says so.
