@@ -62,6 +62,11 @@ try event *arguments:
 test *arguments:
     cargo test --workspace "$@"
 
+# Try inputs made at random, for some seconds
+[group('development')]
+fuzz seconds='600' *arguments='':
+    HOOKSWITCH_FUZZ={{ seconds }} cargo test --package hookswitch --test fuzz -- {{ arguments }}
+
 # Format the code
 [group('development')]
 fmt:

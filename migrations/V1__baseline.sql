@@ -9,9 +9,35 @@ CREATE TABLE contact (
     name            text,
     last_inbound_at timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
-    CHECK (wa_id IS NOT NULL OR user_id IS NOT NULL),
+    -- Both ids may be absent: the number belongs to another user now, and nobody knows the new one.
     CHECK (wa_id ~ '^[0-9]{5,20}$')
 );
+
+-- Each number (in each spelling) and user id that is or was known of a contact: by any of them the contact is found,
+-- and with it what its user wants.
+CREATE TABLE contact_address (
+    address    text COLLATE "C" PRIMARY KEY,
+    contact_id bigint NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    -- By Meta's clock, since when the contact has the address, or, where it is none of the contact's present ids, since
+    -- when it has it no more. Older news of the address changes nothing. Null: always.
+    since      timestamptz
+);
+CREATE INDEX contact_address_contact_id ON contact_address (contact_id);
+
+-- A contact's present ids are among its addresses, whoever wrote them.
+CREATE FUNCTION contact_addresses() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO contact_address (address, contact_id)
+    SELECT address, NEW.id FROM unnest(ARRAY[NEW.wa_id, NEW.user_id]) AS address WHERE address IS NOT NULL
+    ON CONFLICT (address) DO UPDATE SET contact_id = excluded.contact_id
+    WHERE contact_address.contact_id <> excluded.contact_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER contact_added AFTER INSERT ON contact FOR EACH ROW EXECUTE FUNCTION contact_addresses();
+CREATE TRIGGER contact_changed AFTER UPDATE OF wa_id, user_id ON contact
+    FOR EACH ROW WHEN ((OLD.wa_id, OLD.user_id) IS DISTINCT FROM (NEW.wa_id, NEW.user_id))
+    EXECUTE FUNCTION contact_addresses();
 
 CREATE TABLE person (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -41,26 +67,28 @@ CREATE TABLE membership (
 );
 CREATE INDEX membership_person_id ON membership (person_id);
 
--- Who wants no messages.
+-- What contacts have said about the messages that they want: of each scope the last word counts.
 CREATE TABLE opt_out (
-    -- wa_id or user id, as messages are addressed.
-    recipient text PRIMARY KEY,
-    -- all | marketing
-    scope     text NOT NULL,
+    contact_id  bigint NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    -- all | marketing; in this order, everything comes first.
+    scope       text COLLATE "C" NOT NULL,
     -- Who said so, in words.
-    source    text NOT NULL,
-    at        timestamptz NOT NULL,
-    -- Rows stay when somebody opts in again, so that a webhook that Meta repeats does not opt them out a second time.
-    came_back boolean NOT NULL DEFAULT false
+    source      text NOT NULL,
+    -- By Meta's clock where Meta says so.
+    at          timestamptz NOT NULL,
+    -- Whether they want such messages again. Rows stay, so that a webhook that Meta repeats opts nobody out again.
+    came_back   boolean NOT NULL DEFAULT false,
+    -- What was said in that second: Meta's clock has no smaller parts.
+    message_ids text[] NOT NULL,
+    PRIMARY KEY (contact_id, scope)
 );
 
 -- When users wrote to each of several sending numbers: a 24-hour window is open for the number that was written to.
 CREATE TABLE number_window (
-    -- wa_id or user id.
-    recipient       text NOT NULL,
+    contact_id      bigint NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     phone_number_id text NOT NULL,
     last_inbound_at timestamptz NOT NULL,
-    PRIMARY KEY (recipient, phone_number_id)
+    PRIMARY KEY (contact_id, phone_number_id)
 );
 
 -- Users who were written to outside their windows in the last 24 hours: Meta limits how many these may be.
@@ -215,7 +243,9 @@ CREATE TABLE lane (
     lane       smallint PRIMARY KEY,
     owner      uuid,
     deadline   timestamptz NOT NULL DEFAULT '-infinity',
-    checkpoint bigint NOT NULL DEFAULT 0
+    checkpoint bigint NOT NULL DEFAULT 0,
+    -- The host that routes the lane; null where it gave the lane back properly.
+    routed_by  uuid
 );
 INSERT INTO lane (lane) SELECT generate_series(0, 63);
 
@@ -254,6 +284,27 @@ CREATE TABLE digest_item (
     -- The template's variables, as JSON.
     context    text NOT NULL,
     PRIMARY KEY (digest_id, lane, event_seq, ordinal)
+);
+
+-- Events that routing has passed by and is not done with: they wait for a plugin, or behind an event of their subject
+-- that does; a host died while they were decided; or they tell so many people that it is done page by page.
+CREATE TABLE unfinished (
+    lane         smallint NOT NULL,
+    event_seq    bigint NOT NULL,
+    -- -1 while the event is not decided, then the decision whose people are told page by page.
+    ordinal      smallint NOT NULL,
+    -- The last member of its groups who was told; members are told in the order of their ids.
+    member       bigint NOT NULL DEFAULT 0,
+    -- How many of those whom it names itself were told; null while members are left.
+    named        integer,
+    -- The host that is at it now, and whether it is at nothing else of this kind.
+    host         uuid,
+    alone        boolean NOT NULL DEFAULT false,
+    -- How often a host died while it was at it, and how often while it was at nothing else.
+    deaths       smallint NOT NULL DEFAULT 0,
+    alone_deaths smallint NOT NULL DEFAULT 0,
+    since        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, event_seq, ordinal)
 );
 
 -- Events that a plugin failed on: kept until `hookswitch plugin resume` has them decided again.

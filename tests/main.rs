@@ -1,5 +1,6 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod authors;
 mod command_line;
 mod database_gone;
 mod delivery;
@@ -12,6 +13,7 @@ mod forms;
 mod harness;
 mod hosts;
 mod intake;
+mod large;
 mod numbers;
 mod plugins;
 mod postgres;

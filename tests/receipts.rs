@@ -228,7 +228,7 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
         code: None,
         detail: None,
     };
-    host.store.append_receipts(&[accepted.clone(), accepted], &[], &[]).await.unwrap();
+    host.store.append_receipts(&[accepted.clone(), accepted], &[]).await.unwrap();
     let statuses =
         json!([{"id": "wamid.ours", "status": "delivered"}, {"id": "wamid.theirs", "status": "read"}]);
     assert_eq!(host.value(json!({"statuses": statuses})).await, 200);
@@ -242,7 +242,7 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let person = NewPerson {
         username: "ada".to_owned(),
         name: "Ada".to_owned(),
-        wa_id: Some("16505550001".to_owned()),
+        address: Some("16505550001".to_owned()),
         groups: vec!["Sales Team".to_owned()],
         ..NewPerson::default()
     };
@@ -269,16 +269,23 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
         "system": {"type": "user_changed_number", "wa_id": "16505550002", "body": "User Ada changed"}}]});
     assert_eq!(host.value(changed.clone()).await, 200);
     assert_eq!(host.value(changed).await, 200);
-    assert_eq!(host.contact("16505550001").await, None);
+    let ada = seen(Some("16505550002"), Some("US.1"), "Ada", 800);
+    assert_eq!(host.contact("16505550001").await, ada, "also by the former number");
     let mut people = hookswitch::domain::People::default();
     host.store.users(&BTreeSet::from(["ada".to_owned()]), &mut people).await.unwrap();
     let linked = people.users.get("ada").unwrap().contact.clone();
-    assert_eq!(linked, seen(Some("16505550002"), Some("US.1"), "Ada", 800));
+    assert_eq!(linked, ada);
 
-    // Somebody else's number now has this user id: each row keeps its number.
+    // The user id is hers, under whatever number.
     host.inbound(Some("16505550003"), Some("US.1"), "", 900).await;
-    assert_eq!(host.contact("US.1").await, seen(Some("16505550003"), Some("US.1"), "", 900));
-    assert_eq!(host.contact("16505550002").await, seen(Some("16505550002"), None, "Ada", 800));
+    let ada = seen(Some("16505550003"), Some("US.1"), "Ada", 900);
+    assert_eq!(host.contact("US.1").await, ada);
+    assert_eq!(host.contact("16505550002").await, ada);
+
+    // Her number with another user id, of which nobody has said that it is hers, is somebody else's.
+    host.inbound(Some("16505550003"), Some("US.2"), "Bob", 1_000).await;
+    assert_eq!(host.contact("16505550003").await, seen(Some("16505550003"), Some("US.2"), "Bob", 1_000));
+    assert_eq!(host.contact("US.1").await, seen(None, None, "Ada", 900));
 
     // A user of whom we only had the user id turns out to have a number.
     host.inbound(None, Some("US.7"), "Eve", 100).await;

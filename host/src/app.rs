@@ -15,7 +15,7 @@ use crate::{
     api,
     catalog::{Findings, Folders, Live, Watching},
     config::{self, Config, DatabaseConfig, RulesConfig},
-    decide::plugin::{Http, Sandbox},
+    decide::plugin::{Grants, Http, Sandbox},
     directory::Directory,
     dispatch::{Dispatch, Rooms, watch_daily_limit},
     intake::{self, Intake},
@@ -83,20 +83,35 @@ pub enum AppError {
 /// # Errors
 /// Where this machine cannot run plugins.
 pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError> {
+    let grants = grants(config)?;
     let http: Option<Arc<dyn Http>> = match network {
         true => {
             let secrets = config::plugin_secrets();
             let hosts = config.plugin_private_hosts.clone();
-            Some(Outbound::new(secrets, hosts).map_err(AppError::Sandbox)?)
+            Some(Outbound::new(secrets, hosts, grants.clone()).map_err(AppError::Sandbox)?)
         }
         false => None,
     };
     // A host takes plugins that come later; a command has what there is.
     let sandbox = match network || config.plugins.is_dir() {
-        true => Some(Sandbox::new(Some(config.plugin_cache.clone()), http).map_err(AppError::Sandbox)?),
+        true => {
+            let cache = Some(config.plugin_cache.clone());
+            Some(Sandbox::new(cache, http, grants).map_err(AppError::Sandbox)?)
+        }
         false => None,
     };
     Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
+}
+
+/// What the operator grants to plugins.
+///
+/// # Errors
+/// Where a grant is not written as one.
+pub fn grants(config: &RulesConfig) -> Result<Arc<Grants>, AppError> {
+    let grants = Grants::parse(&config.plugin_grants);
+    grants
+        .map(Arc::new)
+        .map_err(|why| AppError::Sandbox(format!("read --plugin-grants (HOOKSWITCH_PLUGIN_GRANTS): {why}")))
 }
 
 /// The database, migrated; with the private server where there is one.
@@ -287,6 +302,7 @@ impl App {
         let routing = Routing {
             beat: beats[0].1.clone(),
             store: store.clone(),
+            host,
             catalog: catalog.clone(),
             leases: leases.clone(),
             wake: events.clone(),

@@ -1,6 +1,6 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -128,6 +128,11 @@ pub struct RulesConfig {
     /// give several with commas.
     #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT")]
     pub plugin_private_hosts: Vec<String>,
+
+    /// What plugins may use of what their manifests ask for: PLUGIN=ADDRESS for requests to an address, PLUGIN:SECRET=ADDRESS for
+    /// requests that carry a secret there; give several with commas.
+    #[arg(long, env = "HOOKSWITCH_PLUGIN_GRANTS", value_delimiter = ',', value_name = "GRANT")]
+    pub plugin_grants: Vec<String>,
 }
 
 /// The secrets that plugins may have in their requests: HOOKSWITCH_SECRET_NAME for the secret NAME.
@@ -137,6 +142,19 @@ pub fn plugin_secrets() -> BTreeMap<String, Secret> {
             Some((name.strip_prefix("HOOKSWITCH_SECRET_")?.to_owned(), Secret::from(value)))
         })
         .collect()
+}
+
+/// A program that somebody else wrote, as compilers and package managers are: it gets the environment without this
+/// program's settings, its secrets among them.
+pub fn stranger(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("HOOKSWITCH_") || text.starts_with("WHATSAPP_") || text == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The WhatsApp Cloud API, checked.

@@ -29,6 +29,8 @@
 
 pub mod domain;
 
+pub mod bounds;
+
 pub mod decide;
 pub mod plan;
 

@@ -1,8 +1,10 @@
-//! Requests of plugins: only where their manifests say, and never into the operator's own network unless the
-//! operator says so.
+//! Requests of plugins: only where their manifests ask and the operator grants, and never into the operator's own
+//! network unless the operator says so.
 //!
 //! A name is resolved once, by the client that connects: an address that is not public is not among those it gets, so
 //! there is no second look-up to answer differently.
+
+mod redact;
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +22,16 @@ use reqwest::{
 };
 use tokio::time::timeout;
 
+use self::redact::Redactor;
 use crate::{
     config::Secret,
-    decide::plugin::{Answering, Http, HttpAnswer, HttpError, HttpRequest, is_public, left},
+    decide::plugin::{Answering, Grants, Http, HttpAnswer, HttpError, HttpRequest, is_public, left},
 };
 
 /// The largest answer, in bytes.
 const BODY: usize = 1024 * 1024;
+/// The most that the names and values of an answer's headers hold, in bytes.
+const HEADERS: usize = 64 * 1024;
 /// The largest request, in bytes.
 const REQUEST: usize = 256 * 1024;
 const METHODS: [Method; 6] =
@@ -39,16 +44,19 @@ pub struct Outbound {
     /// `host:port` that may be private.
     private_hosts: Vec<String>,
     secrets: BTreeMap<String, Secret>,
+    redactor: Redactor,
+    grants: Arc<Grants>,
 }
 
 impl Outbound {
-    /// With the secrets by their names, and the `host:port`s that may have private addresses.
+    /// With the secrets by their names, the `host:port`s that may have private addresses, and what is granted.
     ///
     /// # Errors
     /// Where TLS cannot be set up.
     pub fn new(
         secrets: BTreeMap<String, Secret>,
         private_hosts: Vec<String>,
+        grants: Arc<Grants>,
     ) -> Result<Arc<Outbound>, String> {
         // Already installed is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -65,7 +73,9 @@ impl Outbound {
             public: builder().dns_resolver(Arc::new(PublicOnly)).build().map_err(failed)?,
             private: builder().build().map_err(failed)?,
             private_hosts,
+            redactor: Redactor::new(&secrets),
             secrets,
+            grants,
         }))
     }
 
@@ -84,6 +94,12 @@ impl Outbound {
         else {
             return denied(format!("plugin.yaml does not allow {}://{host}:{port}", url.scheme()));
         };
+        if !self.grants.allows(&request.plugin, url.scheme(), host, port) {
+            let grant = format!("{}={}://{host}:{port}", request.plugin, url.scheme());
+            return denied(format!(
+                "the operator has not granted it: HOOKSWITCH_PLUGIN_GRANTS lacks {grant}"
+            ));
+        }
         let private =
             allowed.is_literal() && self.private_hosts.iter().any(|known| *known == format!("{host}:{port}"));
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -100,16 +116,24 @@ impl Outbound {
             return denied(format!("a request has {} KiB at most", REQUEST / 1024));
         }
         let client = if private { &self.private } else { &self.public };
-        let mut sending = client.request(method, url).headers(self.headers(&request)?);
+        let headers = self.headers(&request, (url.scheme(), host, port))?;
+        let mut sending = client.request(method, url.clone()).headers(headers);
         if let Some(body) = request.body {
             sending = sending.body(body);
         }
         let answer = sending.send().await.map_err(|error| in_words(&error))?;
         let status = answer.status().as_u16();
+        let size: usize =
+            answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if size > HEADERS {
+            return Err(HttpError::TooLarge);
+        }
         let headers = answer
             .headers()
             .iter()
-            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .filter_map(|(name, value)| {
+                Some((name.to_string(), self.redactor.redact(value.to_str().ok()?.to_owned())))
+            })
             .collect();
         let mut body = Vec::new();
         let mut chunks = answer.bytes_stream();
@@ -120,11 +144,20 @@ impl Outbound {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(HttpAnswer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+        // What is not UTF-8 becomes longer.
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if body.len() > BODY {
+            return Err(HttpError::TooLarge);
+        }
+        Ok(HttpAnswer { status, headers, body: self.redactor.redact(body) })
     }
 
-    /// The headers, with the secrets in them.
-    fn headers(&self, request: &HttpRequest) -> Result<HeaderMap, HttpError> {
+    /// The headers, with the secrets in them that may go to this place.
+    fn headers(
+        &self,
+        request: &HttpRequest,
+        (scheme, host, port): (&str, &str, u16),
+    ) -> Result<HeaderMap, HttpError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
             let denied = |why: &str| HttpError::Denied(format!("the header {name:?} {why}"));
@@ -132,15 +165,27 @@ impl Outbound {
             if ["host", "content-length", "transfer-encoding", "connection"].contains(&parsed.as_str()) {
                 return Err(denied("is not the plugin's to set"));
             }
-            let mut text = value.clone();
-            while let Some((before, rest)) = text.clone().split_once("{{secret:") {
-                let (secret, after) = rest.split_once("}}").ok_or_else(|| denied("has an open {{secret:"))?;
+            let mut text = String::new();
+            let mut rest = value.as_str();
+            while let Some((before, named)) = rest.split_once("{{secret:") {
+                let (secret, after) =
+                    named.split_once("}}").ok_or_else(|| denied("has an open {{secret:"))?;
                 let known = request.secrets.iter().any(|known| known == secret);
                 let value = self.secrets.get(secret).filter(|_| known).ok_or_else(|| {
                     denied(&format!("names the secret {secret}, which plugin.yaml does not name or HOOKSWITCH_SECRET_{secret} does not set"))
                 })?;
-                text = format!("{before}{}{after}", value.expose());
+                if !self.grants.gives(&request.plugin, secret, scheme, host, port) {
+                    let grant = format!("{}:{secret}={scheme}://{host}:{port}", request.plugin);
+                    return Err(denied(&format!(
+                        "names the secret {secret}, which the operator has not granted: \
+                         HOOKSWITCH_PLUGIN_GRANTS lacks {grant}"
+                    )));
+                }
+                text.push_str(before);
+                text.push_str(value.expose());
+                rest = after;
             }
+            text.push_str(rest);
             let mut parsed_value =
                 HeaderValue::try_from(text).map_err(|_| denied("has no value that HTTP knows"))?;
             parsed_value.set_sensitive(true);

@@ -1,43 +1,52 @@
-//! Reads the event log in order, decides, plans, and appends decisions and notifications in one
-//! transaction. The decision log is the cursor: an event routed twice breaks its key and undoes itself.
+//! Reads the event log in order, decides, plans, and appends decisions and notifications in one transaction. The
+//! decision log is the cursor: an event routed twice breaks its key and undoes itself.
+//!
+//! A turn routes one batch, and what it appends is bounded, by notifications and by bytes. What would hold a batch up
+//! goes beside it, and is listed in `unfinished` in the transaction that lets the cursor pass:
+//!
+//! - An event whose plugin does not answer in 50 ms, and the later events of its subject ([`aside`]).
+//! - A decision that tells more than 200 people ([`spread`]): its row first, then page by page, each page in a
+//!   transaction that moves the decision's progress. Its lane waits, the others go on between the pages.
+//! - The events that may have been under way when a host died ([`suspects`]): they are decided one by one.
+//!
+//! A host that starts, or takes a lane, takes up what the list has of it.
 
+mod aside;
+mod batch;
+mod calls;
 mod digests;
 mod rows;
+mod spread;
+mod suspects;
+mod work;
+mod write;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use futures_util::{StreamExt, TryStreamExt, future::try_join};
-use jiff::Timestamp;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::spawn_blocking,
-    time::{interval, sleep},
+    time::{Instant, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use self::rows::Rows;
+use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
 use crate::{
-    catalog::{Catalog, CatalogPorts, Live},
-    decide::{decide, plugin::CALLS},
-    domain::{Lane, People, Senders, Verdict},
+    catalog::Live,
+    domain::{Lane, Senders},
     lanes::{Beat, Leases},
-    plan::{InUse, Names, named},
-    store::{DecisionRow, LoggedEvent, Store, StoreError},
+    plan::InUse,
+    store::{Store, StoreError},
 };
 
-/// So many events at most are routed in one transaction, evenly from the lanes.
-const BATCH: usize = 512;
-/// So many of one lane at least.
-const PER_LANE: usize = 8;
 const POLL: Duration = Duration::from_millis(1_000);
 const POLL_JITTER_MS: u64 = 300;
-/// So many parked events at most are decided again between two looks at the log.
-const RESUMED: i64 = 64;
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 const FORGET_DEDUPE: Duration = Duration::from_secs(600);
 
@@ -45,13 +54,15 @@ const FORGET_DEDUPE: Duration = Duration::from_secs(600);
 pub struct Routing {
     /// The database.
     pub store: Store,
+    /// This process, as the list of hosts has it.
+    pub host: Uuid,
     /// The rules.
     pub catalog: Arc<Live>,
     /// The lanes that this host holds.
     pub leases: watch::Receiver<Leases>,
     /// Touched at each turn.
     pub beat: Beat,
-    /// Rung when the event log has grown.
+    /// Notified when the event log has grown.
     pub wake: Arc<Notify>,
     /// Called when the notification log has grown.
     pub notified: Arc<dyn Fn() + Send + Sync>,
@@ -61,207 +72,187 @@ pub struct Routing {
     pub in_use: Arc<ArcSwap<InUse>>,
 }
 
-/// An event with what its rules say, before people are looked up.
-struct Decided {
-    logged: LoggedEvent,
-    verdicts: Vec<Verdict>,
+/// Where this host stands. All of it can be read anew from the database.
+struct State {
+    cursors: HashMap<Lane, Cursor>,
+    /// Lanes that wait until a large decision of theirs is told, the one whose turn it is first.
+    held: Vec<Lane>,
+    pages: HashMap<Lane, Page>,
+    aside: Aside<Work>,
+    /// Lanes whose next events may have killed a host.
+    orphans: BTreeSet<Lane>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    /// Counts how often the state was read anew: answers of before are dropped.
+    generation: u64,
+    /// How often in a row another host seemed to have written what this one wanted to.
+    conflicts: usize,
+}
+
+/// How far a lane is read.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    /// The term of the lease: another one reads the cursor anew.
+    term: u64,
+    seq: i64,
+    /// Events that are read at a time.
+    share: usize,
+}
+
+impl State {
+    fn forget(&mut self) {
+        self.cursors.clear();
+        self.held.clear();
+        self.pages.clear();
+        self.aside = Aside::default();
+        self.orphans.clear();
+        self.generation += 1;
+    }
+}
+
+/// Something that is done every so often, however busy the loop is.
+struct Every {
+    period: Duration,
+    next: Instant,
+}
+
+impl Every {
+    fn new(period: Duration) -> Every {
+        Every { period, next: Instant::now() + period }
+    }
+
+    fn at_once(&mut self) {
+        self.next = Instant::now();
+    }
+
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = now >= self.next;
+        if due {
+            self.next = now + self.period;
+        }
+        due
+    }
 }
 
 impl Routing {
-    /// Routes until `stop`; what is under way is finished.
+    /// Routes until `stop`; what is under way is finished, but for calls of plugins.
     pub async fn run(mut self, stop: CancellationToken) {
+        let (answering, answers) = mpsc::unbounded_channel();
+        let mut state = State {
+            cursors: HashMap::new(),
+            held: Vec::new(),
+            pages: HashMap::new(),
+            aside: Aside::default(),
+            orphans: BTreeSet::new(),
+            answers,
+            generation: 0,
+            conflicts: 0,
+        };
         let jitter = Duration::from_millis(rand::random_range(0..POLL_JITTER_MS));
         let mut poll = interval(POLL + jitter);
-        let mut forget = interval(FORGET_DEDUPE);
-        let mut cursors: HashMap<Lane, (u64, i64)> = HashMap::new();
-        let mut digests = Instant::now();
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut care, mut forget) = (Every::new(POLL), Every::new(FORGET_DEDUPE));
         while !stop.is_cancelled() {
             self.beat.touch();
-            if digests.elapsed() >= POLL {
-                digests = Instant::now();
-                if let Err(error) = self.close_digests().await {
-                    tracing::warn!(%error, "failed to close digests");
+            if care.is_due() {
+                match self.care(&mut state, forget.is_due()).await {
+                    Ok(true) => care.at_once(),
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(%error, "failed to look after digests and parked events"),
                 }
             }
-            match self.step(&mut cursors).await {
-                Ok(true) => continue,
-                Ok(false) => {}
+            match self.turn(&mut state, &answering).await {
+                Ok(more) => {
+                    state.conflicts = 0;
+                    if more {
+                        continue;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "failed to route; reading the cursors anew");
-                    cursors.clear();
+                    state.forget();
+                    state.conflicts += usize::from(matches!(error, StoreError::Conflict(_)));
                     sleep(AFTER_AN_ERROR).await;
                     continue;
                 }
             }
-            if let Err(error) = self.decide_again().await {
-                tracing::warn!(%error, "failed to decide parked events again");
-            }
             tokio::select! {
                 () = self.wake.notified() => {}
                 Ok(()) = self.leases.changed() => {}
+                Some(answer) = state.answers.recv() => state.take(answer),
                 _ = poll.tick() => {}
-                _ = forget.tick() => {
-                    if let Err(error) = self.store.forget_dedupe().await {
-                        tracing::debug!(%error, "failed to forget dedupe keys");
-                    }
-                }
                 () = stop.cancelled() => {}
             }
         }
+        if let Err(error) = self.store.end_routing(self.host).await {
+            tracing::warn!(%error, "failed to give the lanes back properly; the next host will be careful with them");
+        }
     }
 
-    /// Routes one batch; tells whether there may be more.
-    async fn step(&self, cursors: &mut HashMap<Lane, (u64, i64)>) -> Result<bool, StoreError> {
+    /// One turn of each kind of work; tells whether there may be more at once.
+    async fn turn(
+        &self,
+        state: &mut State,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) -> Result<bool, StoreError> {
+        if !self.take_lanes(state).await? {
+            return Ok(false);
+        }
+        let read = self.route_batch(state, answering).await?;
+        let suspect = self.decide_suspect(state, answering).await?;
+        let wrote = self.write_answers(state).await?;
+        self.begin_calls(state, answering).await?;
+        let told = self.tell_page(state).await?;
+        Ok(read || suspect || wrote || told)
+    }
+
+    /// Takes up the lanes that are new here, and forgets those that are another's; tells whether any is ours.
+    async fn take_lanes(&self, state: &mut State) -> Result<bool, StoreError> {
         let leases = self.leases.borrow().clone();
-        if !leases.are_ours(tokio::time::Instant::now()) {
+        if !leases.are_ours(Instant::now()) {
             return Ok(false);
         }
-        cursors.retain(|lane, (term, _)| leases.lanes.get(lane).is_some_and(|held| held.number == *term));
+        let before = state.cursors.len();
+        let ours = |lane: &Lane, cursor: &Cursor| {
+            leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
+        };
+        state.cursors.retain(|lane, cursor| ours(lane, cursor));
+        if state.cursors.len() < before {
+            let cursors = &state.cursors;
+            state.held.retain(|lane| cursors.contains_key(lane));
+            state.pages.retain(|lane, _| cursors.contains_key(lane));
+            state.orphans.retain(|lane| cursors.contains_key(lane));
+            state.aside.retain(|lane| cursors.contains_key(&lane));
+        }
         let new: Vec<Lane> =
-            leases.lanes.keys().filter(|lane| !cursors.contains_key(lane)).copied().collect();
-        if !new.is_empty() {
-            for (lane, seq) in self.store.routed_until(&new).await? {
-                cursors.insert(lane, (leases.lanes[&lane].number, seq));
-            }
+            leases.lanes.keys().filter(|lane| !state.cursors.contains_key(lane)).copied().collect();
+        if new.is_empty() {
+            return Ok(!state.cursors.is_empty());
         }
-        let places: Vec<_> = cursors.iter().map(|(lane, (_, seq))| (*lane, *seq)).collect();
-        let per_lane = (BATCH / places.len().max(1)).max(PER_LANE);
-        let events = self.store.events_after(&places, per_lane, leases.incarnation.as_ref()).await?;
-        if events.is_empty() {
-            return Ok(false);
+        let orphans = self.store.begin_routing(self.host, &new).await?;
+        let (undecided, spread) = self.store.unfinished(self.host, &new).await?;
+        for (lane, seq) in self.store.routed_until(&new).await? {
+            let term = leases.lanes[&lane].number;
+            state.cursors.insert(lane, Cursor { term, seq, share: 0 });
         }
-        let more = events.len() >= per_lane;
-        let ends: Vec<(Lane, i64)> = events.iter().map(|logged| (logged.lane, logged.seq)).collect();
-        match self.route(events.clone()).await {
-            // PostgreSQL refuses a row, or a rule made planning panic: find the event, and go on without it.
-            Err(StoreError::Statement(_) | StoreError::Row(_)) => self.route_one_by_one(events).await?,
-            routed => routed?,
+        state.orphans.extend(orphans);
+        state.held.extend(spread);
+        self.take_up(state, undecided).await?;
+        Ok(true)
+    }
+
+    /// What is done now and then, also under load; tells whether there is more to do.
+    async fn care(&self, state: &mut State, forget: bool) -> Result<bool, StoreError> {
+        let more = self.close_digests().await?;
+        self.take_up_parked(state).await?;
+        if forget {
+            self.store.forget_dedupe().await?;
         }
-        for (lane, seq) in ends {
-            cursors.entry(lane).and_modify(|(_, cursor)| *cursor = seq);
-        }
-        (self.notified)();
         Ok(more)
     }
-
-    async fn route(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
-        let catalog = self.catalog.current();
-        let now = self.store.now();
-        let decided = decide_all(&catalog, events, now).await?;
-        let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
-        let senders = self.senders.clone();
-        let in_use = self.in_use.load_full();
-        let rows = blocking(move || Rows::new(&catalog, &in_use, &senders, &decided, &people, now)).await?;
-        self.store.route(async |transaction| rows.write(transaction, now).await).await
-    }
-
-    async fn route_one_by_one(&self, events: Vec<LoggedEvent>) -> Result<(), StoreError> {
-        for logged in events {
-            let (lane, event_seq) = (logged.lane, logged.seq);
-            let error = match self.route(vec![logged]).await {
-                Err(StoreError::Statement(error) | StoreError::Row(error)) => error,
-                routed => {
-                    routed?;
-                    continue;
-                }
-            };
-            let failed = DecisionRow {
-                lane,
-                event_seq,
-                ordinal: 0,
-                outcome: "failed",
-                reason: Some(format!("write what the rules decided: {error}")),
-                engine: None,
-                rule: None,
-                release: self.catalog.current().release.clone(),
-                decision: None,
-                asked: None,
-            };
-            let now = self.store.now();
-            self.store.route(async |transaction| transaction.append(&[failed], &[], now).await).await?;
-        }
-        Ok(())
-    }
-
-    /// Decides parked events again whose plugin is resumed: only what that plugin says counts.
-    async fn decide_again(&self) -> Result<(), StoreError> {
-        let leases = self.leases.borrow().clone();
-        if !leases.are_ours(tokio::time::Instant::now()) {
-            return Ok(());
-        }
-        let lanes: Vec<Lane> = leases.lanes.keys().copied().collect();
-        let catalog = self.catalog.current();
-        for parked in self.store.parked_due(&lanes, RESUMED).await? {
-            let Some(plugin) = catalog.plugins.get(&parked.row.plugin) else { continue };
-            plugin.resume();
-            let now = self.store.now();
-            let mut decided = decide_all(&catalog, vec![parked.logged], now).await?;
-            let file = &plugin.manifest().place.file;
-            for decided in &mut decided {
-                decided.verdicts.retain(|verdict| {
-                    verdict.rule.as_ref().is_some_and(|rule| rule.file.as_str() == file.as_ref())
-                });
-            }
-            let people = self.look_up(named(decided.iter().flat_map(|d| &d.verdicts))).await?;
-            let mut rows = Rows::new(&catalog, &self.in_use.load(), &self.senders, &decided, &people, now);
-            rows.number_from(parked.next_ordinal);
-            self.store
-                .route(async |transaction| {
-                    if transaction.unpark(&parked.row).await? {
-                        rows.write(transaction, now).await?;
-                    }
-                    Ok(())
-                })
-                .await?;
-            (self.notified)();
-        }
-        Ok(())
-    }
-
-    async fn look_up(&self, names: Names) -> Result<People, StoreError> {
-        let mut people = People::default();
-        if !names.groups.is_empty() {
-            self.store.group_members(&names.groups, &mut people).await?;
-        }
-        if !names.users.is_empty() {
-            self.store.users(&names.users, &mut people).await?;
-        }
-        if !names.contacts.is_empty() {
-            people.contacts = self.store.contacts(&names.contacts).await?;
-        }
-        Ok(people)
-    }
 }
 
-/// Rules run beside the async threads: a slow one delays its batch, and nobody else.
+/// Rules run beside the asynchronous threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     spawn_blocking(work).await.map_err(|error| StoreError::Row(format!("route a batch: {error}")))
-}
-
-/// Plugins may take their time, so each event that one is asked about has a thread of its own; all others share one.
-async fn decide_all(
-    catalog: &Arc<Catalog>,
-    events: Vec<LoggedEvent>,
-    now: Timestamp,
-) -> Result<Vec<Decided>, StoreError> {
-    let (slow, quick): (Vec<_>, Vec<_>) = events.into_iter().enumerate().partition(|(_, logged)| {
-        !catalog.plugins.is_empty() && catalog.routes.asks_plugin(&logged.event.kind)
-    });
-    let decide_these = |events: Vec<(usize, LoggedEvent)>| {
-        let catalog = catalog.clone();
-        blocking(move || {
-            let ports = CatalogPorts { catalog: &catalog, now };
-            let decided = |(place, logged): (usize, LoggedEvent)| {
-                (place, Decided { verdicts: decide(&catalog.routes, &logged.event, &ports), logged })
-            };
-            events.into_iter().map(decided).collect::<Vec<_>>()
-        })
-    };
-    let slow = futures_util::stream::iter(slow.into_iter().map(|event| decide_these(vec![event])))
-        .buffer_unordered(CALLS)
-        .try_collect::<Vec<_>>();
-    let (quick, slow) = try_join(decide_these(quick), slow).await?;
-    let mut decided: Vec<_> = slow.into_iter().flatten().chain(quick).collect();
-    decided.sort_by_key(|(place, _)| *place);
-    Ok(decided.into_iter().map(|(_, decided)| decided).collect())
 }

@@ -1,10 +1,25 @@
 //! Logs: structured, to stderr.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    fmt::Debug,
+    io::{IsTerminal, stderr},
+};
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{
+        self,
+        format::{Writer, debug_fn},
+    },
+    prelude::*,
+};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    domain::{visible, visible_line},
+};
 
 /// Why logs cannot be written as asked.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +38,29 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     // An error says that somebody else has set a subscriber, as tests do.
     let _ = match config.log_format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false))
+            .with(
+                fmt::layer()
+                    .with_writer(stderr)
+                    .with_ansi(stderr().is_terminal())
+                    .with_target(false)
+                    .fmt_fields(debug_fn(field).delimited(" ")),
+            )
             .try_init(),
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
         }
     };
     Ok(())
+}
+
+/// Writes a field so that no text in it can steer a terminal, or look like a line of its own: values are one line, and
+/// the further lines of a message are indented.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", visible(&text).replace('\n', "\n    ")),
+        name => write!(writer, "{name}={}", visible_line(&text)),
+    }
 }
 
 fn filter(text: &str) -> Result<EnvFilter, LogError> {
@@ -42,12 +73,21 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
             return Err(wrong(format!("{word:?} is none of the levels {}", LEVELS.join(", "))));
         }
     }
-    EnvFilter::builder().parse(text).map_err(|error| wrong(error.to_string()))
+    // At debug tokio_postgres logs the parameters of statements: numbers and words of people.
+    let quiet = if text.contains("tokio_postgres") { "" } else { ",tokio_postgres=warn" };
+    EnvFilter::builder().parse(format!("{text}{quiet}")).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::filter;
+
+    #[test]
+    fn parameters_of_statements_are_logged_only_where_they_are_asked_for() {
+        let told = |text: &str| filter(text).map(|filter| filter.to_string()).unwrap_or_default();
+        assert!(told("debug").contains("tokio_postgres=warn"), "{}", told("debug"));
+        assert!(!told("debug,tokio_postgres=debug").contains("tokio_postgres=warn"));
+    }
 
     #[test]
     fn a_filter_has_levels_and_targets_with_levels() {

@@ -58,6 +58,18 @@ impl Host {
         self.process.url()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The memory that it holds now, in MiB.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1024
+    }
+
     /// SIGSTOP: it does nothing, and does not know.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);

@@ -23,7 +23,8 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
          http: [\"http://127.0.0.1:1\", \"http://localhost:80\", \"https://*.allowed.invalid\"]",
     );
     folders.plugin("neighbour", "good.*", "limits: {time: 1s}");
-    let stage = Stage::set(folders, &[]).await;
+    let grants = "hostile=http://127.0.0.1:1,hostile=http://localhost:80,hostile=https://*.allowed.invalid";
+    let stage = Stage::set(folders, &[("HOOKSWITCH_PLUGIN_GRANTS", grants)]).await;
     let none = json!({});
     let rows = [
         ("loop", none.clone(), "took longer than 500 ms"),
@@ -35,6 +36,13 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("many-logs", none.clone(), ""),
         ("large-answer", none.clone(), "the plugin hostile failed: "),
         ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
+        ("print", none.clone(), "printed"),
+        ("forge", none.clone(), "forged"),
+        ("random", json!({"bytes": 65_536}), "65536 bytes"),
+        ("random", json!({"bytes": 65_537}), "exceeds limit 65536"),
+        ("random", json!({"bytes": 64 * 1024 * 1024}), "exceeds limit 65536"),
+        ("long-questions", none.clone(), "a key has 1024 at most"),
+        ("fail", none.clone(), "this event is not good"),
         ("many-decisions", none.clone(), "1000 decisions are more than 100"),
         ("nan", none.clone(), ""),
         ("huge-number", none.clone(), ""),
@@ -65,6 +73,9 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         // So that it is not parked for failing in a row.
         assert_eq!(stage.decided(&harm("nothing", &none)).await["outcome"], "notify");
     }
+    let said = stage.host.said();
+    assert!(said.contains("ERROR forged by log") && said.contains("ERROR forged by print"));
+    assert!(!said.lines().any(|line| line.starts_with("2026-11-26T00:00:00.000000Z ERROR")), "{said}");
     let crowd: Vec<Value> = (0..64).map(|_| harm("loop", &none)).collect();
     let neighbours: Vec<Value> = (0..64).map(|_| json!({"type": "good.day", "data": {}})).collect();
     let began = Instant::now();

@@ -95,6 +95,20 @@ async fn a_revision_that_keeps_failing_gives_way_to_the_last_good_one() {
 }
 
 #[tokio::test]
+async fn failures_that_a_plugin_answers_do_not_park_it() {
+    let folders = Folders::new();
+    folders.plugin("strict", "strict.*", "on_failure: skip");
+    let stage = Stage::set(folders, &[]).await;
+    let event = |what: &str| json!({"type": "strict.it", "data": {"do": what}});
+    for _ in 0..7 {
+        let failed = stage.decided(&event("fail")).await;
+        assert_eq!(failed["reason"], "the plugin strict failed: this event is not good", "{failed:#}");
+    }
+    assert_eq!(stage.decided(&event("nothing")).await["outcome"], "notify");
+    assert!(!stage.host.said().contains("is parked"));
+}
+
+#[tokio::test]
 async fn a_route_can_name_a_plugin_and_what_it_asked_is_recorded() {
     let folders = Folders::new();
     folders.plugin("named", "", "config: {key-0: 7}\non_failure: skip");

@@ -1,10 +1,16 @@
 //! Plugins in a running host: dropped in, replaced, failing, hostile.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod compiling;
 mod counts;
+mod forge;
+mod fuzz;
 mod hostile;
 mod life;
+mod neighbours;
 mod network;
+mod secrets;
+mod slow;
 
 use std::{
     fs,

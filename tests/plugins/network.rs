@@ -26,6 +26,7 @@ async fn requests_go_only_where_manifest_and_operator_allow() {
         format!("http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 300ms}}\nsecrets: [DOOR]");
     folders.plugin("asker", "ask.*", &http);
     let settings = [
+        ("HOOKSWITCH_PLUGIN_GRANTS", format!("asker:DOOR=http://{address}")),
         ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", address.to_string()),
         ("HOOKSWITCH_SECRET_DOOR", "open sesame".to_owned()),
         ("HOOKSWITCH_SECRET_OTHER", "not for this plugin".to_owned()),

@@ -129,3 +129,35 @@ async fn what_does_not_go_together_is_refused() {
     let output = stage.run(&["rules", "check"]);
     assert!(text(&output.stderr).contains("`collect` and `after` exclude each other"));
 }
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_read_holds_up_no_other_and_a_long_one_is_cut() {
+    let stage = stage().await;
+    let alarms: Vec<Value> = (0..300)
+        .map(|n| {
+            let what = format!("Alarm {n} at site {n} is not good");
+            json!({"specversion": "1.0", "type": "alarm", "source": "/t", "id": format!("a-{n}"), "data": {"what": what}})
+        })
+        .collect();
+    let answer =
+        stage.host.post(json!(alarms).to_string().into_bytes(), "application/cloudevents-batch+json").await;
+    assert_eq!(answer.unwrap().status(), 202);
+    let broken = "INSERT INTO digest (id, template, key, decision, due_at)
+                  VALUES (gen_random_uuid(), 'alarms', 'broken', '{', now()) RETURNING id::text";
+    let broken: String = stage.database.query(broken, &[]).await[0].get(0);
+    let reason = "SELECT d.reason FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
+                  WHERE e.id = $1 AND d.outcome = 'failed'";
+    wait_until("it fails", SOON, async || !stage.database.query(reason, &[&broken]).await.is_empty()).await;
+    let reason: String = stage.database.query(reason, &[&broken]).await[0].get(0);
+    assert!(reason.starts_with("read what was collected: EOF"), "{reason}");
+    wait_until("the others are told", SOON, async || !stage.simulator.messages().await.is_empty()).await;
+    let told = async || {
+        let sent = bodies(&stage.simulator.messages().await);
+        let counts = sent.iter().map(|(_, body)| body.split(' ').next().unwrap().parse::<u64>().unwrap());
+        counts.sum::<u64>()
+    };
+    wait_until("all 300 are counted", SOON, async || told().await == 300).await;
+    let sent = bodies(&stage.simulator.messages().await);
+    let cut = sent.iter().filter(|(_, body)| body.lines().last().unwrap().starts_with("… and ")).count();
+    assert!(cut > 0, "{sent:?}");
+}

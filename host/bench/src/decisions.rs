@@ -161,7 +161,7 @@ fn load(folder: &Path) -> anyhow::Result<Catalog> {
         let path = folder.join(from).join(file);
         fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(path, bytes))?;
     }
-    let sandbox = Sandbox::new(None, None).map_err(|why| anyhow!("{why}"))?;
+    let sandbox = Sandbox::new(None, None, Default::default()).map_err(|why| anyhow!("{why}"))?;
     let folders = Folders {
         rules: folder.join("rules"),
         plugins: Some(folder.join("plugins")),

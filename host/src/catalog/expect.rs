@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     decide::Place,
-    domain::{Decision, Event, Outcome, SendTime, Verdict, short},
+    domain::{Decision, DecisionOutcome, Event, Outcome, SendTime, Verdict, short},
     plan::Planned,
 };
 
@@ -166,14 +166,16 @@ pub fn said(result: &Actual<'_>) -> String {
         (Outcome::Skip(why), _) => format!("skip: {why}"),
         (Outcome::NoRoute, _) => "no route".to_owned(),
         (Outcome::Notify(decision), _) => format!("a decision for template {}", decision.template),
-        (Outcome::Failed(why) | Outcome::Parked(why), _) => format!("failed: {why}"),
+        (Outcome::Failed(why) | Outcome::Parked { why, .. }, _) => format!("failed: {why}"),
     }
 }
 
 fn failure_of<'a>(result: &'a Actual<'_>) -> Option<&'a str> {
     match &result.verdict.outcome {
-        Outcome::Failed(why) | Outcome::Parked(why) => Some(why),
-        _ if result.planned.outcome == "failed" => Some(result.planned.reason.as_deref().unwrap_or("")),
+        Outcome::Failed(why) | Outcome::Parked { why, .. } => Some(why),
+        _ if result.planned.outcome == DecisionOutcome::Failed => {
+            Some(result.planned.reason.as_deref().unwrap_or(""))
+        }
         _ => None,
     }
 }

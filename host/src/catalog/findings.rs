@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::decide::{Place, RuleError};
+use crate::{
+    bounds::{REASON, cut},
+    decide::{Place, RuleError},
+    domain::{is_visible, visible},
+};
 
 /// Whether a finding keeps the catalog from going live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +32,20 @@ pub struct Finding {
     pub message: String,
     /// More about it: a label and a text, such as what a case expected.
     pub notes: Vec<(&'static str, String)>,
-    /// The line as it stands in the file.
+    /// The line as it stands in the file; of a long one, what is around the column.
     pub source_line: Option<String>,
+    /// The column within `source_line`, from 1.
+    pub(super) caret: usize,
 }
+
+/// How much of a line is shown, in characters: as much before the column as behind it.
+const SHOWN: usize = 160;
+/// How many findings are told.
+pub const TOLD: usize = 100;
+/// How many are kept while files are read.
+pub const KEPT: usize = 10 * TOLD;
+/// How long a note may be, in characters: what people read has 4,096 at most.
+const NOTE: usize = 5_000;
 
 impl Finding {
     /// An error at a place in a file.
@@ -48,7 +63,33 @@ impl Finding {
             message: message.into(),
             notes: Vec::new(),
             source_line: None,
+            caret: 1,
         }
+    }
+
+    /// Shows the line of the file that it is about.
+    pub fn with_line(mut self, line: &str) -> Self {
+        let before = self.column.saturating_sub(1);
+        let skipped = before.saturating_sub(SHOWN / 2);
+        let mut shown: String = line.chars().skip(skipped).take(SHOWN).collect();
+        if skipped > 0 {
+            shown.insert(0, '…');
+        }
+        if line.chars().nth(skipped + SHOWN).is_some() {
+            shown.push('…');
+        }
+        self.caret = before - skipped + 1 + usize::from(skipped > 0);
+        self.source_line = Some(shown);
+        self
+    }
+
+    /// With words of a length that people read.
+    pub fn in_bounds(mut self) -> Self {
+        self.message = cut(&self.message, REASON);
+        for (_, note) in &mut self.notes {
+            *note = cut(note, NOTE);
+        }
+        self
     }
 
     /// Says what to do about it.
@@ -118,14 +159,14 @@ fn print(f: &mut fmt::Formatter<'_>, folder: &str, finding: &Finding) -> fmt::Re
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    writeln!(f, "{severity}: {}", finding.message)?;
+    writeln!(f, "{severity}: {}", visible(&finding.message))?;
     let number = if finding.line == 0 { String::new() } else { finding.line.to_string() };
     let margin = " ".repeat(number.len().max(1));
     let file = match finding.file.as_str() {
         "" => folder.to_owned(),
         // Plugins have a folder of their own.
-        file if file.starts_with("plugins/") => file.to_owned(),
-        file => format!("{}/{file}", folder.trim_end_matches('/')),
+        file if file.starts_with("plugins/") => visible(file).into_owned(),
+        file => format!("{}/{}", folder.trim_end_matches('/'), visible(file)),
     };
     match finding.line {
         0 => writeln!(f, "{margin}--> {file}")?,
@@ -133,11 +174,12 @@ fn print(f: &mut fmt::Formatter<'_>, folder: &str, finding: &Finding) -> fmt::Re
     }
     if let Some(line) = &finding.source_line {
         // Tabs take one column, so that the caret stands under its character.
-        let line = line.replace('\t', " ");
-        let caret = " ".repeat(finding.column.saturating_sub(1));
+        let line = line.replace('\t', " ").replace(|c: char| !is_visible(c), "\u{fffd}");
+        let caret = " ".repeat(finding.caret.saturating_sub(1));
         writeln!(f, "{margin} |\n{number} | {line}\n{margin} | {caret}^")?;
     }
     for (label, text) in &finding.notes {
+        let text = visible(text);
         let mut lines = text.lines();
         writeln!(f, "{margin} = {label}: {}", lines.next().unwrap_or_default())?;
         for line in lines {

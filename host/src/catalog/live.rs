@@ -9,7 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{Catalog, Findings, Folders, compile, load, tree};
+use crate::decide::plugin::Sandbox;
 
 /// Between two looks at all files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -50,7 +51,11 @@ impl Live {
     /// # Errors
     /// With all that is wrong in it.
     pub fn open(folders: Folders) -> Result<Arc<Live>, Findings> {
+        if let Some(sandbox) = &folders.sandbox {
+            sandbox.serve();
+        }
         let catalog = load(&folders)?;
+        tell(&catalog);
         Ok(Arc::new(Live { folders, current: ArcSwap::from_pointee(catalog) }))
     }
 
@@ -68,6 +73,14 @@ impl Live {
         let (wake, woken) = mpsc::channel();
         let live = self.clone();
         let notices = wake.clone();
+        if let Some(sandbox) = &self.folders.sandbox {
+            let compiled = Mutex::new(wake.clone());
+            sandbox.when_compiled(Arc::new(move || {
+                let wake = compiled.lock().unwrap_or_else(PoisonError::into_inner);
+                // Fails only where the thread has ended.
+                let _ = wake.send(Wake::Changed);
+            }));
+        }
         thread::Builder::new().name("rules".to_owned()).spawn(move || {
             Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None }.run(&woken);
         })?;
@@ -145,7 +158,9 @@ impl Watch<'_> {
         let mut findings = Vec::new();
         let tree = tree::read(&self.live.folders, &mut findings);
         let release = tree.release.clone();
-        if findings.is_empty() && release == self.live.current.load().release {
+        // A plugin that could not be called yet can be now.
+        let compiled = self.live.folders.sandbox.as_ref().is_some_and(Sandbox::has_compiled);
+        if findings.is_empty() && !compiled && release == self.live.current.load().release {
             if self.rejected.take().is_some() {
                 tracing::info!(release, "the rules are again those that are live");
             }
@@ -154,9 +169,7 @@ impl Watch<'_> {
         match compile(&self.live.folders, tree, findings) {
             Ok(catalog) => {
                 let counts = catalog.counts;
-                for warning in &catalog.warnings {
-                    tracing::warn!(file = warning.file, "{}", warning.message);
-                }
+                tell(&catalog);
                 self.live.current.store(Arc::new(catalog));
                 self.rejected = None;
                 tracing::info!(
@@ -182,6 +195,14 @@ impl Watch<'_> {
                 }
             }
         }
+    }
+}
+
+/// Logs what is odd.
+fn tell(catalog: &Catalog) {
+    for warning in &catalog.warnings {
+        let help = warning.notes.iter().find(|(label, _)| *label == "help").map(|(_, help)| help.as_str());
+        tracing::warn!(file = warning.file, help, "{}", warning.message);
     }
 }
 

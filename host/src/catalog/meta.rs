@@ -29,10 +29,11 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTempla
                 let line = template.and_then(|t| t.source.lines().nth(error.line.saturating_sub(1)));
                 let place =
                     Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-                Finding {
-                    source_line: line.map(str::to_owned),
-                    ..Finding::at(&place, error.message)
-                        .help("`mode: text` is for templates that are only sent while the window is open")
+                let finding = Finding::at(&place, error.message)
+                    .help("`mode: text` is for templates that are only sent while the window is open");
+                match line {
+                    Some(line) => finding.with_line(line),
+                    None => finding,
                 }
             })
             .collect();

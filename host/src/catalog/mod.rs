@@ -6,6 +6,7 @@
 
 mod case;
 mod expect;
+mod files;
 mod findings;
 mod live;
 mod meta;
@@ -22,6 +23,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -30,6 +32,7 @@ use serde_json::{Map, Value};
 
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
+use findings::{KEPT, TOLD};
 pub use live::{Live, Watching};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
@@ -157,18 +160,34 @@ pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     compile(folders, tree, findings)
 }
 
-fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
+/// Compiles what was read. A panic, which would be a bug of Hookswitch or of a library, is a finding, too: a host goes
+/// on with the rules that it has.
+fn compile(folders: &Folders, tree: Tree, findings: Vec<Finding>) -> Result<Catalog, Findings> {
+    let folder = folders.rules.display().to_string();
+    catch_unwind(AssertUnwindSafe(|| compile_all(folders, tree, findings))).unwrap_or_else(|_| {
+        let finding = Finding::of_file("", "the compiler broke on these rules");
+        let help = "this is a bug of Hookswitch; please report it with the files that changed last";
+        Err(Findings { folder, findings: vec![finding.help(help)] })
+    })
+}
+
+fn compile_all(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
     let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
-    let groups: Vec<_> =
-        files(Kind::Groups).flat_map(|(path, text)| routes::groups(path, text, &mut findings)).collect();
+    let groups: Vec<_> = files(Kind::Groups)
+        .flat_map(|(path, text)| some(&mut findings, |told| routes::groups(path, text, told)))
+        .collect();
     let schedules: Vec<_> = files(Kind::Schedules)
-        .flat_map(|(path, text)| schedules::schedules(path, text, &groups, &mut findings))
+        .flat_map(|(path, text)| some(&mut findings, |told| schedules::schedules(path, text, &groups, told)))
         .collect();
     let config = files(Kind::Config)
-        .map(|(path, text)| (domain_of(path).to_owned(), routes::config(path, text, &mut findings)))
+        .map(|(path, text)| {
+            let config = some(&mut findings, |told| routes::config(path, text, told));
+            (domain_of(path).to_owned(), config)
+        })
         .collect();
-    let mut route_sources: Vec<_> =
-        files(Kind::Routes).flat_map(|(path, text)| routes::routes(path, text, &mut findings)).collect();
+    let mut route_sources: Vec<_> = files(Kind::Routes)
+        .flat_map(|(path, text)| some(&mut findings, |told| routes::routes(path, text, told)))
+        .collect();
     let mut warnings = Vec::new();
     let (plugins, of_plugins) =
         plugins::plugins(&tree, folders.sandbox.as_ref(), &mut findings, &mut warnings);
@@ -204,11 +223,12 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
-        // A plugin that is left out has no cases to pass.
-        case.domain.strip_prefix("plugins/").is_none_or(|id| plugins.contains_key(id))
+        // A plugin that is left out or held has no cases to pass.
+        let can_be_asked = |id| plugins.get(id).is_some_and(|plugin| plugin.held().is_none());
+        case.domain.strip_prefix("plugins/").is_none_or(can_be_asked)
     };
     let cases: Vec<_> = files(Kind::Cases)
-        .flat_map(|(path, text)| case::cases(path, text, &groups, &mut findings))
+        .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
     let mut catalog = Catalog {
@@ -226,7 +246,7 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
     };
     // Cases of rules that do not compile would only repeat it.
     if findings.is_empty() {
-        findings.extend(catalog.cases.iter().flat_map(|case| run::run(&catalog, case)));
+        run::all(&catalog, &mut findings);
     }
     if findings.is_empty() {
         finish(&mut catalog.warnings, &tree);
@@ -236,16 +256,32 @@ fn compile(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<
     Err(Findings { folder: folders.rules.display().to_string(), findings })
 }
 
+/// Reads a file; of what is wrong in many files some is kept.
+fn some<T>(findings: &mut Vec<Finding>, read: impl FnOnce(&mut Vec<Finding>) -> T) -> T {
+    let read = read(findings);
+    findings.truncate(KEPT);
+    read
+}
+
 /// Puts findings in order, and adds the lines that they are about.
-fn finish(findings: &mut [Finding], tree: &Tree) {
-    for finding in &mut *findings {
-        let line =
-            finding.line.checked_sub(1).and_then(|index| tree.files.get(&finding.file)?.lines().nth(index));
-        finding.source_line = line.map(ToOwned::to_owned);
-    }
+fn finish(findings: &mut Vec<Finding>, tree: &Tree) {
     findings.sort_by(|a, b| {
         (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column))
     });
+    let more = findings.len().saturating_sub(TOLD);
+    findings.truncate(TOLD);
+    for finding in &mut *findings {
+        let line = finding.line.checked_sub(1);
+        let line = line.and_then(|index| tree.files.get(&finding.file)?.lines().nth(index));
+        let told = std::mem::replace(finding, Finding::of_file("", "")).in_bounds();
+        *finding = match line {
+            Some(line) => told.with_line(line),
+            None => told,
+        };
+    }
+    if more > 0 {
+        findings.push(Finding::of_file("", format!("and {more} more findings, at least")));
+    }
 }
 
 fn templates_of<'a>(

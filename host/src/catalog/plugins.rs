@@ -13,7 +13,7 @@ use super::{
 };
 use crate::decide::{
     RouteSource, RuleSource, Source,
-    plugin::{Allowed, Limits, Manifest, OnFailure, Plugin, Sandbox, Table},
+    plugin::{Allowed, Held, Limits, LoadError, Manifest, OnFailure, Plugin, Sandbox, Table, is_secret_name},
 };
 
 const KEYS: [&str; 11] = [
@@ -32,6 +32,10 @@ const KEYS: [&str; 11] = [
 /// The contract that this host has.
 const CONTRACT: &str = "1.0";
 const MEBIBYTE: usize = 1024 * 1024;
+/// The memory of one table, in bytes, and of a cell beside its texts.
+const TABLE: usize = 64 * MEBIBYTE;
+const CELL: usize = 128;
+const BRING_ANOTHER: &str = "build it anew with less code in one function";
 
 /// The plugins of a tree that can be called, with their own routes.
 pub fn plugins(
@@ -51,6 +55,9 @@ pub fn plugins(
             );
         }
     }
+    if let Some(sandbox) = sandbox {
+        sandbox.prepare(tree.components.values().map(|bytes| &bytes[..]));
+    }
     for (path, text) in tree.files.iter().filter(|(path, _)| kind_of(path) == Some(Kind::Plugin)) {
         let before = findings.len();
         let Some(manifest) = manifest(path, text, tree, findings).filter(|_| findings.len() == before) else {
@@ -59,30 +66,53 @@ pub fn plugins(
         let id = manifest.id.clone();
         let component = format!("plugins/{id}/{id}.wasm");
         let Some(bytes) = tree.components.get(&component) else {
-            warnings.push(Finding {
-                severity: Severity::Warning,
-                ..Finding::of_file(
-                    path.as_str(),
-                    format!("the plugin {id} is left out: there is no {id}.wasm"),
-                )
-                .help(format!("build it: hookswitch plugin build {id}"))
-            });
+            let what = format!("the plugin {id} is left out: there is no {id}.wasm");
+            warnings.push(warning(path, what).help(format!("build it: hookswitch plugin build {id}")));
             continue;
         };
         let Some(sandbox) = sandbox else { continue };
+        let missing = sandbox.grants().missing(&manifest);
+        if !missing.is_empty() {
+            let what = format!("the plugin {id} asks for more than it is granted");
+            let help = format!("to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}", missing.join(","));
+            warnings.push(warning(path, what).help(help));
+        }
         let (on, place) = (manifest.on.clone(), manifest.place.clone());
         match Plugin::load(sandbox, manifest, bytes) {
             Ok(plugin) => {
+                match plugin.held() {
+                    None => {}
+                    Some(Held::Compiling) => {
+                        let what = format!("the plugin {id} is being compiled; its events wait for that");
+                        warnings.push(warning(&component, what));
+                    }
+                    Some(Held::Refused(why)) => {
+                        let what = format!("the plugin {id} cannot be compiled, and is not asked: {why}");
+                        warnings.push(warning(&component, what).help(BRING_ANOTHER));
+                    }
+                }
                 plugins.insert(id.clone(), plugin);
                 if !on.is_empty() {
                     let rule = RuleSource::Plugin(Source { text: id.clone(), place });
                     routes.push(RouteSource { folder: format!("plugins/{id}"), on, when: None, rule });
                 }
             }
-            Err(error) => findings.push(Finding::of_file(component, error.to_string())),
+            Err(error @ LoadError::Compiling) => {
+                warnings.push(warning(&component, format!("the plugin {id} is left out: {error}")));
+            }
+            Err(error @ LoadError::Refused(_)) => {
+                findings.push(Finding::of_file(component, error.to_string()).help(BRING_ANOTHER));
+            }
+            Err(error @ LoadError::Invalid(_)) => {
+                findings.push(Finding::of_file(component, error.to_string()));
+            }
         }
     }
     (plugins, routes)
+}
+
+fn warning(path: &str, what: String) -> Finding {
+    Finding { severity: Severity::Warning, ..Finding::of_file(path, what) }
 }
 
 fn manifest(path: &str, text: &str, tree: &Tree, findings: &mut Vec<Finding>) -> Option<Manifest> {
@@ -124,7 +154,7 @@ fn manifest(path: &str, text: &str, tree: &Tree, findings: &mut Vec<Finding>) ->
         limits: limits(&fields, findings),
         http,
         lookup: tables(&fields, folder, tree, findings),
-        secrets: fields.texts("secrets", findings).into_iter().map(|secret| secret.text).collect(),
+        secrets: secrets(&fields, findings),
         on_failure: fields.parsed("on_failure", on_failure, findings).unwrap_or_default(),
         owner: owner.text,
         place: fields.place.clone(),
@@ -140,6 +170,20 @@ fn config(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Map<String, Value
             Map::new()
         }
     }
+}
+
+fn secrets(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for secret in fields.texts("secrets", findings) {
+        if is_secret_name(&secret.text) {
+            secrets.push(secret.text);
+        } else {
+            let what = format!("`{}` is not a valid name of a secret", secret.text);
+            let help = "use letters, digits and underscores, at most 64: HOOKSWITCH_SECRET_ and the name is a variable";
+            findings.push(Finding::at(&secret.place, what).help(help));
+        }
+    }
+    secrets
 }
 
 fn on_failure(word: &str) -> Result<OnFailure, String> {
@@ -229,9 +273,18 @@ fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -
         return None;
     };
     let mut table = Table::new();
+    let mut room = TABLE;
     for record in reader.records() {
         match record {
             Ok(record) => {
+                // Each row names the columns again.
+                let names: usize = header.iter().map(|column| column.len() + CELL).sum();
+                let Some(left) = room.checked_sub(names + record.as_slice().len()) else {
+                    let what = format!("the table takes more than {} MiB of memory", TABLE / MEBIBYTE);
+                    findings.push(Finding::of_file(path, what).help("shorten the names of its columns"));
+                    return None;
+                };
+                room = left;
                 let row: Map<String, Value> = header
                     .iter()
                     .zip(&record)

@@ -1,5 +1,7 @@
 //! Runs cases: the same way as the host does, but nobody hears of it.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -7,13 +9,13 @@ use super::{
     Catalog,
     case::Case,
     expect::{self, Actual},
-    findings::Finding,
+    findings::{Finding, TOLD},
     people,
 };
 use crate::{
     decide::{Ports, decide},
-    domain::{Outcome, Senders},
-    plan::{Planned, plan},
+    domain::{Outcome, Senders, Verdict},
+    plan::{Planned, Planner},
 };
 
 /// What rules are told while a case runs.
@@ -36,9 +38,40 @@ impl Ports for CasePorts<'_> {
 /// What a case's event leads to.
 pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
     let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
-    let plan =
-        |verdict| plan(&catalog.templates, &Senders::any(), &case.event, verdict, &case.people, case.now);
-    verdicts.iter().map(plan).collect()
+    verdicts.iter().map(|verdict| plan(catalog, case, verdict)).collect()
+}
+
+fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
+    let planner = Planner {
+        templates: &catalog.templates,
+        senders: &Senders::any(),
+        in_use: None,
+        people: &case.people,
+        now: case.now,
+    };
+    planner.plan(&case.event, verdict)
+}
+
+/// How long all cases may take together. A host that starts, or takes in a change, waits for them.
+const TIME: Duration = Duration::from_secs(60);
+
+/// Runs all cases, and adds what did not come out as expected.
+pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
+    let started = Instant::now();
+    for case in &catalog.cases {
+        if started.elapsed() > TIME {
+            let what = format!("the cases take longer than {} s", TIME.as_secs());
+            findings.push(
+                Finding::at(&case.place, what)
+                    .help("this one and those behind it were not run; keep some of them"),
+            );
+            return;
+        }
+        findings.extend(run(catalog, case));
+        if findings.len() > TOLD {
+            return;
+        }
+    }
 }
 
 /// Runs a case, and returns what did not come out as expected.
@@ -47,7 +80,7 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
     let named = |message: String| format!("the case `{}` failed: {message}", case.name);
     let mut findings = Vec::new();
     for (index, verdict) in verdicts.iter().enumerate() {
-        let planned = plan(&catalog.templates, &Senders::any(), &case.event, verdict, &case.people, case.now);
+        let planned = plan(catalog, case, verdict);
         let result = Actual { event: &case.event, verdict, planned: &planned };
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {

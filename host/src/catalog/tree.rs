@@ -4,10 +4,16 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::{Folders, findings::Finding};
+use super::{
+    Folders,
+    files::{Root, Unread},
+    findings::Finding,
+};
 
 /// The size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
+/// The size of all files of a folder but components together, in bytes.
+const MAX_SIZE: usize = 64 * 1024 * 1024;
 /// How many files there may be.
 const MAX_FILES: usize = 10_000;
 
@@ -86,7 +92,12 @@ fn is_ignored(name: &str) -> bool {
 /// Reads the folders. What cannot be read, or does not belong there, is told; the rest is read all the same.
 pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
     let mut tree = Tree { files: BTreeMap::new(), components: BTreeMap::new(), release: String::new() };
-    walk(&folders.rules, "", &mut tree.files, findings);
+    match Root::of(&folders.rules) {
+        Ok(root) => {
+            Walk { root, files: &mut tree.files, findings, size: 0 }.folder(&folders.rules, "");
+        }
+        Err(error) => findings.push(Finding::of_file("", format!("failed to read: {error}"))),
+    }
     if tree.files.is_empty() && findings.is_empty() {
         findings.push(
             Finding::of_file("", "there are no rules in the folder")
@@ -94,14 +105,17 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
         );
     }
     if let Some(plugins) = folders.plugins.as_ref().filter(|plugins| plugins.is_dir()) {
-        read_plugins(plugins, &mut tree, findings);
+        match Root::of(plugins) {
+            Ok(root) => read_plugins(&root, plugins, &mut tree, findings),
+            Err(error) => findings.push(Finding::of_file(PLUGINS, format!("failed to read: {error}"))),
+        }
     }
     tree.release = release_of(&tree);
     tree
 }
 
 /// Reads what belongs to plugins, and passes over their sources.
-fn read_plugins(folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
+fn read_plugins(root: &Root, folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
     let names = |folder: &Path| -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<String> =
@@ -111,6 +125,10 @@ fn read_plugins(folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
     };
     for id in names(folder).into_iter().filter(|id| !is_ignored(id)) {
         let plugin = folder.join(&id);
+        if root.holds(&plugin).is_ok_and(|within| !within) {
+            findings.push(Finding::of_file(format!("{PLUGINS}/{id}"), Unread::Outside.to_string()));
+            continue;
+        }
         let mut files: Vec<String> = names(&plugin);
         for within in ["cases", "templates"] {
             files.extend(names(&plugin.join(within)).into_iter().map(|name| format!("{within}/{name}")));
@@ -122,17 +140,13 @@ fn read_plugins(folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
                 continue;
             }
             let limit = if is_component { MAX_COMPONENT_SIZE } else { MAX_FILE_SIZE };
-            match fs::metadata(&file).and_then(|metadata| Ok((metadata.len(), fs::read(&file)?))) {
-                Ok((size, _)) if size > limit => {
-                    let what = format!("the file is larger than {} MiB", limit / 1024 / 1024);
-                    findings.push(Finding::of_file(path, what));
-                }
-                Ok((_, bytes)) if is_component => drop(tree.components.insert(path, bytes)),
-                Ok((_, bytes)) => match String::from_utf8(bytes) {
+            match root.read(&file, limit) {
+                Ok(bytes) if is_component => drop(tree.components.insert(path, bytes)),
+                Ok(bytes) => match String::from_utf8(bytes) {
                     Ok(text) => drop(tree.files.insert(path, text)),
                     Err(_) => findings.push(Finding::of_file(path, "the file is not text in UTF-8")),
                 },
-                Err(error) => findings.push(Finding::of_file(path, format!("failed to read: {error}"))),
+                Err(why) => findings.push(Finding::of_file(path, why.to_string())),
             }
         }
     }
@@ -151,53 +165,78 @@ fn release_of(tree: &Tree) -> String {
     hex::encode(&hash.finalize()[..6])
 }
 
-fn walk(folder: &Path, within: &str, files: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) {
-    let mut failed = |path: &str, error: io::Error| {
-        findings.push(Finding::of_file(path, format!("failed to read: {error}")));
-    };
-    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) => return failed(within, error),
-    };
-    for entry in entries {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_ignored(&name) {
-            continue;
-        }
-        let path = if within.is_empty() { name.clone() } else { format!("{within}/{name}") };
-        // Follows links: a folder may be mounted or linked in.
-        let metadata = match fs::metadata(entry.path()) {
-            Ok(metadata) => metadata,
-            // It went away since the folder was listed, as editors' files do.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !entry.path().is_symlink() => continue,
-            Err(error) => {
-                findings.push(Finding::of_file(path, format!("failed to read: {error}")));
-                continue;
-            }
+/// A walk through the rules folder.
+struct Walk<'a> {
+    root: Root,
+    files: &'a mut BTreeMap<String, String>,
+    findings: &'a mut Vec<Finding>,
+    /// Of what was read, in bytes.
+    size: usize,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, within: &str) {
+        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) => return self.failed(within, &error),
         };
-        if within.is_empty() && name == PLUGINS {
-            findings.push(
+        for entry in entries {
+            if self.findings.len() > MAX_FILES {
+                return;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !is_ignored(&name) {
+                let path = if within.is_empty() { name.clone() } else { format!("{within}/{name}") };
+                self.entry(&entry.path(), path);
+            }
+        }
+    }
+
+    fn entry(&mut self, file: &Path, path: String) {
+        // Follows links, and refuses those that leave the folder.
+        let metadata = match self.root.holds(file).and_then(|within| Ok((within, fs::metadata(file)?))) {
+            Ok((true, metadata)) => metadata,
+            Ok((false, _)) => {
+                let finding = Finding::of_file(path, Unread::Outside.to_string());
+                return self.findings.push(finding.help("copy what it leads to into the folder"));
+            }
+            // It went away since the folder was listed, as editors' files do.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
+            Err(error) => return self.failed(&path, &error),
+        };
+        if path == PLUGINS {
+            self.findings.push(
                 Finding::of_file(path, "plugins do not stand among the rules")
                     .help("they have a folder of their own: --plugins"),
             );
         } else if metadata.is_dir() && is_folder(&path) {
-            walk(&entry.path(), &path, files, findings);
+            self.folder(file, &path);
         } else if !metadata.is_file() || kind_of(&path).is_none() {
-            findings.push(unknown(&path, metadata.is_dir()));
-        } else if metadata.len() > MAX_FILE_SIZE {
-            findings.push(Finding::of_file(path, "the file is larger than 1 MiB"));
-        } else if files.len() == MAX_FILES {
-            findings.push(Finding::of_file("", format!("there are more than {MAX_FILES} files")));
-            return;
+            self.findings.push(unknown(&path, metadata.is_dir()));
+        } else if self.files.len() == MAX_FILES {
+            self.findings.push(Finding::of_file(path, format!("there are more than {MAX_FILES} files")));
+        } else if self.size > MAX_SIZE {
+            let size = MAX_SIZE / 1024 / 1024;
+            self.findings
+                .push(Finding::of_file(path, format!("the files are larger than {size} MiB together")));
         } else {
-            match fs::read(entry.path()).map(String::from_utf8) {
-                Ok(Ok(text)) => {
-                    files.insert(path, text);
-                }
-                Ok(Err(_)) => findings.push(Finding::of_file(path, "the file is not text in UTF-8")),
-                Err(error) => findings.push(Finding::of_file(path, format!("failed to read: {error}"))),
-            }
+            self.read(file, path);
         }
+    }
+
+    fn read(&mut self, file: &Path, path: String) {
+        match self.root.read(file, MAX_FILE_SIZE).map(String::from_utf8) {
+            Ok(Ok(text)) => {
+                self.size += text.len();
+                self.files.insert(path, text);
+            }
+            Ok(Err(_)) => self.findings.push(Finding::of_file(path, "the file is not text in UTF-8")),
+            Err(why) => self.findings.push(Finding::of_file(path, why.to_string())),
+        }
+    }
+
+    fn failed(&mut self, path: &str, error: &io::Error) {
+        self.findings.push(Finding::of_file(path, format!("failed to read: {error}")));
     }
 }
 

@@ -1,13 +1,13 @@
 //! YAML with the place of each value: what the author wrote, and where.
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
-use serde_json::{Number, Value};
+mod reader;
 
-use super::findings::Finding;
+use serde_json::Value;
+
+use super::findings::{Finding, KEPT};
 use crate::decide::{Place, Source, did_you_mean};
 
-/// The deepest that values may stand in values.
-const DEPTH: usize = 64;
+pub use reader::parse;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -29,108 +29,6 @@ pub enum Kind {
     List(Vec<Node>),
     /// A map, in its order.
     Map(Vec<(Source, Node)>),
-}
-
-/// Reads a file of one YAML document; an empty one is `None`.
-///
-/// # Errors
-/// Where it is no YAML, has several documents, repeats a key, or nests too deep.
-pub fn parse(file: &str, text: &str) -> Result<Option<Node>, Finding> {
-    let place = |line, column| Place { line, column, ..Place::start_of(file) };
-    let deep = |(index, line)| nesting_of(line).filter(|depth| *depth > DEPTH).map(|_| index + 1);
-    if let Some(line) = text.lines().enumerate().find_map(deep) {
-        return Err(Finding::at(&place(line, 1), format!("the values nest more than {DEPTH} deep")));
-    }
-    let documents = MarkedYaml::load_from_str(text).map_err(|error| {
-        // Where the file ends too early, the place is behind its last line.
-        let end = text
-            .lines()
-            .enumerate()
-            .last()
-            .map_or((1, 1), |(index, line)| (index + 1, line.chars().count() + 1));
-        let (line, column) = (error.marker().line(), error.marker().col() + 1).min(end);
-        Finding::at(&place(line, column), format!("no valid YAML: {}", error.info()))
-    })?;
-    if let [_, second, ..] = documents.as_slice() {
-        let start = second.span.start;
-        return Err(Finding::at(&place(start.line(), start.col() + 1), "a second YAML document in one file"));
-    }
-    let reader = Reader { file: place(1, 1), lines: text.lines().collect() };
-    documents.first().map(|document| reader.node(document, 0)).transpose()
-}
-
-/// How many list items a line opens at once (`- - - x`): the YAML reader recurses without a limit there.
-fn nesting_of(line: &str) -> Option<usize> {
-    let markers = line.trim_start().chars().take_while(|c| matches!(c, '-' | '?' | ' ' | '\t'));
-    Some(markers.filter(|c| matches!(c, '-' | '?')).count()).filter(|_| !line.starts_with("---"))
-}
-
-struct Reader<'a> {
-    file: Place,
-    lines: Vec<&'a str>,
-}
-
-impl Reader<'_> {
-    fn node(&self, yaml: &MarkedYaml<'_>, depth: usize) -> Result<Node, Finding> {
-        let (line, column) = (yaml.span.start.line(), yaml.span.start.col() + 1);
-        let place = Place { line, column, block: false, ..self.file.clone() };
-        if depth > DEPTH {
-            return Err(Finding::at(&place, format!("the values nest more than {DEPTH} deep")));
-        }
-        let value = match &yaml.data {
-            YamlData::Value(Scalar::Null) => Kind::Plain(Value::Null),
-            YamlData::Value(Scalar::Boolean(yes)) => Kind::Plain((*yes).into()),
-            YamlData::Value(Scalar::Integer(int)) => Kind::Plain((*int).into()),
-            YamlData::Value(Scalar::FloatingPoint(float)) => match Number::from_f64(float.into_inner()) {
-                Some(number) => Kind::Plain(number.into()),
-                None => return Err(Finding::at(&place, "no number that JSON knows")),
-            },
-            YamlData::Value(Scalar::String(text)) => {
-                return Ok(Node { place: self.place_of_text(place), value: Kind::Text(text.to_string()) });
-            }
-            YamlData::Sequence(items) => {
-                Kind::List(items.iter().map(|item| self.node(item, depth + 1)).collect::<Result<_, _>>()?)
-            }
-            YamlData::Mapping(entries) => {
-                let entry = |(key, value): (&MarkedYaml<'_>, &MarkedYaml<'_>)| {
-                    let key = self.node(key, depth + 1)?;
-                    let Some(text) = key.word() else {
-                        return Err(Finding::at(&key.place, "expected a text as the key"));
-                    };
-                    Ok((Source { text, place: key.place }, self.node(value, depth + 1)?))
-                };
-                Kind::Map(entries.iter().map(entry).collect::<Result<_, _>>()?)
-            }
-            _ => {
-                return Err(Finding::at(
-                    &place,
-                    "expected a text, a number, a list or a map, without a YAML tag",
-                ));
-            }
-        };
-        Ok(Node { place, value })
-    }
-
-    /// The place of a text's first character: behind the quote, and for a block told as one.
-    fn place_of_text(&self, place: Place) -> Place {
-        let line = self.lines.get(place.line - 1).copied().unwrap_or_default();
-        let before: String = line.chars().take(place.column - 1).collect();
-        match line.chars().nth(place.column - 1) {
-            Some('"' | '\'') => Place { column: place.column + 1, ..place },
-            _ if before.trim().is_empty() => Place { block: self.opens_literal(place.line - 1), ..place },
-            _ => place,
-        }
-    }
-
-    /// Whether the last line before this one that says something opens a literal block (`when: |`).
-    fn opens_literal(&self, lines: usize) -> bool {
-        let before = self.lines.iter().take(lines).rev().find(|line| !line.trim().is_empty());
-        before.is_some_and(|line| {
-            line.trim_end()
-                .trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'))
-                .ends_with('|')
-        })
-    }
 }
 
 impl Node {
@@ -211,7 +109,9 @@ impl Node {
             findings.push(self.wrong("a map"));
             return None;
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+        let unknown = entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str()));
+        // Words are compared for as many findings as are kept.
+        for (key, _) in unknown.take(KEPT.saturating_sub(findings.len())) {
             let finding = Finding::at(&key.place, format!("unknown key `{}`", key.text));
             findings.push(finding.help(did_you_mean(&key.text, known.iter().copied())));
         }

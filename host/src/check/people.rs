@@ -87,7 +87,7 @@ pub fn people(
         findings.push(
             Finding::info("people.opted_out", format!("{what}, having opted out"))
                 .details(who.collect())
-                .command(format!("hookswitch contacts opt-in {}", first.recipient)),
+                .command(format!("hookswitch contacts opt-in {}", first.username)),
         );
     }
     let linked = facts.active - facts.unlinked;
@@ -135,11 +135,11 @@ mod tests {
             source: "they wrote \"STOP\"".to_owned(),
             at: Timestamp::UNIX_EPOCH,
         };
-        let ann = OptedOutPerson { username: "ann".to_owned(), recipient: "263771".to_owned(), opt_out };
+        let ann = OptedOutPerson { username: "ann".to_owned(), opt_out };
         let section = people(&facts, &[], &[ann], &[], Timestamp::UNIX_EPOCH);
         assert_eq!(ids(&section), ["people.opted_out"]);
         assert_eq!(section.findings[0].details, ["ann opted out on 1970-01-01: they wrote \"STOP\""]);
-        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch contacts opt-in 263771"));
+        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch contacts opt-in ann"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use console::{Style, StyledObject, measure_text_width, style};
 use textwrap::{Options, WordSplitter, wrap};
 
-use crate::domain::{Message, Status};
+use crate::domain::{Message, Status, visible, visible_line};
 
 /// Wider than this a phone shows no bubble.
 const WIDEST: usize = 52;
@@ -16,11 +16,15 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     // A word cut at its hyphen would leave its style on in the border.
     let options = Options::new(inner).word_splitter(WordSplitter::NoHyphenation);
     let mut lines: Vec<String> = Vec::new();
-    for line in message.body.lines() {
+    for line in visible(&message.body).lines() {
         lines.extend(laid_out(line, options.clone()));
     }
     if let Some(footer) = &message.footer {
-        lines.extend(wrap(footer, Options::new(inner)).into_iter().map(|part| style(part).dim().to_string()));
+        lines.extend(
+            wrap(&visible_line(footer), Options::new(inner))
+                .into_iter()
+                .map(|part| style(part).dim().to_string()),
+        );
     }
     let end =
         [time.to_owned(), ticks(status)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
@@ -32,7 +36,7 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     }
     let widest = widest.max(measure_text_width(&end)).min(inner);
     let border = Style::new().green();
-    let mut text = format!("{} {}\n", style("to").dim(), style(to).bold());
+    let mut text = format!("{} {}\n", style("to").dim(), style(visible_line(to)).bold());
     let rule = |left: &str, right: &str| {
         border.apply_to(format!("{left}{}{right}", "─".repeat(widest + 2))).to_string()
     };

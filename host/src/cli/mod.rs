@@ -1,5 +1,8 @@
 //! The command line: one file a command.
 
+#[macro_use]
+pub mod output;
+
 mod bubble;
 mod check;
 mod demo;
@@ -76,6 +79,9 @@ enum Command {
     Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
     Simulate(Box<simulate::SimulateArgs>),
+    /// Compiles a plugin: from standard input to standard output. The program runs itself so.
+    #[command(name = plugin::COMPILE, hide = true)]
+    CompilePlugin(plugin::CompileArgs),
 }
 
 impl Cli {
@@ -103,6 +109,7 @@ impl Cli {
             Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
             Command::Simulate(args) => wait(simulate::run(*args)),
+            Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
         }
     }
 }

@@ -113,6 +113,7 @@ mod tests {
             plugins: folder.join("none"),
             plugin_cache: folder.join("none"),
             plugin_private_hosts: Vec::new(),
+            plugin_grants: Vec::new(),
         };
         let args = CheckArgs { rules };
         format!("{:?}", check(&args).unwrap())

@@ -12,7 +12,7 @@ use crate::{
     app::{self, Database},
     catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
-    decide::{Replay, decide},
+    decide::{Replay, decide, plugin::is_whole},
     domain::{Asked, Event, Outcome},
     store::{DecisionHistory, EventHistory},
 };
@@ -63,12 +63,26 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> bool {
         println!("decided by the release {}, and on disk is {}", decision.release, catalog.release);
     }
     let mut same = true;
+    // A rule's answers stand beside the first of its decisions.
+    let mut told: Option<&DecisionHistory> = None;
     for (ordinal, then) in history.decisions.iter().enumerate() {
+        if then.asked.is_some() || told.is_some_and(|first| first.rule != then.rule) {
+            told = Some(then);
+        }
+        let first = told.unwrap_or(then);
         let rule = then.rule.as_deref().unwrap_or("no rule");
+        if !is_whole(&asked(first)) {
+            same = false;
+            println!(
+                "{} {rule}: cannot be replayed: what it was told is too much to be kept whole",
+                style("!").yellow()
+            );
+            continue;
+        }
         let mut now = String::new();
         let said = said(then);
         for _ in 0..times {
-            now = again(catalog, &history.event, then, ordinal);
+            now = again(catalog, &history.event, first, ordinal);
             if now != said {
                 break;
             }
@@ -92,15 +106,17 @@ fn said(decision: &DecisionHistory) -> String {
     }
 }
 
+fn asked(then: &DecisionHistory) -> Vec<Asked> {
+    then.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default()
+}
+
 fn again(catalog: &Catalog, event: &Event, then: &DecisionHistory, ordinal: usize) -> String {
-    let asked: Vec<Asked> =
-        then.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default();
-    let verdicts = decide(&catalog.routes, event, &Replay::new(asked, then.decided_at));
+    let verdicts = decide(&catalog.routes, event, &Replay::new(asked(then), then.decided_at));
     match verdicts.get(ordinal).map(|verdict| &verdict.outcome) {
         Some(Outcome::Notify(decision)) => {
             serde_json::to_string(decision).unwrap_or_else(|_| Value::Null.to_string())
         }
-        Some(Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked(why)) => why.clone(),
+        Some(Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. }) => why.clone(),
         Some(Outcome::NoRoute) => format!("no route is for the type {}", event.kind),
         None => "nothing".to_owned(),
     }

@@ -7,17 +7,18 @@ use clap::Args;
 use console::{Term, style};
 use jiff::Timestamp;
 
-use super::bubble::bubble;
+use super::{bubble::bubble, table::one_line};
 use crate::{
     app,
     catalog::{self, Catalog, CatalogPorts},
     config::RulesConfig,
     decide::decide,
     domain::{
-        Contact, Event, Mode, Notification, Outcome, People, Person, Priority, Senders, Verdict, short,
+        Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
+        Verdict, short,
     },
     intake::{problem::Problem, read_event},
-    plan::{Planned, named, plan},
+    plan::{Planned, Planner, named},
 };
 
 const NOTHING_SENT: &str =
@@ -100,9 +101,16 @@ fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
     let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
     let people = people(catalog, &verdicts);
     let mut failed = false;
+    let planner = Planner {
+        templates: &catalog.templates,
+        senders: &Senders::any(),
+        in_use: None,
+        people: &people,
+        now,
+    };
     for verdict in verdicts {
-        let planned = plan(&catalog.templates, &Senders::any(), event, &verdict, &people, now);
-        failed |= planned.outcome == "failed";
+        let planned = planner.plan(event, &verdict);
+        failed |= planned.outcome == DecisionOutcome::Failed;
         show_verdict(&verdict, &planned);
     }
     println!("\n{}", style(NOTHING_SENT).dim());
@@ -131,13 +139,14 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         || "no rule".to_owned(),
         |rule| format!("{}:{} ({})", rule.file, rule.line, rule.engine),
     );
-    let outcome = planned.outcome.replace('_', " ");
-    let outcome = if planned.outcome == "failed" { style(outcome).red() } else { style(outcome).bold() };
+    let outcome = planned.outcome.as_str().replace('_', " ");
+    let outcome =
+        if planned.outcome == DecisionOutcome::Failed { style(outcome).red() } else { style(outcome).bold() };
     println!("\n{} {by} → {outcome}", style("decided by").dim());
     if let Some(reason) = &planned.reason {
-        println!("{} {reason}", style("because").dim());
+        println!("{} {}", style("because").dim(), one_line(reason));
     }
-    for asked in &verdict.asked {
+    for asked in verdict.asked.iter() {
         println!("{} {} {} → {}", style("asked").dim(), asked.port, asked.question, asked.answer);
     }
     let Outcome::Notify(decision) = &verdict.outcome else { return };
@@ -154,12 +163,12 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         let notification = &planned.notification;
         let name = [&notification.name, &notification.username, &notification.recipient];
         let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
-        println!("{} {} ({})", style("to").dim(), style(name).bold(), notification.reason);
+        println!("{} {} ({})", style("to").dim(), style(one_line(name)).bold(), notification.reason);
         for condition in conditions(notification) {
             println!("   {} {condition}", style("sent").dim());
         }
         if let Some(why) = &planned.skipped {
-            println!("   {} {why}", style("cannot be reached:").red());
+            println!("   {} {}", style("cannot be reached:").red(), one_line(why));
             continue;
         }
         if last_body == Some(&notification.message.body) {

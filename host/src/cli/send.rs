@@ -24,8 +24,8 @@ use crate::{
     catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
     decide::{self, TEST_TYPE, decide, did_you_mean},
-    domain::{Decision, Event, EventKey, People, Senders, Status, Verdict, number},
-    plan::{Planned, named, plan},
+    domain::{Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, number},
+    plan::{Planned, Planner, named},
     store::{EventHistory, NewEvent, NotificationHistory, Store},
     whatsapp,
 };
@@ -123,7 +123,7 @@ async fn send(
     };
     let event = event(&decision)?;
     let planned = rehearse(catalog, &event, store).await?;
-    if planned.outcome == "failed" {
+    if planned.outcome == DecisionOutcome::Failed {
         let missing = missing(catalog, &decision);
         let help = if missing.is_empty() {
             String::new()
@@ -202,7 +202,14 @@ async fn rehearse(catalog: &Catalog, event: &Event, store: &Store) -> anyhow::Re
     store.users(&names.users, &mut people).await?;
     people.contacts = store.contacts(&names.contacts).await?;
     let verdict = verdicts.first().context("decide about it")?;
-    Ok(plan(&catalog.templates, &Senders::any(), event, verdict, &people, now))
+    let planner = Planner {
+        templates: &catalog.templates,
+        senders: &Senders::any(),
+        in_use: None,
+        people: &people,
+        now,
+    };
+    Ok(planner.plan(event, verdict))
 }
 
 fn missing(catalog: &Catalog, decision: &Decision) -> Vec<String> {

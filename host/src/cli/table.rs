@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use comfy_table::{Table, presets::NOTHING};
 
+use crate::domain::visible_line;
+
 /// A table with these headings: columns of one width, two spaces apart, no lines.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
@@ -22,13 +24,9 @@ pub fn print(table: &Table) {
     }
 }
 
-/// A text from outside, such as a WhatsApp profile's name, without line breaks and what would steer the terminal.
+/// A text from outside, such as a WhatsApp profile's name, as one line; what would steer the terminal is written out.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        text.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into()
-    } else {
-        text.into()
-    }
+    visible_line(text)
 }
 
 #[cfg(test)]
@@ -36,8 +34,8 @@ mod tests {
     use super::one_line;
 
     #[test]
-    fn what_would_steer_the_terminal_is_left_out() {
+    fn what_would_steer_the_terminal_is_written_out() {
         assert_eq!(one_line("Ann Lee"), "Ann Lee");
-        assert_eq!(one_line("Ann\u{1b}[2J\r\nLee\t"), "Ann [2J Lee");
+        assert_eq!(one_line("Ann\u{1b}[2J\r\nLee\t"), "Ann\\u{1b}[2J\\r\\nLee\\t");
     }
 }

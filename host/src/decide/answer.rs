@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{budget, source::did_you_mean, value::said_of};
+use crate::bounds::{REASON, cut};
 use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime};
 
 /// The keys of a decision.
@@ -97,7 +98,7 @@ fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
             .unwrap_or_default(),
         mode: parse("mode")?.map(|word| fields.parsed("mode", mode(&word))).transpose()?,
         from: parse("from")?,
-        reason: parse("reason")?,
+        reason: parse("reason")?.map(|reason| cut(&reason, REASON)),
     })
 }
 

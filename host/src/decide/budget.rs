@@ -65,9 +65,11 @@ impl Budget {
         if memory::held().wrapping_sub(self.held_at_start) > MEMORY {
             return Some(format!("used more than {} MiB of memory", MEMORY / 1024 / 1024));
         }
-        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
-            return None;
-        }
+        if operations.is_multiple_of(OPERATIONS_PER_LOOK) { self.late() } else { None }
+    }
+
+    /// Whether the time is over, and in which words; for work of any length within one operation.
+    pub fn late(&self) -> Option<String> {
         let now = Instant::now();
         let step = now.saturating_duration_since(self.looked_at.replace(now)).min(LONGEST_STEP);
         self.used.set(self.used.get() + step);

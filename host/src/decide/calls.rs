@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use super::source::{Place, RuleError, closest};
+use crate::bounds::cut;
 
 /// What Rhai's grammar knows without a package.
 const KEYWORDS: [&str; 9] =
     ["print", "debug", "type_of", "Fn", "call", "curry", "is_shared", "is_def_var", "is_def_fn"];
+
+/// How many unknown functions of a script are told.
+const TOLD: usize = 20;
 
 /// The functions that every rule may call.
 pub struct Functions(BTreeSet<String>);
@@ -44,11 +48,11 @@ impl Functions {
             }
             true
         });
-        for (name, at) in calls.iter().filter(|(name, _)| !own.contains(name)) {
+        for (name, at) in calls.iter().filter(|(name, _)| !own.contains(name)).take(TOLD) {
             let known = self.0.iter().map(String::as_str).filter(|known| known.chars().all(is_of_a_name));
             errors.push(RuleError {
                 place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
-                message: format!("there is no function `{name}`"),
+                message: format!("there is no function `{}`", cut(name, 100)),
                 help: closest(name, known.chain(own.iter().map(String::as_str)))
                     .map(|close| format!("did you mean `{close}`?")),
             });

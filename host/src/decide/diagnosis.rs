@@ -6,6 +6,7 @@ use super::{
     budget, helpers,
     source::{Place, RuleError, closest},
 };
+use crate::bounds::{REASON, cut, shown};
 
 /// What is wrong with words that do not compile.
 pub fn of_parsing(error: &ParseError, place: &Place, known: &[&str]) -> RuleError {
@@ -24,7 +25,7 @@ pub fn of_parsing(error: &ParseError, place: &Place, known: &[&str]) -> RuleErro
         }
         _ => None,
     };
-    let message = lowercase_first(&error.err_type().to_string());
+    let message = lowercase_first(&cut(&error.err_type().to_string(), REASON));
     RuleError { place: at(place, error.position()), message, help }
 }
 
@@ -68,12 +69,16 @@ fn explain(error: &EvalAltResult) -> (String, Option<String>) {
             let help = missing.then(|| "a value is missing there: write `… == true` or `… != ()`".to_owned());
             (format!("expected {}, got {}", kind(wanted), kind(given)), help)
         }
-        other => (lowercase_first(&other.to_string()), None),
+        other => (lowercase_first(&shown(other, REASON)), None),
     }
 }
 
 fn thrown_words(thrown: &Dynamic) -> String {
-    if thrown.is_unit() { "threw an error".to_owned() } else { format!("threw: {}", helpers::text(thrown)) }
+    if thrown.is_unit() {
+        "threw an error".to_owned()
+    } else {
+        format!("threw: {}", helpers::reason_text(thrown))
+    }
 }
 
 fn too_large(what: &str) -> String {

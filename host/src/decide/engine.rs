@@ -11,7 +11,8 @@ use rhai::{
     },
 };
 
-use super::{budget, helpers, ports::Call};
+use super::{budget, helpers, ports::Call, unfolding};
+use crate::bounds::{REASON, cut};
 
 /// Builds the engine.
 ///
@@ -31,11 +32,13 @@ pub fn build() -> Engine {
     for word in ["eval", "import", "export"] {
         engine.disable_symbol(word);
     }
-    engine.on_print(|text| tracing::debug!(target: "rules", "{text}"));
-    engine
-        .on_debug(|text, file, at| tracing::debug!(target: "rules", "{} {at:?}: {text}", file.unwrap_or("")));
+    engine.on_print(|text| tracing::debug!(target: "rules", "{}", cut(text, REASON)));
+    engine.on_debug(|text, file, at| {
+        tracing::debug!(target: "rules", "{} {at:?}: {}", file.unwrap_or(""), cut(text, REASON));
+    });
     limit(&mut engine);
     let_paths_be_missing(&mut engine);
+    unfolding::register(&mut engine);
     helpers::register(&mut engine);
     engine
 }

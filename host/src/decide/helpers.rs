@@ -1,9 +1,12 @@
 //! The functions that rules have beside Rhai's own; the same in expressions and scripts.
 
+use std::fmt::Write;
+
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position, serde::to_dynamic};
 use serde_json::Value;
 
-use super::{budget, ports::Call, value};
+use super::{budget, ports::Call, unfolding, value};
+use crate::bounds::{Bounded, REASON, cut};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
@@ -18,8 +21,8 @@ pub const NAMES: [&str; 8] = ["config", "first", "maps_link", "money", "now", "s
 pub fn register(engine: &mut Engine) {
     register_first(engine);
     engine.register_type_with_name::<Skip>("skip");
-    engine.register_fn("skip", |reason: Dynamic| Skip(text(&reason)));
-    engine.register_fn("title", |words: Dynamic| title(&text(&words)));
+    engine.register_fn("skip", |reason: Dynamic| Skip(reason_text(&reason)));
+    engine.register_fn("title", |words: Dynamic| Ok::<_, Box<EvalAltResult>>(title(&text(&words)?)));
     engine.register_fn("money", |amount: Dynamic| money(&amount));
     engine.register_fn("maps_link", |pin: Dynamic| maps_link(&pin));
     engine.register_fn("text", |value: Dynamic| text(&value));
@@ -27,16 +30,6 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("config", |key: ImmutableString, default: Dynamic| -> Answer<Dynamic> {
         let answer = ask(|call| call.config(&key))?;
         Ok(if answer.is_unit() { default } else { answer })
-    });
-    // Rhai's own `replace` builds a text of any size before it is measured.
-    engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: &str| -> Answer<()> {
-        let found = text.matches(find).count();
-        if text.len() - found * find.len() + found * with.len() > budget::TEXT {
-            let what = "Length of string".to_owned();
-            return Err(EvalAltResult::ErrorDataTooLarge(what, Position::NONE).into());
-        }
-        *text = text.replace(find, with).into();
-        Ok(())
     });
 }
 
@@ -81,23 +74,56 @@ pub fn is_empty(value: &Dynamic) -> bool {
 }
 
 /// A value as people read it: a missing one as nothing, an array with commas, a map as JSON.
-pub fn text(value: &Dynamic) -> String {
+///
+/// # Errors
+/// Where that is longer than a text may be.
+fn text(value: &Dynamic) -> Answer<String> {
+    let mut out = Bounded::new(budget::TEXT);
+    // Fails only where the text is full, or the value nests too deep.
+    match write_text(&mut out, value, 0).ok().and_then(|()| out.whole()) {
+        Some(text) => Ok(text),
+        None => unfolding::too_large(),
+    }
+}
+
+/// A value as a reason: its text, cut where it is long.
+pub fn reason_text(value: &Dynamic) -> String {
+    let mut out = Bounded::new(4 * REASON);
+    let _ = write_text(&mut out, value, 0);
+    cut(&out.beginning(), REASON)
+}
+
+fn write_text(out: &mut Bounded, value: &Dynamic, depth: usize) -> std::fmt::Result {
     if value.is_unit() {
-        return String::new();
+        return Ok(());
     }
     if let Ok(text) = value.as_immutable_string_ref() {
-        return text.to_string();
+        return out.write_str(text.as_str());
     }
     if let Ok(number) = value.as_float() {
-        return number.to_string();
+        return write!(out, "{number}");
+    }
+    if let Ok(character) = value.as_char() {
+        return out.write_char(character);
     }
     if let Ok(array) = value.as_array_ref() {
-        return array.iter().map(text).collect::<Vec<_>>().join(", ");
+        if depth > 64 {
+            return Err(std::fmt::Error);
+        }
+        for (index, item) in array.iter().enumerate() {
+            if index > 0 {
+                out.write_str(", ")?;
+            }
+            write_text(out, item, depth + 1)?;
+        }
+        return Ok(());
     }
-    if value.is_map() {
-        return value::json_text(value);
+    if let Ok(map) = value.as_map_ref()
+        && let Ok(json) = value::json_of(&map, budget::OUTPUT)
+    {
+        return out.write_str(&json);
     }
-    value.to_string()
+    unfolding::write(out, value, depth)
 }
 
 /// `home_loan` → `Home Loan`.

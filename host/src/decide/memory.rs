@@ -13,6 +13,8 @@ use mimalloc::MiMalloc;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
+    #[cfg(test)]
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 #[global_allocator]
@@ -29,6 +31,17 @@ pub fn held() -> isize {
 fn count(bytes: isize) {
     // A thread that is ending has no thread-locals any more, and runs no scripts.
     let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(bytes)));
+    #[cfg(test)]
+    let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held())));
+}
+
+/// By how much some work has ever exceeded what was held before it, in bytes.
+#[cfg(test)]
+pub fn peak_of(work: impl FnOnce()) -> isize {
+    let before = held();
+    PEAK.set(before);
+    work();
+    PEAK.get() - before
 }
 
 #[allow(

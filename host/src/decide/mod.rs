@@ -27,13 +27,14 @@ mod routes;
 mod script;
 mod source;
 mod test_message;
+mod unfolding;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::DIGEST_TYPE;
 pub use answer::{KEYS, collect, duration, kind_of, mode, priority, timestamp};
-pub use digest::DIGEST_TYPE;
 pub use ports::Ports;
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};

@@ -10,7 +10,7 @@ use super::{
     budget::{Budget, QUESTIONS},
     plugin::Http,
 };
-use crate::domain::Asked;
+use crate::{bounds::on_author_stack, domain::Asked};
 
 /// What a rule may ask of the world. The same answers give the same decisions.
 pub trait Ports: Send + Sync {
@@ -40,10 +40,11 @@ scoped_thread_local! {
 }
 
 impl<'a> Call<'a> {
-    /// Runs a rule of a folder, and returns what it asked too.
+    /// Runs a rule of a folder on the stack for authors' work, and returns what it asked too. What the rule made
+    /// must be dropped in `rule`.
     pub fn run<T>(ports: &'a dyn Ports, folder: &'a str, rule: impl FnOnce() -> T) -> (T, Vec<Asked>) {
         let call = Call { ports, folder, asked: RefCell::default(), budget: Budget::start() };
-        let answer = CALL.set(&call, rule);
+        let answer = on_author_stack(|| CALL.set(&call, rule));
         (answer, call.asked.into_inner())
     }
 

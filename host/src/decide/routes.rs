@@ -1,7 +1,7 @@
 //! All routes, compiled: found by an event's type, asked one by one.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -18,7 +18,11 @@ use super::{
     source::{RuleError, Source, did_you_mean},
     value,
 };
+use crate::bounds::{REASON, cut, on_author_stack};
 use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
+
+/// Decisions about one event, of all rules together.
+const VERDICTS: usize = 1_000;
 
 /// Compiled routes and scripts, and the engine that runs them. Never changes; cheap to clone.
 #[derive(Clone)]
@@ -55,6 +59,14 @@ impl Routes {
         scripts: &BTreeMap<String, Source>,
         plugins: &BTreeMap<String, Plugin>,
     ) -> (Routes, Vec<RuleError>) {
+        on_author_stack(|| Self::compile_all(sources, scripts, plugins))
+    }
+
+    fn compile_all(
+        sources: &[RouteSource],
+        scripts: &BTreeMap<String, Source>,
+        plugins: &BTreeMap<String, Plugin>,
+    ) -> (Routes, Vec<RuleError>) {
         let engine = engine::build();
         let functions = Functions::of(&engine);
         let mut errors = Vec::new();
@@ -85,30 +97,59 @@ impl Routes {
         self.0.routes.is_empty()
     }
 
-    /// Whether a plugin is asked about events of this type: that may take as long as its limits say.
-    pub fn asks_plugin(&self, kind: &str) -> bool {
-        self.0.matching(kind).iter().any(|index| matches!(self.0.routes[*index].rule, Rule::Plugin(_)))
+    /// The plugins that are asked about events of this type, each once: that may take as long as their limits say.
+    pub fn plugins(&self, kind: &str) -> BTreeSet<&str> {
+        let routes = self.0.matching(kind).into_iter().map(|index| &self.0.routes[index].rule);
+        routes
+            .filter_map(|rule| match rule {
+                Rule::Plugin(plugin) => Some(plugin.manifest().id.as_str()),
+                Rule::Plain(_) | Rule::Script(_) => None,
+            })
+            .collect()
     }
 
     /// The verdicts of all routes for an event.
     pub(super) fn decide(&self, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
         let matching = self.0.matching(&event.kind);
         let Some((&last, others)) = matching.split_last() else {
-            return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: Vec::new() }];
+            return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: [].into() }];
         };
-        let verdicts_of = |index: usize, value| self.0.verdicts(&self.0.routes[index], event, value, ports);
+        let mut verdicts = Vec::new();
+        let mut decided = |index: usize, value| {
+            let route = &self.0.routes[index];
+            if verdicts.len() < VERDICTS {
+                verdicts.extend(self.0.verdicts(route, event, value, ports));
+            }
+            if verdicts.len() > VERDICTS {
+                verdicts.truncate(VERDICTS - 1);
+                let why = format!(
+                    "the rules made more than {VERDICTS} decisions about one event; the rest is left out"
+                );
+                let rule = Some(route.reference.clone());
+                verdicts.push(Verdict { rule, outcome: Outcome::Failed(why), asked: [].into() });
+            }
+        };
         match value::of_event(event) {
             Ok(value) => {
-                let mut verdicts: Vec<_> =
-                    others.iter().flat_map(|&i| verdicts_of(i, Ok(value.clone()))).collect();
-                verdicts.extend(verdicts_of(last, Ok(value)));
-                verdicts
+                others.iter().for_each(|&index| decided(index, Ok(value.clone())));
+                decided(last, Ok(value));
             }
             Err(error) => {
                 let why = format!("failed to read the event: {error}");
-                matching.iter().flat_map(|&i| verdicts_of(i, Err(why.clone()))).collect()
+                matching.iter().for_each(|&index| decided(index, Err(why.clone())));
             }
         }
+        verdicts
+    }
+}
+
+/// Reasons are for people: a long one is cut.
+fn in_bounds(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Skip(why) => Outcome::Skip(cut(&why, REASON)),
+        Outcome::Failed(why) => Outcome::Failed(cut(&why, REASON)),
+        Outcome::Parked { plugin, why } => Outcome::Parked { plugin, why: cut(&why, REASON) },
+        other => other,
     }
 }
 
@@ -209,8 +250,12 @@ impl Compiled {
             }),
             Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
         };
-        let verdict =
-            |outcome| Verdict { rule: Some(route.reference.clone()), outcome, asked: asked.clone() };
+        let asked: Arc<[Asked]> = asked.into();
+        let verdict = |outcome| Verdict {
+            rule: Some(route.reference.clone()),
+            outcome: in_bounds(outcome),
+            asked: asked.clone(),
+        };
         outcomes.into_iter().map(verdict).collect()
     }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::bounds::cut;
+
 /// A place in a file, from which positions within the words there are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -61,21 +63,38 @@ pub struct RuleError {
     pub help: Option<String>,
 }
 
+/// The longest word for which another is looked for, in bytes, and among how many: to compare words takes time in
+/// proportion to the product of their lengths.
+const LONGEST: usize = 100;
+const COMPARED: usize = 500;
+
 /// The one of `known` that was probably meant.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     known
         .into_iter()
+        .filter(|known| known.len() <= LONGEST)
+        .take(COMPARED)
         .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
+/// How many known words are named.
+const NAMED: usize = 40;
+
 /// The help for a word that is none of those known.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match closest(word, known.clone()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => format!("known are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        None => {
+            let known: Vec<_> = known.into_iter().take(NAMED + 1).map(|known| cut(known, LONGEST)).collect();
+            let more = if known.len() > NAMED { ", …" } else { "" };
+            format!("known are {}{more}", known[..known.len().min(NAMED)].join(", "))
+        }
     }
 }
 

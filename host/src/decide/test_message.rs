@@ -12,5 +12,5 @@ pub fn verdict(event: &Event) -> Verdict {
         Err(error) => Outcome::Failed(format!("read what the test message is to say: {error}")),
     };
     let rule = RuleRef { engine: Engine::Route, file: TEST_TYPE.to_owned(), line: 0 };
-    Verdict { rule: Some(rule), outcome, asked: Vec::new() }
+    Verdict { rule: Some(rule), outcome, asked: [].into() }
 }

@@ -37,10 +37,13 @@ pub fn answer(value: &Dynamic) -> Result<Value, String> {
     json
 }
 
-/// A value as JSON text, for people; where JSON does not know it, as Rhai writes it.
-pub fn json_text(value: &Dynamic) -> String {
-    let mut output = Output { left: budget::OUTPUT, path: Vec::new() };
-    output.json(value).map_or_else(|_| value.to_string(), |json| json.to_string())
+/// A map as JSON text of at most about `limit` bytes.
+///
+/// # Errors
+/// Where JSON does not know something in it, or it is larger.
+pub fn json_of(map: &Map, limit: usize) -> Result<String, String> {
+    let mut output = Output { left: limit, path: Vec::new() };
+    output.map(map).map(|json| json.to_string())
 }
 
 /// The most values within values of an answer: more serve nobody.
@@ -85,14 +88,18 @@ impl Output {
             return items.map(|(index, item)| self.at(format!("[{index}]"), item)).collect();
         }
         if let Ok(map) = value.as_map_ref() {
-            let entry = |(key, item): (&Identifier, &Dynamic)| {
-                self.take(key.len() + 4)?;
-                Ok((key.to_string(), self.at(format!(".{key}"), item)?))
-            };
-            return map.iter().map(entry).collect::<Result<_, _>>().map(Value::Object);
+            return self.map(&map);
         }
         let hint = if value.is::<Skip>() { "; return skip(…) alone" } else { "" };
         Err(self.wrong(&format!("expected a value that JSON knows, got {}{hint}", kind_of(value))))
+    }
+
+    fn map(&mut self, map: &Map) -> Result<Value, String> {
+        let entry = |(key, item): (&Identifier, &Dynamic)| {
+            self.take(key.len() + 4)?;
+            Ok((key.to_string(), self.at(format!(".{key}"), item)?))
+        };
+        map.iter().map(entry).collect::<Result<_, _>>().map(Value::Object)
     }
 
     fn at(&mut self, step: String, value: &Dynamic) -> Result<Value, String> {

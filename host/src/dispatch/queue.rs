@@ -13,7 +13,8 @@ use crate::{
 pub struct Job {
     /// Which, and to whom.
     pub logged: LoggedNotification,
-    /// The recipient; a notification without one never becomes a job.
+    /// Where it goes: as planned, and, once its intent is made, where the recipient is reached now. A notification
+    /// without a recipient never becomes a job.
     pub recipient: String,
     /// The line it stands in: the sending number and the recipient.
     pub line: String,
@@ -210,9 +211,8 @@ pub mod testing {
                 },
                 window_until: None,
                 number_window_until: None,
-                opt_out: None,
                 quiet_hours: None,
-                is_deactivated: false,
+                refusal: None,
             },
             recipient: recipient.to_owned(),
             line: recipient.to_owned(),

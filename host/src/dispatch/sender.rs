@@ -13,9 +13,9 @@ use super::{
     writer::{Write, Written},
 };
 use crate::{
-    domain::{Delivery, Priority, Status},
+    domain::{Delivery, Priority, Refusal, Status},
     plan::MetaName,
-    store::{Intent, LoggedNotification, StoreError},
+    store::{Intended, Intent, StoreError},
     whatsapp::{Accepted, Form, NumberEffect, SendError, Treatment},
 };
 
@@ -92,13 +92,9 @@ impl Dispatch {
             });
             return None;
         }
-        if let Some(why) = unwanted(&job) {
-            self.write(Write {
-                deliveries: vec![Delivery { detail: Some(why), ..settle::row(&job, Status::Skipped, time) }],
-                done: job.done(),
-                written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
-                ..Write::default()
-            });
+        // Not only when its turn has come: what waits for a window that never opens is told too.
+        if let Some(why) = job.logged.refusal.take() {
+            self.skip(job, &why);
             return None;
         }
         let quiet = job.logged.quiet_hours.as_ref();
@@ -147,6 +143,17 @@ impl Dispatch {
         Some((job, form))
     }
 
+    /// A job is not sent, for this reason.
+    fn skip(&mut self, job: Job, why: &Refusal) {
+        let skipped = settle::row(&job, Status::Skipped, self.store.now());
+        self.write(Write {
+            deliveries: vec![Delivery { detail: Some(why.to_string()), ..skipped }],
+            done: job.done(),
+            written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
+            ..Write::default()
+        });
+    }
+
     /// Lets a job wait for what may never come. It keeps nobody else waiting, its recipient's other messages
     /// neither: these may go out where this one cannot.
     fn hold(&mut self, job: Job, until: Timestamp, reason: &'static str, why: &str) {
@@ -168,16 +175,24 @@ impl Dispatch {
                 seq: job.logged.seq,
                 notification_id: job.logged.notification.id,
                 attempt: job.attempt,
+                is_marketing: job.logged.notification.message.marketing,
                 form: in_words(job, *form),
             })
             .collect();
-        let ours = self.store.intend(&intents, now, now + self.unknown_for).await?;
-        for (job, form) in batch {
-            if !ours.contains(&job.logged.notification.id) {
-                tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
-                self.readings.settled(job.place());
-                self.queue.release(&job.line);
-                continue;
+        let mut intended = self.store.intend(&intents, now, now + self.unknown_for).await?;
+        for (mut job, form) in batch {
+            match intended.remove(&job.logged.notification.id) {
+                Some(Intended::Ours { to }) => job.recipient = to,
+                Some(Intended::Refused(why)) => {
+                    self.skip(job, &why);
+                    continue;
+                }
+                Some(Intended::Begun) | None => {
+                    tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
+                    self.readings.settled(job.place());
+                    self.queue.release(&job.line);
+                    continue;
+                }
             }
             self.in_flight.insert(job.place());
             self.unanswered += 1;
@@ -227,7 +242,7 @@ impl Dispatch {
             self.template_refused.notify_one();
         }
         let refused = answer.as_ref().err().and_then(SendError::treatment);
-        let opted_out = (refused == Some(Treatment::OptOut)).then_some(job.logged.notification.id);
+        let opted_out = (refused == Some(Treatment::OptOut)).then(|| job.recipient.clone());
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let number = job.logged.notification.phone_number_id.clone();
         let settled = settle(&job, answer, self.store.now(), self.unknown_for, rand::random());
@@ -279,15 +294,6 @@ impl Dispatch {
             }),
         });
     }
-}
-
-/// Why nobody wants a message any more, or ever wanted it.
-fn unwanted(job: &Job) -> Option<String> {
-    let LoggedNotification { notification, opt_out, is_deactivated, .. } = &job.logged;
-    if *is_deactivated {
-        return Some(format!("{} is deactivated", notification.username.as_deref().unwrap_or_default()));
-    }
-    opt_out.as_ref().filter(|out| out.covers(notification.message.marketing)).map(ToString::to_string)
 }
 
 /// How an attempt goes out, for its history.

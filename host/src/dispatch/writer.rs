@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    domain::{Delivery, Lane, NotificationId},
+    domain::{Delivery, Lane},
     store::{Deferred, Done, Store, StoreError},
 };
 
@@ -21,8 +21,8 @@ pub struct Write {
     pub deferred: Option<Deferred>,
     /// It waits no more.
     pub done: Option<Done>,
-    /// Meta refused it because its recipient wants no marketing.
-    pub opted_out: Option<NotificationId>,
+    /// The number or user id that wants no marketing: Meta refused it for that.
+    pub opted_out: Option<String>,
     /// What dispatch hears once it is written.
     pub written: Option<Written>,
 }
@@ -88,7 +88,7 @@ async fn settle(
     deliveries: &[Delivery],
     deferred: &[Deferred],
     done: &[Done],
-    opted_out: &[NotificationId],
+    opted_out: &[String],
 ) {
     loop {
         match store.settle(deliveries, deferred, done, opted_out).await {

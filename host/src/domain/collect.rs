@@ -45,6 +45,16 @@ pub fn short(duration: SignedDuration) -> String {
     whole.map_or_else(|| format!("{seconds}s"), |(unit, letter)| format!("{}{letter}", seconds / unit))
 }
 
+/// The type of the event by which a digest goes out.
+pub const DIGEST_TYPE: &str = "hookswitch.digest";
+
+/// What the event says in place of a digest that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What an event says by which a digest goes out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {

@@ -1,6 +1,6 @@
 //! What a rule decides about an event: the one contract of routes, scripts and plugins.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -157,19 +157,18 @@ pub struct RuleRef {
 }
 
 /// A rule's answer for one event; an event that no rule knows gets one without a rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The rule that answered.
     pub rule: Option<RuleRef>,
     /// What it said.
     pub outcome: Outcome,
-    /// What it asked of the world and was told, in order.
-    pub asked: Vec<Asked>,
+    /// What the rule asked of the world and was told, in order; shared by all verdicts of one call.
+    pub asked: Arc<[Asked]>,
 }
 
 /// What came of asking a rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Tell people.
     Notify(Box<Decision>),
@@ -179,14 +178,62 @@ pub enum Outcome {
     NoRoute,
     /// The rule failed; the message says what, where and what to do.
     Failed(String),
-    /// The plugin failed, and why; the event is kept, to be decided again.
-    Parked(String),
+    /// A plugin failed; the event is kept, to be decided again.
+    Parked {
+        /// The plugin's id.
+        plugin: String,
+        /// How it failed.
+        why: String,
+    },
+}
+
+/// What a verdict came to, as the decision log has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DecisionOutcome {
+    /// At least one person is told.
+    Notify,
+    /// Nobody of those who are named can be reached.
+    Nobody,
+    /// The rule says that nobody is to be told.
+    Skip,
+    /// No route is for this type of event.
+    NoRoute,
+    /// The deduplication key was used before.
+    Duplicate,
+    /// Waits in a digest, to be told together with others.
+    Collected,
+    /// The rule, the template or the statement failed.
+    Failed,
+    /// A plugin failed; the event is kept until the plugin is resumed.
+    Parked,
+}
+
+impl DecisionOutcome {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionOutcome::Notify => "notify",
+            DecisionOutcome::Nobody => "nobody",
+            DecisionOutcome::Skip => "skip",
+            DecisionOutcome::NoRoute => "no_route",
+            DecisionOutcome::Duplicate => "duplicate",
+            DecisionOutcome::Collected => "collected",
+            DecisionOutcome::Failed => "failed",
+            DecisionOutcome::Parked => "parked",
+        }
+    }
+}
+
+impl fmt::Display for DecisionOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A question of a rule to the world, and the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The port: `now` or `config`.
+    /// The port: `now`, `config`, `lookup` or `http`.
     pub port: String,
     /// What was asked.
     pub question: Value,

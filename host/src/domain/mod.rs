@@ -5,23 +5,31 @@ mod contact;
 mod decision;
 mod delivery;
 mod event;
+mod identity;
 mod lane;
+mod nearest;
 mod notification;
 mod number;
 mod opt_out;
 mod person;
 mod quiet_hours;
 mod senders;
+mod visible;
 
-pub use collect::{Collect, CollectBy, Digest, short};
+pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
-pub use decision::{Asked, Decision, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict};
+pub use decision::{
+    Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
+};
 pub use delivery::{Delivery, Status, status_of};
 pub use event::{Event, EventKey};
+pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane};
-pub use notification::{Button, Message, Notification, NotificationId, OnUnknown};
-pub use number::{Number, number, same_user};
-pub use opt_out::{OptOut, OptOutScope, Preference, wish};
+pub use nearest::nearest;
+pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
+pub use number::{Number, number, same_user, spellings};
+pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
 pub use senders::Senders;
+pub use visible::{clean_name, is_visible, visible, visible_line};

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 use super::{Lane, Mode, Priority};
 
@@ -13,6 +13,20 @@ use super::{Lane, Mode, Priority};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct NotificationId(pub Uuid);
+
+impl NotificationId {
+    /// A new id that begins with the time.
+    pub fn new(now: Timestamp) -> NotificationId {
+        NotificationId(uuid_at(now))
+    }
+}
+
+/// A new UUID of version 7 that begins with the time.
+pub fn uuid_at(now: Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = now.subsec_nanosecond().unsigned_abs();
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds))
+}
 
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,9 +37,9 @@ pub fn number(text: &str) -> Result<Number, String> {
     }
 }
 
-/// Other numbers under which WhatsApp may know the same user: Brazil's ninth digit, Mexico's 1 after the country
-/// code, and Argentina's 9, which WhatsApp gives where people leave it out. (Meta, "Send messages": the prefix
-/// "may be modified by the Cloud API".)
+/// The other number under which WhatsApp may know the same user: Brazil's ninth digit, Mexico's 1 and Argentina's 9
+/// after the country code, which WhatsApp adds or leaves out. (Meta, "Send messages": the prefix "may be modified by
+/// the Cloud API".) `None` for anything else, a user id among it. The other number's other number is this one.
 pub fn same_user(wa_id: &str) -> Option<String> {
     // Mobile numbers of Brazil began with 6 to 9 when they had eight digits; landlines never got the ninth.
     let was_mobile = |rest: &str| rest.starts_with(['6', '7', '8', '9']);
@@ -50,17 +50,18 @@ pub fn same_user(wa_id: &str) -> Option<String> {
             _ => None,
         };
     }
-    if let Some(rest) = wa_id.strip_prefix("52") {
-        return match (rest.len(), rest.strip_prefix('1')) {
-            (11, Some(short)) => Some(format!("52{short}")),
-            (10, _) => Some(format!("521{rest}")),
-            _ => None,
-        };
-    }
-    match wa_id.strip_prefix("549") {
-        Some(rest) if rest.len() == 10 => Some(format!("54{rest}")),
+    let (country, extra) = if wa_id.starts_with("52") { ("52", '1') } else { ("54", '9') };
+    let rest = wa_id.strip_prefix(country)?;
+    match (rest.len(), rest.strip_prefix(extra)) {
+        (11, Some(short)) => Some(format!("{country}{short}")),
+        (10, _) => Some(format!("{country}{extra}{rest}")),
         _ => None,
     }
+}
+
+/// Each way in which WhatsApp may write an address (digits of a number, or a user id), the given one first.
+pub fn spellings(address: &str) -> impl Iterator<Item = String> {
+    std::iter::once(address.to_owned()).chain(same_user(address))
 }
 
 #[cfg(test)]
@@ -106,11 +107,14 @@ mod tests {
             ("5215512345678", Some("525512345678")),
             ("525512345678", Some("5215512345678")),
             ("5491112345678", Some("541112345678")),
-            ("541112345678", None),
+            ("541112345678", Some("5491112345678")),
             ("263771234567", None),
             ("55", None),
+            ("54", None),
+            ("US.5491112345678", None),
         ] {
             assert_eq!(same_user(one).as_deref(), other, "{one}");
+            assert!(other.is_none_or(|other| same_user(other).as_deref() == Some(one)), "{one} and back");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who wants no messages.
+//! Who wants no messages, and why else a message is not sent to somebody.
 
 use std::{fmt, str::FromStr};
 
@@ -73,10 +73,33 @@ impl fmt::Display for OptOut {
     }
 }
 
+/// Why a message may not be sent to whom it is for, as things stand when it is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// They opted out.
+    #[error("{0}")]
+    OptedOut(OptOut),
+    /// The person was deactivated.
+    #[error("{0} is deactivated")]
+    Deactivated(String),
+    /// The person was deleted.
+    #[error("no person named {0}")]
+    NoPerson(String),
+    /// The person's link was taken away.
+    #[error("{0} is linked to no WhatsApp contact")]
+    Unlinked(String),
+    /// Their number belongs to another WhatsApp user now, and nobody knows their new one.
+    #[error("the WhatsApp number belongs to somebody else now; link the person to the new one")]
+    NumberLost,
+    /// The recipient was erased on request.
+    #[error("erased on request")]
+    Erased,
+}
+
 /// What a user or an operator says about the messages that somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preference {
-    /// Each number and user id of the user that is known.
+    /// The numbers and user ids by which the user is named here; by any of them their contact is found.
     pub recipients: Vec<String>,
     /// Whether they want none.
     pub stop: bool,
@@ -84,20 +107,30 @@ pub struct Preference {
     pub scope: OptOutScope,
     /// Who said so, in words.
     pub source: String,
-    /// When.
+    /// When, by Meta's clock where Meta says so.
     pub at: Timestamp,
+    /// Tells it from another one of the same second: Meta's id of the message. A repeated one changes nothing.
+    pub message_id: String,
 }
 
-/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of
-/// the CTIA's handbook for text messages, and the title of Meta's own opt-out button.
-pub fn wish(text: &str) -> Option<(bool, OptOutScope)> {
-    // No such word is longer.
-    if text.len() > 40 {
+/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of the
+/// CTIA's handbook for text messages and of the FCC's rule on revoking consent (47 CFR 64.1200(a)(10)), and the title of
+/// Meta's own opt-out button. `typed`: they wrote it themselves; a button's title is ours, and one that says "Cancel"
+/// or "End" is about something else.
+pub fn wish(text: &str, typed: bool) -> Option<(bool, OptOutScope)> {
+    // No such word is longer, in whatever letters.
+    if text.len() > 120 {
         return None;
     }
-    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
+    // The wide forms of ASCII, as East Asian keyboards write them.
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    let letters = text.chars().map(narrow).filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
     match letters.collect::<String>().as_str() {
         "STOP" | "STOPALL" | "UNSUBSCRIBE" | "OPTOUT" => Some((true, OptOutScope::All)),
+        "CANCEL" | "END" | "QUIT" | "REVOKE" if typed => Some((true, OptOutScope::All)),
         "STOPPROMOTIONS" => Some((true, OptOutScope::Marketing)),
         "START" | "UNSTOP" | "SUBSCRIBE" | "OPTIN" => Some((false, OptOutScope::All)),
         _ => None,
@@ -110,13 +143,19 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_however_it_is_written() {
-        for text in ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out"] {
-            assert_eq!(wish(text), Some((true, OptOutScope::All)), "{text}");
+        for text in
+            ["STOP", " stop. ", "Stop!", "stop all", "Unsubscribe", "opt-out", "ＳＴＯＰ", "ｓｔｏｐ！"]
+        {
+            assert_eq!(wish(text, false), Some((true, OptOutScope::All)), "{text}");
         }
-        assert_eq!(wish("Stop promotions"), Some((true, OptOutScope::Marketing)));
-        assert_eq!(wish("start"), Some((false, OptOutScope::All)));
-        for text in ["please stop the installation", "", "stop the alarm", "Bus stop", &"stop ".repeat(20)] {
-            assert_eq!(wish(text), None, "{text}");
+        for text in ["Cancel", "END", "quit.", "Revoke"] {
+            assert_eq!(wish(text, true), Some((true, OptOutScope::All)), "{text}");
+            assert_eq!(wish(text, false), None, "a button that says {text}");
+        }
+        assert_eq!(wish("Stop promotions", false), Some((true, OptOutScope::Marketing)));
+        assert_eq!(wish("start", true), Some((false, OptOutScope::All)));
+        for text in ["please stop the installation", "", "stop the alarm", "Bus stop", &"stop ".repeat(40)] {
+            assert_eq!(wish(text, true), None, "{text}");
         }
     }
 

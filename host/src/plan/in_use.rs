@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use minijinja::{UndefinedBehavior, Value as Rendered, value::Serde};
+use minijinja::{UndefinedBehavior, Value as Rendered};
 
 use super::{
     render::parameters,
     template::{Template, TemplateError, TemplateSource, Templates},
 };
-use crate::domain::{Decision, Message};
+use crate::domain::Message;
 
 /// The Meta template that a message goes out as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,27 @@ impl Version {
         self.template().map_or("", |template| &template.wording)
     }
 
+    /// Whether its words speak of the recipient.
+    pub(super) fn uses_recipient(&self) -> bool {
+        self.template().is_some_and(|template| template.uses_recipient)
+    }
+
+    /// Gives a message that was planned with the newest words the name and the parameters of this version; leaves it
+    /// as it is where these cannot be worked out. `context` is the decision's.
+    pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, message: &mut Message) {
+        if self.wording() != message.wording {
+            let Some(old) = self.template() else { return };
+            match parameters(&self.templates, old, context, to) {
+                Ok(parameters) => message.parameters = parameters,
+                // The newest words, once they are approved.
+                Err(_) => return,
+            }
+            message.wording = old.wording.clone();
+        }
+        message.template = self.meta.name.clone();
+        message.language = self.meta.language.clone();
+    }
+
     fn template(&self) -> Option<&Template> {
         self.templates.get(&self.template)
     }
@@ -103,23 +124,9 @@ impl InUse {
         fitting.map(|version| version.meta.clone()).collect()
     }
 
-    /// Gives a message that was planned with the newest words the name and the parameters of the version in use;
-    /// leaves it as it is where there is none.
-    pub fn apply(&self, template: &str, decision: &Decision, to: Addressee<'_>, message: &mut Message) {
-        let versions = self.versions.as_ref().and_then(|versions| versions.get(template));
-        let Some(version) = versions.and_then(|versions| versions.first()) else { return };
-        if version.wording() != message.wording {
-            let Some(old) = version.template() else { return };
-            let context = Rendered::from(Serde(&decision.context));
-            match parameters(&version.templates, old, &context, to) {
-                Ok(parameters) => message.parameters = parameters,
-                // The newest words, once they are approved.
-                Err(_) => return,
-            }
-            message.wording = old.wording.clone();
-        }
-        message.template = version.meta.name.clone();
-        message.language = version.meta.language.clone();
+    /// The version in use of this template; `None` where there is none, and where nobody asks Meta.
+    pub fn current(&self, template: &str) -> Option<&Version> {
+        self.versions.as_ref()?.get(template)?.first().map(Arc::as_ref)
     }
 }
 

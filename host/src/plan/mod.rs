@@ -3,14 +3,18 @@
 mod in_use;
 mod meta_body;
 mod meta_template;
+mod program;
 mod render;
 mod resolve;
 mod template;
 #[cfg(test)]
 mod tests;
+mod weigh;
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
+use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
@@ -18,16 +22,20 @@ pub use self::{
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
-use self::{render::Renderer, resolve::resolve};
+use self::{
+    render::Renderer,
+    resolve::{Recipient, missing, remarks, resolve},
+};
 use crate::domain::{
-    Decision, Digest, Event, Notification, NotificationId, Outcome, People, SendTime, Senders, Verdict,
+    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome,
+    People, SendTime, Senders, Verdict, nearest,
 };
 
 /// What a verdict comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// `notify`, `nobody`, `skip`, `no_route`, `failed` or `parked`.
-    pub outcome: &'static str,
+    /// Anything but `Duplicate` and `Collected`, which only the database knows of.
+    pub outcome: DecisionOutcome,
     /// Why, in words.
     pub reason: Option<String>,
     /// Who is told, and who would have been.
@@ -44,96 +52,214 @@ pub struct PlannedNotification {
 }
 
 impl Planned {
-    fn without_people(outcome: &'static str, reason: Option<String>) -> Planned {
+    fn without_people(outcome: DecisionOutcome, reason: Option<String>) -> Planned {
         Planned { outcome, reason: reason.map(|reason| reason.replace('\0', "")), notifications: Vec::new() }
     }
 }
 
-/// What a verdict comes to, for these people.
-pub fn plan(
-    templates: &Templates,
-    senders: &Senders,
-    event: &Event,
-    verdict: &Verdict,
-    people: &People,
-    now: Timestamp,
-) -> Planned {
-    match &verdict.outcome {
-        Outcome::Notify(decision) => notify(templates, senders, event, decision, people, now)
-            .unwrap_or_else(|why| Planned::without_people("failed", Some(why))),
-        Outcome::Skip(why) => Planned::without_people("skip", Some(why.clone())),
-        Outcome::NoRoute => {
-            Planned::without_people("no_route", Some(format!("no route is for the type {}", event.kind)))
-        }
-        Outcome::Failed(why) => Planned::without_people("failed", Some(why.clone())),
-        Outcome::Parked(why) => Planned::without_people("parked", Some(why.clone())),
-    }
+/// Turns verdicts into rendered messages.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    /// All templates of the rules.
+    pub templates: &'a Templates,
+    /// The numbers that send.
+    pub senders: &'a Senders,
+    /// The versions in use at Meta; `None` where rules are looked at apart from Meta.
+    pub in_use: Option<&'a InUse>,
+    /// Those whom the verdicts name.
+    pub people: &'a People,
+    /// The time.
+    pub now: Timestamp,
 }
 
-fn notify(
-    templates: &Templates,
-    senders: &Senders,
-    event: &Event,
-    decision: &Decision,
-    people: &People,
-    now: Timestamp,
-) -> Result<Planned, String> {
-    let template = templates.get(&decision.template).ok_or_else(|| {
-        format!("find the template {}{}", decision.template, near(templates, &decision.template))
-    })?;
-    let sender = senders.get(decision.from.as_deref().or(template.from.as_deref()))?;
-    let send_at = match &decision.send {
-        None => None,
-        Some(SendTime::SendAt(at)) => Some(*at),
-        Some(SendTime::After(time)) => Some(
-            event
-                .time
-                .checked_add(*time)
-                .map_err(|error| format!("add `after` to the event's time: {error}"))?,
-        ),
-    };
-    let (recipients, remarks) = resolve(decision, people);
-    // A digest of one shows what the digest will be like.
-    let told = decision.collect.map(|_| Digest::of_one(decision).into_decision());
-    let mut renderer = Renderer::new(templates, template, told.as_ref().unwrap_or(decision));
-    let mut notifications = Vec::with_capacity(recipients.len());
-    for recipient in recipients {
-        let message = renderer.render(recipient.name.as_deref(), recipient.username.as_deref())?;
-        notifications.push(PlannedNotification {
+/// What all messages of one decision have in common.
+struct Common<'a> {
+    renderer: Renderer<'a>,
+    sender: &'a str,
+    send_at: Option<Timestamp>,
+}
+
+impl<'a> Planner<'a> {
+    /// What a verdict comes to, for these people.
+    pub fn plan(&self, event: &Event, verdict: &Verdict) -> Planned {
+        match &verdict.outcome {
+            Outcome::Notify(decision) => self
+                .notify(event, decision)
+                .unwrap_or_else(|why| Planned::without_people(DecisionOutcome::Failed, Some(why))),
+            Outcome::Skip(why) => Planned::without_people(DecisionOutcome::Skip, Some(why.clone())),
+            Outcome::NoRoute => {
+                let why = format!("no route is for the type {}", event.kind);
+                Planned::without_people(DecisionOutcome::NoRoute, Some(why))
+            }
+            Outcome::Failed(why) => Planned::without_people(DecisionOutcome::Failed, Some(why.clone())),
+            Outcome::Parked { why, .. } => {
+                Planned::without_people(DecisionOutcome::Parked, Some(why.clone()))
+            }
+        }
+    }
+
+    /// What a verdict comes to whose people are told page by page, later: it is checked as far as it can be without
+    /// them. Of its groups it must be known which exist.
+    pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
+        let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
+        let told = told(decision);
+        match self.common(event, &told).and_then(|mut common| common.message(Addressee::default())) {
+            Ok(_) => {
+                let reasons: Vec<String> =
+                    decision.reason.iter().cloned().chain(missing(decision, self.people)).collect();
+                let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+                Planned::without_people(DecisionOutcome::Notify, reason)
+            }
+            Err(why) => Planned::without_people(DecisionOutcome::Failed, Some(why)),
+        }
+    }
+
+    /// The messages of a decision to those of its people who are known here.
+    ///
+    /// # Errors
+    /// Why it cannot be told, in words.
+    pub fn messages(&self, event: &Event, decision: &Decision) -> Result<Vec<PlannedNotification>, String> {
+        let recipients = resolve(decision, self.people);
+        let (told, left_out) = self.shown(event, decision, longest(&recipients))?;
+        let mut common = self.common(event, &told)?;
+        if let Some(left_out) = left_out {
+            common.renderer = common.renderer.with_last_line(more(left_out));
+        }
+        recipients.into_iter().map(|recipient| self.message(decision, &mut common, recipient)).collect()
+    }
+
+    fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
+        let notifications = self.messages(event, decision)?;
+        let reached = notifications.iter().any(|planned| planned.skipped.is_none());
+        let outcome = if reached { DecisionOutcome::Notify } else { DecisionOutcome::Nobody };
+        let remarks = remarks(decision, self.people);
+        let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
+        if !reached && reasons.is_empty() {
+            reasons.push("nobody whom it names can be reached".to_owned());
+        }
+        let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
+        Ok(Planned { outcome, reason, notifications })
+    }
+
+    /// What the template is shown, and of a digest that is too long how many of its items are left out.
+    fn shown<'b>(
+        &self,
+        event: &Event,
+        decision: &'b Decision,
+        longest: Addressee<'_>,
+    ) -> Result<(Cow<'b, Decision>, Option<u64>), String> {
+        if event.kind != DIGEST_TYPE || self.common(event, decision)?.renderer.fits(longest) {
+            return Ok((told(decision), None));
+        }
+        let (shorter, left_out) = self.shorter(event, decision, longest)?;
+        Ok((Cow::Owned(shorter), Some(left_out)))
+    }
+
+    /// A digest with as many of its items as can be sent, and how many are left out.
+    fn shorter(
+        &self,
+        event: &Event,
+        decision: &Decision,
+        longest: Addressee<'_>,
+    ) -> Result<(Decision, u64), String> {
+        let items = decision.context.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let count = decision.context.get("count").and_then(Value::as_u64).unwrap_or(items.len() as u64);
+        let with = |shown: usize| {
+            let mut shorter = decision.clone();
+            shorter.context.insert("items".to_owned(), items.iter().take(shown).cloned().collect());
+            (shorter, count.saturating_sub(shown as u64))
+        };
+        // The most that fit lie in `fit..too_many`.
+        let (mut fit, mut too_many) = (0, items.len());
+        while fit + 1 < too_many {
+            let middle = usize::midpoint(fit, too_many);
+            let (shorter, left_out) = with(middle);
+            let common = self.common(event, &shorter)?;
+            match common.renderer.with_last_line(more(left_out)).fits(longest) {
+                true => fit = middle,
+                false => too_many = middle,
+            }
+        }
+        Ok(with(fit))
+    }
+
+    fn common<'b>(&self, event: &Event, told: &'b Decision) -> Result<Common<'b>, String>
+    where
+        'a: 'b,
+    {
+        let name = &told.template;
+        let template = self.templates.get(name).ok_or_else(|| {
+            let meant = nearest(name, self.templates.names());
+            let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            format!("find the template {name}: there is none{meant}")
+        })?;
+        let sender = self.senders.get(told.from.as_deref().or(template.from.as_deref()))?;
+        let send_at = match &told.send {
+            None => None,
+            Some(SendTime::SendAt(at)) => Some(*at),
+            Some(SendTime::After(time)) => Some(
+                event
+                    .time
+                    .checked_add(*time)
+                    .map_err(|error| format!("add `after` to the event's time: {error}"))?,
+            ),
+        };
+        let in_use = self.in_use.and_then(|in_use| in_use.current(name));
+        Ok(Common { renderer: Renderer::new(self.templates, template, told, in_use), sender, send_at })
+    }
+
+    fn message(
+        &self,
+        decision: &Decision,
+        common: &mut Common<'_>,
+        recipient: Recipient,
+    ) -> Result<PlannedNotification, String> {
+        let to = Addressee { name: recipient.name.as_deref(), username: recipient.username.as_deref() };
+        let message = common.message(to)?;
+        Ok(PlannedNotification {
             notification: Notification {
-                id: NotificationId(Uuid::new_v7(uuid_time(now))),
+                id: NotificationId::new(self.now),
                 username: recipient.username,
                 name: recipient.name,
                 recipient: recipient.to,
-                phone_number_id: sender.to_owned(),
+                phone_number_id: common.sender.to_owned(),
                 template: decision.template.clone(),
                 priority: decision.priority,
                 message,
                 reason: recipient.reason,
-                send_at,
+                send_at: common.send_at,
                 expires_at: decision.expires_at,
             },
             skipped: recipient.skipped,
-        });
+        })
     }
-    let outcome = if notifications.iter().any(|n| n.skipped.is_none()) { "notify" } else { "nobody" };
-    let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
-    if outcome == "nobody" && reasons.is_empty() {
-        reasons.push("nobody whom it names can be reached".to_owned());
-    }
-    let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
-    Ok(Planned { outcome, reason, notifications })
 }
 
-fn near(templates: &Templates, name: &str) -> String {
-    let score = |known: &&str| (strsim::jaro_winkler(name, known) * 1_000.0) as u32;
-    let nearest = templates.names().into_iter().max_by_key(score).filter(|known| score(known) > 850);
-    nearest
-        .map(|known| format!(": there is none; did you mean {known}?"))
-        .unwrap_or_else(|| ": there is none".to_owned())
+impl Common<'_> {
+    fn message(&mut self, to: Addressee<'_>) -> Result<Message, String> {
+        self.renderer.render(to.name, to.username)
+    }
 }
 
-fn uuid_time(now: Timestamp) -> uuid::Timestamp {
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    uuid::Timestamp::from_unix(NoContext, seconds, now.subsec_nanosecond().unsigned_abs())
+/// What the template sees: of what is collected a digest of one, which shows what the digest will be like.
+fn told(decision: &Decision) -> Cow<'_, Decision> {
+    match decision.collect {
+        Some(_) => Cow::Owned(Digest::of_one(decision).into_decision()),
+        None => Cow::Borrowed(decision),
+    }
+}
+
+/// The last line of a digest that shows some of its items.
+fn more(left_out: u64) -> String {
+    format!("… and {left_out} more")
+}
+
+/// The names of the recipient whose text is the longest.
+fn longest(recipients: &[Recipient]) -> Addressee<'_> {
+    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+    let longest = recipients.iter().max_by_key(|to| length(&to.name) + length(&to.username));
+    longest.map_or(Addressee::default(), |to| Addressee {
+        name: to.name.as_deref(),
+        username: to.username.as_deref(),
+    })
 }

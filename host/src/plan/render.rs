@@ -1,12 +1,13 @@
 //! A template and a context → what a person reads.
 
-use minijinja::{Error, ErrorKind, Value as Rendered, context, value::Serde};
+use minijinja::{ErrorKind, Value as Rendered, context, value::Serde};
 
 use super::{
-    in_use::Addressee,
+    in_use::{Addressee, Version},
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
-    template::{Category, Template, Templates, place, values_of},
+    program::Failure,
+    template::{Category, Template, Templates, place},
 };
 use crate::domain::{Decision, Message, Mode};
 
@@ -21,15 +22,52 @@ pub struct Renderer<'a> {
     template: &'a Template,
     decision: &'a Decision,
     context: Rendered,
+    /// The version in use at Meta, where it is known.
+    in_use: Option<&'a Version>,
+    /// A last line of the text.
+    last_line: Option<String>,
     /// The text, where it does not depend on the recipient.
     shared: Option<Message>,
 }
 
 impl<'a> Renderer<'a> {
-    /// For one decision.
-    pub fn new(templates: &'a Templates, template: &'a Template, decision: &'a Decision) -> Renderer<'a> {
+    /// For one decision; `in_use` is the template's version that its messages go out as.
+    pub fn new(
+        templates: &'a Templates,
+        template: &'a Template,
+        decision: &'a Decision,
+        in_use: Option<&'a Version>,
+    ) -> Renderer<'a> {
         let context = Rendered::from(Serde(&decision.context));
-        Renderer { templates, template, decision, context, shared: None }
+        Renderer { templates, template, decision, context, in_use, last_line: None, shared: None }
+    }
+
+    /// With a last line that the template does not have.
+    pub fn with_last_line(self, line: String) -> Renderer<'a> {
+        Renderer { last_line: Some(line), ..self }
+    }
+
+    /// Whether the text is no longer than can be sent, and no work to render that ends too early. Other mistakes are
+    /// told when it is rendered.
+    pub fn fits(&self, to: Addressee<'_>) -> bool {
+        let context = with_recipient(self.template, &self.context, to);
+        match self.template.body.render(&self.templates.environment, &context) {
+            Ok(text) => self.body(&text).chars().count() <= self.limit(),
+            Err(failure) => failure.kind != ErrorKind::OutOfFuel,
+        }
+    }
+
+    fn body(&self, text: &str) -> String {
+        let mut body = tidy(text);
+        if let Some(line) = &self.last_line {
+            body.push('\n');
+            body.push_str(line);
+        }
+        body
+    }
+
+    fn limit(&self) -> usize {
+        if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS }
     }
 
     /// What this person reads.
@@ -40,8 +78,11 @@ impl<'a> Renderer<'a> {
         if let Some(message) = &self.shared {
             return Ok(message.clone());
         }
-        let message = self.message(name, username)?;
-        if !self.template.uses_recipient {
+        let mut message = self.message(name, username)?;
+        if let Some(version) = self.in_use {
+            version.apply(&self.context, Addressee { name, username }, &mut message);
+        }
+        if !self.template.uses_recipient && !self.in_use.is_some_and(Version::uses_recipient) {
             self.shared = Some(message.clone());
         }
         Ok(message)
@@ -49,16 +90,10 @@ impl<'a> Renderer<'a> {
 
     fn message(&self, name: Option<&str>, username: Option<&str>) -> Result<Message, String> {
         let Template { name: template, file, .. } = self.template;
-        let compiled = self
-            .templates
-            .environment
-            .get_template(template)
-            .map_err(|error| format!("render the template {template}: {error}"))?;
-        let text =
-            compiled.render(with_recipient(self.template, &self.context, Addressee { name, username }));
-        let text = text.map_err(|error| self.explain(&error, compiled.source()))?;
-        let body = tidy(&text);
-        let limit = if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
+        let context = with_recipient(self.template, &self.context, Addressee { name, username });
+        let text = self.template.body.render(&self.templates.environment, &context);
+        let text = text.map_err(|failure| self.explain(&failure, self.template.body.body()))?;
+        let (body, limit) = (self.body(&text), self.limit());
         let length = body.chars().count();
         if length == 0 || length > limit {
             return Err(format!(
@@ -89,9 +124,9 @@ impl<'a> Renderer<'a> {
     }
 
     /// What is undefined: the expression that the error points at, but where that is a filter, its variable.
-    fn undefined<'b>(&'b self, error: &Error, body: &'b str) -> &'b str {
-        let expression = error.range().and_then(|range| body.get(range)).unwrap_or("a variable");
-        let line = error.line().and_then(|line| body.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+    fn undefined<'b>(&'b self, failure: &Failure, body: &'b str) -> &'b str {
+        let expression = failure.range.clone().and_then(|range| body.get(range)).unwrap_or("a variable");
+        let line = failure.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default();
         let variables = self.template.variables.iter().map(String::as_str);
         let missing: Vec<&str> = variables
             .filter(|name| !self.decision.context.contains_key(*name) && line.contains(name))
@@ -102,12 +137,12 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn explain(&self, error: &Error, body: &str) -> String {
-        let (line, column) = place(error, body, self.template.lines_before);
+    fn explain(&self, failure: &Failure, body: &str) -> String {
+        let (line, column) = place(failure, body, self.template.lines_before);
         let Template { name, file, .. } = self.template;
-        let what = match error.kind() {
+        let what = match failure.kind {
             ErrorKind::UndefinedError => {
-                let expression = self.undefined(error, body);
+                let expression = self.undefined(failure, body);
                 let known: Vec<&str> = self.decision.context.keys().map(String::as_str).collect();
                 let has = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 format!("`{expression}` is not in the context, which has {has}{}", near(expression, &known))
@@ -115,7 +150,7 @@ impl<'a> Renderer<'a> {
             ErrorKind::OutOfFuel => {
                 "it takes too many steps or makes too much text; is there a loop without an end?".to_owned()
             }
-            _ => error.detail().map_or_else(|| error.to_string(), str::to_owned),
+            _ => failure.to_string(),
         };
         format!("render the template {name} ({file}:{line}:{column}): {what}")
     }
@@ -137,12 +172,11 @@ pub(super) fn parameters(
     template: &Template,
     context: &Rendered,
     to: Addressee<'_>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Failure> {
     if template.meta.parameters.is_empty() {
         return Ok(Vec::new());
     }
-    let compiled = templates.environment.get_template(&values_of(&template.name))?;
-    let text = compiled.render(with_recipient(template, context, to))?;
+    let text = template.values.render(&templates.environment, &with_recipient(template, context, to))?;
     let mut values: Vec<String> = text.split(SEPARATOR).map(tidy).collect();
     // After the last separator comes nothing.
     values.truncate(template.meta.parameters.len());

@@ -1,8 +1,14 @@
 //! Whom a decision reaches: groups, users and contacts → recipients, each once, with the reason.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, is_user_id, number};
+
+/// How long a reason may get, in bytes, where many people share one number; further ones are not named.
+const LONGEST_REASON: usize = 1_000;
 
 /// Whom a batch of verdicts names, so that they are looked up in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,69 +49,138 @@ pub struct Recipient {
     pub skipped: Option<String>,
 }
 
-/// Whom the decision reaches, and what there is to say about groups that reach nobody.
-pub fn resolve(decision: &Decision, people: &People) -> (Vec<Recipient>, Vec<String>) {
-    let mut found: Vec<(Found, Vec<String>)> = Vec::new();
-    let mut remarks = Vec::new();
-    for group in &decision.groups {
-        match people.groups.get(group) {
-            None => remarks.push(format!("the group {group} does not exist")),
-            Some(members) if !members.iter().any(|person| person.active) => {
-                remarks.push(format!("the group {group} has no active members"));
-            }
-            Some(_) => {}
-        }
+/// Whom the decision reaches. Takes time in proportion to their number.
+pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
+    let mut found = All::default();
+    for group in once_each(&decision.groups) {
         for person in people.groups.get(group).into_iter().flatten() {
-            add(&mut found, Found::Person(person.clone()), format!("member of {group}"));
+            found.add(Found::Person(person.clone())).groups.push(group);
         }
     }
     for username in &decision.users {
         let user = people.users.get(username).cloned();
         let user = user.map_or_else(|| Found::NoUser(username.clone()), Found::Person);
-        add(&mut found, user, "named as user".to_owned());
+        found.add(user).named_as = Some("user");
     }
     for contact in &decision.contacts {
-        let known = recipient(contact).map(|to| (people.contacts.get(&to).cloned(), to));
-        let contact = match known {
-            Ok((contact, to)) => Found::Contact(to, contact),
+        let contact = match recipient(contact) {
+            Ok(to) => Found::Contact(people.contacts.get(&to).cloned(), to),
             Err(why) => Found::NoContact(contact.clone(), why),
         };
-        add(&mut found, contact, "named as contact".to_owned());
+        found.add(contact).named_as = Some("contact");
     }
-    let mut recipients: Vec<Recipient> = Vec::with_capacity(found.len());
-    for (found, reasons) in found {
-        let recipient = found.into_recipient(reasons);
-        // Two people with one number, or a customer who is staff: one message.
-        let same =
-            recipient.to.as_ref().and_then(|to| recipients.iter_mut().find(|r| r.to.as_ref() == Some(to)));
-        match same {
-            Some(first) => first.reason = format!("{}; also {}", first.reason, recipient.reason),
-            None => recipients.push(recipient),
+    // Two people with one number, or a customer who is staff: one message.
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut recipients: Vec<Recipient> = Vec::with_capacity(found.all.len());
+    for (found, reasons) in found.all {
+        let recipient = found.into_recipient(reasons.in_words());
+        let first =
+            recipient.to.as_ref().and_then(|to| places.get(to)).and_then(|at| recipients.get_mut(*at));
+        match first {
+            Some(first) if first.reason.len() < LONGEST_REASON => {
+                first.reason.push_str("; also ");
+                first.reason.push_str(&recipient.reason);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(to) = &recipient.to {
+                    places.insert(to.clone(), recipients.len());
+                }
+                recipients.push(recipient);
+            }
         }
     }
-    (recipients, remarks)
+    recipients
+}
+
+/// What there is to say about groups that do not exist.
+pub fn missing(decision: &Decision, people: &People) -> Vec<String> {
+    let missing = once_each(&decision.groups).filter(|group| !people.groups.contains_key(*group));
+    missing.map(|group| format!("the group {group} does not exist")).collect()
+}
+
+/// What there is to say about groups that reach nobody.
+pub fn remarks(decision: &Decision, people: &People) -> Vec<String> {
+    let remark = |group: &str| match people.groups.get(group) {
+        None => Some(format!("the group {group} does not exist")),
+        Some(members) if !members.iter().any(|person| person.active) => {
+            Some(format!("the group {group} has no active members"))
+        }
+        Some(_) => None,
+    };
+    once_each(&decision.groups).filter_map(remark).collect()
+}
+
+fn once_each(names: &[String]) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    names.iter().map(String::as_str).filter(move |name| seen.insert(*name))
+}
+
+/// Who was found, in order, and why each of them.
+#[derive(Default)]
+struct All<'a> {
+    all: Vec<(Found, Reasons<'a>)>,
+    places: HashMap<Who, usize>,
+}
+
+impl<'a> All<'a> {
+    /// Adds somebody who may be there already; returns why they get it.
+    fn add(&mut self, found: Found) -> &mut Reasons<'a> {
+        let at = *self.places.entry(found.who()).or_insert(self.all.len());
+        if at == self.all.len() {
+            self.all.push((found, Reasons::default()));
+        }
+        &mut self.all[at].1
+    }
+}
+
+/// What makes somebody the same as somebody else.
+#[derive(PartialEq, Eq, Hash)]
+enum Who {
+    Username(String),
+    NoUser(String),
+    Address(String),
+    NoAddress(String),
+}
+
+/// Why somebody gets it.
+#[derive(Default)]
+struct Reasons<'a> {
+    groups: Vec<&'a str>,
+    named_as: Option<&'static str>,
+}
+
+impl Reasons<'_> {
+    /// "member of A and B, named as user".
+    fn in_words(&self) -> String {
+        let groups = match self.groups.as_slice() {
+            [] => None,
+            [one] => Some(format!("member of {one}")),
+            [first @ .., last] => Some(format!("member of {} and {last}", first.join(", "))),
+        };
+        let named = self.named_as.map(|what| format!("named as {what}"));
+        groups.into_iter().chain(named).collect::<Vec<_>>().join(", ")
+    }
 }
 
 enum Found {
     Person(Arc<Person>),
     NoUser(String),
-    Contact(String, Option<Contact>),
+    Contact(Option<Contact>, String),
     NoContact(String, String),
 }
 
 impl Found {
-    fn is(&self, other: &Found) -> bool {
-        match (self, other) {
-            (Found::Person(a), Found::Person(b)) => a.username == b.username,
-            (Found::NoUser(a), Found::NoUser(b)) => a == b,
-            (Found::Contact(a, _), Found::Contact(b, _)) => a == b,
-            (Found::NoContact(a, _), Found::NoContact(b, _)) => a == b,
-            _ => false,
+    fn who(&self) -> Who {
+        match self {
+            Found::Person(person) => Who::Username(person.username.clone()),
+            Found::NoUser(username) => Who::NoUser(username.clone()),
+            Found::Contact(_, to) => Who::Address(to.clone()),
+            Found::NoContact(contact, _) => Who::NoAddress(contact.clone()),
         }
     }
 
-    fn into_recipient(self, reasons: Vec<String>) -> Recipient {
-        let reason = in_words(&reasons);
+    fn into_recipient(self, reason: String) -> Recipient {
         let none = Recipient { username: None, name: None, to: None, reason, skipped: None };
         match self {
             Found::Person(person) => {
@@ -129,32 +204,12 @@ impl Found {
                 username: Some(username),
                 ..none
             },
-            Found::Contact(to, contact) => {
+            Found::Contact(contact, to) => {
                 let to = contact.as_ref().and_then(Contact::recipient).map_or(to, str::to_owned);
                 Recipient { to: Some(to), name: contact.and_then(|contact| contact.name), ..none }
             }
             Found::NoContact(contact, why) => Recipient { skipped: Some(why), name: Some(contact), ..none },
         }
-    }
-}
-
-/// "member of A and B, named as user".
-fn in_words(reasons: &[String]) -> String {
-    let groups: Vec<&str> = reasons.iter().filter_map(|reason| reason.strip_prefix("member of ")).collect();
-    let others = reasons.iter().filter(|reason| !reason.starts_with("member of ")).cloned();
-    let groups = match groups.as_slice() {
-        [] => None,
-        [one] => Some(format!("member of {one}")),
-        [first @ .., last] => Some(format!("member of {} and {last}", first.join(", "))),
-    };
-    groups.into_iter().chain(others).collect::<Vec<_>>().join(", ")
-}
-
-fn add(found: &mut Vec<(Found, Vec<String>)>, who: Found, reason: String) {
-    match found.iter_mut().find(|(known, _)| known.is(&who)) {
-        Some((_, reasons)) if reasons.contains(&reason) => {}
-        Some((_, reasons)) => reasons.push(reason),
-        None => found.push((who, vec![reason])),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Templates: front matter and a minijinja body, compiled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+};
 
 use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
@@ -10,12 +13,19 @@ use serde::Deserialize;
 use super::{
     meta_body::{MetaBody, SEPARATOR},
     meta_template::wording,
+    program::{Failure, Program},
+    weigh,
 };
-use crate::domain::{Button, Mode, OnUnknown};
+use crate::{
+    bounds::{Bounded, on_author_stack},
+    domain::{Button, Mode, OnUnknown},
+};
 
 /// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
 /// one, so that a rendering holds about 6 MB at most.
 const FUEL: u64 = 100_000;
+/// The size of the front matter, in bytes.
+const FRONT_MATTER: usize = 8 * 1024;
 const FOOTER_LIMIT: usize = 60;
 const BUTTONS: usize = 3;
 const BUTTON_TITLE_LIMIT: usize = 20;
@@ -109,6 +119,10 @@ pub struct Template {
     pub wording: String,
     /// The body as Meta knows it.
     pub(super) meta: MetaBody,
+    /// The body.
+    pub(super) body: Program,
+    /// What renders to the values of its parameters at Meta, in order.
+    pub(super) values: Program,
     /// Lines of the file before the body.
     pub(super) lines_before: usize,
 }
@@ -132,9 +146,16 @@ impl Default for Templates {
             Some(text) if text.contains(SEPARATOR) => {
                 escape_formatter(out, state, &Value::from(text.replace(SEPARATOR, "")))
             }
+            _ if value.as_object().is_some() => {
+                let mut text = Bounded::new(weigh::SIZE);
+                let written = write!(text, "{value}").ok().and_then(|()| text.whole());
+                out.write_str(&written.ok_or(ErrorKind::OutOfFuel)?)?;
+                Ok(())
+            }
             _ => escape_formatter(out, state, value),
         });
         environment.add_filter("truncate", truncate);
+        weigh::register(&mut environment);
         environment.set_fuel(Some(FUEL));
         // Errors then name the place.
         environment.set_debug(true);
@@ -145,11 +166,6 @@ impl Default for Templates {
 /// A tag on a line of its own leaves no line behind.
 pub(super) fn syntax() -> SyntaxConfig {
     SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default()
-}
-
-/// The name of the template that renders to the values of another's parameters.
-pub(super) fn values_of(name: &str) -> String {
-    format!("{name}#values")
 }
 
 impl Templates {
@@ -170,7 +186,7 @@ impl Templates {
                 continue;
             }
             files.insert(source.name.clone(), source.file.clone());
-            match templates.add(&source) {
+            match on_author_stack(|| templates.compile_one(&source)) {
                 Ok(template) => {
                     templates.by_name.insert(source.name.clone(), template);
                 }
@@ -194,7 +210,7 @@ impl Templates {
         names
     }
 
-    fn add(&mut self, source: &TemplateSource) -> Result<Template, Vec<(usize, usize, String)>> {
+    fn compile_one(&self, source: &TemplateSource) -> Result<Template, Vec<(usize, usize, String)>> {
         let (front, body, lines_before) = split(&source.text).map_err(|message| vec![(1, 1, message)])?;
         let mut wrong = Vec::new();
         let front: Option<FrontMatter> = match serde_yaml::from_str(front) {
@@ -214,27 +230,24 @@ impl Templates {
         if body.trim().is_empty() {
             wrong.push((lines_before + 1, 1, "the template has no body; write what people read".to_owned()));
         }
-        if let Err(error) = self.environment.add_template_owned(source.name.clone(), body.to_owned()) {
-            let (line, column) = place(&error, body, lines_before);
-            wrong.push((line, column, error.detail().unwrap_or("cannot be read").to_owned()));
-        }
-        let meta = MetaBody::new(body, syntax()).and_then(|meta| {
-            self.environment.add_template_owned(values_of(&source.name), meta.values.clone())?;
-            Ok(meta)
+        let program = Program::compile(&source.name, body).map_err(|failure| {
+            let (line, column) = place(&failure, body, lines_before);
+            wrong.push((line, column, failure.to_string()));
         });
-        let meta = match meta {
-            Ok(meta) => meta,
-            Err(error) => {
-                if wrong.is_empty() {
-                    wrong.push((lines_before + 1, 1, error.to_string()));
-                }
-                MetaBody::default()
-            }
+        let compiled = program.and_then(|program| {
+            let meta = MetaBody::new(body, syntax()).map_err(Failure::from);
+            let of_meta = meta.and_then(|meta| Ok((Program::of_checked(&source.name, &meta.values)?, meta)));
+            let (values, meta) = of_meta.map_err(|failure| {
+                wrong.push((lines_before + 1, 1, failure.to_string()));
+            })?;
+            Ok((program, values, meta))
+        });
+        let (Some(front), Ok((program, values, meta)), []) = (front, compiled, wrong.as_slice()) else {
+            return Err(wrong);
         };
-        let Some(front) = front.filter(|_| wrong.is_empty()) else { return Err(wrong) };
         let undeclared = self
             .environment
-            .get_template(&source.name)
+            .template_from_named_str(&source.name, body)
             .map(|template| template.undeclared_variables(false))
             .unwrap_or_default();
         let uses_recipient = undeclared.contains("recipient");
@@ -263,6 +276,8 @@ impl Templates {
             variables,
             uses_recipient,
             meta,
+            body: program,
+            values,
             lines_before,
         })
     }
@@ -291,6 +306,9 @@ fn split(text: &str) -> Result<(&str, &str, usize), String> {
     for line in rest.split_inclusive('\n') {
         if line.trim_end() == "---" {
             let front = &rest[..at];
+            if front.len() > FRONT_MATTER {
+                return Err(format!("the front matter is larger than {} KiB", FRONT_MATTER / 1024));
+            }
             return Ok((front, &rest[at + line.len()..], front.lines().count() + 2));
         }
         at += line.len();
@@ -349,13 +367,13 @@ pub(super) fn line_of(text: &str, key: &str) -> usize {
     text.lines().position(|line| line.starts_with(&key)).map_or(1, |n| n + 1)
 }
 
-/// Line and column of an error, counted in the whole file.
-pub(super) fn place(error: &Error, body: &str, lines_before: usize) -> (usize, usize) {
-    let column = error.range().map_or(1, |range| {
+/// Line and column of a failure, counted in the whole file.
+pub(super) fn place(failure: &Failure, body: &str, lines_before: usize) -> (usize, usize) {
+    let column = failure.range.as_ref().map_or(1, |range| {
         let before = body.get(..range.start).unwrap_or_default();
         before.chars().rev().take_while(|c| *c != '\n').count() + 1
     });
-    (lines_before + error.line().unwrap_or(1), column)
+    (lines_before + failure.line, column)
 }
 
 /// serde_yaml ends its messages with the place, which stands in line and column.

@@ -53,8 +53,18 @@ fn context(value: Value) -> BTreeMap<String, Value> {
 }
 
 fn planned(templates: &Templates, decision: Decision, people: &People) -> Planned {
-    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
-    plan(templates, &Senders::only("99"), &event(), &verdict, people, Timestamp::UNIX_EPOCH)
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+    planned_with(templates, None, &verdict, people)
+}
+
+fn planned_with(
+    templates: &Templates,
+    in_use: Option<&InUse>,
+    verdict: &Verdict,
+    people: &People,
+) -> Planned {
+    let (senders, now) = (Senders::only("99"), Timestamp::UNIX_EPOCH);
+    Planner { templates, senders: &senders, in_use, people, now }.plan(&event(), verdict)
 }
 
 fn who(planned: &Planned) -> Vec<(Option<&str>, &str, Option<&str>)> {
@@ -84,7 +94,7 @@ fn everybody_is_told_once_with_all_reasons() {
         ..decision(&["A", "B"])
     };
     let planned = planned(&templates("Hello"), decision, &people);
-    assert_eq!(planned.outcome, "notify");
+    assert_eq!(planned.outcome, DecisionOutcome::Notify);
     assert_eq!(
         who(&planned),
         [
@@ -108,7 +118,7 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
         ..decision(&["A", "Empty", "Gone"])
     };
     let planned = planned(&templates("Hello"), decision, &people);
-    assert_eq!(planned.outcome, "nobody");
+    assert_eq!(planned.outcome, DecisionOutcome::Nobody);
     assert_eq!(
         planned.reason.as_deref(),
         Some("the group Empty has no active members; the group Gone does not exist")
@@ -166,7 +176,7 @@ fn what_cannot_be_rendered_fails_with_its_place() {
     people.groups.insert("A".into(), vec![person("ada", Some("263770000001"), true)]);
     let failure = |templates: &Templates, decision: Decision| {
         let planned = planned(templates, decision, &people);
-        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0));
+        assert_eq!((planned.outcome, planned.notifications.len()), (DecisionOutcome::Failed, 0));
         planned.reason.unwrap()
     };
     let typo = Decision { context: context(json!({"customer_name": "Tom", "x": 1})), ..decision(&["A"]) };
@@ -218,7 +228,7 @@ fn names_are_collected_for_one_look_up() {
         contacts: vec!["+263770000001".into(), "?".into()],
         ..decision(&["A"])
     };
-    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: vec![] };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
     let names = named([&verdict, &verdict]);
     assert_eq!(names.groups.iter().collect::<Vec<_>>(), ["A"]);
     assert_eq!(names.contacts.iter().collect::<Vec<_>>(), ["263770000001"]);
@@ -283,8 +293,9 @@ fn a_template_cannot_fill_memory() {
         "{% macro f(t) %}{{ f(t ~ t) }}{% endmacro %}{{ f(x) }}",
     ] {
         let planned = planned(&templates(body), decision.clone(), &People::default());
-        assert_eq!((planned.outcome, planned.notifications.len()), ("failed", 0), "{body}");
-        assert!(planned.reason.unwrap().contains("too much text"), "{body}");
+        assert_eq!((planned.outcome, planned.notifications.len()), (DecisionOutcome::Failed, 0), "{body}");
+        let why = planned.reason.unwrap();
+        assert!(why.contains("too much text"), "{body}: {why}");
     }
 }
 
@@ -326,4 +337,90 @@ fn two_people_with_one_number_are_one_recipient() {
     );
     let planned = planned(&templates("Hello"), decision(&["A"]), &people);
     assert_eq!(who(&planned), [(Some("263770000001"), "member of A; also member of A", None)]);
+}
+
+/// Each person is looked at once: were each compared with each, this would take minutes.
+#[test]
+fn a_hundred_thousand_people_are_found_in_one_pass() {
+    let number = |n: usize| format!("2637{n:08}");
+    let all: Vec<Arc<Person>> =
+        (0..100_000).map(|n| person(&format!("p{n}"), Some(&number(n)), true)).collect();
+    let mut people = People::default();
+    people.groups.insert("All".into(), all.clone());
+    people.groups.insert("Half".into(), all[..50_000].to_vec());
+    people.users.extend(all[..1_000].iter().map(|person| (person.username.clone(), person.clone())));
+    let decision = Decision {
+        users: (0..1_000).map(|n| format!("p{n}")).collect(),
+        contacts: (99_000..101_000).map(number).collect(),
+        ..decision(&["All", "Half", "All"])
+    };
+    let planned = planned(&templates("Hello"), decision, &people);
+    assert_eq!(planned.notifications.len(), 101_000);
+    let reason = |n: usize| planned.notifications[n].notification.reason.as_str();
+    assert_eq!(reason(0), "member of All and Half, named as user");
+    assert_eq!(reason(49_999), "member of All and Half");
+    assert_eq!(reason(99_999), "member of All; also named as contact");
+    assert_eq!(reason(100_999), "named as contact");
+}
+
+#[test]
+fn a_number_that_very_many_people_share_has_a_reason_of_bounded_length() {
+    let mut people = People::default();
+    let all = (0..20_000).map(|n| person(&format!("p{n}"), Some("263770000001"), true));
+    people.groups.insert("A".into(), all.collect());
+    let planned = planned(&templates("Hello"), decision(&["A"]), &people);
+    assert_eq!(planned.notifications.len(), 1);
+    assert!(planned.notifications[0].notification.reason.len() < 1_100);
+}
+
+#[test]
+fn what_is_told_page_by_page_is_checked_before() {
+    let templates = templates("Hello {{ recipient.name }} of {{ place }}");
+    let announced = |context: Value| {
+        let decision = Decision { context: self::context(context), ..decision(&["A"]) };
+        let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+        let (senders, people) = (Senders::only("99"), People::default());
+        let now = Timestamp::UNIX_EPOCH;
+        let planner =
+            Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        planner.announce(&event(), &verdict)
+    };
+    let fine = announced(json!({"place": "Harare"}));
+    assert_eq!((fine.outcome, fine.notifications.len()), (DecisionOutcome::Notify, 0));
+    assert_eq!(announced(json!({})).outcome, DecisionOutcome::Failed);
+}
+
+/// What an alarm storm comes to: whole items, and how many more there are.
+#[test]
+fn a_digest_that_is_too_long_shows_as_many_items_as_can_be_sent() {
+    let text = "*{{ count }} alarms* for {{ recipient.name }}\n{% for item in items %}\n- {{ item.what }}\n{% endfor %}\n";
+    let templates = templates(text);
+    let items: Vec<Value> =
+        (1..=300).map(|n| json!({"what": format!("Alarm {n} at site {n} is not good")})).collect();
+    let mut people = People::default();
+    people.groups.insert(
+        "A".into(),
+        vec![
+            person("ada", Some("263770000001"), true),
+            person(&"tom".repeat(30), Some("263770000002"), true),
+        ],
+    );
+    let body = |items: Vec<Value>, count: u64| {
+        let decision =
+            Decision { context: context(json!({"items": items, "count": count})), ..decision(&["A"]) };
+        let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+        let (senders, now) = (Senders::only("99"), Timestamp::UNIX_EPOCH);
+        let planner =
+            Planner { templates: &templates, senders: &senders, in_use: None, people: &people, now };
+        let event = Event { kind: DIGEST_TYPE.into(), ..event() };
+        let planned = planner.plan(&event, &verdict);
+        assert_eq!((planned.outcome, planned.reason), (DecisionOutcome::Notify, None));
+        planned.notifications[0].notification.message.body.clone()
+    };
+    let long = body(items.clone(), 2_000);
+    let shown = long.lines().filter(|line| line.starts_with("- Alarm")).count();
+    assert!(long.starts_with("*2000 alarms* for ADA\n- Alarm 1 at site 1 is not good\n"), "{long}");
+    assert!(long.ends_with(&format!(" is not good\n… and {} more", 2_000 - shown)), "{long}");
+    assert!((3_800..=4_096).contains(&long.chars().count()), "{}", long.chars().count());
+    assert_eq!(body(items[..2].to_vec(), 2).lines().count(), 3, "a short one is left as it is");
 }

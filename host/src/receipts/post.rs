@@ -1,11 +1,15 @@
 //! What one webhook post brings, sorted by what is to be done with it. Pure.
 
+use jiff::Timestamp;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Contact, Delivery, NotificationId, OptOutScope, Preference, Senders, Status, wish},
-    store::{Opened, RenamedContact},
+    domain::{
+        Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders,
+        Sighting, Status, wish,
+    },
+    store::Opened,
     whatsapp::{
         Treatment, meaning, treatment,
         webhooks::{Inbound, MarketingPreference, NumberQuality, StatusUpdate, Update, Webhook},
@@ -19,12 +23,10 @@ pub(super) struct Post {
     pub deliveries: Vec<Delivery>,
     /// Statuses that only name Meta's message id.
     pub by_wamid: Vec<StatusUpdate>,
-    /// Users who wrote.
-    pub contacts: Vec<Contact>,
-    /// The number and user id of recipients, as statuses name them together.
-    pub recipients: Vec<(String, String)>,
-    /// Users who have another number or user id.
-    pub renamed: Vec<RenamedContact>,
+    /// Users who wrote, or have another number or user id.
+    pub identities: Vec<IdentityNews>,
+    /// The number and user id of recipients, as statuses name them together, and when.
+    pub recipients: Vec<(String, String, Timestamp)>,
     /// Whose window opened.
     pub opened: Vec<Opened>,
     /// Whether Meta has done something to a template.
@@ -43,13 +45,18 @@ impl Post {
         for update in webhook.updates {
             match update {
                 Update::Status(status) => post.status(status),
-                Update::Preference(preference) => post.preferences.push(marketing(preference)),
+                Update::Preference(preference) => {
+                    post.identities.push(named(&preference));
+                    post.preferences.push(marketing(preference));
+                }
                 Update::Inbound(inbound) => {
                     post.preferences.extend(wished(&inbound));
                     let number = match inbound.phone_number_id.clone() {
                         None => Some(senders.usual().to_owned()),
                         number => number.filter(|to| senders.ids().any(|ours| ours == to)),
                     };
+                    post.identities.extend(same_user(&inbound));
+                    let at = inbound.at;
                     let contact = contact(inbound, number.is_some());
                     if let Some((number, at)) = number.zip(contact.last_inbound_at) {
                         let ids = contact.wa_id.iter().chain(&contact.user_id);
@@ -59,14 +66,9 @@ impl Post {
                             at,
                         }));
                     }
-                    post.contacts.push(contact);
+                    post.identities.push(IdentityNews::Seen(Sighting { contact, at, creates: true }));
                 }
-                Update::Identity(change) => post.renamed.push(RenamedContact {
-                    old_wa_id: change.old_wa_id,
-                    old_user_id: change.old_user_id,
-                    wa_id: change.wa_id,
-                    user_id: change.user_id,
-                }),
+                Update::Identity(change) => post.identities.push(IdentityNews::Changed(change)),
                 Update::Quality(change) => post.quality.push(change),
                 Update::Error(error) => warn!(
                     code = error.code,
@@ -92,7 +94,7 @@ impl Post {
         if status.status == Status::Sent
             && let Some(pair) = status.recipient_id.take().zip(status.user_id.take())
         {
-            self.recipients.push(pair);
+            self.recipients.push((pair.0, pair.1, status.at));
         }
         match status.callback_data.as_deref().and_then(parse_callback_data) {
             Some((notification_id, attempt)) => {
@@ -111,8 +113,7 @@ impl Post {
     pub(super) fn len(&self) -> usize {
         self.deliveries.len()
             + self.by_wamid.len()
-            + self.contacts.len()
-            + self.renamed.len()
+            + self.identities.len()
             + self.quality.len()
             + self.preferences.len()
     }
@@ -121,9 +122,8 @@ impl Post {
     pub(super) fn extend(&mut self, other: Post) {
         self.deliveries.extend(other.deliveries);
         self.by_wamid.extend(other.by_wamid);
-        self.contacts.extend(other.contacts);
+        self.identities.extend(other.identities);
         self.recipients.extend(other.recipients);
-        self.renamed.extend(other.renamed);
         self.opened.extend(other.opened);
         self.quality.extend(other.quality);
         self.preferences.extend(other.preferences);
@@ -157,13 +157,20 @@ pub(super) fn delivery(status: StatusUpdate, notification_id: NotificationId, at
 /// What a user wrote about the messages they want.
 fn wished(inbound: &Inbound) -> Option<Preference> {
     let text = inbound.text.as_deref().filter(|_| inbound.opens_window())?;
-    let (stop, scope) = wish(text)?;
+    let (stop, scope) = wish(text, inbound.kind == "text")?;
     Some(Preference {
-        recipients: inbound.from.iter().chain(&inbound.user_id).cloned().collect(),
+        recipients: inbound
+            .from
+            .iter()
+            .chain(&inbound.other_wa_id)
+            .chain(&inbound.user_id)
+            .cloned()
+            .collect(),
         stop,
         scope,
         source: format!("they wrote {:?}", text.trim()),
         at: inbound.at,
+        message_id: inbound.wamid.clone(),
     })
 }
 
@@ -174,7 +181,22 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
         scope: OptOutScope::Marketing,
         source: "they chose so in WhatsApp".to_owned(),
         at,
+        message_id: if stop { "stop" } else { "resume" }.to_owned(),
     }
+}
+
+/// Whom a preference names, maybe by both ids.
+fn named(MarketingPreference { wa_id, user_id, at, .. }: &MarketingPreference) -> IdentityNews {
+    let contact =
+        Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), name: None, last_inbound_at: None };
+    IdentityNews::Seen(Sighting { contact, at: *at, creates: true })
+}
+
+/// That a user whom Meta calls by another number writes from this one.
+fn same_user(inbound: &Inbound) -> Option<IdentityNews> {
+    let old_wa_id = Some(inbound.other_wa_id.clone()?);
+    let (wa_id, user_id, at) = (inbound.from.clone(), inbound.user_id.clone(), inbound.at);
+    Some(IdentityNews::Changed(IdentityChange { old_wa_id, old_user_id: None, wa_id, user_id, at }))
 }
 
 fn contact(inbound: Inbound, is_ours: bool) -> Contact {
@@ -189,7 +211,6 @@ fn contact(inbound: Inbound, is_ours: bool) -> Contact {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
@@ -244,8 +265,8 @@ mod tests {
         for (number, opens) in [(json!("106"), true), (json!("107"), false), (json!(null), true)] {
             let post = post(json!({"metadata": {"phone_number_id": number},
                 "messages": [{"id": "w", "from": "16505551234", "timestamp": "60", "type": "text"}]}));
-            assert_eq!(post.contacts.len(), 1);
-            assert_eq!(post.contacts.iter().all(|c| c.last_inbound_at.is_some()), opens, "{number}");
+            let [IdentityNews::Seen(seen)] = &post.identities[..] else { panic!("{:?}", post.identities) };
+            assert_eq!(seen.contact.last_inbound_at.is_some(), opens, "{number}");
         }
     }
 
@@ -253,6 +274,6 @@ mod tests {
     fn recipients_are_learnt_where_both_ids_are_told() {
         let status = |status: &str| json!({"id": "w", "status": status, "recipient_id": "16505551234", "recipient_user_id": "US.1"});
         let post = post(json!({"statuses": [status("sent"), status("read"), {"id": "w", "status": "sent"}]}));
-        assert_eq!(post.recipients, [("16505551234".to_owned(), "US.1".to_owned())]);
+        assert_eq!(post.recipients, [("16505551234".to_owned(), "US.1".to_owned(), Timestamp::UNIX_EPOCH)]);
     }
 }

@@ -10,8 +10,8 @@ use super::{
     post::{Post, delivery},
 };
 use crate::{
-    domain::{Contact, Notification},
-    store::{Opened, RenamedContact, Store, StoreError},
+    domain::{Contact, Delivery, IdentityNews, Sighting},
+    store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
 };
@@ -99,11 +99,10 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
     let Post {
         mut deliveries,
         by_wamid,
-        mut contacts,
+        mut identities,
         recipients,
-        renamed,
         opened,
-        preferences,
+        mut preferences,
         quality,
         template_updated: _,
     } = batch;
@@ -121,27 +120,38 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         let now = store.now();
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
-        let opted_out: Vec<_> = deliveries
-            .iter()
-            .filter(|row| row.code.is_some_and(|code| treatment(code, None) == Treatment::OptOut))
-            .map(|row| row.notification_id)
-            .collect();
-        store.append_receipts(&deliveries, &retries, &opted_out).await?;
+        store.append_receipts(&deliveries, &retries).await?;
+        // Meta tells so of messages that it had taken, too.
+        let refused: Vec<_> = deliveries.iter().filter(|row| is_opt_out(row)).collect();
+        if !refused.is_empty() {
+            let ids: Vec<_> = refused.iter().map(|row| row.notification_id).collect();
+            let recipients = store.recipients_of(&ids).await?;
+            for row in refused {
+                let of_row = recipients.iter().filter(|(id, _)| *id == row.notification_id);
+                preferences.extend(of_row.map(|(_, recipient)| by_meta(vec![recipient.clone()], row.at)));
+            }
+        }
     }
     let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
     if !told.is_empty() {
         store.append_events(&new_events(&told), false).await?;
     }
     if !recipients.is_empty() {
-        let pairs: HashSet<(&str, &str)> = recipients.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let pairs: Vec<_> = pairs.into_iter().collect();
-        // Before what users wrote: that is newer.
-        let mut learnt = store.new_user_ids(&pairs).await?;
-        learnt.append(&mut contacts);
-        contacts = learnt;
+        let pairs: HashSet<(&str, &str)> =
+            recipients.iter().map(|(wa_id, user_id, _)| (wa_id.as_str(), user_id.as_str())).collect();
+        let new = store.new_user_ids(&pairs.into_iter().collect::<Vec<_>>()).await?;
+        let learnt = recipients.into_iter().filter_map(|(wa_id, user_id, at)| {
+            let pair = (wa_id, user_id);
+            let is_new = new.contains(&pair);
+            let contact =
+                Contact { wa_id: Some(pair.0), user_id: Some(pair.1), name: None, last_inbound_at: None };
+            // Whom we write to is no contact before they write, or an operator says so.
+            is_new.then_some(IdentityNews::Seen(Sighting { contact, at, creates: false }))
+        });
+        identities.extend(learnt);
     }
     let mut tries = 1;
-    while let Err(error) = write_contacts(store, &contacts, &renamed).await {
+    while let Err(error) = store.hear_identities(&identities).await {
         // Two hosts that write the same users get in each other's way.
         if tries == TRIES || matches!(error, StoreError::Unreachable(_)) {
             return Err(error);
@@ -156,22 +166,12 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         if several_numbers {
             store.set_number_windows(&opened).await?;
         }
-        let lane = |opened: &Opened| Notification::lane_of(&opened.phone_number_id, &opened.recipient);
-        let lanes: Vec<_> = opened.iter().map(lane).collect();
         let recipients: Vec<&str> = opened.iter().map(|opened| opened.recipient.as_str()).collect();
-        store.window_opened(&lanes, &recipients, store.now()).await?;
+        store.window_opened(&recipients, store.now()).await?;
     }
     Ok(())
 }
 
-async fn write_contacts(
-    store: &Store,
-    contacts: &[Contact],
-    renamed: &[RenamedContact],
-) -> Result<(), StoreError> {
-    store.upsert_contacts(contacts).await?;
-    for renamed in renamed {
-        store.rename_contact(renamed).await?;
-    }
-    Ok(())
+fn is_opt_out(row: &Delivery) -> bool {
+    row.code.is_some_and(|code| treatment(code, None) == Treatment::OptOut)
 }

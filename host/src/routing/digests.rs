@@ -1,61 +1,66 @@
 //! Closes digests: what was collected becomes an event, and goes the way of all events.
 
 use jiff::Timestamp;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
 use super::Routing;
 use crate::{
-    decide::DIGEST_TYPE,
-    domain::{Digest, Event, EventKey},
+    domain::{DIGEST_TYPE, Digest, Event, EventKey, Unreadable},
     store::{DueDigest, StoreError},
     system::SOURCE,
 };
 
-/// So many close in one transaction at most.
-const BATCH: i64 = 64;
-/// A digest shows so many items at most; all are counted.
+/// Digests that close in one transaction, at most.
+const BATCH: usize = 64;
+/// Items that a digest shows, at most; all are counted.
 const ITEMS: i64 = 1_000;
-/// And so many bytes of them, as an event's payload may have.
-const BYTES: usize = 256 * 1024;
+/// Bytes of items that a digest shows, at most, as an event's payload may have.
+const BYTES: i64 = 256 * 1024;
 
 impl Routing {
-    /// Closes the digests whose time has come. The event's id is the digest's: nobody closes it twice.
-    pub(super) async fn close_digests(&self) -> Result<(), StoreError> {
+    /// Closes digests whose time has come, one batch of them; tells whether there may be more. The event's id is the
+    /// digest's: nobody closes it twice.
+    pub(super) async fn close_digests(&self) -> Result<bool, StoreError> {
         let now = self.store.now();
-        while self.store.close_digests(now, BATCH, ITEMS, |due| event(due, now)).await? > 0 {
+        let closed = self.store.close_digests(BATCH, ITEMS, BYTES, |due| event(due, now)).await?;
+        if closed > 0 {
             self.wake.notify_one();
         }
-        Ok(())
+        Ok(closed == BATCH)
     }
 }
 
-fn event(due: DueDigest, now: Timestamp) -> Result<(Event, [u8; 32]), StoreError> {
-    let wrong = |error: serde_json::Error| StoreError::Row(format!("what was collected: {error}"));
+/// The digest's event. Of one that cannot be read it says why, so that it holds up no other.
+fn event(due: DueDigest, now: Timestamp) -> (Event, [u8; 32]) {
+    let id = due.id.to_string();
+    let data = data(due).unwrap_or_else(|error| {
+        let why = format!("read what was collected: {error}");
+        tracing::error!(digest = id, why, "failed to close a digest");
+        json!(Unreadable { why }).to_string()
+    });
+    let sha256 = Sha256::digest(&data).into();
+    let event = Event {
+        key: EventKey { id, source: SOURCE.to_owned() },
+        kind: DIGEST_TYPE.to_owned(),
+        subject: None,
+        time: now,
+        data: RawValue::from_string(data).unwrap_or_default(),
+        extensions: None,
+    };
+    (event, sha256)
+}
+
+fn data(due: DueDigest) -> Result<String, serde_json::Error> {
     let mut digest = Digest {
-        decision: serde_json::from_str(&due.decision).map_err(wrong)?,
+        decision: serde_json::from_str(&due.decision)?,
         items: Vec::new(),
         count: due.count,
         events: Vec::new(),
     };
-    let mut bytes = 0;
     for (context, id, source) in due.items {
-        bytes += context.len();
-        if bytes > BYTES {
-            break;
-        }
-        digest.items.push(serde_json::from_str::<Value>(&context).map_err(wrong)?);
+        digest.items.push(serde_json::from_str::<Value>(&context)?);
         digest.events.push((id, source));
     }
-    let data = serde_json::to_string(&digest).map_err(wrong)?;
-    let sha256 = Sha256::digest(&data).into();
-    let event = Event {
-        key: EventKey { id: due.id.to_string(), source: SOURCE.to_owned() },
-        kind: DIGEST_TYPE.to_owned(),
-        subject: None,
-        time: now,
-        data: RawValue::from_string(data).map_err(wrong)?,
-        extensions: None,
-    };
-    Ok((event, sha256))
+    serde_json::to_string(&digest)
 }

@@ -1,17 +1,21 @@
 //! What a batch of decided events comes to: the rows of the decision and notification logs, the dedupe keys it
 //! claims, and what is collected.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
-use uuid::{NoContext, Uuid};
 
-use super::Decided;
+use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
 use crate::{
-    catalog::Catalog,
-    domain::{Collect, CollectBy, Decision, Outcome, People, Senders},
-    plan::{Addressee, InUse, Planned, PlannedNotification, plan},
+    domain::{
+        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict,
+        uuid_at,
+    },
+    plan::{InUse, Planned, PlannedNotification, Planner},
     store::{
         CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, OpenDigest, ParkedRow,
         RoutingTransaction, StoreError,
@@ -26,103 +30,199 @@ const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub(super) struct Rows {
     pub decisions: Vec<DecisionRow>,
     pub notifications: Vec<NotificationRow>,
+    /// How many of the entries are in it; the others did not fit.
+    pub taken: usize,
     /// Beside each claim the decision's place among the rows.
     claims: Vec<(usize, DedupeClaim)>,
     /// Likewise.
     collects: Vec<(usize, CollectRow)>,
+    parked: Vec<ParkedRow>,
+    /// Decisions that are told page by page.
+    spread: Vec<(Lane, i64, i16)>,
+    /// Of the messages.
+    bytes: usize,
+}
+
+/// What planning needs beside the events.
+#[derive(Clone)]
+pub(super) struct World {
+    pub in_use: Arc<InUse>,
+    pub senders: Arc<Senders>,
+    pub people: Arc<People>,
+    pub now: Timestamp,
+}
+
+impl World {
+    pub(super) fn planner<'a>(&'a self, work: &'a Work) -> Planner<'a> {
+        Planner {
+            templates: &work.catalog.templates,
+            senders: &self.senders,
+            in_use: Some(&self.in_use),
+            people: &self.people,
+            now: self.now,
+        }
+    }
 }
 
 impl Rows {
-    /// What the events come to.
-    pub(super) fn new(
-        catalog: &Catalog,
-        in_use: &InUse,
-        senders: &Senders,
-        decided: &[Decided],
-        people: &People,
-        now: Timestamp,
-    ) -> Rows {
+    /// What the entries come to, as many of them as fit into one transaction, but one at least.
+    pub(super) fn new(world: &World, entries: &[Entry]) -> Rows {
         let mut rows = Rows::default();
-        for Decided { logged, verdicts } in decided {
-            for (ordinal, verdict) in (0i16..).zip(verdicts) {
-                let mut planned = plan(&catalog.templates, senders, &logged.event, verdict, people, now);
-                let decision = match &verdict.outcome {
-                    Outcome::Notify(decision) => Some(&**decision),
-                    _ => None,
-                };
-                let place = rows.decisions.len();
-                let seq = (logged.lane.0, logged.seq, ordinal);
-                if let Some(decision) = decision {
-                    rows.claims.extend(claim(decision, &planned, seq).map(|claim| (place, claim)));
-                    let collects = collect(decision, &mut planned, seq, now);
-                    rows.collects.extend(collects.into_iter().map(|row| (place, row)));
-                    for PlannedNotification { notification, .. } in &mut planned.notifications {
-                        let to = Addressee {
-                            name: notification.name.as_deref(),
-                            username: notification.username.as_deref(),
-                        };
-                        in_use.apply(&notification.template, decision, to, &mut notification.message);
-                    }
-                }
-                rows.decisions.push(DecisionRow {
-                    lane: logged.lane,
-                    event_seq: logged.seq,
-                    ordinal,
-                    outcome: planned.outcome,
-                    reason: planned.reason,
-                    engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
-                    rule: verdict.rule.as_ref().map(ToString::to_string),
-                    release: catalog.release.clone(),
-                    decision: decision.and_then(|decision| serde_json::to_string(decision).ok()),
-                    asked: (!verdict.asked.is_empty())
-                        .then(|| serde_json::to_string(&verdict.asked).ok())
-                        .flatten(),
-                });
-                rows.notifications.extend(planned.notifications.into_iter().map(|planned| NotificationRow {
-                    event_lane: logged.lane,
-                    event_seq: logged.seq,
-                    ordinal,
-                    notification: planned.notification,
-                    skipped: planned.skipped,
-                }));
+        for entry in entries {
+            if rows.notifications.len() >= MOST_NOTIFICATIONS || rows.bytes >= MOST_BYTES {
+                break;
             }
+            if let Entry::Decided(work) = entry {
+                rows.add(world, work);
+            }
+            rows.taken += 1;
         }
         rows
     }
 
-    /// The events that a plugin failed on.
-    pub(super) fn parked(&self) -> Vec<ParkedRow> {
-        let plugin_of = |rule: &str| rule.split('/').nth(1).map(str::to_owned);
-        let parked = self.decisions.iter().filter(|row| row.outcome == "parked");
-        parked
-            .filter_map(|row| {
-                Some(ParkedRow {
-                    lane: row.lane,
-                    event_seq: row.event_seq,
-                    ordinal: row.ordinal,
-                    plugin: row.rule.as_deref().and_then(plugin_of)?,
-                })
-            })
-            .collect()
+    fn add(&mut self, world: &World, work: &Work) {
+        let planner = world.planner(work);
+        let (lane, seq) = work.place();
+        let mut asked: Option<&Arc<[Asked]>> = None;
+        for (ordinal, verdict) in (0i16..).zip(&work.verdicts) {
+            let mut planned = match work.large {
+                true => planner.announce(&work.logged.event, verdict),
+                false => planner.plan(&work.logged.event, verdict),
+            };
+            let decision = match &verdict.outcome {
+                Outcome::Notify(decision) => Some(&**decision),
+                _ => None,
+            };
+            let place = self.decisions.len();
+            let key = (lane.0, seq, ordinal);
+            if let Some(decision) = decision {
+                self.claims.extend(claim(decision, &planned, key).map(|claim| (place, claim)));
+                if work.large && planned.outcome == DecisionOutcome::Notify && !is_for_a_group(decision) {
+                    self.spread.push((lane, seq, ordinal));
+                    if decision.collect.is_some() {
+                        planned.outcome = DecisionOutcome::Collected;
+                    }
+                } else {
+                    let collects = collect(decision, &mut planned, key, world.now);
+                    self.bytes +=
+                        collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
+                    self.collects.extend(collects.into_iter().map(|row| (place, row)));
+                }
+            }
+            if let Outcome::Parked { plugin, .. } = &verdict.outcome {
+                self.parked.push(ParkedRow { lane, event_seq: seq, ordinal, plugin: plugin.clone() });
+            }
+            let same_call = asked.is_some_and(|asked| Arc::ptr_eq(asked, &verdict.asked));
+            asked = Some(&verdict.asked);
+            let row = row(work, ordinal, verdict, &planned, !same_call);
+            self.bytes +=
+                row.decision.as_ref().map_or(0, String::len) + row.asked.as_ref().map_or(0, String::len);
+            self.decisions.push(row);
+            self.tell(work, ordinal, planned.notifications);
+        }
     }
 
-    /// Numbers the decisions from there on.
-    pub(super) fn number_from(&mut self, first: i16) {
-        self.decisions.iter_mut().for_each(|row| row.ordinal += first);
-        self.notifications.iter_mut().for_each(|row| row.ordinal += first);
-        self.collects.iter_mut().for_each(|(_, row)| row.ordinal += first);
+    /// A page of a decision that is recorded already.
+    pub(super) fn page(
+        work: &Work,
+        ordinal: i16,
+        decision: &Decision,
+        notifications: Vec<PlannedNotification>,
+        now: Timestamp,
+    ) -> Rows {
+        let mut rows = Rows::default();
+        let mut planned = Planned { outcome: DecisionOutcome::Notify, reason: None, notifications };
+        let (lane, seq) = work.place();
+        let collects = collect(decision, &mut planned, (lane.0, seq, ordinal), now);
+        rows.bytes += collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
+        // The decision's row is not among these: there is nothing to tell it.
+        rows.collects.extend(collects.into_iter().map(|row| (usize::MAX, row)));
+        rows.tell(work, ordinal, planned.notifications);
+        rows
     }
 
-    /// Claims keys, collects, and appends what is left.
+    fn tell(&mut self, work: &Work, ordinal: i16, notifications: Vec<PlannedNotification>) {
+        for PlannedNotification { notification, skipped } in notifications {
+            let message = &notification.message;
+            self.bytes += message.body.len() + message.parameters.iter().map(String::len).sum::<usize>();
+            let (event_lane, event_seq) = work.place();
+            self.notifications.push(NotificationRow {
+                event_lane,
+                event_seq,
+                ordinal,
+                notification,
+                skipped,
+            });
+        }
+    }
+
+    /// One decision that says why there is no other.
+    pub(super) fn failed(work: &Work, why: String) -> Rows {
+        let verdict = Verdict { rule: None, outcome: Outcome::Failed(why.clone()), asked: [].into() };
+        let planned =
+            Planned { outcome: DecisionOutcome::Failed, reason: Some(why), notifications: Vec::new() };
+        let decisions = vec![row(work, 0, &verdict, &planned, false)];
+        Rows { decisions, taken: 1, ..Rows::default() }
+    }
+
+    /// How many bytes each message has, or each that is collected.
+    pub(super) fn bytes_each(&self) -> usize {
+        self.bytes / (self.notifications.len() + self.collects.len()).max(1)
+    }
+
+    /// Numbers the decisions of events that have some already.
+    pub(super) fn number(&mut self, next: &[((Lane, i64), i16)]) {
+        let first: HashMap<(Lane, i64), i16> = next.iter().copied().collect();
+        let shift = |lane: Lane, seq: i64| first.get(&(lane, seq)).copied().unwrap_or(0);
+        self.decisions.iter_mut().for_each(|row| row.ordinal += shift(row.lane, row.event_seq));
+        self.notifications.iter_mut().for_each(|row| row.ordinal += shift(row.event_lane, row.event_seq));
+        self.collects.iter_mut().for_each(|(_, row)| row.ordinal += shift(Lane(row.lane), row.event_seq));
+        self.parked.iter_mut().for_each(|row| row.ordinal += shift(row.lane, row.event_seq));
+        self.spread.iter_mut().for_each(|(lane, seq, ordinal)| *ordinal += shift(*lane, *seq));
+    }
+
+    /// Takes what is decided off its lists, claims keys, collects, and appends what is left. Returns the lanes with
+    /// decisions that are to be told page by page.
     pub(super) async fn write(
         mut self,
         transaction: &RoutingTransaction<'_>,
+        entries: &[Entry],
+        host: uuid::Uuid,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        transaction.park(&self.parked()).await?;
+    ) -> Result<Vec<Lane>, StoreError> {
+        let works = || {
+            entries.iter().filter_map(|entry| match entry {
+                Entry::Decided(work) => Some(work),
+                Entry::Aside(_) => None,
+            })
+        };
+        let aside = works().filter(|work| work.origin == Origin::Aside).map(Work::place);
+        transaction.decided(&aside.collect::<Vec<_>>()).await?;
+        let again = || {
+            works().filter_map(|work| match &work.origin {
+                Origin::Parked(row) => Some((work, row)),
+                _ => None,
+            })
+        };
+        let places: Vec<(Lane, i64)> = again().map(|(work, _)| work.place()).collect();
+        if !places.is_empty() {
+            transaction.unpark(&again().map(|(_, row)| row).collect::<Vec<_>>()).await?;
+            self.number(&transaction.next_ordinals(&places).await?);
+        }
+        self.append(transaction, host, now).await
+    }
+
+    /// Claims keys, collects, and appends what is left.
+    pub(super) async fn append(
+        mut self,
+        transaction: &RoutingTransaction<'_>,
+        host: uuid::Uuid,
+        now: Timestamp,
+    ) -> Result<Vec<Lane>, StoreError> {
+        transaction.park(&self.parked).await?;
         if !self.claims.is_empty() {
-            let free = transaction.claim(&first_of_each(&self.claims), now).await?;
-            let taken = self.taken(free);
+            let free = transaction.claim(&first_of_each(&self.claims)).await?;
+            let taken = self.taken_keys(free);
             if !taken.is_empty() {
                 let keys: Vec<&DedupeClaim> = taken.iter().map(|(_, claim)| claim).collect();
                 let holders = transaction.dedupe_holders(&keys).await?;
@@ -134,11 +234,13 @@ impl Rows {
             let digests = transaction.collect(&collected).await?;
             self.tell_digests(&digests);
         }
-        transaction.append(&self.decisions, &self.notifications, now).await
+        transaction.spread(host, &self.spread).await?;
+        transaction.append(&self.decisions, &self.notifications, now).await?;
+        Ok(self.spread.iter().map(|(lane, ..)| *lane).collect())
     }
 
     /// The claims whose keys were not free, or were so for an earlier claim of this batch.
-    fn taken(&self, mut free: HashSet<(String, String)>) -> Vec<(usize, DedupeClaim)> {
+    fn taken_keys(&self, mut free: HashSet<(String, String)>) -> Vec<(usize, DedupeClaim)> {
         let taken = self.claims.iter().filter(|(_, c)| !free.remove(&(c.template.clone(), c.key.clone())));
         taken.cloned().collect()
     }
@@ -152,12 +254,13 @@ impl Rows {
         let mut duplicates = HashSet::new();
         for (place, claim) in taken {
             let Some(row) = self.decisions.get_mut(*place) else { continue };
-            row.outcome = "duplicate";
+            row.outcome = DecisionOutcome::Duplicate;
             row.reason = Some(in_words(claim, holders.get(&(claim.template.clone(), claim.key.clone()))));
             duplicates.insert((row.lane, row.event_seq, row.ordinal));
             self.collects.retain(|(collected, _)| collected != place);
         }
         self.notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
+        self.spread.retain(|decision| !duplicates.contains(decision));
     }
 
     /// Each decision says which digests it went into.
@@ -179,6 +282,34 @@ impl Rows {
                 None => collected,
             });
         }
+    }
+}
+
+/// Whether one digest collects the decision for all whom it names, so that nobody of them is looked up yet.
+fn is_for_a_group(decision: &Decision) -> bool {
+    decision.collect.is_some_and(|collect| collect.by == CollectBy::Group)
+}
+
+/// The row of a decision. What a rule asked stands beside the first of its decisions.
+fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_asked: bool) -> DecisionRow {
+    let decision = match &verdict.outcome {
+        Outcome::Notify(decision) => serde_json::to_string(decision).ok(),
+        _ => None,
+    };
+    let asked =
+        (with_asked && !verdict.asked.is_empty()).then(|| serde_json::to_string(&*verdict.asked).ok());
+    let (lane, event_seq) = work.place();
+    DecisionRow {
+        lane,
+        event_seq,
+        ordinal,
+        outcome: planned.outcome,
+        reason: planned.reason.clone(),
+        engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
+        rule: verdict.rule.as_ref().map(ToString::to_string),
+        release: work.catalog.release.clone(),
+        decision,
+        asked: asked.flatten(),
     }
 }
 
@@ -204,7 +335,7 @@ fn claim(
     planned: &Planned,
     (lane, event_seq, _): (i16, i64, i16),
 ) -> Option<DedupeClaim> {
-    let key = decision.dedupe_key.clone().filter(|_| planned.outcome == "notify")?;
+    let key = decision.dedupe_key.clone().filter(|_| planned.outcome == DecisionOutcome::Notify)?;
     let seconds = decision.dedupe_for.unwrap_or(DEDUPE_FOR).as_secs();
     Some(DedupeClaim { template: decision.template.clone(), key, lane, event_seq, seconds })
 }
@@ -223,15 +354,18 @@ fn collect(
     (lane, event_seq, ordinal): (i16, i64, i16),
     now: Timestamp,
 ) -> Vec<CollectRow> {
-    let Some(Collect { time, by }) = decision.collect.filter(|_| planned.outcome == "notify") else {
+    let Some(Collect { time, by }) = decision.collect.filter(|_| planned.outcome == DecisionOutcome::Notify)
+    else {
         return Vec::new();
     };
-    planned.outcome = "collected";
+    planned.outcome = DecisionOutcome::Collected;
     let context = serde_json::json!(decision.context).to_string();
-    let row = |decision: Decision| {
-        let mut whom = [&decision.groups, &decision.users, &decision.contacts].map(Clone::clone);
+    // All that a digest needs of the decision; its variables are beside.
+    let first =
+        Decision { context: Default::default(), dedupe_key: None, dedupe_for: None, ..decision.clone() };
+    let row = |first: Decision| {
+        let mut whom = [&first.groups, &first.users, &first.contacts].map(Clone::clone);
         whom.iter_mut().for_each(|names| names.sort());
-        let first = Decision { context: Default::default(), dedupe_key: None, dedupe_for: None, ..decision };
         CollectRow {
             template: first.template.clone(),
             key: hex::encode(Sha256::digest(serde_json::json!([by, whom]).to_string())),
@@ -240,32 +374,27 @@ fn collect(
             ordinal,
             context: context.clone(),
             decision: serde_json::json!(first).to_string(),
-            due_at: now.checked_add(time).unwrap_or(Timestamp::MAX),
-            new_id: Uuid::new_v7(uuid_time(now)),
+            seconds: time.as_secs(),
+            new_id: uuid_at(now),
         }
     };
     match by {
         CollectBy::Group => {
             planned.notifications.clear();
-            vec![row(decision.clone())]
+            vec![row(first)]
         }
         CollectBy::Person => {
+            let alone = Decision { groups: Vec::new(), users: Vec::new(), contacts: Vec::new(), ..first };
             let reached = planned.notifications.extract_if(.., |planned| planned.skipped.is_none());
-            let alone = reached.map(|PlannedNotification { notification, .. }| Decision {
-                groups: Vec::new(),
+            let each = reached.map(|PlannedNotification { notification, .. }| Decision {
                 contacts: match &notification.username {
                     Some(_) => Vec::new(),
                     None => notification.recipient.into_iter().collect(),
                 },
                 users: notification.username.into_iter().collect(),
-                ..decision.clone()
+                ..alone.clone()
             });
-            alone.map(row).collect()
+            each.map(row).collect()
         }
     }
-}
-
-fn uuid_time(now: Timestamp) -> uuid::Timestamp {
-    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    uuid::Timestamp::from_unix(NoContext, seconds, now.subsec_nanosecond().unsigned_abs())
 }

@@ -1,28 +1,10 @@
-//! Contacts: the WhatsApp users that people are reached as.
-//!
-//! A user has a number (`wa_id`), a user id, or both; what Meta last said about them counts. Messages are
-//! addressed to the number where it is known, so the row with the number stays when two rows turn out to be
-//! one user.
+//! Contacts: the WhatsApp users that people are reached as. They are found by any number or user id that is or was
+//! known of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
-
-use super::{Store, StoreError, contact_fold::fold, contact_twins, session::Transaction};
-use crate::domain::{Contact, OptOut, same_user};
-
-/// A user who has another number or user id now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RenamedContact {
-    /// The number before.
-    pub old_wa_id: Option<String>,
-    /// The user id before.
-    pub old_user_id: Option<String>,
-    /// The number now.
-    pub wa_id: Option<String>,
-    /// The user id now.
-    pub user_id: Option<String>,
-}
+use super::{Store, StoreError, session::Transaction};
+use crate::domain::{Contact, OptOut, is_user_id, same_user, spellings};
 
 /// A WhatsApp user as an operator sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +36,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT wa_id, user_id, name, last_inbound_at, wa_id FROM contact WHERE wa_id = ANY($1)
-                 UNION ALL
-                 SELECT wa_id, user_id, name, last_inbound_at, user_id FROM contact WHERE user_id = ANY($1)",
+                "SELECT c.wa_id, c.user_id, c.name, c.last_inbound_at, a.address
+                 FROM contact_address a JOIN contact c ON c.id = a.contact_id WHERE a.address = ANY($1)",
             )
             .await?;
         let mut known = HashMap::new();
@@ -94,8 +75,11 @@ impl Store {
                 "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
                         ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username),
                         o.scope, o.source, o.at
-                 FROM contact c LEFT JOIN opt_out o
-                     ON o.recipient = coalesce(c.wa_id, c.user_id) AND NOT o.came_back
+                 FROM contact c
+                 LEFT JOIN LATERAL (
+                     SELECT scope, source, at FROM opt_out
+                     WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1
+                 ) o ON true
                  WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
                  ORDER BY c.id LIMIT $3",
             )
@@ -125,204 +109,79 @@ impl Store {
             .collect()
     }
 
-    /// Creates or updates contacts, all or nothing. What is `None` stays as it is, and `last_inbound_at` only
-    /// moves forward; of contradicting ids the later row's count. A number is 5 to 20 digits.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it. `Conflict`: another host wrote the same users; try again.
-    pub async fn upsert_contacts(&self, seen: &[Contact]) -> Result<(), StoreError> {
-        let seen = fold(seen);
-        if seen.is_empty() {
-            return Ok(());
-        }
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        contact_twins::adopt(&transaction, &seen).await?;
-        for clash in clashes(&transaction, &seen).await? {
-            match clash {
-                Clash { id, holds_number: true, .. } => forget_user_id(&transaction, id).await?,
-                Clash { id, number_of: Some(kept), .. } => merge(&transaction, id, kept).await?,
-                Clash { id, wa_id, .. } => set_ids(&transaction, id, Some(&wa_id), None).await?,
-            }
-        }
-        upsert(&transaction, &seen).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Of these pairs of number and user id, those where the number's contact has another user id, or none yet.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not answer.
-    pub async fn new_user_ids(&self, pairs: &[(&str, &str)]) -> Result<Vec<Contact>, StoreError> {
+    /// Of these pairs of number and user id, those where the number is a contact's that has another user id, or none.
+    pub async fn new_user_ids(
+        &self,
+        pairs: &[(&str, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
         let (wa_ids, user_ids): (Vec<&str>, Vec<&str>) = pairs.iter().copied().unzip();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT i.wa_id, i.user_id
-                 FROM unnest($1::text[], $2::text[]) AS i (wa_id, user_id) JOIN contact c ON c.wa_id = i.wa_id
+                 FROM unnest($1::text[], $2::text[]) AS i (wa_id, user_id)
+                 JOIN contact_address a ON a.address = i.wa_id JOIN contact c ON c.id = a.contact_id
                  WHERE c.user_id IS DISTINCT FROM i.user_id",
             )
             .await?;
         let rows = client.query(&statement, &[&wa_ids, &user_ids]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Contact {
-                    wa_id: row.try_get(0)?,
-                    user_id: row.try_get(1)?,
-                    name: None,
-                    last_inbound_at: None,
-                })
-            })
-            .collect()
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
+}
 
-    /// Gives a contact its new number or user id; whoever had these becomes one with it. Nothing where
-    /// nobody has the old ones.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it. `Conflict`: another host wrote the same user; try again.
-    pub async fn rename_contact(&self, renamed: &RenamedContact) -> Result<(), StoreError> {
-        let RenamedContact { old_wa_id, old_user_id, wa_id, user_id } = renamed;
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        let old = holders(&transaction, old_wa_id.as_deref(), old_user_id.as_deref()).await?;
-        if let Some(kept) = old.first().copied() {
-            for other in holders(&transaction, wa_id.as_deref(), user_id.as_deref()).await? {
-                if other != kept {
-                    merge(&transaction, other, kept).await?;
-                }
-            }
-            set_ids(&transaction, kept, wa_id.as_deref(), user_id.as_deref()).await?;
+/// The contacts that are or were named by these numbers and user ids; each that is not known is created.
+pub(super) async fn named(
+    transaction: &Transaction<'_>,
+    addresses: &[&str],
+) -> Result<HashMap<String, i64>, StoreError> {
+    let twins: HashMap<&str, String> =
+        addresses.iter().filter_map(|address| Some((*address, same_user(address)?))).collect();
+    let asked: Vec<&str> = addresses.iter().copied().chain(twins.values().map(String::as_str)).collect();
+    let statement = transaction
+        .prepare_cached("SELECT address, contact_id FROM contact_address WHERE address = ANY($1)")
+        .await?;
+    let mut known: HashMap<String, i64> = HashMap::new();
+    for row in transaction.query(&statement, &[&asked]).await? {
+        known.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    for (address, twin) in &twins {
+        if let Some(id) = known.get(twin).copied() {
+            known.entry((*address).to_owned()).or_insert(id);
         }
-        transaction.commit().await?;
-        Ok(())
     }
-}
-
-/// A row that has a seen user id beside another number than the seen one, or beside none.
-struct Clash {
-    id: i64,
-    holds_number: bool,
-    /// The number that was seen with the user id.
-    wa_id: String,
-    /// The row of that number.
-    number_of: Option<i64>,
-}
-
-async fn clashes(transaction: &Transaction<'_>, seen: &[Contact]) -> Result<Vec<Clash>, StoreError> {
-    let (wa_ids, user_ids): (Vec<&str>, Vec<&str>) =
-        seen.iter().filter_map(|c| c.wa_id.as_deref().zip(c.user_id.as_deref())).unzip();
-    if wa_ids.is_empty() {
-        return Ok(Vec::new());
+    // Of two spellings of one number the first makes the contact.
+    let mut new: BTreeSet<&str> = BTreeSet::new();
+    for address in addresses.iter().filter(|address| !known.contains_key(**address)) {
+        if !twins.get(address).is_some_and(|twin| new.contains(twin.as_str())) {
+            new.insert(address);
+        }
+    }
+    if new.is_empty() {
+        return Ok(known);
+    }
+    let (user_ids, wa_ids): (Vec<&str>, Vec<&str>) = new.into_iter().partition(|address| is_user_id(address));
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO contact (wa_id, user_id)
+             SELECT unnest($1::text[]), NULL UNION ALL SELECT NULL, unnest($2::text[])
+             RETURNING id, coalesce(wa_id, user_id)",
+        )
+        .await?;
+    let (mut spelled, mut ids) = (Vec::new(), Vec::new());
+    for row in transaction.query(&statement, &[&wa_ids, &user_ids]).await? {
+        let (id, address): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        for address in spellings(&address) {
+            known.insert(address.clone(), id);
+            spelled.push(address);
+            ids.push(id);
+        }
     }
     let statement = transaction
         .prepare_cached(
-            "SELECT u.id, u.wa_id IS NOT NULL, i.wa_id, w.id
-             FROM unnest($1::text[], $2::text[]) AS i (wa_id, user_id)
-             JOIN contact u ON u.user_id = i.user_id
-             LEFT JOIN contact w ON w.wa_id = i.wa_id
-             WHERE u.wa_id IS DISTINCT FROM i.wa_id
-             ORDER BY u.id
-             FOR UPDATE OF u",
+            "INSERT INTO contact_address (address, contact_id) SELECT * FROM unnest($1::text[], $2::bigint[])
+             ORDER BY 1 ON CONFLICT (address) DO NOTHING",
         )
         .await?;
-    let rows = transaction.query(&statement, &[&wa_ids, &user_ids]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Clash {
-                id: row.try_get(0)?,
-                holds_number: row.try_get(1)?,
-                wa_id: row.try_get(2)?,
-                number_of: row.try_get(3)?,
-            })
-        })
-        .collect()
-}
-
-/// In one statement; in the order of the keys, so that two who write the same users wait for each other and
-/// not in a circle.
-async fn upsert(transaction: &Transaction<'_>, seen: &[Contact]) -> Result<(), StoreError> {
-    let wa_ids: Vec<Option<&str>> = seen.iter().map(|c| c.wa_id.as_deref()).collect();
-    let user_ids: Vec<Option<&str>> = seen.iter().map(|c| c.user_id.as_deref()).collect();
-    let names: Vec<Option<&str>> = seen.iter().map(|c| c.name.as_deref()).collect();
-    let inbound: Vec<Option<Timestamp>> = seen.iter().map(|c| c.last_inbound_at).collect();
-    let statement = transaction
-        .prepare_cached(
-            "WITH seen AS MATERIALIZED (
-                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-                     AS s (wa_id, user_id, name, last_inbound_at)
-             ), numbered AS (
-                 INSERT INTO contact (wa_id, user_id, name, last_inbound_at)
-                 SELECT wa_id, user_id, name, last_inbound_at FROM seen WHERE wa_id IS NOT NULL ORDER BY wa_id
-                 ON CONFLICT (wa_id) DO UPDATE
-                 SET user_id = coalesce(excluded.user_id, contact.user_id),
-                     name = coalesce(excluded.name, contact.name),
-                     last_inbound_at = greatest(excluded.last_inbound_at, contact.last_inbound_at)
-             )
-             INSERT INTO contact (user_id, name, last_inbound_at)
-             SELECT user_id, name, last_inbound_at FROM seen WHERE wa_id IS NULL ORDER BY user_id
-             ON CONFLICT (user_id) DO UPDATE
-             SET name = coalesce(excluded.name, contact.name),
-                 last_inbound_at = greatest(excluded.last_inbound_at, contact.last_inbound_at)",
-        )
-        .await?;
-    transaction.execute(&statement, &[&wa_ids, &user_ids, &names, &inbound]).await?;
-    Ok(())
-}
-
-/// The rows of a number and a user id, the number's first.
-async fn holders(
-    transaction: &Transaction<'_>,
-    wa_id: Option<&str>,
-    user_id: Option<&str>,
-) -> Result<Vec<i64>, StoreError> {
-    let statement = transaction
-        .prepare_cached(
-            "SELECT id FROM contact WHERE wa_id = $1 OR user_id = $2
-             ORDER BY (wa_id = $1) DESC NULLS LAST, id FOR UPDATE",
-        )
-        .await?;
-    let rows = transaction.query(&statement, &[&wa_id, &user_id]).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
-pub(super) async fn set_ids(
-    transaction: &Transaction<'_>,
-    id: i64,
-    wa_id: Option<&str>,
-    user_id: Option<&str>,
-) -> Result<(), StoreError> {
-    let statement = transaction
-        .prepare_cached(
-            "UPDATE contact SET wa_id = coalesce($2, wa_id), user_id = coalesce($3, user_id) WHERE id = $1",
-        )
-        .await?;
-    transaction.execute(&statement, &[&id, &wa_id, &user_id]).await?;
-    Ok(())
-}
-
-async fn forget_user_id(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached("UPDATE contact SET user_id = NULL WHERE id = $1").await?;
-    transaction.execute(&statement, &[&id]).await?;
-    Ok(())
-}
-
-/// Makes one row of two: links to people and the open window go over, the other ids go.
-pub(super) async fn merge(transaction: &Transaction<'_>, gone: i64, kept: i64) -> Result<(), StoreError> {
-    let statement = transaction
-        .prepare_cached(
-            "WITH gone AS (
-                 DELETE FROM contact WHERE id = $1 RETURNING name, last_inbound_at
-             ), relinked AS (
-                 UPDATE person SET contact_id = $2 WHERE contact_id = $1
-             )
-             UPDATE contact
-             SET name = coalesce(contact.name, gone.name),
-                 last_inbound_at = greatest(contact.last_inbound_at, gone.last_inbound_at)
-             FROM gone WHERE contact.id = $2",
-        )
-        .await?;
-    transaction.execute(&statement, &[&gone, &kept]).await?;
-    Ok(())
+    transaction.execute(&statement, &[&spelled, &ids]).await?;
+    Ok(known)
 }

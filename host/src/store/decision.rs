@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{NOTIFICATION_LOG, Store, StoreError, session::Transaction};
-use crate::domain::{Lane, Notification};
+use crate::domain::{DecisionOutcome, Lane, Notification};
 
 /// A row of the decision log.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub struct DecisionRow {
     pub event_seq: i64,
     /// From 0: which of the event's decisions.
     pub ordinal: i16,
-    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `failed` or `parked`.
-    pub outcome: &'static str,
+    /// What it came to.
+    pub outcome: DecisionOutcome,
     /// Why, in words.
     pub reason: Option<String>,
     /// `route`, `script` or `plugin`.
@@ -83,13 +83,16 @@ pub struct RoutingTransaction<'a> {
 }
 
 impl Store {
-    /// How far each of these lanes is routed: the greatest `event_seq` that has a decision, else 0.
+    /// How far each of these lanes is routed: the greatest `event_seq` that has a decision or is on the list of what is
+    /// unfinished, else 0.
     pub async fn routed_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT l.lane, coalesce((SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane), 0)
+                "SELECT l.lane, greatest(
+                     (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                     (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0)
                  FROM unnest($1::smallint[]) AS l (lane)",
             )
             .await?;
@@ -100,6 +103,26 @@ impl Store {
     /// Forgets dedupe keys that are no longer in force.
     pub async fn forget_dedupe(&self) -> Result<u64, StoreError> {
         Ok(self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await?)
+    }
+
+    /// Whether PostgreSQL takes routing's rows at all, whatever is in them: it answers, has room, lets us write, and
+    /// gives the lock. Leaves nothing behind.
+    pub async fn can_route(&self) -> bool {
+        let probe = async {
+            let mut client = self.client().await?;
+            let transaction = client.transaction().await?;
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&NOTIFICATION_LOG]).await?;
+            transaction
+                .execute(
+                    "INSERT INTO decision (lane, event_seq, ordinal, outcome, release)
+                     VALUES (-1, 0, 0, 'failed', '')",
+                    &[],
+                )
+                .await?;
+            transaction.rollback().await?;
+            Ok::<(), StoreError>(())
+        };
+        probe.await.is_ok()
     }
 
     /// Runs `work` in one transaction of routing and commits it.
@@ -117,12 +140,8 @@ impl Store {
 
 impl RoutingTransaction<'_> {
     /// Claims dedupe keys, and returns those that were free, each with its template. Of two equal keys pass only the
-    /// first claim.
-    pub async fn claim(
-        &self,
-        claims: &[DedupeClaim],
-        now: Timestamp,
-    ) -> Result<HashSet<(String, String)>, StoreError> {
+    /// first claim. How long a key counts is measured by the database's clock, which all hosts share.
+    pub async fn claim(&self, claims: &[DedupeClaim]) -> Result<HashSet<(String, String)>, StoreError> {
         // Sorted, so that two hosts take the keys in one order and cannot deadlock.
         let mut claims: Vec<&DedupeClaim> = claims.iter().collect();
         claims.sort();
@@ -135,18 +154,17 @@ impl RoutingTransaction<'_> {
             .transaction
             .prepare_cached(
                 "INSERT INTO dedupe (template, key, event_lane, event_seq, expires_at)
-                 SELECT template, key, lane, seq, $5::timestamptz + make_interval(secs => seconds)
-                 FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $6::bigint[])
+                 SELECT template, key, lane, seq, now() + make_interval(secs => seconds)
+                 FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])
                      AS c (template, key, lane, seq, seconds)
                  ON CONFLICT (template, key) DO UPDATE
                  SET event_lane = excluded.event_lane, event_seq = excluded.event_seq,
                      expires_at = excluded.expires_at
-                 WHERE dedupe.expires_at <= $5
+                 WHERE dedupe.expires_at <= now()
                  RETURNING template, key",
             )
             .await?;
-        let rows =
-            self.transaction.query(&statement, &[&templates, &keys, &lanes, &seqs, &now, &seconds]).await?;
+        let rows = self.transaction.query(&statement, &[&templates, &keys, &lanes, &seqs, &seconds]).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
@@ -204,7 +222,7 @@ impl RoutingTransaction<'_> {
         let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
         let seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();
         let ordinals: Vec<i16> = rows.iter().map(|r| r.ordinal).collect();
-        let outcomes: Vec<&str> = rows.iter().map(|r| r.outcome).collect();
+        let outcomes: Vec<&str> = rows.iter().map(|r| r.outcome.as_str()).collect();
         let reasons: Vec<Option<&str>> = rows.iter().map(|r| r.reason.as_deref()).collect();
         let engines: Vec<Option<&str>> = rows.iter().map(|r| r.engine).collect();
         let rules: Vec<Option<&str>> = rows.iter().map(|r| r.rule.as_deref()).collect();

@@ -1,13 +1,17 @@
 //! What waits: rows that come and go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError, delivery, opt_out, session::Transaction};
-use crate::domain::{Delivery, Lane, NotificationId};
+use super::{
+    Store, StoreError, delivery, opt_out,
+    recipient::{ADDRESS, JOINS, REFUSAL, refusal},
+    session::Transaction,
+};
+use crate::domain::{Delivery, Lane, NotificationId, Refusal};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +52,25 @@ pub struct Intent {
     pub notification_id: NotificationId,
     /// From 1.
     pub attempt: i16,
+    /// Whether it is marketing, which some do not want.
+    pub is_marketing: bool,
     /// How it goes out, in words.
     pub form: String,
+}
+
+/// What came of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intended {
+    /// It is ours to send.
+    Ours {
+        /// The `wa_id` or user id at which its recipient is reached now; not always the one that was planned.
+        to: String,
+    },
+    /// The attempt was begun before, by whoever held the lane or by a statement of ours whose answer was lost: it
+    /// waits as `unknown`.
+    Begun,
+    /// It must not be sent; no intent was appended.
+    Refused(Refusal),
 }
 
 /// That a message failed after Meta had taken it, and is to be tried again.
@@ -77,29 +98,6 @@ pub struct WaitingRecipient {
 }
 
 impl Store {
-    /// What waits for these recipients' windows, of any number, is due now: they wrote in.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it.
-    pub async fn window_opened(
-        &self,
-        lanes: &[Lane],
-        recipients: &[&str],
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "UPDATE deferred SET due_at = $3
-                 FROM notification n
-                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.lane = ANY($1)
-                     AND deferred.reason = 'window' AND deferred.due_at > $3 AND n.recipient = ANY($2)",
-            )
-            .await?;
-        Ok(client.execute(&statement, &[&lanes, &recipients, &now]).await?)
-    }
-
     /// What waits for a version of these templates is due now: one is in use.
     ///
     /// # Errors
@@ -143,43 +141,70 @@ impl Store {
             .collect()
     }
 
-    /// Claims the right to send: appends one intent an attempt. Returns which intents are ours; the others were
-    /// made already, by whoever held the lane before or by a statement of ours whose answer was lost: they wait
-    /// as `unknown`.
+    /// Claims the right to send, and decides at the same moment whether each message may still be sent, and where:
+    /// appends one intent an attempt, but for those whose recipient does not want or may not get it. An opt-out that
+    /// was committed before counts, whenever the message was read.
     pub async fn intend(
         &self,
         intents: &[Intent],
         now: Timestamp,
         unknown_until: Timestamp,
-    ) -> Result<HashSet<NotificationId>, StoreError> {
+    ) -> Result<HashMap<NotificationId, Intended>, StoreError> {
+        let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
+        let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
         let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
+        let marketing: Vec<bool> = intents.iter().map(|i| i.is_marketing).collect();
         let forms: Vec<&str> = intents.iter().map(|i| i.form.as_str()).collect();
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "INSERT INTO delivery (notification_id, attempt, status, at, detail)
-                 SELECT notification_id, attempt, 'sending', $3, form
-                 FROM unnest($1::uuid[], $2::smallint[], $4::text[]) AS i (notification_id, attempt, form)
-                 ON CONFLICT DO NOTHING
-                 RETURNING notification_id",
-            )
+            .prepare_cached(&format!(
+                "WITH intent AS MATERIALIZED (
+                     SELECT {REFUSAL}, i.notification_id, i.attempt, i.marketing, i.form, {ADDRESS} AS address
+                     FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[], $5::boolean[],
+                                 $6::text[]) AS i (lane, seq, notification_id, attempt, marketing, form)
+                     LEFT JOIN notification n ON n.lane = i.lane AND n.seq = i.seq
+                     {JOINS}
+                 ), made AS (
+                     INSERT INTO delivery (notification_id, attempt, status, at, detail)
+                     SELECT notification_id, attempt, 'sending', $7, form FROM intent
+                     WHERE obstacle IS NULL
+                         OR (obstacle = 'opted_out' AND scope = 'marketing' AND NOT marketing)
+                     ORDER BY notification_id, attempt
+                     ON CONFLICT DO NOTHING
+                     RETURNING notification_id
+                 )
+                 SELECT i.obstacle, i.username, i.scope, i.source, i.at, i.notification_id, i.marketing, i.address,
+                        m.notification_id IS NOT NULL,
+                        i.obstacle IS NOT NULL AND EXISTS (
+                            SELECT FROM delivery d WHERE d.notification_id = i.notification_id
+                                AND d.attempt = i.attempt AND d.status = 'sending')
+                 FROM intent i LEFT JOIN made m USING (notification_id)"
+            ))
             .await?;
-        let rows = client.query(&statement, &[&ids, &attempts, &now, &forms]).await?;
-        let ours = rows
-            .iter()
-            .map(|row| Ok(NotificationId(row.try_get(0)?)))
-            .collect::<Result<HashSet<_>, StoreError>>()?;
+        let rows =
+            client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &marketing, &forms, &now]).await?;
         drop(client);
-        let others: Vec<Intent> =
-            intents.iter().filter(|i| !ours.contains(&i.notification_id)).cloned().collect();
-        if !others.is_empty() {
-            self.defer_unknown(&others, unknown_until).await?;
+        let mut intended = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let refusal = refusal(row, 0, row.try_get(6)?)?;
+            let (is_ours, was_begun): (bool, bool) = (row.try_get(8)?, row.try_get(9)?);
+            let came_out = match (is_ours, refusal, row.try_get(7)?) {
+                (true, _, Some(to)) => Intended::Ours { to },
+                (false, Some(why), _) if !was_begun => Intended::Refused(why),
+                _ => Intended::Begun,
+            };
+            intended.insert(NotificationId(row.try_get(5)?), came_out);
         }
-        Ok(ours)
+        let begun: Vec<&Intent> =
+            intents.iter().filter(|i| intended.get(&i.notification_id) == Some(&Intended::Begun)).collect();
+        if !begun.is_empty() {
+            self.defer_unknown(&begun, unknown_until).await?;
+        }
+        Ok(intended)
     }
 
-    async fn defer_unknown(&self, intents: &[Intent], until: Timestamp) -> Result<(), StoreError> {
+    async fn defer_unknown(&self, intents: &[&Intent], until: Timestamp) -> Result<(), StoreError> {
         let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
         let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
@@ -236,14 +261,14 @@ impl Store {
         Ok(())
     }
 
-    /// Writes outcomes: delivery rows, what waits, what waits no more, and that the recipients of some want no
-    /// marketing, all or nothing.
+    /// Writes outcomes: delivery rows, what waits, what waits no more, and the numbers or user ids that want no
+    /// marketing, as Meta says, all or nothing.
     pub async fn settle(
         &self,
         deliveries: &[Delivery],
         deferred: &[Deferred],
         done: &[Done],
-        opted_out: &[NotificationId],
+        opted_out: &[String],
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;

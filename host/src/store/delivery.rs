@@ -6,24 +6,15 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred, opt_out, session::Session};
+use super::{LateRetry, Store, StoreError, deferred, session::Session};
 use crate::domain::{Delivery, NotificationId, Status};
 
 impl Store {
-    /// Appends what webhooks told, lets what failed late wait for its next attempt, and records that the recipients of
-    /// some want no marketing, all or nothing. What is
-    /// there already (a repeated webhook) stays as it is, and brings no attempt.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it.
-    pub async fn append_receipts(
-        &self,
-        rows: &[Delivery],
-        retries: &[LateRetry],
-        opted_out: &[NotificationId],
-    ) -> Result<(), StoreError> {
+    /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is there
+    /// already (a repeated webhook) stays as it is, and brings no attempt.
+    pub async fn append_receipts(&self, rows: &[Delivery], retries: &[LateRetry]) -> Result<(), StoreError> {
         let mut client = self.client().await?;
-        if retries.is_empty() && opted_out.is_empty() {
+        if retries.is_empty() {
             append(&client, rows).await?;
             return Ok(());
         }
@@ -38,7 +29,6 @@ impl Store {
         let retries: Vec<&LateRetry> =
             retries.iter().filter(|retry| failed.contains(&(retry.notification_id, retry.failed))).collect();
         deferred::retry_late(&transaction, &retries).await?;
-        opt_out::refused(&transaction, opted_out, self.now()).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -24,8 +24,8 @@ pub struct CollectRow {
     pub context: String,
     /// What is decided where this is the first of its digest, as JSON.
     pub decision: String,
-    /// When the digest closes where this is its first.
-    pub due_at: Timestamp,
+    /// For how long the digest collects where this is its first, in seconds, by the database's clock.
+    pub seconds: i64,
     /// Its id where this is its first.
     pub new_id: Uuid,
 }
@@ -64,18 +64,21 @@ impl RoutingTransaction<'_> {
         let templates: Vec<&str> = first.values().map(|row| row.template.as_str()).collect();
         let keys: Vec<&str> = first.values().map(|row| row.key.as_str()).collect();
         let decisions: Vec<&str> = first.values().map(|row| row.decision.as_str()).collect();
-        let dues: Vec<Timestamp> = first.values().map(|row| row.due_at).collect();
+        let seconds: Vec<i64> = first.values().map(|row| row.seconds).collect();
         // The update changes nothing: it locks the digest, so that it cannot close before this is in it.
         let statement = self
             .transaction
             .prepare_cached(
                 "INSERT INTO digest (id, template, key, decision, due_at)
-                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+                 SELECT id, template, key, decision, now() + make_interval(secs => seconds)
+                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+                     AS d (id, template, key, decision, seconds)
                  ON CONFLICT (template, key) DO UPDATE SET due_at = digest.due_at
                  RETURNING template, key, id, due_at",
             )
             .await?;
-        let open = self.transaction.query(&statement, &[&ids, &templates, &keys, &decisions, &dues]).await?;
+        let open =
+            self.transaction.query(&statement, &[&ids, &templates, &keys, &decisions, &seconds]).await?;
         let open = open
             .iter()
             .map(|row| {
@@ -105,38 +108,36 @@ impl RoutingTransaction<'_> {
 }
 
 impl Store {
-    /// Closes digests whose time has come, at most `limit`: each becomes the event that `event_of` makes of it, with at
-    /// most `items` of its items, all or nothing. Those that somebody adds to or closes at this moment stay for the
-    /// next time. Returns how many were closed.
-    ///
-    /// # Errors
-    /// Where PostgreSQL does not do it, or `event_of` fails; then all stay open.
+    /// Closes digests whose time has come by the database's clock, at most `limit`: each becomes the event that
+    /// `event_of` makes of it, with at most `items` of its items and about `bytes` of their variables. Those that
+    /// somebody adds to or closes at this moment stay for the next time. Returns how many were closed.
     pub async fn close_digests(
         &self,
-        now: Timestamp,
-        limit: i64,
+        limit: usize,
         items: i64,
-        event_of: impl Fn(DueDigest) -> Result<(crate::domain::Event, [u8; 32]), StoreError>,
+        bytes: i64,
+        event_of: impl Fn(DueDigest) -> (crate::domain::Event, [u8; 32]),
     ) -> Result<usize, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let statement = transaction
             .prepare_cached(
-                "SELECT id, decision FROM digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+                "SELECT id, decision FROM digest WHERE due_at <= now() ORDER BY due_at LIMIT $1
                  FOR UPDATE SKIP LOCKED",
             )
             .await?;
-        let due = transaction.query(&statement, &[&now, &limit]).await?;
+        let due = transaction.query(&statement, &[&limit]).await?;
         if due.is_empty() {
             return Ok(0);
         }
         let ids: Vec<Uuid> = due.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let mut collected = collected(&transaction, &ids, items).await?;
+        let mut collected = collected(&transaction, &ids, items, bytes).await?;
         let mut events = Vec::with_capacity(due.len());
         for row in &due {
             let id = row.try_get(0)?;
             let (count, items) = collected.remove(&id).unwrap_or_default();
-            events.push(event_of(DueDigest { id, decision: row.try_get(1)?, items, count })?);
+            events.push(event_of(DueDigest { id, decision: row.try_get(1)?, items, count }));
         }
         let new: Vec<NewEvent<'_>> =
             events.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
@@ -154,20 +155,23 @@ type Collected = HashMap<Uuid, (u64, Vec<(String, String, String)>)>;
 async fn collected(
     transaction: &Transaction<'_>,
     digests: &[Uuid],
-    limit: i64,
+    items: i64,
+    bytes: i64,
 ) -> Result<Collected, StoreError> {
     let statement = transaction
         .prepare_cached(
             "SELECT i.digest_id, i.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, '')
              FROM (SELECT *, count(*) OVER (PARTITION BY digest_id) AS count,
-                          row_number() OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS place
+                          row_number() OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS place,
+                          sum(octet_length(context))
+                              OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS bytes
                    FROM digest_item WHERE digest_id = ANY($1)) AS i
              LEFT JOIN event e ON e.lane = i.lane AND e.seq = i.event_seq
-             WHERE i.place <= $2 ORDER BY i.digest_id, i.place",
+             WHERE i.place = 1 OR i.place <= $2 AND i.bytes <= $3 ORDER BY i.digest_id, i.place",
         )
         .await?;
     let mut collected: Collected = HashMap::new();
-    for row in transaction.query(&statement, &[&digests, &limit]).await? {
+    for row in transaction.query(&statement, &[&digests, &items, &bytes]).await? {
         let (count, items) = collected.entry(row.try_get(0)?).or_default();
         *count = row.try_get::<_, i64>(1)?.unsigned_abs();
         items.push((row.try_get(2)?, row.try_get(3)?, row.try_get(4)?));

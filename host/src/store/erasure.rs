@@ -44,9 +44,12 @@ impl Store {
         let client = self.client().await?;
         let rows = client
             .query(
-                "SELECT c.id, c.wa_id, c.user_id, p.username
-                 FROM contact c FULL JOIN person p ON p.contact_id = c.id
-                 WHERE p.username = $1 OR c.wa_id = ANY($2) OR c.user_id = ANY($2)",
+                "SELECT c.id, a.address, p.username
+                 FROM contact c
+                 LEFT JOIN contact_address a ON a.contact_id = c.id
+                 FULL JOIN person p ON p.contact_id = c.id
+                 WHERE p.username = $1
+                     OR c.id IN (SELECT contact_id FROM contact_address WHERE address = ANY($2))",
                 &[&username, &ids],
             )
             .await?;
@@ -54,8 +57,7 @@ impl Store {
         for row in &rows {
             known.contacts.extend(row.try_get::<_, Option<i64>>(0)?);
             known.ids.extend(row.try_get::<_, Option<String>>(1)?);
-            known.ids.extend(row.try_get::<_, Option<String>>(2)?);
-            known.usernames.extend(row.try_get::<_, Option<String>>(3)?);
+            known.usernames.extend(row.try_get::<_, Option<String>>(2)?);
         }
         let before = "SELECT DISTINCT recipient FROM notification
                       WHERE username = ANY($1) AND recipient IS NOT NULL";
@@ -112,8 +114,6 @@ impl Store {
                 &[&known.ids],
             )
             .await?;
-        transaction.execute("DELETE FROM opt_out WHERE recipient = ANY($1)", &[&known.ids]).await?;
-        transaction.execute("DELETE FROM number_window WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.execute("DELETE FROM daily_user WHERE recipient = ANY($1)", &[&known.ids]).await?;
         transaction.commit().await?;
         Ok(())

@@ -16,6 +16,8 @@ pub struct LoggedEvent {
     pub seq: i64,
     /// The event.
     pub event: Event,
+    /// Why this version cannot read the event, where it cannot: then only its place is right.
+    pub unreadable: Option<String>,
 }
 
 /// An event to append, and the SHA-256 of what its producer said.
@@ -65,37 +67,61 @@ impl Store {
         Ok(clashes)
     }
 
-    /// At most `per_lane` events after each lane's cursor, in the order of the log; none from another server than the one
-    /// that the cursors were read from.
+    /// The next events after each lane's cursor, at most so many as stand beside it, in the order of the log. Of all
+    /// lanes together about `bytes` of payload are read, evenly from the lanes, but always one event.
+    /// None from another server than the one that the cursors were read from.
     pub async fn events_after(
         &self,
-        cursors: &[(Lane, i64)],
-        per_lane: usize,
+        cursors: &[(Lane, i64, usize)],
+        bytes: usize,
         incarnation: Option<&Incarnation>,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
-        let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
-        let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
-        let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
+        let lanes: Vec<i16> = cursors.iter().map(|(lane, ..)| lane.0).collect();
+        let seqs: Vec<i64> = cursors.iter().map(|(_, seq, _)| *seq).collect();
+        let limits: Vec<i64> =
+            cursors.iter().map(|(.., limit)| i64::try_from(*limit).unwrap_or(i64::MAX)).collect();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions
-                 FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
-                 CROSS JOIN LATERAL (
-                     SELECT lane, seq, id, source, type, subject, time, data, extensions
-                     FROM event WHERE event.lane = c.lane AND event.seq > c.seq
-                     ORDER BY event.seq LIMIT $3
+                "SELECT lane, seq, id, source, type, subject, time, data, extensions
+                 FROM (
+                     SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.place, e.seq) - octet_length(e.data)
+                         AS before
+                     FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, most)
+                     CROSS JOIN LATERAL (
+                         SELECT lane, seq, id, source, type, subject, time, data, extensions,
+                                row_number() OVER (ORDER BY event.seq) AS place
+                         FROM event WHERE event.lane = c.lane AND event.seq > c.seq
+                         ORDER BY event.seq LIMIT c.most
+                     ) e
                  ) e
-                 WHERE extract(epoch FROM pg_postmaster_start_time())::text = $4
-                 ORDER BY e.seq",
+                 WHERE before < $4 AND extract(epoch FROM pg_postmaster_start_time())::text = $5
+                 ORDER BY seq",
             )
             .await?;
         client
-            .query(&statement, &[&lanes, &seqs, &per_lane, &incarnation])
+            .query(&statement, &[&lanes, &seqs, &limits, &bytes, &incarnation])
             .await?
             .iter()
             .map(logged_event)
             .collect()
+    }
+
+    /// The events at these places, in the order of the log; one that was deleted is absent.
+    pub async fn events_at(&self, places: &[(Lane, i64)]) -> Result<Vec<LoggedEvent>, StoreError> {
+        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+        let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions
+                 FROM (SELECT DISTINCT * FROM unnest($1::smallint[], $2::bigint[])) AS p (lane, seq)
+                 JOIN event e ON e.lane = p.lane AND e.seq = p.seq
+                 ORDER BY e.seq",
+            )
+            .await?;
+        client.query(&statement, &[&lanes, &seqs]).await?.iter().map(logged_event).collect()
     }
 }
 
@@ -162,18 +188,33 @@ async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>
         .collect()
 }
 
+/// An event that cannot be read keeps no other from being read.
 pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
-    Ok(LoggedEvent {
-        lane: Lane(row.try_get(0)?),
-        seq: row.try_get(1)?,
-        event: Event {
-            key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
-            kind: row.try_get(4)?,
-            subject: row.try_get(5)?,
-            time: row.try_get(6)?,
-            data: raw(row.try_get(7)?)?,
-            extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
-        },
+    let (lane, seq) = (Lane(row.try_get(0)?), row.try_get(1)?);
+    Ok(match event_of(row) {
+        Ok(event) => LoggedEvent { lane, seq, event, unreadable: None },
+        Err(error) => {
+            let event = Event {
+                key: EventKey { id: String::new(), source: String::new() },
+                kind: String::new(),
+                subject: None,
+                time: Timestamp::UNIX_EPOCH,
+                data: Box::default(),
+                extensions: None,
+            };
+            LoggedEvent { lane, seq, event, unreadable: Some(error.to_string()) }
+        }
+    })
+}
+
+fn event_of(row: &Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
+        kind: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        time: row.try_get(6)?,
+        data: raw(row.try_get(7)?)?,
+        extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
     })
 }
 

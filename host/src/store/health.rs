@@ -154,7 +154,7 @@ impl Store {
                         count(*) FILTER (WHERE p.active AND c.id IS NULL),
                         count(*) FILTER (WHERE p.active AND c.last_inbound_at > $1),
                         count(*) FILTER (WHERE p.active AND c.id IS NOT NULL AND c.last_inbound_at IS NULL)
-                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id",
+                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id AND coalesce(c.wa_id, c.user_id) IS NOT NULL",
                 &[&opened_after],
             )
             .await?;
@@ -167,13 +167,14 @@ impl Store {
         })
     }
 
-    /// At most `limit` usernames of active people who are linked to no contact.
+    /// At most `limit` usernames of active people who are linked to no contact, or to one whose number is lost.
     pub async fn unlinked_people(&self, limit: i64) -> Result<Vec<String>, StoreError> {
         let rows = self
             .client()
             .await?
             .query(
-                "SELECT username FROM person WHERE active AND contact_id IS NULL ORDER BY username LIMIT $1",
+                "SELECT p.username FROM person p LEFT JOIN contact c ON c.id = p.contact_id
+                 WHERE p.active AND coalesce(c.wa_id, c.user_id) IS NULL ORDER BY p.username LIMIT $1",
                 &[&limit],
             )
             .await?;
@@ -206,10 +207,13 @@ impl Store {
                 "SELECT sum(e.count)::bigint, min(e.oldest), sum(n.count)::bigint, min(n.oldest)
                  FROM lane l
                  CROSS JOIN LATERAL (
-                     SELECT coalesce(max(d.event_seq), 0) AS seq FROM decision d WHERE d.lane = l.lane) AS routed
+                     SELECT greatest(
+                         (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                         (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
                  CROSS JOIN LATERAL (
                      SELECT count(*) AS count, min(received_at) AS oldest
-                     FROM event WHERE event.lane = l.lane AND event.seq > routed.seq) AS e
+                     FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                           UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS e
                  CROSS JOIN LATERAL (
                      SELECT count(*) AS count,
                             (SELECT created_at FROM notification

@@ -14,11 +14,10 @@ use self::{
 use crate::config::Limits;
 
 mod api_key;
+mod audience;
 mod clock;
 mod connect;
 mod contact;
-mod contact_fold;
-mod contact_twins;
 mod daily_user;
 mod dead_letter;
 mod decision;
@@ -32,6 +31,7 @@ mod failure;
 mod group;
 mod health;
 mod history;
+mod identity;
 mod lane;
 mod log;
 mod meta_template;
@@ -43,18 +43,21 @@ mod opt_out;
 mod parked;
 mod person;
 mod pooler;
+mod recipient;
 mod retention;
 mod schedule;
 mod session;
+mod unfinished;
 mod unknown;
 
 pub use api_key::StoredKey;
+pub use audience::Member;
 pub use connect::Incarnation;
-pub use contact::{RenamedContact, StoredContact};
+pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intent, LateRetry, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, WaitingRecipient};
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
@@ -73,11 +76,12 @@ pub use migrate::pending_migrations;
 pub use notification::{Due, LoggedNotification};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
-pub use opt_out::OptedOutPerson;
+pub use opt_out::{OptedOutPerson, by_meta};
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
-pub use parked::{ParkedEvent, ParkedFacts, ParkedRow};
+pub use parked::{ParkedFacts, ParkedRow};
+pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 
 /// Why the database did not do what it was asked.

@@ -4,8 +4,11 @@ use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
-use crate::domain::{Contact, Lane, Notification, NotificationId, OptOut, Priority, QuietHours};
+use super::{
+    Store, StoreError,
+    recipient::{JOINS, REFUSAL, refusal},
+};
+use crate::domain::{Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal};
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
 #[derive(Clone, Debug)]
@@ -20,23 +23,17 @@ pub struct LoggedNotification {
     pub window_until: Option<Timestamp>,
     /// When it closes for the number that sends, where there are several.
     pub number_window_until: Option<Timestamp>,
-    /// That the recipient wants no messages.
-    pub opt_out: Option<OptOut>,
     /// When the person is left alone.
     pub quiet_hours: Option<QuietHours>,
-    /// Whether the person was deactivated meanwhile.
-    pub is_deactivated: bool,
+    /// Why it may not be sent, as things stood when it was read; [`Store::intend`] looks again.
+    pub refusal: Option<Refusal>,
 }
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
-     n.priority, n.message, n.reason, n.send_at, n.expires_at,
-     coalesce(w.last_inbound_at, u.last_inbound_at), v.last_inbound_at,
-     o.scope, o.source, o.at, p.quiet_from, p.quiet_until, p.time_zone, coalesce(NOT p.active, false)";
-const JOINS: &str = "LEFT JOIN contact w ON w.wa_id = n.recipient
-     LEFT JOIN contact u ON u.user_id = n.recipient
-     LEFT JOIN number_window v ON v.recipient = n.recipient AND v.phone_number_id = n.phone_number_id
-     LEFT JOIN opt_out o ON o.recipient = n.recipient AND NOT o.came_back
-     LEFT JOIN person p ON p.username = n.username";
+     n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
+     p.quiet_from, p.quiet_until, p.time_zone";
+const WINDOW: &str =
+    "LEFT JOIN number_window v ON v.contact_id = c.id AND v.phone_number_id = n.phone_number_id";
 
 /// What is due: a notification that waited in `deferred`.
 #[derive(Clone, Debug)]
@@ -64,7 +61,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS}
+                "SELECT {COLUMNS}, {REFUSAL}
                  FROM (
                      SELECT l.*
                      FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
@@ -73,7 +70,7 @@ impl Store {
                          ORDER BY notification.seq LIMIT $3
                      ) l
                  ) n
-                 {JOINS}
+                 {JOINS} {WINDOW}
                  ORDER BY n.seq"
             ))
             .await?;
@@ -94,7 +91,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS}
+                "SELECT {COLUMNS}, {REFUSAL}
                  FROM (
                      SELECT l.*
                      FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, looked)
@@ -109,7 +106,7 @@ impl Store {
                      ) l
                      ORDER BY l.seq LIMIT $4
                  ) n
-                 {JOINS}
+                 {JOINS} {WINDOW}
                  ORDER BY n.seq"
             ))
             .await?;
@@ -137,13 +134,13 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS}, d.attempt, d.failures, d.reason
+                "SELECT {COLUMNS}, {REFUSAL}, d.attempt, d.failures, d.reason
                  FROM (
                      SELECT lane, seq, attempt, failures, reason FROM deferred
                      WHERE due_at <= $2 AND lane = ANY($1) ORDER BY due_at, seq LIMIT $3
                  ) d
                  JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 {JOINS}
+                 {JOINS} {WINDOW}
                  ORDER BY n.seq"
             ))
             .await?;
@@ -152,9 +149,9 @@ impl Store {
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(22)?,
-                    failures: row.try_get(23)?,
-                    reason: row.try_get(24)?,
+                    attempt: row.try_get(23)?,
+                    failures: row.try_get(24)?,
+                    reason: row.try_get(25)?,
                 })
             })
             .collect()
@@ -164,6 +161,9 @@ impl Store {
 fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
     let window =
         |last_inbound_at| Contact { wa_id: None, user_id: None, name: None, last_inbound_at }.window_until();
+    let message: Message = serde_json::from_str(row.try_get(9)?)
+        .map_err(|error| StoreError::Row(format!("the message of a notification: {error}")))?;
+    let is_marketing = message.marketing;
     Ok(LoggedNotification {
         lane: Lane(row.try_get(0)?),
         seq: row.try_get(1)?,
@@ -175,24 +175,15 @@ fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
             phone_number_id: row.try_get(6)?,
             template: row.try_get(7)?,
             priority: Priority::from_rank(row.try_get(8)?),
-            message: serde_json::from_str(row.try_get(9)?)
-                .map_err(|error| StoreError::Row(format!("the message of a notification: {error}")))?,
+            message,
             reason: row.try_get(10)?,
             send_at: row.try_get(11)?,
             expires_at: row.try_get(12)?,
         },
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
-        opt_out: match row.try_get::<_, Option<&str>>(15)? {
-            Some(scope) => Some(OptOut {
-                scope: scope.parse().map_err(StoreError::Row)?,
-                source: row.try_get(16)?,
-                at: row.try_get(17)?,
-            }),
-            None => None,
-        },
-        quiet_hours: quiet_hours(row.try_get(18)?, row.try_get(19)?, row.try_get(20)?),
-        is_deactivated: row.try_get(21)?,
+        quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
+        refusal: refusal(row, 18, is_marketing)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{LoggedEvent, RoutingTransaction, Store, StoreError, event};
+use super::{RoutingTransaction, Store, StoreError};
 use crate::domain::Lane;
 
 /// An event that a plugin failed on.
@@ -16,17 +16,6 @@ pub struct ParkedRow {
     pub ordinal: i16,
     /// The plugin's id.
     pub plugin: String,
-}
-
-/// A parked event that is to be decided again.
-#[derive(Clone, Debug)]
-pub struct ParkedEvent {
-    /// The event.
-    pub logged: LoggedEvent,
-    /// Which parked decision.
-    pub row: ParkedRow,
-    /// The ordinal of the event's next decision.
-    pub next_ordinal: i16,
 }
 
 /// How many events are parked for a plugin, and since when.
@@ -60,28 +49,33 @@ impl Store {
         Ok(client.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await?)
     }
 
-    /// At most `limit` parked events of these lanes that are to be decided again.
-    pub async fn parked_due(&self, lanes: &[Lane], limit: i64) -> Result<Vec<ParkedEvent>, StoreError> {
+    /// The parked events of these lanes that are to be decided again, in the order of the log; at most `limit` of each
+    /// plugin.
+    pub async fn parked_due(&self, lanes: &[Lane], limit: usize) -> Result<Vec<ParkedRow>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions,
-                        p.ordinal, p.plugin,
-                        (SELECT max(d.ordinal) + 1 FROM decision d
-                         WHERE d.lane = p.lane AND d.event_seq = p.event_seq)::smallint
-                 FROM parked p JOIN event e ON e.lane = p.lane AND e.seq = p.event_seq
-                 WHERE p.due AND p.lane = ANY($1) ORDER BY p.event_seq LIMIT $2",
+                "SELECT p.lane, p.event_seq, p.ordinal, p.plugin
+                 FROM (SELECT DISTINCT plugin FROM parked WHERE due AND lane = ANY($1)) AS d
+                 CROSS JOIN LATERAL (
+                     SELECT lane, event_seq, ordinal, plugin FROM parked
+                     WHERE parked.due AND parked.lane = ANY($1) AND parked.plugin = d.plugin
+                     ORDER BY event_seq, ordinal LIMIT $2
+                 ) p
+                 ORDER BY p.event_seq, p.ordinal",
             )
             .await?;
         let rows = client.query(&statement, &[&lanes, &limit]).await?;
         rows.iter()
             .map(|row| {
-                let logged = event::logged_event(row)?;
-                let row = (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?);
-                let parked =
-                    ParkedRow { lane: logged.lane, event_seq: logged.seq, ordinal: row.0, plugin: row.1 };
-                Ok(ParkedEvent { logged, row: parked, next_ordinal: row.2 })
+                Ok(ParkedRow {
+                    lane: Lane(row.try_get(0)?),
+                    event_seq: row.try_get(1)?,
+                    ordinal: row.try_get(2)?,
+                    plugin: row.try_get(3)?,
+                })
             })
             .collect()
     }
@@ -107,15 +101,29 @@ impl RoutingTransaction<'_> {
         Ok(())
     }
 
-    /// Takes a parked event off the list; tells whether it was on it.
-    pub async fn unpark(&self, row: &ParkedRow) -> Result<bool, StoreError> {
-        let deleted = self
+    /// Takes parked events off the list that are decided again.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where one is not on it: somebody else has decided it.
+    pub async fn unpark(&self, rows: &[&ParkedRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let lanes: Vec<i16> = rows.iter().map(|row| row.lane.0).collect();
+        let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
+        let ordinals: Vec<i16> = rows.iter().map(|row| row.ordinal).collect();
+        let statement = self
             .transaction
-            .execute(
-                "DELETE FROM parked WHERE lane = $1 AND event_seq = $2 AND ordinal = $3",
-                &[&row.lane.0, &row.event_seq, &row.ordinal],
+            .prepare_cached(
+                "DELETE FROM parked p USING unnest($1::smallint[], $2::bigint[], $3::smallint[])
+                     AS d (lane, event_seq, ordinal)
+                 WHERE (p.lane, p.event_seq, p.ordinal) = (d.lane, d.event_seq, d.ordinal)",
             )
             .await?;
-        Ok(deleted == 1)
+        let deleted = self.transaction.execute(&statement, &[&lanes, &seqs, &ordinals]).await?;
+        if deleted != rows.len() as u64 {
+            return Err(StoreError::Conflict("a parked event is decided again already".to_owned()));
+        }
+        Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl Store {
     }
 }
 
-fn person(row: &Row) -> Result<Person, StoreError> {
+pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
     let contact = Contact {
         wa_id: row.try_get(3)?,
         user_id: row.try_get(4)?,

@@ -47,6 +47,7 @@ impl Store {
                      AND e.seq < (SELECT max(event_seq) FROM decision WHERE lane = $1)
                      AND EXISTS (SELECT FROM decision d WHERE d.lane = $1 AND d.event_seq = e.seq)
                      AND NOT EXISTS (SELECT FROM parked p WHERE p.lane = $1 AND p.event_seq = e.seq)
+                     AND NOT EXISTS (SELECT FROM unfinished u WHERE u.lane = $1 AND u.event_seq = e.seq)
                      AND NOT EXISTS (
                          SELECT FROM notification n
                          WHERE n.event_lane = $1 AND n.event_seq = e.seq AND (

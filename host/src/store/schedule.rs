@@ -124,6 +124,7 @@ impl Store {
                  JOIN membership m ON m.person_id = p.id
                  JOIN groups g ON g.id = m.group_id
                  WHERE c.last_inbound_at > $2 AND c.last_inbound_at <= $3
+                     AND coalesce(c.wa_id, c.user_id) IS NOT NULL
                      AND NOT EXISTS (
                          SELECT FROM event e
                          WHERE e.id > $4::text || ':' || c.id || ':' AND e.id < $4 || ':' || c.id || ';'

@@ -1,4 +1,5 @@
-//! Tells of plugins that this host has stopped calling: `plugin.parked`.
+//! Tells of plugins that this host has stopped calling: `plugin.parked`. Has the events decided that waited for a
+//! plugin's compiler.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -7,11 +8,15 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::emit::{new_events, plugin_parked};
-use crate::{catalog::Live, decide::plugin::Parked, store::Store};
+use crate::{
+    catalog::{Catalog, Live},
+    decide::plugin::{Held, Parked},
+    store::Store,
+};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells of parked plugins until `stop`. `grew` is called when the event log has grown.
+/// Tells of parked plugins, and resumes those that are compiled at last, until `stop`. `grew` is called when the event log has grown.
 pub async fn tell_parked(
     store: Store,
     catalog: Arc<Live>,
@@ -22,13 +27,27 @@ pub async fn tell_parked(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // By plugin and revision; one that is resumed and parked again is told again.
     let mut told: HashSet<(String, String)> = HashSet::new();
+    let mut compiling: HashSet<String> = HashSet::new();
     loop {
         tokio::select! {
             _ = look.tick() => {}
             () = stop.cancelled() => return,
         }
-        let parked: Vec<Parked> =
-            catalog.current().plugins.values().filter_map(|plugin| plugin.parked()).collect();
+        let current = catalog.current();
+        let compiled: Vec<String> =
+            compiling.iter().filter(|id| !is_compiling(&current, id)).cloned().collect();
+        for id in compiled {
+            match store.resume_parked(&id).await {
+                Ok(_) => compiling.remove(&id),
+                Err(error) => {
+                    tracing::warn!(%error, "failed to resume a plugin that is compiled; trying again");
+                    continue;
+                }
+            };
+            grew();
+        }
+        compiling.extend(current.plugins.keys().filter(|id| is_compiling(&current, id)).cloned());
+        let parked: Vec<Parked> = current.plugins.values().filter_map(|plugin| plugin.parked()).collect();
         let key = |parked: &Parked| (parked.plugin.clone(), parked.revision.clone());
         let now = Timestamp::now();
         let new: Vec<&Parked> = parked.iter().filter(|parked| !told.contains(&key(parked))).collect();
@@ -42,4 +61,8 @@ pub async fn tell_parked(
         }
         told = parked.iter().map(key).collect();
     }
+}
+
+fn is_compiling(catalog: &Catalog, id: &str) -> bool {
+    catalog.plugins.get(id).is_some_and(|plugin| plugin.held() == Some(&Held::Compiling))
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tracing::warn;
 
 use self::loose::{loose, phone, text, time, user};
-use crate::domain::Status;
+use crate::domain::{IdentityChange, Status};
 
 pub use preference::MarketingPreference;
 pub use quality::NumberQuality;
@@ -89,8 +89,10 @@ pub struct Inbound {
     pub wamid: String,
     /// The number that it was sent to, by Meta's id.
     pub phone_number_id: Option<String>,
-    /// The user's `wa_id`.
+    /// The user's number, as they wrote from it.
     pub from: Option<String>,
+    /// Another number that Meta calls the same user's `wa_id` in the same webhook.
+    pub other_wa_id: Option<String>,
     /// The user's user id.
     pub user_id: Option<String>,
     /// The user's profile name.
@@ -110,19 +112,6 @@ impl Inbound {
     pub fn opens_window(&self) -> bool {
         !self.in_group && !matches!(self.kind.as_str(), "edit" | "revoke" | "system")
     }
-}
-
-/// A user's old identity, and what is new; at least one of each is there.
-#[derive(Debug, PartialEq)]
-pub struct IdentityChange {
-    /// The number before.
-    pub old_wa_id: Option<String>,
-    /// The user id before.
-    pub old_user_id: Option<String>,
-    /// The number now.
-    pub wa_id: Option<String>,
-    /// The user id now.
-    pub user_id: Option<String>,
 }
 
 /// A post that is no webhook of Meta's.
@@ -156,14 +145,19 @@ struct Change<'a> {
 struct Value<'a> {
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
+    // Lists, but one that is none must not cost the others.
     #[serde(borrow)]
-    contacts: Option<Vec<&'a RawValue>>,
+    contacts: Option<&'a RawValue>,
     #[serde(borrow)]
-    statuses: Option<Vec<&'a RawValue>>,
+    statuses: Option<&'a RawValue>,
     #[serde(borrow)]
-    messages: Option<Vec<&'a RawValue>>,
+    messages: Option<&'a RawValue>,
     #[serde(borrow)]
-    errors: Option<Vec<&'a RawValue>>,
+    errors: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_preferences: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_id_update: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -234,17 +228,12 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
             let Some(change) = reader.read::<Change>("change", change) else { continue };
             match &*change.field {
                 "messages" => reader.messages(change.value, now),
+                "user_preferences" => reader.preferences(change.value, now),
+                "user_id_update" => reader.user_ids(change.value, now),
                 "phone_number_quality_update" => {
                     if let Some(value) = reader.read::<quality::Value>("quality", change.value) {
                         let at = time(entry.time.as_deref(), now);
                         reader.webhook.updates.push(Update::Quality(value.at(at)));
-                    }
-                }
-                "user_preferences" => {
-                    if let Some(value) = reader.read::<preference::Preferences>("preferences", change.value) {
-                        for preference in value.read(now) {
-                            reader.push("preference", preference.map(Update::Preference));
-                        }
                     }
                 }
                 field if TEMPLATE_FIELDS.contains(&field) => {
@@ -265,7 +254,9 @@ impl Reader {
         match serde_json::from_str(json.get()) {
             Ok(value) => Some(value),
             Err(error) => {
-                warn!(item, %error, "skipped a part of a webhook that is not as Meta describes it");
+                // Its words would quote what people wrote.
+                let (column, kind) = (error.column(), error.classify());
+                warn!(item, column, ?kind, "skipped a part of a webhook that is not as Meta describes it");
                 self.webhook.skipped += 1;
                 None
             }
@@ -284,34 +275,60 @@ impl Reader {
 
     fn messages(&mut self, value: &RawValue, now: Timestamp) {
         let Some(value) = self.read::<Value>("value", value) else { return };
-        for status in value.statuses.unwrap_or_default() {
+        for status in self.list("statuses", value.statuses) {
             if let Some(status) = self.read::<RawStatus>("status", status) {
                 let update = self.status(status, now);
                 self.webhook.updates.push(update);
             }
         }
-        for error in value.errors.unwrap_or_default() {
+        for error in self.list("errors", value.errors) {
             if let Some(error) = self.read::<RawError>("error", error) {
                 self.webhook.updates.push(Update::Error(error.into()));
             }
         }
-        let messages = value.messages.unwrap_or_default();
+        let messages: Vec<inbound::Message> = self.items("messages", "message", value.messages);
         if messages.is_empty() {
             return;
         }
         let number = value.metadata.and_then(|raw| self.read::<Metadata>("metadata", raw));
         let number = number.and_then(|metadata| metadata.phone_number_id);
-        let contacts: Vec<inbound::Contact> = value
-            .contacts
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|raw| self.read::<inbound::Contact>("contact", raw))
-            .collect();
-        for message in messages {
-            if let Some(message) = self.read::<inbound::Message>("message", message) {
-                self.push("message", message.update(&contacts, number.as_deref(), now));
-            }
+        let contacts: Vec<inbound::Contact> = self.items("contacts", "contact", value.contacts);
+        let one_sender =
+            messages.iter().all(|message| messages.first().is_some_and(|m| m.same_sender(message)));
+        for message in &messages {
+            self.push("message", message.update(&contacts, one_sender, number.as_deref(), now));
         }
+    }
+
+    fn preferences(&mut self, value: &RawValue, now: Timestamp) {
+        let Some(value) = self.read::<Value>("value", value) else { return };
+        for preference in
+            self.items::<preference::Preference>("preferences", "preference", value.user_preferences)
+        {
+            self.push("preference", preference.read(now).map(Update::Preference));
+        }
+    }
+
+    fn user_ids(&mut self, value: &RawValue, now: Timestamp) {
+        let Some(value) = self.read::<Value>("value", value) else { return };
+        for update in
+            self.items::<inbound::UserIdUpdate>("user id updates", "user id update", value.user_id_update)
+        {
+            self.push("user id update", update.read(now).map(Update::Identity));
+        }
+    }
+
+    fn list<'a>(&mut self, list: &'static str, json: Option<&'a RawValue>) -> Vec<&'a RawValue> {
+        json.and_then(|json| self.read::<Option<Vec<&RawValue>>>(list, json)).flatten().unwrap_or_default()
+    }
+
+    fn items<'a, T: Deserialize<'a>>(
+        &mut self,
+        list: &'static str,
+        item: &'static str,
+        json: Option<&'a RawValue>,
+    ) -> Vec<T> {
+        self.list(list, json).into_iter().filter_map(|json| self.read(item, json)).collect()
     }
 
     fn status(&mut self, raw: RawStatus<'_>, now: Timestamp) -> Update {

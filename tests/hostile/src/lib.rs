@@ -35,6 +35,36 @@ fn decide(event: Event<Value>) -> Result<Answer, String> {
             log(Level::Info, "hello");
             Ok(skip("said"))
         }
+        "print" => {
+            for _ in 0..100 {
+                println!("{}", "x".repeat(10_000));
+                eprintln!("{}", "y".repeat(10_000));
+            }
+            Ok(skip("printed"))
+        }
+        "forge" => {
+            log(Level::Info, "a\n2026-11-26T00:00:00.000000Z ERROR forged by log");
+            println!("b\r2026-11-26T00:00:00.000000Z ERROR forged by print\u{1b}[2J");
+            Ok(skip("forged"))
+        }
+        "random" => {
+            let mut list = List { place: std::ptr::null_mut(), len: 0 };
+            unsafe { random_get_random_bytes(event.data["bytes"].as_u64().unwrap_or_default(), &mut list) };
+            Ok(skip(format!("{} bytes", list.len)))
+        }
+        "fail" => Err("this event is not good".to_owned()),
+        "ask-much" => {
+            for n in 0..event.data["times"].as_u64().unwrap_or(1) {
+                let _ = http::Request::new("POST", format!("{url}?{n}")).body("z".repeat(50_000)).send();
+            }
+            Ok(skip("asked"))
+        }
+        "long-questions" => {
+            for n in 0..90 {
+                let _ = hookswitch_sdk::config::<Value>(&format!("{n}{}", "k".repeat(1_000_000)));
+            }
+            Ok(skip("asked"))
+        }
         "many-logs" => {
             for n in 0..1_000_000 {
                 log(Level::Info, &format!("line {n}"));
@@ -67,6 +97,18 @@ fn decide(event: Event<Value>) -> Result<Answer, String> {
         "environment" => Ok(skip(format!("{:?}", std::env::vars().collect::<Vec<_>>()))),
         _ => Ok(Decision::new("note").group("Ops").var("name", event.id).into()),
     }
+}
+
+/// What wasi-libc is told: a list, as the canonical ABI gives it.
+#[repr(C)]
+struct List {
+    place: *mut u8,
+    len: usize,
+}
+
+unsafe extern "C" {
+    /// wasi-libc's own import of `wasi:random/random`: getentropy(3) would ask for 256 bytes at most.
+    fn random_get_random_bytes(len: u64, list: *mut List);
 }
 
 fn large(bytes: usize) -> Answer {

@@ -7,11 +7,12 @@ use clap::Args;
 use console::style;
 
 use crate::{
+    app,
     catalog::{self, Catalog, CatalogPorts, Folders},
     config::RulesConfig,
     decide::{
         decide,
-        plugin::{Plugin, Sandbox},
+        plugin::{Grants, Plugin, Sandbox},
     },
 };
 
@@ -29,7 +30,7 @@ pub struct CheckArgs {
 /// # Errors
 /// Where there is no such plugin.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sandbox = Sandbox::measuring().map_err(|why| anyhow!("{why}"))?;
+    let sandbox = Sandbox::measuring(app::grants(&args.rules)?).map_err(|why| anyhow!("{why}"))?;
     let folders = Folders {
         rules: args.rules.rules.clone(),
         plugins: Some(args.rules.plugins.clone()),
@@ -43,6 +44,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let grants = app::grants(&args.rules)?;
     let ids: Vec<&String> =
         if args.ids.is_empty() { catalog.plugins.keys().collect() } else { args.ids.iter().collect() };
     for id in ids {
@@ -58,12 +60,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
                 |warning| format!("check {id}: {}", warning.message),
             )
         })?;
-        tell(&catalog, id, plugin);
+        tell(&catalog, id, plugin, &grants);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(catalog: &Catalog, id: &str, plugin: &Plugin) {
+fn tell(catalog: &Catalog, id: &str, plugin: &Plugin, grants: &Grants) {
     let manifest = plugin.manifest();
     let mark = style("✓").green();
     println!("{} {} of {}", style(id).bold(), manifest.version, manifest.owner);
@@ -85,7 +87,18 @@ fn tell(catalog: &Catalog, id: &str, plugin: &Plugin) {
     }
     if !manifest.http.is_empty() {
         let to: Vec<String> = manifest.http.iter().map(ToString::to_string).collect();
-        println!("  requests may go to {}", to.join(", "));
+        println!("  it asks to send requests to {}", to.join(", "));
+    }
+    if !manifest.secrets.is_empty() {
+        println!("  it asks for the secrets {}", manifest.secrets.join(", "));
+    }
+    let missing = grants.missing(manifest);
+    if !missing.is_empty() {
+        println!(
+            "{} not granted; to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}",
+            style("!").yellow(),
+            missing.join(",")
+        );
     }
     let domain = format!("plugins/{id}");
     let cases: Vec<_> = catalog.cases.iter().filter(|case| case.domain == domain).collect();

@@ -2,11 +2,13 @@
 
 mod build;
 mod check;
+mod compile;
 mod list;
 mod new;
 mod resume;
 
 pub use build::for_demo;
+pub use compile::{COMPILE, CompileArgs, compile};
 
 use std::process::ExitCode;
 

@@ -56,6 +56,13 @@ impl Allowed {
         same && scheme == self.scheme && port == self.port
     }
 
+    /// Whether there can be a place that both entries allow.
+    pub fn overlaps(&self, other: &Allowed) -> bool {
+        self.allows(&other.scheme, &other.host, other.port)
+            || other.allows(&self.scheme, &self.host, self.port)
+            || self == other
+    }
+
     /// Whether this entry names the host itself, so that the operator can have meant a private address by it.
     pub fn is_literal(&self) -> bool {
         !self.subdomains

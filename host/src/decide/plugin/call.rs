@@ -7,17 +7,18 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
-use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{
-    HostMonotonicClock, HostWallClock, WasiCtx, p2::pipe::MemoryOutputPipe, random::Deterministic,
-};
+use tokio::time::{sleep, timeout};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, random::Deterministic};
 
 use super::{
     bindings::{exports::hookswitch::plugin::router, hookswitch::plugin::types},
-    host::CallState,
+    host::{CallState, LINES},
     manifest::OnFailure,
-    state::{Plugin, Revision},
+    output::Printed,
+    record::Record,
+    state::{Failure, Plugin, Revision},
+    words::{cut, line},
 };
 use crate::{
     decide::{
@@ -32,22 +33,28 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(1);
 /// The most that counts between two looks at the clock: what is longer is the scheduler's doing.
 const LONGEST_STEP: Duration = Duration::from_millis(20);
-/// Bytes that the guest may have the host hold in calls, in and out.
+/// Bytes that the guest may have the host hold in one host call, in and out.
 const HOSTCALL_BYTES: usize = 2 * 1024 * 1024;
-/// What a guest prints, in bytes; the rest is lost.
-const OUTPUT_PIPE: usize = 16 * 1024;
+/// Random bytes that a guest gets at once.
+const RANDOM_BYTES: u64 = 64 * 1024;
+/// Streams, pollables and the like that a guest may hold.
+const HANDLES: usize = 4_096;
+/// Characters of a reason.
+const REASON: usize = 1_000;
 /// More instructions than any call has time for.
 const FUEL: u64 = u64::MAX;
 /// How often a plugin that is to be tried again is asked.
 const TRIES: usize = 3;
+/// Between two looks whether a full pool has room again, and for how long.
+const FULL_POOL: Duration = Duration::from_millis(5);
+const FULL_POOL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl Plugin {
     /// What the plugin says about an event, and what it asked.
     pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
         let Some(revision) = self.active() else {
-            let id = &self.manifest().id;
-            let why = format!("the plugin {id} failed several times in a row, and is not asked");
-            return (vec![Outcome::Parked(why)], Vec::new());
+            let id = self.manifest().id.clone();
+            return (vec![Outcome::Parked { plugin: id, why: self.why_not_called() }], Vec::new());
         };
         let tries = if revision.manifest.on_failure == OnFailure::Retry { TRIES } else { 1 };
         let mut last = (String::new(), Vec::new());
@@ -55,13 +62,15 @@ impl Plugin {
             let (answer, asked) = self.call(&revision, event, ports);
             match answer {
                 Ok(outcomes) => return (outcomes, asked),
-                Err(why) => last = (why, asked),
+                Err(failure) => last = (failure.into_words(), asked),
             }
         }
         let why = format!("the plugin {} failed: {}", revision.manifest.id, last.0);
         let outcome = match revision.manifest.on_failure {
             OnFailure::Skip => Outcome::Skip(why),
-            OnFailure::Park | OnFailure::Retry => Outcome::Parked(why),
+            OnFailure::Park | OnFailure::Retry => {
+                Outcome::Parked { plugin: revision.manifest.id.clone(), why }
+            }
         };
         (vec![outcome], last.1)
     }
@@ -71,15 +80,17 @@ impl Plugin {
         revision: &Arc<Revision>,
         event: &Event,
         ports: &dyn Ports,
-        output: &MemoryOutputPipe,
+        output: &Printed,
     ) -> CallState {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
         CallState {
             wasi: wasi(event, ports, output),
-            table: ResourceTable::new(),
+            table,
             manifest: revision.manifest.clone(),
             event_id: event.key.id.clone(),
             now: ports.now(),
-            asked: Vec::new(),
+            record: Record::default(),
             http: ports.http().or_else(|| self.sandbox.0.http.clone()),
             until: Instant::now() + revision.manifest.limits.time,
             lines: 0,
@@ -94,16 +105,52 @@ impl Plugin {
         revision: &Arc<Revision>,
         event: &Event,
         ports: &dyn Ports,
-    ) -> (Result<Vec<Outcome>, String>, Vec<Asked>) {
+    ) -> (Result<Vec<Outcome>, Failure>, Vec<Asked>) {
         let shared = &self.sandbox.0;
-        let Some(Ok(turn)) = shared.runtime.block_on(shared.calls.clone().acquire_owned()) else {
-            return (Err("the sandbox has ended".to_owned()), Vec::new());
-        };
-        let began = Instant::now();
-        let limits = revision.manifest.limits;
-        let output = MemoryOutputPipe::new(OUTPUT_PIPE);
-        let state = self.state(revision, event, ports, &output);
-        let mut store = Store::new(&shared.engine, state);
+        let ended = || (Err(Failure::Answered("the sandbox has ended".to_owned())), Vec::new());
+        // Dropped after the store, whose slots in the pool it stands for.
+        let Some(_place) = self.sandbox.place(&self.known) else { return ended() };
+        let _ticking = shared.clock.run();
+        let asked = Instant::now();
+        loop {
+            let began = Instant::now();
+            let output = Printed::default();
+            let mut store = self.store(revision, event, ports, &output);
+            let answer = shared.runtime.block_on(answer_of(revision, &mut store, event));
+            let Some(answer) = answer else { return ended() };
+            if let Ok(left) = store.get_fuel() {
+                self.cost(FUEL - left);
+            }
+            let state = store.into_data();
+            // The pool has room for every call that has a place; if it is full all the same, nobody failed.
+            if answer.as_ref().is_err_and(is_full_pool) && asked.elapsed() < FULL_POOL_AT_MOST {
+                shared.runtime.block_on(sleep(FULL_POOL));
+                continue;
+            }
+            said(&state, &output);
+            let answer = match answer {
+                Err(error) if is_full_pool(&error) => {
+                    return (Err(Failure::Answered(error.to_string())), Vec::new());
+                }
+                Err(error) => Err(Failure::Broke(in_words(&error, state.last_error.as_deref()))),
+                Ok(Err(failure)) => Err(Failure::Answered(cut(&failure.message, REASON))),
+                Ok(Ok(answer)) => outcomes(answer).map_err(Failure::Broke),
+            };
+            self.called(revision, began.elapsed(), state.most_memory, answer.as_ref().err());
+            return (answer, state.record.into_asked());
+        }
+    }
+
+    /// A store with all bounds of a call.
+    fn store(
+        &self,
+        revision: &Arc<Revision>,
+        event: &Event,
+        ports: &dyn Ports,
+        output: &Printed,
+    ) -> Store<CallState> {
+        let most = revision.manifest.limits.time;
+        let mut store = Store::new(&self.sandbox.0.engine, self.state(revision, event, ports, output));
         store.limiter(|state| state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         // Refused where instructions are not counted.
@@ -114,34 +161,35 @@ impl Plugin {
             let now = Instant::now();
             used += now.saturating_duration_since(looked).min(LONGEST_STEP);
             looked = now;
-            if used > limits.time {
-                wasmtime::bail!("took longer than {} ms", limits.time.as_millis());
+            if used > most {
+                wasmtime::bail!("took longer than {} ms", most.as_millis());
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        let answer = shared.runtime.block_on(async {
-            let answering = async {
-                let plugin = revision.linked.instantiate_async(&mut store).await?;
-                plugin.hookswitch_plugin_router().call_decide(&mut store, &given(event)).await
-            };
-            timeout(limits.time + GRACE, answering).await
-        });
-        let Some(answer) = answer else { return (Err("the sandbox has ended".to_owned()), Vec::new()) };
-        drop(turn);
-        if let Ok(left) = store.get_fuel() {
-            self.cost(FUEL - left);
-        }
-        let state = store.into_data();
-        said(&state, &output);
-        let answer = match answer {
-            Err(_) => Err(format!("took longer than {} ms, waiting", (limits.time + GRACE).as_millis())),
-            Ok(Err(error)) => Err(in_words(&error, state.last_error.as_deref())),
-            Ok(Ok(Err(failure))) => Err(failure.message.chars().take(1_000).collect()),
-            Ok(Ok(Ok(answer))) => outcomes(answer),
-        };
-        self.called(revision, began.elapsed(), state.most_memory, answer.as_ref().err().map(String::as_str));
-        (answer, state.asked)
+        store
     }
+}
+
+/// Instantiates a revision, and asks it.
+async fn answer_of(
+    revision: &Revision,
+    store: &mut Store<CallState>,
+    event: &Event,
+) -> wasmtime::Result<Result<types::Answer, types::Failure>> {
+    let Ok(linked) = &revision.linked else { wasmtime::bail!("it is not compiled") };
+    let most = revision.manifest.limits.time + GRACE;
+    let answering = async {
+        let plugin = linked.pre.instantiate_async(&mut *store).await?;
+        plugin.hookswitch_plugin_router().call_decide(&mut *store, &given(event)).await
+    };
+    match timeout(most, answering).await {
+        Ok(answer) => answer,
+        Err(_) => wasmtime::bail!("took longer than {} ms, waiting", most.as_millis()),
+    }
+}
+
+fn is_full_pool(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<PoolConcurrencyLimitError>().is_some()
 }
 
 impl Plugin {
@@ -153,14 +201,15 @@ impl Plugin {
     pub fn time_running(&self, event: &Event, ports: &dyn Ports, times: usize) -> Result<Vec<f64>, String> {
         let revision = self.active().ok_or("it is parked")?;
         let shared = &self.sandbox.0;
-        let output = MemoryOutputPipe::new(OUTPUT_PIPE);
-        let mut store = Store::new(&shared.engine, self.state(&revision, event, ports, &output));
+        let Ok(linked) = &revision.linked else { return Err(self.why_not_called()) };
+        let _ticking = shared.clock.run();
+        let mut store = Store::new(&shared.engine, self.state(&revision, event, ports, &Printed::default()));
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
         let timed = shared.runtime.block_on(async {
-            let plugin = revision.linked.instantiate_async(&mut store).await.map_err(|e| e.to_string())?;
+            let plugin = linked.pre.instantiate_async(&mut store).await.map_err(|e| e.to_string())?;
             let mut taken = Vec::with_capacity(times);
             for _ in 0..times {
-                store.data_mut().asked.clear();
+                store.data_mut().record.clear();
                 store.set_hostcall_fuel(HOSTCALL_BYTES);
                 let began = Instant::now();
                 let answer = plugin.hookswitch_plugin_router().call_decide(&mut store, &given(event)).await;
@@ -197,7 +246,7 @@ impl HostMonotonicClock for Still {
     }
 }
 
-fn wasi(event: &Event, ports: &dyn Ports, output: &MemoryOutputPipe) -> WasiCtx {
+fn wasi(event: &Event, ports: &dyn Ports, output: &Printed) -> WasiCtx {
     let since_1970 = Duration::try_from(ports.now().duration_since(jiff::Timestamp::UNIX_EPOCH));
     let seed: [u8; 32] = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(format!(
         "{}\0{}",
@@ -213,6 +262,7 @@ fn wasi(event: &Event, ports: &dyn Ports, output: &MemoryOutputPipe) -> WasiCtx 
         .secure_random(Deterministic::new(seed.to_vec()))
         .insecure_random(Deterministic::new(seed.to_vec()))
         .insecure_random_seed(number)
+        .max_random_size(RANDOM_BYTES)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -233,20 +283,14 @@ fn given(event: &Event) -> types::Event {
 }
 
 /// What the guest printed goes into the log.
-fn said(state: &CallState, output: &MemoryOutputPipe) {
-    let printed = output.contents();
-    let plugin = &state.manifest.id;
-    if !printed.is_empty() {
-        let printed = String::from_utf8_lossy(&printed);
-        tracing::info!(plugin, event = state.event_id, "{}", printed.trim_end());
+fn said(state: &CallState, output: &Printed) {
+    let (plugin, event) = (&state.manifest.id, &state.event_id);
+    let printed = output.text();
+    for printed in printed.lines().filter(|line| !line.trim().is_empty()).take(LINES) {
+        tracing::info!(plugin, event, "{}", line(printed, REASON));
     }
-    if state.lines > 100 {
-        tracing::warn!(
-            plugin,
-            event = state.event_id,
-            lines = state.lines,
-            "most of a plugin's lines are left out"
-        );
+    if state.lines > LINES {
+        tracing::warn!(plugin, event, lines = state.lines, "most of a plugin's lines are left out");
     }
 }
 
@@ -263,14 +307,14 @@ fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
         };
     }
     let root = error.root_cause().to_string();
-    root.lines().next().unwrap_or_default().to_owned()
+    cut(root.lines().next().unwrap_or_default(), REASON)
 }
 
 /// The answer, as a script's would be checked.
 fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
     let decisions = match answer {
         router::Answer::Skip(why) => {
-            return Ok(vec![Outcome::Skip(why.chars().take(1_000).collect())]);
+            return Ok(vec![Outcome::Skip(cut(&why, REASON))]);
         }
         router::Answer::Notify(decisions) => decisions,
     };

@@ -11,13 +11,20 @@ use super::{
     bindings::hookswitch::plugin::{clock, config, http, log, lookup, types},
     http::{Http, HttpAnswer, HttpError, HttpRequest},
     manifest::Manifest,
+    record::Record,
+    words::{cut, line},
 };
-use crate::{decide::budget::QUESTIONS, domain::Asked};
+use crate::decide::budget::QUESTIONS;
 
 /// Lines of a call in the log; the rest are counted.
-const LINES: usize = 100;
+pub const LINES: usize = 100;
 /// The longest line in the log, in characters.
 const LINE: usize = 1_000;
+
+/// The longest key of a configuration or a table, in bytes.
+const KEY: usize = 1_024;
+/// The largest request, in bytes: address, headers and body.
+const REQUEST: usize = 256 * 1024;
 
 /// One call.
 pub struct CallState {
@@ -26,7 +33,7 @@ pub struct CallState {
     pub manifest: Arc<Manifest>,
     pub event_id: String,
     pub now: Timestamp,
-    pub asked: Vec<Asked>,
+    pub record: Record,
     /// Who sends requests; none where there is no network, as in cases.
     pub http: Option<Arc<dyn Http>>,
     pub until: Instant,
@@ -64,28 +71,16 @@ impl ResourceLimiter for CallState {
 }
 
 impl CallState {
-    /// Each question is recorded once; what was answered before is answered again.
+    /// Answers a question that has the same answer throughout a call; it is recorded once.
     fn ask(
         &mut self,
         port: &str,
         question: Value,
         answer: impl FnOnce(&Self) -> Value,
     ) -> wasmtime::Result<Value> {
-        if let Some(known) = self.asked.iter().find(|known| known.port == port && known.question == question)
-        {
-            return Ok(known.answer.clone());
-        }
         let answer = answer(self);
-        self.record(port, question, answer.clone())?;
+        self.record.once(port, question, &answer)?;
         Ok(answer)
-    }
-
-    fn record(&mut self, port: &str, question: Value, answer: Value) -> wasmtime::Result<()> {
-        if self.asked.len() == QUESTIONS {
-            wasmtime::bail!("asked more than {QUESTIONS} different questions");
-        }
-        self.asked.push(Asked { port: port.to_owned(), question, answer });
-        Ok(())
     }
 }
 
@@ -93,14 +88,14 @@ impl types::Host for CallState {}
 
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        let message: String = message.chars().take(LINE).collect();
         if level == log::Level::Error {
-            self.last_error = Some(message.clone());
+            self.last_error = Some(cut(&message, LINE));
         }
         self.lines += 1;
         if self.lines > LINES {
             return Ok(());
         }
+        let message = line(&message, LINE);
         let Manifest { id, version, .. } = &*self.manifest;
         let event = &self.event_id;
         match level {
@@ -120,8 +115,17 @@ impl clock::Host for CallState {
     }
 }
 
+/// Nothing has a longer key; recording one would cost more than it is worth.
+fn check_key(key: &str) -> wasmtime::Result<()> {
+    if key.len() > KEY {
+        wasmtime::bail!("asked with a key of {} bytes, and a key has {KEY} at most", key.len());
+    }
+    Ok(())
+}
+
 impl config::Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        check_key(&key)?;
         let answer = self.ask("config", Value::String(key.clone()), |state| {
             state.manifest.config.get(&key).cloned().unwrap_or_default()
         })?;
@@ -131,6 +135,8 @@ impl config::Host for CallState {
 
 impl lookup::Host for CallState {
     fn get(&mut self, table: String, key: String) -> wasmtime::Result<Result<Option<String>, String>> {
+        check_key(&table)?;
+        check_key(&key)?;
         let Some(rows) = self.manifest.lookup.get(&table).cloned() else {
             return Ok(Err(format!("plugin.yaml names no table {table}")));
         };
@@ -142,20 +148,29 @@ impl lookup::Host for CallState {
 
 impl http::Host for CallState {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
+        if !self.record.has_room() {
+            return Err(http::Error::Denied(format!("a call asks {QUESTIONS} questions at most")));
+        }
+        let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let body = request.body.as_ref().map_or(0, Vec::len);
+        if request.method.len() + request.url.len() + headers + body > REQUEST {
+            return Err(http::Error::Denied(format!("a request has {} KiB at most", REQUEST / 1024)));
+        }
         let question = json!({
             "method": request.method,
             "url": request.url,
             "headers": request.headers,
             "body": request.body.as_deref().map(String::from_utf8_lossy),
         });
-        let asked = self.until;
+        let most = self.until;
         let until = request
             .timeout_ms
-            .map_or(asked, |ms| asked.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms))));
+            .map_or(most, |ms| most.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms))));
         let answer = match &self.http {
             None => Err(HttpError::Denied("there is no network here".to_owned())),
             Some(http) => {
                 let request = HttpRequest {
+                    plugin: self.manifest.id.clone(),
                     method: request.method,
                     url: request.url,
                     headers: request.headers,
@@ -168,8 +183,8 @@ impl http::Host for CallState {
             }
         };
         let recorded = serde_json::to_value(&answer).unwrap_or_default();
-        if self.record("http", question, recorded).is_err() {
-            return Err(http::Error::Denied(format!("a call asks {QUESTIONS} questions at most")));
+        if let Err(error) = self.record.add("http", question, recorded) {
+            return Err(http::Error::Failed(error.to_string()));
         }
         answer.map(response).map_err(|error| match error {
             HttpError::Denied(why) => http::Error::Denied(why),

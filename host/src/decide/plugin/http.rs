@@ -12,6 +12,8 @@ use super::Allowed;
 /// A request of a plugin, allowed by its manifest.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
+    /// The plugin's id.
+    pub plugin: String,
     /// `GET`, `POST`, …
     pub method: String,
     /// Where to.

@@ -1,44 +1,56 @@
-//! wasmtime's engine, its pool, and the clock that interrupts guests.
+//! wasmtime's engine and its pool, and what all plugins of a process share.
 
 use std::{
     collections::HashMap,
-    fs, io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::{Component, Linker},
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
 
-use super::{CALLS, TICK, bindings, host::CallState, http::Http};
+use super::{
+    CALLS, Grants, bindings, clock::Clock, compile::Compiling, compiler::Mode, host::CallState, http::Http,
+    state::Known,
+};
 
 /// The most memory that a manifest may ask for, in bytes.
 pub const MOST_MEMORY: usize = 256 * 1024 * 1024;
 /// A component of Python has some hundred core instances.
 const CORE_INSTANCES: u32 = 200;
+/// A component has one memory, or one for each component that it is composed of.
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 16;
 const TABLE_ELEMENTS: usize = 20_000;
-/// So much of an instance's memory stays resident for the next: clearing it is cheaper than mapping it anew.
-const KEPT_RESIDENT: usize = 1024 * 1024;
+/// So much of a memory stays resident for its next instance: clearing it is cheaper than mapping it anew. With all
+/// memories of the pool 64 MiB.
+const KEPT_RESIDENT: usize = 256 * 1024;
+/// The same of a table; with all tables of the pool 16 MiB.
+const KEPT_OF_TABLE: usize = 16 * 1024;
 
 /// What all plugins of a process share. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    pub engine: Arc<Engine>,
+    pub engine: Engine,
     pub linker: Linker<CallState>,
-    pub calls: Arc<Semaphore>,
     pub http: Option<Arc<dyn Http>>,
     pub runtime: OwnRuntime,
-    cache: Option<PathBuf>,
-    /// What is compiled, by the SHA-256 of its source: a change of the rules compiles no plugin anew.
-    compiled: Mutex<HashMap<[u8; 32], Component>>,
+    pub clock: Clock,
+    pub compiling: Compiling,
+    pub grants: Arc<Grants>,
+    calls: Arc<Semaphore>,
+    /// By the plugin's id: they outlive its revisions.
+    plugins: Mutex<HashMap<String, Arc<Known>>>,
 }
+
+/// A place in the pool of instances, and one of the plugin's share of them.
+pub(super) struct Place(
+    #[expect(dead_code, reason = "held until the call has ended")] [OwnedSemaphorePermit; 2],
+);
 
 /// A runtime that may be dropped anywhere: one that waits for its threads may not be dropped among async code.
 pub(super) struct OwnRuntime(Option<tokio::runtime::Runtime>);
@@ -58,179 +70,146 @@ impl Drop for OwnRuntime {
     }
 }
 
-/// So many compiled components are remembered at most.
-const REMEMBERED: usize = 64;
-
 impl Sandbox {
     /// Starts it. Compiled components are kept in `cache`, a folder that nobody else may write.
     ///
     /// # Errors
     /// Where this machine cannot run it, in words.
-    pub fn new(cache: Option<PathBuf>, http: Option<Arc<dyn Http>>) -> Result<Sandbox, String> {
-        Sandbox::start(cache, http, false)
+    pub fn new(
+        cache: Option<PathBuf>,
+        http: Option<Arc<dyn Http>>,
+        grants: Arc<Grants>,
+    ) -> Result<Sandbox, String> {
+        Sandbox::start(cache, http, grants, false)
     }
 
     /// Starts one that counts instructions, for authors. It has no network, and keeps nothing.
     ///
     /// # Errors
     /// Where this machine cannot run it, in words.
-    pub fn measuring() -> Result<Sandbox, String> {
-        Sandbox::start(None, None, true)
+    pub fn measuring(grants: Arc<Grants>) -> Result<Sandbox, String> {
+        Sandbox::start(None, None, grants, true)
     }
 
-    fn start(cache: Option<PathBuf>, http: Option<Arc<dyn Http>>, measures: bool) -> Result<Sandbox, String> {
+    fn start(
+        cache: Option<PathBuf>,
+        http: Option<Arc<dyn Http>>,
+        grants: Arc<Grants>,
+        measures: bool,
+    ) -> Result<Sandbox, String> {
         let failed = |error: wasmtime::Error| format!("start the sandbox for plugins: {error:#}");
-        let engine = engine(measures, false).or_else(|_| engine(measures, true)).map_err(failed)?;
+        let engine = |plain| {
+            let mode = Mode { measures, plain };
+            engine(mode).map(|engine| (engine, mode))
+        };
+        let (engine, mode) = engine(false).or_else(|_| engine(true)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         bindings::Plugin::add_to_linker::<_, CallState>(&mut linker, |state| state).map_err(failed)?;
-        let engine = Arc::new(engine);
-        tick(Arc::downgrade(&engine)).map_err(|error| format!("start the plugins' clock: {error}"))?;
+        let clock =
+            Clock::start(engine.clone()).map_err(|error| format!("start the plugins' clock: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugins")
             .enable_all()
             .build()
             .map_err(|error| format!("start the plugins' runtime: {error}"))?;
-        let calls = Arc::new(Semaphore::new(CALLS));
         Ok(Sandbox(Arc::new(Shared {
+            compiling: Compiling::new(engine.clone(), mode, cache),
             engine,
             linker,
-            calls,
             http,
             runtime: OwnRuntime(Some(runtime)),
-            cache,
-            compiled: Mutex::default(),
+            clock,
+            grants,
+            calls: Arc::new(Semaphore::new(CALLS)),
+            plugins: Mutex::default(),
         })))
     }
 
-    /// Compiles a component, or takes what was compiled of the same bytes before.
-    pub(super) fn compile(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let sha256: [u8; 32] = Sha256::digest(bytes).into();
-        let compiled = || self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = compiled().get(&sha256) {
-            return Ok(component.clone());
-        }
-        let component = self.compile_or_load(bytes)?;
-        let mut compiled = compiled();
-        if compiled.len() >= REMEMBERED {
-            compiled.clear();
-        }
-        compiled.insert(sha256, component.clone());
-        Ok(component)
+    /// What the operator grants to plugins.
+    pub fn grants(&self) -> &Grants {
+        &self.0.grants
     }
 
-    fn compile_or_load(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let Some(cached) = self.cached(bytes) else { return Component::new(&self.0.engine, bytes) };
-        if let Some(component) = self.load(&cached) {
-            return Ok(component);
-        }
-        let component = Component::new(&self.0.engine, bytes)?;
-        let kept = component.serialize().map_err(io::Error::other).and_then(|code| keep(&cached, &code));
-        if let Err(error) = kept {
-            tracing::warn!(%error, file = %cached.display(), "failed to keep a compiled plugin; it is compiled anew at the next start");
-        }
-        Ok(component)
+    /// Says that a host serves with these plugins: one that takes long to compile keeps nobody waiting, and one that
+    /// cannot be compiled is left out instead of being an error.
+    pub fn serve(&self) {
+        self.0.compiling.do_not_wait();
     }
 
-    /// Where the compiled form of these bytes is kept: named by them, and by what compiles them how.
-    fn cached(&self, bytes: &[u8]) -> Option<PathBuf> {
-        let folder = self.0.cache.as_ref()?;
-        let mut compiler = CompatibilityHasher(Sha256::new());
-        std::hash::Hash::hash(&self.0.engine.precompile_compatibility_hash(), &mut compiler);
-        let name = format!(
-            "{}-{}.cwasm",
-            hex::encode(Sha256::digest(bytes)),
-            hex::encode(&compiler.0.finalize()[..8])
-        );
-        Some(folder.join(name))
+    /// Whether a host serves with these plugins.
+    pub fn serves(&self) -> bool {
+        self.0.compiling.serves()
     }
 
-    #[expect(
-        unsafe_code,
-        reason = "wasmtime cannot check compiled code; the folder is ours alone, see `is_ours`"
-    )]
-    fn load(&self, file: &PathBuf) -> Option<Component> {
-        let code = is_ours(file).then(|| fs::read(file).ok()).flatten()?;
-        // SAFETY: the file was written by this program, by this user, into a folder that only this user can write,
-        // under the name of its source's hash and the engine's.
-        unsafe { Component::deserialize(&self.0.engine, code) }
-            .inspect_err(|error| tracing::debug!(%error, "a compiled plugin is of no use"))
-            .ok()
-    }
-}
-
-struct CompatibilityHasher(Sha256);
-
-impl std::hash::Hasher for CompatibilityHasher {
-    fn finish(&self) -> u64 {
-        0
+    /// Calls this when a plugin is compiled that was told to be [`Compiling`](super::LoadError::Compiling).
+    pub fn when_compiled(&self, ended: Arc<dyn Fn() + Send + Sync>) {
+        self.0.compiling.tell(ended);
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+    /// Whether such a plugin was compiled since this was asked last.
+    pub fn has_compiled(&self) -> bool {
+        self.0.compiling.finished_late()
+    }
+
+    /// Starts to compile these components, so that none waits for the one before it.
+    pub fn prepare<'a>(&self, components: impl Iterator<Item = &'a [u8]>) {
+        components
+            .filter(|bytes| bytes.starts_with(b"\0asm"))
+            .for_each(|bytes| self.0.compiling.begin(bytes));
+    }
+
+    /// What is known of a plugin beyond its revisions; a new one is made where there is none.
+    pub(super) fn known(&self, id: &str) -> Arc<Known> {
+        let mut plugins = self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.entry(id.to_owned()).or_default().clone()
+    }
+
+    /// Whether a plugin of this id was loaded before.
+    pub(super) fn has_known(&self, id: &str) -> bool {
+        self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
+    /// Waits for a place in the pool. One plugin has a share of them only, so that its slow calls leave room for others.
+    pub(super) fn place(&self, known: &Known) -> Option<Place> {
+        let both = async {
+            let of_its_share = known.share.clone().acquire_owned().await.ok()?;
+            let of_all = self.0.calls.clone().acquire_owned().await.ok()?;
+            Some(Place([of_its_share, of_all]))
+        };
+        self.0.runtime.block_on(both).flatten()
     }
 }
 
-/// Whether nobody but this user can have written the file.
-fn is_ours(file: &PathBuf) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let user = nix::unistd::geteuid().as_raw();
-    let safe = |metadata: fs::Metadata| metadata.uid() == user && metadata.mode() & 0o022 == 0;
-    let folder = file.parent().and_then(|folder| fs::symlink_metadata(folder).ok());
-    folder.is_some_and(|folder| folder.is_dir() && safe(folder))
-        && fs::symlink_metadata(file).is_ok_and(|file| file.is_file() && safe(file))
-}
-
-fn keep(file: &PathBuf, code: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let temporary = tempfile::NamedTempFile::new_in(folder)?;
-    fs::write(temporary.path(), code)?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The engine. `measures` counts instructions; `plain` does without what not every kernel has.
-fn engine(measures: bool, plain: bool) -> wasmtime::Result<Engine> {
+/// The engine. The pool has room for [`CALLS`] calls of the largest component that is accepted: it reserves address
+/// space for them, not memory.
+pub(super) fn engine(mode: Mode) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let calls = u32::try_from(CALLS).unwrap_or(u32::MAX);
     pool.total_component_instances(calls)
         .max_core_instances_per_component(CORE_INSTANCES)
-        .max_memories_per_component(4)
-        .max_tables_per_component(CORE_INSTANCES)
-        .total_core_instances(calls * 64)
-        .total_memories(calls * 2)
-        .total_tables(calls * 32)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .total_core_instances(calls * CORE_INSTANCES)
+        .total_memories(calls * MEMORIES)
+        .total_tables(calls * TABLES)
         .total_stacks(calls)
-        .max_component_instance_size(4 * 1024 * 1024)
-        .max_core_instance_size(4 * 1024 * 1024)
+        .max_component_instance_size(1024 * 1024)
+        .max_core_instance_size(1024 * 1024)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MOST_MEMORY)
         .linear_memory_keep_resident(KEPT_RESIDENT)
-        .table_keep_resident(64 * 1024)
-        .pagemap_scan(if plain { Enabled::No } else { Enabled::Auto });
+        .table_keep_resident(KEPT_OF_TABLE)
+        .pagemap_scan(if mode.plain { Enabled::No } else { Enabled::Auto });
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
-        .consume_fuel(measures)
+        .consume_fuel(mode.measures)
         .memory_reservation(MOST_MEMORY as u64)
         .memory_guard_size(64 * 1024)
         .cranelift_nan_canonicalization(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
-}
-
-/// Advances the epoch, which interrupts whatever guest runs; ends with the engine.
-fn tick(engine: Weak<Engine>) -> io::Result<()> {
-    let ticker = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            thread::sleep(TICK);
-        }
-    };
-    thread::Builder::new().name("plugin-clock".to_owned()).spawn(ticker).map(drop)
 }

@@ -1,53 +1,107 @@
 //! A plugin over time: its revision, how often it failed in a row, what it has used.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
 
-use super::{bindings::PluginPre, host::CallState, manifest::Manifest, sandbox::Sandbox};
+use super::{CALLS, bindings::PluginPre, host::CallState, manifest::Manifest, sandbox::Sandbox, words::cut};
 
-/// After so many failures in a row a plugin is parked.
+/// After so many calls in a row that broke, a plugin is parked.
 const FAILURES: u64 = 5;
+/// How long a parked plugin is left alone before one event is given to it, to see whether it works again.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// How many calls of one plugin run at once.
+const SHARE: usize = CALLS / 4;
+/// How many revisions that answered are kept.
+const KEPT: usize = 2;
 
-/// A manifest with its component, linked.
+/// A manifest with its component, linked where it could be.
 pub struct Revision {
     pub manifest: Arc<Manifest>,
-    pub linked: PluginPre<CallState>,
+    pub linked: Result<Linked, Held>,
     /// SHA-256 of the component.
     pub sha256: [u8; 32],
-    imports: Vec<String>,
     cost: AtomicU64,
-    counts: Arc<Counters>,
     failures: AtomicU64,
-    /// How it failed last.
-    why: Mutex<String>,
+    fault: Mutex<Fault>,
+}
+
+/// A component that can be instantiated.
+pub struct Linked {
+    pub pre: PluginPre<CallState>,
+    pub imports: Vec<String>,
+    /// Kept, so that the same bytes need not be compiled again.
+    pub(super) _component: Arc<Component>,
+}
+
+/// Why a revision cannot be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Its compiler still runs.
+    Compiling,
+    /// It cannot be compiled, in words.
+    Refused(String),
+}
+
+/// How a revision broke last.
+#[derive(Default)]
+struct Fault {
+    why: String,
+    /// When it was parked, or an event was given to it since.
+    tried: Option<Instant>,
+}
+
+/// What is known of a plugin beyond its revisions.
+pub(super) struct Known {
+    counts: Counters,
+    /// The last two revisions that answered, the newer one first.
+    good: Mutex<Vec<Arc<Revision>>>,
+    /// Its places in the pool.
+    pub share: Arc<Semaphore>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Known { counts: Counters::default(), good: Mutex::default(), share: Arc::new(Semaphore::new(SHARE)) }
+    }
 }
 
 impl Revision {
-    pub fn new(
-        manifest: Manifest,
-        linked: PluginPre<CallState>,
-        imports: Vec<String>,
-        bytes: &[u8],
-    ) -> Arc<Revision> {
-        let counts = counters(&manifest.id);
+    pub fn new(manifest: Manifest, linked: Result<Linked, Held>, bytes: &[u8]) -> Arc<Revision> {
         Arc::new(Revision {
             manifest: Arc::new(manifest),
             linked,
             sha256: Sha256::digest(bytes).into(),
-            imports,
             cost: AtomicU64::new(0),
-            counts,
             failures: AtomicU64::new(0),
-            why: Mutex::default(),
+            fault: Mutex::default(),
         })
+    }
+
+    fn works(&self) -> bool {
+        self.linked.is_ok() && self.failures.load(Ordering::Relaxed) < FAILURES
+    }
+
+    fn fault(&self) -> MutexGuard<'_, Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is time to give a parked revision one event.
+    fn may_be_tried(&self) -> bool {
+        let mut fault = self.fault();
+        let due = self.linked.is_ok() && fault.tried.is_none_or(|tried| tried.elapsed() >= PROBE_EVERY);
+        if due {
+            fault.tried = Some(Instant::now());
+        }
+        due
     }
 }
 
@@ -55,6 +109,7 @@ impl Revision {
 #[derive(Clone)]
 pub struct Plugin {
     pub(super) sandbox: Sandbox,
+    pub(super) known: Arc<Known>,
     revision: Arc<Revision>,
 }
 
@@ -96,19 +151,15 @@ struct Counters {
     most_memory: AtomicU64,
 }
 
-/// By the plugin's id: they outlive its revisions.
-static COUNTERS: LazyLock<Mutex<HashMap<String, Arc<Counters>>>> = LazyLock::new(Mutex::default);
-/// By the plugin's id: the last two revisions that answered, the newer one first.
-static GOOD: LazyLock<Mutex<HashMap<String, Vec<Arc<Revision>>>>> = LazyLock::new(Mutex::default);
-const KEPT: usize = 2;
-
-fn counters(id: &str) -> Arc<Counters> {
-    COUNTERS.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_default().clone()
-}
-
 impl Plugin {
     pub(super) fn new(sandbox: Sandbox, revision: Arc<Revision>) -> Plugin {
-        Plugin { sandbox, revision }
+        let known = sandbox.known(&revision.manifest.id);
+        Plugin { sandbox, known, revision }
+    }
+
+    /// Why its newest revision cannot be called, where that is so.
+    pub fn held(&self) -> Option<&Held> {
+        self.revision.linked.as_ref().err()
     }
 
     /// What its manifest says.
@@ -118,46 +169,62 @@ impl Plugin {
 
     /// What it has used.
     pub fn counts(&self) -> Counts {
-        let counts = &self.revision.counts;
+        let counts = &self.known.counts;
         Counts {
             calls: counts.calls.load(Ordering::Relaxed),
             failures: counts.failures.load(Ordering::Relaxed),
             microseconds: counts.microseconds.load(Ordering::Relaxed),
             most_memory: counts.most_memory.load(Ordering::Relaxed),
-            parked: self.active().is_none(),
+            parked: !self.revision.works() && self.good().is_none(),
         }
     }
 
-    /// The revision to call: the newest, or, while that is parked, the last good one.
+    /// The revision to call: the newest, or, while that is parked, the last good one. Where there is none, the newest
+    /// gets one event a minute, to see whether it works again.
     pub(super) fn active(&self) -> Option<Arc<Revision>> {
-        if self.revision.failures.load(Ordering::Relaxed) < FAILURES {
+        if self.revision.works() {
             return Some(self.revision.clone());
         }
-        let good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
-        let works = |good: &&Arc<Revision>| {
-            good.sha256 != self.revision.sha256 && good.failures.load(Ordering::Relaxed) < FAILURES
-        };
-        good.get(&self.revision.manifest.id)?.iter().find(works).cloned()
+        self.good().or_else(|| self.revision.may_be_tried().then(|| self.revision.clone()))
+    }
+
+    /// The last revision that answered, other than the newest.
+    fn good(&self) -> Option<Arc<Revision>> {
+        let good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
+        good.iter().find(|good| good.sha256 != self.revision.sha256 && good.works()).cloned()
+    }
+
+    /// Why no revision is called, in words.
+    pub(super) fn why_not_called(&self) -> String {
+        let id = &self.manifest().id;
+        match self.held() {
+            Some(Held::Compiling) => format!("the plugin {id} is being compiled"),
+            Some(Held::Refused(why)) => format!("the plugin {id} cannot be compiled: {why}"),
+            None => format!("the plugin {id} failed several times in a row, and is not asked"),
+        }
     }
 
     /// What there is to tell where the newest revision is parked.
     pub fn parked(&self) -> Option<Parked> {
-        if self.revision.failures.load(Ordering::Relaxed) < FAILURES {
-            return None;
-        }
+        let reason = match self.held() {
+            Some(Held::Compiling) => return None,
+            Some(Held::Refused(why)) => format!("it cannot be compiled: {why}"),
+            None if self.revision.works() => return None,
+            None => self.revision.fault().why.clone(),
+        };
         let manifest = &self.revision.manifest;
         Some(Parked {
             plugin: manifest.id.clone(),
             version: manifest.version.to_string(),
             revision: hex::encode(&self.revision.sha256[..6]),
-            resumed: self.active().map(|active| active.manifest.version.to_string()),
-            reason: self.revision.why.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            resumed: self.good().map(|good| good.manifest.version.to_string()),
+            reason,
         })
     }
 
     /// What its component imports.
     pub fn imports(&self) -> &[String] {
-        &self.revision.imports
+        self.revision.linked.as_ref().map_or(&[], |linked| &linked.imports)
     }
 
     /// How many instructions the last call took, where the sandbox counts them.
@@ -174,35 +241,44 @@ impl Plugin {
         self.revision.failures.store(0, Ordering::Relaxed);
     }
 
-    /// Counts a call.
+    /// Counts a call. One that broke counts towards parking the plugin; a failure that the plugin itself answered
+    /// shows that it works: it is about the event's data, and another event may have better.
     pub(super) fn called(
         &self,
         revision: &Arc<Revision>,
         took: Duration,
         memory: usize,
-        failed: Option<&str>,
+        failed: Option<&Failure>,
     ) {
-        let counts = &revision.counts;
+        let counts = &self.known.counts;
         counts.calls.fetch_add(1, Ordering::Relaxed);
         counts.microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         counts.most_memory.fetch_max(memory as u64, Ordering::Relaxed);
         let Manifest { id, version, .. } = &*revision.manifest;
+        if let Some(Failure::Answered(why) | Failure::Broke(why)) = failed {
+            counts.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(plugin = id, version, why, "a plugin failed");
+        }
         match failed {
             None => {
                 revision.failures.store(0, Ordering::Relaxed);
-                let mut good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
-                let good = good.entry(id.clone()).or_default();
+                let mut good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
                 if good.first().is_none_or(|newest| !Arc::ptr_eq(newest, revision)) {
                     good.retain(|known| known.sha256 != revision.sha256);
                     good.insert(0, revision.clone());
                     good.truncate(KEPT);
                 }
             }
-            Some(why) => {
-                counts.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(plugin = id, version, why, "a plugin failed");
-                why.clone_into(&mut revision.why.lock().unwrap_or_else(PoisonError::into_inner));
-                if revision.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            Some(Failure::Answered(_)) => revision.failures.store(0, Ordering::Relaxed),
+            Some(Failure::Broke(why)) => {
+                let row = revision.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                let mut fault = revision.fault();
+                fault.why = cut(why, 1_000);
+                if row >= FAILURES {
+                    fault.tried = Some(Instant::now());
+                }
+                drop(fault);
+                if row == FAILURES {
                     tracing::error!(
                         plugin = id,
                         version,
@@ -211,6 +287,23 @@ impl Plugin {
                     );
                 }
             }
+        }
+    }
+}
+
+/// How a call failed, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The plugin answered that it failed.
+    Answered(String),
+    /// It trapped, reached a limit, or its answer is not one.
+    Broke(String),
+}
+
+impl Failure {
+    pub fn into_words(self) -> String {
+        match self {
+            Failure::Answered(why) | Failure::Broke(why) => why,
         }
     }
 }

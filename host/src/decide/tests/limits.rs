@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde_json::json;
 
-use super::{World, compile, decision, event, failure, plain, route, try_script};
+use super::{World, compile, decision, event, failure, plain, route, source, try_script};
 use crate::{
-    decide::{Routes, RuleSource, decide, memory},
+    decide::{Place, Routes, RuleSource, Source, decide, memory},
     domain::Outcome,
 };
 
@@ -130,4 +130,18 @@ fn an_expression_cannot_change_the_event_for_the_next() {
         verdicts[0]
     );
     assert_eq!(decision(&verdicts[1..]).context["x"], json!(0));
+}
+
+#[test]
+fn the_decisions_of_all_rules_together_are_bounded() {
+    let script = "fn decide(event) { let all = []; for i in 0..100 { all.push(#{template: \"a\"}); } all }";
+    let file = Source { text: script.into(), place: Place::start_of("orders/s.rhai") };
+    let sources: Vec<_> = (0..12).map(|_| route("*", RuleSource::Script(source("orders/s.rhai")))).collect();
+    let scripts = BTreeMap::from([("orders/s.rhai".to_owned(), file)]);
+    let (routes, errors) = Routes::compile(&sources, &scripts, &BTreeMap::new());
+    assert_eq!(errors, []);
+    let verdicts = decide(&routes, &event("a", json!({})), &World);
+    assert_eq!(verdicts.len(), 1_000);
+    let last = &verdicts[999].outcome;
+    assert!(matches!(last, Outcome::Failed(why) if why.contains("more than 1000 decisions")), "{last:?}");
 }

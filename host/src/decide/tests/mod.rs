@@ -1,8 +1,10 @@
 //! What rules may write, and what comes of it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod depth;
 mod diagnosis;
 mod limits;
+mod natives;
 
 use std::collections::BTreeMap;
 
@@ -307,6 +309,6 @@ fn a_condition_stands_before_a_script_too() {
 fn the_same_event_gives_the_same_bytes() {
     let script = "fn decide(event) { #{template: \"a\", context: #{z: 1, a: 2, m: event.data}} }";
     let data = json!({"z": 1, "b": {"y": 1, "c": 2}, "a": 3});
-    let bytes = |verdicts: Vec<Verdict>| serde_json::to_string(&verdicts).unwrap();
+    let bytes = |verdicts: Vec<Verdict>| format!("{verdicts:?}");
     assert_eq!(bytes(run_script(script, data.clone())), bytes(run_script(script, data)));
 }

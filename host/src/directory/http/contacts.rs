@@ -97,7 +97,7 @@ pub struct OptOutJson {
     scope: OptOutScope,
 }
 
-/// Lets a WhatsApp user, by number or user id, have no messages any more.
+/// Opts a WhatsApp user out, by number, user id, or a linked person's username.
 #[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", request_body = OptOutJson,
     security(("key" = [])), responses((status = 204), (status = 400, body = Problem)))]
 pub async fn opt_out(
@@ -111,7 +111,7 @@ pub async fn opt_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lets a WhatsApp user have messages again.
+/// Opts a WhatsApp user in again.
 #[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", security(("key" = [])),
     responses((status = 204), (status = 400, body = Problem)))]
 pub async fn opt_in(

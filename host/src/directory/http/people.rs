@@ -136,7 +136,7 @@ pub struct NewPersonJson {
     /// 1 to 150 letters, digits, and `@ . + - _`.
     username: String,
     name: String,
-    /// A number with its country code.
+    /// A number with its country code, or Meta's user id.
     whatsapp: Option<String>,
     /// Names of groups that exist.
     #[serde(default)]
@@ -180,7 +180,7 @@ pub struct PersonChange {
     name: Option<String>,
     /// False: they get nothing from now on.
     active: Option<bool>,
-    /// A number with its country code links them, null unlinks them.
+    /// A number with its country code, or Meta's user id, links them; null unlinks them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     whatsapp: Option<Option<String>>,

@@ -138,7 +138,16 @@ fn versions_have_numbers_at_the_end_of_their_names() {
 #[test]
 fn a_message_goes_out_with_the_name_and_the_parameters_of_the_version_in_use() {
     let newest = templates("New: {{ b }} and {{ a }}");
-    let decision = Decision { context: context(json!({"a": 1, "b": 2})), ..decision(&[]) };
+    let decision = Decision {
+        context: context(json!({"a": 1, "b": 2})),
+        contacts: vec!["263770000001".into()],
+        ..decision(&[])
+    };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+    let applied_by = |in_use: &InUse| {
+        let mut planned = planned_with(&newest, Some(in_use), &verdict, &People::default());
+        planned.notifications.remove(0).notification.message
+    };
     let planned = message(&newest, json!({"a": 1, "b": 2}));
     let version = |name: &str, body: &str| {
         Arc::new(Version::compile(name, source("t", &format!("{FRONT}{body}"))).unwrap())
@@ -147,8 +156,7 @@ fn a_message_goes_out_with_the_name_and_the_parameters_of_the_version_in_use() {
         |name: &str, body: &str| InUse::new(BTreeMap::from([("t".to_owned(), vec![version(name, body)])]));
     let old = in_use("t", "Old: {{ gone }} {{ a }}!");
     assert_eq!(old.approved("t", &planned), [], "its parameters are those of other words");
-    let mut applied = planned.clone();
-    old.apply("t", &decision, Addressee::default(), &mut applied);
+    let applied = applied_by(&old);
     assert_eq!(
         (applied.template.as_str(), applied.parameters.clone()),
         ("t", vec![String::new(), "1".into()])
@@ -157,8 +165,7 @@ fn a_message_goes_out_with_the_name_and_the_parameters_of_the_version_in_use() {
 
     let new = in_use("t_v2", "New: {{ b }} and {{ a }}");
     assert_eq!(new.approved("t", &planned)[0].name, "t_v2");
-    let mut applied = planned.clone();
-    new.apply("t", &decision, Addressee::default(), &mut applied);
+    let applied = applied_by(&new);
     assert_eq!((applied.template.as_str(), applied.parameters), ("t_v2", vec!["2".to_owned(), "1".into()]));
 
     // Planned before the switch, and sent after it.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    IdentityChange, Inbound, Update,
+    Inbound, Update,
     loose::{loose, phone, text, time, user},
 };
+use crate::domain::{IdentityChange, clean_name, spellings};
 
 #[derive(Deserialize)]
 pub(super) struct Contact {
@@ -24,11 +25,11 @@ impl Contact {
     }
 
     fn user_id(&self) -> Option<String> {
-        self.user_id.as_deref().and_then(user)
+        self.user_id.as_deref().or(self.wa_id.as_deref()).and_then(user)
     }
 
     fn is(&self, wa_id: Option<&str>, user_id: Option<&str>) -> bool {
-        wa_id.is_some() && self.wa_id().as_deref() == wa_id
+        wa_id.is_some_and(|wa_id| spellings(wa_id).any(|wa_id| self.wa_id() == Some(wa_id)))
             || user_id.is_some() && self.user_id().as_deref() == user_id
     }
 }
@@ -102,34 +103,46 @@ fn read<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Option<T> {
 }
 
 impl Message<'_> {
-    /// `None` where it does not say who wrote.
+    /// Whether both say that the same user wrote.
+    pub(super) fn same_sender(&self, other: &Message<'_>) -> bool {
+        (&self.from, &self.from_user_id) == (&other.from, &other.from_user_id)
+    }
+
+    /// `None` where it does not say who wrote. `one_sender`: whether one user wrote all messages beside the contacts.
     pub(super) fn update(
         &self,
         contacts: &[Contact],
+        one_sender: bool,
         phone_number_id: Option<&str>,
         now: Timestamp,
     ) -> Option<Update> {
         if self.kind == "system" {
-            return self.system(read::<System>(self.system)?);
+            return self.system(read::<System>(self.system)?, now);
         }
         let (from, user_id) = (self.from(), self.user_id());
-        let contact = match contacts {
-            // The only user that the post speaks of.
-            [only] if self.from.is_none() && self.from_user_id.is_none() => Some(only),
-            _ => contacts.iter().find(|contact| contact.is(from.as_deref(), user_id.as_deref())),
-        };
-        let from = from.or_else(|| contact?.wa_id());
+        let named = contacts.iter().find(|contact| contact.is(from.as_deref(), user_id.as_deref()));
+        let contact = named.or(match contacts {
+            // The only user that the post speaks of; Meta says that `from` and `wa_id` may differ.
+            [only] if one_sender && (user_id.is_none() || only.user_id().is_none()) => Some(only),
+            _ => None,
+        });
+        let of_contact = contact.and_then(Contact::wa_id);
+        let other_wa_id = of_contact
+            .clone()
+            .filter(|wa_id| from.as_deref().is_some_and(|from| !spellings(from).any(|from| from == *wa_id)));
+        let from = from.or(of_contact);
         let user_id = user_id.or_else(|| contact?.user_id());
         if from.is_none() && user_id.is_none() {
             return None;
         }
-        let name = contact.and_then(|c| c.profile.as_ref()?.name.as_deref()).map(str::trim);
+        let name = contact.and_then(|c| clean_name(c.profile.as_ref()?.name.as_deref()?));
         Some(Update::Inbound(Inbound {
             wamid: text(&self.id),
             phone_number_id: phone_number_id.map(str::to_owned),
             from,
+            other_wa_id,
             user_id,
-            name: name.filter(|name| !name.is_empty()).map(text),
+            name: name.map(|name| text(&name)),
             at: time(self.timestamp.as_deref(), now),
             kind: text(&self.kind),
             text: self.text(),
@@ -142,7 +155,7 @@ impl Message<'_> {
     }
 
     fn user_id(&self) -> Option<String> {
-        self.from_user_id.as_deref().and_then(user)
+        self.from_user_id.as_deref().or(self.from.as_deref()).and_then(user)
     }
 
     fn text(&self) -> Option<String> {
@@ -157,7 +170,7 @@ impl Message<'_> {
     }
 
     /// A change of identity. The old one stands in `from`, or only in the text: "… changed from OLD to NEW".
-    fn system(&self, system: System) -> Option<Update> {
+    fn system(&self, system: System, now: Timestamp) -> Option<Update> {
         if !matches!(system.kind.as_str(), "user_changed_number" | "user_changed_user_id") {
             return Some(Update::Other(format!("messages/system/{}", text(&system.kind))));
         }
@@ -171,9 +184,48 @@ impl Message<'_> {
                 .or_else(|| user(old)),
             wa_id: system.wa_id.as_deref().and_then(phone).or_else(|| phone(new)),
             user_id: system.user_id.as_deref().and_then(user).or_else(|| user(new)),
+            at: time(self.timestamp.as_deref(), now),
         };
-        let has_old = change.old_wa_id.is_some() || change.old_user_id.is_some();
-        let has_new = change.wa_id.is_some() || change.user_id.is_some();
-        (has_old && has_new).then_some(Update::Identity(change))
+        complete(change).map(Update::Identity)
     }
+}
+
+/// `user_id_update`: a user has another user id now.
+#[derive(Deserialize)]
+pub(super) struct UserIdUpdate {
+    #[serde(default, deserialize_with = "loose")]
+    wa_id: Option<String>,
+    user_id: Option<FromTo>,
+    #[serde(default, deserialize_with = "loose")]
+    timestamp: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct FromTo {
+    #[serde(default, deserialize_with = "loose")]
+    previous: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    current: Option<String>,
+}
+
+impl UserIdUpdate {
+    /// `None` where it does not name an old id and a new one.
+    pub(super) fn read(self, now: Timestamp) -> Option<IdentityChange> {
+        let FromTo { previous, current } = self.user_id?;
+        let wa_id = self.wa_id.as_deref().and_then(phone);
+        complete(IdentityChange {
+            // Without the id before, the number says who it is.
+            old_wa_id: wa_id.clone().filter(|_| previous.is_none()),
+            old_user_id: previous.as_deref().and_then(user),
+            wa_id,
+            user_id: Some(current.as_deref().and_then(user)?),
+            at: time(self.timestamp.as_deref(), now),
+        })
+    }
+}
+
+fn complete(change: IdentityChange) -> Option<IdentityChange> {
+    let has_old = change.old_wa_id.is_some() || change.old_user_id.is_some();
+    let has_new = change.wa_id.is_some() || change.user_id.is_some();
+    (has_old && has_new).then_some(change)
 }

@@ -51,9 +51,9 @@ pub(super) fn text(text: &str) -> String {
 
 /// The digits of a phone number; `None` where it is none.
 pub(super) fn phone(id: &str) -> Option<String> {
-    let digits = id.strip_prefix('+').unwrap_or(id);
+    let digits: String = id.chars().filter(|c| !matches!(c, '+' | ' ' | '-' | '(' | ')')).collect();
     let is_number = (5..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    is_number.then(|| digits.to_owned())
+    is_number.then_some(digits)
 }
 
 /// A user id; `None` where it is none.

@@ -19,13 +19,7 @@ pub struct MarketingPreference {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Preferences {
-    #[serde(default)]
-    user_preferences: Vec<Preference>,
-}
-
-#[derive(Deserialize)]
-struct Preference {
+pub(super) struct Preference {
     #[serde(default, deserialize_with = "loose")]
     wa_id: Option<String>,
     #[serde(default, deserialize_with = "loose")]
@@ -36,20 +30,19 @@ struct Preference {
     timestamp: Option<String>,
 }
 
-impl Preferences {
-    /// Those that we understand; `None` for each of which we do not.
-    pub(super) fn read(self, now: Timestamp) -> impl Iterator<Item = Option<MarketingPreference>> {
-        self.user_preferences.into_iter().map(move |preference| {
-            let (wa_id, user_id) =
-                (preference.wa_id.as_deref().and_then(phone), preference.user_id.as_deref().and_then(user));
-            let stop = match (&*preference.category, &*preference.value) {
-                ("marketing_messages", "stop") => true,
-                ("marketing_messages", "resume") => false,
-                _ => return None,
-            };
-            let at = time(preference.timestamp.as_deref(), now);
-            (wa_id.is_some() || user_id.is_some()).then_some(MarketingPreference { wa_id, user_id, stop, at })
-        })
+impl Preference {
+    /// `None` where it names no user, or says nothing that we know.
+    pub(super) fn read(self, now: Timestamp) -> Option<MarketingPreference> {
+        let (wa_id, user_id) =
+            (self.wa_id.as_deref().and_then(phone), self.user_id.as_deref().and_then(user));
+        let stop = match (&*self.category, &*self.value) {
+            ("marketing_messages", "stop") => true,
+            // Who signs up for them by a link wants them too.
+            ("marketing_messages", "resume" | "signup") => false,
+            _ => return None,
+        };
+        let at = time(self.timestamp.as_deref(), now);
+        (wa_id.is_some() || user_id.is_some()).then_some(MarketingPreference { wa_id, user_id, stop, at })
     }
 }
 
@@ -70,6 +63,8 @@ mod tests {
                 {"wa_id": "16505551234", "detail": "User requested to stop marketing messages",
                  "category": "marketing_messages", "value": "stop", "timestamp": 1_731_617_831},
                 {"user_id": "US.134", "category": "marketing_messages", "value": "resume", "timestamp": 60},
+                {"wa_id": "16505551234", "value": "stop"},
+                {"wa_id": "+1 650-555-1234", "category": "marketing_messages", "value": "signup", "timestamp": "61"},
                 {"wa_id": "16505551234", "category": "something_else", "value": "stop"}]}}]}]});
         let webhook = parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
         let preference = |wa_id: Option<&str>, user_id: Option<&str>, stop, second| {
@@ -85,8 +80,9 @@ mod tests {
             [
                 preference(Some("16505551234"), None, true, 1_731_617_831),
                 preference(None, Some("US.134"), false, 60),
+                preference(Some("16505551234"), None, false, 61),
             ]
         );
-        assert_eq!(webhook.skipped, 1);
+        assert_eq!(webhook.skipped, 2);
     }
 }

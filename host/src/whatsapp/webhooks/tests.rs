@@ -91,6 +91,7 @@ fn metas_other_webhooks_are_taken() {
             old_user_id: None,
             wa_id: Some("12195555358".to_owned()),
             user_id: None,
+            at: at(1_750_269_342),
         })
     );
 }
@@ -156,6 +157,7 @@ fn a_changed_user_id_is_read_from_the_text_where_it_stands_nowhere_else() {
         old_user_id: Some("US.1".to_owned()),
         wa_id: Some("16505551234".to_owned()),
         user_id: Some("US.2".to_owned()),
+        at: NOW,
     };
     assert_eq!(update, Update::Identity(expected));
 }
@@ -255,5 +257,79 @@ fn a_template_that_meta_has_changed_is_named() {
     assert_eq!(
         change("business_capability_update"),
         [Update::Other("business_capability_update".to_owned())]
+    );
+}
+
+#[test]
+fn a_changed_user_id_has_a_webhook_of_its_own() {
+    let body = |update: serde_json::Value| {
+        let value =
+            json!({"metadata": {"phone_number_id": "106"}, "user_id_update": [update, {"user_id": 7}]});
+        json!({"entry": [{"changes": [{"field": "user_id_update", "value": value}]}]}).to_string()
+    };
+    let change = |old_wa_id: Option<&str>, old_user_id: Option<&str>, wa_id: Option<&str>| IdentityChange {
+        old_wa_id: old_wa_id.map(str::to_owned),
+        old_user_id: old_user_id.map(str::to_owned),
+        wa_id: wa_id.map(str::to_owned),
+        user_id: Some("US.2".to_owned()),
+        at: at(60),
+    };
+    for (update, expected) in [
+        (
+            json!({"wa_id": "16505551234", "user_id": {"previous": "US.1", "current": "US.2"}, "timestamp": "60"}),
+            change(None, Some("US.1"), Some("16505551234")),
+        ),
+        (
+            json!({"user_id": {"previous": "US.1", "current": "US.2"}, "timestamp": 60}),
+            change(None, Some("US.1"), None),
+        ),
+        (
+            json!({"wa_id": "16505551234", "user_id": {"current": "US.2"}, "timestamp": 60}),
+            change(Some("16505551234"), None, Some("16505551234")),
+        ),
+    ] {
+        let webhook = read(&body(update));
+        assert_eq!((webhook.updates, webhook.skipped), (vec![Update::Identity(expected)], 1));
+    }
+}
+
+#[test]
+fn a_list_that_is_none_costs_only_itself() {
+    for field in ["contacts", "statuses", "errors"] {
+        let mut value = json!({"messages": [{"from": "16505551234", "id": "w", "type": "text", "text": {"body": "STOP"}}]});
+        value[field] = json!({"not": "a list"});
+        let webhook = post(value);
+        assert_eq!((webhook.updates.len(), webhook.skipped), (1, 1), "{field}");
+    }
+}
+
+#[test]
+fn the_only_contact_wrote_the_only_message_whatever_its_number() {
+    let inbound = |contacts: serde_json::Value, from: serde_json::Value| {
+        let mut message = json!({"id": "w", "type": "text"});
+        message.as_object_mut().unwrap().extend(from.as_object().unwrap().clone());
+        match only(post(json!({"contacts": contacts, "messages": [message]}))) {
+            Update::Inbound(inbound) => (inbound.from, inbound.other_wa_id, inbound.user_id, inbound.name),
+            other => panic!("{other:?}"),
+        }
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let contact = json!([{"wa_id": "5215512345678", "user_id": "MX.111", "profile": {"name": "Ana"}}]);
+    assert_eq!(
+        inbound(contact.clone(), json!({"from": "525512345678"})),
+        (some("525512345678"), None, some("MX.111"), some("Ana"))
+    );
+    assert_eq!(
+        inbound(contact.clone(), json!({"from": "16505551234"})),
+        (some("16505551234"), some("5215512345678"), some("MX.111"), some("Ana"))
+    );
+    assert_eq!(
+        inbound(contact, json!({"from": "16505551234", "from_user_id": "US.5"})),
+        (some("16505551234"), None, some("US.5"), None)
+    );
+    // A user id where a number is expected.
+    assert_eq!(
+        inbound(json!([{"wa_id": "US.5"}]), json!({"from": "US.5"})),
+        (None, None, some("US.5"), None)
     );
 }

@@ -1,0 +1,227 @@
+//! Functions of Rhai that unfold what a value refers to, in bounds.
+//!
+//! A text in an array is a reference: an array of 10,000 references to one text of 200 KB takes 160 KB, and as a text
+//! it takes 2 GB. Between two looks at the budget one native function runs, so each that writes, compares or multiplies
+//! what values refer to is replaced by one that stops at a limit. `decide::tests::natives` calls every function of the
+//! engine with such values and holds this.
+
+use std::{cmp::Ordering, fmt::Write};
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position};
+
+use super::{budget, ports::Call, value};
+use crate::bounds::Bounded;
+
+type Answer<T> = Result<T, Box<EvalAltResult>>;
+
+/// The deepest that values are written or compared.
+const DEPTH: usize = 64;
+/// How many bytes are compared between two looks at the clock.
+const COMPARED: usize = 256 * 1024;
+
+/// Replaces them.
+pub fn register(engine: &mut Engine) {
+    for name in ["to_string", "to_debug", "print", "debug"] {
+        engine.register_fn(name, |array: &mut Array| written(|out| write_array(out, array, 0)));
+        engine.register_fn(name, |map: &mut Map| written(|out| write_map(out, map, 0)));
+    }
+    engine
+        .register_fn("to_json", |map: &mut Map| -> Answer<String> { Ok(value::json_of(map, budget::TEXT)?) });
+    engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: &str| {
+        replace(text, find, with)
+    });
+    engine.register_fn("replace", |text: &mut ImmutableString, find: char, with: &str| {
+        replace(text, find.encode_utf8(&mut [0; 4]), with)
+    });
+    engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: char| {
+        replace(text, find, with.encode_utf8(&mut [0; 4]))
+    });
+    engine.register_fn("sort", |array: &mut Array| sort(array, |order| order));
+    engine.register_fn("sort_desc", |array: &mut Array| sort(array, Ordering::reverse));
+    engine.register_fn("order", |mut array: Array| sort(&mut array, |order| order).map(|()| array));
+    engine.register_fn("order_desc", |mut array: Array| sort(&mut array, Ordering::reverse).map(|()| array));
+    engine.register_fn("==", |a: Array, b: Array| Comparing::default().arrays(&a, &b, 0));
+    engine.register_fn("!=", |a: Array, b: Array| Comparing::default().arrays(&a, &b, 0).map(|same| !same));
+    engine.register_fn("==", |a: Map, b: Map| Comparing::default().maps(&a, &b, 0));
+    engine.register_fn("!=", |a: Map, b: Map| Comparing::default().maps(&a, &b, 0).map(|same| !same));
+}
+
+/// A text grew too large.
+pub fn too_large<T>() -> Answer<T> {
+    Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
+}
+
+fn written(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> Answer<ImmutableString> {
+    let mut text = Bounded::new(budget::TEXT);
+    if write(&mut text).is_err() {
+        return too_large();
+    }
+    Ok(text.whole().unwrap_or_default().into())
+}
+
+/// Writes a value as Rhai does for debugging: texts in quotes, `[…]`, `#{…}`.
+pub fn write(out: &mut Bounded, value: &Dynamic, depth: usize) -> std::fmt::Result {
+    if depth > DEPTH {
+        return Err(std::fmt::Error);
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return write!(out, "{:?}", text.as_str());
+    }
+    if let Ok(array) = value.as_array_ref() {
+        return write_array(out, &array, depth + 1);
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return write_map(out, &map, depth + 1);
+    }
+    if let Some(function) = value.read_lock::<FnPtr>() {
+        return write!(out, "Fn({})", function.fn_name());
+    }
+    if value.is_unit() {
+        return out.write_str("()");
+    }
+    write!(out, "{value:?}")
+}
+
+fn write_array(out: &mut Bounded, array: &Array, depth: usize) -> std::fmt::Result {
+    out.write_char('[')?;
+    for (index, item) in array.iter().enumerate() {
+        if index > 0 {
+            out.write_str(", ")?;
+        }
+        write(out, item, depth)?;
+    }
+    out.write_char(']')
+}
+
+fn write_map(out: &mut Bounded, map: &Map, depth: usize) -> std::fmt::Result {
+    out.write_str("#{")?;
+    for (index, (key, item)) in map.iter().enumerate() {
+        if index > 0 {
+            out.write_str(", ")?;
+        }
+        write!(out, "{:?}: ", key.as_str())?;
+        write(out, item, depth)?;
+    }
+    out.write_char('}')
+}
+
+/// Rhai's own builds a text of any size before it is measured.
+fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Answer<()> {
+    let found = text.matches(find).count();
+    if text.len() - found * find.len() + found * with.len() > budget::TEXT {
+        return too_large();
+    }
+    *text = text.replace(find, with).into();
+    Ok(())
+}
+
+/// Sorts values of one kind.
+fn sort(array: &mut Array, direction: fn(Ordering) -> Ordering) -> Answer<()> {
+    let Some(kind) = array.first().map(Dynamic::type_id) else { return Ok(()) };
+    if array.iter().any(|item| item.type_id() != kind) {
+        return Err("elements of different types cannot be sorted".into());
+    }
+    let length = |item: &Dynamic| item.as_immutable_string_ref().map_or(8, |text| text.len());
+    let longest = array.iter().map(length).max().unwrap_or(0);
+    let comparisons = array.len() * (array.len().ilog2() as usize + 1);
+    // What takes a tenth of the time at most; longer texts are seldom equal at their beginnings.
+    if longest.saturating_mul(comparisons) > 64 * 1024 * 1024 && longest > 4_096 {
+        return Err("the texts are too long to be sorted".into());
+    }
+    let first = &array[0];
+    let sortable =
+        first.is_int() || first.is_float() || first.is_char() || first.is_bool() || first.is_unit();
+    if !sortable && !first.is_string() {
+        return Err(format!("{} cannot be sorted", value::kind_of(first)).into());
+    }
+    array.sort_by(|a, b| direction(compare(a, b)));
+    Ok(())
+}
+
+fn compare(a: &Dynamic, b: &Dynamic) -> Ordering {
+    if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
+        return a.cmp(&b);
+    }
+    if let (Ok(a), Ok(b)) = (a.as_float(), b.as_float()) {
+        return a.total_cmp(&b);
+    }
+    if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {
+        return a.as_str().cmp(b.as_str());
+    }
+    if let (Ok(a), Ok(b)) = (a.as_char(), b.as_char()) {
+        return a.cmp(&b);
+    }
+    a.as_bool().unwrap_or_default().cmp(&b.as_bool().unwrap_or_default())
+}
+
+/// One comparison of two values; looks at the budget now and then.
+#[derive(Default)]
+struct Comparing {
+    bytes: usize,
+}
+
+impl Comparing {
+    fn arrays(&mut self, a: &Array, b: &Array, depth: usize) -> Answer<bool> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        for (a, b) in a.iter().zip(b) {
+            if !self.values(a, b, depth)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn maps(&mut self, a: &Map, b: &Map, depth: usize) -> Answer<bool> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        for ((key_a, a), (key_b, b)) in a.iter().zip(b) {
+            if key_a != key_b || !self.values(a, b, depth)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn values(&mut self, a: &Dynamic, b: &Dynamic, depth: usize) -> Answer<bool> {
+        if depth > DEPTH {
+            return Err(format!("values that nest more than {DEPTH} deep cannot be compared").into());
+        }
+        self.count(16)?;
+        if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {
+            self.count(if a.len() == b.len() { a.len() } else { 0 })?;
+            return Ok(a.as_str() == b.as_str());
+        }
+        if let (Ok(a), Ok(b)) = (a.as_array_ref(), b.as_array_ref()) {
+            return self.arrays(&a, &b, depth + 1);
+        }
+        if let (Ok(a), Ok(b)) = (a.as_map_ref(), b.as_map_ref()) {
+            return self.maps(&a, &b, depth + 1);
+        }
+        let number = |value: &Dynamic| value.as_float().or_else(|_| value.as_int().map(|int| int as f64));
+        Ok(match (number(a), number(b)) {
+            (Ok(_), Ok(_)) if a.is_int() && b.is_int() => a.as_int() == b.as_int(),
+            (Ok(a), Ok(b)) => a == b,
+            _ => {
+                a.type_id() == b.type_id()
+                    && (a.is_unit()
+                        || a.is_bool() && a.as_bool() == b.as_bool()
+                        || a.is_char() && a.as_char() == b.as_char())
+            }
+        })
+    }
+
+    fn count(&mut self, bytes: usize) -> Answer<()> {
+        self.bytes += bytes;
+        if self.bytes < COMPARED {
+            return Ok(());
+        }
+        self.bytes = 0;
+        match Call::current(|call| call.budget.late()).flatten() {
+            Some(why) => Err(EvalAltResult::ErrorTerminated(why.into(), Position::NONE).into()),
+            None => Ok(()),
+        }
+    }
+}

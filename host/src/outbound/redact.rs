@@ -1,0 +1,171 @@
+//! Takes secrets out of what a service sends back, in the forms in which services write texts.
+//!
+//! A plugin names its secrets and never sees them; nor does the record of its decision, a reason or a log. A service may
+//! repeat what it was sent, so its answers go through here before anybody sees them.
+
+use std::collections::BTreeMap;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE},
+};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::config::Secret;
+
+/// A text of fewer bytes is found in too many places by chance to stand for a secret.
+const SHORTEST: usize = 4;
+
+/// What `encodeURIComponent`, RFC 3986, `encodeURI` and paths leave as it is.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
+const WHOLE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'%')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+const ENCODINGS: [&AsciiSet; 5] = [NON_ALPHANUMERIC, COMPONENT, UNRESERVED, FORM, WHOLE];
+
+/// All that secrets may look like, the longest first, each with what stands in its place.
+pub(super) struct Redactor(Vec<(String, String)>);
+
+impl Redactor {
+    /// For these secrets, by their names.
+    pub fn new(secrets: &BTreeMap<String, Secret>) -> Redactor {
+        let mut forms: Vec<(String, String)> = Vec::new();
+        for (name, secret) in secrets {
+            let instead = format!("[secret {name}]");
+            let found = forms_of(secret.expose()).into_iter().filter(|form| form.len() >= SHORTEST);
+            forms.extend(found.map(|form| (form, instead.clone())));
+        }
+        forms.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        Redactor(forms)
+    }
+
+    /// The text without secrets.
+    pub fn redact(&self, mut text: String) -> String {
+        for (form, instead) in &self.0 {
+            if text.contains(form.as_str()) {
+                text = text.replace(form.as_str(), instead);
+            }
+        }
+        text
+    }
+}
+
+/// A secret as it is, in JSON, in a URL, in HTML, in hexadecimal, and in base64 wherever it stands in what was encoded.
+fn forms_of(secret: &str) -> Vec<String> {
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or(&json).to_owned();
+    let ascii: String = json
+        .chars()
+        .map(|c| match c {
+            c if c.is_ascii() => c.to_string(),
+            c => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        })
+        .collect();
+    let html_in_json = ascii.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let entities = |quote: &str| {
+        let text = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        text.replace('"', "&quot;").replace('\'', quote)
+    };
+    let mut forms = vec![
+        secret.to_owned(),
+        json.replace('/', "\\/"),
+        json,
+        ascii,
+        html_in_json,
+        entities("'"),
+        entities("&#39;"),
+        entities("&#x27;"),
+        hex::encode(secret),
+        hex::encode_upper(secret),
+    ];
+    for set in ENCODINGS {
+        let upper = utf8_percent_encode(secret, set).to_string();
+        forms.push(upper.replace(' ', "+"));
+        forms.push(lower_hex(&upper).replace(' ', "+"));
+        forms.push(upper);
+    }
+    forms.extend((0..3).flat_map(|before| in_base64(secret.as_bytes(), before)));
+    forms
+}
+
+fn lower_hex(encoded: &str) -> String {
+    let mut left = 0;
+    let lower = |c: char| {
+        left = if c == '%' { 2 } else { i32::max(left - 1, -1) };
+        if left >= 0 { c.to_ascii_lowercase() } else { c }
+    };
+    encoded.chars().map(lower).collect()
+}
+
+/// The characters of base64 that a secret alone decides, where so many bytes stand before it, modulo 3; whatever
+/// stands after it.
+fn in_base64(secret: &[u8], before: usize) -> [String; 2] {
+    let padded = [&vec![0; before][..], secret].concat();
+    // Each character holds 6 bits; those that share a byte with a neighbour differ with it.
+    let first = (before * 8).div_ceil(6);
+    let last = padded.len() * 8 / 6;
+    [STANDARD.encode(&padded), URL_SAFE.encode(&padded)]
+        .map(|encoded| encoded.get(first..last).unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "open sesame/42+\"ü\"&<~>";
+
+    fn redacted(text: &str) -> String {
+        let secrets = BTreeMap::from([
+            ("DOOR".to_owned(), Secret::from(SECRET)),
+            ("TINY".to_owned(), Secret::from("x")),
+        ]);
+        Redactor::new(&secrets).redact(text.to_owned())
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_form() {
+        let lower = lower_hex(&utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string());
+        let forms = [
+            SECRET.to_owned(),
+            serde_json::json!({"key": format!("Bearer {SECRET}")}).to_string(),
+            "\"open sesame\\/42+\\\"\\u00fc\\\"&<~>\"".to_owned(),
+            "\"open sesame/42+\\\"\\u00fc\\\"\\u0026\\u003c~\\u003e\"".to_owned(),
+            "key=open+sesame%2F42%2B%22%C3%BC%22%26%3C%7E%3E".to_owned(),
+            "open%20sesame/42+%22%C3%BC%22&%3C~%3E".to_owned(),
+            lower,
+            "open sesame/42+&quot;ü&quot;&amp;&lt;~&gt;".to_owned(),
+            hex::encode(SECRET),
+            STANDARD.encode(SECRET),
+            STANDARD.encode(format!("user:{SECRET}")),
+            STANDARD.encode(format!("use:{SECRET} and more")),
+            URL_SAFE.encode(format!("us:{SECRET}???")),
+        ];
+        for form in forms {
+            let text = redacted(&format!("{{\"a\": \"{form}\"}}"));
+            assert!(text.contains("[secret DOOR]"), "{form}: {text}");
+            assert!(!text.contains("sesame"), "{form}: {text}");
+        }
+        assert_eq!(redacted("nothing to hide: xxxx"), "nothing to hide: xxxx");
+    }
+}

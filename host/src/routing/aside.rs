@@ -1,0 +1,233 @@
+//! What waits beside the log: for a plugin, or behind an event of its subject that does. Pure: which call begins when,
+//! and which answer may be written.
+//!
+//! Each set of plugins has places of its own, so that a plugin that hangs takes none from another. Calls of one subject
+//! run side by side; their answers are written in the order of the log.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use super::work::{Item, Key};
+use crate::domain::Lane;
+
+/// An answer that takes longer keeps the batch that it belongs to waiting no more.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+/// Events of one set of plugins that are asked about at a time, at least.
+const FEWEST_PLACES: usize = 4;
+
+/// How many events of one set of plugins are asked about at a time, of `most` over all plugins.
+pub(super) fn places(most: usize, plugins: usize) -> usize {
+    (most / plugins.max(1)).max(FEWEST_PLACES)
+}
+
+/// The events of each subject that are here.
+type Subjects = HashMap<(Lane, String), BTreeSet<i64>>;
+
+/// What waits; `A` is an answer.
+pub(super) struct Aside<A> {
+    /// Not begun, by the plugins that they ask.
+    waiting: BTreeMap<String, BTreeMap<Key, Item>>,
+    /// Not begun, and to be decided alone.
+    suspects: BTreeMap<Key, Item>,
+    running: HashMap<Key, Item>,
+    answered: BTreeMap<Key, (Item, A)>,
+    subjects: Subjects,
+    /// Plugins whose last answer took long: nobody waits for them.
+    slow: HashSet<String>,
+}
+
+impl<A> Default for Aside<A> {
+    fn default() -> Aside<A> {
+        Aside {
+            waiting: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            running: HashMap::new(),
+            answered: BTreeMap::new(),
+            subjects: HashMap::new(),
+            slow: HashSet::new(),
+        }
+    }
+}
+
+impl<A> Aside<A> {
+    /// Adds an event that is not begun; tells whether it was not here before.
+    pub(super) fn add(&mut self, item: Item) -> bool {
+        if self.knows(&item) {
+            return false;
+        }
+        self.note(&item);
+        let queue = match item.suspect {
+            true => &mut self.suspects,
+            false => self.waiting.entry(item.asks.clone()).or_default(),
+        };
+        queue.insert(item.key(), item);
+        true
+    }
+
+    /// Adds an event that is being decided.
+    pub(super) fn add_running(&mut self, item: Item) {
+        self.note(&item);
+        self.running.insert(item.key(), item);
+    }
+
+    /// Adds an event that is decided and waits for its turn to be written.
+    pub(super) fn add_answered(&mut self, item: Item, answer: A) {
+        self.note(&item);
+        self.answered.insert(item.key(), (item, answer));
+    }
+
+    fn note(&mut self, item: &Item) {
+        if let Some(subject) = &item.subject {
+            self.subjects.entry((item.lane, subject.clone())).or_default().insert(item.seq);
+        }
+    }
+
+    fn knows(&self, item: &Item) -> bool {
+        let key = item.key();
+        self.running.contains_key(&key)
+            || self.answered.contains_key(&key)
+            || self.suspects.contains_key(&key)
+            || self.waiting.get(&item.asks).is_some_and(|queue| queue.contains_key(&key))
+    }
+
+    /// Whether an event must wait, because an earlier one of its subject does.
+    pub(super) fn holds(&self, lane: Lane, subject: Option<&str>) -> bool {
+        let subject = subject.filter(|_| !self.subjects.is_empty());
+        subject.is_some_and(|subject| self.subjects.contains_key(&(lane, subject.to_owned())))
+    }
+
+    /// Whether a batch may wait a moment for an answer of these plugins.
+    pub(super) fn is_quick(&self, asks: &str) -> bool {
+        !self.slow.contains(asks)
+            && self.suspects.is_empty()
+            && self.busy(asks) == 0
+            && !self.waiting.contains_key(asks)
+    }
+
+    /// How many events are being decided.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    fn busy(&self, asks: &str) -> usize {
+        let running = self.running.values().filter(|item| item.asks == asks).count();
+        running + self.answered.values().filter(|(item, _)| item.asks == asks).count()
+    }
+
+    fn is_head(&self, item: &Item) -> bool {
+        let Some(subject) = &item.subject else { return true };
+        let events = self.subjects.get(&(item.lane, subject.clone()));
+        events.and_then(BTreeSet::first).is_none_or(|first| *first == item.seq)
+    }
+
+    /// The next event to decide alone, which runs from now on. One that asks a plugin waits until nothing else runs.
+    pub(super) fn next_suspect(&mut self) -> Option<Item> {
+        let idle = self.running.is_empty();
+        let next =
+            self.suspects.values().find(|item| self.is_head(item) && (item.asks.is_empty() || idle))?;
+        let item = self.suspects.remove(&next.key())?;
+        self.running.insert(item.key(), item.clone());
+        Some(item)
+    }
+
+    /// The events whose calls may begin now, which run from now on; `most` at a time over all plugins.
+    pub(super) fn startable(&mut self, most: usize, plugins: usize) -> Vec<Item> {
+        let asks_plugin = |item: &Item| item.suspect && !item.asks.is_empty();
+        if self.suspects.values().chain(self.running.values()).any(asks_plugin) {
+            return Vec::new();
+        }
+        let places = places(most, plugins);
+        let mut begun = Vec::new();
+        let mut turns = Turns::default();
+        for (asks, queue) in &self.waiting {
+            let free = places.saturating_sub(self.busy(asks));
+            // What asks nobody waits for its subject only; it must not take a place from others while it does.
+            let ready = queue.values().filter(|item| !asks.is_empty() || turns.next(&self.subjects, item));
+            begun.extend(ready.take(free).cloned());
+        }
+        for item in &begun {
+            if let Some(queue) = self.waiting.get_mut(&item.asks) {
+                queue.remove(&item.key());
+            }
+            self.running.insert(item.key(), item.clone());
+        }
+        self.waiting.retain(|_, queue| !queue.is_empty());
+        begun
+    }
+
+    /// Takes an answer; one that nobody waits for any more is dropped.
+    pub(super) fn answer(&mut self, key: Key, answer: A) {
+        if let Some(item) = self.running.remove(&key) {
+            self.answered.insert(key, (item, answer));
+        }
+    }
+
+    /// Remembers how long plugins took.
+    pub(super) fn took(&mut self, asks: &str, time: Duration) {
+        if time > PATIENCE {
+            self.slow.insert(asks.to_owned());
+        } else {
+            self.slow.remove(asks);
+        }
+    }
+
+    /// At most `limit` answers that may be written now, in the order of the log: no earlier event of the subject waits,
+    /// and no two are of one event.
+    pub(super) fn writable(&mut self, limit: usize) -> Vec<(Item, A)> {
+        let mut places = HashSet::new();
+        let mut turns = Turns::default();
+        let ready = self
+            .answered
+            .values()
+            .filter(|(item, _)| turns.next(&self.subjects, item) && places.insert((item.lane, item.seq)));
+        let keys: Vec<Key> = ready.take(limit).map(|(item, _)| item.key()).collect();
+        keys.iter().filter_map(|key| self.answered.remove(key)).collect()
+    }
+
+    /// Forgets an event that is written.
+    pub(super) fn done(&mut self, item: &Item) {
+        self.running.remove(&item.key());
+        self.answered.remove(&item.key());
+        let Some(subject) = item.subject.clone().filter(|_| item.parked.is_none()) else { return };
+        let subject = (item.lane, subject);
+        if let Some(events) = self.subjects.get_mut(&subject) {
+            events.remove(&item.seq);
+            if events.is_empty() {
+                self.subjects.remove(&subject);
+            }
+        }
+    }
+
+    /// Forgets the events of lanes that this host does not hold any more.
+    pub(super) fn retain(&mut self, holds: impl Fn(Lane) -> bool) {
+        self.waiting.values_mut().for_each(|queue| queue.retain(|_, item| holds(item.lane)));
+        self.waiting.retain(|_, queue| !queue.is_empty());
+        self.suspects.retain(|_, item| holds(item.lane));
+        self.running.retain(|_, item| holds(item.lane));
+        self.answered.retain(|_, (item, _)| holds(item.lane));
+        self.subjects.retain(|(lane, _), _| holds(*lane));
+    }
+}
+
+/// Whose turn it is: of each subject the first event, then the one after it, and so on.
+#[derive(Default)]
+struct Turns {
+    taken: HashMap<(Lane, String), usize>,
+}
+
+impl Turns {
+    fn next(&mut self, subjects: &Subjects, item: &Item) -> bool {
+        let Some(subject) = item.subject.clone().filter(|_| item.parked.is_none()) else { return true };
+        let subject = (item.lane, subject);
+        let Some(events) = subjects.get(&subject) else { return true };
+        let taken = self.taken.entry(subject).or_default();
+        let is_next = events.iter().nth(*taken) == Some(&item.seq);
+        *taken += usize::from(is_next);
+        is_next
+    }
+}

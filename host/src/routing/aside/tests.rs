@@ -1,0 +1,123 @@
+use super::*;
+
+fn item(seq: i64, subject: Option<&str>, asks: &str) -> Item {
+    Item {
+        lane: Lane(1),
+        seq,
+        subject: subject.map(str::to_owned),
+        asks: asks.to_owned(),
+        parked: None,
+        suspect: false,
+    }
+}
+
+fn seqs(items: &[Item]) -> Vec<i64> {
+    items.iter().map(|item| item.seq).collect()
+}
+
+fn written(aside: &mut Aside<i64>) -> Vec<i64> {
+    let ready = aside.writable(100);
+    ready.iter().for_each(|(item, _)| aside.done(item));
+    ready.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[test]
+fn a_plugin_that_hangs_takes_no_place_from_another() {
+    let mut aside = Aside::<i64>::default();
+    for seq in 0..1_000 {
+        aside.add(item(seq, None, "hangs"));
+    }
+    assert_eq!(aside.startable(64, 2).len(), 32);
+    aside.add(item(1_000, None, "quick"));
+    assert_eq!(seqs(&aside.startable(64, 2)), [1_000]);
+    assert_eq!(aside.startable(64, 2), []);
+    aside.answer((1_000, Lane(1), -1), 1_000);
+    assert_eq!(written(&mut aside), [1_000]);
+}
+
+#[test]
+fn answers_of_one_subject_are_written_in_the_order_of_the_log() {
+    let mut aside = Aside::<i64>::default();
+    for (seq, subject) in [(1, Some("a")), (2, Some("a")), (3, Some("b")), (4, None)] {
+        aside.add(item(seq, subject, "p"));
+    }
+    assert!(
+        aside.holds(Lane(1), Some("a")) && !aside.holds(Lane(2), Some("a")) && !aside.holds(Lane(1), None)
+    );
+    assert_eq!(seqs(&aside.startable(64, 1)), [1, 2, 3, 4], "they are asked side by side");
+    for seq in [4, 3, 2] {
+        aside.answer((seq, Lane(1), -1), seq);
+    }
+    assert_eq!(written(&mut aside), [3, 4]);
+    aside.answer((1, Lane(1), -1), 1);
+    assert_eq!(written(&mut aside), [1, 2], "both at once");
+    assert!(!aside.holds(Lane(1), Some("a")));
+}
+
+#[test]
+fn what_asks_no_plugin_waits_for_its_subject_without_taking_a_place() {
+    let mut aside = Aside::<i64>::default();
+    aside.add_running(item(1, Some("a"), "p"));
+    for seq in 2..200 {
+        aside.add(item(seq, Some("a"), ""));
+    }
+    aside.add(item(200, Some("b"), ""));
+    assert_eq!(seqs(&aside.startable(64, 1)), [200]);
+    aside.answer((1, Lane(1), -1), 1);
+    assert_eq!(written(&mut aside), [1]);
+    assert_eq!(seqs(&aside.startable(64, 1))[..3], [2, 3, 4]);
+}
+
+#[test]
+fn suspects_are_decided_one_by_one_and_those_of_plugins_while_nothing_else_runs() {
+    let suspect = |seq, asks: &str| Item { suspect: true, ..item(seq, None, asks) };
+    let mut aside = Aside::<i64>::default();
+    aside.add_running(item(1, None, "p"));
+    aside.add(suspect(2, "p"));
+    aside.add(suspect(3, ""));
+    aside.add(item(4, None, "q"));
+    let first = aside.next_suspect();
+    assert_eq!(first.as_ref().map(|item| item.seq), Some(3), "it asks nobody");
+    first.iter().for_each(|item| aside.done(item));
+    assert_eq!((aside.next_suspect(), aside.startable(64, 2)), (None, vec![]));
+    aside.answer((1, Lane(1), -1), 1);
+    assert_eq!(aside.next_suspect().map(|item| item.seq), Some(2));
+    assert_eq!(aside.startable(64, 2), [], "it is alone");
+    aside.answer((2, Lane(1), -1), 2);
+    assert_eq!(seqs(&aside.startable(64, 2)), [4]);
+}
+
+#[test]
+fn what_is_slow_is_remembered_until_it_is_quick_again() {
+    let mut aside = Aside::<i64>::default();
+    assert!(aside.is_quick("p"));
+    aside.took("p", PATIENCE * 2);
+    assert!(!aside.is_quick("p") && aside.is_quick("q"));
+    aside.took("p", PATIENCE / 2);
+    aside.add(item(1, None, "p"));
+    assert!(!aside.is_quick("p"), "others wait before");
+}
+
+#[test]
+fn two_parked_decisions_of_one_event_are_written_one_after_the_other() {
+    let parked = |ordinal| {
+        let row = crate::store::ParkedRow { lane: Lane(1), event_seq: 7, ordinal, plugin: "p".to_owned() };
+        Item { parked: Some(row), ..item(7, None, "p") }
+    };
+    let mut aside = Aside::<i64>::default();
+    assert!(aside.add(parked(0)) && aside.add(parked(1)) && !aside.add(parked(1)));
+    assert_eq!(aside.startable(64, 1).len(), 2);
+    aside.answer((7, Lane(1), 0), 0);
+    aside.answer((7, Lane(1), 1), 1);
+    assert_eq!(written(&mut aside), [0]);
+    assert_eq!(written(&mut aside), [1]);
+}
+
+#[test]
+fn what_is_another_hosts_is_forgotten() {
+    let mut aside = Aside::<i64>::default();
+    aside.add(item(1, Some("a"), "p"));
+    aside.add(Item { lane: Lane(2), ..item(2, None, "p") });
+    aside.retain(|lane| lane == Lane(2));
+    assert_eq!((seqs(&aside.startable(64, 1)), aside.holds(Lane(1), Some("a"))), (vec![2], false));
+}

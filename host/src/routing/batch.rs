@@ -1,0 +1,280 @@
+//! A batch: events evenly from the lanes, as many as go into one transaction.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Cursor, Routing, State,
+    aside::{PATIENCE, places},
+    calls::{Answer, asked_by, decide_all},
+    work::{Entry, Item, Key, Origin, SetAside, Work},
+    write::Written,
+};
+use crate::{
+    catalog::Catalog,
+    decide::plugin::CALLS,
+    domain::Lane,
+    store::{LoggedEvent, StoreError},
+};
+
+/// Events that are read at a time, evenly from the lanes.
+const BATCH: usize = 512;
+/// Events that are read of one lane, at least.
+const PER_LANE: usize = 8;
+/// Bytes of payload that are read at a time.
+const BYTES: usize = 8 * 1024 * 1024;
+
+/// The calls of a batch that have begun.
+struct Called {
+    open: usize,
+    answers: HashMap<Key, Option<Work>>,
+}
+
+/// An event of a batch, before it is known what becomes of it.
+enum Slot {
+    Quick(Item),
+    Called(Item),
+    Aside(Item),
+}
+
+impl State {
+    /// Of lanes that are read, the first events after a death are known now.
+    fn has_read_orphans(&mut self) {
+        let held = &self.held;
+        self.orphans.retain(|lane| held.contains(lane));
+    }
+}
+
+impl Routing {
+    /// Routes one batch; tells whether there may be more.
+    pub(super) async fn route_batch(
+        &self,
+        state: &mut State,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) -> Result<bool, StoreError> {
+        let (events, more) = self.read(state).await?;
+        if events.is_empty() {
+            state.has_read_orphans();
+            return Ok(false);
+        }
+        let read = events.len();
+        let entries = self.sort_out(state, events, answering).await;
+        let complete = entries.len() == read;
+        state.has_read_orphans();
+        let mut written = Written::default();
+        self.write(state, entries, &mut written).await?;
+        for (lane, seq) in &written.passed {
+            if let Some(cursor) = state.cursors.get_mut(lane) {
+                cursor.seq = cursor.seq.max(*seq);
+            }
+        }
+        let more = more || !complete || !written.left.is_empty();
+        written.settle(state);
+        (self.notified)();
+        Ok(more)
+    }
+
+    /// The next events, and whether there may be more.
+    async fn read(&self, state: &mut State) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
+        let lanes = state.cursors.len().max(1);
+        let fair = (BATCH / lanes).max(PER_LANE);
+        // Cursors of an earlier term may be ahead of the log of the server that answers now.
+        let leases = self.leases.borrow().clone();
+        let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
+            leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
+        };
+        let places: Vec<(Lane, i64, usize)> = state
+            .cursors
+            .iter()
+            .filter(|(lane, cursor)| !state.held.contains(lane) && is_of_this_term(lane, cursor))
+            .map(|(lane, cursor)| (*lane, cursor.seq, cursor.share.max(fair)))
+            .collect();
+        if places.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        let events = self.store.events_after(&places, BYTES, leases.incarnation.as_ref()).await?;
+        let mut read: HashMap<Lane, usize> = HashMap::new();
+        for logged in &events {
+            *read.entry(logged.lane).or_default() += 1;
+        }
+        let mut more = false;
+        for (lane, _, share) in places {
+            let Some(cursor) = state.cursors.get_mut(&lane) else { continue };
+            let read = read.get(&lane).copied().unwrap_or(0);
+            more |= read == share;
+            cursor.share = next_share(cursor, read, share, events.len());
+        }
+        let bytes: usize = events.iter().map(|logged| logged.event.data.get().len()).sum();
+        Ok((events, more || bytes >= BYTES))
+    }
+
+    /// Decides what can be decided at once; the rest is set aside.
+    async fn sort_out(
+        &self,
+        state: &mut State,
+        events: Vec<LoggedEvent>,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) -> Vec<Entry> {
+        let catalog = self.catalog.current();
+        let mut slots = Vec::with_capacity(events.len());
+        let mut quick = Vec::new();
+        let mut calls: VecDeque<(Item, LoggedEvent)> = VecDeque::new();
+        let began = Instant::now();
+        for logged in events {
+            let asks = asked_by(&catalog, &logged.event.kind);
+            let waits = state.aside.holds(logged.lane, logged.event.subject.as_deref());
+            let item = Item {
+                lane: logged.lane,
+                seq: logged.seq,
+                subject: logged.event.subject.clone(),
+                suspect: asks.is_empty() && state.orphans.contains(&logged.lane),
+                asks,
+                parked: None,
+            };
+            if item.asks.is_empty() && !waits && !item.suspect {
+                quick.push(logged);
+                slots.push(Slot::Quick(item));
+            } else if !waits && !item.asks.is_empty() && state.aside.is_quick(&item.asks) {
+                calls.push_back((item.clone(), logged));
+                slots.push(Slot::Called(item));
+            } else {
+                slots.push(Slot::Aside(item));
+            }
+        }
+        let mut called = Called { open: 0, answers: HashMap::new() };
+        let most = places(CALLS, catalog.plugins.len());
+        self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
+        let works = decide_all(&catalog, quick, self.store.now()).await.into_iter();
+        let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
+        // No longer than that: who is not asked or has not answered by then is set aside.
+        while called.open > 0 {
+            let Ok(Some(answer)) = timeout_at(began + PATIENCE, state.answers.recv()).await else { break };
+            match called.answers.get_mut(&answer.key) {
+                Some(place) if answer.generation == state.generation => {
+                    *place = Some(answer.work);
+                    called.open -= 1;
+                    self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
+                }
+                _ => state.take(answer),
+            }
+        }
+        for slot in &slots {
+            if let Slot::Called(item) = slot {
+                let answered = called.answers.get(&item.key()).is_some_and(Option::is_some);
+                state.aside.took(&item.asks, if answered { Duration::ZERO } else { Duration::MAX });
+            }
+        }
+        entries(slots, &mut works, &mut called.answers)
+    }
+
+    /// Begins calls of this batch, as many as have a place.
+    fn call_next(
+        &self,
+        state: &State,
+        calls: &mut VecDeque<(Item, LoggedEvent)>,
+        called: &mut Called,
+        most: usize,
+        catalog: &Arc<Catalog>,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) {
+        while called.open < most
+            && let Some((item, logged)) = calls.pop_front()
+        {
+            self.call(state.generation, &item, logged, catalog, answering);
+            called.answers.insert(item.key(), None);
+            called.open += 1;
+        }
+    }
+}
+
+/// A lane that always has more than its share, while the batch has room, gets twice as much the next time; one that has
+/// not, and all where the batch is full, get their fair share again.
+fn next_share(cursor: &Cursor, read: usize, share: usize, all: usize) -> usize {
+    if all > BATCH {
+        cursor.share / 2
+    } else if read == share && all < BATCH {
+        (share * 2).min(BATCH)
+    } else if read < share / 2 {
+        0
+    } else {
+        cursor.share
+    }
+}
+
+/// In the order of the log: what is decided, unless an earlier event of its subject is not. A lane ends where its events
+/// were too much for one batch.
+fn entries(
+    slots: Vec<Slot>,
+    works: &mut HashMap<(Lane, i64), Work>,
+    called: &mut HashMap<Key, Option<Work>>,
+) -> Vec<Entry> {
+    let mut waiting: HashSet<(Lane, String)> = HashSet::new();
+    let mut ended: HashSet<Lane> = HashSet::new();
+    let mut entries = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let (item, work, begun) = match slot {
+            Slot::Quick(item) => {
+                let work = works.remove(&(item.lane, item.seq));
+                if work.is_none() {
+                    ended.insert(item.lane);
+                }
+                (item, work, false)
+            }
+            Slot::Called(item) => match called.remove(&item.key()) {
+                Some(answer) => (item, answer, true),
+                None => (item, None, false),
+            },
+            Slot::Aside(item) => (item, None, false),
+        };
+        if ended.contains(&item.lane) {
+            continue;
+        }
+        let subject = item.subject.clone().map(|subject| (item.lane, subject));
+        let waits = subject.as_ref().is_some_and(|subject| waiting.contains(subject));
+        match work {
+            Some(work) if !waits => entries.push(Entry::Decided(Work { origin: Origin::Log, ..work })),
+            answered => {
+                waiting.extend(subject);
+                entries.push(Entry::Aside(SetAside { item, begun, answered: answered.filter(|_| begun) }));
+            }
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(reads: &[(usize, usize)]) -> Vec<usize> {
+        let mut cursor = Cursor { term: 1, seq: 0, share: 0 };
+        let next = |(read, all): &(usize, usize)| {
+            let share = cursor.share.max(PER_LANE);
+            cursor.share = next_share(&cursor, (*read).min(share), share, *all);
+            cursor.share.max(PER_LANE)
+        };
+        reads.iter().map(next).collect()
+    }
+
+    #[test]
+    fn a_lane_that_is_alone_in_being_busy_is_read_faster() {
+        let alone = [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, 32), (usize::MAX, 64), (3, 3)];
+        assert_eq!(shares(&alone), [16, 32, 64, 128, PER_LANE]);
+    }
+
+    #[test]
+    fn where_all_lanes_are_busy_each_has_its_share() {
+        assert_eq!(shares(&[(usize::MAX, BATCH); 3]), [PER_LANE; 3]);
+        let others_come =
+            [(usize::MAX, 8), (usize::MAX, 16), (usize::MAX, BATCH + 8), (usize::MAX, BATCH + 8)];
+        assert_eq!(shares(&others_come), [16, 32, 16, PER_LANE]);
+    }
+}

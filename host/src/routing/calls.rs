@@ -1,0 +1,275 @@
+//! Deciding, at once or beside the batches: calls of plugins, and what follows from their answers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
+
+use super::{
+    Routing, State, blocking,
+    work::{Entry, Item, Key, MOST_BYTES, Origin, Work, weight},
+    write::Written,
+};
+use crate::{
+    catalog::{Catalog, CatalogPorts},
+    decide::{decide, plugin::CALLS},
+    domain::{Lane, Outcome, Verdict},
+    store::{LoggedEvent, ParkedRow, StoreError, Unfinished},
+};
+
+/// Answers that are written in one transaction.
+const WRITTEN: usize = 256;
+/// Parked events of each plugin that are taken up at a time.
+const PARKED: usize = 64;
+/// A host that dies so often while it decides one event, and no other beside, does not decide it again.
+const DEATHS: i16 = 2;
+
+/// What a call said.
+pub(super) struct Answer {
+    pub key: Key,
+    pub generation: u64,
+    pub asks: String,
+    pub took: std::time::Duration,
+    pub work: Work,
+}
+
+impl State {
+    /// Takes an answer that came; one of before the state was read anew is dropped.
+    pub(super) fn take(&mut self, answer: Answer) {
+        if answer.generation == self.generation {
+            self.aside.took(&answer.asks, answer.took);
+            self.aside.answer(answer.key, answer.work);
+        }
+    }
+}
+
+impl Routing {
+    /// Begins to decide an event on a thread of its own; the answer comes by the channel.
+    pub(super) fn call(
+        &self,
+        generation: u64,
+        item: &Item,
+        logged: LoggedEvent,
+        catalog: &Arc<Catalog>,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) {
+        let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
+            let verdicts = decided(&catalog, logged.clone()).await;
+            let verdicts = match &item.parked {
+                Some(row) => only_of(&catalog, row, verdicts),
+                None => verdicts,
+            };
+            let work = Work { logged, verdicts, catalog, origin, large: false };
+            let (key, asks) = (item.key(), item.asks);
+            // Nobody listens where routing has ended.
+            let _ = answering.send(Answer { key, generation, asks, took: began.elapsed(), work });
+        });
+    }
+
+    /// Takes up what is listed as not decided.
+    pub(super) async fn take_up(
+        &self,
+        state: &mut State,
+        undecided: Vec<Unfinished>,
+    ) -> Result<(), StoreError> {
+        let catalog = self.catalog.current();
+        let (deadly, others): (Vec<_>, Vec<_>) =
+            undecided.into_iter().partition(|event| event.alone_deaths >= DEATHS);
+        for event in others {
+            state.aside.add(Item {
+                lane: event.lane,
+                seq: event.event_seq,
+                subject: event.subject,
+                asks: asked_by(&catalog, &event.kind),
+                parked: None,
+                suspect: event.deaths >= DEATHS,
+            });
+        }
+        let places: Vec<(Lane, i64)> = deadly.iter().map(|event| (event.lane, event.event_seq)).collect();
+        for logged in self.store.events_at(&places).await? {
+            let (id, source) = (&logged.event.key.id, &logged.event.key.source);
+            tracing::error!(
+                id,
+                source,
+                "the host died twice while it decided this event; it is recorded as failed"
+            );
+            let why = format!(
+                "the host died {DEATHS} times while this event was being decided, and nothing else beside; it is not \
+                 decided again. Post it under a new id once the cause is mended"
+            );
+            let verdicts = vec![Verdict { rule: None, outcome: Outcome::Failed(why), asked: [].into() }];
+            let work =
+                Work { logged, verdicts, catalog: catalog.clone(), origin: Origin::Aside, large: false };
+            self.write(state, vec![Entry::Decided(work)], &mut Written::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up parked events whose plugin was resumed.
+    pub(super) async fn take_up_parked(&self, state: &mut State) -> Result<(), StoreError> {
+        let lanes: Vec<Lane> = state.cursors.keys().copied().collect();
+        let catalog = self.catalog.current();
+        for row in self.store.parked_due(&lanes, PARKED).await? {
+            let Some(plugin) = catalog.plugins.get(&row.plugin) else { continue };
+            let item = Item {
+                lane: row.lane,
+                seq: row.event_seq,
+                subject: None,
+                asks: row.plugin.clone(),
+                parked: Some(row),
+                suspect: false,
+            };
+            // The operator's word lets the plugin be called again, once: it may be parked again meanwhile.
+            if state.aside.add(item) {
+                plugin.resume();
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the calls that may begin now.
+    pub(super) async fn begin_calls(
+        &self,
+        state: &mut State,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) -> Result<(), StoreError> {
+        let catalog = self.catalog.current();
+        let items = state.aside.startable(CALLS, catalog.plugins.len());
+        self.begin(state, items, &catalog, answering).await
+    }
+
+    /// Says that these events are being decided, and begins.
+    pub(super) async fn begin(
+        &self,
+        state: &State,
+        items: Vec<Item>,
+        catalog: &Arc<Catalog>,
+        answering: &mpsc::UnboundedSender<Answer>,
+    ) -> Result<(), StoreError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let place = |item: &Item| (item.lane, item.seq);
+        let undecided: Vec<_> = items.iter().filter(|item| item.parked.is_none()).map(place).collect();
+        self.store.begin_deciding(self.host, &undecided, state.aside.running() == 1).await?;
+        let places: Vec<_> = items.iter().map(place).collect();
+        let events = self.store.events_at(&places).await?;
+        let events: HashMap<(Lane, i64), LoggedEvent> =
+            events.into_iter().map(|logged| ((logged.lane, logged.seq), logged)).collect();
+        for item in &items {
+            if let Some(logged) = events.get(&place(item)) {
+                self.call(state.generation, item, logged.clone(), catalog, answering);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the answers that may be written; tells whether there were some.
+    pub(super) async fn write_answers(&self, state: &mut State) -> Result<bool, StoreError> {
+        while let Ok(answer) = state.answers.try_recv() {
+            state.take(answer);
+        }
+        let ready = state.aside.writable(WRITTEN);
+        if ready.is_empty() {
+            return Ok(false);
+        }
+        let mut items: HashMap<(Lane, i64), Item> = HashMap::new();
+        let mut entries = Vec::with_capacity(ready.len());
+        for (item, work) in ready {
+            items.insert((item.lane, item.seq), item);
+            entries.push(Entry::Decided(work));
+        }
+        let mut written = Written::default();
+        self.write(state, entries, &mut written).await?;
+        for place in &written.passed {
+            if let Some(item) = items.remove(place) {
+                state.aside.done(&item);
+            }
+        }
+        for entry in std::mem::take(&mut written.left) {
+            if let (Some(item), Entry::Decided(work)) = (items.remove(&entry.place()), entry) {
+                state.aside.add_answered(item, work);
+            }
+        }
+        written.settle(state);
+        (self.notified)();
+        Ok(true)
+    }
+}
+
+/// The plugins that are asked about events of a type, in words; empty where none is.
+pub(super) fn asked_by(catalog: &Catalog, kind: &str) -> String {
+    if catalog.plugins.is_empty() {
+        return String::new();
+    }
+    catalog.routes.plugins(kind).into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// Decides events on one thread, until they say as much as one transaction takes: the rest is left out. Where that
+/// panics, each on its own: one that panics fails alone.
+pub(super) async fn decide_all(
+    catalog: &Arc<Catalog>,
+    events: Vec<LoggedEvent>,
+    now: Timestamp,
+) -> Vec<Work> {
+    let events = Arc::new(events);
+    let (of, with) = (events.clone(), catalog.clone());
+    let all = blocking(move || {
+        let ports = CatalogPorts { catalog: &with, now };
+        let mut left = MOST_BYTES;
+        let mut decided = |logged: &LoggedEvent| {
+            let verdicts = (left > 0).then(|| verdicts(&with, logged, &ports))?;
+            left = left.saturating_sub(weight(&verdicts));
+            Some(verdicts)
+        };
+        of.iter().map_while(|logged| decided(logged)).collect::<Vec<_>>()
+    });
+    let verdicts = match all.await {
+        Ok(verdicts) => verdicts,
+        Err(_) => {
+            let mut verdicts = Vec::with_capacity(events.len());
+            for logged in events.iter() {
+                verdicts.push(decided(catalog, logged.clone()).await);
+            }
+            verdicts
+        }
+    };
+    let work = |(logged, verdicts)| {
+        let catalog = catalog.clone();
+        Work { logged, verdicts, catalog, origin: Origin::Log, large: false }
+    };
+    Arc::unwrap_or_clone(events).into_iter().zip(verdicts).map(work).collect()
+}
+
+/// Decides one event on a thread that may block.
+pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent) -> Vec<Verdict> {
+    let with = catalog.clone();
+    let deciding = spawn_blocking(move || {
+        verdicts(&with, &logged, &CatalogPorts { catalog: &with, now: Timestamp::now() })
+    });
+    deciding.await.unwrap_or_else(|error| {
+        let outcome = Outcome::Failed(format!("decide about the event: {error}"));
+        vec![Verdict { rule: None, outcome, asked: [].into() }]
+    })
+}
+
+fn verdicts(catalog: &Catalog, logged: &LoggedEvent, ports: &CatalogPorts<'_>) -> Vec<Verdict> {
+    match &logged.unreadable {
+        None => decide(&catalog.routes, &logged.event, ports),
+        Some(why) => {
+            let outcome = Outcome::Failed(format!("this version cannot read the event: {why}"));
+            vec![Verdict { rule: None, outcome, asked: [].into() }]
+        }
+    }
+}
+
+/// Of an event that is decided again only what the plugin says counts.
+fn only_of(catalog: &Catalog, row: &ParkedRow, mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let Some(plugin) = catalog.plugins.get(&row.plugin) else { return verdicts };
+    let file = plugin.manifest().place.file.clone();
+    verdicts.retain(|verdict| verdict.rule.as_ref().is_some_and(|rule| rule.file.as_str() == file.as_ref()));
+    verdicts
+}

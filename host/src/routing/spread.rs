@@ -1,0 +1,247 @@
+//! Decisions that tell many people, page by page. The decision's row is there already; each page is a transaction that
+//! moves the decision's progress and appends the page's messages, so a host that dies goes on at the page that it did
+//! not commit, and of two hosts one commits it. A page is bounded by people and by bytes, whatever a group's size; the
+//! log's lock is held for one page. The lane waits until all are told, so later events do not overtake.
+//!
+//! Members are read in the order of their ids, then those whom the decision names itself. Somebody who joins a group
+//! meanwhile may be told or not; nobody is told twice.
+
+use std::collections::HashSet;
+
+use super::{
+    Routing, State, blocking,
+    rows::{Rows, World},
+    work::{MOST_BYTES, Origin, Work},
+};
+use crate::{
+    domain::{Decision, Lane, People},
+    plan::{Names, recipient},
+    store::{Member, Progress, Spread, StoreError},
+};
+
+/// People on the first page; later ones have as many as their bytes allow.
+const FIRST: usize = 500;
+/// People on a page, at most: appending it holds the log's lock for some 50 ms.
+const MOST: usize = 2_000;
+/// People on a page, at least, unless PostgreSQL refuses it.
+const FEWEST: usize = 100;
+/// A host that dies so often without telling one page does not try it again.
+const DEATHS: i16 = 2;
+
+/// A decision of a lane that is being told.
+pub(super) struct Page {
+    spread: Spread,
+    decision: Decision,
+    work: Work,
+    /// Whom it has told.
+    told: HashSet<String>,
+    /// People on the next page.
+    size: usize,
+}
+
+/// Whom a page tells, and where the next one begins.
+struct Audience {
+    /// The decision, for these people only.
+    decision: Decision,
+    people: People,
+    next: Option<Progress>,
+}
+
+impl Routing {
+    /// Tells one page of the lane whose turn it is; tells whether there was something to do.
+    pub(super) async fn tell_page(&self, state: &mut State) -> Result<bool, StoreError> {
+        let Some(lane) = state.held.first().copied() else { return Ok(false) };
+        let page = match state.pages.remove(&lane) {
+            Some(page) => Some(page),
+            None => self.open(lane).await?,
+        };
+        match page {
+            Some(page) => {
+                state.pages.extend(self.tell(page).await?.map(|page| (lane, page)));
+                state.held.rotate_left(1);
+                (self.notified)();
+            }
+            None => {
+                state.held.remove(0);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next decision of a lane that is to be told, where it left off.
+    async fn open(&self, lane: Lane) -> Result<Option<Page>, StoreError> {
+        loop {
+            let Some(spread) = self.store.begin_spread(self.host, lane).await? else { return Ok(None) };
+            let work = Work {
+                logged: spread.logged.clone(),
+                verdicts: Vec::new(),
+                catalog: self.catalog.current(),
+                origin: Origin::Log,
+                large: true,
+            };
+            let decision = match serde_json::from_str::<Decision>(&spread.decision) {
+                Ok(_) if spread.deaths >= DEATHS => {
+                    Err(format!("the host died {DEATHS} times while it told them"))
+                }
+                Ok(decision) => Ok(decision),
+                Err(error) => Err(format!("read the decision: {error}")),
+            };
+            let decision = match decision {
+                Ok(decision) => decision,
+                Err(why) => {
+                    self.give_up(&spread, &work, &why).await?;
+                    continue;
+                }
+            };
+            let told = match spread.progress == Progress::default() {
+                true => HashSet::new(),
+                false => self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?,
+            };
+            return Ok(Some(Page { spread, decision, work, told, size: FIRST }));
+        }
+    }
+
+    /// Tells a page; returns the next one, where there is one.
+    async fn tell(&self, mut page: Page) -> Result<Option<Page>, StoreError> {
+        let Audience { decision, people, next } = self.audience(&page).await?;
+        let now = self.store.now();
+        let world = World {
+            in_use: self.in_use.load_full(),
+            senders: self.senders.clone(),
+            people: people.into(),
+            now,
+        };
+        let (work, told) = (page.work.clone(), std::mem::take(&mut page.told));
+        let planned = blocking(move || {
+            let messages = world.planner(&work).messages(&work.logged.event, &decision);
+            let messages = messages.map(|mut messages| {
+                let is_new = |to: &String| !told.contains(to);
+                messages.retain(|planned| planned.notification.recipient.as_ref().is_none_or(is_new));
+                messages
+            });
+            (messages, decision, told)
+        });
+        let (messages, decision, told) = match planned.await {
+            Ok(planned) => planned,
+            Err(error) => {
+                self.give_up(&page.spread, &page.work, &error.to_string()).await?;
+                return Ok(None);
+            }
+        };
+        page.told = told;
+        let messages = match messages {
+            Ok(messages) => messages,
+            Err(why) => {
+                self.give_up(&page.spread, &page.work, &why).await?;
+                return Ok(None);
+            }
+        };
+        let new: Vec<String> =
+            messages.iter().filter_map(|planned| planned.notification.recipient.clone()).collect();
+        let rows = Rows::page(&page.work, page.spread.ordinal, &decision, messages, now);
+        let each = rows.bytes_each();
+        let appended = self
+            .store
+            .route(async |transaction| {
+                transaction.advance(&page.spread, next).await?;
+                rows.append(transaction, self.host, now).await
+            })
+            .await;
+        match appended {
+            Ok(_) => {}
+            Err(error @ StoreError::Conflict(_)) => return Err(error),
+            Err(error) if !self.store.can_route().await => return Err(error),
+            Err(_) if page.size > 1 => {
+                page.size /= 2;
+                return Ok(Some(page));
+            }
+            Err(error) => {
+                self.give_up(&page.spread, &page.work, &error.to_string()).await?;
+                return Ok(None);
+            }
+        }
+        page.told.extend(new);
+        page.size = (MOST_BYTES / each.max(1)).clamp(FEWEST, MOST);
+        Ok(next.map(|progress| {
+            page.spread.progress = progress;
+            page
+        }))
+    }
+
+    /// Whom the next page tells.
+    async fn audience(&self, page: &Page) -> Result<Audience, StoreError> {
+        let Page { decision, size, .. } = page;
+        let Progress { member, named } = page.spread.progress;
+        let Some(named) = named else {
+            let members = self.store.members_after(&decision.groups, member, *size).await?;
+            let last = members.last().map_or(member, |member| member.id);
+            let are_left = members.len() == *size;
+            let names_none = decision.users.is_empty() && decision.contacts.is_empty();
+            let next = match are_left {
+                true => Some(Progress { member: last, named: None }),
+                false if names_none => None,
+                false => Some(Progress { member: last, named: Some(0) }),
+            };
+            let (decision, people) = only(decision, &members);
+            return Ok(Audience { decision, people, next });
+        };
+        let done = usize::try_from(named).unwrap_or(0);
+        let (users, contacts) = (once_each(&decision.users), once_each(&decision.contacts));
+        let all = users.len() + contacts.len();
+        let end = (done + size).min(all);
+        let users_of_page = &users[done.min(users.len())..end.min(users.len())];
+        let members = self.store.members_among(&decision.groups, users_of_page).await?;
+        let users_of_page = users_of_page.iter().filter(|user| !members.contains(*user)).cloned().collect();
+        let contacts_of_page =
+            contacts[done.saturating_sub(users.len())..end.saturating_sub(users.len())].to_vec();
+        let decision = Decision {
+            groups: Vec::new(),
+            users: users_of_page,
+            contacts: contacts_of_page,
+            ..decision.clone()
+        };
+        let names = Names {
+            users: decision.users.iter().cloned().collect(),
+            contacts: decision.contacts.iter().filter_map(|contact| recipient(contact).ok()).collect(),
+            ..Names::default()
+        };
+        let mut people = People::default();
+        self.store.users(&names.users, &mut people).await?;
+        people.contacts = self.store.contacts(&names.contacts).await?;
+        let next = (end < all).then_some(Progress { member, named: i32::try_from(end).ok() });
+        Ok(Audience { decision, people, next })
+    }
+
+    /// Tells nobody any more, and records why in a decision of its own: what is told is told.
+    async fn give_up(&self, spread: &Spread, work: &Work, why: &str) -> Result<(), StoreError> {
+        let told =
+            self.store.told_of_decision(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
+        let mut rows = Rows::failed(work, format!("stopped after {told} people were told: {why}"));
+        self.store
+            .route(async |transaction| {
+                transaction.advance(spread, None).await?;
+                rows.number(&transaction.next_ordinals(&[work.place()]).await?);
+                rows.append(transaction, self.host, self.store.now()).await
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// A decision for these members of its groups only.
+fn only(decision: &Decision, members: &[Member]) -> (Decision, People) {
+    let mut people = People::default();
+    for member in members {
+        for group in &member.groups {
+            people.groups.entry(group.clone()).or_default().push(member.person.clone());
+        }
+        people.users.insert(member.person.username.clone(), member.person.clone());
+    }
+    let users = decision.users.iter().filter(|user| people.users.contains_key(*user)).cloned().collect();
+    (Decision { users, contacts: Vec::new(), ..decision.clone() }, people)
+}
+
+fn once_each(names: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect()
+}

@@ -1,0 +1,48 @@
+//! Whom a message in the log goes to now, and whether it may: a person's present contact, else the contact that the
+//! planned number or user id is or was of; that contact's present address.
+
+use tokio_postgres::Row;
+
+use super::StoreError;
+use crate::domain::{OptOut, OptOutScope, Refusal};
+
+/// Joins person, contact and opt-out to a notification `n`. Of two opt-outs the one of everything counts.
+pub(super) const JOINS: &str = "LEFT JOIN person p ON p.username = n.username
+     LEFT JOIN contact_address a ON n.username IS NULL AND a.address = n.recipient
+     LEFT JOIN contact c ON c.id = coalesce(p.contact_id, a.contact_id)
+     LEFT JOIN LATERAL (
+         SELECT scope, source, at FROM opt_out
+         WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1
+     ) o ON true";
+
+/// Where the message goes now: an address of a user who never wrote in may be known from the log only.
+pub(super) const ADDRESS: &str =
+    "CASE WHEN c.id IS NULL AND n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END";
+
+/// The columns that [`refusal`] reads: the obstacle, the username, and the opt-out, whichever messages it is about.
+pub(super) const REFUSAL: &str = "CASE
+         WHEN n.recipient IS NULL THEN 'erased'
+         WHEN n.username IS NOT NULL AND p.id IS NULL THEN 'no_person'
+         WHEN NOT p.active THEN 'deactivated'
+         WHEN n.username IS NOT NULL AND c.id IS NULL THEN 'unlinked'
+         WHEN c.id IS NOT NULL AND coalesce(c.wa_id, c.user_id) IS NULL THEN 'number_lost'
+         WHEN o.scope IS NOT NULL THEN 'opted_out'
+     END AS obstacle, n.username, o.scope, o.source, o.at";
+
+/// Why a message may not be sent, from the columns of [`REFUSAL`] that begin at `first`.
+pub(super) fn refusal(row: &Row, first: usize, is_marketing: bool) -> Result<Option<Refusal>, StoreError> {
+    let Some(obstacle) = row.try_get::<_, Option<&str>>(first)? else { return Ok(None) };
+    let username = || Ok::<_, StoreError>(row.try_get::<_, Option<String>>(first + 1)?.unwrap_or_default());
+    Ok(Some(match obstacle {
+        "erased" => Refusal::Erased,
+        "no_person" => Refusal::NoPerson(username()?),
+        "deactivated" => Refusal::Deactivated(username()?),
+        "unlinked" => Refusal::Unlinked(username()?),
+        "number_lost" => Refusal::NumberLost,
+        _ => {
+            let scope: OptOutScope = row.try_get::<_, &str>(first + 2)?.parse().map_err(StoreError::Row)?;
+            let opt_out = OptOut { scope, source: row.try_get(first + 3)?, at: row.try_get(first + 4)? };
+            return Ok(opt_out.covers(is_marketing).then_some(Refusal::OptedOut(opt_out)));
+        }
+    }))
+}

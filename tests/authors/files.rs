@@ -1,0 +1,62 @@
+//! Links, and files that claim to be something else.
+
+use std::{fs, os::unix::fs::symlink};
+
+use super::{check, folder, write};
+
+#[test]
+fn what_stands_outside_of_the_folder_is_not_read_or_shown() {
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "secret.yaml", "secret-word: [\n");
+    write(outside.path(), "templates/t.j2", "secret-word");
+    write(outside.path(), "a/routes.yaml", "secret-word: [\n");
+    for name in
+        ["a/config.yaml", "a/routes.yaml", "a/s.rhai", "a/templates/t.j2", "a/cases/c.yaml", "schedules.yaml"]
+    {
+        for target in [outside.path().join("secret.yaml"), "/proc/self/environ".into(), "/etc/passwd".into()]
+        {
+            let rules =
+                folder(&[("a/README.md", ""), ("a/templates/README.md", ""), ("a/cases/README.md", "")]);
+            symlink(&target, rules.path().join(name)).unwrap();
+            let ended = check(rules.path());
+            ended.lived(name).lived("outside of the folder");
+            for secret in ["secret-word", "RUST_BACKTRACE", "root:"] {
+                assert!(!ended.said.contains(secret), "{name}: {}", ended.said);
+            }
+        }
+    }
+    let rules = folder(&[]);
+    symlink(outside.path().join("a"), rules.path().join("a")).unwrap();
+    let ended = check(rules.path());
+    ended.lived("outside of the folder");
+    assert!(!ended.said.contains("secret-word"), "{}", ended.said);
+}
+
+#[test]
+fn files_without_end_are_read_to_their_limit() {
+    for target in ["/proc/self/pagemap", "/dev/zero", "/dev/stdin", "/proc/kmsg"] {
+        let rules = folder(&[("a/README.md", "")]);
+        symlink(target, rules.path().join("a/config.yaml")).unwrap();
+        check(rules.path()).lived("a/config.yaml");
+    }
+    let rules = folder(&[("a/config.yaml", "")]);
+    fs::File::options()
+        .write(true)
+        .open(rules.path().join("a/config.yaml"))
+        .unwrap()
+        .set_len(1 << 36)
+        .unwrap();
+    check(rules.path()).lived("larger than 1 MiB");
+    nix::unistd::mkfifo(&rules.path().join("a/routes.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    check(rules.path()).lived("a/routes.yaml");
+}
+
+#[test]
+fn links_within_the_folder_and_to_the_folder_are_fine() {
+    let rules = folder(&[("a/config.yaml", "x: 1\n"), ("b/README.md", "")]);
+    symlink("../a/config.yaml", rules.path().join("b/config.yaml")).unwrap();
+    check(rules.path()).lived("2 domains");
+    let parent = tempfile::tempdir().unwrap();
+    symlink(rules.path(), parent.path().join("rules")).unwrap();
+    check(&parent.path().join("rules")).lived("2 domains");
+}

@@ -1,0 +1,51 @@
+//! A plugin that hangs, or is large, costs its neighbours nothing.
+
+use std::time::Duration;
+
+use axum::{Router, routing::any};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{Folders, Stage, component, forge};
+
+/// A service that answers after the limit of every plugin.
+async fn hanging() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = Router::new().route("/", any(async || tokio::time::sleep(Duration::from_secs(60)).await));
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    address
+}
+
+#[tokio::test]
+async fn the_largest_plugins_that_hang_leave_room_for_others() {
+    let address = hanging().await;
+    let folders = Folders::new();
+    let more =
+        format!("on_failure: skip\nhttp: [\"http://{address}\"]\nlimits: {{time: 2s, memory: 256MiB}}");
+    folders.plugin("greedy", "greedy.*", &more);
+    // What is accepted at most: the good component has one memory, a table or two, and some instances of its own.
+    let large = forge::with_module(component(), &forge::memories_and_tables(1, 1), 3);
+    let larger = forge::with_module(&large, &forge::memories_and_tables(0, 1), 10);
+    let largest = forge::with_module(&larger, &forge::memories_and_tables(0, 0), 170);
+    folders.write("plugins/greedy/greedy.wasm", &largest);
+    folders.plugin("innocent", "good.*", "on_failure: park");
+    let (grant, host) = (format!("greedy=http://{address}"), address.to_string());
+    let settings =
+        [("HOOKSWITCH_PLUGIN_GRANTS", grant.as_str()), ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", host.as_str())];
+    let stage = Stage::set(folders, &settings).await;
+    let hang = json!({"type": "greedy.it", "data": {"do": "http", "url": format!("http://{address}/")}});
+    let hanging: Vec<Value> = vec![hang; 60];
+    let good: Vec<Value> = vec![json!({"type": "good.day", "data": {}}); 20];
+    let (hung, good) = tokio::join!(
+        join_all(hanging.iter().map(|event| stage.decided(event))),
+        join_all(good.iter().map(|event| stage.decided(event))),
+    );
+    assert!(good.iter().all(|decision| decision["outcome"] == "notify"), "{good:#?}");
+    for decision in hung {
+        let reason = decision["reason"].as_str().unwrap();
+        assert!(reason.contains("Timeout"), "{decision:#}");
+    }
+    let said = stage.host.said();
+    assert!(!said.contains("maximum concurrent limit") && !said.contains("is parked"), "{said}");
+}
