@@ -61,7 +61,7 @@ BEGIN
 
     -- What is old a host may drop, by functions that leave the last day alone.
     IF to_regproc('public.prune_events') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries TO hookswitch;
+        GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries, public.skip_seqs TO hookswitch;
     END IF;
 
     -- Which migrations were applied: only who applies them says so.

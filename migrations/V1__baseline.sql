@@ -236,13 +236,18 @@ CREATE INDEX deferred_username ON deferred (username) WHERE username IS NOT NULL
 
 CREATE TABLE host (
     id         uuid PRIMARY KEY,
+    -- Machine and process, for people.
     name       text NOT NULL,
+    -- Which process it is, for others on its machine.
+    identity   text NOT NULL,
     -- The catalog's release that is live there.
     release    text,
     -- The program's version.
     version    text,
     started_at timestamptz NOT NULL DEFAULT now(),
-    seen_at    timestamptz NOT NULL DEFAULT now()
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    -- How far its machine's clock is ahead of this one.
+    clock_ahead_ms bigint NOT NULL DEFAULT 0
 );
 
 -- Who reads a lane, and until when.
@@ -468,4 +473,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $
     )
     SELECT count(*) FROM old
 $$;
-REVOKE EXECUTE ON FUNCTION prune_events, prune_deliveries FROM PUBLIC;
+-- After a failover or a restore a log may have lost its end: its next numbers must not be those of the rows that hosts
+-- remember. Under the log's lock, so that nobody draws one meanwhile.
+CREATE FUNCTION skip_seqs(lock bigint, log text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    seqs text := pg_get_serial_sequence(CASE log WHEN 'event' THEN 'event' ELSE 'notification' END, 'seq');
+BEGIN
+    PERFORM pg_advisory_xact_lock(lock);
+    RETURN setval(seqs, nextval(seqs) + 1000000);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION prune_events, prune_deliveries, skip_seqs FROM PUBLIC;

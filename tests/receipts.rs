@@ -9,12 +9,12 @@ use hookswitch::{
     domain::{Contact, Delivery, NotificationId, Senders, Status},
     http::Bodies,
     receipts::{self, Receipts},
-    store::{self, NewPerson, Store},
+    store::{NewPerson, Store},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::harness::Database;
@@ -35,8 +35,7 @@ impl Host {
     async fn start() -> Host {
         let database = Database::create().await;
         let config: tokio_postgres::Config = database.url().parse().unwrap();
-        let migrating = config.clone().into();
-        spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+        Store::new(config.clone(), 1).unwrap().migrate().await.unwrap();
         Host { _database: Some(database), ..Host::on(config).await }
     }
 
@@ -134,8 +133,7 @@ fn status(id: NotificationId, attempt: i16, status: &str, second: i64) -> Value 
 #[tokio::test(flavor = "multi_thread")]
 async fn statuses_have_the_same_ranks_in_the_database() {
     let database = Database::create().await;
-    let migrating = database.url().parse::<tokio_postgres::Config>().unwrap().into();
-    spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+    Store::new(database.url().parse().unwrap(), 1).unwrap().migrate().await.unwrap();
     let rows = database.query("SELECT enum_range(NULL::delivery_status)::text[]", &[]).await;
     assert_eq!(rows[0].get::<_, Vec<String>>(0), Status::ALL.map(|status| status.as_str().to_owned()));
 }

@@ -69,6 +69,7 @@ pub mod simulator;
 
 pub mod api;
 
+pub mod parts;
 pub mod telemetry;
 
 pub mod app;

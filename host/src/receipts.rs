@@ -96,6 +96,11 @@ impl Receipts {
         }
     }
 
+    /// Ends when the task that writes has, which it should not while the host runs.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.writer.clone().ended()
+    }
+
     /// What comes in, for whoever watches over it.
     pub fn seen(&self) -> Seen {
         self.seen.clone()

@@ -90,6 +90,11 @@ impl<C: Commit> GroupCommit<C> {
         GroupCommit { queue }
     }
 
+    /// Ends when the task that writes has, which it should not while the host runs.
+    pub async fn ended(self) {
+        self.queue.closed().await;
+    }
+
     /// Writes an item, and gives it back with its answer when it is on disk.
     ///
     /// # Errors

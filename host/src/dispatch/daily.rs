@@ -104,7 +104,7 @@ impl Dispatch {
     /// remembered, so that most batches need not ask.
     pub(super) fn daily(&mut self, batch: &[(Job, Form)], now: Instant) -> Option<Daily> {
         let limit = (*self.daily_limit.borrow())?;
-        let time = Timestamp::now();
+        let time = self.store.now();
         let recipients: BTreeSet<Arc<str>> = batch
             .iter()
             .filter(|(job, form)| counts(job, *form, time))
@@ -127,7 +127,7 @@ impl Dispatch {
 
     /// Users who were allowed are not counted again for a while.
     pub(super) fn remember_counted(&mut self, job: &Job, form: Form, now: Instant) {
-        if self.daily_limit.borrow().is_some() && counts(job, form, Timestamp::now()) {
+        if self.daily_limit.borrow().is_some() && counts(job, form, self.store.now()) {
             self.counted.entry(job.line.recipient.clone()).or_insert(now);
         }
     }

@@ -26,6 +26,12 @@ impl Dispatch {
         checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = None;
         while !stop.is_cancelled() {
+            self.beat.touch();
+            if !self.can_write() {
+                // The host ends with this part, and what is open is read again.
+                tracing::error!("the task that writes what became of messages has failed");
+                return;
+            }
             // However much there is to send.
             let is_poll = poll.tick().now_or_never().is_some();
             if checkpoint.tick().now_or_never().is_some() {
@@ -80,7 +86,7 @@ impl Dispatch {
         // What is under way in a lane must be written before the lane can be read anew.
         let taken = taken.into_iter().filter(|(lane, _)| self.progress.idle(*lane)).collect();
         self.take_up(taken).await?;
-        let now = Timestamp::now();
+        let now = self.store.now();
         if is_poll {
             self.more = [true; 3];
             self.look_after_waiting(now).await?;
@@ -138,7 +144,7 @@ impl Dispatch {
         if moved.is_empty() {
             return;
         }
-        match self.store.checkpoint(self.host, &moved).await {
+        match self.store.checkpoint(self.host, &moved, leases.incarnation.as_ref()).await {
             Ok(()) => self.book.readings.stored(&moved),
             Err(error) => tracing::debug!(%error, "failed to store the checkpoints"),
         }

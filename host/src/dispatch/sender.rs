@@ -101,7 +101,7 @@ impl Dispatch {
 
     /// The job and how it goes out, unless it has expired or must wait.
     fn may_go(&mut self, mut job: Job, now: Instant) -> Option<(Job, Form)> {
-        let time = Timestamp::now();
+        let time = self.store.now();
         let expires_at = job.logged.notification.expires_at;
         if expires_at.is_some_and(|expires_at| expires_at <= time) {
             self.never(&job, Status::Expired, None, time);
@@ -180,7 +180,7 @@ impl Dispatch {
         let (store, intents) = (self.store.clone(), self.intents.clone());
         let daily = self.daily(&batch, Instant::now());
         tokio::spawn(async move {
-            let now = Timestamp::now();
+            let now = store.now();
             let (mut batch, mut wait) = (batch, Vec::new());
             if let Some(daily) = daily {
                 match daily.allow(&store, mem::take(&mut batch), now).await {
@@ -218,7 +218,7 @@ impl Dispatch {
     pub(super) fn take_intended(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.intending -= 1;
         let Batch { jobs, intended, wait } = batch;
-        let now = Timestamp::now();
+        let now = self.store.now();
         for (job, free_at) in &wait {
             self.number_of(job).unanswered -= 1;
             self.over_daily_limit(job, *free_at, now);
@@ -302,7 +302,7 @@ impl Dispatch {
         let refused = answer.as_ref().err().and_then(SendError::treatment);
         let opted_out = (refused == Some(Treatment::OptOut)).then_some(to);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
-        let time = Timestamp::now();
+        let time = self.store.now();
         let settled = settle(&job, answer, time, self.book.unknown_for, rand::random());
         if let Some(wait) = settled.deferred.as_ref().filter(|deferred| deferred.reason == WaitReason::Pair) {
             let wait = Duration::try_from(wait.due_at.duration_since(time)).unwrap_or_default();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{LANES, NotificationId},
-    lanes::{Leases, Progress},
+    lanes::{Beat, Leases, Progress},
     plan::InUse,
     store::{Intended, Store, StoreError},
     whatsapp::{Accepted, Client, Form, SendError},
@@ -41,6 +41,8 @@ pub struct Deps {
     pub leases: watch::Receiver<Leases>,
     /// Where it counts what is under way in each lane.
     pub progress: Arc<Progress>,
+    /// Touched at each turn.
+    pub beat: Beat,
     /// Notified when the notification log has grown.
     pub wake: Arc<Notify>,
     /// Messages per second that a number may send.
@@ -134,6 +136,7 @@ pub struct Dispatch {
     pub(super) host: Uuid,
     pub(super) leases: watch::Receiver<Leases>,
     pub(super) progress: Arc<Progress>,
+    pub(super) beat: Beat,
     pub(super) wake: Arc<Notify>,
     pub(super) book: Book,
     pub(super) numbers: Numbers,
@@ -171,6 +174,7 @@ impl Dispatch {
             host: deps.host,
             leases: deps.leases,
             progress: deps.progress,
+            beat: deps.beat,
             wake: deps.wake,
             book,
             numbers: Numbers::new(deps.messages_per_second),
@@ -194,8 +198,13 @@ impl Dispatch {
     /// Hands what is to be written to the writer.
     pub(super) fn write(&mut self) {
         for write in self.book.writes() {
-            // The writer lives as long as this end of the channel.
+            // Where the writer has failed, dispatch ends.
             let _ = self.writes.send(write);
         }
+    }
+
+    /// Whether the task that writes outcomes still does.
+    pub(super) fn can_write(&self) -> bool {
+        !self.writes.is_closed()
     }
 }

@@ -54,6 +54,11 @@ impl Intake {
         self.bodies.clone()
     }
 
+    /// Ends when the writer has, which it should not while the host runs.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.writer.clone().ended()
+    }
+
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     pub fn new(store: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
         let writer = GroupCommit::start(Append { store: store.clone(), grew });

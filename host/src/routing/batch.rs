@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -87,16 +86,21 @@ impl Routing {
     async fn read(&self, state: &mut State) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
         let lanes = state.cursors.len().max(1);
         let fair = (BATCH / lanes).max(PER_LANE);
+        // Cursors of an earlier term may be ahead of the log of the server that answers now.
+        let leases = self.leases.borrow().clone();
+        let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
+            leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
+        };
         let places: Vec<(Lane, i64, usize)> = state
             .cursors
             .iter()
-            .filter(|(lane, _)| !state.held.contains(lane))
+            .filter(|(lane, cursor)| !state.held.contains(lane) && is_of_this_term(lane, cursor))
             .map(|(lane, cursor)| (*lane, cursor.seq, cursor.share.max(fair)))
             .collect();
         if places.is_empty() {
             return Ok((Vec::new(), false));
         }
-        let events = self.store.events_after(&places, BYTES).await?;
+        let events = self.store.events_after(&places, BYTES, leases.incarnation.as_ref()).await?;
         let mut read: HashMap<Lane, usize> = HashMap::new();
         for logged in &events {
             *read.entry(logged.lane).or_default() += 1;
@@ -148,7 +152,7 @@ impl Routing {
         let mut called = Called { open: 0, answers: HashMap::new() };
         let most = places(CALLS, catalog.plugins.len());
         self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
-        let works = decide_all(&catalog, quick, Timestamp::now()).await.into_iter();
+        let works = decide_all(&catalog, quick, self.store.now()).await.into_iter();
         let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
         // No longer than that: who is not asked or has not answered by then is set aside.
         while called.open > 0 {

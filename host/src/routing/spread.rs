@@ -11,8 +11,6 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use jiff::Timestamp;
-
 use super::{
     Routing, State, blocking,
     rows::{Rows, World},
@@ -128,7 +126,7 @@ impl Routing {
     /// Tells a page; returns the next one, where there is one.
     async fn tell(&self, mut page: Page) -> Result<Option<Page>, StoreError> {
         let Audience { decision, people, next } = self.audience(&page).await?;
-        let now = Timestamp::now();
+        let now = self.store.now();
         let world = World {
             in_use: self.in_use.load_full(),
             senders: self.senders.clone(),
@@ -245,7 +243,7 @@ impl Routing {
             .route(async |transaction| {
                 transaction.advance(spread, None).await?;
                 rows.number(&transaction.next_ordinals(&[work.place()]).await?);
-                rows.append(transaction, self.host, Timestamp::now()).await
+                rows.append(transaction, self.host, self.store.now()).await
             })
             .await?;
         Ok(())

@@ -147,7 +147,7 @@ impl Routing {
         if entries.is_empty() {
             return Ok(());
         }
-        let now = Timestamp::now();
+        let now = self.store.now();
         let world = World {
             in_use: self.in_use.load_full(),
             senders: self.senders.clone(),
@@ -279,7 +279,7 @@ impl Routing {
     async fn record_failure(&self, work: &Work, error: &StoreError) -> Result<(), StoreError> {
         let rows = Rows::failed(work, format!("write what the rules decided: {error}"));
         let entries = [Entry::Decided(work.clone())];
-        let now = Timestamp::now();
+        let now = self.store.now();
         self.store.route(async |transaction| rows.write(transaction, &entries, self.host, now).await).await?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Incarnation, Store, StoreError};
 use crate::domain::{LANES, Lane, Track};
 
 /// Up to here each notification of a track has an outcome or waits in `deferred`.
@@ -40,8 +40,14 @@ impl Store {
             .collect()
     }
 
-    /// Moves checkpoints forward, of lanes that are still this host's; never beyond the end of the log.
-    pub async fn checkpoint(&self, host: Uuid, moved: &[(Track, i64)]) -> Result<(), StoreError> {
+    /// Moves checkpoints forward, of lanes that are still this host's, on the server that they were read from; never
+    /// beyond the end of the log.
+    pub async fn checkpoint(
+        &self,
+        host: Uuid,
+        moved: &[(Track, i64)],
+        incarnation: Option<&Incarnation>,
+    ) -> Result<(), StoreError> {
         let tracks: Vec<i16> = moved.iter().map(|(track, _)| track.0).collect();
         let seqs: Vec<i64> = moved.iter().map(|(_, seq)| *seq).collect();
         let client = self.client().await?;
@@ -51,10 +57,11 @@ impl Store {
                  FROM unnest($2::smallint[], $3::bigint[]) AS m (lane, seq)
                  JOIN lane l ON l.lane = m.lane % $4 AND l.owner = $1
                  WHERE checkpoint.lane = m.lane AND checkpoint.seq < m.seq
-                     AND m.seq <= (SELECT max(n.seq) FROM notification n WHERE n.lane = m.lane)",
+                     AND m.seq <= (SELECT max(n.seq) FROM notification n WHERE n.lane = m.lane)
+                     AND extract(epoch FROM pg_postmaster_start_time())::text = $5",
             )
             .await?;
-        client.execute(&statement, &[&host, &tracks, &seqs, &LANES]).await?;
+        client.execute(&statement, &[&host, &tracks, &seqs, &LANES, &incarnation]).await?;
         Ok(())
     }
 }

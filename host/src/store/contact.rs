@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{Contact, OptOut, is_user_id, same_user, spellings};
 
 /// A WhatsApp user as an operator sees them.

@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NOTIFICATION_LOG, Store, StoreError};
+use super::{NOTIFICATION_LOG, Store, StoreError, session::Transaction};
 use crate::domain::{DecisionOutcome, Lane, Notification};
 
 /// A row of the decision log.

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError, delivery, opt_out,
     recipient::{ADDRESS, JOINS, REFUSAL, refusal},
+    session::Transaction,
 };
 use crate::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 
@@ -266,7 +266,7 @@ impl Store {
             remove(&transaction, done),
         )
         .await?;
-        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
+        opt_out::refused(&transaction, opted_out, self.now()).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred};
+use super::{LateRetry, Store, StoreError, deferred, session::Session};
 use crate::domain::{Delivery, NotificationId, Status};
 
 const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
@@ -140,7 +139,7 @@ impl Store {
 
 /// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in
 /// a circle.
-pub(super) async fn append(client: &impl GenericClient, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn append(client: &Session, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,10 +1,9 @@
 //! People as an operator keeps them: added, listed, linked, deactivated, imported.
 
-use deadpool_postgres::Transaction;
 use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 
-use super::{Store, StoreError, contact::named, notification::quiet_hours};
+use super::{Store, StoreError, contact::named, notification::quiet_hours, session::Transaction};
 use crate::domain::{Contact, QuietHours};
 
 /// A person as an operator sees them.

@@ -1,7 +1,7 @@
 //! What the set-up check asks of the database. Each question is answered from an index or a small table, so that
 //! it takes no longer with a million notifications.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -101,6 +101,8 @@ pub struct HostFacts {
     pub seen_at: Timestamp,
     /// How many lanes it holds.
     pub lanes: i64,
+    /// How far its machine's clock is ahead of PostgreSQL's.
+    pub clock_ahead: SignedDuration,
 }
 
 /// Meta's webhooks.
@@ -338,7 +340,8 @@ impl Store {
             .await?
             .query(
                 "SELECT h.name, h.release, h.version, h.started_at, h.seen_at,
-                        (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now())
+                        (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now()),
+                        h.clock_ahead_ms
                  FROM host h ORDER BY h.started_at",
                 &[],
             )
@@ -352,6 +355,7 @@ impl Store {
                     started_at: row.try_get(3)?,
                     seen_at: row.try_get(4)?,
                     lanes: row.try_get(5)?,
+                    clock_ahead: SignedDuration::from_millis(row.try_get(6)?),
                 })
             })
             .collect()

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{Contact, Holder, Identities, IdentityChanges, IdentityNews};
 
 impl Store {

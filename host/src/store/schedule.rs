@@ -54,11 +54,6 @@ pub struct ExpiringWindow {
 }
 
 impl Store {
-    /// What time it is, by the database's clock.
-    pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(self.client().await?.query_one("SELECT clock_timestamp()", &[]).await?.try_get(0)?)
-    }
-
     /// The last slot of each schedule up to `now`. Later ones were taken while a clock was wrong.
     pub async fn last_slots(&self, now: Timestamp) -> Result<HashMap<String, LastSlot>, StoreError> {
         let client = self.client().await?;

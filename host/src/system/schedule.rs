@@ -54,7 +54,7 @@ impl Scheduler {
             return Ok(());
         }
         // The database's clock: a host whose own is wrong fires nothing too early, nor again.
-        let now = self.store.now().await?;
+        let now = self.store.now();
         for schedule in &catalog.schedules {
             let last = match known {
                 Some(known) => known.get(&schedule.name),
