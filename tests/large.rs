@@ -1,4 +1,5 @@
 //! Events that tell very many people, and batches that PostgreSQL does not take.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 use tempfile::TempDir;

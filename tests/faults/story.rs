@@ -201,7 +201,7 @@ fn address(data: &mut Value, n: usize, who: usize, moved: bool) {
     let has_name = groups().any(|(_, members)| members.contains(&who));
     let (key, address) = match turn {
         0 if has_name => ("users", username(who)),
-        1 if moved && who >= MOVES && who <= LEAVES_AND_MOVES => ("contacts", new_number(who)),
+        1 if moved && (MOVES..=LEAVES_AND_MOVES).contains(&who) => ("contacts", new_number(who)),
         _ => ("contacts", number(who)),
     };
     data[key] = json!([address]);

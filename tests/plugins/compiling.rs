@@ -107,6 +107,7 @@ fn whatever_stands_in_a_component_the_program_goes_on() {
         folders.plugin("odd", "x.*", "");
         folders.write("plugins/odd/odd.wasm", &bytes);
         let began = Instant::now();
+        #[expect(clippy::zombie_processes, reason = "it is asked until it has ended")]
         let mut child = program(&["rules", "check", "--rules"])
             .arg(folders.rules())
             .envs(folders.settings())

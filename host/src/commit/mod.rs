@@ -64,11 +64,14 @@ pub enum Refusal {
     Failed,
 }
 
+/// The item again, with its answer.
+pub type Answered<C> = Result<(<C as Commit>::Item, <C as Commit>::Answer), Refusal>;
+
 struct Queued<C: Commit> {
     item: C::Item,
     /// How long the database may be away.
     deadline: Instant,
-    answer: oneshot::Sender<Result<(C::Item, C::Answer), Refusal>>,
+    answer: oneshot::Sender<Answered<C>>,
 }
 
 /// The way to the task that writes. It ends when the last of these is gone and all that waits is written.
@@ -99,7 +102,7 @@ impl<C: Commit> GroupCommit<C> {
     ///
     /// # Errors
     /// Within 20 seconds.
-    pub async fn append(&self, item: C::Item) -> Result<(C::Item, C::Answer), Refusal> {
+    pub async fn append(&self, item: C::Item) -> Answered<C> {
         let deadline = Instant::now() + PATIENCE;
         let (answer, answered) = oneshot::channel();
         match timeout_at(deadline, self.queue.send(Queued { item, deadline, answer })).await {

@@ -33,7 +33,7 @@ impl Commit for Numbers {
     }
 }
 
-fn queued(items: &[i32]) -> (Vec<Queued<Numbers>>, Vec<oneshot::Receiver<Result<(i32, usize), Refusal>>>) {
+fn queued(items: &[i32]) -> (Vec<Queued<Numbers>>, Vec<oneshot::Receiver<Answered<Numbers>>>) {
     let queue = |item: &i32| {
         let (answer, answered) = oneshot::channel();
         (Queued { item: *item, deadline: Instant::now() + PATIENCE, answer }, answered)

@@ -483,20 +483,47 @@ impl World {
     fn step(&mut self) {
         let h = self.rng.random_range(0..HOSTS);
         let done = match self.rng.random_range(0..16) {
-            0 => Ok(self.plan()),
+            0 => {
+                self.plan();
+                Ok(())
+            }
             1 => self.compare(h),
             2 | 3 => self.read_log(h),
             4 => self.read_due(h),
             5 => self.resolve_unknown(h),
-            6 => Ok(self.take(h)),
-            7 => Ok(self.intend(h)),
+            6 => {
+                self.take(h);
+                Ok(())
+            }
+            7 => {
+                self.intend(h);
+                Ok(())
+            }
             8 => self.take_intended(h),
-            9 | 10 => Ok(self.answer(h)),
-            11 => Ok(self.commit(h)),
-            12 => Ok(self.take_written(h)),
-            13 => Ok(self.store_checkpoints(h)),
-            14 => Ok(self.now += self.rng.random_range(0..20)),
-            _ => Ok(self.seldom(h)),
+            9 | 10 => {
+                self.answer(h);
+                Ok(())
+            }
+            11 => {
+                self.commit(h);
+                Ok(())
+            }
+            12 => {
+                self.take_written(h);
+                Ok(())
+            }
+            13 => {
+                self.store_checkpoints(h);
+                Ok(())
+            }
+            14 => {
+                let _: () = self.now += self.rng.random_range(0..20);
+                Ok(())
+            }
+            _ => {
+                self.seldom(h);
+                Ok(())
+            }
         };
         if done.is_err() {
             self.hosts[h].book.start_over();

@@ -220,12 +220,12 @@ pub(super) async fn decide_all(
     let all = blocking(move || {
         let ports = CatalogPorts { catalog: &with, now };
         let mut left = MOST_BYTES;
-        let mut decided = |logged: &LoggedEvent| {
+        let decided = |logged: &LoggedEvent| {
             let verdicts = (left > 0).then(|| verdicts(&with, logged, &ports))?;
             left = left.saturating_sub(weight(&verdicts));
             Some(verdicts)
         };
-        of.iter().map_while(|logged| decided(logged)).collect::<Vec<_>>()
+        of.iter().map_while(decided).collect::<Vec<_>>()
     });
     let verdicts = match all.await {
         Ok(verdicts) => verdicts,

@@ -225,6 +225,8 @@ fn tls() -> Result<MakeRustlsConnect, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[test]

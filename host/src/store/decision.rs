@@ -102,7 +102,7 @@ impl Store {
 
     /// Forgets dedupe keys that are no longer in force.
     pub async fn forget_dedupe(&self) -> Result<u64, StoreError> {
-        Ok(self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await?)
+        self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await
     }
 
     /// Whether PostgreSQL takes routing's rows at all, whatever is in them: it answers, has room, lets us write, and

@@ -122,7 +122,7 @@ impl Store {
                  WHERE reason = 'window' AND due_at > $2 AND template = ANY($1)",
             )
             .await?;
-        Ok(client.execute(&statement, &[&templates, &now]).await?)
+        client.execute(&statement, &[&templates, &now]).await
     }
 
     /// What waits in these lanes for something that keeps later messages waiting, in the order of the log.

@@ -62,6 +62,6 @@ impl Store {
                              SELECT p.username FROM person p JOIN opened USING (contact_id))))",
             )
             .await?;
-        Ok(client.execute(&statement, &[&recipients, &now]).await?)
+        client.execute(&statement, &[&recipients, &now]).await
     }
 }
