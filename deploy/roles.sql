@@ -49,7 +49,7 @@ BEGIN
     -- The tables whose rows change or go. What is not named stays append-only: event, decision, notification,
     -- delivery, dead_letter, and what is known of templates at Meta.
     FOREACH changing IN ARRAY ARRAY[
-        'contact', 'person', 'groups', 'membership', 'api_key',
+        'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item'
@@ -61,7 +61,7 @@ BEGIN
 
     -- What is old a host may drop, by functions that leave the last day alone.
     IF to_regproc('public.prune_events') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries TO hookswitch;
+        GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries, public.skip_seqs TO hookswitch;
     END IF;
 
     -- Which migrations were applied: only who applies them says so.

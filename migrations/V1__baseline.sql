@@ -104,6 +104,8 @@ CREATE TABLE api_key (
     name       text NOT NULL UNIQUE,
     sha256     bytea NOT NULL UNIQUE,
     scopes     text[] NOT NULL,
+    -- Sources that its events must have or be below; any if empty.
+    sources    text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
@@ -153,6 +155,8 @@ CREATE TABLE decision (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE notification (
+    -- The lane of sender and recipient + 64 × priority (0 urgent, 1 normal, 2 bulk): each is read by a cursor of its own,
+    -- so that no message waits behind the backlog of a lesser priority.
     lane            smallint NOT NULL,
     seq             bigint GENERATED ALWAYS AS IDENTITY,
     id              uuid NOT NULL UNIQUE,
@@ -175,8 +179,6 @@ CREATE TABLE notification (
     PRIMARY KEY (lane, seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX notification_event ON notification (event_lane, event_seq);
--- Urgent messages are found among the many that wait to be sent before them.
-CREATE INDEX notification_urgent ON notification (lane, seq) WHERE priority = 0;
 
 -- In the order of their ranks: of one attempt the highest counts, in whatever order the rows came. From delivered on
 -- the phone has it. queued is what a message without rows is; it is never stored.
@@ -212,37 +214,59 @@ CREATE TABLE deferred (
     lane            smallint NOT NULL,
     seq             bigint NOT NULL,
     notification_id uuid NOT NULL,
+    -- As in the notification: whom it keeps waiting, and what may end its waiting.
+    phone_number_id text NOT NULL,
+    recipient       text NOT NULL,
+    username        text,
+    template        text NOT NULL,
     due_at          timestamptz NOT NULL,
+    -- The attempt that is to be made; with the reason unknown or hold the one that was made.
     attempt         smallint NOT NULL,
     -- Refusals that count against the message; those of a stopped number do not.
     failures        smallint NOT NULL DEFAULT 0,
-    -- send_at | quiet | retry | pair | unknown | hold | as_template | window | daily | behind
+    -- send_at | quiet | retry | pair | unknown | hold | as_template | window | daily | behind | unreadable
     reason          text NOT NULL,
     PRIMARY KEY (lane, seq)
 );
-CREATE INDEX deferred_due_at ON deferred (due_at);
+-- What is due of each priority and sending number: none waits behind what another has too much of.
+CREATE INDEX deferred_due ON deferred ((lane / 64), phone_number_id, due_at);
+CREATE INDEX deferred_reason ON deferred (reason, lane);
+CREATE INDEX deferred_recipient ON deferred (recipient);
+CREATE INDEX deferred_username ON deferred (username) WHERE username IS NOT NULL;
 
 CREATE TABLE host (
     id         uuid PRIMARY KEY,
+    -- Machine and process, for people.
     name       text NOT NULL,
+    -- Which process it is, for others on its machine.
+    identity   text NOT NULL,
     -- The catalog's release that is live there.
     release    text,
     -- The program's version.
     version    text,
     started_at timestamptz NOT NULL DEFAULT now(),
-    seen_at    timestamptz NOT NULL DEFAULT now()
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    -- How far its machine's clock is ahead of this one.
+    clock_ahead_ms bigint NOT NULL DEFAULT 0
 );
 
--- Who reads a lane, until when, and how far its notifications are settled.
+-- Who reads a lane, and until when.
 CREATE TABLE lane (
-    lane       smallint PRIMARY KEY,
-    owner      uuid,
-    deadline   timestamptz NOT NULL DEFAULT '-infinity',
-    checkpoint bigint NOT NULL DEFAULT 0,
+    lane     smallint PRIMARY KEY,
+    owner    uuid,
+    deadline timestamptz NOT NULL DEFAULT '-infinity',
     -- The host that routes the lane; null where it gave the lane back properly.
-    routed_by  uuid
+    routed_by uuid
 );
 INSERT INTO lane (lane) SELECT generate_series(0, 63);
+
+-- Up to here each notification of a lane and priority has an outcome or waits in deferred.
+CREATE TABLE checkpoint (
+    -- As in the notification log.
+    lane smallint PRIMARY KEY,
+    seq  bigint NOT NULL DEFAULT 0
+);
+INSERT INTO checkpoint (lane) SELECT generate_series(0, 191);
 
 -- A dedupe key in force: the first decision that used it wins until it expires.
 CREATE TABLE dedupe (
@@ -449,4 +473,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $
     )
     SELECT count(*) FROM old
 $$;
-REVOKE EXECUTE ON FUNCTION prune_events, prune_deliveries FROM PUBLIC;
+-- After a failover or a restore a log may have lost its end: its next numbers must not be those of the rows that hosts
+-- remember. Under the log's lock, so that nobody draws one meanwhile.
+CREATE FUNCTION skip_seqs(lock bigint, log text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    seqs text := pg_get_serial_sequence(CASE log WHEN 'event' THEN 'event' ELSE 'notification' END, 'seq');
+BEGIN
+    PERFORM pg_advisory_xact_lock(lock);
+    RETURN setval(seqs, nextval(seqs) + 1000000);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION prune_events, prune_deliveries, skip_seqs FROM PUBLIC;

@@ -113,7 +113,7 @@ async fn one_recipients_order_is_kept_through_retries_and_nobody_else_waits() {
 }
 
 #[tokio::test]
-async fn urgent_overtakes_what_waits_in_the_log_but_not_its_own_recipients_messages() {
+async fn urgent_and_normal_messages_overtake_what_waits_in_the_log() {
     let mut stage = stage().await;
     // Nothing goes out while the log grows.
     stage.simulator.turn(&json!({"errors": [{"code": 131057, "next": 1}]})).await;
@@ -130,25 +130,70 @@ async fn urgent_overtakes_what_waits_in_the_log_but_not_its_own_recipients_messa
         let bulk = json!({"template": "note", "contacts": contacts(from), "priority": "bulk", "context": {"n": from}});
         stage.decide(bulk).await;
     }
-    let urgent = |n: i64, to: &str| {
+    let prior = |n: i64, to: &str, priority: &str| {
         let mut note = note(n, to);
-        note["priority"] = json!("urgent");
+        note["priority"] = json!(priority);
         note
     };
-    // One to somebody else, one to the recipient of the last that waits.
-    let ids = [stage.decide(urgent(-1, "15550204500")).await, stage.decide(urgent(-2, "15550203999")).await];
+    // Some to people for whom nothing else waits, some to the recipients of the last that wait.
+    let prior = [
+        (-1, "15550204500", "urgent"),
+        (-2, "15550203999", "urgent"),
+        (-3, "15550204501", "normal"),
+        (-4, "15550203998", "normal"),
+    ]
+    .map(|(n, to, priority)| (n, to, prior(n, to, priority)));
+    let mut ids = Vec::new();
+    for (.., decision) in &prior {
+        ids.push(stage.decide(decision.clone()).await);
+    }
     let written = async || stage.database.count("SELECT count(*) FROM notification").await;
-    wait_until("all are planned", SOON, async || written().await == 4_003).await;
+    wait_until("all are planned", SOON, async || written().await == 4_005).await;
     stage.host.restart();
-    stage.notification(&ids[0], "read").await;
-    stage.notification(&ids[1], "read").await;
+    for id in &ids {
+        stage.notification(id, "read").await;
+    }
     let sent = stage.simulator.messages().await;
     let place = |to: &str, n: i64| {
         let body = format!("Note {n}");
         sent.iter().position(|m| m["to"] == to && m["request"]["text"]["body"] == body.as_str()).unwrap()
     };
-    assert!(place("15550204500", -1) < 1_500, "{}", place("15550204500", -1));
-    assert!(place("15550203999", -2) > place("15550203999", 3_900));
+    for (n, to, _) in prior {
+        assert!(place(to, n) < 1_500, "{n} to {to}: {}", place(to, n));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_concerns_itself_only() {
+    let stage = stage().await;
+    let first = stage.decide(note(1, ANN)).await;
+    stage.notification(&first, "read").await;
+    for message in
+        ["no JSON", "{\"mode\":\"hologram\",\"body\":\"x\",\"template\":\"t\",\"language\":\"en_US\"}"]
+    {
+        let copy = "INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, recipient, phone_number_id,
+                        template, priority, message, reason)
+                    SELECT lane, gen_random_uuid(), event_lane, event_seq, ordinal, recipient, phone_number_id,
+                        template, priority, $1::text, 'test' FROM notification ORDER BY seq LIMIT 1";
+        stage.database.query(copy, &[&message]).await;
+    }
+    let second = stage.decide(note(2, ANN)).await;
+    stage.notification(&second, "read").await;
+    let count = async |status: &str, like: &str| {
+        let sql =
+            format!("SELECT count(*) FROM delivery WHERE status = '{status}' AND detail LIKE '{like}%'");
+        stage.database.count(&sql).await
+    };
+    wait_until("the first has failed", SOON, async || {
+        count("failed", "cannot be read by this version: its message:").await == 1
+    })
+    .await;
+    wait_until("the second waits for a newer host", SOON, async || {
+        count("deferred", "waits for a host of a version that can read it: its message: unknown variant")
+            .await
+            == 1
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ fn the_unit_gives_the_host_time_to_finish_and_lets_plugins_be_compiled() {
     }
     assert_eq!(found[&("Service", "ExecStart")], "/usr/local/bin/hookswitch serve");
     assert_eq!(found[&("Service", "MemoryDenyWriteExecute")], "no");
-    assert!(found[&("Service", "TimeoutStopSec")].parse::<u32>().unwrap() > 35);
+    assert!(found[&("Service", "TimeoutStopSec")].parse::<u32>().unwrap() > 10);
     assert!(found[&("Unit", "After")].contains("postgresql.service"));
 }
 

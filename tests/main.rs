@@ -2,6 +2,7 @@
 
 mod authors;
 mod command_line;
+mod connections;
 mod database_gone;
 mod delivery;
 mod demo;

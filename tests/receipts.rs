@@ -7,13 +7,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
     config::{Secret, WhatsappConfig},
     domain::{Contact, Delivery, NotificationId, Senders, Status},
+    http::Bodies,
     receipts::{self, Receipts},
-    store::{self, NewPerson, Store},
+    store::{NewPerson, Store},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::harness::Database;
@@ -34,8 +35,7 @@ impl Host {
     async fn start() -> Host {
         let database = Database::create().await;
         let config: tokio_postgres::Config = database.url().parse().unwrap();
-        let migrating = config.clone().into();
-        spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+        Store::new(config.clone(), 1).unwrap().migrate().await.unwrap();
         Host { _database: Some(database), ..Host::on(config).await }
     }
 
@@ -50,7 +50,8 @@ impl Host {
             whatsapp_verify_token: Secret::from("verify-me"),
             whatsapp_messages_per_second: 80,
         };
-        let routes = receipts::router(Receipts::new(store.clone(), &config, Arc::default()));
+        let routes =
+            receipts::router(Receipts::new(store.clone(), &config, Arc::default()), Bodies::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
         // Ends with the test's runtime.
@@ -132,8 +133,7 @@ fn status(id: NotificationId, attempt: i16, status: &str, second: i64) -> Value 
 #[tokio::test(flavor = "multi_thread")]
 async fn statuses_have_the_same_ranks_in_the_database() {
     let database = Database::create().await;
-    let migrating = database.url().parse::<tokio_postgres::Config>().unwrap().into();
-    spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+    Store::new(database.url().parse().unwrap(), 1).unwrap().migrate().await.unwrap();
     let rows = database.query("SELECT enum_range(NULL::delivery_status)::text[]", &[]).await;
     assert_eq!(rows[0].get::<_, Vec<String>>(0), Status::ALL.map(|status| status.as_str().to_owned()));
 }
@@ -244,7 +244,7 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let person = NewPerson {
         username: "ada".to_owned(),
         name: "Ada".to_owned(),
-        wa_id: Some("16505550001".to_owned()),
+        address: Some("16505550001".to_owned()),
         groups: vec!["Sales Team".to_owned()],
         ..NewPerson::default()
     };
@@ -278,10 +278,16 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let linked = people.users.get("ada").unwrap().contact.clone();
     assert_eq!(linked, ada);
 
-    // Somebody else's number now has this user id: each row keeps its number.
+    // The user id is hers, under whatever number.
     host.inbound(Some("16505550003"), Some("US.1"), "", 900).await;
-    assert_eq!(host.contact("US.1").await, seen(Some("16505550003"), Some("US.1"), "", 900));
-    assert_eq!(host.contact("16505550002").await, seen(Some("16505550002"), None, "Ada", 800));
+    let ada = seen(Some("16505550003"), Some("US.1"), "Ada", 900);
+    assert_eq!(host.contact("US.1").await, ada);
+    assert_eq!(host.contact("16505550002").await, ada);
+
+    // Her number with another user id, of which nobody has said that it is hers, is somebody else's.
+    host.inbound(Some("16505550003"), Some("US.2"), "Bob", 1_000).await;
+    assert_eq!(host.contact("16505550003").await, seen(Some("16505550003"), Some("US.2"), "Bob", 1_000));
+    assert_eq!(host.contact("US.1").await, seen(None, None, "Ada", 900));
 
     // A user of whom we only had the user id turns out to have a number.
     host.inbound(None, Some("US.7"), "Eve", 100).await;

@@ -1,6 +1,9 @@
 //! When nothing is sent: to those who opted out, in quiet hours, to those who were deactivated meanwhile.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod identity;
+mod ways;
+
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::simulator::Settings;
 use jiff::{SignedDuration, Timestamp};
@@ -38,16 +41,34 @@ struct Stage {
 }
 
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let rules = rules();
-    let host = Host::start(port, &database, &simulator, rules.path(), &[]);
-    database.add_person("ann", ANN, &["Ops"]).await;
-    Stage { database, simulator, host, _rules: rules }
+    let stage = Stage::with(&[], &[]).await;
+    stage.database.add_person("ann", ANN, &["Ops"]).await;
+    stage
 }
 
 impl Stage {
+    async fn with(flags: &[&str], settings: &[(&str, &str)]) -> Stage {
+        let database = Database::create().await;
+        let port = free_port();
+        let simulator = Simulator::start(port, &[&["--unlimited", "--unknown-templates"], flags].concat());
+        let rules = rules();
+        let host = Host::start(port, &database, &simulator, rules.path(), settings);
+        Stage { database, simulator, host, _rules: rules }
+    }
+
+    /// Posts a change of Meta's webhook, signed, which must be taken.
+    async fn webhook(&self, field: &str, mut value: Value) {
+        value["messaging_product"] = "whatsapp".into();
+        value["metadata"] = json!({"phone_number_id": Settings::default().phone_number_id});
+        let body = json!({"entry": [{"id": "1", "changes": [{"field": field, "value": value}]}]}).to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let url = format!("{}/webhooks/whatsapp", self.host.url());
+        let post = http().post(url).header("x-hub-signature-256", signature).body(body);
+        post.send().await.unwrap().error_for_status().unwrap();
+    }
+
     async fn send(&self, template: &str, more: Value) -> String {
         let mut decision = json!({"template": template, "users": ["ann"], "context": {"n": 1}});
         decision.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -110,16 +131,7 @@ async fn a_stop_that_meta_repeats_does_not_undo_the_start_after_it() {
     let writes = async |text: &str, second: i64| {
         let message = json!({"from": ANN, "id": format!("wamid.{second}"), "timestamp": second.to_string(),
             "type": "text", "text": {"body": text}});
-        let metadata = json!({"phone_number_id": Settings::default().phone_number_id});
-        let value = json!({"messaging_product": "whatsapp", "metadata": metadata, "messages": [message]});
-        let body = json!({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
-        let body = body.to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        let url = format!("{}/webhooks/whatsapp", stage.host.url());
-        let post = http().post(url).header("x-hub-signature-256", signature).body(body);
-        post.send().await.unwrap().error_for_status().unwrap();
+        stage.webhook("messages", json!({"messages": [message]})).await;
     };
     let out = async || stage.database.count("SELECT count(*) FROM opt_out WHERE NOT came_back").await;
     let now = Timestamp::now().as_second();
@@ -139,9 +151,10 @@ async fn a_stop_that_meta_repeats_does_not_undo_the_start_after_it() {
 #[tokio::test]
 async fn what_waits_is_not_sent_to_who_opts_out_meanwhile() {
     let stage = stage().await;
-    let id = stage.send("utility", json!({"after": "2s"})).await;
+    let id = stage.send("utility", json!({"after": "1h"})).await;
     stage.until(&id, "deferred").await;
     stage.ann_writes("STOP").await;
+    stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
     let skipped = stage.until(&id, "skipped").await;
     assert!(skipped["waits"].is_null(), "{skipped:#}");
     assert!(stage.simulator.messages().await.is_empty());
@@ -204,7 +217,6 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
 
     // They end.
     stage.run(&["people", "quiet", "ann", "--off"]);
-    stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
     stage.until(&id, "read").await;
     let mut wrong = program(&["people", "quiet", "ann", "10_11", "--time-zone", "Mars"]);
     let wrong = wrong.env("DATABASE_URL", stage.database.url()).output().unwrap();
@@ -214,9 +226,10 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
 #[tokio::test]
 async fn who_is_deactivated_while_a_message_waits_does_not_get_it() {
     let stage = stage().await;
-    let id = stage.send("utility", json!({"after": "2s"})).await;
+    let id = stage.send("utility", json!({"after": "1h"})).await;
     stage.until(&id, "deferred").await;
     stage.run(&["people", "deactivate", "ann"]);
+    stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
     let skipped = stage.until(&id, "skipped").await;
     let rows = skipped["deliveries"].as_array().unwrap();
     assert_eq!(rows.last().unwrap()["detail"], "ann is deactivated");

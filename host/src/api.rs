@@ -2,9 +2,16 @@
 
 mod plugins;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use axum::{Json, Router, routing::get};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use sha2::{Digest, Sha256};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -65,13 +72,31 @@ fn of_plugins() -> OpenApiRouter<Plugins> {
     OpenApiRouter::new().routes(routes!(plugins::list))
 }
 
+/// The description in JSON, with its ETag. It is the same for the life of the process.
+static DESCRIPTION: LazyLock<(Bytes, String)> = LazyLock::new(|| {
+    let json = document().to_json().unwrap_or_default();
+    let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&json)[..16]));
+    (json.into(), etag)
+});
+
+async fn description(headers: HeaderMap) -> Response {
+    let (json, etag) = &*DESCRIPTION;
+    let etag = (header::ETAG, etag.as_str());
+    let known =
+        headers.get_all(header::IF_NONE_MATCH).iter().any(|value| value.as_bytes() == etag.1.as_bytes());
+    if known {
+        return (StatusCode::NOT_MODIFIED, [etag]).into_response();
+    }
+    ([(header::CONTENT_TYPE, "application/json"), etag], json.clone()).into_response()
+}
+
 /// All that this service answers.
 pub fn router(intake: Intake, directory: Directory, receipts: Receipts, live: Arc<Live>) -> Router {
-    let keys = intake.keys();
+    let (keys, bodies) = (intake.keys(), intake.bodies());
     let plugins = Plugins { live, keys: keys.clone() };
     intake::router(intake)
-        .merge(directory::router(directory, keys))
+        .merge(directory::router(directory, keys, bodies.clone()))
         .merge(Router::from(of_plugins().with_state(plugins)))
-        .merge(receipts::router(receipts))
-        .route("/openapi.json", get(async || Json(document())))
+        .merge(receipts::router(receipts, bodies))
+        .route("/openapi.json", get(description))
 }

@@ -1,15 +1,14 @@
 //! The composition root: the only file that sees every room.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
-    task::{JoinHandle, spawn_blocking},
-    time::{sleep, timeout},
+    task::spawn_blocking,
+    time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -18,25 +17,30 @@ use crate::{
     config::{self, Config, DatabaseConfig, RulesConfig},
     decide::plugin::{Grants, Http, Sandbox},
     directory::Directory,
-    dispatch::{Dispatch, Rooms, watch_daily_limit},
+    dispatch::{Deps, Dispatch, watch_daily_limit},
+    http,
     intake::{self, Intake},
-    lanes::{Holder, Leases, News, Progress},
+    lanes::{Beat, Holder, Leases, News, Progress},
     outbound::Outbound,
+    parts::Parts,
     plan::InUse,
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::Routing,
-    store::{self, Store, StoreError},
+    store::{Store, StoreError},
     system::{Scheduler, prune, tell_failures, tell_parked},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
 
-const CONNECTIONS: usize = 16;
 /// Other hosts are told at most so often that a log has grown.
 const DEBOUNCE: Duration = Duration::from_millis(20);
-/// How long a part may take to finish what is under way.
-const FINISH: Duration = Duration::from_secs(35);
+/// How long all parts together may take to finish what is under way: with what else a stop needs, under 10 s.
+const FINISH: Duration = Duration::from_secs(7);
+/// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
+const STUCK: Duration = Duration::from_secs(20);
+/// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
+const COMMAND: usize = 4;
 
 /// Why the service does not start. Each completes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +119,6 @@ pub fn grants(config: &RulesConfig) -> Result<Arc<Grants>, AppError> {
 pub struct Database {
     /// Its statements.
     pub store: Store,
-    config: tokio_postgres::Config,
     server: Option<Server>,
 }
 
@@ -129,7 +132,19 @@ impl Database {
         settings: &DatabaseConfig,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Database, AppError> {
-        let database = Database::open_as_is(settings, progress).await?;
+        Database::open_with(settings, COMMAND, progress).await
+    }
+
+    async fn open_with(
+        settings: &DatabaseConfig,
+        connections: usize,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Database, AppError> {
+        let database = Database::connect(settings, connections, progress).await?;
+        if let Err(error) = database.store.is_pooled().await {
+            database.close().await;
+            return Err(error.into());
+        }
         let applied = match database.migrate().await {
             Ok(applied) => applied,
             Err(error) => {
@@ -151,6 +166,14 @@ impl Database {
         settings: &DatabaseConfig,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Database, AppError> {
+        Database::connect(settings, COMMAND, progress).await
+    }
+
+    async fn connect(
+        settings: &DatabaseConfig,
+        connections: usize,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Database, AppError> {
         let (config, server) = match &settings.database_url {
             Some(url) => (url.expose().parse().map_err(AppError::DatabaseUrl)?, None),
             None => {
@@ -169,7 +192,8 @@ impl Database {
                 (server.config(postgres::DATABASE), Some(server))
             }
         };
-        Ok(Database { store: Store::new(config.clone(), CONNECTIONS)?, config, server })
+        let store = Store::with_limits(config, connections, settings.limits())?;
+        Ok(Database { store, server })
     }
 
     /// Brings the tables up to date, and returns how many migrations that took.
@@ -177,8 +201,7 @@ impl Database {
     /// # Errors
     /// Where PostgreSQL cannot be reached, or the role may not change the tables.
     pub async fn migrate(&self) -> Result<usize, AppError> {
-        let config = self.config.clone();
-        Ok(spawn_blocking(move || store::migrate(&config.into())).await??)
+        Ok(self.store.migrate().await?)
     }
 
     /// Closes the connections, and stops the private server if this process started it.
@@ -199,25 +222,7 @@ pub struct App {
     catalog: Arc<Live>,
     _watching: Watching,
     leases: watch::Receiver<Leases>,
-    /// In the order in which they are stopped: each part finishes before the next is told to.
-    parts: Vec<Part>,
-    helpers: Vec<JoinHandle<()>>,
-}
-
-struct Part {
-    name: &'static str,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Part {
-    fn start<F: Future<Output = ()> + Send + 'static>(
-        name: &'static str,
-        run: impl FnOnce(CancellationToken) -> F,
-    ) -> Part {
-        let stop = CancellationToken::new();
-        Part { name, task: tokio::spawn(run(stop.clone())), stop }
-    }
+    parts: Parts,
 }
 
 impl App {
@@ -234,7 +239,8 @@ impl App {
         let address =
             listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
         let client = Client::new(&config.whatsapp)?;
-        let database = Database::open(&config.database, progress).await?;
+        let connections = config.database.connections();
+        let database = Database::open_with(&config.database, connections, progress).await?;
         let store = database.store.clone();
 
         let events = Arc::new(Notify::new());
@@ -278,7 +284,9 @@ impl App {
         let management =
             Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token)?;
         let usual = config.whatsapp.whatsapp_phone_number_id.usual().to_owned();
-        let dispatch = Dispatch::new(Rooms {
+        let beats = [("routing", Beat::default()), ("dispatch", Beat::default())];
+        let dispatch = Dispatch::new(Deps {
+            beat: beats[1].1.clone(),
             store: store.clone(),
             client,
             host,
@@ -293,6 +301,7 @@ impl App {
             daily_limit,
         });
         let routing = Routing {
+            beat: beats[0].1.clone(),
             store: store.clone(),
             host,
             catalog: catalog.clone(),
@@ -304,40 +313,38 @@ impl App {
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
-        let routes = api::router(
-            Intake::new(store.clone(), grew.clone(), ready(leases.clone())),
-            Directory::new(store.clone()),
-            receipts,
-            catalog.clone(),
-        );
+        let intake = Intake::new(store.clone(), grew.clone(), ready(leases.clone(), beats));
+        let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
+        let routes = api::router(intake, Directory::new(store.clone()), receipts, catalog.clone());
 
-        let mut parts = vec![
-            Part::start("http", |stop| async move {
-                let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-                if let Err(error) = served.await {
-                    tracing::error!(%error, "failed to serve HTTP");
-                }
-            }),
-            Part::start("schedules", |stop| scheduler.run(stop)),
-            Part::start("failures", |stop| tell_failures(telling, told, stop)),
-            Part::start("parked", |stop| tell_parked(watched, plugins, grew, stop)),
-            Part::start("routing", |stop| routing.run(stop)),
-            Part::start("dispatch", |stop| dispatch.run(stop)),
-            Part::start("lanes", |stop| holder.run(stop)),
-        ];
-        parts.push(Part::start("limit", |stop| watch_daily_limit(management, usual, limit, stop)));
-        parts.extend(watch.map(|watch| Part::start("templates", |stop| watch.run(stop))));
+        let mut parts = Parts::default();
+        parts.start("http", |stop| http::serve(listener, routes, stop));
         if let Some(keep) = config.keep {
             let store = store.clone();
-            parts.insert(1, Part::start("retention", |stop| prune(store, keep, stop)));
+            parts.start("retention", |stop| prune(store, keep, stop));
         }
-        let listening = store::listen(database.config.clone(), move || {
-            events.notify_one();
-            notifications.notify_one();
-        });
+        parts.start("schedules", |stop| scheduler.run(stop));
+        parts.start("failures", |stop| tell_failures(telling, told, stop));
+        parts.start("parked", |stop| tell_parked(watched, plugins, grew, stop));
+        parts.start("routing", |stop| routing.run(stop));
+        parts.start("dispatch", |stop| dispatch.run(stop));
+        parts.start("lanes", |stop| holder.run(stop));
+        parts.start("limit", |stop| watch_daily_limit(management, usual, limit, stop));
+        if let Some(watch) = watch {
+            parts.start("templates", |stop| watch.run(stop));
+        }
+        parts.help("intake", intake_ended);
+        parts.help("receipts", receipts_ended);
+        parts.help(
+            "listen",
+            store.clone().listen(move || {
+                events.notify_one();
+                notifications.notify_one();
+            }),
+        );
+        parts.help("others", tell_others(store.clone(), others));
         let watching = catalog.watch().map_err(AppError::Watch)?;
-        let helpers = vec![tokio::spawn(listening), tokio::spawn(tell_others(store.clone(), others))];
-        Ok(App { address, database, catalog, _watching: watching, leases, parts, helpers })
+        Ok(App { address, database, catalog, _watching: watching, leases, parts })
     }
 
     /// Where it listens.
@@ -355,18 +362,14 @@ impl App {
         &self.catalog
     }
 
+    /// Waits until a part ends that should not, and returns its name.
+    pub async fn failed(&mut self) -> &'static str {
+        self.parts.ended().await
+    }
+
     /// Takes nothing more, finishes what is under way, gives the lanes back, stops the private PostgreSQL.
     pub async fn stop(self) {
-        for Part { name, stop, mut task } in self.parts {
-            stop.cancel();
-            if timeout(FINISH, &mut task).await.is_err() {
-                tracing::warn!(part = name, "failed to finish in time");
-                task.abort();
-            }
-        }
-        for helper in self.helpers {
-            helper.abort();
-        }
+        self.parts.stop(FINISH).await;
         self.database.close().await;
     }
 
@@ -396,14 +399,20 @@ fn grown(
     })
 }
 
-fn ready(leases: watch::Receiver<Leases>) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
+fn ready(
+    leases: watch::Receiver<Leases>,
+    beats: [(&'static str, Beat); 2],
+) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
     Arc::new(move || {
         let held = leases.borrow();
         if held.lanes.is_empty() {
-            vec!["this host holds no lanes yet: it does not route or send".to_owned()]
-        } else {
-            Vec::new()
+            return vec!["this host holds no lanes yet: it does not route or send".to_owned()];
         }
+        if !held.are_ours(Instant::now()) {
+            return vec!["this host cannot renew its lanes: it does not route or send".to_owned()];
+        }
+        let stuck = beats.iter().filter(|(_, beat)| beat.age() > STUCK);
+        stuck.map(|(part, beat)| format!("{part} has not turned for {} s", beat.age().as_secs())).collect()
     })
 }
 

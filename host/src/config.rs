@@ -1,6 +1,6 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -46,6 +46,67 @@ pub struct DatabaseConfig {
     /// Where the private PostgreSQL lives.
     #[arg(long, env = "HOOKSWITCH_DATA_DIR", default_value = ".hookswitch")]
     pub data_dir: PathBuf,
+
+    /// Connections to PostgreSQL, at most (3–200, default 16).
+    ///
+    /// Too many take memory of PostgreSQL and may reach its max_connections, as all hosts count together; too few make
+    /// routing, sending and requests wait for each other.
+    #[arg(long, env = "HOOKSWITCH_DATABASE_CONNECTIONS", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(3..=200))]
+    pub database_connections: u16,
+
+    /// Seconds to wait for the answer to a statement (2–600, default 10).
+    ///
+    /// A statement without an answer fails, and its connection is closed. Too high, and a primary that vanished without a
+    /// word stops this host for longer; too low, and a slow disk makes statements fail that would have succeeded.
+    /// Maintenance (`forget`, `rules replay`) has ten minutes.
+    #[arg(long, env = "HOOKSWITCH_DATABASE_STATEMENT_SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u16).range(2..=600))]
+    pub database_statement_seconds: u16,
+
+    /// Seconds for which a transaction may do nothing before PostgreSQL ends it (1–600, default 5).
+    ///
+    /// A host that freezes in a transaction holds a log's lock, and the others wait for it. Too high, and they wait longer;
+    /// too low, and a host that is short of CPU loses transactions that it repeats.
+    #[arg(long, env = "HOOKSWITCH_DATABASE_IDLE_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub database_idle_seconds: u16,
+}
+
+impl DatabaseConfig {
+    /// Connections, at most.
+    pub fn connections(&self) -> usize {
+        self.database_connections.into()
+    }
+
+    /// How long PostgreSQL may take.
+    pub fn limits(&self) -> Limits {
+        let statement = Duration::from_secs(self.database_statement_seconds.into());
+        Limits {
+            statement,
+            // Sooner than the statement, so that PostgreSQL says what it waited for.
+            lock: statement.mul_f64(0.8),
+            idle: Duration::from_secs(self.database_idle_seconds.into()),
+        }
+    }
+}
+
+/// How long PostgreSQL may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For one statement.
+    pub statement: Duration,
+    /// For one lock, within a transaction.
+    pub lock: Duration,
+    /// Between two statements of a transaction.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let [statement, lock, idle] = [10, 8, 5].map(Duration::from_secs);
+        Limits { statement, lock, idle }
+    }
 }
 
 /// Where the rules are.
@@ -81,6 +142,19 @@ pub fn plugin_secrets() -> BTreeMap<String, Secret> {
             Some((name.strip_prefix("HOOKSWITCH_SECRET_")?.to_owned(), Secret::from(value)))
         })
         .collect()
+}
+
+/// A program that somebody else wrote, as compilers and package managers are: it gets the environment without this
+/// program's settings, its secrets among them.
+pub fn stranger(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("HOOKSWITCH_") || text.starts_with("WHATSAPP_") || text == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The WhatsApp Cloud API, checked.

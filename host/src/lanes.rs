@@ -1,9 +1,11 @@
 //! Which lanes this host holds. A heartbeat renews the leases, takes what is free up to a fair share, and
 //! gives back what is above it. Leases are for order and for little contention; correctness is unique keys.
 
+mod beat;
+mod identity;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -19,9 +20,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::beat::Beat;
+use self::identity::Identity;
 use crate::{
     domain::{LANES, Lane},
-    store::{HeldLane, LEASE, Store, StoreError, WebhookFacts},
+    store::{HostSeen, Incarnation, LEASE, Store, StoreError, WebhookFacts},
 };
 
 /// While the share is right.
@@ -36,12 +39,15 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// The lanes that this host holds now.
 #[derive(Clone, Debug, Default)]
 pub struct Leases {
-    /// Each with a number that is new whenever it was taken anew, and its checkpoint at that time.
+    /// Each with its term: whoever reads a lane in a new term begins anew, from what the database has.
     pub lanes: BTreeMap<Lane, Term>,
     /// Until when they are certainly ours.
     pub until: Option<Instant>,
     /// How many hosts share the lanes.
     pub hosts: usize,
+    /// The server that the checkpoints were read from. Where another answers, which may lack the end of the logs, places
+    /// in them mean nothing until the lanes are held anew.
+    pub incarnation: Option<Incarnation>,
 }
 
 /// One holding of a lane, from taking it to losing it.
@@ -49,8 +55,6 @@ pub struct Leases {
 pub struct Term {
     /// Differs between two terms of one lane.
     pub number: u64,
-    /// How far the lane's notifications were settled when it was taken.
-    pub checkpoint: i64,
 }
 
 impl Leases {
@@ -111,7 +115,8 @@ pub struct News {
 pub struct Holder {
     store: Store,
     host: Uuid,
-    name: HostName,
+    name: String,
+    identity: Option<Identity>,
     progress: Arc<Progress>,
     news: News,
     leases: watch::Sender<Leases>,
@@ -127,7 +132,19 @@ impl Holder {
         news: News,
     ) -> (Holder, watch::Receiver<Leases>) {
         let (leases, receiver) = watch::channel(Leases::default());
-        (Holder { store, host, name: HostName::own(), progress, news, leases, terms: 0 }, receiver)
+        (
+            Holder {
+                store,
+                host,
+                name: own_name(),
+                identity: Identity::own(),
+                progress,
+                news,
+                leases,
+                terms: 0,
+            },
+            receiver,
+        )
     }
 
     /// Holds lanes until `stop`, then gives them back.
@@ -135,7 +152,9 @@ impl Holder {
         if let Err(error) = self.inherit().await {
             tracing::debug!(%error, "failed to look for killed hosts; their lanes are free in 15 s");
         }
+        let mut incarnation = self.store.incarnation();
         loop {
+            incarnation.mark_unchanged();
             let pause = match timeout(LEASE - MARGIN, self.beat()).await {
                 Ok(Ok(true)) => HEARTBEAT,
                 Ok(Ok(false)) => EAGER_HEARTBEAT,
@@ -150,6 +169,7 @@ impl Holder {
             };
             tokio::select! {
                 () = sleep(pause) => {}
+                Ok(()) = incarnation.changed() => {}
                 () = stop.cancelled() => break,
             }
         }
@@ -159,9 +179,10 @@ impl Holder {
     /// Frees the lanes of hosts that were killed on this machine, so that a restart need not wait for their
     /// leases to end.
     async fn inherit(&self) -> Result<(), StoreError> {
+        let Some(own) = &self.identity else { return Ok(()) };
         let all: Vec<Lane> = (0..LANES).map(Lane).collect();
-        for (host, name) in self.store.hosts().await? {
-            if host != self.host && self.name.says_gone(&name) {
+        for (host, name, identity) in self.store.hosts().await? {
+            if host != self.host && Identity::read(&identity).is_some_and(|other| own.says_gone(&other)) {
                 tracing::info!(%name, "taking over from a host that was killed here");
                 self.store.release_lanes(host, &all).await?;
                 self.store.host_gone(host).await?;
@@ -173,14 +194,32 @@ impl Holder {
     /// One heartbeat; tells whether this host holds its share.
     async fn beat(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
-        self.store.host_seen(self.host, &self.name.to_string(), &(self.news.release)()).await?;
+        let incarnation = self
+            .store
+            .host_seen(&HostSeen {
+                id: self.host,
+                name: &self.name,
+                identity: &self.identity.as_ref().map(Identity::text).unwrap_or_default(),
+                release: &(self.news.release)(),
+            })
+            .await?;
         if let Some(seen) = (self.news.webhooks)() {
             self.store.webhooks_seen(&seen).await?;
         }
         let hosts = self.store.hosts_alive().await?.max(1);
         let renewed = self.store.renew_lanes(self.host).await?;
-        let mut lanes = self.leases.borrow().lanes.clone();
-        lanes.retain(|lane, _| renewed.iter().any(|held| held.lane == *lane));
+        let (mut lanes, known) = {
+            let held = self.leases.borrow();
+            (held.lanes.clone(), held.incarnation.clone())
+        };
+        if known.as_ref().is_some_and(|known| *known != incarnation) {
+            tracing::warn!(
+                "another PostgreSQL answers, or the same anew: reading from its logs how far they are"
+            );
+            self.store.skip_seqs().await?;
+            lanes.clear();
+        }
+        lanes.retain(|lane, _| renewed.contains(lane));
         // Also what is ours without our knowing: taken or given back by a statement whose answer was lost.
         for held in renewed {
             self.hold(&mut lanes, held);
@@ -195,7 +234,12 @@ impl Holder {
             lanes.keys().rev().take(lanes.len().saturating_sub(share)).copied().collect();
         lanes.retain(|lane, _| !surplus.contains(lane));
         let held = lanes.len();
-        self.leases.send_replace(Leases { lanes, until: Some(asked + LEASE - MARGIN), hosts });
+        self.leases.send_replace(Leases {
+            lanes,
+            until: Some(asked + LEASE - MARGIN),
+            hosts,
+            incarnation: Some(incarnation),
+        });
         if !surplus.is_empty() {
             self.hand_over(&surplus).await?;
         }
@@ -203,10 +247,10 @@ impl Holder {
         Ok(held >= LANES as usize / hosts)
     }
 
-    fn hold(&mut self, lanes: &mut BTreeMap<Lane, Term>, held: HeldLane) {
-        if let Entry::Vacant(vacant) = lanes.entry(held.lane) {
+    fn hold(&mut self, lanes: &mut BTreeMap<Lane, Term>, held: Lane) {
+        if let Entry::Vacant(vacant) = lanes.entry(held) {
             self.terms += 1;
-            vacant.insert(Term { number: self.terms, checkpoint: held.checkpoint });
+            vacant.insert(Term { number: self.terms });
         }
     }
 
@@ -234,47 +278,8 @@ impl Holder {
     }
 }
 
-/// A host's name: the machine's and the process's id.
-struct HostName {
-    machine: String,
-    pid: i32,
-}
-
-impl HostName {
-    fn own() -> HostName {
-        let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        HostName { machine: machine.unwrap_or_default(), pid: std::process::id().cast_signed() }
-    }
-
-    /// Whether a host of this name was on this machine, and its process is gone.
-    fn says_gone(&self, name: &str) -> bool {
-        let Some((machine, pid)) = name.rsplit_once(':') else { return false };
-        let Ok(pid) = pid.parse::<i32>() else { return false };
-        // In a container every process may have the same id: then it is our predecessor's.
-        machine == self.machine
-            && !machine.is_empty()
-            && (pid == self.pid || kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
-    }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.machine, self.pid)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_dead_process_of_this_machine_is_gone() {
-        let own = HostName { machine: "here".into(), pid: 100 };
-        let parent = nix::unistd::getppid();
-        assert!(own.says_gone("here:100"));
-        assert!(own.says_gone("here:2147483647"));
-        assert!(!own.says_gone(&format!("here:{parent}")));
-        assert!(!own.says_gone("there:2147483647"));
-        assert!(!own.says_gone("here"));
-    }
+/// A host's name, for people: the machine's and the process's id.
+fn own_name() -> String {
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}:{}", machine.unwrap_or_default(), std::process::id())
 }

@@ -50,6 +50,10 @@ pub mod system;
 
 pub mod templates;
 
+pub mod commit;
+
+pub mod http;
+
 pub mod intake;
 
 pub mod directory;
@@ -65,6 +69,7 @@ pub mod simulator;
 
 pub mod api;
 
+pub mod parts;
 pub mod telemetry;
 
 pub mod app;

@@ -13,7 +13,7 @@ mod writer;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -23,11 +23,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::get,
 };
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 use tracing::warn;
 
 use self::{
@@ -37,16 +36,15 @@ use self::{
 use crate::{
     config::{Secret, WhatsappConfig},
     domain::Senders,
-    intake::problem::Problem,
+    http::{Bodies, Budget, Problem},
     store::{Store, WebhookFacts},
     whatsapp,
 };
 
 /// Meta posts up to 3 MB.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
-/// Within which a body must be there.
-const BODY_TIME: Duration = Duration::from_secs(30);
-const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
+/// Webhooks without a signature are logged at most so often.
+const LOGGED: Duration = Duration::from_secs(60);
 
 /// What was seen of Meta's webhooks since somebody last asked.
 #[derive(Clone, Default)]
@@ -80,6 +78,7 @@ pub struct Receipts {
     templates: Arc<Notify>,
     writer: Writer,
     seen: Seen,
+    unsigned: Rarely,
 }
 
 impl Receipts {
@@ -93,17 +92,60 @@ impl Receipts {
             templates,
             writer: Writer::start(store, config.whatsapp_phone_number_id.are_several()),
             seen: Seen::default(),
+            unsigned: Rarely::default(),
         }
+    }
+
+    /// Ends when the task that writes has, which it should not while the host runs.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.writer.clone().ended()
     }
 
     /// What comes in, for whoever watches over it.
     pub fn seen(&self) -> Seen {
         self.seen.clone()
     }
+
+    /// Counts a webhook without Meta's signature, and says so in the log: the first at once, then how many there were
+    /// in a minute. Anybody can send them.
+    fn unsigned(&self) -> Problem {
+        self.seen.refused();
+        if let Some(refused) = self.unsigned.count(Instant::now()) {
+            warn!(
+                refused,
+                "refused webhooks without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?"
+            );
+        }
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "webhook_not_signed",
+            "expected in X-Hub-Signature-256 the body's HMAC-SHA256 with the app's secret",
+        )
+    }
+}
+
+/// Counts what would flood the log.
+#[derive(Clone, Default)]
+struct Rarely(Arc<Mutex<(Option<Instant>, u64)>>);
+
+impl Rarely {
+    /// How many there were since it was last said, if it is time to say so.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.1 += 1;
+        if counted.0.is_some_and(|said| now.duration_since(said) < LOGGED) {
+            return None;
+        }
+        counted.0 = Some(now);
+        Some(std::mem::take(&mut counted.1))
+    }
 }
 
 /// The routes of Meta's webhook.
-pub fn router(receipts: Receipts) -> Router {
+pub fn router(receipts: Receipts, bodies: Bodies) -> Router {
+    let receive = move |state: State<Receipts>, headers: HeaderMap, body: Body| {
+        receive(state, bodies.clone(), headers, body)
+    };
     Router::new().route("/webhooks/whatsapp", get(verify).post(receive)).with_state(receipts)
 }
 
@@ -136,19 +178,21 @@ async fn verify(
 
 async fn receive(
     State(receipts): State<Receipts>,
+    bodies: Bodies,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let body = read(body).await?;
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
+    // What cannot be signed is not read.
+    if !signature.is_some_and(whatsapp::is_signature) {
+        return Err(receipts.unsigned());
+    }
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "a webhook has at most 3 MiB");
+    let read = bodies.read(&headers, body, Budget::Unsigned, BODY_LIMIT, too_large).await?;
+    let body = read.bytes;
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
-        receipts.seen.refused();
-        warn!("refused a webhook without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?");
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "webhook_not_signed",
-            "expected in X-Hub-Signature-256 the body's HMAC-SHA256 with the app's secret",
-        ));
+        return Err(receipts.unsigned());
     }
     let webhook = whatsapp::webhooks::parse(&body, Timestamp::now()).map_err(|error| {
         warn!(%error, "refused a signed webhook that cannot be read");
@@ -162,37 +206,4 @@ async fn receive(
     receipts.writer.write(post).await.map_err(|NotWritten| Problem::unavailable())?;
     receipts.seen.accepted();
     Ok(StatusCode::OK)
-}
-
-/// The body. Of one that is too large the rest is read as well, within reason, and thrown away: who is cut off
-/// while sending does not read the answer.
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    timeout(BODY_TIME, read_all(body)).await.map_err(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come within 30 seconds")
-    })?
-}
-
-async fn read_all(body: Body) -> Result<Vec<u8>, Problem> {
-    let mut chunks = body.into_data_stream();
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "webhook_not_read",
-                format!("failed to read the body: {error}"),
-            )
-        })?;
-        length += chunk.len();
-        if length <= BODY_LIMIT {
-            bytes.extend_from_slice(&chunk);
-        } else if length > DRAIN_LIMIT {
-            break;
-        }
-    }
-    if length <= BODY_LIMIT {
-        return Ok(bytes);
-    }
-    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "a webhook has at most 3 MiB"))
 }

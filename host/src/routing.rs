@@ -40,7 +40,7 @@ use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
 use crate::{
     catalog::Live,
     domain::{Lane, Senders},
-    lanes::Leases,
+    lanes::{Beat, Leases},
     plan::InUse,
     store::{Store, StoreError},
 };
@@ -60,6 +60,8 @@ pub struct Routing {
     pub catalog: Arc<Live>,
     /// The lanes that this host holds.
     pub leases: watch::Receiver<Leases>,
+    /// Touched at each turn.
+    pub beat: Beat,
     /// Notified when the event log has grown.
     pub wake: Arc<Notify>,
     /// Called when the notification log has grown.
@@ -151,6 +153,7 @@ impl Routing {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut care, mut forget) = (Every::new(POLL), Every::new(FORGET_DEDUPE));
         while !stop.is_cancelled() {
+            self.beat.touch();
             if care.is_due() {
                 match self.care(&mut state, forget.is_due()).await {
                     Ok(true) => care.at_once(),

@@ -75,12 +75,21 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
             return Err(wrong(format!("{word:?} is none of the levels {}", LEVELS.join(", "))));
         }
     }
-    EnvFilter::builder().parse(text).map_err(|error| wrong(error.to_string()))
+    // At debug tokio_postgres logs the parameters of statements: numbers and words of people.
+    let quiet = if text.contains("tokio_postgres") { "" } else { ",tokio_postgres=warn" };
+    EnvFilter::builder().parse(format!("{text}{quiet}")).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::filter;
+
+    #[test]
+    fn parameters_of_statements_are_logged_only_where_they_are_asked_for() {
+        let told = |text: &str| filter(text).map(|filter| filter.to_string()).unwrap_or_default();
+        assert!(told("debug").contains("tokio_postgres=warn"), "{}", told("debug"));
+        assert!(!told("debug,tokio_postgres=debug").contains("tokio_postgres=warn"));
+    }
 
     #[test]
     fn a_filter_has_levels_and_targets_with_levels() {

@@ -1,34 +1,63 @@
 //! The sums: what must come of the accepted events, against what is. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use hookswitch::domain::{Delivery, NotificationId, Status, status_of};
-use jiff::Timestamp;
+use hookswitch::domain::{Delivery, Status, status_of};
 
-use crate::producer::expected;
+use crate::{
+    audits::{Fate, fates},
+    producer::Produced,
+    story,
+    turns::Intent,
+};
 
-/// A message, by its recipient and text.
-pub type Message = (String, String);
+/// A message, by who gets it (at whatever number) and its text.
+pub type Message = (usize, String);
 
 /// What the database says of a notification.
+#[derive(Clone, Debug)]
 pub struct Fact {
     pub message: Message,
+    /// The number that it was planned for.
+    pub planned: String,
     pub history: Vec<Delivery>,
     /// What it waits for, where it waits.
     pub waits: Option<String>,
 }
 
+/// What the Cloud API took.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub to: String,
+    pub text: String,
+    pub attempt: Option<Intent>,
+    /// It failed afterwards, by the Cloud API's own word.
+    pub failed: bool,
+}
+
+/// All that is known at the end.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// By the event's number, what was decided about it.
+    pub decisions: HashMap<usize, Vec<String>>,
+    pub facts: Vec<Fact>,
+    /// In the order in which they came.
+    pub receipts: Vec<Receipt>,
+}
+
 impl Fact {
-    /// Whether it ended without being sent, and says why.
-    fn failed_for_a_reason(&self) -> bool {
-        let ended = [Status::Failed, Status::Skipped, Status::Expired];
-        let says_why =
-            |row: &Delivery| ended.contains(&row.status) && (row.code.is_some() || row.detail.is_some());
-        self.waits.is_none() && ended.contains(&status_of(&self.history)) && self.history.iter().any(says_why)
+    /// Whether it ended in one of these without being sent, and says why.
+    fn ended(&self, ends: &[Status]) -> bool {
+        // That it expired says why by itself.
+        let says_why = |row: &Delivery| {
+            ends.contains(&row.status)
+                && (row.status == Status::Expired || row.code.is_some() || row.detail.is_some())
+        };
+        self.waits.is_none() && ends.contains(&status_of(&self.history)) && self.history.iter().any(says_why)
     }
 
     /// One line a row.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         self.history.iter().fold(String::new(), |told, row| {
             let Delivery { at, attempt, status, detail, .. } = row;
             format!("{told}\n    {at:.3} {attempt} {status} {}", detail.as_deref().unwrap_or_default())
@@ -41,14 +70,18 @@ impl Fact {
 pub struct Account {
     pub case: &'static str,
     pub accepted: usize,
+    /// Events about which what must be decided was decided, once.
+    pub routed: usize,
     /// That must come of what was accepted.
     pub messages: usize,
     pub sent: usize,
+    /// Rightly not sent, because of an opt-out or the time, and the history says so.
+    pub kept: usize,
     /// Not sent, and the history says why.
     pub failed: usize,
     /// Not sent yet, and will be.
     pub waiting: usize,
-    /// Neither sent, nor failed with a reason, nor waiting.
+    /// Neither sent, nor failed with a reason, nor waiting; or an event that was not routed.
     pub lost: usize,
     /// Sent once more than they should.
     pub doubled: usize,
@@ -56,6 +89,20 @@ pub struct Account {
     pub in_doubt: usize,
     /// Nobody knows whether they were sent, or the history says what is not true.
     pub unknown: usize,
+    /// Came before one that was accepted earlier, of the same subject, recipient and priority.
+    pub disordered: usize,
+    /// Sent after the opt-out was acknowledged.
+    pub after_stop: usize,
+    /// Sent to the old number after the new one was acknowledged.
+    pub to_old: usize,
+    /// Told in exactly one digest.
+    pub collected: usize,
+    /// Told in no digest, or in several.
+    pub miscollected: usize,
+    /// Pairs of events with the same key of which exactly one led to a message.
+    pub deduped: usize,
+    /// Pairs of which none or both did.
+    pub misdeduped: usize,
     /// What a check that fails shows.
     pub wrong: Vec<String>,
     /// What nobody asked for: there must be none.
@@ -63,38 +110,46 @@ pub struct Account {
 }
 
 impl Account {
-    /// Weighs what must be against what is. `decided` is how many events have a decision, if only that nobody is told;
-    /// `taken` is what the Cloud API took and did not fail itself.
-    pub fn of(
-        case: &'static str,
-        accepted: usize,
-        decided: usize,
-        facts: Vec<Fact>,
-        mut taken: HashMap<Message, usize>,
-    ) -> Account {
-        let expected = expected(accepted);
-        let mut account = Account { case, accepted, messages: expected.len(), ..Account::default() };
-        account.lost += accepted.saturating_sub(decided);
-        let mut rows: HashMap<Message, Vec<Fact>> = HashMap::new();
-        for fact in facts {
-            rows.entry(fact.message.clone()).or_default().push(fact);
+    /// Weighs what must be against what is.
+    pub fn of(case: &'static str, produced: &Produced, found: Found) -> Account {
+        let mut account = Account { case, accepted: produced.events.len(), ..Account::default() };
+        account.routing(&produced.events, &found.decisions);
+        account.digests(&produced.events, &found.facts);
+        account.order(&produced.events, &found);
+        account.turns(produced, &found.receipts);
+
+        let mut fates = fates(produced);
+        // A digest is one message more.
+        let digests = found.facts.iter().filter(|fact| story::items(&fact.message.1).is_some());
+        fates.extend(digests.map(|fact| (fact.message.clone(), Fate::Sent)));
+        account.messages = fates.len();
+        let mut facts: HashMap<Message, Vec<Fact>> = HashMap::new();
+        for fact in found.facts {
+            facts.entry(fact.message.clone()).or_default().push(fact);
         }
-        for message in expected.into_keys() {
-            let rows = rows.remove(&message).unwrap_or_default();
-            account.weigh(&message, &rows, taken.remove(&message).unwrap_or(0));
+        let mut taken: HashMap<Message, usize> = HashMap::new();
+        for receipt in found.receipts.into_iter().filter(|receipt| !receipt.failed) {
+            match story::who(&receipt.to) {
+                Some(who) => *taken.entry((who, receipt.text)).or_default() += 1,
+                None => account.strange.push(format!("{receipt:?} went to nobody's number")),
+            }
+        }
+        for (message, fate) in fates {
+            let rows = facts.remove(&message).unwrap_or_default();
+            account.weigh(&message, fate, &rows, taken.remove(&message).unwrap_or(0));
         }
         for (message, count) in taken {
             account
                 .strange
                 .push(format!("{message:?} was sent {count} times and belongs to no accepted event"));
         }
-        for message in rows.into_keys() {
+        for message in facts.into_keys() {
             account.strange.push(format!("{message:?} was planned and belongs to no accepted event"));
         }
         account
     }
 
-    fn weigh(&mut self, message: &Message, rows: &[Fact], taken: usize) {
+    fn weigh(&mut self, message: &Message, fate: Fate, rows: &[Fact], taken: usize) {
         let row = rows.first();
         let told = row.map(Fact::told).unwrap_or_default();
         let status = row.map_or(Status::Queued, |row| status_of(&row.history));
@@ -111,15 +166,27 @@ impl Account {
                 self.unknown += 1;
                 self.wrong.push(format!("{message:?} was sent, and its history does not say so:{told}"));
             }
+            if fate == Fate::Expired {
+                self.strange.push(format!("{message:?} was sent after it had expired:{told}"));
+            }
             return;
         }
+        let kept: &[Status] = match fate {
+            Fate::Sent => &[],
+            Fate::Either | Fate::Never => &[Status::Skipped],
+            Fate::Expired => &[Status::Expired],
+        };
         match row.and_then(|row| row.waits.as_deref()) {
-            Some("unknown" | "hold") => self.unknown += 1,
+            Some("unknown" | "hold") => {
+                self.unknown += 1;
+                self.wrong.push(format!("of {message:?} nobody knows:{told}"));
+            }
             Some(reason) => {
                 self.waiting += 1;
                 self.wrong.push(format!("{message:?} waits still, for {reason}:{told}"));
             }
-            None if row.is_some_and(Fact::failed_for_a_reason) => {
+            None if row.is_some_and(|row| row.ended(kept)) => self.kept += 1,
+            None if row.is_some_and(|row| row.ended(&[Status::Failed, Status::Skipped, Status::Expired])) => {
                 self.failed += 1;
                 self.wrong.push(format!("{message:?} failed:{told}"));
             }
@@ -130,73 +197,49 @@ impl Account {
         }
     }
 
+    /// What speaks against it: nothing where everything is accounted for.
+    pub fn objections(&self) -> Vec<String> {
+        let accounted = self.sent + self.kept + self.failed + self.waiting;
+        let holds = [
+            (self.lost == 0, "something was lost"),
+            (self.doubled <= self.in_doubt, "more was doubled than was in doubt"),
+            (self.routed == self.accepted, "events were not routed once, as they must be"),
+            (self.disordered == 0, "messages came out of order"),
+            (self.after_stop == 0, "messages were sent after an opt-out"),
+            (self.to_old == 0, "messages were sent to a number that had changed"),
+            (self.miscollected == 0, "events were not told in exactly one digest"),
+            (self.misdeduped == 0, "of events with one key not exactly one was told"),
+            ((accounted..=accounted + self.unknown).contains(&self.messages), "the sums differ"),
+            (self.strange.is_empty(), "there is what nobody asked for"),
+        ];
+        holds.into_iter().filter(|(holds, _)| !holds).map(|(_, why)| why.to_owned()).collect()
+    }
+
     /// Whether everything is accounted for.
     ///
     /// # Panics
     /// Where something was lost, more was doubled than may be, or the books do not balance.
     #[track_caller]
     pub fn check(&self) {
-        let told = self.in_words();
-        assert_eq!(self.lost, 0, "lost, {told}");
-        assert!(
-            self.doubled <= self.in_doubt,
-            "{} doubled, at most {} may be, {told}",
-            self.doubled,
-            self.in_doubt
-        );
-        let balance = self.sent + self.failed + self.waiting;
-        assert!((balance..=balance + self.unknown).contains(&self.messages), "the sums differ, {told}");
-        assert_eq!(self.strange, Vec::<String>::new(), "in {}", self.case);
+        assert_eq!(self.objections(), Vec::<String>::new(), "{}", self.in_words());
     }
 
-    /// The same, and that each message was sent and its history says so.
+    /// Whether each message that should be was sent, and its history says so.
+    pub fn is_all_sent(&self) -> bool {
+        (self.sent + self.kept, self.unknown) == (self.messages, 0)
+    }
+
+    /// That everything is accounted for and all was sent.
     #[track_caller]
     pub fn check_all_sent(&self) {
         self.check();
-        assert_eq!((self.sent, self.unknown), (self.messages, 0), "{}", self.in_words());
+        assert!(self.is_all_sent(), "not all was sent, or nobody knows: {}", self.in_words());
     }
 
     /// The first of what is wrong.
     pub fn in_words(&self) -> String {
-        let wrong = self.wrong.iter().take(5).fold(String::new(), |all, one| format!("{all}\n  {one}"));
+        let all = self.strange.iter().chain(&self.wrong);
+        let wrong = all.take(8).fold(String::new(), |all, one| format!("{all}\n  {one}"));
         format!("in {}:{wrong}", self.case)
     }
-}
-
-/// The ledger itself: it counts what is wrong.
-pub fn notices_what_is_wrong() {
-    let message = |n| expected(30).into_iter().find(|(_, event)| *event == n).unwrap().0;
-    let fact = |n, status| {
-        let row = Delivery {
-            notification_id: NotificationId(uuid::Uuid::nil()),
-            attempt: 1,
-            status,
-            at: Timestamp::UNIX_EPOCH,
-            wamid: None,
-            code: None,
-            detail: Some("why".to_owned()),
-        };
-        Fact { message: message(n), history: vec![row], waits: None }
-    };
-    let all: BTreeMap<Message, usize> = expected(5).into_keys().map(|message| (message, 1)).collect();
-    let facts =
-        |statuses: [Status; 5]| (0..5).zip(statuses).map(|(n, status)| fact(n, status)).collect::<Vec<_>>();
-    let good = facts([Status::Read; 5]);
-    Account::of("good", 5, 5, good, all.clone().into_iter().collect()).check_all_sent();
-
-    let mut taken: HashMap<_, _> = all.into_iter().collect();
-    taken.insert(message(0), 3);
-    for n in 1..4 {
-        taken.remove(&message(n));
-    }
-    let mut mixed =
-        facts([Status::Read, Status::Accepted, Status::Failed, Status::Retrying, Status::Sending]);
-    mixed[3].waits = Some("retry".to_owned());
-    let account = Account::of("mixed", 5, 5, mixed, taken);
-    let Account { sent, failed, waiting, lost, doubled, unknown, .. } = account;
-    assert_eq!((sent, failed, waiting, lost, doubled, unknown), (2, 1, 1, 1, 2, 1), "{:?}", account.wrong);
-    let unrouted = Account::of("unrouted", 30, 29, Vec::new(), HashMap::new());
-    assert_eq!(unrouted.lost, 1 + expected(30).len());
-    let strange = Account::of("strange", 4, 4, facts([Status::Read; 5]), HashMap::from([(message(7), 1)]));
-    assert_eq!(strange.strange.len(), 2, "{:?}", strange.strange);
 }

@@ -34,6 +34,11 @@ impl Chance {
         self.0.random()
     }
 
+    /// One of `least..=most`.
+    pub fn number(&mut self, least: usize, most: usize) -> usize {
+        self.0.random_range(least..=most)
+    }
+
     /// Anywhere between the two.
     pub fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
         Duration::from_millis(self.0.random_range(least_ms..=most_ms))

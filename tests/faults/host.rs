@@ -9,6 +9,7 @@ use crate::{
     harness::{Host, SOON, free_port, wait_until},
     ledger::{in_flight, settle},
     network::behind_cloud_api,
+    producer::Produced,
     proxy::{Link, Proxy, Target},
     scale,
     stage::Stage,
@@ -45,7 +46,7 @@ async fn answering_late(stage: &Stage) -> (Proxy, String) {
 }
 
 /// How much was accepted, and how much was in flight at the kills.
-async fn kill_at_random(stage: &mut Stage, host: &mut Host) -> (usize, usize) {
+async fn kill_at_random(stage: &mut Stage, host: &mut Host) -> (Produced, usize) {
     let producer = stage.produce(&[host]);
     // One that is still in doubt at the next kill counts once.
     let mut doubtful = HashSet::new();

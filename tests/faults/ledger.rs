@@ -1,20 +1,21 @@
-//! The ledger: reads what the Cloud API has taken and what the database says became of each message, and tells what
-//! all cases came to.
+//! The ledger: reads what the Cloud API has taken and what the database says became of each message.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
     time::Duration,
 };
 
 use hookswitch::domain::{Delivery, NotificationId};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
-    account::{Account, Fact},
-    producer,
+    account::{Account, Fact, Found, Receipt},
+    producer::Produced,
     stage::Stage,
+    story, table,
+    turns::Intent,
 };
 
 /// Nothing takes as long unless it is stuck: then the ledger is made all the same.
@@ -24,26 +25,35 @@ const CALM: Duration = Duration::from_millis(700);
 
 /// Waits until nothing is under way any more, and puts the case into the table. `in_doubt` are the sends of which
 /// neither an answer nor a webhook told: these may be doubled.
-pub async fn settle(stage: &Stage, accepted: usize, in_doubt: usize) -> Account {
+pub async fn settle(stage: &Stage, produced: Produced, in_doubt: usize) -> Account {
     let deadline = Instant::now() + PATIENCE;
     let mut calm = 0;
     while calm < 2 && Instant::now() < deadline {
         calm = if under_way(stage).await == 0 { calm + 1 } else { 0 };
         sleep(CALM).await;
     }
-    let mut taken = HashMap::new();
-    for message in stage.simulator.messages().await {
-        if !message["statuses"].to_string().contains("failed") {
-            let text = message["request"]["text"]["body"].as_str().unwrap_or_default();
-            let to = message["to"].as_str().unwrap_or_default();
-            *taken.entry((to.to_owned(), text.to_owned())).or_default() += 1;
-        }
-    }
-    let decided = decided(stage).await;
-    let account =
-        Account { in_doubt, ..Account::of(stage.case, accepted, decided, facts(stage).await, taken) };
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner).push(account.clone());
+    let found = Found {
+        decisions: decisions(stage).await,
+        facts: facts(stage).await,
+        receipts: stage.simulator.messages().await.iter().map(receipt).collect(),
+    };
+    let account = Account { in_doubt, ..Account::of(stage.case, &produced, found) };
+    table::add(&account);
     account
+}
+
+fn receipt(message: &Value) -> Receipt {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let attempt = message["request"]["biz_opaque_callback_data"].as_str().and_then(|data| {
+        let (id, attempt) = data.split_once(':')?;
+        Some((id.parse().ok()?, attempt.parse().ok()?))
+    });
+    Receipt {
+        to: text(&message["to"]),
+        text: text(&message["request"]["text"]["body"]),
+        attempt,
+        failed: message["statuses"].to_string().contains("failed"),
+    }
 }
 
 /// Events to route, messages to send or to hear of, and webhooks to post.
@@ -51,11 +61,11 @@ async fn under_way(stage: &Stage) -> i64 {
     let open = "
         SELECT (SELECT count(*) FROM event e WHERE NOT EXISTS
                    (SELECT FROM decision d WHERE d.lane = e.lane AND d.event_seq = e.seq))
-             + (SELECT count(*) FROM deferred)
+             + (SELECT count(*) FROM deferred) + (SELECT count(*) FROM digest)
              + (SELECT count(*) FROM notification n WHERE NOT EXISTS
                    (SELECT FROM delivery d WHERE d.notification_id = n.id
                         AND d.status NOT IN ('deferred', 'sending', 'unknown', 'retrying')))";
-    let open: i64 = connect(stage).await.query_one(open, &[]).await.unwrap().get(0);
+    let open: i64 = connect(&stage.url).await.query_one(open, &[]).await.unwrap().get(0);
     open + stage.simulator.stats().await["webhooks"]["waiting"].as_i64().unwrap()
 }
 
@@ -64,19 +74,29 @@ pub async fn in_flight(stage: &Stage) -> Vec<(uuid::Uuid, i16)> {
     let doubtful = "
         SELECT notification_id, attempt FROM delivery GROUP BY notification_id, attempt
         HAVING bool_or(status = 'sending') AND bool_and(status IN ('deferred', 'sending', 'unknown'))";
-    let rows = connect(stage).await.query(doubtful, &[]).await.unwrap();
+    let rows = connect(&stage.url).await.query(doubtful, &[]).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-async fn decided(stage: &Stage) -> usize {
-    let sql = "SELECT count(*) FROM event e WHERE e.source = '/faults' AND EXISTS
-                   (SELECT FROM decision d WHERE d.lane = e.lane AND d.event_seq = e.seq)";
-    let count: i64 = connect(stage).await.query_one(sql, &[]).await.unwrap().get(0);
-    usize::try_from(count).unwrap()
+/// The attempts that have begun so far.
+pub async fn begun(url: &str) -> HashSet<Intent> {
+    let sql = "SELECT notification_id, attempt FROM delivery WHERE status = 'sending'";
+    let rows = connect(url).await.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+async fn decisions(stage: &Stage) -> HashMap<usize, Vec<String>> {
+    let sql = "SELECT e.id, d.outcome FROM event e JOIN decision d ON d.lane = e.lane AND d.event_seq = e.seq
+               WHERE e.source = '/faults' ORDER BY d.ordinal";
+    let mut decisions: HashMap<usize, Vec<String>> = HashMap::new();
+    for row in connect(&stage.url).await.query(sql, &[]).await.unwrap() {
+        decisions.entry(story::number_of(row.get(0)).unwrap()).or_default().push(row.get(1));
+    }
+    decisions
 }
 
 async fn facts(stage: &Stage) -> Vec<Fact> {
-    let client = connect(stage).await;
+    let client = connect(&stage.url).await;
     let sql = "SELECT notification_id, attempt, status::text, at, wamid, code, detail FROM delivery ORDER BY at, attempt";
     let mut histories: HashMap<uuid::Uuid, Vec<Delivery>> = HashMap::new();
     for row in client.query(sql, &[]).await.unwrap() {
@@ -90,23 +110,28 @@ async fn facts(stage: &Stage) -> Vec<Fact> {
             detail: row.get(6),
         });
     }
-    let sql = "SELECT n.id, e.id, n.recipient, d.reason
+    let sql = "SELECT n.id, n.recipient, n.message, d.reason
                FROM notification n JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
                LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
-               WHERE e.source = '/faults'";
+               WHERE e.source = '/faults' OR e.type = 'hookswitch.digest'";
     let rows = client.query(sql, &[]).await.unwrap();
     rows.iter()
-        .map(|row| Fact {
-            message: (row.get(2), producer::text_of(row.get(1))),
-            history: histories.remove(&row.get(0)).unwrap_or_default(),
-            waits: row.get(3),
+        .map(|row| {
+            let planned: String = row.get(1);
+            let message: Value = serde_json::from_str(row.get(2)).unwrap();
+            Fact {
+                message: (story::who(&planned).unwrap(), message["body"].as_str().unwrap().to_owned()),
+                planned,
+                history: histories.remove(&row.get(0)).unwrap_or_default(),
+                waits: row.get(3),
+            }
         })
         .collect()
 }
 
 /// A connection of its own: the one that the test had may have been cut.
-async fn connect(stage: &Stage) -> Client {
-    let config: tokio_postgres::Config = stage.database.url().parse().unwrap();
+async fn connect(url: &str) -> Client {
+    let config: tokio_postgres::Config = url.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match config.connect(NoTls).await {
@@ -117,32 +142,5 @@ async fn connect(stage: &Stage) -> Client {
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
         sleep(Duration::from_millis(100)).await;
-    }
-}
-
-static TABLE: Mutex<Vec<Account>> = Mutex::new(Vec::new());
-
-/// Prints what all cases came to.
-pub fn print_table() {
-    let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    table.sort_by_key(|account| account.case);
-    println!(
-        "{:<40} {:>8} {:>8} {:>8} {:>6} {:>7} {:>5} {:>8} {:>7} {:>7}",
-        "case", "accepted", "messages", "sent", "failed", "waiting", "lost", "in doubt", "doubled", "unknown"
-    );
-    for a in table {
-        println!(
-            "{:<40} {:>8} {:>8} {:>8} {:>6} {:>7} {:>5} {:>8} {:>7} {:>7}",
-            a.case,
-            a.accepted,
-            a.messages,
-            a.sent,
-            a.failed,
-            a.waiting,
-            a.lost,
-            a.in_doubt,
-            a.doubled,
-            a.unknown
-        );
     }
 }

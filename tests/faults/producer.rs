@@ -1,135 +1,129 @@
 //! The systems that post events, as they should: an event that got no 202 is posted again, with the same id.
 
 use std::{
-    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use jiff::Timestamp;
 use tokio::{
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 
-use crate::{chance::Chance, harness::http, scale};
+use crate::{
+    chance::Chance,
+    harness::http,
+    scale, story,
+    turns::{Ticks, Turns, Users},
+};
 
 /// Posts under way at once.
 const POSTS: usize = 4;
 /// Who gets no answer for so long posts again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Different recipients: each gets some messages, and few enough for the pair limit.
-pub const RECIPIENTS: usize = 4_000;
+
+/// An event that was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted {
+    pub n: usize,
+    /// The tick before it was first posted.
+    pub posted: u64,
+    /// The tick after its 202.
+    pub at: u64,
+}
+
+/// What was accepted, and what users did meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct Produced {
+    pub events: Vec<Accepted>,
+    pub turns: Turns,
+}
 
 /// Posts until it is told that it is enough.
 pub struct Producer {
     posts: JoinSet<()>,
+    users: JoinHandle<Turns>,
+    shared: Shared,
+}
+
+#[derive(Clone, Default)]
+struct Shared {
     next: Arc<AtomicUsize>,
     enough: Arc<AtomicBool>,
     accepted: Arc<AtomicUsize>,
+    moved: Arc<AtomicBool>,
+    ticks: Ticks,
+    events: Arc<Mutex<Vec<Accepted>>>,
 }
 
 impl Producer {
-    /// Begins to post to these hosts' event APIs, to the next one where one does not answer.
-    pub fn start(hosts: Vec<String>, key: String, chance: &mut Chance) -> Producer {
-        let (next, enough, accepted) = <(Arc<AtomicUsize>, Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
+    /// Begins to post to these hosts' event APIs, to the next one where one does not answer; `url` is the database's.
+    pub fn start(hosts: Vec<String>, key: String, url: String, chance: &mut Chance) -> Producer {
+        let shared = Shared::default();
         let mut posts = JoinSet::new();
         for _ in 0..POSTS {
-            let (next, enough, accepted) = (next.clone(), enough.clone(), accepted.clone());
-            let (hosts, key, mut chance) = (hosts.clone(), key.clone(), chance.another());
-            posts.spawn(async move {
-                while !enough.load(Ordering::Acquire) {
-                    let n = next.fetch_add(1, Ordering::AcqRel);
-                    post_until_accepted(n, &hosts, &key).await;
-                    accepted.fetch_add(1, Ordering::AcqRel);
-                    sleep(scale::pause().mul_f64(2.0 * chance.fraction())).await;
-                }
-            });
+            posts.spawn(shared.clone().post_on(hosts.clone(), key.clone(), chance.another()));
         }
-        Producer { posts, next, enough, accepted }
+        let Shared { ticks, accepted, moved, .. } = shared.clone();
+        let users = tokio::spawn(Users { hosts, url, ticks, accepted, moved }.act());
+        Producer { posts, users, shared }
     }
 
-    pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::Acquire)
-    }
-
-    /// Waits until so many are accepted, and ends. Returns what was accepted.
-    pub async fn finish(mut self, least: usize) -> usize {
-        while self.accepted() < least {
+    /// Waits until so many are accepted, and some after the last thing that users do, and ends.
+    pub async fn finish(mut self, least: usize) -> Produced {
+        let turns = self.users.await.unwrap();
+        let least = least.max(self.shared.accepted.load(Ordering::Acquire) + story::recipients());
+        while self.shared.accepted.load(Ordering::Acquire) < least {
             sleep(Duration::from_millis(20)).await;
         }
-        self.enough.store(true, Ordering::Release);
+        self.shared.enough.store(true, Ordering::Release);
         while let Some(posted) = self.posts.join_next().await {
             posted.unwrap();
         }
-        assert_eq!(self.next.load(Ordering::Acquire), self.accepted());
-        self.accepted()
+        let events = std::mem::take(&mut *self.shared.events.lock().unwrap_or_else(PoisonError::into_inner));
+        assert_eq!(self.shared.next.load(Ordering::Acquire), events.len());
+        Produced { events, turns }
     }
 }
 
-async fn post_until_accepted(n: usize, hosts: &[String], key: &str) {
+impl Shared {
+    async fn post_on(self, hosts: Vec<String>, key: String, mut chance: Chance) {
+        while !self.enough.load(Ordering::Acquire) {
+            let n = self.next.fetch_add(1, Ordering::AcqRel);
+            let posted = self.ticks.next();
+            let event = story::event(n, Timestamp::now(), self.moved.load(Ordering::Acquire));
+            post_until_accepted(n, &event.to_string(), &hosts, &key).await;
+            let accepted = Accepted { n, posted, at: self.ticks.next() };
+            self.events.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
+            self.accepted.fetch_add(1, Ordering::AcqRel);
+            sleep(scale::pause().mul_f64(2.0 * chance.fraction())).await;
+        }
+    }
+}
+
+async fn post_until_accepted(n: usize, body: &str, hosts: &[String], key: &str) {
     let mut hosts = hosts.iter().cycle().skip(n);
-    let body = event(n).to_string();
     loop {
         let Some(host) = hosts.next() else { return };
         let post = http()
             .post(format!("{host}/v1/events"))
             .bearer_auth(key)
             .header("content-type", "application/json")
-            .body(body.clone())
+            .body(body.to_owned())
             .send();
         match timeout(PATIENCE, post).await {
             Ok(Ok(answer)) if answer.status() == 202 => return,
-            Ok(Ok(answer)) if answer.status().is_client_error() => {
+            Ok(Ok(answer))
+                if answer.status().is_client_error() && ![408, 429].contains(&answer.status().as_u16()) =>
+            {
                 panic!("{}: {}", answer.status(), answer.text().await.unwrap_or_default())
             }
             // Nobody there, no answer, or one that says to come again.
             _ => sleep(Duration::from_millis(50)).await,
         }
     }
-}
-
-/// The event's id; the producer says its number, nothing else does.
-pub fn id(n: usize) -> String {
-    format!("event-{n}")
-}
-
-/// Most events tell one recipient, each tenth tells two, each 25th nobody.
-fn event(n: usize) -> Value {
-    let recipients = recipients(n);
-    let mut event = json!({
-        "id": id(n), "source": "/faults", "type": "told", "subject": format!("subject-{}", n % 500),
-        "data": {"template": "note", "contacts": recipients, "context": {"n": n}},
-    });
-    if recipients.is_empty() {
-        event["data"] = json!({"skip": true});
-    }
-    event
-}
-
-fn recipients(n: usize) -> Vec<String> {
-    let number = |n: usize| format!("1555{:07}", n % RECIPIENTS);
-    match n {
-        n if n % 25 == 24 => vec![],
-        n if n % 10 == 9 => vec![number(n), number(n + RECIPIENTS / 2)],
-        n => vec![number(n)],
-    }
-}
-
-/// What must come of the events 0 to `count`: by recipient and text, the event.
-pub fn expected(count: usize) -> BTreeMap<(String, String), usize> {
-    (0..count).flat_map(|n| recipients(n).into_iter().map(move |to| ((to, text(n)), n))).collect()
-}
-
-/// The text of an event's messages.
-fn text(n: usize) -> String {
-    format!("Note {n}")
-}
-
-/// The same, by the event's id.
-pub fn text_of(id: &str) -> String {
-    text(id.trim_start_matches("event-").parse().unwrap())
 }

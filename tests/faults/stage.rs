@@ -5,7 +5,8 @@ use tempfile::TempDir;
 use crate::{
     chance::Chance,
     harness::{Database, Host, Simulator, create_key, write_rule},
-    producer::{Producer, RECIPIENTS},
+    producer::Producer,
+    story,
 };
 
 /// A webhook that comes at all comes sooner, also one that is posted again.
@@ -15,6 +16,8 @@ pub const UNKNOWN_SECONDS: &str = "10";
 pub struct Stage {
     pub case: &'static str,
     pub database: Database,
+    /// Where the ledger reads: the database's own address, unless the case says otherwise.
+    pub url: String,
     pub simulator: Simulator,
     pub chance: Chance,
     rules: TempDir,
@@ -29,7 +32,8 @@ impl Stage {
     pub fn on(database: Database, case: &'static str, webhooks_to: u16, flags: &[&str]) -> Stage {
         let flags = [&["--unlimited", "--window", "off"], flags].concat();
         let simulator = Simulator::start(webhooks_to, &flags);
-        Stage { case, database, simulator, chance: Chance::of(case), rules: rules() }
+        let url = database.url();
+        Stage { case, database, url, simulator, chance: Chance::of(case), rules: rules() }
     }
 
     /// A host on this port. All recipients have just written in, so that text may be sent to them.
@@ -41,17 +45,37 @@ impl Stage {
         ];
         let settings = [&usual, settings].concat();
         let host = Host::start(port, &self.database, &self.simulator, self.rules.path(), &settings);
-        let windows = "INSERT INTO contact (wa_id, last_inbound_at)
-                       SELECT '1555' || lpad(n::text, 7, '0'), now() FROM generate_series(0, $1::int - 1) AS n
-                       ON CONFLICT (wa_id) DO UPDATE SET last_inbound_at = excluded.last_inbound_at";
-        self.database.query(windows, &[&i32::try_from(RECIPIENTS).unwrap()]).await;
+        self.people().await;
         host
+    }
+
+    /// The recipients, and the groups that some of them are in.
+    async fn people(&self) {
+        let numbers: Vec<String> = (0..story::recipients()).map(story::number).collect();
+        let windows =
+            "INSERT INTO contact (wa_id, last_inbound_at) SELECT n, now() FROM unnest($1::text[]) AS n
+                       ON CONFLICT (wa_id) DO UPDATE SET last_inbound_at = excluded.last_inbound_at";
+        self.database.query(windows, &[&numbers]).await;
+        for (group, members) in story::groups() {
+            for who in members {
+                let member = "WITH g AS (INSERT INTO groups (name) VALUES ($1)
+                                         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id),
+                                   p AS (INSERT INTO person (username, name, contact_id)
+                                         SELECT $2, $2, id FROM contact WHERE wa_id = $3
+                                         ON CONFLICT DO NOTHING RETURNING id)
+                              INSERT INTO membership (group_id, person_id) SELECT g.id, p.id FROM g, p";
+                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                    [&group, &story::username(who), &story::number(who)];
+                self.database.query(member, &parameters).await;
+            }
+        }
     }
 
     /// Begins to post to these hosts.
     pub fn produce(&mut self, hosts: &[&Host]) -> Producer {
         let key = create_key(&self.database, "producer", &["events"]);
-        Producer::start(hosts.iter().map(|host| host.url().to_owned()).collect(), key, &mut self.chance)
+        let hosts = hosts.iter().map(|host| host.url().to_owned()).collect();
+        Producer::start(hosts, key, self.url.clone(), &mut self.chance)
     }
 }
 
@@ -59,14 +83,24 @@ impl Stage {
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let groups = story::groups().fold(String::new(), |all, (name, _)| {
+        format!("{all}- name: {name}\n  description: Some of the recipients\n")
+    });
+    write("groups.yaml", &groups);
     write("told/routes.yaml", "- on: told\n  script: told.rhai\n");
     write(
         "told/told.rhai",
-        "fn decide(event) { if event.data.skip == true { skip(\"nobody need know\") } else { event.data } }",
+        "fn decide(event) {
+             if event.data.skip == true { skip(\"nobody need know\") }
+             else if event.data.fail == true { throw \"as it was asked to\" }
+             else { event.data }
+         }",
     );
-    write(
-        "told/templates/note.j2",
-        "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\nNote {{ n }}",
-    );
+    let template = |name: &str, body: &str| {
+        let head = "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\n";
+        write(&format!("told/templates/{name}.j2"), &format!("{head}{body}"));
+    };
+    template("note", "{{ text }}");
+    template("digest", "Digest{% for item in items %} {{ item.n }}{% endfor %}");
     folder
 }

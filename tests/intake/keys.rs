@@ -1,9 +1,11 @@
 //! Without a key, no entry; with one, what its scopes allow.
 
 use hookswitch::{
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope},
     store::StoreError,
 };
+
+use serde_json::json;
 
 use super::{Host, accepted, order, problem};
 
@@ -62,4 +64,41 @@ async fn only_a_hash_is_stored() {
     let host = Host::start().await;
     let row = host.database.query("SELECT api_key::text FROM api_key", &[]).await;
     assert!(!row[0].get::<_, String>(0).contains(&host.key));
+}
+
+#[tokio::test]
+async fn the_systems_source_is_nobodys() {
+    let mut host = Host::start().await;
+    for scopes in [&[Scope::Events][..], &[Scope::Admin]] {
+        host.as_other(&format!("key-{}", scopes[0]), scopes).await;
+        for source in ["/hookswitch", "/hookswitch/", "/hookswitch/x", "/%68ookswitch", "/a/../Hookswitch"] {
+            let forged = json!({"type": "message.failed", "id": "1", "source": source, "data": {}});
+            let (status, body) = problem(host.post_json(&forged).await).await;
+            assert_eq!((status, &body["code"]), (403, &json!("reserved_source")), "{source}");
+        }
+    }
+    assert_eq!(host.logged().await, 0);
+}
+
+#[tokio::test]
+async fn a_bound_key_speaks_for_its_sources_only() {
+    let mut host = Host::start().await;
+    let sources = ["/shop".to_owned(), "/till".to_owned()];
+    host.key = ApiKey::bound(&host.store, "bound", &[Scope::Events], &sources).await.unwrap();
+    let event = |source: &str| json!({"specversion": "1.0", "type": "t", "id": source, "source": source});
+    for source in ["/shop", "/shop/orders", "/till"] {
+        accepted(host.post_json(&event(source)).await).await;
+    }
+    let plain = accepted(host.post_json(&json!({"type": "t", "data": {}})).await).await;
+    assert_eq!(plain["source"], "/shop");
+    let batch = json!([event("/shop/2"), event("/erp")]).to_string();
+    let batch = problem(host.post("application/cloudevents-batch+json", batch).await).await;
+    assert_eq!((batch.0, &batch.1["errors"][0]["at"]), (403, &json!("/1/source")), "{batch:?}");
+    for source in ["/erp", "/shopping", "/shop/../erp"] {
+        let (status, body) = problem(host.post_json(&event(source)).await).await;
+        assert_eq!((status, &body["code"]), (403, &json!("source_not_allowed")), "{source}");
+    }
+    let binary = host.request(reqwest::Method::POST, "/v1/events").header("ce-specversion", "1.0");
+    let binary = binary.header("ce-type", "t").header("ce-id", "b").header("ce-source", "/erp");
+    assert_eq!(problem(binary.send().await.unwrap()).await.0, 403);
 }

@@ -9,12 +9,13 @@ mod writing;
 use std::{sync::Arc, time::Duration};
 
 use hookswitch::{
-    intake::{self, ApiKey, Intake, Scope},
-    store::{self, Store},
+    http::{ApiKey, Scope},
+    intake::{self, Intake},
+    store::Store,
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Notify, task::spawn_blocking};
+use tokio::{net::TcpListener, sync::Notify};
 
 use crate::harness::Database;
 
@@ -41,8 +42,7 @@ impl Host {
 
     /// Reaches the database by this address.
     async fn on(database: Database, address: tokio_postgres::Config) -> Host {
-        let migrating = config(&database).into();
-        spawn_blocking(move || store::migrate(&migrating)).await.unwrap().unwrap();
+        Store::new(config(&database), 1).unwrap().migrate().await.unwrap();
         let store = Store::new(address, 8).unwrap();
         let grew = Arc::new(Notify::new());
         let rung = grew.clone();

@@ -1,7 +1,7 @@
 //! Bad input: each refusal is a problem that says what is wrong, and nothing is stored.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{BATCH, Host, PLAIN, problem};
 
@@ -65,5 +65,24 @@ async fn other_addresses_and_methods_are_refused() {
         ("/v1/events/%FF", 400),
     ] {
         assert_eq!(problem(request(Method::GET, path).await).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn however_much_is_wrong_the_answer_stays_small() {
+    let host = Host::start().await;
+    let members = vec![r#""A":1"#; 20_000].join(",");
+    let long = "n".repeat(100_000);
+    let batch = format!("[{}]", vec![format!("{{{members}}}"); 20].join(","));
+    for (media_type, body) in
+        [("application/cloudevents-batch+json", batch), (PLAIN, format!(r#"{{"{long}":1,{members}}}"#))]
+    {
+        let answer = host.post(media_type, body).await;
+        assert_eq!(answer.status(), 400);
+        let text = answer.text().await.unwrap();
+        assert!(text.len() < 100_000, "{} bytes", text.len());
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["errors"].as_array().unwrap().len(), 100);
+        assert!(json["more_errors"].as_u64().unwrap() > 10_000, "{}", json["more_errors"]);
     }
 }

@@ -40,7 +40,11 @@ async fn a_plugin_that_takes_too_much_to_compile_is_refused_alone() {
     );
     wait_until("a change goes live meanwhile", REFUSED, async || stage.host.said().contains("routes=2"))
         .await;
-    assert_eq!(stage.decided(&json!({"type": "good.day", "data": {}})).await["outcome"], "notify");
+    // A busy machine may still be compiling the neighbour.
+    wait_until("a neighbour decides meanwhile", REFUSED, async || {
+        stage.decided(&json!({"type": "good.day", "data": {}})).await["outcome"] == "notify"
+    })
+    .await;
     wait_until("it is refused", REFUSED, async || {
         stage
             .host
@@ -86,16 +90,16 @@ fn whatever_stands_in_a_component_the_program_goes_on() {
     let good = component();
     let with = |module| forge::with_module(good, &module, 1);
     let rows = [
-        ("deep blocks", with(forge::deep_blocks(500_000))),
-        ("jump tables", with(forge::jump_tables(60_000, 20))),
-        ("many functions", with(forge::many_functions(200_000))),
+        ("deep blocks", with(forge::deep_blocks(100_000))),
+        ("jump tables", with(forge::jump_tables(20_000, 10))),
+        ("many functions", with(forge::many_functions(30_000))),
         ("many locals", with(forge::many_locals(16_000))),
-        ("many of all", with(forge::many_of_all(20_000))),
+        ("many of all", with(forge::many_of_all(3_000))),
         ("far data", with(forge::far_data(4_000, 1_000_000))),
-        ("nested components", forge::nested(5_000)),
+        ("nested components", forge::nested(3_000)),
         ("doubling types", forge::doubling_types(200)),
         ("too many memories", forge::with_module(good, &forge::memories_and_tables(1, 0), 10)),
-        ("too many tables", forge::with_module(good, &forge::memories_and_tables(0, 10), 5)),
+        ("too many tables", forge::with_module(good, &forge::memories_and_tables(0, 1), 20)),
         ("too many instances", forge::with_module(good, &forge::memories_and_tables(0, 0), 300)),
     ];
     for (name, bytes) in rows {
@@ -103,6 +107,7 @@ fn whatever_stands_in_a_component_the_program_goes_on() {
         folders.plugin("odd", "x.*", "");
         folders.write("plugins/odd/odd.wasm", &bytes);
         let began = Instant::now();
+        #[expect(clippy::zombie_processes, reason = "it is asked until it has ended")]
         let mut child = program(&["rules", "check", "--rules"])
             .arg(folders.rules())
             .envs(folders.settings())

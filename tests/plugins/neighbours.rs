@@ -24,9 +24,10 @@ async fn the_largest_plugins_that_hang_leave_room_for_others() {
     let more =
         format!("on_failure: skip\nhttp: [\"http://{address}\"]\nlimits: {{time: 2s, memory: 256MiB}}");
     folders.plugin("greedy", "greedy.*", &more);
-    // What is accepted at most: the good component has one memory and a table or two of its own.
-    let large = forge::with_module(component(), &forge::memories_and_tables(1, 4), 3);
-    let largest = forge::with_module(&large, &forge::memories_and_tables(0, 0), 150);
+    // What is accepted at most: the good component has one memory, a table or two, and some instances of its own.
+    let large = forge::with_module(component(), &forge::memories_and_tables(1, 1), 3);
+    let larger = forge::with_module(&large, &forge::memories_and_tables(0, 1), 10);
+    let largest = forge::with_module(&larger, &forge::memories_and_tables(0, 0), 170);
     folders.write("plugins/greedy/greedy.wasm", &largest);
     folders.plugin("innocent", "good.*", "on_failure: park");
     let (grant, host) = (format!("greedy=http://{address}"), address.to_string());

@@ -1,8 +1,12 @@
 //! A plugin uses what the operator grants, sends no more than is recorded, and no secret comes back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -35,7 +39,7 @@ async fn service(asked: Arc<AtomicUsize>) -> std::net::SocketAddr {
             "/count",
             any(async move |_: Bytes| {
                 asked.fetch_add(1, Ordering::Relaxed);
-                "a".repeat(30_000)
+                "a".repeat(5_000)
             }),
         );
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -48,7 +52,7 @@ async fn what_is_not_granted_is_denied_and_what_is_secret_stays_so() {
     let address = service(asked.clone()).await;
     let folders = Folders::new();
     let more = format!(
-        "http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 5s, memory: 64MiB}}\nsecrets: [DOOR]"
+        "http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 10s, memory: 64MiB}}\nsecrets: [DOOR]"
     );
     for id in ["granted", "half", "not"] {
         folders.plugin(id, &format!("{id}.*"), &more);
@@ -99,7 +103,7 @@ async fn what_is_not_granted_is_denied_and_what_is_secret_stays_so() {
     let size = stage.database.query("SELECT max(length(asked)) FROM decision", &[]).await[0].get::<_, i32>(0);
     assert!(size < 400_000, "{size}");
     let last: &Value = &decision["asked"][99]["answer"]["not_kept"];
-    assert!(last["bytes"].as_u64().unwrap() > 30_000 && last["sha256"].is_string(), "{last}");
+    assert!(last["bytes"].as_u64().unwrap() > 5_000 && last["sha256"].is_string(), "{last}");
     let output = program(&["rules", "replay", "much", "--rules"])
         .arg(stage.folders.rules())
         .envs(stage.folders.settings())
@@ -123,7 +127,7 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
             .unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    for name in ["a-b", "a.b", "\"\"", "\"a b\"", "Ü", "\"A=B\""] {
+    for name in ["a-b", "a.b", "\"a b\"", "Ü", "\"A=B\""] {
         let (code, said) = check(&format!("secrets: [{name}]"), "");
         assert!(code == Some(1) && said.contains("is not a valid name of a secret"), "{name}: {said}");
     }
@@ -137,4 +141,31 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
     let (code, said) =
         check("http: [\"https://api.example.com\"]\nsecrets: [KEY]", "odd:KEY=https://api.example.com");
     assert!(code == Some(0) && !said.contains("GRANTS"), "{said}");
+}
+
+#[test]
+fn tools_that_build_plugins_get_no_secrets() {
+    let folders = Folders::new();
+    folders.plugin("built", "x.*", "");
+    folders.write("plugins/built/Cargo.toml", b"");
+    let (tools, told) = (folders.plugins().join("../tools"), folders.plugins().join("../told"));
+    for tool in ["cargo", "rustup"] {
+        let script = format!("#!/bin/sh\nenv >> {}\n", told.display());
+        folders.write(&format!("tools/{tool}"), script.as_bytes());
+        fs::set_permissions(tools.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    let output = program(&["plugin", "build", "built"])
+        .envs(folders.settings())
+        .envs([
+            ("PATH", path.as_str()),
+            ("HOOKSWITCH_SECRET_DOOR", "sesame"),
+            ("WHATSAPP_ACCESS_TOKEN", "sesame"),
+        ])
+        .envs([("DATABASE_URL", "postgresql://u:sesame@h/d"), ("LANG", "C.UTF-8")])
+        .output()
+        .unwrap();
+    let told = fs::read_to_string(told).unwrap();
+    assert!(told.contains("LANG=C.UTF-8") && !told.contains("sesame"), "{told}");
+    assert!(!output.status.success());
 }

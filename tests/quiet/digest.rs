@@ -145,8 +145,11 @@ async fn a_digest_that_cannot_be_read_holds_up_no_other_and_a_long_one_is_cut() 
     let broken = "INSERT INTO digest (id, template, key, decision, due_at)
                   VALUES (gen_random_uuid(), 'alarms', 'broken', '{', now()) RETURNING id::text";
     let broken: String = stage.database.query(broken, &[]).await[0].get(0);
-    let failed = stage.decision(&broken, "failed").await;
-    assert!(failed["reason"].as_str().unwrap().starts_with("read what was collected: EOF"), "{failed}");
+    let reason = "SELECT d.reason FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
+                  WHERE e.id = $1 AND d.outcome = 'failed'";
+    wait_until("it fails", SOON, async || !stage.database.query(reason, &[&broken]).await.is_empty()).await;
+    let reason: String = stage.database.query(reason, &[&broken]).await[0].get(0);
+    assert!(reason.starts_with("read what was collected: EOF"), "{reason}");
     wait_until("the others are told", SOON, async || !stage.simulator.messages().await.is_empty()).await;
     let told = async || {
         let sent = bodies(&stage.simulator.messages().await);

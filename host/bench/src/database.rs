@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use futures_util::future::try_join;
-use hookswitch::domain::Notification;
+use hookswitch::domain::{Notification, Priority, Track};
 use tokio_postgres::{Client, NoTls};
 
 /// Rows in one of routing's transactions.
@@ -89,7 +89,10 @@ impl Database {
     /// Lets recipients wait whom nobody else writes to, for a day.
     pub async fn add_waiting(&self, first: i32, end: i32) -> anyhow::Result<()> {
         let recipients: Vec<String> = (first..end).map(|n| format!("4470000{n:06}")).collect();
-        let lanes: Vec<i16> = recipients.iter().map(|to| Notification::lane_of("1", to).0).collect();
+        let lanes: Vec<i16> = recipients
+            .iter()
+            .map(|to| Track::new(Notification::lane_of("1", to), Priority::Normal).0)
+            .collect();
         self.client
             .execute(
                 "WITH waiting AS (
@@ -98,13 +101,14 @@ impl Database {
                      SELECT lane, gen_random_uuid(), 0, 0, 0, recipient, '1', 'bench', 1,
                             '{\"mode\":\"auto\",\"body\":\"x\",\"template\":\"bench\",\"language\":\"en_US\"}', 'waits'
                      FROM unnest($1::smallint[], $2::text[]) AS w (lane, recipient)
-                     RETURNING lane, seq, id
+                     RETURNING lane, seq, id, recipient
                  ), begun AS (
                      INSERT INTO delivery (notification_id, attempt, status, at)
                      SELECT id, 1, 'retrying', now() FROM waiting
                  )
-                 INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
-                 SELECT lane, seq, id, now() + interval '1 day', 2, 'retry' FROM waiting",
+                 INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, template,
+                     due_at, attempt, reason)
+                 SELECT lane, seq, id, '1', recipient, 'bench', now() + interval '1 day', 2, 'retry' FROM waiting",
                 &[&lanes, &recipients],
             )
             .await?;
@@ -238,7 +242,7 @@ impl Database {
             .execute(
                 "INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, recipient,
                      phone_number_id, template, priority, message, reason, created_at)
-                 SELECT n % 64,
+                 SELECT 64 + n % 64,
                         (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
                             || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
                         (n / 10) % 64, n / 10, 0, 'bench-' || n % 100000, (263770000000 + n % 100000)::text,
@@ -257,8 +261,8 @@ impl Database {
                      CASE WHEN n.seq % 100 = 0 THEN ARRAY['sending', 'failed'] ELSE ARRAY['accepted', 'read'] END
                  ) AS status) AS s;
                  UPDATE delivery SET code = 131026 WHERE status = 'failed';
-                 UPDATE lane SET checkpoint =
-                     coalesce((SELECT max(seq) FROM notification n WHERE n.lane = lane.lane), 0);
+                 UPDATE checkpoint SET seq =
+                     coalesce((SELECT max(seq) FROM notification n WHERE n.lane = checkpoint.lane), 0);
                  ANALYZE",
             )
             .await?;

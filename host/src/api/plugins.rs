@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    extract::{FromRef, State},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     catalog::Live,
     decide::plugin::{Counts, Plugin},
-    intake::{Keys, Scope, problem::Problem},
+    http::{Admin, Keys, Problem},
 };
 
 /// What the handler needs. Cheap to clone.
@@ -19,6 +22,12 @@ pub struct Plugins {
     pub live: Arc<Live>,
     /// Who may ask.
     pub keys: Keys,
+}
+
+impl FromRef<Plugins> for Keys {
+    fn from_ref(plugins: &Plugins) -> Keys {
+        plugins.keys.clone()
+    }
 }
 
 /// A plugin, and what it has used on this host since it started.
@@ -42,8 +51,7 @@ pub struct PluginList {
 /// Lists the plugins of this host with what they have used since it started.
 #[utoipa::path(get, path = "/v1/plugins", tag = "plugins", security(("key" = [])),
     responses((status = 200, body = PluginList)))]
-pub async fn list(State(plugins): State<Plugins>, headers: HeaderMap) -> Result<Json<PluginList>, Problem> {
-    plugins.keys.require(&headers, Scope::Admin).await?;
+pub async fn list(_: Admin, State(plugins): State<Plugins>) -> Result<Json<PluginList>, Problem> {
     let catalog = plugins.live.current();
     let data = catalog.plugins.values().map(json).collect();
     Ok(Json(PluginList { data }))

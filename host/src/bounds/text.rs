@@ -88,7 +88,7 @@ mod tests {
     fn a_text_ends_at_its_limit() {
         let mut text = Bounded::new(5);
         assert!(text.write_str("abc").is_ok());
-        assert!(text.write_str("dé").is_ok() == false);
+        assert!(text.write_str("dé").is_err());
         assert!(text.write_str("x").is_err());
         assert_eq!(text.len(), 4);
         assert_eq!(text.beginning(), "abcd…");

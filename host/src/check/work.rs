@@ -15,6 +15,8 @@ use crate::{
 /// Work is done within a second; so much later it is late, or nobody does it.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 const STUCK: SignedDuration = SignedDuration::from_mins(10);
+/// Hosts reckon by PostgreSQL's clock; beyond this somebody should set theirs.
+const CLOCK_APART: SignedDuration = SignedDuration::from_secs(2);
 /// What is not taken up so long after it was due.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -41,6 +43,17 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
         );
         findings.push(Finding::warning("hosts.lanes_free", what).command("hookswitch check --verbose"));
     }
+    for host in alive.iter().filter(|host| host.clock_ahead.abs() > CLOCK_APART) {
+        let what = format!(
+            "the clock of {} is {} {} PostgreSQL's; times in its logs are wrong by as much",
+            host.name,
+            span(host.clock_ahead.abs()),
+            if host.clock_ahead.is_positive() { "ahead of" } else { "behind" }
+        );
+        findings.push(
+            Finding::warning("hosts.clock", what).about(host.name.clone()).command("timedatectl status"),
+        );
+    }
     let mut versions: Vec<&str> = alive.iter().filter_map(|host| host.version.as_deref()).collect();
     versions.sort_unstable();
     versions.dedup();
@@ -52,11 +65,12 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
     Section::new("hosts", summary, findings).facts(hosts.iter().map(|host| {
         let state = if lives(host, now) { "alive" } else { "gone" };
         let value = format!(
-            "{state}, {} lanes, release {}, version {}, since {}",
+            "{state}, {} lanes, release {}, version {}, since {}, clock {} ms apart",
             host.lanes,
             host.release.as_deref().unwrap_or("unknown"),
             host.version.as_deref().unwrap_or("unknown"),
-            time(host.started_at)
+            time(host.started_at),
+            host.clock_ahead.as_millis().abs()
         );
         (host.name.clone(), value)
     }))
@@ -206,6 +220,7 @@ mod tests {
             started_at: at(0),
             seen_at: at(seen),
             lanes,
+            clock_ahead: SignedDuration::ZERO,
         }
     }
 

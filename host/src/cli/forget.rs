@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    domain::{LANES, Lane, NotificationId, is_user_id, number, same_user},
+    domain::{LANES, Lane, NotificationId, spellings},
+    plan::recipient,
     store::{Known, Store},
     system::names,
 };
@@ -67,11 +68,8 @@ pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
 }
 
 async fn find(store: &Store, person: &str) -> anyhow::Result<Known> {
-    let ids = match number(person) {
-        Ok(number) => same_user(&number.wa_id).into_iter().chain([number.wa_id]).collect(),
-        Err(_) if is_user_id(person) => vec![person.to_owned()],
-        Err(_) => Vec::new(),
-    };
+    let ids: Vec<String> =
+        recipient(person).into_iter().flat_map(|address| spellings(&address).collect::<Vec<_>>()).collect();
     let username = ids.is_empty().then_some(person);
     let known = store.known(username, &ids).await?;
     if known.usernames.is_empty() && known.ids.is_empty() {

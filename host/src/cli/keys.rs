@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope, is_reserved},
     store::StoreError,
 };
 
@@ -28,6 +28,9 @@ enum Command {
         /// What it may be used for; give several with commas.
         #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
+        /// Restrict the key to events of this source and those below it (repeatable); the first is the default source
+        #[arg(long = "source", value_name = "SOURCE")]
+        sources: Vec<String>,
         #[command(flatten)]
         database: DatabaseConfig,
     },
@@ -61,7 +64,7 @@ pub async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
 async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     let store = &database.store;
     match command {
-        Command::Create { name, scopes, .. } => {
+        Command::Create { name, scopes, sources, .. } => {
             // It becomes part of a URI: the source of events that have none.
             let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
             if !(1..=64).contains(&name.len()) || !name.bytes().all(unreserved) {
@@ -69,7 +72,18 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
                     "make the key {name:?}: a name has 1 to 64 letters, digits, dashes, dots or underscores"
                 );
             }
-            let key = ApiKey::create(store, name, scopes).await.map_err(|error| match error {
+            for source in sources {
+                let is_uri = !source.is_empty()
+                    && source.len() <= 1_024
+                    && !source.contains(|c: char| c.is_whitespace() || c.is_control());
+                if !is_uri {
+                    bail!("{source:?} is not a valid source: expected something like /shop");
+                }
+                if is_reserved(source) {
+                    bail!("the source {source} is reserved for the system's own events");
+                }
+            }
+            let key = ApiKey::bound(store, name, scopes, sources).await.map_err(|error| match error {
                 StoreError::Conflict(_) => anyhow::anyhow!(
                     "make the key {name}: one of this name is in force; choose another name, or end that one: \
                      hookswitch keys revoke {name}"
@@ -80,11 +94,12 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
             println!("{key}");
         }
         Command::List { .. } => {
-            println!("{:<24} {:<20} {:<20} REVOKED", "NAME", "SCOPES", "MADE");
+            println!("{:<24} {:<20} {:<24} {:<20} REVOKED", "NAME", "SCOPES", "SOURCES", "CREATED");
             for key in store.keys().await.context("list the keys")? {
                 let made = format!("{:.0}", key.created_at);
                 let revoked = key.revoked_at.map(|at| format!("{at:.0}")).unwrap_or_default();
-                println!("{:<24} {:<20} {made:<20} {revoked}", key.name, key.scopes.join(","));
+                let sources = if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") };
+                println!("{:<24} {:<20} {sources:<24} {made:<20} {revoked}", key.name, key.scopes.join(","));
             }
         }
         Command::Revoke { name, .. } => {

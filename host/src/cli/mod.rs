@@ -27,7 +27,7 @@ mod table;
 mod templates;
 mod unknown;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -114,6 +114,15 @@ impl Cli {
     }
 }
 
+/// Threads for what blocks, beside those of the guests: tokio's own 512 would each keep a heap.
+const BLOCKING: usize = 128;
+/// A rule that still runs when a command is done is left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
 fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    done
 }

@@ -12,7 +12,7 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{Directory, Linked},
-    domain::{Contact, OptOutScope, QuietHours},
+    domain::{Contact, OptOutScope, QuietHours, is_user_id},
     store::Store,
 };
 
@@ -44,11 +44,11 @@ enum Command {
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
     },
-    /// Links a person to a WhatsApp number, such as one that wrote in (see `contacts list`).
+    /// Links a person to a WhatsApp user, for example one who wrote in (see `contacts list`).
     Link {
         /// The person.
         username: String,
-        /// The number, with its country code.
+        /// The number, with its country code, or Meta's user id.
         number: String,
     },
     /// Takes a person's link away; without one they get nothing.
@@ -120,7 +120,7 @@ enum ContactsCommand {
     },
     /// Lets somebody have no messages any more, as if they had written STOP.
     OptOut {
-        /// The number, or Meta's user id.
+        /// The number, Meta's user id, or a linked person's username.
         contact: String,
         /// Only none whose template has the category marketing.
         #[arg(long)]
@@ -128,7 +128,7 @@ enum ContactsCommand {
     },
     /// Lets somebody have messages again, as if they had written START.
     OptIn {
-        /// The number, or Meta's user id.
+        /// The number, Meta's user id, or a linked person's username.
         contact: String,
     },
 }
@@ -220,7 +220,8 @@ async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
 }
 
 fn tell_link(username: &str, linked: &Linked) {
-    println!("{username} is linked to +{}, {}.", linked.wa_id, window(linked.window_until));
+    let plus = if is_user_id(&linked.address) { "" } else { "+" };
+    println!("{username} is linked to {plus}{}, {}.", linked.address, window(linked.window_until));
     if let Some(doubt) = &linked.doubt {
         eprintln!("warning: {doubt}");
     }
@@ -243,7 +244,8 @@ fn number_of(contact: &Contact) -> String {
     match (&contact.wa_id, &contact.user_id) {
         (Some(wa_id), _) => format!("+{wa_id}"),
         (None, Some(user_id)) => user_id.clone(),
-        (None, None) => String::new(),
+        // The number is somebody else's by now.
+        (None, None) => "none".to_owned(),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
         Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
         Verdict, short,
     },
-    intake::{problem::Problem, read_event},
+    http::Problem,
+    intake::read_event,
     plan::{Planned, Planner, named},
 };
 

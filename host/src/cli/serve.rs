@@ -14,7 +14,7 @@ use crate::{
 /// Runs the service until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Where the settings are wrong, or something cannot be started.
+/// Where something cannot be started, or a part of the service ends by itself.
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = match Config::try_from(args) {
         Ok(config) => config,
@@ -26,13 +26,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     telemetry::init(&config.logs)?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let app = App::start(&config, &mut |step| tracing::info!("{step}")).await?;
+    let mut app = App::start(&config, &mut |step| tracing::info!("{step}")).await?;
     println!("listening on http://{}", app.address());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        part = app.failed() => Some(part),
+    };
     tracing::info!("stopping: finishing what is under way");
     app.stop().await;
-    Ok(ExitCode::SUCCESS)
+    match failed {
+        None => Ok(ExitCode::SUCCESS),
+        Some(part) => anyhow::bail!("go on: {part} ended; start this host anew"),
+    }
 }

@@ -115,12 +115,15 @@ impl Routes {
             return vec![Verdict { rule: None, outcome: Outcome::NoRoute, asked: [].into() }];
         };
         let mut verdicts = Vec::new();
+        let mut full = false;
         let mut decided = |index: usize, value| {
-            let route = &self.0.routes[index];
-            if verdicts.len() < VERDICTS {
-                verdicts.extend(self.0.verdicts(route, event, value, ports));
+            if full {
+                return;
             }
+            let route = &self.0.routes[index];
+            verdicts.extend(self.0.verdicts(route, event, value, ports));
             if verdicts.len() > VERDICTS {
+                full = true;
                 verdicts.truncate(VERDICTS - 1);
                 let why = format!(
                     "the rules made more than {VERDICTS} decisions about one event; the rest is left out"

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::LineError;
 use crate::{
     decide::did_you_mean,
-    intake::problem::{Problem, ProblemError},
+    http::{Errors, Problem, ProblemError},
     store::StoreError,
 };
 
@@ -86,7 +86,7 @@ impl From<DirectoryError> for Problem {
                     "invalid_csv",
                     format!("{count} lines are wrong; nothing was changed"),
                 )
-                .with_errors(errors.collect())
+                .with_errors(errors.collect::<Errors>())
             }
             DirectoryError::Store(error) => error.into(),
         }

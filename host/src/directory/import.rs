@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use csv::{ReaderBuilder, Trim};
 
 use super::{check_username, checked_name};
-use crate::{
-    domain::{QuietHours, number},
-    store::NewPerson,
-};
+use crate::{domain::QuietHours, plan::recipient, store::NewPerson};
 
 const COLUMNS: [&str; 6] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone"];
 
@@ -94,16 +91,16 @@ fn person(username: &str, name: &str, whatsapp: &str, groups: &str) -> Result<Ne
     let mut wrong = Vec::new();
     wrong.extend(check_username(username).err());
     let name = checked_name("name", name).map_err(|why| wrong.push(why));
-    let wa_id = match whatsapp {
+    let address = match whatsapp {
         "" => None,
-        text => number(text).map_err(|why| wrong.push(why)).ok().map(|number| number.wa_id),
+        text => recipient(text).map_err(|why| wrong.push(why)).ok(),
     };
     let groups = groups.split(';').map(str::trim).filter(|group| !group.is_empty());
     match name {
         Ok(name) if wrong.is_empty() => Ok(NewPerson {
             username: username.to_owned(),
             name,
-            wa_id,
+            address,
             groups: groups.map(str::to_owned).collect(),
             quiet_hours: None,
         }),
@@ -143,7 +140,7 @@ mod tests {
         let tendai = NewPerson {
             username: "tendai".to_owned(),
             name: "Moyo, Tendai".to_owned(),
-            wa_id: Some("263771234567".to_owned()),
+            address: Some("263771234567".to_owned()),
             groups: vec!["Sales Team".to_owned(), "Finance Team".to_owned()],
             quiet_hours: QuietHours::parse("21:00-06:30", "Africa/Harare").ok(),
         };

@@ -17,7 +17,7 @@ pub use self::{
     import::{Import, LineError, read_csv},
 };
 use crate::{
-    domain::{OptOutScope, Preference, QuietHours, number},
+    domain::{Contact, OptOutScope, Preference, QuietHours, number},
     plan::recipient,
     store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson},
 };
@@ -28,8 +28,8 @@ const NAME_LIMIT: usize = 150;
 /// A link that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linked {
-    /// The number, as WhatsApp has it where it is known.
-    pub wa_id: String,
+    /// The number's digits, as WhatsApp has them where it is known, or the user id.
+    pub address: String,
     /// Until when free-form messages may go there; `None` where they never wrote.
     pub window_until: Option<Timestamp>,
     /// What is odd about the number, in words.
@@ -62,14 +62,14 @@ impl Directory {
         check_username(username).map_err(DirectoryError::Invalid)?;
         let name = checked_name("name", name).map_err(DirectoryError::Invalid)?;
         let linked = match whatsapp {
-            Some(text) => Some(self.number(text).await?),
+            Some(text) => Some(self.address(text).await?),
             None => None,
         };
         self.groups_exist(groups).await?;
         let person = NewPerson {
             username: username.to_owned(),
             name,
-            wa_id: linked.as_ref().map(|linked| linked.wa_id.clone()),
+            address: linked.as_ref().map(|linked| linked.address.clone()),
             groups: groups.to_vec(),
             quiet_hours: None,
         };
@@ -125,13 +125,13 @@ impl Directory {
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// Links a person to the WhatsApp user with this number.
+    /// Links a person to the WhatsApp user with this number or user id.
     ///
     /// # Errors
-    /// Where it is no number, or there is no such person.
+    /// Where it is neither, or there is no such person.
     pub async fn link(&self, username: &str, whatsapp: &str) -> Result<Linked, DirectoryError> {
-        let linked = self.number(whatsapp).await?;
-        if self.store.link_person(username, Some(&linked.wa_id)).await? {
+        let linked = self.address(whatsapp).await?;
+        if self.store.link_person(username, Some(&linked.address)).await? {
             return Ok(linked);
         }
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
@@ -229,24 +229,25 @@ impl Directory {
         Ok(self.store.list_contacts(unlinked, after, limit).await?)
     }
 
-    /// Lets a WhatsApp user, by number or user id, have no messages any more: any, or marketing.
+    /// Opts a WhatsApp user out, by any number or user id that is or was theirs, or by a linked person's username: of
+    /// all messages, or of marketing.
     ///
     /// # Errors
-    /// Where it is neither.
+    /// Where it is none of these.
     pub async fn opt_out(&self, contact: &str, scope: OptOutScope) -> Result<(), DirectoryError> {
         self.prefer(contact, true, scope).await
     }
 
-    /// Lets a WhatsApp user have messages again.
+    /// Opts a WhatsApp user in again.
     ///
     /// # Errors
-    /// Where it is neither a number nor a user id.
+    /// Where it is no number, user id or linked person's username.
     pub async fn opt_in(&self, contact: &str) -> Result<(), DirectoryError> {
         self.prefer(contact, false, OptOutScope::All).await
     }
 
     async fn prefer(&self, contact: &str, stop: bool, scope: OptOutScope) -> Result<(), DirectoryError> {
-        let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
+        let asked = self.meant(contact).await?;
         let preference = Preference {
             recipients: vec![asked],
             stop,
@@ -283,7 +284,7 @@ impl Directory {
         csv: &[u8],
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Imported, DirectoryError> {
-        let Import { mut people, mut errors } = read_csv(csv);
+        let Import { people, mut errors } = read_csv(csv);
         let known: Vec<String> = self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
         for (line, person) in &people {
             for group in person.groups.iter().filter(|group| !known.contains(group)) {
@@ -296,30 +297,39 @@ impl Directory {
             errors.sort_by_key(|error| error.line);
             return Err(DirectoryError::Lines(errors));
         }
-        let numbers: BTreeSet<String> =
-            people.iter().filter_map(|(_, person)| person.wa_id.clone()).collect();
-        let contacts = self.store.contacts(&numbers).await?;
-        for (_, person) in &mut people {
-            let known = person.wa_id.as_ref().and_then(|wa_id| contacts.get(wa_id));
-            person.wa_id = known.and_then(|contact| contact.wa_id.clone()).or(person.wa_id.take());
-        }
         let people: Vec<NewPerson> = people.into_iter().map(|(_, person)| person).collect();
         Ok(self.store.import_people(&people, told).await?)
     }
 
-    /// A number as WhatsApp has it, where it is known under this or the other number of the same user.
-    async fn number(&self, text: &str) -> Result<Linked, DirectoryError> {
-        let read = number(text).map_err(DirectoryError::Invalid)?;
-        let known = self.store.contacts(&BTreeSet::from([read.wa_id.clone()])).await?;
-        let contact = known.get(&read.wa_id);
-        let doubt = (!read.known).then(|| {
-            format!("+{} is in no numbering plan that is known here: look whether it is right", read.wa_id)
+    /// The present address of the user who has or had this number or user id, where they are known.
+    async fn address(&self, text: &str) -> Result<Linked, DirectoryError> {
+        let asked = recipient(text).map_err(DirectoryError::Invalid)?;
+        let contact = self.store.contacts(&BTreeSet::from([asked.clone()])).await?.remove(&asked);
+        let doubt = number(text).is_ok_and(|number| !number.known).then(|| {
+            format!("+{asked} is in no numbering plan that is known here: look whether it is right")
         });
         Ok(Linked {
-            window_until: contact.and_then(crate::domain::Contact::window_until),
-            wa_id: contact.and_then(|contact| contact.wa_id.clone()).unwrap_or(read.wa_id),
+            window_until: contact.as_ref().and_then(Contact::window_until),
+            address: contact.as_ref().and_then(Contact::recipient).map_or(asked, str::to_owned),
             doubt,
         })
+    }
+
+    /// Whom an operator means: a number, a user id, or else the username of somebody who has one.
+    async fn meant(&self, contact: &str) -> Result<String, DirectoryError> {
+        let why = match recipient(contact) {
+            Ok(address) => return Ok(address),
+            Err(why) => why,
+        };
+        let Some(person) = self.store.find_person(contact).await? else {
+            return Err(DirectoryError::Invalid(why));
+        };
+        person
+            .contact
+            .as_ref()
+            .and_then(Contact::recipient)
+            .map(str::to_owned)
+            .ok_or_else(|| DirectoryError::Invalid(format!("{contact} is linked to no WhatsApp contact")))
     }
 
     async fn groups_exist(&self, names: &[String]) -> Result<(), DirectoryError> {

@@ -1,21 +1,27 @@
 //! Meta's limit of the users that a business may write to in 24 hours outside their windows (Meta, "Messaging
 //! limits"): how many these are, and who must wait.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use tokio::{sync::watch, time::interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatcher::Dispatch, queue::Job};
+use super::{book::Wait, job::Job, state::Dispatch};
 use crate::{
-    domain::Status,
-    store::StoreError,
+    domain::WaitReason,
+    store::{Store, StoreError},
     whatsapp::{Form, management::Management},
 };
 
 /// Meta raises and lowers the limit within hours.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// Who was counted in this time is not counted again: their place may so be free a little early, a day later.
+const COUNTED: Duration = Duration::from_secs(600);
 
 /// Asks Meta for the limit now and every hour, until `stop`.
 pub async fn watch_daily_limit(
@@ -55,37 +61,80 @@ fn users(tier: &str) -> Option<u32> {
     }
 }
 
-impl Dispatch {
-    /// Of what is to be sent, that which may be today; the rest waits.
-    pub(super) async fn within_daily_limit(
-        &mut self,
+/// Those of a batch that take a place of the day's limit.
+pub(super) struct Daily {
+    recipients: BTreeSet<Arc<str>>,
+    limit: u32,
+}
+
+impl Daily {
+    /// Of a batch, that which may go today; and the rest, with the time at which the next place is free.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not do it: the batch, as it was.
+    pub(super) async fn allow(
+        self,
+        store: &Store,
         batch: Vec<(Job, Form)>,
-    ) -> Result<Vec<(Job, Form)>, StoreError> {
-        let Some(limit) = *self.daily_limit.borrow() else { return Ok(batch) };
-        let now = Timestamp::now();
-        let counts = |job: &Job, form: Form| {
-            form == Form::Template && job.logged.window_until.is_none_or(|until| until <= now)
+        now: Timestamp,
+    ) -> Result<Allowed, (Vec<(Job, Form)>, StoreError)> {
+        let recipients = self.recipients.iter().map(|recipient| &**recipient).collect();
+        let users = match store.count_daily_users(&recipients, self.limit, now).await {
+            Ok(users) => users,
+            Err(error) => return Err((batch, error)),
         };
-        let counted: BTreeSet<&str> = batch
+        let is_over = |job: &Job| {
+            self.recipients.contains(&job.line.recipient) && !users.allowed.contains(&*job.line.recipient)
+        };
+        let (wait, go): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(job, _)| is_over(job));
+        Ok((go, wait.into_iter().map(|(job, _)| (job, users.free_at)).collect()))
+    }
+}
+
+/// What may go, and what must wait until then.
+type Allowed = (Vec<(Job, Form)>, Vec<(Job, Timestamp)>);
+
+/// Whether a message takes a place of the day's limit.
+fn counts(job: &Job, form: Form, now: Timestamp) -> bool {
+    form == Form::Template && job.logged.window_until.is_none_or(|until| until <= now)
+}
+
+impl Dispatch {
+    /// Those of a batch that must be counted against the day's limit, where there is one. Who was counted lately is
+    /// remembered, so that most batches need not ask.
+    pub(super) fn daily(&mut self, batch: &[(Job, Form)], now: Instant) -> Option<Daily> {
+        let limit = (*self.daily_limit.borrow())?;
+        let time = self.store.now();
+        let recipients: BTreeSet<Arc<str>> = batch
             .iter()
-            .filter(|(job, form)| counts(job, *form))
-            .map(|(job, _)| job.recipient.as_str())
+            .filter(|(job, form)| counts(job, *form, time))
+            .map(|(job, _)| job.line.recipient.clone())
+            .filter(|recipient| {
+                self.counted.get(recipient).is_none_or(|at| now.duration_since(*at) > COUNTED)
+            })
             .collect();
-        if counted.is_empty() {
-            return Ok(batch);
+        (!recipients.is_empty()).then_some(Daily { recipients, limit })
+    }
+
+    /// Lets a job wait that Meta's limit does not allow today.
+    pub(super) fn over_daily_limit(&mut self, job: &Job, free_at: Timestamp, now: Timestamp) {
+        let limit = self.daily_limit.borrow().unwrap_or_default();
+        let detail = format!(
+            "waits: Meta lets the business write to {limit} people in 24 hours outside their windows, and it has"
+        );
+        self.book.wait(job, Wait { due_at: free_at, reason: WaitReason::Daily, detail: &detail }, now);
+    }
+
+    /// Users who were allowed are not counted again for a while.
+    pub(super) fn remember_counted(&mut self, job: &Job, form: Form, now: Instant) {
+        if self.daily_limit.borrow().is_some() && counts(job, form, self.store.now()) {
+            self.counted.entry(job.line.recipient.clone()).or_insert(now);
         }
-        let users = self.store.count_daily_users(&counted, limit, now).await?;
-        let (go, wait): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .partition(|(job, form)| !counts(job, *form) || users.allowed.contains(&job.recipient));
-        for (job, _) in wait {
-            let why = format!(
-                "waits: Meta lets the business write to {limit} people in 24 hours outside their windows, and it has"
-            );
-            self.wait(&job, users.free_at, job.attempt, "daily", Status::Deferred, &why);
-            self.queue.release(&job.line);
-        }
-        Ok(go)
+    }
+
+    /// Forgets who was counted long ago.
+    pub(super) fn forget_counted(&mut self, now: Instant) {
+        self.counted.retain(|_, at| now.duration_since(*at) <= COUNTED);
     }
 }
 

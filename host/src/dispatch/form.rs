@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::queue::Job;
+use super::job::Job;
 use crate::{
     domain::Mode,
     plan::{InUse, MetaName},
@@ -79,7 +79,7 @@ pub fn shape(job: &Job, in_use: &InUse, parked: &Parked, now: Timestamp, instant
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{super::queue::testing::job, *};
+    use super::{super::job::testing::job, *};
     use crate::domain::Priority;
 
     fn shape_of(mode: Mode, window: Option<i64>, in_use: &InUse, parked: &Parked) -> Shape {

@@ -1,27 +1,57 @@
 //! Reads the notification log, paces, sends, and appends what happened.
 //!
-//! One task owns the queue and the paces, so order and limits are exact without a lock and without SQL.
-//! Sends run beside it; outcomes are written by one writer, in batches. What happens to a notification:
+//! # A message's life
 //!
-//! 1. `reader` reads it after the lane's cursor, or from `deferred` when it is due.
-//! 2. `queue` lets one message of a recipient go at a time; `pace` says when.
-//! 3. Its intent is appended, the unique key deciding whose it is; then it is sent.
-//! 4. `settle` says what the answer means; `writer` appends that, and the recipient's next may go.
+//! ```text
+//!             log ──► ready ──► under way ──► written: its line's next may go
+//!                      ▲ │          │
+//!      due, explained  │ └──────────┤ waits: a retry, a limit, a webhook, a window, a time
+//!                      │            ▼
+//!                   deferred ◄── leaving: not written yet
+//! ```
 //!
-//! A crash loses nothing: up to the lane's checkpoint everything has its outcome or waits in `deferred`;
-//! after it, an intent without an outcome is unknown, and waits for a webhook before it is sent again.
+//! A **line** is a sending number and a recipient: one of its messages is on its way at a time. Its messages of one
+//! priority keep their order: while an earlier one waits for something that keeps others waiting
+//! ([`WaitReason::blocks_others`](crate::domain::WaitReason::blocks_others)), later ones wait in `deferred` behind it.
+//! Messages of a higher priority overtake: each priority of a lane is a **track** of the log, with a cursor of its own
+//! and room of its own in memory.
+//!
+//! # Who owns what
+//!
+//! | task | owns | is woken by |
+//! |---|---|---|
+//! | `dispatcher`, one | the `book` (`lines`: where messages stand; `readings`: how far the log is read), the paces | the log has grown, a lane came or went, intents, answers and writes are done, a second has passed |
+//! | one for each batch of intents, two at most | the batch until its intents are appended | |
+//! | one for each send | the message until its answer is there | |
+//! | `writer`, one | what is to be written, until it is | outcomes and waits |
+//!
+//! So order and limits need no lock. They are exact within this process: after a restart the paces begin anew, and the
+//! number's rate is shared with the other hosts by lanes. The book, `settle`, `recover`, `form` and `pace` are pure.
+//!
+//! # What holds when something fails
+//!
+//! A reading takes nothing in before all of its queries are answered; a cursor moves with the row that was taken in. On an
+//! error the book is forgotten, and each lane is read anew from its checkpoint once what is under way in it is written. So
+//! a crash or an error loses nothing: up to the checkpoint everything has its outcome or waits in `deferred`; after it, an
+//! intent without an outcome is unknown, and waits for a webhook before it is sent again. A unique key decides whose an
+//! intent is. `model` walks through all of that at random.
 
+mod book;
 mod daily;
 mod dispatcher;
 mod form;
-mod lanes;
+mod job;
+mod lines;
+#[cfg(test)]
+mod model;
 mod pace;
-mod queue;
 mod reader;
+mod readings;
 mod recover;
 mod sender;
 mod settle;
+mod state;
 mod writer;
 
 pub use daily::watch_daily_limit;
-pub use dispatcher::{Dispatch, Rooms};
+pub use state::{Deps, Dispatch};

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::job::LineId;
+
 /// Meta's pair limit: one message in six seconds to one recipient (Meta, "About the platform", pair rate
 /// limits), of which up to 45 may be borrowed from the future.
 pub const PAIR_INTERVAL: Duration = Duration::from_secs(6);
@@ -161,33 +163,44 @@ impl NumberPace {
     }
 }
 
-/// The pair limit of each recipient that was sent to lately.
+/// The pair limit of each line that was sent lately.
 #[derive(Debug, Default)]
 pub struct PairPace {
-    pairs: HashMap<String, Gcra>,
+    pairs: HashMap<LineId, Pair>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    gcra: Gcra,
+    /// Meta said so.
+    not_before: Instant,
 }
 
 impl PairPace {
-    /// When the next message to this recipient may go.
-    pub fn ready_at(&self, recipient: &str, now: Instant) -> Instant {
-        self.pairs.get(recipient).map_or(now, |pair| pair.ready_at(now))
+    /// When the next message of this line may go.
+    pub fn ready_at(&self, line: &LineId, now: Instant) -> Instant {
+        self.pairs.get(line).map_or(now, |pair| pair.gcra.ready_at(now).max(pair.not_before))
     }
 
-    /// One message goes to this recipient.
-    pub fn take(&mut self, recipient: &str, now: Instant) {
-        match self.pairs.get_mut(recipient) {
-            Some(pair) => pair.take(now),
-            None => {
-                let mut pair = Gcra::new(PAIR_INTERVAL, PAIR_BURST);
-                pair.take(now);
-                self.pairs.insert(recipient.to_owned(), pair);
-            }
-        }
+    /// One message of this line goes.
+    pub fn take(&mut self, line: &LineId, now: Instant) {
+        self.pair(line, now).gcra.take(now);
+    }
+
+    /// Meta says that the line was too fast: nothing of it before then, of whatever priority.
+    pub fn rest(&mut self, line: &LineId, until: Instant) {
+        let pair = self.pair(line, until);
+        pair.not_before = pair.not_before.max(until);
+    }
+
+    fn pair(&mut self, line: &LineId, now: Instant) -> &mut Pair {
+        let new = || Pair { gcra: Gcra::new(PAIR_INTERVAL, PAIR_BURST), not_before: now };
+        self.pairs.entry(line.clone()).or_insert_with(new)
     }
 
     /// Forgets recipients whose allowance is whole again.
     pub fn forget(&mut self, now: Instant) {
-        self.pairs.retain(|_, pair| !pair.full(now));
+        self.pairs.retain(|_, pair| !pair.gcra.full(now) || pair.not_before > now);
     }
 }
 
@@ -260,17 +273,18 @@ mod tests {
     fn a_pair_gets_45_at_once_and_then_one_in_six_seconds() {
         let start = Instant::now();
         let mut pairs = PairPace::default();
+        let (ann, bob) = (LineId::new("1", "263771000001"), LineId::new("1", "263771000002"));
         let mut now = start;
         for n in 0..45 {
-            assert_eq!(pairs.ready_at("263771000001", now), start, "message {n}");
-            pairs.take("263771000001", now);
+            assert_eq!(pairs.ready_at(&ann, now), start, "message {n}");
+            pairs.take(&ann, now);
         }
         for n in 1..4 {
-            now = pairs.ready_at("263771000001", now);
+            now = pairs.ready_at(&ann, now);
             assert_eq!(now, start + PAIR_INTERVAL * n);
-            pairs.take("263771000001", now);
+            pairs.take(&ann, now);
         }
-        assert_eq!(pairs.ready_at("263771000002", start), start, "another recipient does not wait");
+        assert_eq!(pairs.ready_at(&bob, start), start, "another recipient does not wait");
         pairs.forget(start + Duration::from_secs(3600));
         assert!(pairs.pairs.is_empty());
     }

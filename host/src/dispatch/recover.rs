@@ -12,7 +12,7 @@ use crate::{
 pub enum Standing {
     /// Nothing has happened yet.
     New,
-    /// It has its outcome, or waits for its time.
+    /// It has its outcome.
     Settled,
     /// An attempt was about to be made, and nobody wrote what came of it.
     Lost {
@@ -25,11 +25,8 @@ pub enum Standing {
     },
 }
 
-/// Where a notification stands, by its delivery rows and by whether it waits in `deferred`.
-pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
-    if deferred {
-        return Standing::Settled;
-    }
+/// Where a notification that does not wait in `deferred` stands, by its delivery rows.
+pub fn standing(deliveries: &[Delivery]) -> Standing {
     let Some(last) = deliveries.iter().max_by_key(|row| (row.attempt, row.status)) else {
         return Standing::New;
     };
@@ -46,7 +43,7 @@ pub fn standing(deliveries: &[Delivery], deferred: bool) -> Standing {
 }
 
 fn counts(code: i32) -> bool {
-    matches!(next(treatment(code, None), 1, Mode::Auto, 0.0).0, Next::Again { counts: true, .. })
+    !matches!(next(treatment(code, None), 1, None, Mode::Auto, 0.0).0, Next::Again { counts: false, .. })
 }
 
 /// Whether a webhook or an answer has told what came of an attempt whose outcome was unknown.
@@ -88,16 +85,15 @@ mod tests {
     #[test]
     fn an_intent_without_an_outcome_is_lost() {
         let lost = |attempt| Standing::Lost { attempt, failures: attempt - 1, since: Timestamp::UNIX_EPOCH };
-        assert_eq!(standing(&rows(&[]), false), Standing::New);
-        assert_eq!(standing(&rows(&[(1, Status::Sending)]), false), lost(1));
-        assert_eq!(standing(&rows(&[(1, Status::Retrying), (2, Status::Sending)]), false), lost(2));
-        assert_eq!(standing(&rows(&[(1, Status::Sending)]), true), Standing::Settled);
+        assert_eq!(standing(&rows(&[])), Standing::New);
+        assert_eq!(standing(&rows(&[(1, Status::Sending)])), lost(1));
+        assert_eq!(standing(&rows(&[(1, Status::Retrying), (2, Status::Sending)])), lost(2));
     }
 
     #[test]
     fn an_outcome_settles() {
         for status in [Status::Accepted, Status::Failed, Status::Skipped, Status::Expired, Status::Read] {
-            assert_eq!(standing(&rows(&[(1, Status::Sending), (1, status)]), false), Standing::Settled);
+            assert_eq!(standing(&rows(&[(1, Status::Sending), (1, status)])), Standing::Settled);
         }
     }
 

@@ -1,68 +1,84 @@
 //! Sends what may go now.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    dispatcher::Dispatch,
+    book::Wait,
     form::{PARKED_FOR, Shape, shape},
+    job::Job,
     pace::PAIR_INTERVAL,
-    queue::Job,
-    settle::{self, settle},
-    writer::{Write, Written},
+    settle::{self, Settled, settle},
+    state::{Answer, Batch, Dispatch},
 };
 use crate::{
-    domain::{Delivery, Priority, Refusal, Status},
+    domain::{Delivery, Priority, Status, WaitReason},
     plan::MetaName,
     store::{Intended, Intent, StoreError},
-    whatsapp::{Accepted, Form, NumberEffect, SendError, Treatment},
+    whatsapp::{Form, NumberEffect, SendError, Treatment},
 };
 
-/// So many intents at most are appended at once.
+/// At most so many intents are appended at once.
 const BATCH: usize = 256;
+/// So many batches of intents at most are on their way.
+const INTENDING: usize = 2;
 /// When nothing is to be sent, the wake-ups tell.
 const IDLE: Duration = Duration::from_secs(60);
 /// When to look again whether the leases are renewed.
 const LEASES: Duration = Duration::from_millis(200);
-/// When to look again at a message that is held, though nobody has told of a reason to: the net under the webhooks.
-const HELD: SignedDuration = SignedDuration::from_hours(1);
-
-/// Meta's answer to an attempt.
-pub struct Answer {
-    job: Job,
-    form: Form,
-    answer: Result<Accepted, SendError>,
-}
+/// When to look again at a message that is held, though nobody has told of a reason to: the net under the webhooks. As long
+/// as it has waited already, within these.
+const HELD_FIRST: SignedDuration = SignedDuration::from_mins(1);
+const HELD_MOST: SignedDuration = SignedDuration::from_hours(12);
+/// For so long a message waits for a window or a template.
+const HELD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Dispatch {
     /// Sends what may go now, and tells when the next may go.
-    pub(super) async fn send_ready(&mut self) -> Result<Instant, StoreError> {
+    pub(super) fn send_ready(&mut self) -> Instant {
         let mut next = Instant::now() + IDLE;
         let mut batch = Vec::new();
-        let mut numbers = self.queue.numbers();
+        let mut numbers = self.book.lines.numbers();
         if !numbers.is_empty() {
             // None is always the first.
             let first = rand::random_range(0..numbers.len());
             numbers.rotate_left(first);
         }
+        let most_unanswered = self.numbers.most_unanswered;
         for number in numbers {
-            while batch.len() < BATCH && self.unanswered + batch.len() < self.most_unanswered {
+            while batch.len() < BATCH && self.intending < INTENDING {
                 let now = Instant::now();
-                let ready = self.number(&number).ready_at(now);
+                let state = self.numbers.get(&number);
+                // Answers, or the batches that are on their way, tell when there is room again.
+                if state.unanswered >= most_unanswered {
+                    break;
+                }
+                let ready = state.pace.ready_at(now);
                 if ready > now {
                     next = next.min(ready);
                     break;
                 }
-                // Until the leases are renewed, or the lanes are lost and leave the queue.
+                // Until the leases are renewed, or the lanes are lost and leave the queues.
                 if !self.leases.borrow().are_ours(now.into()) {
                     next = next.min(now + LEASES);
                     break;
                 }
-                let Some(job) = self.queue.pop(&number) else { break };
+                let Some(job) = self.book.lines.take(&number) else { break };
+                if !self.may_send(&job, now) {
+                    // The next round looks at the lanes first.
+                    self.book.lines.put_back(job);
+                    next = next.min(now + LEASES);
+                    break;
+                }
                 if let Some(ready) = self.may_go(job, now) {
-                    self.number(&number).take(now);
                     self.pairs.take(&ready.0.line, now);
+                    let state = self.numbers.get(&number);
+                    state.pace.take(now);
+                    state.unanswered += 1;
                     batch.push(ready);
                 }
             }
@@ -71,38 +87,37 @@ impl Dispatch {
             next = Instant::now();
         }
         if !batch.is_empty() {
-            self.send(batch).await?;
+            self.intend(batch);
         }
-        Ok(next)
+        self.write();
+        next
     }
 
-    /// The job and how it goes out, unless it has expired, must wait, or its lane is lost.
+    /// Whether the job's lane is certainly ours at this moment, in the term in which it was read.
+    fn may_send(&self, job: &Job, now: Instant) -> bool {
+        let (lane, leases) = (job.logged.track.lane(), self.leases.borrow());
+        leases.hold(lane, now.into()) && self.book.readings.are_current(lane, &leases)
+    }
+
+    /// The job and how it goes out, unless it has expired or must wait.
     fn may_go(&mut self, mut job: Job, now: Instant) -> Option<(Job, Form)> {
-        if !self.leases.borrow().hold(job.logged.lane, now.into()) {
-            self.queue.release(&job.line);
-            return None;
-        }
-        let time = Timestamp::now();
-        if job.logged.notification.expires_at.is_some_and(|expires_at| expires_at <= time) {
-            self.write(Write {
-                deliveries: vec![settle::row(&job, Status::Expired, time)],
-                done: job.done(),
-                written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
-                ..Write::default()
-            });
+        let time = self.store.now();
+        let expires_at = job.logged.notification.expires_at;
+        if expires_at.is_some_and(|expires_at| expires_at <= time) {
+            self.never(&job, Status::Expired, None, time);
             return None;
         }
         // Not only when its turn has come: what waits for a window that never opens is told too.
         if let Some(why) = job.logged.refusal.take() {
-            self.skip(job, &why);
+            self.never(&job, Status::Skipped, Some(why.to_string()), time);
             return None;
         }
         let quiet = job.logged.quiet_hours.as_ref();
         if let Some((quiet, end)) = quiet.and_then(|quiet| Some((quiet, quiet.end(time)?)))
             && job.logged.notification.priority != Priority::Urgent
         {
-            let why = format!("waits until {end:.0}: quiet hours {quiet}");
-            self.hold(job, end, "quiet", &why);
+            let detail = format!("waits until {end:.0}: quiet hours {quiet}");
+            self.hold(&job, end, WaitReason::Quiet, &detail, time);
             return None;
         }
         let shape = shape(&job, &self.in_use.load(), &self.parked, time, now);
@@ -115,12 +130,21 @@ impl Dispatch {
                 message.parameter_names = parameter_names;
             }
             Shape::Held(why) => {
-                self.hold(job, time + HELD, "window", why);
+                let since = job.logged.notification.send_at.unwrap_or(job.logged.created_at);
+                let waited = time.duration_since(since);
+                if waited >= HELD_FOR {
+                    let why = format!("it waited for 7 days: {why}");
+                    self.never(&job, Status::Expired, Some(why), time);
+                    return None;
+                }
+                let wait = waited.clamp(HELD_FIRST, HELD_MOST).min(HELD_FOR - waited);
+                self.hold(&job, time + wait, WaitReason::Window, why, time);
                 return None;
             }
             Shape::Parked(until) => {
-                let wait = SignedDuration::try_from(until - now).unwrap_or(HELD);
-                self.hold(job, time + wait, "window", "waits a minute: Meta has just refused the template");
+                let wait = SignedDuration::try_from(until - now).unwrap_or(HELD_FIRST);
+                let detail = "waits a minute: Meta has just refused the template";
+                self.hold(&job, time + wait, WaitReason::Window, detail, time);
                 return None;
             }
         }
@@ -128,106 +152,140 @@ impl Dispatch {
         if ready > now {
             let wait = SignedDuration::try_from(ready - now).unwrap_or(SignedDuration::ZERO);
             let spacing = SignedDuration::try_from(PAIR_INTERVAL).unwrap_or(SignedDuration::ZERO);
-            self.wait(
-                &job,
-                time + wait,
-                job.attempt,
-                "pair",
-                Status::Deferred,
-                "waits for Meta's pair limit",
-            );
-            self.wait_behind(&job.line, time + wait, spacing);
-            self.queue.release(&job.line);
+            let detail = "waits for Meta's pair limit";
+            let wait = Wait { due_at: time + wait, reason: WaitReason::Pair, detail };
+            self.book.wait_apart(&job, wait, spacing, time);
             return None;
         }
         Some((job, form))
     }
 
-    /// A job is not sent, for this reason.
-    fn skip(&mut self, job: Job, why: &Refusal) {
-        let skipped = settle::row(&job, Status::Skipped, Timestamp::now());
-        self.write(Write {
-            deliveries: vec![Delivery { detail: Some(why.to_string()), ..skipped }],
-            done: job.done(),
-            written: Some(Written { place: job.place(), line: job.line, release: true, waits: false }),
-            ..Write::default()
+    /// A job that was taken is not sent, now or ever.
+    fn never(&mut self, job: &Job, status: Status, detail: Option<String>, now: Timestamp) {
+        let deliveries = vec![Delivery { detail, ..settle::row(job, status, now) }];
+        let settled = Settled { deliveries, deferred: None, number: NumberEffect::None };
+        self.book.settle(job, settled, None, now);
+    }
+
+    /// Lets a job wait for what may never come, but not beyond its end. It keeps nobody else waiting, its recipient's other
+    /// messages neither: these may go out where this one cannot.
+    fn hold(&mut self, job: &Job, until: Timestamp, reason: WaitReason, detail: &str, now: Timestamp) {
+        let due_at = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
+        self.book.wait(job, Wait { due_at, reason, detail }, now);
+    }
+
+    /// Appends the intents of a batch, beside all else; [`Dispatch::take_intended`] hears of it.
+    fn intend(&mut self, batch: Vec<(Job, Form)>) {
+        self.intending += 1;
+        let (store, intents) = (self.store.clone(), self.intents.clone());
+        let daily = self.daily(&batch, Instant::now());
+        tokio::spawn(async move {
+            let now = store.now();
+            let (mut batch, mut wait) = (batch, Vec::new());
+            if let Some(daily) = daily {
+                match daily.allow(&store, mem::take(&mut batch), now).await {
+                    Ok(allowed) => (batch, wait) = allowed,
+                    Err((all, error)) => {
+                        let _ = intents.send(Batch { jobs: all, intended: Err(error), wait });
+                        return;
+                    }
+                }
+            }
+            let rows: Vec<Intent> = batch
+                .iter()
+                .map(|(job, form)| Intent {
+                    track: job.logged.track,
+                    seq: job.logged.seq,
+                    notification_id: job.logged.notification.id,
+                    attempt: job.attempt,
+                    is_marketing: job.logged.notification.message.marketing,
+                    form: in_words(job, *form),
+                })
+                .collect();
+            let intended = match rows.is_empty() {
+                true => Ok(Default::default()),
+                false => store.intend(&rows, now).await,
+            };
+            // Dispatch waits for all that it has taken.
+            let _ = intents.send(Batch { jobs: batch, intended, wait });
         });
     }
 
-    /// Lets a job wait for what may never come. It keeps nobody else waiting, its recipient's other messages
-    /// neither: these may go out where this one cannot.
-    fn hold(&mut self, job: Job, until: Timestamp, reason: &'static str, why: &str) {
-        let until = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
-        self.wait(&job, until, job.attempt, reason, Status::Deferred, why);
-        self.queue.release(&job.line);
-    }
-
-    async fn send(&mut self, batch: Vec<(Job, Form)>) -> Result<(), StoreError> {
-        let batch = self.within_daily_limit(batch).await?;
-        if batch.is_empty() {
-            return Ok(());
+    /// The intents of a batch are appended: what is ours is sent.
+    ///
+    /// # Errors
+    /// Where nobody knows whether they are: then all must be read anew.
+    pub(super) fn take_intended(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.intending -= 1;
+        let Batch { jobs, intended, wait } = batch;
+        let now = self.store.now();
+        for (job, free_at) in &wait {
+            self.number_of(job).unanswered -= 1;
+            self.over_daily_limit(job, *free_at, now);
         }
-        let now = Timestamp::now();
-        let intents: Vec<Intent> = batch
-            .iter()
-            .map(|(job, form)| Intent {
-                lane: job.logged.lane,
-                seq: job.logged.seq,
-                notification_id: job.logged.notification.id,
-                attempt: job.attempt,
-                is_marketing: job.logged.notification.message.marketing,
-                form: in_words(job, *form),
-            })
-            .collect();
-        let mut intended = self.store.intend(&intents, now, now + self.unknown_for).await?;
-        for (mut job, form) in batch {
-            match intended.remove(&job.logged.notification.id) {
-                Some(Intended::Ours { to }) => job.recipient = to,
+        let mut intended = match intended {
+            Ok(intended) => intended,
+            Err(error) => {
+                for (job, _) in &jobs {
+                    self.number_of(job).unanswered -= 1;
+                    self.book.written(job.place());
+                }
+                self.write();
+                return Err(error);
+            }
+        };
+        for (job, form) in jobs {
+            let to = match intended.remove(&job.logged.notification.id) {
+                Some(Intended::Ours { to }) => to,
                 Some(Intended::Refused(why)) => {
-                    self.skip(job, &why);
+                    self.number_of(&job).unanswered -= 1;
+                    self.never(&job, Status::Skipped, Some(why.to_string()), now);
                     continue;
                 }
                 Some(Intended::Begun) | None => {
                     tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
-                    self.readings.settled(job.place());
-                    self.queue.release(&job.line);
+                    self.number_of(&job).unanswered -= 1;
+                    let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);
+                    self.book.unknown(&job, due_at, None, now);
                     continue;
                 }
-            }
-            self.in_flight.insert(job.place());
-            self.unanswered += 1;
-            self.progress.began(job.logged.lane);
+            };
             // A host that was stopped for a while must not send what may be another's by now.
-            if !self.leases.borrow().hold(job.logged.lane, Instant::now().into()) {
-                let why = "the host lost the lane before it was sent".to_owned();
-                self.take_answer(Answer { job, form, answer: Err(SendError::Unknown(why)) });
+            if !self.may_send(&job, Instant::now()) {
+                self.number_of(&job).unanswered -= 1;
+                self.not_sent(&job, now);
                 continue;
             }
-            let client = self.client.clone();
-            let answers = self.answers.clone();
+            self.remember_counted(&job, form, Instant::now());
+            let (client, answers) = (self.client.clone(), self.answers.clone());
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
-                let answer = client
-                    .send(
-                        &notification.phone_number_id,
-                        &job.recipient,
-                        form,
-                        &notification.message,
-                        &callback_data,
-                    )
-                    .await;
+                let from = &job.line.number;
+                let answer = client.send(from, &to, form, &notification.message, &callback_data).await;
                 // Dispatch waits for the answers of all that it has sent.
-                let _ = answers.send(Answer { job, form, answer });
+                let _ = answers.send(Answer { job, to, form, answer });
             });
         }
+        self.write();
         Ok(())
     }
 
+    /// The intent is appended, and the lane was lost before the message was sent: whoever holds it makes the next attempt.
+    fn not_sent(&mut self, job: &Job, now: Timestamp) {
+        let detail = Some("the host lost the lane before it was sent".to_owned());
+        let deliveries = vec![Delivery { detail, ..settle::row(job, Status::Retrying, now) }];
+        let deferred = settle::deferred(job, now, job.attempt.saturating_add(1), WaitReason::Retry);
+        let settled = Settled { deliveries, deferred: Some(deferred), number: NumberEffect::None };
+        self.book.settle(job, settled, None, now);
+    }
+
     /// What Meta's answer means is written; the recipient's line stands until it is.
-    pub(super) fn take_answer(&mut self, Answer { job, form, answer }: Answer) {
-        self.unanswered -= 1;
+    pub(super) fn take_answer(&mut self, Answer { job, to, form, answer }: Answer) {
         let now = Instant::now();
+        let number = self.number_of(&job);
+        number.unanswered -= 1;
+        number.heard_at = now;
         if let Err(error) = &answer
             && error.treatment() == Some(Treatment::ParkTemplate)
             && form == Form::Template
@@ -242,17 +300,22 @@ impl Dispatch {
             self.template_refused.notify_one();
         }
         let refused = answer.as_ref().err().and_then(SendError::treatment);
-        let opted_out = (refused == Some(Treatment::OptOut)).then(|| job.recipient.clone());
+        let opted_out = (refused == Some(Treatment::OptOut)).then_some(to);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
-        let number = job.logged.notification.phone_number_id.clone();
-        let settled = settle(&job, answer, Timestamp::now(), self.unknown_for, rand::random());
+        let time = self.store.now();
+        let settled = settle(&job, answer, time, self.book.unknown_for, rand::random());
+        if let Some(wait) = settled.deferred.as_ref().filter(|deferred| deferred.reason == WaitReason::Pair) {
+            let wait = Duration::try_from(wait.due_at.duration_since(time)).unwrap_or_default();
+            self.pairs.rest(&job.line, now + wait);
+        }
+        let pace = &mut self.number_of(&job).pace;
         match settled.number {
-            NumberEffect::Rest(time) => {
-                if self.number(&number).rest(now, time) {
+            NumberEffect::Rest(rest) => {
+                if pace.rest(now, rest) {
                     let detail = settled.deliveries.first().and_then(|row| row.detail.as_deref());
                     tracing::error!(
-                        phone_number_id = number,
-                        seconds = time.as_secs(),
+                        phone_number_id = &*job.line.number,
+                        seconds = rest.as_secs(),
                         detail,
                         "the number cannot send: it rests, then one message tries"
                     );
@@ -260,10 +323,10 @@ impl Dispatch {
             }
             effect => {
                 if effect == NumberEffect::Slow {
-                    self.number(&number).slow(now);
+                    pace.slow(now);
                 }
-                if self.number(&number).answered(now, heard) {
-                    tracing::info!(phone_number_id = number, "the number can send again");
+                if pace.answered(now, heard) {
+                    tracing::info!(phone_number_id = &*job.line.number, "the number can send again");
                 }
             }
         }
@@ -273,26 +336,12 @@ impl Dispatch {
                 tracing::warn!(notification = %job.logged.notification.id, attempt = job.attempt, %status, code, detail, "a send did not go well");
             }
         }
-        let waits = settled.deferred.as_ref().map(|deferred| (deferred.due_at, deferred.reason));
-        if let Some((due_at, reason)) = waits {
-            self.wait_behind(&job.line, due_at, SignedDuration::ZERO);
-            *self.deferring.entry(job.line.clone()).or_default() += 1;
-            if reason == "unknown" {
-                self.unknown.insert(job.logged.notification.id, (job.place(), job.attempt, job.line.clone()));
-            }
-        }
-        self.write(Write {
-            deliveries: settled.deliveries,
-            done: job.done().filter(|_| settled.deferred.is_none()),
-            deferred: settled.deferred,
-            opted_out,
-            written: Some(Written {
-                place: job.place(),
-                line: job.line,
-                release: true,
-                waits: waits.is_some(),
-            }),
-        });
+        self.book.settle(&job, settled, opted_out, time);
+        self.write();
+    }
+
+    fn number_of(&mut self, job: &Job) -> &mut super::state::Number {
+        self.numbers.get(&job.line.number)
     }
 }
 

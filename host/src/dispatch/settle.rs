@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::queue::Job;
+use super::job::Job;
 use crate::{
-    domain::{Delivery, Mode, Status},
+    domain::{Delivery, Mode, Status, WaitReason},
     store::Deferred,
     whatsapp::{Accepted, Next, NumberEffect, SendError, next},
 };
@@ -46,17 +46,16 @@ pub fn settle(
     };
     let (status, waits, number) = match error.treatment() {
         None => {
-            let until = deferred(job, now + unknown_for, job.attempt, "unknown");
+            let until = deferred(job, now + unknown_for, job.attempt, WaitReason::Unknown);
             (Status::Unknown, Some(until), NumberEffect::None)
         }
         Some(treatment) => {
             let failures = job.failures.saturating_add(1);
             // Sent as a template it cannot be refused for a closed window again.
             let mode = if job.as_template { Mode::Template } else { job.logged.notification.message.mode };
-            match next(treatment, failures, mode, jitter) {
+            match next(treatment, failures, error.retry_after(), mode, jitter) {
                 (Next::Again { seconds, reason, counts }, number) => {
-                    let asked = error.retry_after().map_or(0.0, |wait| wait.as_secs_f64());
-                    let due_at = now + SignedDuration::from_secs_f64(seconds.max(asked));
+                    let due_at = now + SignedDuration::from_secs_f64(seconds);
                     let waits = Deferred {
                         failures: if counts { failures } else { job.failures },
                         ..deferred(job, due_at, job.attempt.saturating_add(1), reason)
@@ -77,17 +76,23 @@ fn storable(text: &str) -> String {
 }
 
 /// A job that waits.
-pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: &'static str) -> Deferred {
+pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: WaitReason) -> Deferred {
     Deferred {
-        lane: job.logged.lane,
+        track: job.logged.track,
         seq: job.logged.seq,
         notification_id: job.logged.notification.id,
+        phone_number_id: job.line.number.to_string(),
+        recipient: job.line.recipient.to_string(),
+        username: job.logged.notification.username.clone(),
+        template: job.logged.notification.template.clone(),
         due_at,
         attempt,
         failures: job.failures,
         // What can only go as a template can do so the next time too.
-        reason: if job.as_template && matches!(reason, "retry" | "pair" | "behind") {
-            "as_template"
+        reason: if job.as_template
+            && matches!(reason, WaitReason::Retry | WaitReason::Pair | WaitReason::Behind)
+        {
+            WaitReason::AsTemplate
         } else {
             reason
         },

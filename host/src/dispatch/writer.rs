@@ -1,11 +1,12 @@
 //! Writes what happened, in batches, and keeps trying: an outcome is a fact and must not be lost.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::mpsc;
 
+use super::job::Place;
 use crate::{
-    domain::{Delivery, Lane},
+    domain::Delivery,
     store::{Deferred, Done, Store, StoreError},
 };
 
@@ -23,8 +24,8 @@ pub struct Write {
     pub done: Option<Done>,
     /// The number or user id that wants no marketing: Meta refused it for that.
     pub opted_out: Option<String>,
-    /// What dispatch hears once it is written.
-    pub written: Option<Written>,
+    /// The place of which dispatch hears that this is written.
+    pub written: Option<Place>,
 }
 
 enum Waits {
@@ -32,36 +33,24 @@ enum Waits {
     NoMore(Done),
 }
 
-/// That something is written.
-#[derive(Debug)]
-pub struct Written {
-    /// The notification's place.
-    pub place: (Lane, i64),
-    /// Its line in the queue.
-    pub line: String,
-    /// The attempt is over: the recipient's next message may go.
-    pub release: bool,
-    /// It waits in `deferred` now.
-    pub waits: bool,
-}
-
 /// Writes until the channel is closed.
 pub async fn run(
     store: Store,
     mut writes: mpsc::UnboundedReceiver<Write>,
-    written: mpsc::UnboundedSender<Written>,
+    written: mpsc::UnboundedSender<Place>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while writes.recv_many(&mut batch, BATCH).await > 0 {
         let mut deliveries = Vec::new();
         let mut opted_out = Vec::new();
         let mut told = Vec::new();
-        // Of one place the last word counts.
-        let mut waiting: HashMap<(Lane, i64), Waits> = HashMap::new();
+        // Of one place the last word counts. In the order of the log: two who write the same rows wait for each other,
+        // and not in a circle.
+        let mut waiting: BTreeMap<Place, Waits> = BTreeMap::new();
         for write in batch.drain(..) {
             deliveries.extend(write.deliveries);
             waiting
-                .extend(write.deferred.map(|deferred| ((deferred.lane, deferred.seq), Waits::On(deferred))));
+                .extend(write.deferred.map(|deferred| ((deferred.track, deferred.seq), Waits::On(deferred))));
             waiting.extend(write.done.map(|done| (done.place, Waits::NoMore(done))));
             opted_out.extend(write.opted_out);
             told.extend(write.written);

@@ -65,20 +65,24 @@ pub enum SendTime {
     After(SignedDuration),
 }
 
-/// Which messages overtake which. One recipient's order is kept all the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Which messages overtake which, however many wait. One recipient's messages of the same priority keep their order;
+/// those of a higher priority overtake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Before all others.
+    /// First, and in quiet hours too.
     Urgent,
     /// The usual.
     #[default]
     Normal,
-    /// After all others.
+    /// While nothing else waits, and now and then: a tenth of the sends is for the least urgent.
     Bulk,
 }
 
 impl Priority {
+    /// All of them, the most urgent first.
+    pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Bulk];
+
     /// As stored: 0 is the most urgent.
     pub fn rank(self) -> i16 {
         self as i16

@@ -105,6 +105,101 @@ impl FromStr for Status {
     }
 }
 
+/// What a notification waits for in `deferred`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// Its own time has not come.
+    SendAt,
+    /// The recipient's quiet hours.
+    Quiet,
+    /// The next attempt after a refusal.
+    Retry,
+    /// Meta's limit of messages to one recipient.
+    Pair,
+    /// A webhook that tells what became of a send without an answer.
+    Unknown,
+    /// An operator, who decides about a send without an answer.
+    Hold,
+    /// The next attempt, which can only go as a template.
+    AsTemplate,
+    /// The recipient's 24-hour window, or a version of its template that Meta accepts.
+    Window,
+    /// Meta's limit of users in 24 hours.
+    Daily,
+    /// An earlier message to the same recipient.
+    Behind,
+    /// A host of a version that can read it.
+    Unreadable,
+}
+
+impl WaitReason {
+    /// All of them.
+    pub const ALL: [WaitReason; 11] = [
+        WaitReason::SendAt,
+        WaitReason::Quiet,
+        WaitReason::Retry,
+        WaitReason::Pair,
+        WaitReason::Unknown,
+        WaitReason::Hold,
+        WaitReason::AsTemplate,
+        WaitReason::Window,
+        WaitReason::Daily,
+        WaitReason::Behind,
+        WaitReason::Unreadable,
+    ];
+
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WaitReason::SendAt => "send_at",
+            WaitReason::Quiet => "quiet",
+            WaitReason::Retry => "retry",
+            WaitReason::Pair => "pair",
+            WaitReason::Unknown => "unknown",
+            WaitReason::Hold => "hold",
+            WaitReason::AsTemplate => "as_template",
+            WaitReason::Window => "window",
+            WaitReason::Daily => "daily",
+            WaitReason::Behind => "behind",
+            WaitReason::Unreadable => "unreadable",
+        }
+    }
+
+    /// Whether the recipient's later messages of the same class wait with it. What may never come, or comes at a time
+    /// of its own, keeps nobody waiting.
+    pub fn blocks_others(self) -> bool {
+        match self {
+            WaitReason::Retry
+            | WaitReason::Pair
+            | WaitReason::Unknown
+            | WaitReason::AsTemplate
+            | WaitReason::Behind => true,
+            WaitReason::SendAt
+            | WaitReason::Quiet
+            | WaitReason::Hold
+            | WaitReason::Window
+            | WaitReason::Daily
+            | WaitReason::Unreadable => false,
+        }
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for WaitReason {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let known = WaitReason::ALL.into_iter().find(|reason| reason.as_str() == s);
+        known.ok_or_else(|| format!("{s:?} is not a reason to wait that this version knows"))
+    }
+}
+
 /// A row of the delivery log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Delivery {
@@ -179,6 +274,9 @@ mod tests {
     fn names_go_both_ways() {
         for status in Status::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        for reason in WaitReason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
         }
     }
 }

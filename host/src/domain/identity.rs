@@ -163,6 +163,14 @@ impl Identities {
         let of_user = user_id.and_then(|user_id| self.holder(user_id)).map(|holder| holder.contact);
         let number = wa_id.map(|wa_id| self.standing(wa_id, at));
         let takes_number = matches!(number, Some(Standing::Free | Standing::Is(_)));
+        // Whom we write to tells nobody who writes to us: a status takes no number away, but an opt-out by the user id
+        // that it names is the contact's.
+        if let (Some(Standing::Is(holder)), Some(user_id), false) = (number, user_id, *creates)
+            && self.is_another(holder, wa_id, Some(user_id))
+        {
+            self.addresses.entry(user_id.to_owned()).or_insert(Holder { contact: holder, since: None });
+            return;
+        }
         let mut id = match (of_user, number) {
             (Some(user), Some(Standing::Is(other))) if user != other => {
                 self.one_of((user, user_id), (other, wa_id), at)

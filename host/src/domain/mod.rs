@@ -21,10 +21,10 @@ pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{
     Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
 };
-pub use delivery::{Delivery, Status, status_of};
+pub use delivery::{Delivery, Status, WaitReason, status_of};
 pub use event::{Event, EventKey};
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
-pub use lane::{LANES, Lane};
+pub use lane::{LANES, Lane, Track};
 pub use nearest::nearest;
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, number, same_user, spellings};

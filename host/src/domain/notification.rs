@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::{NoContext, Uuid};
 
-use super::{Lane, Mode, Priority};
+use super::{Lane, Mode, Priority, Track};
 
 /// A notification's id: a UUID of version 7. Travels to Meta and back as `biz_opaque_callback_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -125,11 +125,11 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// The lane in which it waits to be sent: of the sending number and the recipient, so that one
-    /// recipient's messages stay in order.
-    pub fn lane(&self) -> Lane {
+    /// The track on which it waits to be sent: of the sending number and the recipient, so that one recipient's messages
+    /// of a priority stay in order.
+    pub fn track(&self) -> Track {
         let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
-        Notification::lane_of(&self.phone_number_id, to)
+        Track::new(Notification::lane_of(&self.phone_number_id, to), self.priority)
     }
 
     /// The lane in which this number's messages to this recipient wait.

@@ -120,8 +120,8 @@ impl<'a> Attributes<'a> {
         missing
     }
 
-    /// The event, with what the producer left open: an id, the key as its source, the time of arrival.
-    pub fn into_event(self, key_name: &str, now: Timestamp) -> Checked {
+    /// The event, with what the producer left open: an id, the key's source, the time of arrival.
+    pub fn into_event(self, default_source: &str, now: Timestamp) -> Checked {
         let data: Box<RawValue> = self.data.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
         let mut hash = Sha256::new();
         let mut part = |text: &str| {
@@ -144,7 +144,7 @@ impl<'a> Attributes<'a> {
         let event = Event {
             key: EventKey {
                 id: self.id.map_or_else(|| Uuid::now_v7().to_string(), Cow::into_owned),
-                source: self.source.map_or_else(|| format!("/keys/{key_name}"), Cow::into_owned),
+                source: self.source.map_or_else(|| default_source.to_owned(), Cow::into_owned),
             },
             kind,
             subject: self.subject.map(Cow::into_owned),

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::{
     attributes::{Attributes, Checked, is_json},
     envelope::{Form, Members, read},
-    problem::{Problem, ProblemError},
     scan::scan,
 };
+use crate::http::{Errors, Problem, ProblemError};
 
 /// The size of one event.
 pub const EVENT_LIMIT: usize = 256 * 1024;
@@ -86,7 +86,7 @@ pub fn events(
     way: Way,
     headers: &HeaderMap,
     body: &[u8],
-    key_name: &str,
+    default_source: &str,
     now: Timestamp,
 ) -> Result<Vec<Checked>, Problem> {
     let around = match way {
@@ -102,14 +102,14 @@ pub fn events(
             let cloud_event = members.0.iter().any(|(name, _)| name == "specversion");
             let form = if cloud_event { Form::CloudEvent } else { form };
             let event = read(&members, form, "").map_err(wrong)?;
-            Ok(vec![event.into_event(key_name, now)])
+            Ok(vec![event.into_event(default_source, now)])
         }
-        Way::Batch => batch(body, key_name, now),
-        Way::Binary => binary(headers, body).map(|event| vec![event.into_event(key_name, now)]),
+        Way::Batch => batch(body, default_source, now),
+        Way::Binary => binary(headers, body).map(|event| vec![event.into_event(default_source, now)]),
     }
 }
 
-fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
+fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
     let members = parse::<Vec<&RawValue>>(body)?;
     if members.is_empty() || members.len() > BATCH_EVENTS {
         let detail = format!("a batch has 1 to {BATCH_EVENTS} events; this one has {}", members.len());
@@ -130,13 +130,13 @@ fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Pr
         return Err(problem.with_errors(too_large));
     }
     let mut events = Vec::with_capacity(members.len());
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     for (n, text) in texts() {
         let at = format!("/{n}");
         match serde_json::from_str::<Members<'_>>(text) {
             Ok(members) => match read(&members, Form::CloudEvent, &at) {
-                Ok(event) => events.push(event.into_event(key_name, now)),
-                Err(more) => errors.extend(more),
+                Ok(event) => events.push(event.into_event(default_source, now)),
+                Err(more) => errors.append(more),
             },
             Err(_) => errors.push(ProblemError { at, detail: "expected an object, a CloudEvent".to_owned() }),
         }
@@ -146,7 +146,7 @@ fn batch(body: &[u8], key_name: &str, now: Timestamp) -> Result<Vec<Checked>, Pr
 
 fn binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>, Problem> {
     let mut event = Attributes::default();
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     let mut version = None;
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix("ce-") else { continue };
@@ -213,10 +213,10 @@ fn invalid(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
 }
 
-fn wrong(errors: Vec<ProblemError>) -> Problem {
-    let detail = match errors.as_slice() {
+fn wrong(errors: Errors) -> Problem {
+    let detail = match errors.listed() {
         [one] => format!("{}: {}", one.at, one.detail),
-        many => format!("{} things are wrong with what was posted; see errors", many.len()),
+        _ => format!("{} things are wrong with what was posted; see errors", errors.len()),
     };
     Problem::new(StatusCode::BAD_REQUEST, "invalid_event", detail).with_errors(errors)
 }

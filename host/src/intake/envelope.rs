@@ -8,10 +8,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{
-    attributes::{Attributes, DEFINED},
-    problem::ProblemError,
-};
+use super::attributes::{Attributes, DEFINED};
+use crate::http::{Errors, ProblemError};
 
 /// The members of a JSON object, unparsed, in order.
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -75,9 +73,9 @@ pub enum Form {
 const PLAIN: [&str; 6] = ["type", "data", "id", "source", "subject", "time"];
 
 /// Reads the members of one event. All that is wrong is told, below the pointer `at`.
-pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attributes<'a>, Vec<ProblemError>> {
+pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attributes<'a>, Errors> {
     let mut event = Attributes::default();
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     let mut version = None;
     for (name, value) in &members.0 {
         let mut refuse = |detail: String| {
@@ -152,6 +150,10 @@ fn attribute<'a>(name: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>
 }
 
 fn closest(name: &str) -> Option<&'static str> {
+    // A name that is much longer is near to none of them.
+    if name.len() > 40 {
+        return None;
+    }
     let name = name.to_ascii_lowercase();
     PLAIN.into_iter().find(|known| name.contains(known) || strsim::jaro_winkler(&name, known) > 0.8)
 }

@@ -11,8 +11,11 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Intake, auth::Scope, problem::Problem};
-use crate::store::EventHistory;
+use super::Intake;
+use crate::{
+    http::{Problem, Scope},
+    store::EventHistory,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

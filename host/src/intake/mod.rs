@@ -3,13 +3,10 @@
 //! Nothing a rule does can make intake fail: it knows no rules.
 
 mod attributes;
-mod auth;
 mod body;
 mod envelope;
 mod history;
-mod patience;
 mod post;
-pub mod problem;
 mod scan;
 mod schema;
 mod writer;
@@ -23,15 +20,15 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::auth::{ApiKey, Keys, Scope};
-use self::{body::Way, envelope::Form, problem::Problem, writer::Writer};
-use crate::{domain::Event, store::Store};
-
-/// Batches that are in memory at once, each of at most 16 MiB; others wait.
-const BATCHES: usize = 16;
+use self::{body::Way, envelope::Form, writer::Append};
+use crate::{
+    commit::GroupCommit,
+    domain::Event,
+    http::{Bodies, Keys, Problem},
+    store::Store,
+};
 
 /// What a host is not ready for, in words; nothing where it is ready.
 pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -41,9 +38,8 @@ pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub struct Intake {
     store: Store,
     keys: Keys,
-    writer: Writer,
-    /// Turns to have a batch in memory.
-    batches: Arc<Semaphore>,
+    writer: GroupCommit<Append>,
+    bodies: Bodies,
     not_ready: NotReady,
 }
 
@@ -53,11 +49,20 @@ impl Intake {
         self.keys.clone()
     }
 
+    /// The memory for bodies.
+    pub fn bodies(&self) -> Bodies {
+        self.bodies.clone()
+    }
+
+    /// Ends when the writer has, which it should not while the host runs.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.writer.clone().ended()
+    }
+
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     pub fn new(store: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
-        let writer = Writer::start(store.clone(), grew);
-        let batches = Arc::new(Semaphore::new(BATCHES));
-        Intake { keys: Keys::new(store.clone()), store, writer, batches, not_ready }
+        let writer = GroupCommit::start(Append { store: store.clone(), grew });
+        Intake { keys: Keys::new(store.clone()), store, writer, bodies: Bodies::default(), not_ready }
     }
 }
 
@@ -70,7 +75,7 @@ pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
     if body.len() > way.limit() {
         return Err(post::too_large(way));
     }
-    let events = body::events(way, &HeaderMap::new(), body, "try", now)?;
+    let events = body::events(way, &HeaderMap::new(), body, "/keys/try", now)?;
     events
         .into_iter()
         .next()
@@ -113,7 +118,9 @@ async fn healthy() -> Json<Value> {
 async fn ready(State(intake): State<Intake>) -> Result<Json<Value>, Problem> {
     let mut not_ready = (intake.not_ready)();
     if let Err(error) = intake.store.ping().await {
-        not_ready.push(format!("failed to {error}"));
+        // Anybody may ask; what the database says is for the log.
+        tracing::warn!(%error, "not ready");
+        not_ready.push("the database does not answer".to_owned());
     }
     if not_ready.is_empty() {
         return Ok(Json(json!({"status": "ok"})));

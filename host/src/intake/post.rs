@@ -4,37 +4,30 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::{
     Intake,
     attributes::Checked,
-    auth::Scope,
     body::{self, Way},
-    patience::PATIENCE,
-    problem::{Problem, ProblemError},
     schema::EventSchema,
-    writer::Refusal,
 };
-use crate::{domain::EventKey, store::Clash};
+use crate::{
+    commit::Refusal,
+    domain::EventKey,
+    http::{Body, Budget, Caller, Errors, Problem, ProblemError, Scope, is_reserved},
+    store::Clash,
+};
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// What the types of events begin with that this system makes itself.
 const RESERVED: &str = "hookswitch.";
-/// Within which a body must be there.
-const BODY_TIME: Duration = Duration::from_secs(30);
-/// Of a body that is too large, so much more is read and thrown away: who is cut off while sending does not read
-/// the answer.
-const THROWN_AWAY: usize = 4 * 1024 * 1024;
 
 /// RFC 3986's unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -52,25 +45,18 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, Scope::Events).await?;
     let way = Way::of(&head.headers)?;
-    let _turn = match way {
-        Way::Batch => Some(timeout(PATIENCE, intake.batches.acquire()).await.map_err(|_| busy())?),
-        Way::One(_) | Way::Binary => None,
-    };
-    let body = timeout(BODY_TIME, read(body, way)).await.map_err(|_| {
-        Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "the body did not come within 30 seconds; post it again",
-        )
-    })??;
-    let events = body::events(way, &head.headers, &body, &caller.name, Timestamp::now())?;
-    drop(body);
+    let budget = if way == Way::Batch { Budget::Large } else { Budget::Small };
+    let Body { bytes, share } =
+        intake.bodies.read(&head.headers, body, budget, way.limit(), || too_large(way)).await?;
+    let events = body::events(way, &head.headers, &bytes, &caller.default_source(), Timestamp::now())?;
+    drop(bytes);
+    refuse_others(way, &caller, &events)?;
     if !caller.may(Scope::Admin) {
         refuse_reserved(way, &events)?;
     }
-    match intake.writer.append(events).await {
-        Ok(events) => Ok(accepted(way, &events)),
-        Err(Refusal::Clashes(events, clashes)) => Err(conflict(way, &events, &clashes)),
+    let answer = match intake.writer.append(events).await {
+        Ok((events, clashes)) if clashes.is_empty() => Ok(accepted(way, &events)),
+        Ok((events, clashes)) => Err(conflict(way, &events, &clashes)),
         Err(Refusal::Busy) => Err(busy()),
         Err(Refusal::Unavailable) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -84,7 +70,44 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
             "not_stored",
             "PostgreSQL refused to store it; the host's log says why",
         )),
+    };
+    drop(share);
+    answer
+}
+
+/// Where an event's attribute stands in what was posted.
+fn place(way: Way, place: usize, attribute: &str) -> String {
+    match way {
+        Way::Batch => format!("/{place}/{attribute}"),
+        Way::One(_) => format!("/{attribute}"),
+        Way::Binary => format!("ce-{attribute}"),
     }
+}
+
+/// A rule may trust the source of what this system says itself, and an operator that of a key that is bound.
+fn refuse_others(way: Way, caller: &Caller, events: &[Checked]) -> Result<(), Problem> {
+    let wrong = |detail: String, is_wrong: &dyn Fn(&str) -> bool| -> Vec<ProblemError> {
+        let sources = events.iter().map(|checked| checked.event.key.source.as_str()).enumerate();
+        let wrong = sources.filter(|(_, source)| is_wrong(source));
+        wrong.map(|(n, _)| ProblemError { at: place(way, n, "source"), detail: detail.clone() }).collect()
+    };
+    let reserved = wrong("/hookswitch and everything below it is reserved".to_owned(), &is_reserved);
+    if !reserved.is_empty() {
+        let detail = "the source /hookswitch and everything below it is reserved for the system's own events; use \
+                      another source";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "reserved_source", detail).with_errors(reserved));
+    }
+    if caller.sources().is_empty() {
+        return Ok(());
+    }
+    let sources = caller.sources().join(", ");
+    let foreign = wrong(format!("must be {sources} or below"), &|source| !caller.may_use(source));
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let detail =
+        format!("the key {:?} may only post events whose source is {sources} or below", caller.name());
+    Err(Problem::new(StatusCode::FORBIDDEN, "source_not_allowed", detail).with_errors(foreign))
 }
 
 /// A rule may trust what this system says itself.
@@ -93,13 +116,9 @@ fn refuse_reserved(way: Way, events: &[Checked]) -> Result<(), Problem> {
         .iter()
         .enumerate()
         .filter(|(_, checked)| checked.event.kind.starts_with(RESERVED))
-        .map(|(place, checked)| ProblemError {
-            at: match way {
-                Way::Batch => format!("/{place}/type"),
-                Way::One(_) => "/type".to_owned(),
-                Way::Binary => "ce-type".to_owned(),
-            },
-            detail: format!("{:?} is a type of this system's own", checked.event.kind),
+        .map(|(n, checked)| ProblemError {
+            at: place(way, n, "type"),
+            detail: format!("{:?} is reserved", checked.event.kind),
         })
         .collect();
     if errors.is_empty() {
@@ -131,7 +150,7 @@ fn location(key: &EventKey) -> String {
 
 fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
     let clashing = clashes.iter().filter_map(|clash| Some((clash, &events.get(clash.place)?.event.key)));
-    let errors = clashing
+    let errors: Errors = clashing
         .map(|(clash, key)| ProblemError {
             at: if way == Way::Batch { format!("/{}", clash.place) } else { String::new() },
             detail: format!(
@@ -159,35 +178,6 @@ fn busy() -> Problem {
         "too many requests wait to be written, nothing of this one was stored; post it again",
     )
     .retry_after(RETRY_AFTER)
-}
-
-async fn read(body: Body, way: Way) -> Result<Bytes, Problem> {
-    let limit = way.limit();
-    let mut chunks = body.into_data_stream();
-    let (mut first, mut all, mut length) = (Bytes::new(), Vec::new(), 0);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, "body_unread", format!("the body broke off: {error}"))
-        })?;
-        length += chunk.len();
-        if length > limit + THROWN_AWAY {
-            break;
-        } else if length > limit {
-            all = Vec::new();
-        } else if first.is_empty() {
-            // Usually there is no second one, and nothing to copy.
-            first = chunk;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&chunk);
-        }
-    }
-    if length > limit {
-        return Err(too_large(way));
-    }
-    Ok(if all.is_empty() { first } else { all.into() })
 }
 
 /// What is larger than it may be.

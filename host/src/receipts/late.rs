@@ -17,7 +17,7 @@ const STOPPED_MOST: f64 = 6.0 * 3_600.0;
 pub(super) fn late_retry(row: &Delivery, now: Timestamp, jitter: f64) -> Option<LateRetry> {
     let code = row.code.filter(|_| row.status == Status::Failed && row.attempt < MAX_FAILURES)?;
     let (Next::Again { seconds, reason, counts }, _) =
-        next(treatment(code, None), row.attempt, Mode::Auto, jitter)
+        next(treatment(code, None), row.attempt, None, Mode::Auto, jitter)
     else {
         return None;
     };
@@ -37,9 +37,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::NotificationId;
+    use crate::domain::{NotificationId, WaitReason};
 
-    fn seconds(attempt: i16, status: Status, code: i32) -> Option<(i64, &'static str)> {
+    fn seconds(attempt: i16, status: Status, code: i32) -> Option<(i64, WaitReason)> {
         let row = Delivery {
             notification_id: NotificationId(Uuid::nil()),
             attempt,
@@ -54,18 +54,18 @@ mod tests {
 
     #[test]
     fn only_a_failure_that_another_attempt_may_mend_is_tried_again() {
-        assert_eq!(seconds(1, Status::Failed, 131000), Some((2, "retry")));
-        assert_eq!(seconds(1, Status::Failed, 131047), Some((0, "as_template")));
-        assert_eq!(seconds(1, Status::Failed, 132015), Some((0, "window")));
+        assert_eq!(seconds(1, Status::Failed, 131000), Some((2, WaitReason::Retry)));
+        assert_eq!(seconds(1, Status::Failed, 131047), Some((0, WaitReason::AsTemplate)));
+        assert_eq!(seconds(1, Status::Failed, 132015), Some((0, WaitReason::Window)));
         assert_eq!(seconds(1, Status::Failed, 131026), None);
         assert_eq!(seconds(1, Status::Sent, 131000), None);
     }
 
     #[test]
     fn attempts_come_to_an_end_also_where_meta_takes_each() {
-        assert_eq!(seconds(1, Status::Failed, 131042), Some((60, "retry")));
-        assert_eq!(seconds(3, Status::Failed, 131042), Some((960, "retry")));
-        assert_eq!(seconds(7, Status::Failed, 131042), Some((6 * 3_600, "retry")));
+        assert_eq!(seconds(1, Status::Failed, 131042), Some((60, WaitReason::Retry)));
+        assert_eq!(seconds(3, Status::Failed, 131042), Some((960, WaitReason::Retry)));
+        assert_eq!(seconds(7, Status::Failed, 131042), Some((6 * 3_600, WaitReason::Retry)));
         assert_eq!(seconds(MAX_FAILURES, Status::Failed, 131042), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::HashSet, mem};
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, warn};
 
@@ -45,6 +44,11 @@ impl Writer {
         let (queue, queued) = mpsc::channel(QUEUE);
         tokio::spawn(run(store, several_numbers, queued));
         Writer { queue }
+    }
+
+    /// Ends when the task has.
+    pub(super) async fn ended(self) {
+        self.queue.closed().await;
     }
 
     /// Returns when it is committed.
@@ -113,7 +117,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         debug!(statuses = all, messages = ours.len(), "looked up statuses without our callback data");
     }
     if !deliveries.is_empty() {
-        let now = Timestamp::now();
+        let now = store.now();
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
         store.append_receipts(&deliveries, &retries).await?;
@@ -163,7 +167,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
             store.set_number_windows(&opened).await?;
         }
         let recipients: Vec<&str> = opened.iter().map(|opened| opened.recipient.as_str()).collect();
-        store.window_opened(&recipients, Timestamp::now()).await?;
+        store.window_opened(&recipients, store.now()).await?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -66,7 +65,9 @@ impl Routing {
             state.has_read_orphans();
             return Ok(false);
         }
+        let read = events.len();
         let entries = self.sort_out(state, events, answering).await;
+        let complete = entries.len() == read;
         state.has_read_orphans();
         let mut written = Written::default();
         self.write(state, entries, &mut written).await?;
@@ -75,7 +76,7 @@ impl Routing {
                 cursor.seq = cursor.seq.max(*seq);
             }
         }
-        let more = more || !written.left.is_empty();
+        let more = more || !complete || !written.left.is_empty();
         written.settle(state);
         (self.notified)();
         Ok(more)
@@ -85,16 +86,21 @@ impl Routing {
     async fn read(&self, state: &mut State) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
         let lanes = state.cursors.len().max(1);
         let fair = (BATCH / lanes).max(PER_LANE);
+        // Cursors of an earlier term may be ahead of the log of the server that answers now.
+        let leases = self.leases.borrow().clone();
+        let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
+            leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
+        };
         let places: Vec<(Lane, i64, usize)> = state
             .cursors
             .iter()
-            .filter(|(lane, _)| !state.held.contains(lane))
+            .filter(|(lane, cursor)| !state.held.contains(lane) && is_of_this_term(lane, cursor))
             .map(|(lane, cursor)| (*lane, cursor.seq, cursor.share.max(fair)))
             .collect();
         if places.is_empty() {
             return Ok((Vec::new(), false));
         }
-        let events = self.store.events_after(&places, BYTES).await?;
+        let events = self.store.events_after(&places, BYTES, leases.incarnation.as_ref()).await?;
         let mut read: HashMap<Lane, usize> = HashMap::new();
         for logged in &events {
             *read.entry(logged.lane).or_default() += 1;
@@ -146,7 +152,7 @@ impl Routing {
         let mut called = Called { open: 0, answers: HashMap::new() };
         let most = places(CALLS, catalog.plugins.len());
         self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
-        let works = decide_all(&catalog, quick, Timestamp::now()).await.into_iter();
+        let works = decide_all(&catalog, quick, self.store.now()).await.into_iter();
         let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
         // No longer than that: who is not asked or has not answered by then is set aside.
         while called.open > 0 {
@@ -203,18 +209,23 @@ fn next_share(cursor: &Cursor, read: usize, share: usize, all: usize) -> usize {
     }
 }
 
-/// In the order of the log: what is decided, unless an earlier event of its subject is not.
+/// In the order of the log: what is decided, unless an earlier event of its subject is not. A lane ends where its events
+/// were too much for one batch.
 fn entries(
     slots: Vec<Slot>,
     works: &mut HashMap<(Lane, i64), Work>,
     called: &mut HashMap<Key, Option<Work>>,
 ) -> Vec<Entry> {
     let mut waiting: HashSet<(Lane, String)> = HashSet::new();
+    let mut ended: HashSet<Lane> = HashSet::new();
     let mut entries = Vec::with_capacity(slots.len());
     for slot in slots {
         let (item, work, begun) = match slot {
             Slot::Quick(item) => {
                 let work = works.remove(&(item.lane, item.seq));
+                if work.is_none() {
+                    ended.insert(item.lane);
+                }
                 (item, work, false)
             }
             Slot::Called(item) => match called.remove(&item.key()) {
@@ -223,6 +234,9 @@ fn entries(
             },
             Slot::Aside(item) => (item, None, false),
         };
+        if ended.contains(&item.lane) {
+            continue;
+        }
         let subject = item.subject.clone().map(|subject| (item.lane, subject));
         let waits = subject.as_ref().is_some_and(|subject| waiting.contains(subject));
         match work {

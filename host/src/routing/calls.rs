@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
 
 use super::{
     Routing, State, blocking,
-    work::{Entry, Item, Key, Origin, Work},
+    work::{Entry, Item, Key, MOST_BYTES, Origin, Work, weight},
     write::Written,
 };
 use crate::{
@@ -208,7 +208,8 @@ pub(super) fn asked_by(catalog: &Catalog, kind: &str) -> String {
     catalog.routes.plugins(kind).into_iter().collect::<Vec<_>>().join(" ")
 }
 
-/// Decides events on one thread. Where that panics, each on its own: one that panics fails alone.
+/// Decides events on one thread, until they say as much as one transaction takes: the rest is left out. Where that
+/// panics, each on its own: one that panics fails alone.
 pub(super) async fn decide_all(
     catalog: &Arc<Catalog>,
     events: Vec<LoggedEvent>,
@@ -218,7 +219,13 @@ pub(super) async fn decide_all(
     let (of, with) = (events.clone(), catalog.clone());
     let all = blocking(move || {
         let ports = CatalogPorts { catalog: &with, now };
-        of.iter().map(|logged| decide(&with.routes, &logged.event, &ports)).collect::<Vec<_>>()
+        let mut left = MOST_BYTES;
+        let decided = |logged: &LoggedEvent| {
+            let verdicts = (left > 0).then(|| verdicts(&with, logged, &ports))?;
+            left = left.saturating_sub(weight(&verdicts));
+            Some(verdicts)
+        };
+        of.iter().map_while(decided).collect::<Vec<_>>()
     });
     let verdicts = match all.await {
         Ok(verdicts) => verdicts,
@@ -241,13 +248,22 @@ pub(super) async fn decide_all(
 pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent) -> Vec<Verdict> {
     let with = catalog.clone();
     let deciding = spawn_blocking(move || {
-        let ports = CatalogPorts { catalog: &with, now: Timestamp::now() };
-        decide(&with.routes, &logged.event, &ports)
+        verdicts(&with, &logged, &CatalogPorts { catalog: &with, now: Timestamp::now() })
     });
     deciding.await.unwrap_or_else(|error| {
         let outcome = Outcome::Failed(format!("decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]
     })
+}
+
+fn verdicts(catalog: &Catalog, logged: &LoggedEvent, ports: &CatalogPorts<'_>) -> Vec<Verdict> {
+    match &logged.unreadable {
+        None => decide(&catalog.routes, &logged.event, ports),
+        Some(why) => {
+            let outcome = Outcome::Failed(format!("this version cannot read the event: {why}"));
+            vec![Verdict { rule: None, outcome, asked: [].into() }]
+        }
+    }
 }
 
 /// Of an event that is decided again only what the plugin says counts.

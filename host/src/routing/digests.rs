@@ -22,7 +22,7 @@ impl Routing {
     /// Closes digests whose time has come, one batch of them; tells whether there may be more. The event's id is the
     /// digest's: nobody closes it twice.
     pub(super) async fn close_digests(&self) -> Result<bool, StoreError> {
-        let now = Timestamp::now();
+        let now = self.store.now();
         let closed = self.store.close_digests(BATCH, ITEMS, BYTES, |due| event(due, now)).await?;
         if closed > 0 {
             self.wake.notify_one();

@@ -6,9 +6,10 @@
 //! Members are read in the order of their ids, then those whom the decision names itself. Somebody who joins a group
 //! meanwhile may be told or not; nobody is told twice.
 
-use std::collections::HashSet;
-
-use jiff::Timestamp;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+};
 
 use super::{
     Routing, State, blocking,
@@ -36,9 +37,28 @@ pub(super) struct Page {
     decision: Decision,
     work: Work,
     /// Whom it has told.
-    told: HashSet<String>,
+    told: Told,
     /// People on the next page.
     size: usize,
+}
+
+/// Recipients, by hashes of 64 bits: of each lane there may be very many.
+#[derive(Default)]
+struct Told {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Told {
+    fn contains(&self, recipient: &str) -> bool {
+        self.hashes.contains(&self.hasher.hash_one(recipient))
+    }
+}
+
+impl Extend<String> for Told {
+    fn extend<T: IntoIterator<Item = String>>(&mut self, recipients: T) {
+        self.hashes.extend(recipients.into_iter().map(|recipient| self.hasher.hash_one(recipient)));
+    }
 }
 
 /// Whom a page tells, and where the next one begins.
@@ -95,10 +115,10 @@ impl Routing {
                     continue;
                 }
             };
-            let told = match spread.progress == Progress::default() {
-                true => HashSet::new(),
-                false => self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?,
-            };
+            let mut told = Told::default();
+            if spread.progress != Progress::default() {
+                told.extend(self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?);
+            }
             return Ok(Some(Page { spread, decision, work, told, size: FIRST }));
         }
     }
@@ -106,7 +126,7 @@ impl Routing {
     /// Tells a page; returns the next one, where there is one.
     async fn tell(&self, mut page: Page) -> Result<Option<Page>, StoreError> {
         let Audience { decision, people, next } = self.audience(&page).await?;
-        let now = Timestamp::now();
+        let now = self.store.now();
         let world = World {
             in_use: self.in_use.load_full(),
             senders: self.senders.clone(),
@@ -223,7 +243,7 @@ impl Routing {
             .route(async |transaction| {
                 transaction.advance(spread, None).await?;
                 rows.number(&transaction.next_ordinals(&[work.place()]).await?);
-                rows.append(transaction, self.host, Timestamp::now()).await
+                rows.append(transaction, self.host, self.store.now()).await
             })
             .await?;
         Ok(())

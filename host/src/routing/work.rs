@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::{
     catalog::Catalog,
     domain::{Lane, Outcome, Verdict},
@@ -38,6 +40,31 @@ pub(super) enum Origin {
     Aside,
     /// A plugin failed on it, and it is decided again.
     Parked(ParkedRow),
+}
+
+/// About how many bytes verdicts hold.
+pub(super) fn weight(verdicts: &[Verdict]) -> usize {
+    let of_verdict = |verdict: &Verdict| match &verdict.outcome {
+        Outcome::Notify(decision) => {
+            let names = decision.groups.iter().chain(&decision.users).chain(&decision.contacts);
+            let names: usize = names.map(String::len).sum();
+            names + decision.context.iter().map(|(name, value)| name.len() + bytes(value)).sum::<usize>()
+        }
+        Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. } => why.len(),
+        Outcome::NoRoute => 0,
+    };
+    verdicts.iter().map(of_verdict).sum()
+}
+
+fn bytes(value: &Value) -> usize {
+    /// Of a value itself, whatever it holds.
+    const EACH: usize = size_of::<Value>();
+    EACH + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes).sum(),
+        Value::Object(values) => values.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// What is done about an event in a transaction.

@@ -2,7 +2,7 @@
 //! the event is found that it refuses.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -35,8 +35,8 @@ pub(super) struct Written {
     aside: Vec<SetAside>,
     /// Lanes with decisions that are to be told page by page.
     held: Vec<Lane>,
-    /// Lanes of which nothing more may be written in this turn.
-    stopped: HashSet<Lane>,
+    /// Lanes of which nothing after a place may be written in this turn.
+    stopped: HashMap<Lane, i64>,
 }
 
 impl Written {
@@ -60,9 +60,17 @@ impl Written {
 
     fn leave(&mut self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
-            self.stopped.insert(entry.place().0);
+            self.stop(entry.place());
             self.left.push(entry);
         }
+    }
+
+    fn stop(&mut self, (lane, seq): (Lane, i64)) {
+        self.stopped.entry(lane).and_modify(|from| *from = seq.min(*from)).or_insert(seq);
+    }
+
+    fn is_stopped(&self, (lane, seq): (Lane, i64)) -> bool {
+        self.stopped.get(&lane).is_some_and(|from| seq > *from)
     }
 }
 
@@ -130,8 +138,7 @@ impl Routing {
         written: &mut Written,
     ) -> Result<(), (StoreError, Vec<Entry>)> {
         let mut entries = entries;
-        let waiting: Vec<Entry> =
-            entries.extract_if(.., |entry| written.stopped.contains(&entry.place().0)).collect();
+        let waiting: Vec<Entry> = entries.extract_if(.., |entry| written.is_stopped(entry.place())).collect();
         written.leave(waiting);
         let people = match self.look_up(&mut entries, written).await {
             Ok(people) => people,
@@ -140,7 +147,7 @@ impl Routing {
         if entries.is_empty() {
             return Ok(());
         }
-        let now = Timestamp::now();
+        let now = self.store.now();
         let world = World {
             in_use: self.in_use.load_full(),
             senders: self.senders.clone(),
@@ -166,7 +173,10 @@ impl Routing {
             }
         };
         written.leave(rest);
-        written.stopped.extend(&held);
+        for place in entries.iter().map(Entry::place).filter(|(lane, _)| held.contains(lane)) {
+            // The large decision's event is the lane's last one here.
+            written.stopped.insert(place.0, place.1);
+        }
         written.held.extend(held);
         written.passed.extend(entries.iter().map(Entry::place));
         written.aside.extend(entries.into_iter().filter_map(|entry| match entry {
@@ -235,7 +245,7 @@ impl Routing {
             if place >= fit
                 || told >= MOST_NOTIFICATIONS
                 || large.contains(&lane)
-                || written.stopped.contains(&lane)
+                || written.is_stopped(entry.place())
             {
                 written.leave([entry]);
                 continue;
@@ -269,7 +279,7 @@ impl Routing {
     async fn record_failure(&self, work: &Work, error: &StoreError) -> Result<(), StoreError> {
         let rows = Rows::failed(work, format!("write what the rules decided: {error}"));
         let entries = [Entry::Decided(work.clone())];
-        let now = Timestamp::now();
+        let now = self.store.now();
         self.store.route(async |transaction| rows.write(transaction, &entries, self.host, now).await).await?;
         Ok(())
     }

@@ -11,6 +11,8 @@ pub struct StoredKey {
     pub sha256: Vec<u8>,
     /// `events`, `read`, `admin`.
     pub scopes: Vec<String>,
+    /// Sources that its events must have or be below; any if empty.
+    pub sources: Vec<String>,
     /// When it was made.
     pub created_at: jiff::Timestamp,
     /// When it was revoked.
@@ -27,16 +29,18 @@ impl Store {
         name: &str,
         sha256: &[u8; 32],
         scopes: &[String],
+        sources: &[String],
     ) -> Result<(), StoreError> {
         let stored = self
             .client()
             .await?
             .execute(
-                "INSERT INTO api_key (name, sha256, scopes) VALUES ($1, $2, $3)
+                "INSERT INTO api_key (name, sha256, scopes, sources) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (name) DO UPDATE
-                 SET sha256 = excluded.sha256, scopes = excluded.scopes, created_at = now(), revoked_at = NULL
+                 SET sha256 = excluded.sha256, scopes = excluded.scopes, sources = excluded.sources,
+                     created_at = now(), revoked_at = NULL
                  WHERE api_key.revoked_at IS NOT NULL",
-                &[&name, &sha256.as_slice(), &scopes],
+                &[&name, &sha256.as_slice(), &scopes, &sources],
             )
             .await?;
         if stored == 0 {
@@ -57,23 +61,24 @@ impl Store {
             .execute(
                 "INSERT INTO api_key (name, sha256, scopes) VALUES ($1, $2, $3)
                  ON CONFLICT (name) DO UPDATE
-                 SET sha256 = excluded.sha256, scopes = excluded.scopes, created_at = now(), revoked_at = NULL",
+                 SET sha256 = excluded.sha256, scopes = excluded.scopes, sources = excluded.sources,
+                     created_at = now(), revoked_at = NULL",
                 &[&name, &sha256.as_slice(), &scopes],
             )
             .await?;
         Ok(())
     }
 
-    /// The key with this SHA-256, unless it is revoked.
-    pub async fn find_key(&self, sha256: &[u8; 32]) -> Result<Option<StoredKey>, StoreError> {
+    /// The keys that are not revoked.
+    pub async fn keys_in_force(&self) -> Result<Vec<StoredKey>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT name, sha256, scopes, created_at, revoked_at FROM api_key
-                 WHERE sha256 = $1 AND revoked_at IS NULL",
+                "SELECT name, sha256, scopes, sources, created_at, revoked_at FROM api_key
+                 WHERE revoked_at IS NULL",
             )
             .await?;
-        client.query_opt(&statement, &[&sha256.as_slice()]).await?.as_ref().map(stored_key).transpose()
+        client.query(&statement, &[]).await?.iter().map(stored_key).collect()
     }
 
     /// All keys, the newest last.
@@ -81,7 +86,10 @@ impl Store {
         let rows = self
             .client()
             .await?
-            .query("SELECT name, sha256, scopes, created_at, revoked_at FROM api_key ORDER BY id", &[])
+            .query(
+                "SELECT name, sha256, scopes, sources, created_at, revoked_at FROM api_key ORDER BY id",
+                &[],
+            )
             .await?;
         rows.iter().map(stored_key).collect()
     }
@@ -102,7 +110,8 @@ fn stored_key(row: &tokio_postgres::Row) -> Result<StoredKey, StoreError> {
         name: row.try_get(0)?,
         sha256: row.try_get(1)?,
         scopes: row.try_get(2)?,
-        created_at: row.try_get(3)?,
-        revoked_at: row.try_get(4)?,
+        sources: row.try_get(3)?,
+        created_at: row.try_get(4)?,
+        revoked_at: row.try_get(5)?,
     })
 }

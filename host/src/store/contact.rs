@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{Contact, OptOut, is_user_id, same_user, spellings};
 
 /// A WhatsApp user as an operator sees them.
@@ -111,7 +109,7 @@ impl Store {
             .collect()
     }
 
-    /// Of these pairs of number and user id, those where the number is a contact's that has another user id, or none.
+    /// Of these pairs of number and user id, those where the number is a contact's that is not known by the user id.
     pub async fn new_user_ids(
         &self,
         pairs: &[(&str, &str)],
@@ -123,7 +121,9 @@ impl Store {
                 "SELECT i.wa_id, i.user_id
                  FROM unnest($1::text[], $2::text[]) AS i (wa_id, user_id)
                  JOIN contact_address a ON a.address = i.wa_id JOIN contact c ON c.id = a.contact_id
-                 WHERE c.user_id IS DISTINCT FROM i.user_id",
+                 WHERE c.user_id IS DISTINCT FROM i.user_id
+                     AND NOT EXISTS (
+                         SELECT FROM contact_address k WHERE k.address = i.user_id AND k.contact_id = c.id)",
             )
             .await?;
         let rows = client.query(&statement, &[&wa_ids, &user_ids]).await?;

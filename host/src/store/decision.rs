@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NOTIFICATION_LOG, Store, StoreError};
+use super::{NOTIFICATION_LOG, Store, StoreError, session::Transaction};
 use crate::domain::{DecisionOutcome, Lane, Notification};
 
 /// A row of the decision log.
@@ -103,7 +102,7 @@ impl Store {
 
     /// Forgets dedupe keys that are no longer in force.
     pub async fn forget_dedupe(&self) -> Result<u64, StoreError> {
-        Ok(self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await?)
+        self.client().await?.execute("DELETE FROM dedupe WHERE expires_at < now()", &[]).await
     }
 
     /// Whether PostgreSQL takes routing's rows at all, whatever is in them: it answers, has room, lets us write, and
@@ -267,7 +266,7 @@ impl RoutingTransaction<'_> {
             messages.push(message);
         }
         let n = || rows.iter().map(|row| &row.notification);
-        let lanes: Vec<i16> = n().map(|n| n.lane().0).collect();
+        let lanes: Vec<i16> = n().map(|n| n.track().0).collect();
         let ids: Vec<Uuid> = n().map(|n| n.id.0).collect();
         let event_lanes: Vec<i16> = rows.iter().map(|r| r.event_lane.0).collect();
         let event_seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -10,33 +9,42 @@ use uuid::Uuid;
 use super::{
     Store, StoreError, delivery, opt_out,
     recipient::{ADDRESS, JOINS, REFUSAL, refusal},
+    session::Transaction,
 };
-use crate::domain::{Delivery, Lane, NotificationId, Refusal};
+use crate::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deferred {
-    /// Its lane.
-    pub lane: Lane,
+    /// Its track.
+    pub track: Track,
     /// Its place in the notification log.
     pub seq: i64,
-    /// Which.
+    /// Its id.
     pub notification_id: NotificationId,
+    /// The number that sends, by Meta's id.
+    pub phone_number_id: String,
+    /// The recipient as it was planned: a `wa_id` or a user id.
+    pub recipient: String,
+    /// The person's username, where it is for staff.
+    pub username: Option<String>,
+    /// The template, by its name in the catalog.
+    pub template: String,
     /// Until when.
     pub due_at: Timestamp,
     /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
     pub attempt: i16,
     /// How many refusals count against it so far.
     pub failures: i16,
-    /// Why: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily` or `behind`.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: WaitReason,
 }
 
 /// That a notification waits no more.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
     /// Its place in the log.
-    pub place: (Lane, i64),
+    pub place: (Track, i64),
     /// The last attempt that was made.
     pub attempt: i16,
 }
@@ -44,11 +52,11 @@ pub struct Done {
 /// That an attempt is about to be made.
 #[derive(Clone, Debug)]
 pub struct Intent {
-    /// The notification's lane.
-    pub lane: Lane,
-    /// Its place in the notification log.
+    /// The notification's track.
+    pub track: Track,
+    /// Its place.
     pub seq: i64,
-    /// Which.
+    /// Its id.
     pub notification_id: NotificationId,
     /// From 1.
     pub attempt: i16,
@@ -82,18 +90,22 @@ pub struct LateRetry {
     pub failed: i16,
     /// When the next is due.
     pub due_at: Timestamp,
-    /// What it waits for, as in [`Deferred`].
-    pub reason: &'static str,
+    /// What it waits for.
+    pub reason: WaitReason,
 }
 
-/// A recipient whose messages wait.
-#[derive(Clone, Debug)]
-pub struct WaitingRecipient {
+/// A notification that waits, and keeps the later ones of its line and priority waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its track.
+    pub track: Track,
+    /// Its place in the notification log.
+    pub seq: i64,
     /// The number that sends, by Meta's id.
     pub phone_number_id: String,
     /// The `wa_id` or user id.
     pub recipient: String,
-    /// When the last of them is due.
+    /// Until when.
     pub due_at: Timestamp,
 }
 
@@ -107,35 +119,37 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "UPDATE deferred SET due_at = $2
-                 FROM notification n
-                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.reason = 'window'
-                     AND deferred.due_at > $2 AND n.template = ANY($1)",
+                 WHERE reason = 'window' AND due_at > $2 AND template = ANY($1)",
             )
             .await?;
-        Ok(client.execute(&statement, &[&templates, &now]).await?)
+        client.execute(&statement, &[&templates, &now]).await
     }
 
-    /// The recipients whose messages wait in these lanes, but for messages that keep no other waiting: those that
-    /// wait for their time, the end of quiet hours, a window, Meta's daily limit or an operator.
-    pub async fn waiting_recipients(&self, lanes: &[Lane]) -> Result<Vec<WaitingRecipient>, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+    /// What waits in these lanes for something that keeps later messages waiting, in the order of the log.
+    pub async fn waiting(&self, lanes: &[Lane]) -> Result<Vec<Waiting>, StoreError> {
+        let tracks: Vec<i16> = lanes
+            .iter()
+            .flat_map(|lane| Priority::ALL.map(|priority| Track::new(*lane, priority).0))
+            .collect();
+        let block = WaitReason::ALL.into_iter().filter(|reason| reason.blocks_others());
+        let reasons: Vec<&str> = block.map(WaitReason::as_str).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT n.phone_number_id, n.recipient, max(d.due_at)
-                 FROM deferred d JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
-                 WHERE d.lane = ANY($1) AND d.reason NOT IN ('send_at', 'quiet', 'window', 'daily', 'hold')
-                     AND n.recipient IS NOT NULL
-                 GROUP BY n.phone_number_id, n.recipient",
+                "SELECT lane, seq, phone_number_id, recipient, due_at FROM deferred
+                 WHERE reason = ANY($2) AND lane = ANY($1)
+                 ORDER BY seq",
             )
             .await?;
-        let rows = client.query(&statement, &[&lanes]).await?;
+        let rows = client.query(&statement, &[&tracks, &reasons]).await?;
         rows.iter()
             .map(|row| {
-                Ok(WaitingRecipient {
-                    phone_number_id: row.try_get(0)?,
-                    recipient: row.try_get(1)?,
-                    due_at: row.try_get(2)?,
+                Ok(Waiting {
+                    track: Track(row.try_get(0)?),
+                    seq: row.try_get(1)?,
+                    phone_number_id: row.try_get(2)?,
+                    recipient: row.try_get(3)?,
+                    due_at: row.try_get(4)?,
                 })
             })
             .collect()
@@ -143,14 +157,14 @@ impl Store {
 
     /// Claims the right to send, and decides at the same moment whether each message may still be sent, and where:
     /// appends one intent an attempt, but for those whose recipient does not want or may not get it. An opt-out that
-    /// was committed before counts, whenever the message was read.
+    /// was committed before counts, whenever the message was read. Intents are appended in the order of their key, so
+    /// that two hosts that append the same wait for each other and not in a circle.
     pub async fn intend(
         &self,
         intents: &[Intent],
         now: Timestamp,
-        unknown_until: Timestamp,
     ) -> Result<HashMap<NotificationId, Intended>, StoreError> {
-        let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
+        let lanes: Vec<i16> = intents.iter().map(|i| i.track.0).collect();
         let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
         let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
         let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
@@ -184,7 +198,6 @@ impl Store {
             .await?;
         let rows =
             client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &marketing, &forms, &now]).await?;
-        drop(client);
         let mut intended = HashMap::with_capacity(rows.len());
         for row in &rows {
             let refusal = refusal(row, 0, row.try_get(6)?)?;
@@ -196,38 +209,15 @@ impl Store {
             };
             intended.insert(NotificationId(row.try_get(5)?), came_out);
         }
-        let begun: Vec<&Intent> =
-            intents.iter().filter(|i| intended.get(&i.notification_id) == Some(&Intended::Begun)).collect();
-        if !begun.is_empty() {
-            self.defer_unknown(&begun, unknown_until).await?;
-        }
         Ok(intended)
     }
 
-    async fn defer_unknown(&self, intents: &[&Intent], until: Timestamp) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = intents.iter().map(|i| i.lane.0).collect();
-        let seqs: Vec<i64> = intents.iter().map(|i| i.seq).collect();
-        let ids: Vec<Uuid> = intents.iter().map(|i| i.notification_id.0).collect();
-        let attempts: Vec<i16> = intents.iter().map(|i| i.attempt).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, reason)
-                 SELECT lane, seq, notification_id, $5, attempt, 'unknown'
-                 FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[])
-                     AS i (lane, seq, notification_id, attempt)
-                 ON CONFLICT (lane, seq) DO UPDATE
-                 SET due_at = excluded.due_at, attempt = excluded.attempt, reason = excluded.reason
-                 WHERE deferred.attempt <= excluded.attempt",
-            )
-            .await?;
-        client.execute(&statement, &[&lanes, &seqs, &ids, &attempts, &until]).await?;
-        Ok(())
-    }
-
     /// Which of these places in the log wait here.
-    pub async fn deferred_places(&self, places: &[(Lane, i64)]) -> Result<HashSet<(Lane, i64)>, StoreError> {
-        let lanes: Vec<i16> = places.iter().map(|(lane, _)| lane.0).collect();
+    pub async fn deferred_places(
+        &self,
+        places: &[(Track, i64)],
+    ) -> Result<HashSet<(Track, i64)>, StoreError> {
+        let lanes: Vec<i16> = places.iter().map(|(track, _)| track.0).collect();
         let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
         let client = self.client().await?;
         let statement = client
@@ -237,27 +227,25 @@ impl Store {
             )
             .await?;
         let rows = client.query(&statement, &[&lanes, &seqs]).await?;
-        rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
+        rows.iter().map(|row| Ok((Track(row.try_get(0)?), row.try_get(1)?))).collect()
     }
 
-    /// What waits behind these recipients' earlier messages is due now.
-    pub async fn hasten(
-        &self,
-        lanes: &[Lane],
-        recipients: &[&str],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+    /// What waits behind the earlier messages of these lines, each with its track, is due now.
+    pub async fn hasten(&self, lines: &[(Track, &str, &str)], now: Timestamp) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = lines.iter().map(|(track, ..)| track.0).collect();
+        let numbers: Vec<&str> = lines.iter().map(|(_, number, _)| *number).collect();
+        let recipients: Vec<&str> = lines.iter().map(|(.., recipient)| *recipient).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "UPDATE deferred SET due_at = $3
-                 FROM notification n
-                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND deferred.lane = ANY($1)
-                     AND deferred.reason = 'behind' AND n.recipient = ANY($2)",
+                "UPDATE deferred SET due_at = $4
+                 FROM unnest($1::smallint[], $2::text[], $3::text[]) AS l (lane, phone_number_id, recipient)
+                 WHERE deferred.recipient = l.recipient AND deferred.lane = l.lane
+                     AND deferred.phone_number_id = l.phone_number_id
+                     AND deferred.reason IN ('behind', 'as_template') AND deferred.due_at > $4",
             )
             .await?;
-        client.execute(&statement, &[&lanes, &recipients, &now]).await?;
+        client.execute(&statement, &[&lanes, &numbers, &recipients, &now]).await?;
         Ok(())
     }
 
@@ -278,7 +266,7 @@ impl Store {
             remove(&transaction, done),
         )
         .await?;
-        opt_out::refused(&transaction, opted_out, Timestamp::now()).await?;
+        opt_out::refused(&transaction, opted_out, self.now()).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -295,15 +283,18 @@ pub(super) async fn retry_late(
     let ids: Vec<Uuid> = retries.iter().map(|r| r.notification_id.0).collect();
     let failed: Vec<i16> = retries.iter().map(|r| r.failed).collect();
     let dues: Vec<Timestamp> = retries.iter().map(|r| r.due_at).collect();
-    let reasons: Vec<&str> = retries.iter().map(|r| r.reason).collect();
+    let reasons: Vec<&str> = retries.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)
-             SELECT n.lane, n.seq, n.id, r.due_at, r.failed + 1, r.failed, r.reason
+            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
+                 attempt, failures, reason)
+             SELECT n.lane, n.seq, n.id, n.phone_number_id, n.recipient, n.username, n.template, r.due_at, r.failed + 1,
+                 r.failed, r.reason
              FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::text[])
                  AS r (id, failed, due_at, reason)
              JOIN notification n ON n.id = r.id
-             WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = r.id AND d.attempt > r.failed)
+             WHERE n.recipient IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM delivery d WHERE d.notification_id = r.id AND d.attempt > r.failed)
              ORDER BY n.lane, n.seq
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
@@ -321,25 +312,48 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
     if rows.is_empty() {
         return Ok(());
     }
-    let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
+    let lanes: Vec<i16> = rows.iter().map(|r| r.track.0).collect();
     let seqs: Vec<i64> = rows.iter().map(|r| r.seq).collect();
     let ids: Vec<Uuid> = rows.iter().map(|r| r.notification_id.0).collect();
+    let numbers: Vec<&str> = rows.iter().map(|r| r.phone_number_id.as_str()).collect();
+    let recipients: Vec<&str> = rows.iter().map(|r| r.recipient.as_str()).collect();
+    let usernames: Vec<Option<&str>> = rows.iter().map(|r| r.username.as_deref()).collect();
+    let templates: Vec<&str> = rows.iter().map(|r| r.template.as_str()).collect();
     let dues: Vec<Timestamp> = rows.iter().map(|r| r.due_at).collect();
     let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
     let failures: Vec<i16> = rows.iter().map(|r| r.failures).collect();
-    let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+    let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO deferred (lane, seq, notification_id, due_at, attempt, failures, reason)
-             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::timestamptz[],
-                                  $5::smallint[], $6::smallint[], $7::text[])
+            "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
+                 attempt, failures, reason)
+             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                  $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[])
+             ORDER BY 1, 2
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
                  reason = excluded.reason
              WHERE deferred.attempt <= excluded.attempt",
         )
         .await?;
-    transaction.execute(&statement, &[&lanes, &seqs, &ids, &dues, &attempts, &failures, &reasons]).await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &lanes,
+                &seqs,
+                &ids,
+                &numbers,
+                &recipients,
+                &usernames,
+                &templates,
+                &dues,
+                &attempts,
+                &failures,
+                &reasons,
+            ],
+        )
+        .await?;
     Ok(())
 }
 

@@ -2,13 +2,45 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred};
+use super::{LateRetry, Store, StoreError, deferred, session::Session};
 use crate::domain::{Delivery, NotificationId, Status};
+
+const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
+     FROM delivery WHERE notification_id = ANY($1)";
+
+/// What happened to several notifications.
+#[derive(Clone, Debug, Default)]
+pub struct Histories {
+    rows: HashMap<NotificationId, Vec<Delivery>>,
+    unreadable: HashMap<NotificationId, String>,
+}
+
+impl Histories {
+    /// What happened to one of them, in no order.
+    ///
+    /// # Errors
+    /// Where a row of it holds what this version does not know; in words.
+    pub fn of(&self, id: NotificationId) -> Result<&[Delivery], &str> {
+        match self.unreadable.get(&id) {
+            Some(why) => Err(why),
+            None => Ok(self.rows.get(&id).map(Vec::as_slice).unwrap_or_default()),
+        }
+    }
+}
+
+impl FromIterator<Delivery> for Histories {
+    fn from_iter<I: IntoIterator<Item = Delivery>>(deliveries: I) -> Self {
+        let mut histories = Histories::default();
+        for delivery in deliveries {
+            histories.rows.entry(delivery.notification_id).or_default().push(delivery);
+        }
+        histories
+    }
+}
 
 impl Store {
     /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is there
@@ -41,13 +73,30 @@ impl Store {
     pub async fn deliveries_of(&self, notifications: &[NotificationId]) -> Result<Vec<Delivery>, StoreError> {
         let ids: Vec<Uuid> = notifications.iter().map(|id| id.0).collect();
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "SELECT notification_id, attempt, status::text, at, wamid, code, detail
-                 FROM delivery WHERE notification_id = ANY($1)",
-            )
-            .await?;
+        let statement = client.prepare_cached(HISTORY).await?;
         client.query(&statement, &[&ids]).await?.iter().map(delivery).collect()
+    }
+
+    /// All that happened to these notifications, for who goes on with them.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn histories(&self, notifications: &[NotificationId]) -> Result<Histories, StoreError> {
+        let mut histories = Histories::default();
+        if notifications.is_empty() {
+            return Ok(histories);
+        }
+        let ids: Vec<Uuid> = notifications.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement = client.prepare_cached(HISTORY).await?;
+        for row in client.query(&statement, &[&ids]).await? {
+            let id = NotificationId(row.try_get(0)?);
+            match delivery(&row) {
+                Ok(delivery) => histories.rows.entry(id).or_default().push(delivery),
+                Err(error) => _ = histories.unreadable.insert(id, format!("its history: {error}")),
+            }
+        }
+        Ok(histories)
     }
 
     /// Which notification and attempt Meta's message ids belong to; one that is not ours is absent.
@@ -90,7 +139,7 @@ impl Store {
 
 /// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in
 /// a circle.
-pub(super) async fn append(client: &impl GenericClient, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn append(client: &Session, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NewEvent, RoutingTransaction, Store, StoreError, event};
+use super::{NewEvent, RoutingTransaction, Store, StoreError, event, session::Transaction};
 
 /// A decision that is collected.
 #[derive(Clone, Debug)]

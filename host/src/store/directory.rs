@@ -1,10 +1,9 @@
 //! People as an operator keeps them: added, listed, linked, deactivated, imported.
 
-use deadpool_postgres::Transaction;
 use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 
-use super::{Store, StoreError, notification::quiet_hours};
+use super::{Store, StoreError, contact::named, notification::quiet_hours, session::Transaction};
 use crate::domain::{Contact, QuietHours};
 
 /// A person as an operator sees them.
@@ -33,8 +32,8 @@ pub struct NewPerson {
     pub username: String,
     /// As shown.
     pub name: String,
-    /// Digits of the number; without one, a link that there is stays.
-    pub wa_id: Option<String>,
+    /// The number's digits, or the user id; without one, a link that there is stays.
+    pub address: Option<String>,
     /// Names of groups that exist; memberships that there are stay.
     pub groups: Vec<String>,
     /// When they are left alone; without any, what there is stays.
@@ -105,12 +104,11 @@ impl Store {
     pub async fn add_person(&self, person: &NewPerson) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        create_contacts(&transaction, &person.wa_id.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        let contact = contact_of(&transaction, person.address.as_deref()).await?;
         transaction
             .execute(
-                "INSERT INTO person (username, name, contact_id)
-                 SELECT $1, $2, (SELECT id FROM contact WHERE wa_id = $3)",
-                &[&person.username, &person.name, &person.wa_id],
+                "INSERT INTO person (username, name, contact_id) VALUES ($1, $2, $3)",
+                &[&person.username, &person.name, &contact],
             )
             .await?;
         join_groups(&transaction, std::slice::from_ref(person)).await?;
@@ -157,14 +155,16 @@ impl Store {
         Ok(updated == 1)
     }
 
-    /// Gives a person quiet hours, or none; tells whether there is such a person.
+    /// Gives a person quiet hours, or none; tells whether there is such a person. What waits for the end of other
+    /// quiet hours is looked at again.
     pub async fn set_quiet_hours(
         &self,
         username: &str,
         quiet: Option<&QuietHours>,
     ) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let updated = client
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let updated = transaction
             .execute(
                 "UPDATE person SET quiet_from = $2, quiet_until = $3, time_zone = $4 WHERE username = $1",
                 &[
@@ -175,22 +175,22 @@ impl Store {
                 ],
             )
             .await?;
+        look_again(&transaction, &[username], "quiet").await?;
+        transaction.commit().await?;
         Ok(updated == 1)
     }
 
-    /// Links a person to the WhatsApp user with this number, made if need be, or to none; tells whether there is
-    /// such a person.
-    pub async fn link_person(&self, username: &str, wa_id: Option<&str>) -> Result<bool, StoreError> {
+    /// Links a person to the WhatsApp user with this number or user id, who becomes a contact if need be, or to none;
+    /// tells whether there is such a person. What waits for the window of another user is looked at again.
+    pub async fn link_person(&self, username: &str, address: Option<&str>) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        create_contacts(&transaction, &wa_id.into_iter().collect::<Vec<_>>()).await?;
+        let contact = contact_of(&transaction, address).await?;
         let linked = transaction
-            .execute(
-                "UPDATE person SET contact_id = (SELECT id FROM contact WHERE wa_id = $2) WHERE username = $1",
-                &[&username, &wa_id],
-            )
+            .execute("UPDATE person SET contact_id = $2 WHERE username = $1", &[&username, &contact])
             .await?;
-        // Without the person, the contact is not made.
+        look_again(&transaction, &[username], "window").await?;
+        // Without the person, the contact is not created.
         if linked == 1 {
             transaction.commit().await?;
         }
@@ -198,12 +198,36 @@ impl Store {
     }
 }
 
+async fn contact_of(transaction: &Transaction<'_>, address: Option<&str>) -> Result<Option<i64>, StoreError> {
+    let Some(address) = address else { return Ok(None) };
+    Ok(named(transaction, &[address]).await?.get(address).copied())
+}
+
+/// What waits for people for this reason is due now.
+async fn look_again(
+    transaction: &Transaction<'_>,
+    usernames: &[&str],
+    reason: &str,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "UPDATE deferred SET due_at = now()
+             FROM notification n
+             WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND n.username = ANY($1)
+                 AND deferred.reason = $2 AND deferred.due_at > now()",
+            &[&usernames, &reason],
+        )
+        .await?;
+    Ok(())
+}
+
 async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<Imported, StoreError> {
-    let wa_ids: Vec<&str> = people.iter().filter_map(|person| person.wa_id.as_deref()).collect();
-    create_contacts(transaction, &wa_ids).await?;
+    let addresses: Vec<&str> = people.iter().filter_map(|person| person.address.as_deref()).collect();
+    let contacts = named(transaction, &addresses).await?;
     let usernames: Vec<&str> = people.iter().map(|person| person.username.as_str()).collect();
     let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
-    let numbers: Vec<Option<&str>> = people.iter().map(|person| person.wa_id.as_deref()).collect();
+    let links: Vec<Option<i64>> =
+        people.iter().map(|person| contacts.get(person.address.as_ref()?).copied()).collect();
     let quiet = || people.iter().map(|person| person.quiet_hours.as_ref());
     let quiet_from: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::from)).collect();
     let quiet_until: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::until)).collect();
@@ -212,10 +236,7 @@ async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<I
         .query_one(
             "WITH imported AS (
                  INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone)
-                 SELECT i.username, i.name, c.id, i.quiet_from, i.quiet_until, i.time_zone
-                 FROM unnest($1::text[], $2::text[], $3::text[], $4::time[], $5::time[], $6::text[])
-                     AS i (username, name, wa_id, quiet_from, quiet_until, time_zone)
-                 LEFT JOIN contact c ON c.wa_id = i.wa_id
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::time[], $5::time[], $6::text[])
                  ON CONFLICT (username) DO UPDATE
                  SET name = excluded.name, contact_id = coalesce(excluded.contact_id, person.contact_id),
                      quiet_from = coalesce(excluded.quiet_from, person.quiet_from),
@@ -224,27 +245,17 @@ async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<I
                  RETURNING xmax = 0 AS is_new
              )
              SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM imported",
-            &[&usernames, &names, &numbers, &quiet_from, &quiet_until, &time_zones],
+            &[&usernames, &names, &links, &quiet_from, &quiet_until, &time_zones],
         )
         .await?;
     join_groups(transaction, people).await?;
+    for reason in ["window", "quiet"] {
+        look_again(transaction, &usernames, reason).await?;
+    }
     Ok(Imported {
         added: row.try_get::<_, i64>(0)?.unsigned_abs(),
         updated: row.try_get::<_, i64>(1)?.unsigned_abs(),
     })
-}
-
-async fn create_contacts(transaction: &Transaction<'_>, wa_ids: &[&str]) -> Result<(), StoreError> {
-    if wa_ids.is_empty() {
-        return Ok(());
-    }
-    transaction
-        .execute(
-            "INSERT INTO contact (wa_id) SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING",
-            &[&wa_ids],
-        )
-        .await?;
-    Ok(())
 }
 
 async fn join_groups(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<(), StoreError> {

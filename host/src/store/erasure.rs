@@ -1,12 +1,10 @@
 //! Erasing a person: the one place that changes rows of the logs. Rows stay, so counts stay true; what they said of
 //! the person goes.
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
-use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{Lane, NotificationId};
 
 /// In place of what was erased.
@@ -276,7 +274,7 @@ async fn erase_messages(
     transaction: &Transaction<'_>,
     ids: &[Uuid],
     now: Timestamp,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<(), StoreError> {
     let rows = transaction
         .query(
             "INSERT INTO delivery (notification_id, attempt, status, at, detail)
@@ -309,12 +307,12 @@ async fn erase_messages(
 }
 
 /// A host's role appends to the logs; only their owner changes them.
-fn explain(error: tokio_postgres::Error) -> StoreError {
-    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-        return StoreError::Statement(
+fn explain(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Denied(_) => StoreError::Denied(
             "this role may not change the logs; give --database-url with the role that owns the tables"
                 .to_owned(),
-        );
+        ),
+        other => other,
     }
-    error.into()
 }

@@ -1,11 +1,10 @@
 //! The event log: intake appends, routing reads.
 
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
-use super::{EVENT_LOG, Store, StoreError};
+use super::{EVENT_LOG, Incarnation, Store, StoreError, session::Session};
 use crate::domain::{Event, EventKey, Lane};
 
 /// An event and its place in the log.
@@ -17,6 +16,8 @@ pub struct LoggedEvent {
     pub seq: i64,
     /// The event.
     pub event: Event,
+    /// Why this version cannot read the event, where it cannot: then only its place is right.
+    pub unreadable: Option<String>,
 }
 
 /// An event to append, and the SHA-256 of what its producer said.
@@ -68,10 +69,12 @@ impl Store {
 
     /// The next events after each lane's cursor, at most so many as stand beside it, in the order of the log. Of all
     /// lanes together about `bytes` of payload are read, evenly from the lanes, but always one event.
+    /// None from another server than the one that the cursors were read from.
     pub async fn events_after(
         &self,
         cursors: &[(Lane, i64, usize)],
         bytes: usize,
+        incarnation: Option<&Incarnation>,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
         let lanes: Vec<i16> = cursors.iter().map(|(lane, ..)| lane.0).collect();
         let seqs: Vec<i64> = cursors.iter().map(|(_, seq, _)| *seq).collect();
@@ -93,11 +96,16 @@ impl Store {
                          ORDER BY event.seq LIMIT c.most
                      ) e
                  ) e
-                 WHERE before < $4
+                 WHERE before < $4 AND extract(epoch FROM pg_postmaster_start_time())::text = $5
                  ORDER BY seq",
             )
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &limits, &bytes]).await?.iter().map(logged_event).collect()
+        client
+            .query(&statement, &[&lanes, &seqs, &limits, &bytes, &incarnation])
+            .await?
+            .iter()
+            .map(logged_event)
+            .collect()
     }
 
     /// The events at these places, in the order of the log; one that was deleted is absent.
@@ -118,10 +126,7 @@ impl Store {
 }
 
 /// Appends events in their order, but for those that are there already.
-pub(super) async fn append(
-    client: &impl GenericClient,
-    events: &[NewEvent<'_>],
-) -> Result<Vec<Clash>, StoreError> {
+pub(super) async fn append(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
     let appended = insert(client, events, &format!("{INSERT} {IN_ORDER_UNLESS_THERE}")).await?;
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
 }
@@ -139,7 +144,7 @@ const IN_ORDER_UNLESS_THERE: &str = "ORDER BY e.place ON CONFLICT (id, source) D
 
 /// Returns how many were new. The lock comes first: `seq` is drawn for rows of the join, and there is none
 /// before `held` is read.
-async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>], sql: &str) -> Result<u64, StoreError> {
+async fn insert(client: &Session, events: &[NewEvent<'_>], sql: &str) -> Result<u64, StoreError> {
     let lanes: Vec<i16> = events.iter().map(|new| new.event.lane().0).collect();
     let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
     let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
@@ -160,7 +165,7 @@ async fn insert(client: &impl GenericClient, events: &[NewEvent<'_>], sql: &str)
     Ok(appended)
 }
 
-async fn clashes(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
+async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
     let ids: Vec<&str> = events.iter().map(|new| new.event.key.id.as_str()).collect();
     let sources: Vec<&str> = events.iter().map(|new| new.event.key.source.as_str()).collect();
     let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
@@ -183,18 +188,33 @@ async fn clashes(client: &impl GenericClient, events: &[NewEvent<'_>]) -> Result
         .collect()
 }
 
+/// An event that cannot be read keeps no other from being read.
 pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
-    Ok(LoggedEvent {
-        lane: Lane(row.try_get(0)?),
-        seq: row.try_get(1)?,
-        event: Event {
-            key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
-            kind: row.try_get(4)?,
-            subject: row.try_get(5)?,
-            time: row.try_get(6)?,
-            data: raw(row.try_get(7)?)?,
-            extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
-        },
+    let (lane, seq) = (Lane(row.try_get(0)?), row.try_get(1)?);
+    Ok(match event_of(row) {
+        Ok(event) => LoggedEvent { lane, seq, event, unreadable: None },
+        Err(error) => {
+            let event = Event {
+                key: EventKey { id: String::new(), source: String::new() },
+                kind: String::new(),
+                subject: None,
+                time: Timestamp::UNIX_EPOCH,
+                data: Box::default(),
+                extensions: None,
+            };
+            LoggedEvent { lane, seq, event, unreadable: Some(error.to_string()) }
+        }
+    })
+}
+
+fn event_of(row: &Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        key: EventKey { id: row.try_get(2)?, source: row.try_get(3)? },
+        kind: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        time: row.try_get(6)?,
+        data: raw(row.try_get(7)?)?,
+        extensions: row.try_get::<_, Option<String>>(8)?.map(raw).transpose()?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the set-up check asks of the database. Each question is answered from an index or a small table, so that
 //! it takes no longer with a million notifications.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -101,6 +101,8 @@ pub struct HostFacts {
     pub seen_at: Timestamp,
     /// How many lanes it holds.
     pub lanes: i64,
+    /// How far its machine's clock is ahead of PostgreSQL's.
+    pub clock_ahead: SignedDuration,
 }
 
 /// Meta's webhooks.
@@ -152,7 +154,7 @@ impl Store {
                         count(*) FILTER (WHERE p.active AND c.id IS NULL),
                         count(*) FILTER (WHERE p.active AND c.last_inbound_at > $1),
                         count(*) FILTER (WHERE p.active AND c.id IS NOT NULL AND c.last_inbound_at IS NULL)
-                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id",
+                 FROM person p LEFT JOIN contact c ON c.id = p.contact_id AND coalesce(c.wa_id, c.user_id) IS NOT NULL",
                 &[&opened_after],
             )
             .await?;
@@ -165,13 +167,14 @@ impl Store {
         })
     }
 
-    /// At most `limit` usernames of active people who are linked to no contact.
+    /// At most `limit` usernames of active people who are linked to no contact, or to one whose number is lost.
     pub async fn unlinked_people(&self, limit: i64) -> Result<Vec<String>, StoreError> {
         let rows = self
             .client()
             .await?
             .query(
-                "SELECT username FROM person WHERE active AND contact_id IS NULL ORDER BY username LIMIT $1",
+                "SELECT p.username FROM person p LEFT JOIN contact c ON c.id = p.contact_id
+                 WHERE p.active AND coalesce(c.wa_id, c.user_id) IS NULL ORDER BY p.username LIMIT $1",
                 &[&limit],
             )
             .await?;
@@ -201,23 +204,25 @@ impl Store {
             .client()
             .await?
             .query_one(
-                "SELECT sum(e.count)::bigint, min(e.oldest), sum(n.count)::bigint, min(n.oldest)
-                 FROM lane l
-                 CROSS JOIN LATERAL (
-                     SELECT greatest(
-                         (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
-                         (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count, min(received_at) AS oldest
-                     FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
-                           UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS e
-                 CROSS JOIN LATERAL (
-                     SELECT count(*) AS count,
-                            (SELECT created_at FROM notification
-                             WHERE notification.lane = l.lane AND notification.seq > l.checkpoint
-                             ORDER BY notification.seq LIMIT 1) AS oldest
-                     FROM notification
-                     WHERE notification.lane = l.lane AND notification.seq > l.checkpoint) AS n",
+                "SELECT e.count, e.oldest, n.count, n.oldest
+                 FROM (
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     FROM lane l
+                     CROSS JOIN LATERAL (
+                         SELECT greatest(
+                             (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
+                             (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(received_at) AS oldest
+                         FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                               UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS w
+                 ) AS e, (
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     FROM checkpoint c
+                     CROSS JOIN LATERAL (
+                         SELECT count(*) AS count, min(created_at) AS oldest
+                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS w
+                 ) AS n",
                 &[],
             )
             .await?;
@@ -335,7 +340,8 @@ impl Store {
             .await?
             .query(
                 "SELECT h.name, h.release, h.version, h.started_at, h.seen_at,
-                        (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now())
+                        (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now()),
+                        h.clock_ahead_ms
                  FROM host h ORDER BY h.started_at",
                 &[],
             )
@@ -349,6 +355,7 @@ impl Store {
                     started_at: row.try_get(3)?,
                     seen_at: row.try_get(4)?,
                     lanes: row.try_get(5)?,
+                    clock_ahead: SignedDuration::from_millis(row.try_get(6)?),
                 })
             })
             .collect()

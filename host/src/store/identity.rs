@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Transaction};
 use crate::domain::{Contact, Holder, Identities, IdentityChanges, IdentityNews};
 
 impl Store {
@@ -108,25 +107,28 @@ async fn create(
     if changes.created.is_empty() {
         return Ok(keys);
     }
-    let contacts = || changes.created.iter().map(|(_, contact)| contact);
-    let wa_ids: Vec<Option<&str>> = contacts().map(|c| c.wa_id.as_deref()).collect();
-    let user_ids: Vec<Option<&str>> = contacts().map(|c| c.user_id.as_deref()).collect();
-    let names: Vec<Option<&str>> = contacts().map(|c| c.name.as_deref()).collect();
-    let inbound: Vec<Option<Timestamp>> = contacts().map(|c| c.last_inbound_at).collect();
+    // In the order of their ids, like all who write contacts.
+    let mut created: Vec<&(i64, Contact)> = changes.created.iter().collect();
+    created.sort_by(|(_, a), (_, b)| (&a.wa_id, &a.user_id).cmp(&(&b.wa_id, &b.user_id)));
+    let wa_ids: Vec<Option<&str>> = created.iter().map(|(_, c)| c.wa_id.as_deref()).collect();
+    let user_ids: Vec<Option<&str>> = created.iter().map(|(_, c)| c.user_id.as_deref()).collect();
+    let names: Vec<Option<&str>> = created.iter().map(|(_, c)| c.name.as_deref()).collect();
+    let inbound: Vec<Option<Timestamp>> = created.iter().map(|(_, c)| c.last_inbound_at).collect();
     let statement = transaction
         .prepare_cached(
             "INSERT INTO contact (wa_id, user_id, name, last_inbound_at)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) ORDER BY 1, 2
-             RETURNING id, wa_id, user_id",
+             SELECT wa_id, user_id, name, last_inbound_at
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
+                 AS i (wa_id, user_id, name, last_inbound_at, place)
+             ORDER BY place
+             RETURNING id",
         )
         .await?;
-    for row in transaction.query(&statement, &[&wa_ids, &user_ids, &names, &inbound]).await? {
-        let ids: (Option<&str>, Option<&str>) = (row.try_get(1)?, row.try_get(2)?);
-        let same = |c: &Contact| (c.wa_id.as_deref(), c.user_id.as_deref()) == ids;
-        if let Some((key, _)) = changes.created.iter().find(|(_, contact)| same(contact)) {
-            keys.insert(*key, row.try_get(0)?);
-        }
-    }
+    let rows = transaction.query(&statement, &[&wa_ids, &user_ids, &names, &inbound]).await?;
+    let mut ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    // They are drawn in the order of the rows.
+    ids.sort_unstable();
+    keys.extend(created.iter().map(|(key, _)| *key).zip(ids));
     Ok(keys)
 }
 

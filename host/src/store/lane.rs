@@ -1,44 +1,70 @@
-//! Leases of lanes: which host reads which lane, until when, and how far it got.
+//! Leases of lanes: which host reads which lane, and until when.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{EVENT_LOG, Incarnation, NOTIFICATION_LOG, Store, StoreError};
 use crate::domain::{LANES, Lane};
 
 /// How long a lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// A lane that this host holds, and up to which `seq` its notifications are settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldLane {
-    /// Which.
-    pub lane: Lane,
-    /// Every notification of the lane up to here has an outcome or waits in `deferred`.
-    pub checkpoint: i64,
+/// What a host says of itself at each heartbeat.
+#[derive(Clone, Copy, Debug)]
+pub struct HostSeen<'a> {
+    /// Its own for as long as it runs.
+    pub id: Uuid,
+    /// Machine and process, for people.
+    pub name: &'a str,
+    /// Which process it is, for others on its machine; empty where that is not known.
+    pub identity: &'a str,
+    /// The release of the rules that are live there.
+    pub release: &'a str,
 }
 
 impl Store {
-    /// Says that this host lives, with which release of the rules, and forgets hosts that have not for an hour.
-    pub async fn host_seen(&self, host: Uuid, name: &str, release: &str) -> Result<(), StoreError> {
+    /// Says that a host lives, with which release of the rules and which clock, and forgets hosts that have not for an
+    /// hour. Reads PostgreSQL's clock, and returns which server answered.
+    pub async fn host_seen(&self, seen: &HostSeen<'_>) -> Result<Incarnation, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "WITH gone AS (DELETE FROM host WHERE seen_at < now() - interval '1 hour')
-                 INSERT INTO host (id, name, release, version) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (id) DO UPDATE SET seen_at = now(), release = excluded.release",
+                 INSERT INTO host (id, name, identity, release, version, clock_ahead_ms)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (id) DO UPDATE
+                     SET seen_at = now(), release = excluded.release, clock_ahead_ms = excluded.clock_ahead_ms
+                 RETURNING clock_timestamp(), extract(epoch FROM pg_postmaster_start_time())::text",
             )
             .await?;
-        client.execute(&statement, &[&host, &name, &release, &env!("CARGO_PKG_VERSION")]).await?;
-        Ok(())
+        let version = env!("CARGO_PKG_VERSION");
+        let ahead = i64::try_from(self.clock_ahead().as_millis()).unwrap_or(i64::MAX);
+        let asked = Instant::now();
+        let row = client
+            .query_one(&statement, &[&seen.id, &seen.name, &seen.identity, &seen.release, &version, &ahead])
+            .await?;
+        self.connector.clock.read(row.try_get(0)?, asked.elapsed());
+        let incarnation: Incarnation = row.try_get(1)?;
+        self.connector.saw(incarnation.clone());
+        Ok(incarnation)
     }
 
-    /// The hosts that are on the list, with their names.
-    pub async fn hosts(&self) -> Result<Vec<(Uuid, String)>, StoreError> {
-        let rows = self.client().await?.query("SELECT id, name FROM host", &[]).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    /// The hosts that are on the list, with their names and identities.
+    pub async fn hosts(&self) -> Result<Vec<(Uuid, String, String)>, StoreError> {
+        let rows = self.client().await?.query("SELECT id, name, identity FROM host", &[]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+    }
+
+    /// Leaves out numbers of both logs: a server that lacks the end of a log would give them again, to other rows than
+    /// those that hosts remember.
+    pub async fn skip_seqs(&self) -> Result<(), StoreError> {
+        // One after the other: whoever holds one log's lock must not wait for the other's.
+        for (lock, log) in [(EVENT_LOG, "event"), (NOTIFICATION_LOG, "notification")] {
+            self.client().await?.execute("SELECT skip_seqs($1, $2)", &[&lock, &log]).await?;
+        }
+        Ok(())
     }
 
     /// How many hosts live now.
@@ -52,20 +78,20 @@ impl Store {
     }
 
     /// Renews this host's leases and returns the lanes that are its own.
-    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<HeldLane>, StoreError> {
+    pub async fn renew_lanes(&self, host: Uuid) -> Result<Vec<Lane>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "UPDATE lane SET deadline = now() + make_interval(secs => $2)
-                 WHERE owner = $1 RETURNING lane, checkpoint",
+                 WHERE owner = $1 RETURNING lane",
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64()]).await?;
-        rows.iter().map(held_lane).collect()
+        rows.iter().map(lane).collect()
     }
 
     /// Takes up to `count` lanes that nobody holds.
-    pub async fn take_lanes(&self, host: Uuid, count: usize) -> Result<Vec<HeldLane>, StoreError> {
+    pub async fn take_lanes(&self, host: Uuid, count: usize) -> Result<Vec<Lane>, StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::from(LANES));
         let client = self.client().await?;
         let statement = client
@@ -73,11 +99,11 @@ impl Store {
                 "UPDATE lane SET owner = $1, deadline = now() + make_interval(secs => $2)
                  WHERE lane IN (SELECT lane FROM lane WHERE owner IS NULL OR deadline < now()
                                 ORDER BY lane LIMIT $3 FOR UPDATE SKIP LOCKED)
-                 RETURNING lane, checkpoint",
+                 RETURNING lane",
             )
             .await?;
         let rows = client.query(&statement, &[&host, &LEASE.as_secs_f64(), &count]).await?;
-        rows.iter().map(held_lane).collect()
+        rows.iter().map(lane).collect()
     }
 
     /// Gives lanes back.
@@ -96,24 +122,8 @@ impl Store {
         client.execute("DELETE FROM host WHERE id = $1", &[&host]).await?;
         Ok(())
     }
-
-    /// Moves checkpoints forward, of lanes that are still this host's.
-    pub async fn checkpoint(&self, host: Uuid, held: &[HeldLane]) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = held.iter().map(|held| held.lane.0).collect();
-        let seqs: Vec<i64> = held.iter().map(|held| held.checkpoint).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "UPDATE lane SET checkpoint = c.seq
-                 FROM unnest($2::smallint[], $3::bigint[]) AS c (lane, seq)
-                 WHERE lane.lane = c.lane AND lane.owner = $1 AND lane.checkpoint < c.seq",
-            )
-            .await?;
-        client.execute(&statement, &[&host, &lanes, &seqs]).await?;
-        Ok(())
-    }
 }
 
-fn held_lane(row: &Row) -> Result<HeldLane, StoreError> {
-    Ok(HeldLane { lane: Lane(row.try_get(0)?), checkpoint: row.try_get(1)? })
+fn lane(row: &Row) -> Result<Lane, StoreError> {
+    Ok(Lane(row.try_get(0)?))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio_postgres::{AsyncMessage, Config};
+use tokio_postgres::AsyncMessage;
 
 use super::{Store, StoreError};
 
@@ -14,7 +14,8 @@ pub const EVENT_LOG: i64 = 0x686f_6f6b_0001;
 /// The advisory lock of the notification log.
 pub const NOTIFICATION_LOG: i64 = 0x686f_6f6b_0002;
 
-const RECONNECT: Duration = Duration::from_secs(2);
+/// How long to wait before listening anew: doubled with each failure.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
 impl Store {
     /// Tells the other hosts that a log has grown. Outside of any append's transaction: inside,
@@ -26,37 +27,52 @@ impl Store {
         self.client().await?.batch_execute("NOTIFY hookswitch").await?;
         Ok(())
     }
-}
 
-/// Calls `grown` whenever another host says that a log has grown, and after each reconnection. Never ends;
-/// drop the future to stop. Where a pooler swallows LISTEN nothing is heard, and the polls are the net.
-pub async fn listen(config: Config, grown: impl Fn()) {
-    loop {
-        if let Err(error) = listen_once(&config, &grown).await {
-            tracing::debug!(%error, "stopped listening for other hosts");
+    /// Calls `grown` whenever another host says that a log has grown, and after each reconnection. Never ends; drop the
+    /// future to stop. Where a pooler shares connections nothing can be heard, and the polls are the net.
+    pub async fn listen(self, grown: impl Fn()) {
+        let mut pause = RECONNECT.0;
+        loop {
+            match self.is_pooled().await {
+                Ok(true) => {
+                    tracing::info!(
+                        "a pooler shares connections: other hosts are heard by polls, once a second"
+                    );
+                    return std::future::pending().await;
+                }
+                Ok(false) => match self.listen_once(&grown, &mut pause).await {
+                    Ok(()) => tracing::debug!("stopped listening for other hosts"),
+                    Err(error) => tracing::debug!(%error, "stopped listening for other hosts"),
+                },
+                Err(error) => tracing::debug!(%error, "failed to listen for other hosts"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT.1);
         }
-        tokio::time::sleep(RECONNECT).await;
     }
-}
 
-async fn listen_once(config: &Config, grown: &impl Fn()) -> Result<(), StoreError> {
-    let (client, mut connection) = config.connect(super::tls()?).await?;
-    let mut messages = std::pin::pin!(stream::poll_fn(move |cx| connection.poll_message(cx)));
-    // The connection must be polled for the statement to get its answer.
-    let mut listening = std::pin::pin!(async {
-        let done = client.batch_execute("LISTEN hookswitch").await;
-        grown();
-        done
-    });
-    let mut ready = false;
-    loop {
-        tokio::select! {
-            done = &mut listening, if !ready => { done?; ready = true; }
-            message = messages.next() => match message {
-                Some(Ok(AsyncMessage::Notification(_))) => grown(),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => return Ok(()),
+    async fn listen_once(&self, grown: &impl Fn(), pause: &mut Duration) -> Result<(), StoreError> {
+        let (client, mut connection) = self.connector.open().await?;
+        let mut messages = std::pin::pin!(stream::poll_fn(move |cx| connection.poll_message(cx)));
+        // The connection must be polled for the statement to get its answer.
+        let mut listening = std::pin::pin!(async {
+            let done = client.batch_execute("LISTEN hookswitch").await;
+            grown();
+            done
+        });
+        let mut ready = false;
+        loop {
+            tokio::select! {
+                done = &mut listening, if !ready => {
+                    done?;
+                    (ready, *pause) = (true, RECONNECT.0);
+                }
+                message = messages.next() => match message {
+                    Some(Ok(AsyncMessage::Notification(_))) => grown(),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => return Ok(()),
+                }
             }
         }
     }

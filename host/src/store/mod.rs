@@ -2,13 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use rustls_platform_verifier::ConfigVerifierExt;
+use deadpool::{Runtime, managed::Pool};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio_postgres::{Config, error::SqlState};
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+use self::{
+    connect::Connector,
+    session::{Manager, Session},
+};
+use crate::config::Limits;
 
 mod api_key;
 mod audience;
+mod checkpoint;
+mod clock;
+mod connect;
 mod contact;
 mod daily_user;
 mod dead_letter;
@@ -34,19 +43,24 @@ mod number_window;
 mod opt_out;
 mod parked;
 mod person;
+mod pooler;
 mod recipient;
 mod retention;
 mod schedule;
+mod session;
 mod unfinished;
 mod unknown;
 
 pub use api_key::StoredKey;
 pub use audience::Member;
+pub use checkpoint::Checkpoint;
+pub use connect::Incarnation;
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, WaitingRecipient};
+pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, Waiting};
+pub use delivery::Histories;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
@@ -58,11 +72,11 @@ pub use health::{
     WebhookFacts,
 };
 pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
-pub use lane::{HeldLane, LEASE};
-pub use log::{EVENT_LOG, NOTIFICATION_LOG, listen};
+pub use lane::{HostSeen, LEASE};
+pub use log::{EVENT_LOG, NOTIFICATION_LOG};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
-pub use migrate::{migrate, pending_migrations};
-pub use notification::{Due, LoggedNotification};
+pub use migrate::pending_migrations;
+pub use notification::{Due, DueLimits, Logged, LoggedNotification, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
 pub use opt_out::{OptedOutPerson, by_meta};
@@ -80,6 +94,12 @@ pub enum StoreError {
     /// work later.
     #[error("reach PostgreSQL: {0}")]
     Unreachable(String),
+    /// This role may not do it.
+    #[error("run a statement: {0}")]
+    Denied(String),
+    /// A pooler in front of it cannot be worked with.
+    #[error("use the pooler: {0}")]
+    Pooler(String),
     /// A unique key says that somebody else did it already.
     #[error("write what was already written: {0}")]
     Conflict(String),
@@ -89,26 +109,50 @@ pub enum StoreError {
     /// A row holds what this version does not understand.
     #[error("read a row: {0}")]
     Row(String),
+    /// Another transaction was in the way, and PostgreSQL undid this one: it can be tried again at once.
+    #[error("run a statement beside another: {0}")]
+    Contention(String),
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => StoreError::Conflict(db.to_string()),
+            Some(db)
+                if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED]
+                    .contains(db.code()) =>
+            {
+                StoreError::Contention(format!("{} ({})", db, db.code().code()))
+            }
+            Some(db) if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Denied(db.to_string()),
             // Data exceptions, broken constraints, values too large for an index: PostgreSQL, "Error Codes".
             Some(db) if ["22", "23", "54"].contains(&&db.code().code()[..2]) => {
                 StoreError::Statement(format!("{} ({})", db, db.code().code()))
             }
             Some(db) => StoreError::Unreachable(format!("{} ({})", db, db.code().code())),
+            None if is_about_values(&error) => StoreError::Row(with_causes(&error)),
             None => StoreError::Unreachable(with_causes(&error)),
         }
     }
 }
 
-impl From<deadpool_postgres::PoolError> for StoreError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
+/// Whether the client could not convert a column or a parameter, so that the connection is not to blame. The error's
+/// kind is private; its text is not.
+fn is_about_values(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    let beginnings = [
+        "error deserializing column",
+        "error serializing parameter",
+        "invalid column",
+        "query returned an unexpected",
+    ];
+    beginnings.iter().any(|beginning| text.starts_with(beginning))
+}
+
+impl From<deadpool::managed::PoolError<StoreError>> for StoreError {
+    fn from(error: deadpool::managed::PoolError<StoreError>) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            deadpool::managed::PoolError::Backend(error) => error,
             other => StoreError::Unreachable(with_causes(&other)),
         }
     }
@@ -127,32 +171,64 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// For a connection of the pool to become free.
+const WAIT: Duration = Duration::from_secs(10);
+/// For the statements of maintenance, which read or change much.
+const PATIENT: Duration = Duration::from_secs(600);
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
+    pool: Pool<Manager>,
+    connector: Connector,
+    limits: Arc<Limits>,
 }
 
 impl Store {
-    /// A store over at most `connections` connections, opened as needed.
+    /// A store over at most `connections` connections, opened as needed, with the usual limits.
     ///
     /// # Errors
     /// Where TLS cannot be set up on this machine.
     pub fn new(config: Config, connections: usize) -> Result<Store, StoreError> {
-        let manager =
-            Manager::from_config(config, tls()?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager)
+        Store::with_limits(config, connections, Limits::default())
+    }
+
+    /// As [`Store::new`], with limits.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up on this machine.
+    pub fn with_limits(config: Config, connections: usize, limits: Limits) -> Result<Store, StoreError> {
+        Store::over(Connector::new(config)?, connections, Arc::new(limits))
+    }
+
+    /// A store of its own connections, at most `connections`: who uses these does not take them from the others.
+    ///
+    /// # Errors
+    /// None that [`Store::new`] did not have.
+    pub fn share(&self, connections: usize) -> Result<Store, StoreError> {
+        Store::over(self.connector.clone(), connections, self.limits.clone())
+    }
+
+    /// The same connections, for statements that read or change much.
+    #[must_use]
+    pub fn patient(&self) -> Store {
+        let limits = Limits { statement: self.limits.statement.max(PATIENT), ..*self.limits };
+        Store { limits: Arc::new(limits), ..self.clone() }
+    }
+
+    fn over(connector: Connector, connections: usize, limits: Arc<Limits>) -> Result<Store, StoreError> {
+        let pool = Pool::builder(Manager { connector: connector.clone() })
             .max_size(connections)
-            .wait_timeout(Some(Duration::from_secs(10)))
-            .create_timeout(Some(Duration::from_secs(10)))
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(connector.patience()))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Unreachable(error.to_string()))?;
-        Ok(Store { pool })
+        Ok(Store { pool, connector, limits })
     }
 
-    async fn client(&self) -> Result<Object, StoreError> {
-        Ok(self.pool.get().await?)
+    async fn client(&self) -> Result<Session, StoreError> {
+        Ok(Session::new(self.pool.get().await?, self.limits.clone()))
     }
 
     /// Closes all connections.
@@ -160,22 +236,28 @@ impl Store {
         self.pool.close();
     }
 
+    /// Which server answers; changes when another does, or the same anew. What was read before may then be ahead of
+    /// its logs.
+    pub fn incarnation(&self) -> watch::Receiver<Option<Incarnation>> {
+        self.connector.incarnation()
+    }
+
+    /// PostgreSQL's time, by which hosts agree on what is due: read at each connection and heartbeat, and counted on from
+    /// there, so that a wrong or moved clock of this machine changes nothing.
+    pub fn now(&self) -> Timestamp {
+        self.connector.clock.now()
+    }
+
+    /// How far this machine's clock is ahead of PostgreSQL's.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        self.connector.clock.ahead()
+    }
+
     /// Whether PostgreSQL answers.
     ///
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.client().await?.batch_execute("SELECT 1").await?;
-        Ok(())
+        self.client().await?.batch_execute("SELECT 1").await
     }
-}
-
-/// TLS by rustls with the system's roots; used where the connection string asks for it.
-fn tls() -> Result<MakeRustlsConnect, StoreError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    // Already installed is as good.
-    let _ = rustls::crypto::CryptoProvider::install_default((*provider).clone());
-    let config = rustls::ClientConfig::with_platform_verifier()
-        .map_err(|error| StoreError::Unreachable(format!("set up TLS: {error}")))?;
-    Ok(MakeRustlsConnect::new(config))
 }

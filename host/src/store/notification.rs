@@ -8,15 +8,19 @@ use super::{
     Store, StoreError,
     recipient::{JOINS, REFUSAL, refusal},
 };
-use crate::domain::{Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal};
+use crate::domain::{
+    Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track, WaitReason,
+};
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
 #[derive(Clone, Debug)]
 pub struct LoggedNotification {
-    /// Its lane.
-    pub lane: Lane,
+    /// Its track.
+    pub track: Track,
     /// Its place.
     pub seq: i64,
+    /// When it was planned.
+    pub created_at: Timestamp,
     /// The notification.
     pub notification: Notification,
     /// When the recipient's 24-hour window closes, whichever number they wrote to; `None` where they never wrote.
@@ -29,35 +33,93 @@ pub struct LoggedNotification {
     pub refusal: Option<Refusal>,
 }
 
+/// A row of the notification log that this version cannot read.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its track.
+    pub track: Track,
+    /// Its place.
+    pub seq: i64,
+    /// The notification's id.
+    pub id: NotificationId,
+    /// The number that sends, by Meta's id.
+    pub phone_number_id: String,
+    /// The recipient, where the notification has one.
+    pub recipient: Option<String>,
+    /// The person's username, where it is for staff.
+    pub username: Option<String>,
+    /// The template, by its name in the catalog.
+    pub template: String,
+    /// When it was planned.
+    pub created_at: Timestamp,
+    /// Whether a newer version may be able to read it.
+    pub may_be_newer: bool,
+    /// What cannot be read, in words.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// A notification whose history cannot be read.
+    pub fn history(logged: &LoggedNotification, why: &str) -> Unreadable {
+        let LoggedNotification { track, seq, created_at, notification, .. } = logged;
+        Unreadable {
+            track: *track,
+            seq: *seq,
+            id: notification.id,
+            phone_number_id: notification.phone_number_id.clone(),
+            recipient: notification.recipient.clone(),
+            username: notification.username.clone(),
+            template: notification.template.clone(),
+            created_at: *created_at,
+            may_be_newer: true,
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// A row of the notification log, as far as this version can read it: one that it cannot read concerns itself only.
+pub type Logged = Result<LoggedNotification, Unreadable>;
+
+/// How much of what is due is read.
+#[derive(Clone, Debug, Default)]
+pub struct DueLimits {
+    /// At most so many of each priority and sending number.
+    pub each: usize,
+    /// None of these places.
+    pub but: Vec<i64>,
+    /// None of these priorities and numbers.
+    pub full: Vec<(Priority, String)>,
+}
+
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
-     p.quiet_from, p.quiet_until, p.time_zone";
+     p.quiet_from, p.quiet_until, p.time_zone, n.created_at";
 const WINDOW: &str =
     "LEFT JOIN number_window v ON v.contact_id = c.id AND v.phone_number_id = n.phone_number_id";
 
 /// What is due: a notification that waited in `deferred`.
 #[derive(Clone, Debug)]
 pub struct Due {
-    /// Which.
-    pub logged: LoggedNotification,
+    /// The notification.
+    pub logged: Logged,
     /// The attempt that is to be made, or, where the reason is `unknown`, that was made.
     pub attempt: i16,
     /// How many refusals count against it so far.
     pub failures: i16,
     /// Why it waited.
-    pub reason: String,
+    pub reason: WaitReason,
 }
 
 impl Store {
-    /// At most `per_lane` notifications after each lane's cursor, in the order of the log.
+    /// At most `each` notifications after each track's cursor, in the order of the log.
     pub async fn notifications_after(
         &self,
-        cursors: &[(Lane, i64)],
-        per_lane: usize,
-    ) -> Result<Vec<LoggedNotification>, StoreError> {
-        let lanes: Vec<i16> = cursors.iter().map(|(lane, _)| lane.0).collect();
+        cursors: &[(Track, i64)],
+        each: usize,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let lanes: Vec<i16> = cursors.iter().map(|(track, _)| track.0).collect();
         let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
-        let per_lane = i64::try_from(per_lane).unwrap_or(i64::MAX);
+        let each = i64::try_from(each).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
@@ -74,101 +136,101 @@ impl Store {
                  ORDER BY n.seq"
             ))
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &per_lane]).await?.iter().map(logged).collect()
+        client.query(&statement, &[&lanes, &seqs, &each]).await?.iter().map(logged).collect()
     }
 
-    /// At most `limit` urgent notifications after the last of the two places that are given with each lane, in the
-    /// order of the log; none whose recipient has one that is not urgent between the first place and it.
-    pub async fn urgent_notifications(
+    /// What is due in these lanes, within limits, in the order of the log.
+    pub async fn due(
         &self,
-        looked: &[(Lane, i64, i64)],
-        limit: usize,
-    ) -> Result<Vec<LoggedNotification>, StoreError> {
-        let lanes: Vec<i16> = looked.iter().map(|(lane, ..)| lane.0).collect();
-        let cursors: Vec<i64> = looked.iter().map(|(_, cursor, _)| *cursor).collect();
-        let after: Vec<i64> = looked.iter().map(|(.., looked)| *looked).collect();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        lanes: &[Lane],
+        now: Timestamp,
+        limits: &DueLimits,
+    ) -> Result<Vec<Due>, StoreError> {
+        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
+        let each = i64::try_from(limits.each).unwrap_or(i64::MAX);
+        let full: Vec<i32> = limits.full.iter().map(|(priority, _)| priority.rank().into()).collect();
+        let full_numbers: Vec<&str> = limits.full.iter().map(|(_, number)| number.as_str()).collect();
         let client = self.client().await?;
+        // The numbers are found by hopping over the index: a look for each, however much waits.
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS}, {REFUSAL}
-                 FROM (
-                     SELECT l.*
-                     FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, looked)
-                     CROSS JOIN LATERAL (
-                         SELECT * FROM notification u
-                         WHERE u.lane = c.lane AND u.seq > c.looked AND u.priority = 0
-                             AND NOT EXISTS (
-                                 SELECT FROM notification e
-                                 WHERE e.lane = c.lane AND e.seq > c.seq AND e.seq < u.seq
-                                     AND e.priority <> 0 AND e.recipient = u.recipient)
-                         ORDER BY u.seq LIMIT $4
-                     ) l
-                     ORDER BY l.seq LIMIT $4
-                 ) n
-                 {JOINS} {WINDOW}
-                 ORDER BY n.seq"
-            ))
-            .await?;
-        client.query(&statement, &[&lanes, &cursors, &after, &limit]).await?.iter().map(logged).collect()
-    }
-
-    /// The end of each of these lanes in the notification log.
-    pub async fn notified_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "SELECT l.lane, coalesce((SELECT max(seq) FROM notification n WHERE n.lane = l.lane), 0)
-                 FROM unnest($1::smallint[]) AS l (lane)",
-            )
-            .await?;
-        let rows = client.query(&statement, &[&lanes]).await?;
-        rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
-    }
-
-    /// At most `limit` of what is due in these lanes, in the order of the log.
-    pub async fn due(&self, lanes: &[Lane], now: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}, {REFUSAL}, d.attempt, d.failures, d.reason
-                 FROM (
+                "WITH RECURSIVE waiting (class, number) AS (
+                     SELECT c.class, (
+                         SELECT phone_number_id FROM deferred WHERE lane / 64 = c.class
+                         ORDER BY lane / 64, phone_number_id LIMIT 1)
+                     FROM generate_series(0, 2) AS c (class)
+                     UNION ALL
+                     SELECT w.class, (
+                         SELECT phone_number_id FROM deferred
+                         WHERE lane / 64 = w.class AND phone_number_id > w.number
+                         ORDER BY lane / 64, phone_number_id LIMIT 1)
+                     FROM waiting w WHERE w.number IS NOT NULL
+                 )
+                 SELECT {COLUMNS}, {REFUSAL}, d.attempt, d.failures, d.reason
+                 FROM waiting w
+                 CROSS JOIN LATERAL (
                      SELECT lane, seq, attempt, failures, reason FROM deferred
-                     WHERE due_at <= $2 AND lane = ANY($1) ORDER BY due_at, seq LIMIT $3
+                     WHERE lane / 64 = w.class AND phone_number_id = w.number AND due_at <= $2
+                         AND lane % 64 = ANY($1::smallint[]) AND seq NOT IN (SELECT unnest($4::bigint[]))
+                     ORDER BY due_at, seq LIMIT $3
                  ) d
                  JOIN notification n ON n.lane = d.lane AND n.seq = d.seq
                  {JOINS} {WINDOW}
+                 WHERE w.number IS NOT NULL
+                     AND (w.class, w.number) NOT IN (SELECT * FROM unnest($5::integer[], $6::text[]))
                  ORDER BY n.seq"
             ))
             .await?;
-        let rows = client.query(&statement, &[&lanes, &now, &limit]).await?;
+        let rows =
+            client.query(&statement, &[&lanes, &now, &each, &limits.but, &full, &full_numbers]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(23)?,
-                    failures: row.try_get(24)?,
-                    reason: row.try_get(25)?,
+                    attempt: row.try_get(24)?,
+                    failures: row.try_get(25)?,
+                    // Whatever it waited for that this version does not know: that is over.
+                    reason: row.try_get::<_, &str>(26)?.parse().unwrap_or(WaitReason::SendAt),
                 })
             })
             .collect()
     }
 }
 
-fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
+fn logged(row: &Row) -> Result<Logged, StoreError> {
     let window =
         |last_inbound_at| Contact { wa_id: None, user_id: None, name: None, last_inbound_at }.window_until();
-    let message: Message = serde_json::from_str(row.try_get(9)?)
-        .map_err(|error| StoreError::Row(format!("the message of a notification: {error}")))?;
-    let is_marketing = message.marketing;
-    Ok(LoggedNotification {
-        lane: Lane(row.try_get(0)?),
-        seq: row.try_get(1)?,
+    let (track, seq) = (Track(row.try_get(0)?), row.try_get(1)?);
+    let id = NotificationId(row.try_get::<_, Uuid>(2)?);
+    let created_at = row.try_get(18)?;
+    let unreadable = |why: String, may_be_newer| {
+        Ok(Err(Unreadable {
+            track,
+            seq,
+            id,
+            phone_number_id: row.try_get(6)?,
+            recipient: row.try_get(5)?,
+            username: row.try_get(3)?,
+            template: row.try_get(7)?,
+            created_at,
+            may_be_newer,
+            why,
+        }))
+    };
+    let message: Message = match serde_json::from_str(row.try_get(9)?) {
+        Ok(message) => message,
+        Err(error) => return unreadable(format!("its message: {error}"), error.is_data()),
+    };
+    let refusal = match refusal(row, 19, message.marketing) {
+        Ok(refusal) => refusal,
+        Err(error) => return unreadable(error.to_string(), true),
+    };
+    Ok(Ok(LoggedNotification {
+        track,
+        seq,
+        created_at,
         notification: Notification {
-            id: NotificationId(row.try_get::<_, Uuid>(2)?),
+            id,
             username: row.try_get(3)?,
             name: row.try_get(4)?,
             recipient: row.try_get(5)?,
@@ -183,8 +245,8 @@ fn logged(row: &Row) -> Result<LoggedNotification, StoreError> {
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
         quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
-        refusal: refusal(row, 18, is_marketing)?,
-    })
+        refusal,
+    }))
 }
 
 /// Quiet hours as stored. Where the time zone is not known any more there are none: better at night than never.

@@ -55,13 +55,13 @@ impl Store {
                      SELECT DISTINCT contact_id FROM contact_address WHERE address = ANY($1)
                  )
                  UPDATE deferred SET due_at = $2
-                 FROM notification n
-                 WHERE n.lane = deferred.lane AND n.seq = deferred.seq
-                     AND deferred.reason = 'window' AND deferred.due_at > $2
-                     AND (n.recipient IN (SELECT a.address FROM contact_address a JOIN opened USING (contact_id))
-                         OR n.username IN (SELECT p.username FROM person p JOIN opened USING (contact_id)))",
+                 WHERE reason = 'window' AND due_at > $2
+                     AND (recipient = ANY(ARRAY(
+                             SELECT a.address FROM contact_address a JOIN opened USING (contact_id)))
+                         OR username = ANY(ARRAY(
+                             SELECT p.username FROM person p JOIN opened USING (contact_id))))",
             )
             .await?;
-        Ok(client.execute(&statement, &[&recipients, &now]).await?)
+        client.execute(&statement, &[&recipients, &now]).await
     }
 }

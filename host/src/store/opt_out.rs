@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 
-use super::{Store, StoreError, contact};
+use super::{Store, StoreError, contact, session::Transaction};
 use crate::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 
 /// In place of a person's words, where Meta says so.

@@ -46,7 +46,7 @@ impl Store {
     /// Has a plugin's parked events decided again, and returns how many there are.
     pub async fn resume_parked(&self, plugin: &str) -> Result<u64, StoreError> {
         let client = self.client().await?;
-        Ok(client.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await?)
+        client.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await
     }
 
     /// The parked events of these lanes that are to be decided again, in the order of the log; at most `limit` of each

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{NewEvent, Store, StoreError, event};
+use super::{Clash, NewEvent, Store, StoreError, event};
 
 /// What became of one time of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,6 @@ pub struct ExpiringWindow {
 }
 
 impl Store {
-    /// What time it is, by the database's clock.
-    pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(self.client().await?.query_one("SELECT clock_timestamp()", &[]).await?.try_get(0)?)
-    }
-
     /// The last slot of each schedule up to `now`. Later ones were taken while a clock was wrong.
     pub async fn last_slots(&self, now: Timestamp) -> Result<HashMap<String, LastSlot>, StoreError> {
         let client = self.client().await?;
@@ -75,8 +70,8 @@ impl Store {
             .collect()
     }
 
-    /// Takes a slot and appends its events, in one transaction. Tells whether it was still to be had: of all hosts,
-    /// one takes it.
+    /// Takes a slot and appends its events, in one transaction. Of all hosts, one takes it: nothing for the others.
+    /// Returns the clashes: events whose ids others have, which were not appended.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; then the slot is still to be had.
@@ -86,7 +81,7 @@ impl Store {
         slot: &LastSlot,
         outcome: SlotOutcome,
         events: &[NewEvent<'_>],
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Clash>>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let taken = transaction
@@ -97,14 +92,15 @@ impl Store {
             )
             .await?;
         if taken == 0 {
-            return Ok(false);
+            return Ok(None);
         }
-        if !events.is_empty() {
+        let clashes = match events {
+            [] => Vec::new(),
             // One that is there already was told for an earlier slot.
-            event::append(&transaction, events).await?;
-        }
+            events => event::append(&transaction, events).await?,
+        };
         transaction.commit().await?;
-        Ok(true)
+        Ok(Some(clashes))
     }
 
     /// Active members of these groups whose last message was between 23 and 24 hours old at the slot, and whose window
@@ -129,6 +125,7 @@ impl Store {
                  JOIN membership m ON m.person_id = p.id
                  JOIN groups g ON g.id = m.group_id
                  WHERE c.last_inbound_at > $2 AND c.last_inbound_at <= $3
+                     AND coalesce(c.wa_id, c.user_id) IS NOT NULL
                      AND NOT EXISTS (
                          SELECT FROM event e
                          WHERE e.id > $4::text || ':' || c.id || ':' AND e.id < $4 || ':' || c.id || ';'

@@ -54,7 +54,7 @@ impl Scheduler {
             return Ok(());
         }
         // The database's clock: a host whose own is wrong fires nothing too early, nor again.
-        let now = self.store.now().await?;
+        let now = self.store.now();
         for schedule in &catalog.schedules {
             let last = match known {
                 Some(known) => known.get(&schedule.name),
@@ -66,8 +66,18 @@ impl Scheduler {
                     SlotOutcome::Fired => self.events(schedule, slot.slot, now).await?,
                     SlotOutcome::Start | SlotOutcome::Missed => Vec::new(),
                 };
-                if self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await? {
-                    tracing::info!(schedule = schedule.name, slot = %slot.slot, ?outcome, events = events.len(), "schedule");
+                let taken =
+                    self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await?;
+                if let Some(clashes) = taken {
+                    let fired = events.len() - clashes.len();
+                    for clash in clashes {
+                        let id = events.get(clash.place).map(|made| made.event.key.id.as_str());
+                        tracing::error!(
+                            schedule = schedule.name, id, received_at = %clash.received_at,
+                            "an event of this system was not appended: another has its id and source"
+                        );
+                    }
+                    tracing::info!(schedule = schedule.name, slot = %slot.slot, ?outcome, events = fired, "schedule");
                     if !events.is_empty() {
                         (self.grew)();
                     }

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{DATE, HeaderMap, RETRY_AFTER},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,6 +13,8 @@ use serde_json::Value;
 use super::{Treatment, errors};
 
 const USAGE: &str = "x-business-use-case-usage";
+/// No header parks a message for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// Meta's 200: it took the message. Whether it arrives, webhooks tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub enum SendError {
         message: String,
         /// Meta's details.
         details: Option<String>,
+        /// Meta says that the same request may work later.
+        is_transient: bool,
         /// When Meta lets us send again, where it says so.
         retry_after: Option<Duration>,
     },
@@ -63,16 +68,30 @@ fn in_brackets(details: &Option<String>) -> String {
 
 impl SendError {
     /// What to do about it; `None` where the message may have been sent, so that only a webhook can tell.
+    ///
+    /// Whatever the code: an answer that speaks of later is not the end. Such an attempt counts against the message, so
+    /// that one which is never accepted fails in the end.
     pub fn treatment(&self) -> Option<Treatment> {
         match self {
-            SendError::Refused { http: 500.., code, .. } if !errors::is_known(*code) => {
-                Some(Treatment::Outage)
+            SendError::Refused { http, code, subcode, is_transient, retry_after, .. } => {
+                let by_code = match http {
+                    500.. if !errors::is_known(*code) => Treatment::Outage,
+                    _ => errors::treatment(*code, *subcode),
+                };
+                Some(match by_code {
+                    Treatment::GiveUp if *http == 429 => Treatment::Throttled,
+                    Treatment::GiveUp if *http == 408 || retry_after.is_some() => Treatment::Outage,
+                    Treatment::GiveUp if *is_transient => Treatment::Retry,
+                    by_code => by_code,
+                })
             }
-            SendError::Refused { code, subcode, .. } => Some(errors::treatment(*code, *subcode)),
             SendError::NotSent(_) => Some(Treatment::Outage),
-            SendError::Unknown(_) | SendError::Garbled { http: 502 | 504, .. } => None,
-            SendError::Garbled { http: 408 | 429 | 500.., .. } => Some(Treatment::Outage),
-            SendError::Garbled { .. } => Some(Treatment::GiveUp),
+            SendError::Unknown(_) => None,
+            // A proxy that had passed the request on: bad gateway, time-outs, and Cloudflare's words for these.
+            SendError::Garbled { http: 502 | 504 | 520 | 524, .. } => None,
+            SendError::Garbled { http: 429, .. } => Some(Treatment::Throttled),
+            // Meta's refusals are JSON: this is a proxy's or a server's, and says nothing about the message.
+            SendError::Garbled { .. } => Some(Treatment::Outage),
         }
     }
 
@@ -107,6 +126,8 @@ struct GraphError {
     error_subcode: Option<i32>,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    is_transient: Value,
     /// An object with `details`; for template errors sometimes a text.
     #[serde(default)]
     error_data: Value,
@@ -147,6 +168,7 @@ pub(super) fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Durat
                 }
             },
             message: error.message,
+            is_transient: error.is_transient == true,
             retry_after,
         },
         Err(_) if status.is_success() => {
@@ -156,21 +178,26 @@ pub(super) fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Durat
     }
 }
 
-/// `Retry-After` in seconds, and Meta's `estimated_time_to_regain_access` in minutes: the longer of the two.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    #[derive(Deserialize)]
-    struct Usage {
-        #[serde(default)]
-        estimated_time_to_regain_access: u32,
-    }
+/// `Retry-After`, in seconds or as a date, and Meta's `estimated_time_to_regain_access` in minutes: the longer of the
+/// two, an hour at most. Then one message tries, and hears how much longer it takes.
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let header = text(RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse::<u32>().ok());
-    let usage: Option<HashMap<String, Vec<Usage>>> =
+    let date = |text: &str| Some(rfc2822::parse(text.trim()).ok()?.timestamp());
+    let header = text(RETRY_AFTER.as_str()).and_then(|wait| match wait.trim().parse::<f64>() {
+        Ok(seconds) => Some(seconds),
+        // By the clock of whoever says so, where it shows.
+        Err(_) => {
+            Some(date(wait)?.duration_since(text(DATE.as_str()).and_then(date).unwrap_or(now)).as_secs_f64())
+        }
+    });
+    let usage: Option<HashMap<String, Vec<HashMap<String, Value>>>> =
         text(USAGE).and_then(|usage| serde_json::from_str(usage).ok());
-    let minutes =
-        usage.into_iter().flat_map(HashMap::into_values).flatten().map(|u| u.estimated_time_to_regain_access);
-    let seconds = minutes.map(|minutes| u64::from(minutes) * 60).chain(header.map(u64::from)).max();
-    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    let minutes = usage.into_iter().flat_map(HashMap::into_values).flatten().filter_map(|usage| {
+        usage.get("estimated_time_to_regain_access")?.as_f64().filter(|minutes| *minutes > 0.0)
+    });
+    let seconds = minutes.map(|minutes| minutes * 60.0).chain(header).reduce(f64::max)?;
+    // Not a number is taken for 0.
+    Some(Duration::from_secs_f64(seconds.max(0.0).min(LONGEST_WAIT.as_secs_f64())))
 }
 
 #[cfg(test)]

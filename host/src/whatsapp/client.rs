@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
 use reqwest::{
     Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -88,7 +89,8 @@ impl Client {
             if is_connect { SendError::NotSent(text) } else { SendError::Unknown(text) }
         })?;
         let status = response.status();
-        let retry_after = if status.is_success() { None } else { retry_after(response.headers()) };
+        let retry_after =
+            if status.is_success() { None } else { retry_after(response.headers(), Timestamp::now()) };
         match read_within(response, ANSWER_LIMIT).await {
             Ok(body) => answer(status, &body, retry_after),
             Err(cause) if status.is_success() => Err(SendError::Unknown(cause)),

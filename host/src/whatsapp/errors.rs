@@ -17,6 +17,9 @@ pub enum Treatment {
     RetryPair,
     /// Try again; the number as a whole sends too fast.
     SlowNumber,
+    /// Too many requests, with no code that says of what: send more slowly and try again for hours, unless Meta's answer
+    /// names a time.
+    Throttled,
     /// Nothing can be sent for so long, unless Meta's answer names another time; then try again.
     Later(Duration),
     /// The token, the account or the number is refused: nothing can be sent until an operator acts.
@@ -48,12 +51,17 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (3, StopNumber, "the app lacks a capability or permission that sending needs"),
     (4, minutes(5), "the app made too many API calls"),
     (10, StopNumber, "a permission was not granted to the access token, or was removed"),
+    (17, minutes(5), "too many API calls were made for this user"),
+    (32, minutes(5), "too many API calls were made for this page"),
     (33, StopNumber, "the sending number was deleted, or its id is wrong"),
     (100, GiveUp, "a parameter of the request is unsupported, misspelt or missing"),
     (190, StopNumber, "the access token has expired: set a new one"),
     (200, StopNumber, "a permission was not granted to the access token, or was removed"),
+    (341, minutes(5), "a limit of the app was reached"),
     (368, StopNumber, "the account is blocked for a time for violating a policy"),
+    (613, minutes(5), "too many API calls were made in a short time"),
     (80007, minutes(5), "the WhatsApp Business account made too many API calls"),
+    (80008, minutes(5), "too many API calls were made for this WhatsApp Business account"),
     (130403, GiveUp, "the business has blocked this user"),
     (130429, SlowNumber, "the number sent more messages per second than it may"),
     (130472, GiveUp, "the user is part of an experiment by Meta and gets no marketing messages"),
@@ -69,6 +77,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131031, StopNumber, "the account is locked or restricted"),
     (131037, StopNumber, "the number's display name needs Meta's approval"),
     (131042, StopNumber, "the account's payment method has a problem"),
+    (131044, StopNumber, "the account's payment method has a problem"),
     (131045, StopNumber, "the number is not registered, or its certificate is wrong"),
     (131047, AsTemplate, "the user last wrote more than 24 hours ago: only a template may be sent"),
     // Meta names no time; quality limits are lifted after hours.
@@ -108,7 +117,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (133016, GiveUp, "the number was registered or deregistered too often"),
     (134011, GiveUp, "WhatsApp Payments' terms are not accepted yet"),
     (134100, GiveUp, "the Marketing Messages API takes marketing templates only"),
-    (134101, Retry, "the template is still being synchronised, which takes up to ten minutes"),
+    (134101, minutes(10), "the template is still being synchronised, which takes up to ten minutes"),
     (134102, GiveUp, "the template cannot be used on the Marketing Messages API"),
     (135000, GiveUp, "Meta could not make sense of the message's parameters"),
     (137000, GiveUp, "the recipient's identity key has changed"),
@@ -126,8 +135,13 @@ const TABLE: &[(i32, Treatment, &str)] = &[
 const OBJECT_MISSING: i32 = 33;
 
 fn row(code: i32) -> Option<&'static (i32, Treatment, &'static str)> {
-    // 200 to 299 are one error (Graph, "API Permission").
-    let code = if (200..300).contains(&code) { 200 } else { code };
+    let code = match code {
+        // One error (Graph, "API Permission").
+        200..300 => 200,
+        // One limit for each kind of business use (Graph, "Rate Limits").
+        80000..=80014 if code != 80008 => 80007,
+        _ => code,
+    };
     TABLE.binary_search_by_key(&code, |row| row.0).ok().and_then(|found| TABLE.get(found))
 }
 
@@ -230,6 +244,14 @@ mod tests {
         assert_eq!(treatment(200, None), StopNumber);
         assert_eq!(treatment(299, None), StopNumber);
         assert_eq!(treatment(300, None), GiveUp);
+    }
+
+    #[test]
+    fn every_limit_of_graph_means_later() {
+        for code in [4, 17, 32, 341, 613].into_iter().chain(80000..=80014) {
+            assert!(matches!(treatment(code, None), Later(_)), "{code}");
+        }
+        assert_eq!(treatment(80015, None), GiveUp);
     }
 
     #[test]

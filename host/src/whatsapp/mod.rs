@@ -20,4 +20,4 @@ pub use compare::{Difference, State, TemplateState, compare};
 pub use errors::{Treatment, meaning, treatment};
 pub use messages::Form;
 pub use next::{MAX_FAILURES, Next, NumberEffect, next};
-pub use signature::verify;
+pub use signature::{is_signature, verify};

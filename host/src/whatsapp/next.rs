@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Treatment;
-use crate::domain::Mode;
+use crate::domain::{Mode, WaitReason};
 
 /// After so many refusals that are about the message itself it has failed.
 pub const MAX_FAILURES: i16 = 8;
@@ -34,8 +34,8 @@ pub enum Next {
     Again {
         /// After so long.
         seconds: f64,
-        /// What it waits for, as `deferred` calls it.
-        reason: &'static str,
+        /// What it waits for.
+        reason: WaitReason,
         /// Whether it counts against the message: a number that is stopped says nothing about it.
         counts: bool,
     },
@@ -44,25 +44,50 @@ pub enum Next {
 }
 
 /// What follows a refusal that is so treated. `failures` counts those that count against the message, this one
-/// with them; `mode` is the message's; `jitter` is in 0..1.
-pub fn next(treatment: Treatment, failures: i16, mode: Mode, jitter: f64) -> (Next, NumberEffect) {
-    let again = |seconds, reason, effect| (Next::Again { seconds, reason, counts: true }, effect);
-    let innocent = |seconds, effect| (Next::Again { seconds, reason: "retry", counts: false }, effect);
+/// with them; `asked` is the time after which Meta lets us send again, where it names one; `mode` is the message's;
+/// `jitter` is in 0..1.
+pub fn next(
+    treatment: Treatment,
+    failures: i16,
+    asked: Option<Duration>,
+    mode: Mode,
+    jitter: f64,
+) -> (Next, NumberEffect) {
+    // Before then another attempt is in vain.
+    let not_before = |seconds: f64| seconds.max(asked.map_or(0.0, |asked| asked.as_secs_f64()));
+    let again = |seconds, reason, effect| {
+        (Next::Again { seconds: not_before(seconds), reason, counts: true }, effect)
+    };
+    let innocent =
+        |seconds, effect| (Next::Again { seconds, reason: WaitReason::Retry, counts: false }, effect);
+    let rest = |time: Duration| innocent(time.as_secs_f64(), NumberEffect::Rest(time));
     match treatment {
-        Treatment::StopNumber => innocent(STOPPED_FOR.as_secs_f64(), NumberEffect::Rest(STOPPED_FOR)),
-        Treatment::Later(wait) => innocent(wait.as_secs_f64(), NumberEffect::Rest(wait)),
-        Treatment::SlowNumber => innocent(backoff(failures, BACKOFF_MOST, jitter), NumberEffect::Slow),
-        Treatment::Outage if failures < MAX_OUTAGES => {
-            again(backoff(failures, OUTAGE_MOST, jitter), "retry", NumberEffect::None)
+        Treatment::StopNumber => rest(asked.map_or(STOPPED_FOR, |asked| asked.max(STOPPED_FOR))),
+        Treatment::Later(wait) => rest(asked.unwrap_or(wait)),
+        Treatment::SlowNumber => {
+            innocent(not_before(backoff(failures, BACKOFF_MOST, jitter)), NumberEffect::Slow)
         }
-        Treatment::GiveUp | Treatment::OptOut | Treatment::Outage => (Next::GiveUp, NumberEffect::None),
+        Treatment::Outage if failures < MAX_OUTAGES => {
+            again(backoff(failures, OUTAGE_MOST, jitter), WaitReason::Retry, NumberEffect::None)
+        }
+        Treatment::Throttled if failures < MAX_OUTAGES => {
+            let effect = asked.map_or(NumberEffect::Slow, NumberEffect::Rest);
+            again(backoff(failures, OUTAGE_MOST, jitter), WaitReason::Retry, effect)
+        }
+        Treatment::GiveUp | Treatment::OptOut | Treatment::Outage | Treatment::Throttled => {
+            (Next::GiveUp, NumberEffect::None)
+        }
         _ if failures >= MAX_FAILURES => (Next::GiveUp, NumberEffect::None),
-        Treatment::Retry => again(backoff(failures, BACKOFF_MOST, jitter), "retry", NumberEffect::None),
+        Treatment::Retry => {
+            again(backoff(failures, BACKOFF_MOST, jitter), WaitReason::Retry, NumberEffect::None)
+        }
         // Meta: wait 4^X seconds, X = 0, 1, 2, …
-        Treatment::RetryPair => again(4f64.powi(i32::from(failures) - 1), "pair", NumberEffect::None),
+        Treatment::RetryPair => {
+            again(4f64.powi(i32::from(failures) - 1), WaitReason::Pair, NumberEffect::None)
+        }
         Treatment::AsTemplate if mode == Mode::Template => (Next::GiveUp, NumberEffect::None),
-        Treatment::AsTemplate => again(0.0, "as_template", NumberEffect::None),
-        Treatment::ParkTemplate => again(0.0, "window", NumberEffect::None),
+        Treatment::AsTemplate => again(0.0, WaitReason::AsTemplate, NumberEffect::None),
+        Treatment::ParkTemplate => again(0.0, WaitReason::Window, NumberEffect::None),
     }
 }
 
@@ -77,7 +102,7 @@ mod tests {
     use super::*;
 
     fn seconds(treatment: Treatment, failures: i16, jitter: f64) -> f64 {
-        match next(treatment, failures, Mode::Auto, jitter).0 {
+        match next(treatment, failures, None, Mode::Auto, jitter).0 {
             Next::Again { seconds, .. } => seconds,
             Next::GiveUp => f64::NAN,
         }
@@ -95,10 +120,10 @@ mod tests {
         use Treatment::{AsTemplate, Outage, ParkTemplate, Retry, RetryPair};
         for treatment in [Retry, RetryPair, AsTemplate, ParkTemplate] {
             assert!(seconds(treatment, MAX_FAILURES - 1, 0.5) >= 0.0, "{treatment:?}");
-            assert_eq!(next(treatment, MAX_FAILURES, Mode::Auto, 0.5).0, Next::GiveUp, "{treatment:?}");
+            assert_eq!(next(treatment, MAX_FAILURES, None, Mode::Auto, 0.5).0, Next::GiveUp, "{treatment:?}");
         }
         assert!(seconds(Outage, MAX_FAILURES, 0.5) > 0.0, "an outage lasts longer");
-        assert_eq!(next(Outage, MAX_OUTAGES, Mode::Auto, 0.5).0, Next::GiveUp);
+        assert_eq!(next(Outage, MAX_OUTAGES, None, Mode::Auto, 0.5).0, Next::GiveUp);
     }
 
     #[test]
@@ -109,10 +134,26 @@ mod tests {
             (Treatment::Later(minute), NumberEffect::Rest(minute)),
             (Treatment::SlowNumber, NumberEffect::Slow),
         ] {
-            let (next, number) = next(treatment, i16::MAX, Mode::Auto, 0.5);
+            let (next, number) = next(treatment, i16::MAX, None, Mode::Auto, 0.5);
             assert!(matches!(next, Next::Again { counts: false, .. }), "{treatment:?}");
             assert_eq!(number, effect);
         }
+    }
+
+    #[test]
+    fn the_time_that_meta_names_counts() {
+        let asked = Some(Duration::from_secs(3));
+        let at = |treatment, asked| match next(treatment, 1, asked, Mode::Auto, 1.0) {
+            (Next::Again { seconds, .. }, effect) => (seconds, effect),
+            (Next::GiveUp, _) => panic!("{treatment:?}"),
+        };
+        let rest = |seconds| NumberEffect::Rest(Duration::from_secs(seconds));
+        assert_eq!(at(Treatment::Later(Duration::from_secs(300)), asked), (3.0, rest(3)));
+        assert_eq!(at(Treatment::Later(Duration::from_secs(300)), None), (300.0, rest(300)));
+        assert_eq!(at(Treatment::Throttled, asked), (3.0, rest(3)));
+        assert_eq!(at(Treatment::Throttled, None), (2.0, NumberEffect::Slow));
+        assert_eq!(at(Treatment::Retry, asked), (3.0, NumberEffect::None));
+        assert_eq!(at(Treatment::StopNumber, asked), (60.0, rest(60)), "not sooner than an operator can act");
     }
 
     #[test]
@@ -126,8 +167,8 @@ mod tests {
 
     #[test]
     fn a_closed_window_is_no_answer_to_a_template() {
-        let next = |mode| next(Treatment::AsTemplate, 1, mode, 0.5).0;
-        let again = Next::Again { seconds: 0.0, reason: "as_template", counts: true };
+        let next = |mode| next(Treatment::AsTemplate, 1, None, mode, 0.5).0;
+        let again = Next::Again { seconds: 0.0, reason: WaitReason::AsTemplate, counts: true };
         assert_eq!(next(Mode::Auto), again);
         assert_eq!(next(Mode::Text), again, "it waits for the window");
         assert_eq!(next(Mode::Template), Next::GiveUp);

@@ -5,6 +5,13 @@ use sha2::Sha256;
 
 use crate::config::Secret;
 
+/// Whether an `X-Hub-Signature-256` header has the form of a signature, of whatever.
+pub fn is_signature(header: &str) -> bool {
+    header
+        .strip_prefix("sha256=")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// Whether the `X-Hub-Signature-256` header (`sha256=` and the HMAC-SHA256 in hex) signs exactly these bytes
 /// with the app's secret. Compares in constant time. An empty secret signs nothing.
 pub fn verify(secret: &Secret, header: Option<&str>, body: &[u8]) -> bool {

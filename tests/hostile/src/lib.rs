@@ -55,7 +55,7 @@ fn decide(event: Event<Value>) -> Result<Answer, String> {
         "fail" => Err("this event is not good".to_owned()),
         "ask-much" => {
             for n in 0..event.data["times"].as_u64().unwrap_or(1) {
-                let _ = http::Request::new("POST", format!("{url}?{n}")).body("z".repeat(50_000)).send();
+                let _ = http::Request::new("POST", format!("{url}?{n}")).body("z".repeat(5_000)).send();
             }
             Ok(skip("asked"))
         }

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     config::{Config, DatabaseConfig, LogConfig, RulesConfig, WhatsappConfig},
     domain::Senders,
-    intake::{ApiKey, Scope},
+    http::{ApiKey, Scope},
     simulator::{Settings, Simulator},
     telemetry,
 };
@@ -173,7 +173,7 @@ async fn set_up(
     let began = Timestamp::now();
     let mut writers: BTreeSet<String> = BTreeSet::new();
     for person in &people {
-        let Some(wa_id) = &person.wa_id else { continue };
+        let Some(wa_id) = &person.address else { continue };
         simulator.inbound(wa_id, &person.name, "Good morning!").map_err(anyhow::Error::msg)?;
         writers.insert(wa_id.clone());
     }

@@ -16,7 +16,7 @@ pub fn people() -> Vec<NewPerson> {
     let person = |(username, name, wa_id, groups): (&str, &str, &str, &[&str])| NewPerson {
         username: username.to_owned(),
         name: name.to_owned(),
-        wa_id: Some(wa_id.to_owned()),
+        address: Some(wa_id.to_owned()),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         quiet_hours: None,
     };

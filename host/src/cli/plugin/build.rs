@@ -3,13 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::config::RulesConfig;
+use crate::config::{RulesConfig, stranger};
 
 const TARGET: &str = "wasm32-wasip2";
 /// The versions that the examples were built with.
@@ -89,15 +89,14 @@ pub fn for_demo(plugins: &Path, tell: &mut dyn FnMut(String)) {
 }
 
 fn has_target(folder: &Path) -> bool {
-    let installed =
-        Command::new("rustup").args(["target", "list", "--installed"]).current_dir(folder).output();
+    let installed = stranger("rustup").args(["target", "list", "--installed"]).current_dir(folder).output();
     installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == TARGET))
 }
 
 /// Builds a Rust plugin; adds the target where rustup can.
 fn rust(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
     add_target(folder)?;
-    let output = Command::new("cargo")
+    let output = stranger("cargo")
         .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
         .current_dir(folder)
         .stderr(Stdio::inherit())
@@ -133,7 +132,7 @@ fn add_target(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     eprintln!("adding the target {TARGET}");
-    match Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status() {
+    match stranger("rustup").args(["target", "add", TARGET]).current_dir(folder).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => bail!("add the target {TARGET}: run `rustup target add {TARGET}`, and see why it fails"),
         // Without rustup, the toolchain may have the target all the same: cargo will tell.
@@ -155,7 +154,7 @@ fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
     let installed = folder.join("node_modules/@bytecodealliance/componentize-js").is_dir();
     if !installed {
         eprintln!("getting {COMPONENTIZE_JS}");
-        let status = Command::new("npm")
+        let status = stranger("npm")
             .args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", COMPONENTIZE_JS])
             .current_dir(folder)
             .stdout(Stdio::null())
@@ -167,7 +166,7 @@ fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
     }
     let maker = folder.join("node_modules/.hookswitch-build.mjs");
     fs::write(&maker, script).with_context(|| format!("write {}", maker.display()))?;
-    let status = Command::new("node")
+    let status = stranger("node")
         .arg("node_modules/.hookswitch-build.mjs")
         .current_dir(folder)
         .status()
@@ -180,7 +179,7 @@ fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
 
 fn python(folder: &Path, component: &Path) -> anyhow::Result<()> {
     let wit = contract()?;
-    let status = Command::new("componentize-py")
+    let status = stranger("componentize-py")
         .args(["--wit-path".as_ref(), wit.path().as_os_str(), "--world".as_ref(), "plugin".as_ref()])
         .args([
             "componentize".as_ref(),

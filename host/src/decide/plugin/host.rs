@@ -21,6 +21,11 @@ pub const LINES: usize = 100;
 /// The longest line in the log, in characters.
 const LINE: usize = 1_000;
 
+/// The longest key of a configuration or a table, in bytes.
+const KEY: usize = 1_024;
+/// The largest request, in bytes: address, headers and body.
+const REQUEST: usize = 256 * 1024;
+
 /// One call.
 pub struct CallState {
     pub wasi: WasiCtx,
@@ -110,8 +115,17 @@ impl clock::Host for CallState {
     }
 }
 
+/// Nothing has a longer key; recording one would cost more than it is worth.
+fn check_key(key: &str) -> wasmtime::Result<()> {
+    if key.len() > KEY {
+        wasmtime::bail!("asked with a key of {} bytes, and a key has {KEY} at most", key.len());
+    }
+    Ok(())
+}
+
 impl config::Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        check_key(&key)?;
         let answer = self.ask("config", Value::String(key.clone()), |state| {
             state.manifest.config.get(&key).cloned().unwrap_or_default()
         })?;
@@ -121,8 +135,10 @@ impl config::Host for CallState {
 
 impl lookup::Host for CallState {
     fn get(&mut self, table: String, key: String) -> wasmtime::Result<Result<Option<String>, String>> {
+        check_key(&table)?;
+        check_key(&key)?;
         let Some(rows) = self.manifest.lookup.get(&table).cloned() else {
-            return Ok(Err(format!("plugin.yaml names no table {}", cut(&table, LINE))));
+            return Ok(Err(format!("plugin.yaml names no table {table}")));
         };
         let question = json!({"table": table, "key": key});
         let row = self.ask("lookup", question, |_| rows.get(&key).cloned().unwrap_or_default())?;
@@ -134,6 +150,11 @@ impl http::Host for CallState {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
         if !self.record.has_room() {
             return Err(http::Error::Denied(format!("a call asks {QUESTIONS} questions at most")));
+        }
+        let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let body = request.body.as_ref().map_or(0, Vec::len);
+        if request.method.len() + request.url.len() + headers + body > REQUEST {
+            return Err(http::Error::Denied(format!("a request has {} KiB at most", REQUEST / 1024)));
         }
         let question = json!({
             "method": request.method,

@@ -4,18 +4,18 @@ use axum::{
     Json,
     extract::{
         Path, Query, State,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, body, limit, name, query};
+use super::{Desk, limit, name, query};
 use crate::{
     domain::{OptOut, OptOutScope},
-    intake::{Scope, problem::Problem},
+    http::{Admin, JsonBody, Problem},
     store::StoredContact,
 };
 
@@ -76,11 +76,10 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/contacts", tag = "contacts", params(Which), security(("key" = [])),
     responses((status = 200, body = ContactPage)))]
 pub async fn list(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<ContactPage>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let Which { unlinked, after, limit: asked } = query(which)?;
     let limit = limit(asked)?;
     let contacts = desk.directory.contacts(unlinked, after, limit).await?;
@@ -97,29 +96,27 @@ pub struct OptOutJson {
     scope: OptOutScope,
 }
 
-/// Lets a WhatsApp user, by number or user id, have no messages any more.
+/// Opts a WhatsApp user out, by number, user id, or a linked person's username.
 #[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", request_body = OptOutJson,
     security(("key" = [])), responses((status = 204), (status = 400, body = Problem)))]
 pub async fn opt_out(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     contact: Result<Path<String>, PathRejection>,
-    opt_out: Result<Json<OptOutJson>, JsonRejection>,
+    JsonBody(opt_out): JsonBody<OptOutJson>,
 ) -> Result<StatusCode, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
-    desk.directory.opt_out(&name(contact)?, body(opt_out)?.scope).await?;
+    desk.directory.opt_out(&name(contact)?, opt_out.scope).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lets a WhatsApp user have messages again.
+/// Opts a WhatsApp user in again.
 #[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", security(("key" = [])),
     responses((status = 204), (status = 400, body = Problem)))]
 pub async fn opt_in(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     contact: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     desk.directory.opt_in(&name(contact)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

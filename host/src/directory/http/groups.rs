@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::IntoResponse,
 };
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Desk, invalid, name, storable};
 use crate::{
-    intake::{Scope, problem::Problem},
+    http::{Admin, Problem},
     store::StoredGroup,
 };
 
@@ -43,8 +43,7 @@ pub struct GroupList {
 /// Lists the groups with their members.
 #[utoipa::path(get, path = "/v1/groups", tag = "groups", security(("key" = [])),
     responses((status = 200, body = GroupList)))]
-pub async fn list(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json<GroupList>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
+pub async fn list(_: Admin, State(desk): State<Desk>) -> Result<Json<GroupList>, Problem> {
     let groups = desk.directory.groups().await?;
     Ok(Json(GroupList { data: groups.into_iter().map(GroupJson::from).collect() }))
 }
@@ -53,11 +52,10 @@ pub async fn list(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json<G
 #[utoipa::path(get, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
     responses((status = 200, body = GroupJson), (status = 404, body = Problem)))]
 pub async fn get(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     group: Result<Path<String>, PathRejection>,
 ) -> Result<Json<GroupJson>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     Ok(Json(desk.directory.group(&name(group)?).await?.into()))
 }
 
@@ -65,11 +63,10 @@ pub async fn get(
 #[utoipa::path(put, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
     responses((status = 200, body = GroupJson), (status = 201, body = GroupJson), (status = 400, body = Problem)))]
 pub async fn create(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     group: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let group = name(group)?;
     let created = desk.directory.create_groups(&[&group]).await?;
     let status = if created.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
@@ -80,11 +77,10 @@ pub async fn create(
 #[utoipa::path(delete, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn delete(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     group: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     desk.directory.delete_group(&name(group)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -108,11 +104,10 @@ fn place(path: Result<Path<Place>, PathRejection>) -> Result<Place, Problem> {
     params(("name" = String, Path), ("username" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn add_member(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     path: Result<Path<Place>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let Place { name, username } = place(path)?;
     desk.directory.add_members(&name, &[&username]).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -123,11 +118,10 @@ pub async fn add_member(
     params(("name" = String, Path), ("username" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn remove_member(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     path: Result<Path<Place>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let Place { name, username } = place(path)?;
     desk.directory.remove_members(&name, &[&username]).await?;
     Ok(StatusCode::NO_CONTENT)

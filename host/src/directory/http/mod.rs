@@ -5,23 +5,36 @@ mod groups;
 mod people;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{
-        Path, Query,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        FromRef, Path, Query,
+        rejection::{PathRejection, QueryRejection},
     },
     http::StatusCode,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Directory;
-use crate::intake::{Keys, problem::Problem};
+use crate::http::{Bodies, Keys, Problem};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
     directory: Directory,
     keys: Keys,
+    bodies: Bodies,
+}
+
+impl FromRef<Desk> for Keys {
+    fn from_ref(desk: &Desk) -> Keys {
+        desk.keys.clone()
+    }
+}
+
+impl FromRef<Desk> for Bodies {
+    fn from_ref(desk: &Desk) -> Bodies {
+        desk.bodies.clone()
+    }
 }
 
 /// A page has so many entries at most.
@@ -42,8 +55,8 @@ pub fn routes() -> OpenApiRouter<Desk> {
 }
 
 /// The operator's HTTP API.
-pub fn router(directory: Directory, keys: Keys) -> Router {
-    routes().with_state(Desk { directory, keys }).into()
+pub fn router(directory: Directory, keys: Keys, bodies: Bodies) -> Router {
+    routes().with_state(Desk { directory, keys, bodies }).into()
 }
 
 fn limit(asked: Option<i64>) -> Result<i64, Problem> {
@@ -66,11 +79,6 @@ fn name(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
 
 fn storable(text: &str) -> Result<(), Problem> {
     if text.contains('\0') { Err(invalid("no name holds U+0000".to_owned())) } else { Ok(()) }
-}
-
-fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
-    body.map(|Json(body)| body)
-        .map_err(|error| Problem::new(error.status(), "invalid_body", error.body_text()))
 }
 
 fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {

@@ -2,10 +2,10 @@
 
 use axum::{
     Json,
-    body::Bytes,
+    body::Body,
     extract::{
         Path, Query, State,
-        rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
@@ -14,12 +14,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, body, invalid, limit, name, query, storable};
+use super::{Desk, invalid, limit, name, query, storable};
 use crate::{
     domain::{Contact, QuietHours},
-    intake::{Scope, problem::Problem},
+    http::{Admin, Budget, JsonBody, MIB, Problem},
     store::StoredPerson,
 };
+
+/// The largest file of people.
+const CSV_LIMIT: usize = 2 * MIB;
 
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,11 +118,10 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/people", tag = "people", params(Which), security(("key" = [])),
     responses((status = 200, body = PeoplePage), (status = 404, body = Problem)))]
 pub async fn list(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<PeoplePage>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let Which { group, after, limit: asked } = query(which)?;
     let limit = limit(asked)?;
     storable(&after)?;
@@ -136,7 +138,7 @@ pub struct NewPersonJson {
     /// 1 to 150 letters, digits, and `@ . + - _`.
     username: String,
     name: String,
-    /// A number with its country code.
+    /// A number with its country code, or Meta's user id.
     whatsapp: Option<String>,
     /// Names of groups that exist.
     #[serde(default)]
@@ -148,12 +150,11 @@ pub struct NewPersonJson {
     responses((status = 201, body = PersonJson), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)))]
 pub async fn add(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
-    person: Result<Json<NewPersonJson>, JsonRejection>,
+    JsonBody(person): JsonBody<NewPersonJson>,
 ) -> Result<impl IntoResponse, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
-    let NewPersonJson { username, name, whatsapp, groups } = body(person)?;
+    let NewPersonJson { username, name, whatsapp, groups } = person;
     for group in &groups {
         storable(group)?;
     }
@@ -166,11 +167,10 @@ pub async fn add(
 #[utoipa::path(get, path = "/v1/people/{username}", tag = "people", security(("key" = [])),
     responses((status = 200, body = PersonJson), (status = 404, body = Problem)))]
 pub async fn get(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     username: Result<Path<String>, PathRejection>,
 ) -> Result<Json<PersonJson>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     Ok(Json(desk.directory.person(&name(username)?).await?.into()))
 }
 
@@ -180,7 +180,7 @@ pub struct PersonChange {
     name: Option<String>,
     /// False: they get nothing from now on.
     active: Option<bool>,
-    /// A number with its country code links them, null unlinks them.
+    /// A number with its country code, or Meta's user id, links them; null unlinks them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     whatsapp: Option<Option<String>>,
@@ -201,14 +201,13 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 #[utoipa::path(patch, path = "/v1/people/{username}", tag = "people", request_body = PersonChange, security(("key" = [])),
     responses((status = 200, body = PersonJson), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub async fn change(
+    _: Admin,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     username: Result<Path<String>, PathRejection>,
-    change: Result<Json<PersonChange>, JsonRejection>,
+    JsonBody(change): JsonBody<PersonChange>,
 ) -> Result<Json<PersonJson>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
     let username = name(username)?;
-    let PersonChange { name, active, whatsapp, quiet_hours } = body(change)?;
+    let PersonChange { name, active, whatsapp, quiet_hours } = change;
     let quiet_hours = quiet_hours
         .map(|quiet| quiet.map(|quiet| QuietHours::parse(&quiet.hours, &quiet.time_zone)).transpose())
         .transpose()
@@ -241,15 +240,17 @@ pub struct ImportedJson {
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = ImportedJson), (status = 400, body = Problem)))]
 pub async fn import(
+    _: Admin,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    csv: Result<Bytes, BytesRejection>,
+    csv: Body,
 ) -> Result<Json<ImportedJson>, Problem> {
-    desk.keys.require(&headers, Scope::Admin).await?;
-    let csv = csv.map_err(|error| Problem::new(error.status(), "invalid_body", error.body_text()))?;
-    if csv.contains(&0) {
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the file may have at most 2 MiB");
+    let csv = desk.bodies.read(&headers, csv, Budget::Large, CSV_LIMIT, too_large).await?;
+    if csv.bytes.contains(&0) {
         return Err(invalid("the file holds U+0000: is it CSV in UTF-8?".to_owned()));
     }
-    let imported = desk.directory.import(&csv, &mut |_| {}).await?;
+    let imported = desk.directory.import(&csv.bytes, &mut |_| {}).await?;
     Ok(Json(ImportedJson { added: imported.added, updated: imported.updated }))
 }

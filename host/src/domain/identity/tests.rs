@@ -213,7 +213,9 @@ fn a_status_makes_no_contact() {
         seen.creates = false;
     }
     assert_eq!(after(&[status.clone()]).contacts.len(), 0);
-    assert_eq!(after(&[saw(("100001", "", 1)), status]).by("US.1"), is((1, "100001", "US.1")));
+    assert_eq!(after(&[saw(("100001", "", 1)), status.clone()]).by("US.1"), is((1, "100001", "US.1")));
+    let other = after(&[saw(("100001", "US.2", 1)), status]);
+    assert_eq!((other.contacts.len(), other.by("US.1")), (1, is((1, "100001", "US.2"))));
 }
 
 /// Whatever comes in whatever order, each address belongs to one contact, and each contact has its addresses.

@@ -24,6 +24,81 @@ pub struct ProblemError {
     pub detail: String,
 }
 
+/// How many errors a refusal lists, and how long the texts of each may be, in bytes.
+const LISTED: usize = 100;
+const AT_LIMIT: usize = 200;
+const DETAIL_LIMIT: usize = 1_000;
+
+/// What is wrong with a request: the first 100 errors, and how many there are. However much is wrong, it stays small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    listed: Vec<ProblemError>,
+    all: usize,
+}
+
+impl Errors {
+    /// Adds one.
+    pub fn push(&mut self, error: ProblemError) {
+        self.all += 1;
+        if self.listed.len() < LISTED {
+            self.listed
+                .push(ProblemError { at: cut(error.at, AT_LIMIT), detail: cut(error.detail, DETAIL_LIMIT) });
+        }
+    }
+
+    /// Adds others.
+    pub fn append(&mut self, others: Errors) {
+        let listed = others.listed.len();
+        self.extend(others.listed);
+        self.all += others.all - listed;
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.all == 0
+    }
+
+    /// How many there are, listed or not.
+    pub fn len(&self) -> usize {
+        self.all
+    }
+
+    /// The first 100.
+    pub fn listed(&self) -> &[ProblemError] {
+        &self.listed
+    }
+}
+
+impl Extend<ProblemError> for Errors {
+    fn extend<T: IntoIterator<Item = ProblemError>>(&mut self, errors: T) {
+        errors.into_iter().for_each(|error| self.push(error));
+    }
+}
+
+impl FromIterator<ProblemError> for Errors {
+    fn from_iter<T: IntoIterator<Item = ProblemError>>(errors: T) -> Self {
+        let mut all = Errors::default();
+        all.extend(errors);
+        all
+    }
+}
+
+impl From<Vec<ProblemError>> for Errors {
+    fn from(errors: Vec<ProblemError>) -> Self {
+        errors.into_iter().collect()
+    }
+}
+
+/// A text of at most so many bytes, and an ellipsis where it was longer.
+fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// A refusal. `type` is `about:blank`; `code` is for programs, `detail` for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem(Box<Members>);
@@ -46,9 +121,12 @@ struct Members {
     /// Where in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
-    /// Everything that is wrong.
+    /// What is wrong: the first 100 errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ProblemError>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_errors: Option<usize>,
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
@@ -64,10 +142,11 @@ impl Problem {
             status,
             title: status.canonical_reason().unwrap_or("Problem"),
             code,
-            detail: detail.into(),
+            detail: cut(detail.into(), DETAIL_LIMIT),
             line: None,
             column: None,
             errors: Vec::new(),
+            more_errors: None,
             retry_after: None,
         }))
     }
@@ -79,9 +158,11 @@ impl Problem {
         self
     }
 
-    /// Everything that is wrong.
-    pub fn with_errors(mut self, errors: Vec<ProblemError>) -> Problem {
-        self.0.errors = errors;
+    /// Everything that is wrong; 100 errors are listed.
+    pub fn with_errors(mut self, errors: impl Into<Errors>) -> Problem {
+        let errors: Errors = errors.into();
+        self.0.more_errors = errors.all.checked_sub(errors.listed.len()).filter(|more| *more > 0);
+        self.0.errors = errors.listed;
         self
     }
 
@@ -91,7 +172,7 @@ impl Problem {
         self
     }
 
-    /// Everything that is wrong, as given.
+    /// What is wrong: the first 100 errors.
     pub fn errors(&self) -> &[ProblemError] {
         &self.0.errors
     }

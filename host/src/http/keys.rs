@@ -1,0 +1,344 @@
+//! API keys: who may post events, read, or administer.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::{
+    sync::Semaphore,
+    time::{sleep_until, timeout},
+};
+
+use super::{Problem, is_within};
+use crate::{
+    commit::{PATIENCE, Pauses},
+    store::{Store, StoreError, StoredKey},
+};
+
+/// How long a revoked key may still work.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// From this age on, known keys are read again while they are still believed, so that no request waits for that.
+const REFRESHED: Duration = Duration::from_secs(2);
+/// The time between two reads of the keys.
+const PACE: Duration = Duration::from_millis(200);
+const PREFIX: &str = "hsk_";
+/// Random bytes of a key.
+const RANDOM: usize = 32;
+
+/// What a key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// Post events.
+    Events,
+    /// Read what came of them.
+    Read,
+    /// Everything.
+    Admin,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scope::Events => "events",
+            Scope::Read => "read",
+            Scope::Admin => "admin",
+        })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        [Scope::Events, Scope::Read, Scope::Admin]
+            .into_iter()
+            .find(|scope| scope.to_string() == s)
+            .ok_or_else(|| format!("unknown scope {s:?}"))
+    }
+}
+
+/// A new key: shown once, only its SHA-256 is stored.
+pub struct ApiKey;
+
+impl ApiKey {
+    /// Makes a key with this name, and returns it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where a key of this name is in force.
+    pub async fn create(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
+        ApiKey::bound(store, name, scopes, &[]).await
+    }
+
+    /// As [`ApiKey::create`], for events of these sources and those below them; of any if there are none.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where a key of this name is in force.
+    pub async fn bound(
+        store: &Store,
+        name: &str,
+        scopes: &[Scope],
+        sources: &[String],
+    ) -> Result<String, StoreError> {
+        let key = new_key();
+        store.create_key(name, &digest(&key), &in_words(scopes), sources).await?;
+        Ok(key)
+    }
+
+    /// Makes a key with this name in place of the one that has it, and returns it.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub async fn replace(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
+        let key = new_key();
+        store.replace_key(name, &digest(&key), &in_words(scopes)).await?;
+        Ok(key)
+    }
+}
+
+fn new_key() -> String {
+    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; RANDOM]>()))
+}
+
+fn in_words(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
+}
+
+/// Whether a text can be a key: one that cannot needs no query.
+fn is_key(text: &str) -> bool {
+    let random = text.strip_prefix(PREFIX).and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+    random.is_some_and(|bytes| bytes.len() == RANDOM)
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    // 256 random bits need no slow hash.
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Who a request comes from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caller(Arc<Holder>);
+
+#[derive(Debug)]
+struct Holder {
+    name: String,
+    scopes: Vec<Scope>,
+    sources: Vec<String>,
+}
+
+impl Caller {
+    /// The key's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether the key may be used for this.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.0.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
+    }
+
+    /// The sources that the key is bound to, with all below them; any but reserved ones if empty.
+    pub fn sources(&self) -> &[String] {
+        &self.0.sources
+    }
+
+    /// Whether the key may post events of this source.
+    pub fn may_use(&self, source: &str) -> bool {
+        self.sources().is_empty() || self.sources().iter().any(|top| is_within(source, top))
+    }
+
+    /// The source of events that come without one: the first that the key is bound to, or `/keys/NAME`.
+    pub fn default_source(&self) -> String {
+        self.sources().first().cloned().unwrap_or_else(|| format!("/keys/{}", self.name()))
+    }
+}
+
+/// The keys in force at a time, by SHA-256.
+#[derive(Default)]
+struct Snapshot {
+    /// When the query was sent; nothing before the first.
+    asked_at: Option<Instant>,
+    callers: HashMap<[u8; 32], (Vec<u8>, Caller)>,
+}
+
+impl Snapshot {
+    fn age(&self) -> Option<Duration> {
+        self.asked_at.map(|at| at.elapsed())
+    }
+}
+
+/// Knows the keys in force. All are read at once, at most five times a second and by one task at a time: however many
+/// unknown keys come in, the database does not notice. Cheap to clone.
+#[derive(Clone)]
+pub struct Keys {
+    store: Store,
+    known: Arc<ArcSwap<Snapshot>>,
+    /// The turn to read them.
+    turn: Arc<Semaphore>,
+}
+
+impl Keys {
+    /// Over this database.
+    pub fn new(store: Store) -> Keys {
+        Keys { store, known: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Who asks, if the key is one of ours and has the scope.
+    ///
+    /// # Errors
+    /// 401 without a valid key, 403 where it lacks the scope, 503 without a database.
+    pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
+        let caller = self.caller(headers).await?;
+        if caller.may(scope) {
+            return Ok(caller);
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope_missing",
+            format!("the key {:?} lacks the scope {scope}", caller.name()),
+        ))
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let key = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .map(|(_, key)| key.trim());
+        let Some(key) = key else {
+            return Err(unauthorized("no API key: send it as Authorization: Bearer hsk_…"));
+        };
+        if !is_key(key) {
+            return Err(unknown());
+        }
+        let digest = digest(key);
+        let arrived = Instant::now();
+        let known = self.known.load();
+        match known.age() {
+            Some(age) if age < REMEMBERED => {
+                if let Some(caller) = find(&known, &digest) {
+                    if age > REFRESHED {
+                        self.refresh_in_background();
+                    }
+                    return Ok(caller);
+                }
+            }
+            Some(_) | None => {}
+        }
+        drop(known);
+        // Made after the last look at the table, perhaps.
+        timeout(PATIENCE, self.refresh(arrived)).await.map_err(|_| Problem::unavailable())?;
+        find(&self.known.load(), &digest).ok_or_else(unknown)
+    }
+
+    /// Returns when the keys are known that were in force at this time or later.
+    async fn refresh(&self, at: Instant) {
+        let mut pauses = Pauses::default();
+        // The semaphore is never closed.
+        let _turn = self.turn.acquire().await;
+        loop {
+            let known = self.known.load().asked_at;
+            if known.is_some_and(|asked| asked >= at) {
+                return;
+            }
+            if let Some(asked) = known {
+                sleep_until((asked + PACE).into()).await;
+            }
+            match self.read().await {
+                Ok(snapshot) => self.known.store(Arc::new(snapshot)),
+                Err(error) => {
+                    tracing::warn!(%error, "failed to read the API keys; trying again");
+                    pauses.wait().await;
+                }
+            }
+        }
+    }
+
+    fn refresh_in_background(&self) {
+        let Ok(turn) = self.turn.clone().try_acquire_owned() else { return };
+        let keys = self.clone();
+        tokio::spawn(async move {
+            match keys.read().await {
+                Ok(snapshot) => keys.known.store(Arc::new(snapshot)),
+                Err(error) => tracing::debug!(%error, "failed to read the API keys ahead of time"),
+            }
+            drop(turn);
+        });
+    }
+
+    async fn read(&self) -> Result<Snapshot, StoreError> {
+        let asked_at = Some(Instant::now());
+        let stored = self.store.keys_in_force().await?;
+        let callers = stored.into_iter().filter_map(|StoredKey { name, sha256, scopes, sources, .. }| {
+            let digest = sha256.as_slice().try_into().ok()?;
+            let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+            Some((digest, (sha256, Caller(Arc::new(Holder { name, scopes, sources })))))
+        });
+        Ok(Snapshot { asked_at, callers: callers.collect() })
+    }
+}
+
+fn find(known: &Snapshot, digest: &[u8; 32]) -> Option<Caller> {
+    let (sha256, caller) = known.callers.get(digest)?;
+    bool::from(sha256.ct_eq(digest)).then(|| caller.clone())
+}
+
+/// A caller with the scope `admin`. The first argument of a handler: extractors run in order, so that nothing else of
+/// the request is looked at before its key.
+pub struct Admin;
+
+impl<S: Send + Sync> FromRequestParts<S> for Admin
+where
+    Keys: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Keys::from_ref(state).require(&parts.headers, Scope::Admin).await.map(|_| Admin)
+    }
+}
+
+fn unknown() -> Problem {
+    unauthorized("this API key is unknown or revoked")
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn only_texts_like_keys_are_looked_up() {
+        assert!(is_key(&format!("hsk_{}", BASE64_URL_SAFE_NO_PAD.encode([7; 32]))));
+        for no in
+            ["", "hsk_", "hsk_short", "Basic", &format!("hsk_{}", BASE64_URL_SAFE_NO_PAD.encode([7; 33]))]
+        {
+            assert!(!is_key(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn scopes_go_both_ways() {
+        for scope in [Scope::Events, Scope::Read, Scope::Admin] {
+            assert_eq!(scope.to_string().parse::<Scope>().unwrap(), scope);
+        }
+        assert!("write".parse::<Scope>().is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! What all of the HTTP API shares: connections, keys, bodies and refusals, each within bounds.
+//!
+//! A request is refused as early as it can be: the method, the key, its scope, the content type, the length, and only
+//! then is the body read. So somebody without a key costs a connection and no more, and what bodies take in memory is
+//! bounded over all connections ([`Bodies`]).
+
+mod body;
+mod connections;
+mod keys;
+mod problem;
+mod server;
+mod source;
+mod stream;
+
+pub use self::{
+    body::{Bodies, Body, Budget, JsonBody, KIB, MIB},
+    keys::{Admin, ApiKey, Caller, Keys, Scope},
+    problem::{Errors, Problem, ProblemError},
+    server::serve,
+    source::{is_reserved, is_within},
+};

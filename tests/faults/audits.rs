@@ -1,0 +1,156 @@
+//! What must come of the accepted events: what is decided about each, which messages, in which order, and to whom.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::{
+    account::{Account, Fact, Found, Message, Receipt},
+    producer::{Accepted, Produced},
+    story::{self, Kind},
+    turns::Intent,
+};
+
+/// What must come of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Sent,
+    /// Its user opted out at about this time: sent, or kept back with a reason.
+    Either,
+    /// Its user had opted out.
+    Never,
+    /// Its time comes too late.
+    Expired,
+}
+
+/// What must come of each message of the accepted events.
+pub fn fates(produced: &Produced) -> BTreeMap<Message, Fate> {
+    let mut fates = BTreeMap::new();
+    for event in &produced.events {
+        for who in story::told(event.n) {
+            fates.insert((who, story::text(event.n)), fate(produced, event, who));
+        }
+    }
+    fates
+}
+
+fn fate(produced: &Produced, event: &Accepted, who: usize) -> Fate {
+    if story::kind(event.n) == Kind::Expiring {
+        return Fate::Expired;
+    }
+    let Some(stop) = produced.turns.stops.iter().find(|stop| stop.turn.who == who) else { return Fate::Sent };
+    match &stop.until {
+        Some((_, back)) if event.posted > *back => Fate::Sent,
+        None if event.posted > stop.turn.acknowledged => Fate::Never,
+        _ => Fate::Either,
+    }
+}
+
+impl Account {
+    /// Whether each event has its decisions, and each pair with the same key one of each.
+    pub fn routing(&mut self, events: &[Accepted], decisions: &HashMap<usize, Vec<String>>) {
+        let mut pairs: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for event in events {
+            let decided = decisions.get(&event.n).map(Vec::as_slice).unwrap_or_default();
+            match decided {
+                [] => {
+                    self.lost += 1;
+                    self.wrong.push(format!("{} was not routed", story::id(event.n)));
+                }
+                [one] if story::kind(event.n).outcomes().contains(&one.as_str()) => {
+                    self.routed += 1;
+                    if story::kind(event.n) == Kind::Pair {
+                        pairs.entry(story::text(event.n)).or_default().push(one);
+                    }
+                }
+                other => {
+                    self.wrong.push(format!("{} was routed as {}", story::id(event.n), other.join(", ")));
+                }
+            }
+        }
+        for (pair, mut outcomes) in pairs {
+            outcomes.sort_unstable();
+            match outcomes[..] {
+                ["notify"] => {}
+                ["duplicate", "notify"] => self.deduped += 1,
+                _ => {
+                    self.misdeduped += 1;
+                    self.wrong.push(format!("the events of {pair} were routed as {}", outcomes.join(", ")));
+                }
+            }
+        }
+    }
+
+    pub fn digests(&mut self, events: &[Accepted], facts: &[Fact]) {
+        let mut told: HashMap<usize, usize> = HashMap::new();
+        for n in facts.iter().filter_map(|fact| story::items(&fact.message.1)).flatten() {
+            *told.entry(n).or_default() += 1;
+        }
+        for event in events.iter().filter(|event| story::kind(event.n) == Kind::Digest) {
+            match told.remove(&event.n).unwrap_or(0) {
+                1 => self.collected += 1,
+                times => {
+                    self.miscollected += 1;
+                    self.wrong.push(format!("{} was told in digests {times} times", story::id(event.n)));
+                }
+            }
+        }
+        self.strange.extend(told.into_keys().map(|n| format!("{} was told in a digest", story::id(n))));
+    }
+
+    /// Whether messages of one subject, recipient and priority came in the order in which their events were accepted.
+    /// Where a message came twice the first time counts.
+    pub fn order(&mut self, events: &[Accepted], found: &Found) {
+        let mut came: HashMap<Message, usize> = HashMap::new();
+        for (place, receipt) in found.receipts.iter().enumerate() {
+            if let Some(who) = story::who(&receipt.to) {
+                came.entry((who, receipt.text.clone())).or_insert(place);
+            }
+        }
+        let facts: HashMap<&Message, &Fact> = found.facts.iter().map(|fact| (&fact.message, fact)).collect();
+        let mut lines: BTreeMap<_, Vec<(&Accepted, usize, &Fact)>> = BTreeMap::new();
+        for event in events {
+            let Some(line) = story::line(event.n) else { continue };
+            for who in story::told(event.n) {
+                let message = (who, story::text(event.n));
+                if let Some((place, fact)) = came.get(&message).zip(facts.get(&message)) {
+                    // A message that was planned for another number stands in another line.
+                    lines.entry((line.clone(), &fact.planned)).or_default().push((event, *place, fact));
+                }
+            }
+        }
+        for ((line, to), messages) in lines {
+            for (event, place, fact) in &messages {
+                let overtaken = messages.iter().find(|(other, at, _)| other.at < event.posted && at > place);
+                if let Some((other, _, before)) = overtaken {
+                    self.disordered += 1;
+                    let (n, other, told, other_told) = (event.n, other.n, fact.told(), before.told());
+                    self.wrong.push(format!(
+                        "Note {n} came before Note {other}, to {to} of {line:?}:{told}\n   and {other}:{other_told}"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Whether each user's wish counted from its acknowledgement on.
+    pub fn turns(&mut self, produced: &Produced, receipts: &[Receipt]) {
+        let fates = fates(produced);
+        for receipt in receipts {
+            let Some(who) = story::who(&receipt.to) else { continue };
+            let fate = fates.get(&(who, receipt.text.clone()));
+            let begun =
+                |begun: &HashSet<Intent>| receipt.attempt.is_none_or(|attempt| begun.contains(&attempt));
+            let stopped = produced.turns.stops.iter().filter(|stop| stop.turn.who == who).any(|stop| {
+                !begun(&stop.turn.begun) && stop.until.as_ref().is_none_or(|(until, _)| begun(until))
+            });
+            if stopped || fate == Some(&Fate::Never) {
+                self.after_stop += 1;
+                self.wrong.push(format!("{receipt:?} was sent after an opt-out"));
+            }
+            let mut moves = produced.turns.moves.iter().filter(|turn| turn.who == who);
+            if receipt.to == story::number(who) && moves.any(|turn| !begun(&turn.begun)) {
+                self.to_old += 1;
+                self.wrong.push(format!("{receipt:?} was sent to a number that had changed"));
+            }
+        }
+    }
+}
