@@ -5,7 +5,11 @@
 //! what values refer to is replaced by one that stops at a limit. `decide::tests::natives` calls every function of the
 //! engine with such values and holds this.
 
-use std::{cmp::Ordering, fmt::Write};
+use std::{
+    cmp::Ordering,
+    fmt::Write,
+    ops::{Range, RangeInclusive},
+};
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, Position};
 
@@ -39,6 +43,17 @@ pub fn register(engine: &mut Engine) {
     });
     engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: char| {
         replace(text, find, with.encode_utf8(&mut [0; 4]))
+    });
+    // Rhai's own is a stream that each copy of it holds in full: an array of 10,000 streams takes gigabytes.
+    engine.register_fn("chars", |text: &str| chars(text, 0, i64::MAX));
+    engine.register_get("chars", |text: &mut ImmutableString| chars(text, 0, i64::MAX));
+    engine.register_fn("chars", |text: &str, start: i64| chars(text, start, i64::MAX));
+    engine.register_fn("chars", chars);
+    engine.register_fn("chars", |text: &str, range: Range<i64>| {
+        chars(text, range.start, range.end.saturating_sub(range.start))
+    });
+    engine.register_fn("chars", |text: &str, range: RangeInclusive<i64>| {
+        chars(text, *range.start(), range.end().saturating_sub(*range.start()).saturating_add(1))
     });
     engine.register_fn("sort", |array: &mut Array| sort(array, |order| order));
     engine.register_fn("sort_desc", |array: &mut Array| sort(array, Ordering::reverse));
@@ -123,6 +138,18 @@ fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Answer<()> {
     }
     *text = text.replace(find, with).into();
     Ok(())
+}
+
+/// The characters of a text from `start` on, counted from its end where that is negative; at most `length`.
+fn chars(text: &str, start: i64, length: i64) -> Answer<Array> {
+    let start = if start < 0 { start.saturating_add(text.chars().count() as i64).max(0) } else { start };
+    let (start, length) = (usize::try_from(start).unwrap_or(0), usize::try_from(length).unwrap_or(0));
+    let some: Array =
+        text.chars().skip(start).take(length).take(budget::ITEMS + 1).map(Dynamic::from).collect();
+    if some.len() > budget::ITEMS {
+        return Err(EvalAltResult::ErrorDataTooLarge("Size of array".to_owned(), Position::NONE).into());
+    }
+    Ok(some)
 }
 
 /// Sorts values of one kind.

@@ -79,6 +79,15 @@ fn hostile_scripts_are_stopped_in_their_budget() {
         ("let m = #{}; loop { m.a = m; }", ""),
         ("let q = [[]]; loop { q.push([q.pop()]); }", ""),
         ("f(event)", "call each other more than 32 deep"),
+        (
+            "let s = \"x\"; s.pad(9000, \"x\"); let c = s.chars(); let a = []; a.pad(9999, c); a.pad(9999, a)",
+            "grew beyond",
+        ),
+        ("let s = \"x\"; s.pad(90000, \"x\"); s.chars()", "an array grew beyond"),
+        (
+            "let s = \"x\"; s.pad(90000, \"x\"); let b = s.to_blob(); let a = []; a.pad(9999, b); a",
+            "grew beyond",
+        ),
         ("throw \"no stock\"", "threw: no stock"),
         ("throw #{code: 7}", "threw: {\"code\":7}"),
         ("1 / 0", ""),

@@ -29,6 +29,7 @@ fn no_function_unfolds_what_its_arguments_share() {
         Dynamic::from(map),
         Dynamic::from(9_999_i64),
         Dynamic::from('x'),
+        Dynamic::from_blob(vec![7; 200_000]),
     ];
     let mut called = 0;
     for (name, arity) in functions {
