@@ -18,6 +18,8 @@ pub struct Parts {
     tasks: JoinSet<()>,
     started: Vec<Part>,
     names: HashMap<Id, &'static str>,
+    /// Those that have ended.
+    gone: Vec<Id>,
 }
 
 struct Part {
@@ -56,7 +58,8 @@ impl Parts {
         }
     }
 
-    fn tell(&self, ended: Result<(Id, ()), JoinError>) -> &'static str {
+    fn tell(&mut self, ended: Result<(Id, ()), JoinError>) -> &'static str {
+        self.gone.push(ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id));
         let name = |id: &Id| self.names.get(id).copied().unwrap_or("unknown");
         match ended {
             Ok((id, ())) => {
@@ -74,21 +77,18 @@ impl Parts {
     /// are aborted.
     pub async fn stop(mut self, within: Duration) {
         let deadline = Instant::now() + within;
-        let mut ended: Vec<Id> = Vec::new();
-        for Part { id, stop } in &self.started {
+        for Part { id, stop } in std::mem::take(&mut self.started) {
             stop.cancel();
             let limit = deadline.max(Instant::now() + GRACE);
-            while !ended.contains(id) {
+            while !self.gone.contains(&id) {
                 match timeout_at(limit, self.tasks.join_next_with_id()).await {
-                    Ok(Some(Ok((done, ())))) => ended.push(done),
+                    Ok(Some(Ok((done, ())))) => self.gone.push(done),
                     Ok(Some(Err(error))) => {
-                        ended.push(error.id());
                         self.tell(Err(error));
                     }
-                    // It ended before the stop, and that was told.
                     Ok(None) => break,
                     Err(_) => {
-                        tracing::warn!(part = self.names.get(id), "failed to finish in time");
+                        tracing::warn!(part = self.names.get(&id), "failed to finish in time");
                         break;
                     }
                 }

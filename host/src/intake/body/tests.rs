@@ -15,7 +15,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn post(pairs: &[(&str, &str)], body: &str) -> Result<Vec<Checked>, Problem> {
     let headers = headers(pairs);
-    events(Way::of(&headers)?, &headers, body.as_bytes(), "shop", Timestamp::UNIX_EPOCH)
+    events(Way::of(&headers)?, &headers, body.as_bytes(), "/keys/shop", Timestamp::UNIX_EPOCH)
 }
 
 fn json_post(body: &str) -> Result<Vec<Checked>, Problem> {
