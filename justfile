@@ -82,7 +82,8 @@ lint:
 # Measure this machine
 [group('development')]
 bench *arguments:
-    {{ hookswitch }} bench "$@"
+    cargo build --release --package hookswitch --package hookswitch-bench
+    target/release/hookswitch-bench "$@"
 
 # Break hosts, PostgreSQL, networks, Meta, disk and clock while thousands of events flow, and account for each
 [group('development')]

@@ -50,7 +50,7 @@ BEGIN
     -- delivery, dead_letter, and what is known of templates at Meta.
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
-        'deferred', 'host', 'lane', 'dedupe', 'webhook', 'parked', 'unfinished',
+        'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item'
     ] LOOP
