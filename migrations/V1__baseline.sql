@@ -233,6 +233,7 @@ CREATE INDEX deferred_due ON deferred ((lane / 64), phone_number_id, due_at);
 CREATE INDEX deferred_reason ON deferred (reason, lane);
 CREATE INDEX deferred_recipient ON deferred (recipient);
 CREATE INDEX deferred_username ON deferred (username) WHERE username IS NOT NULL;
+CREATE INDEX deferred_window ON deferred (template) WHERE reason = 'window';
 
 CREATE TABLE host (
     id         uuid PRIMARY KEY,

@@ -29,11 +29,9 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use self::{
-    post::Post,
-    writer::{NotWritten, Writer},
-};
+use self::{post::Post, writer::Append};
 use crate::{
+    commit::GroupCommit,
     config::{Secret, WhatsappConfig},
     domain::Senders,
     http::{Bodies, Budget, Problem},
@@ -76,7 +74,7 @@ pub struct Receipts {
     verify_token: Secret,
     senders: Arc<Senders>,
     templates: Arc<Notify>,
-    writer: Writer,
+    writer: GroupCommit<Append>,
     seen: Seen,
     unsigned: Rarely,
 }
@@ -90,7 +88,10 @@ impl Receipts {
             verify_token: config.whatsapp_verify_token.clone(),
             senders: Arc::new(config.whatsapp_phone_number_id.clone()),
             templates,
-            writer: Writer::start(store, config.whatsapp_phone_number_id.are_several()),
+            writer: GroupCommit::start(Append {
+                store,
+                several_numbers: config.whatsapp_phone_number_id.are_several(),
+            }),
             seen: Seen::default(),
             unsigned: Rarely::default(),
         }
@@ -203,7 +204,9 @@ async fn receive(
     if post.template_updated {
         receipts.templates.notify_one();
     }
-    receipts.writer.write(post).await.map_err(|NotWritten| Problem::unavailable())?;
+    if !post.is_empty() {
+        receipts.writer.append(post).await.map_err(|_| Problem::unavailable())?;
+    }
     receipts.seen.accepted();
     Ok(StatusCode::OK)
 }

@@ -41,6 +41,8 @@ pub struct ForgetArgs {
 /// # Errors
 /// Where nobody is known by that name, it is not confirmed, or the role may not change the logs.
 pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
+    // It reads whole logs.
+    let store = &store.patient();
     let known = find(store, &args.person).await?;
     let messages = store.count_messages_to(&known).await?;
     if known.contacts.is_empty() && known.usernames.is_empty() && messages == 0 {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Rows to write.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Post {
     /// Statuses that say themselves whose they are.
     pub deliveries: Vec<Delivery>,

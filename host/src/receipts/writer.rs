@@ -1,97 +1,51 @@
 //! Writes posts together: whatever has queued while the last batch was on its way.
 
-use std::{collections::HashSet, mem};
+use std::collections::HashSet;
 
-use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use super::{
     late::late_retry,
     post::{Post, delivery},
 };
 use crate::{
+    commit::{Commit, Outcome},
     domain::{Contact, Delivery, IdentityNews, Sighting},
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
 };
 
-/// Posts that wait; beyond, Meta's connections wait.
-const QUEUE: usize = 1024;
-/// A batch ends with the post that reaches so many rows.
+/// Rows of a batch, or one post.
 const ROWS: usize = 10_000;
 const TRIES: usize = 3;
 
-/// A post was not written, or not wholly: Meta must post it again.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotWritten;
-
-struct Queued {
-    post: Post,
-    /// Told after the commit; dropped where there was none.
-    done: oneshot::Sender<()>,
+/// Writes posts. A post that is not written, or not wholly, Meta posts again.
+pub(super) struct Append {
+    /// The database.
+    pub store: Store,
+    /// With several sending numbers, each has windows of its own.
+    pub several_numbers: bool,
 }
 
-/// The way to the task that writes.
-#[derive(Clone)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Queued>,
-}
+impl Commit for Append {
+    type Item = Post;
+    type Answer = ();
 
-impl Writer {
-    /// Starts the task. With several sending numbers, each has windows of its own.
-    pub(super) fn start(store: Store, several_numbers: bool) -> Writer {
-        let (queue, queued) = mpsc::channel(QUEUE);
-        tokio::spawn(run(store, several_numbers, queued));
-        Writer { queue }
+    const NAME: &'static str = "webhooks";
+    const SIZE: usize = ROWS;
+
+    fn size(post: &Post) -> usize {
+        post.len()
     }
 
-    /// Ends when the task has.
-    pub(super) async fn ended(self) {
-        self.queue.closed().await;
-    }
-
-    /// Returns when it is committed.
-    pub(super) async fn write(&self, post: Post) -> Result<(), NotWritten> {
-        if post.is_empty() {
-            return Ok(());
-        }
-        let (done, written) = oneshot::channel();
-        self.queue.send(Queued { post, done }).await.map_err(|_| NotWritten)?;
-        written.await.map_err(|_| NotWritten)
-    }
-}
-
-async fn run(store: Store, several_numbers: bool, mut queued: mpsc::Receiver<Queued>) {
-    let mut posts = Vec::new();
-    while queued.recv_many(&mut posts, QUEUE).await > 0 {
+    async fn commit(&self, posts: &[&Post]) -> Result<Vec<Outcome<()>>, StoreError> {
         let mut batch = Post::default();
-        let mut waiting = Vec::new();
-        for Queued { post, done } in posts.drain(..) {
-            batch.extend(post);
-            waiting.push(done);
-            if batch.len() >= ROWS {
-                finish(&store, several_numbers, mem::take(&mut batch), mem::take(&mut waiting)).await;
-            }
+        for post in posts {
+            batch.extend((*post).clone());
         }
-        finish(&store, several_numbers, batch, waiting).await;
-    }
-}
-
-/// Writes a batch, then tells all who wait for it.
-async fn finish(store: &Store, several_numbers: bool, batch: Post, waiting: Vec<oneshot::Sender<()>>) {
-    if waiting.is_empty() {
-        return;
-    }
-    let (posts, rows) = (waiting.len(), batch.len());
-    match write(store, several_numbers, batch).await {
-        Ok(()) => {
-            for done in waiting {
-                // Whoever posted may be gone.
-                let _ = done.send(());
-            }
-        }
-        Err(error) => error!(%error, posts, rows, "failed to write webhooks; Meta will post them again"),
+        write(&self.store, self.several_numbers, batch).await?;
+        Ok(posts.iter().map(|_| Outcome::Done(())).collect())
     }
 }
 

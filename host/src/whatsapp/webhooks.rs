@@ -53,7 +53,7 @@ pub enum Update {
 }
 
 /// What became of a message that we sent.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StatusUpdate {
     /// Meta's id of the message.
     pub wamid: String,
@@ -72,7 +72,7 @@ pub struct StatusUpdate {
 }
 
 /// An error in a webhook.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReportedError {
     /// Meta's code.
     pub code: i32,
