@@ -172,7 +172,7 @@ impl Routing {
         match appended {
             Ok(_) => {}
             Err(error @ StoreError::Conflict(_)) => return Err(error),
-            Err(error) if !self.store.can_route().await => return Err(error),
+            Err(error) if error.is_disk_full() || !self.store.can_route().await => return Err(error),
             Err(_) if page.size > 1 => {
                 page.size /= 2;
                 return Ok(Some(page));

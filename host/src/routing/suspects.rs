@@ -29,9 +29,11 @@ impl Routing {
             return Ok(false);
         }
         let place = (item.lane, item.seq);
-        self.store.begin_deciding(self.host, &[place], state.aside.running() == 1).await?;
         for logged in self.store.events_at(&[place]).await? {
+            // Only what happens between these two is its doing: who kills the host at another moment blames no event.
+            self.store.begin_deciding(self.host, &[place], state.aside.running() == 1).await?;
             let verdicts = decided(&catalog, logged.clone()).await;
+            self.store.begin_deciding(self.host, &[], false).await?;
             let (catalog, origin) = (catalog.clone(), Origin::Aside);
             let work = Work { logged, verdicts, catalog, origin, large: false };
             let mut written = Written::default();

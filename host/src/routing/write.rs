@@ -124,7 +124,10 @@ impl Routing {
                 StoreError::Conflict(_) | StoreError::Statement(_) | StoreError::Row(_) => {
                     return Err((error, refused));
                 }
-                _ if !self.store.can_route().await => return Err((error, Vec::new())),
+                // A small row may find room where these do not.
+                _ if error.is_disk_full() || !self.store.can_route().await => {
+                    return Err((error, Vec::new()));
+                }
                 _ if tries == TRIES => return Err((error, refused)),
                 _ => entries = refused,
             }

@@ -114,6 +114,14 @@ pub enum StoreError {
     Contention(String),
 }
 
+impl StoreError {
+    /// Whether PostgreSQL's disk is full, so that the statement is not to blame, whatever else works meanwhile.
+    pub fn is_disk_full(&self) -> bool {
+        let code = format!("({})", SqlState::DISK_FULL.code());
+        matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
+    }
+}
+
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
