@@ -1,6 +1,9 @@
 //! The task that owns the book and the paces.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -25,6 +28,7 @@ impl Dispatch {
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = None;
+        let (mut polls, mut stores) = (false, false);
         while !stop.is_cancelled() {
             self.beat.touch();
             if !self.can_write() {
@@ -33,8 +37,8 @@ impl Dispatch {
                 return;
             }
             // However much there is to send.
-            let is_poll = poll.tick().now_or_never().is_some();
-            if checkpoint.tick().now_or_never().is_some() {
+            let is_poll = mem::take(&mut polls) || poll.tick().now_or_never().is_some();
+            if mem::take(&mut stores) || checkpoint.tick().now_or_never().is_some() {
                 self.store_checkpoints().await;
             }
             let round = match failed.take() {
@@ -60,8 +64,8 @@ impl Dispatch {
                 Some(place) = self.written.recv() => self.book.written(place),
                 () = self.wake.notified() => self.more = [true; 3],
                 Ok(()) = self.leases.changed() => {}
-                _ = poll.tick() => poll.reset_immediately(),
-                _ = checkpoint.tick() => checkpoint.reset_immediately(),
+                _ = poll.tick() => polls = true,
+                _ = checkpoint.tick() => stores = true,
                 () = sleep_until(next.into()) => {}
                 () = stop.cancelled() => {}
             }
