@@ -17,7 +17,7 @@ mod tables;
 use self::{host::Host, tables::Tables};
 use super::job::{Place, testing::job};
 use crate::{
-    domain::{Lane, NotificationId, Priority, Track},
+    domain::{Lane, NotificationId, Priority},
     lanes::Term,
 };
 
