@@ -70,7 +70,7 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&history)?);
     } else {
         print!("{}", page::page(&history, notification));
-        if history.decisions.is_empty() {
+        if history.decisions.is_empty() && history.waits.is_none() {
             println!(
                 "\n{}",
                 style("No host has routed it yet; hookswitch check says whether one runs.").yellow()

@@ -114,7 +114,7 @@ impl Store {
         Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
     }
 
-    /// Drops what became of old times of schedules, but for the last of each, and old causes of failures.
+    /// Drops what became of old times of schedules, but for the last of each, old causes of failures, and old clashes.
     pub async fn prune_schedules(&self, before: Timestamp) -> Result<(), StoreError> {
         let client = self.client().await?;
         client
@@ -125,6 +125,7 @@ impl Store {
             )
             .await?;
         client.execute("DELETE FROM failure_cause WHERE told_at < $1", &[&before]).await?;
+        client.execute("DELETE FROM own_clash WHERE at < $1", &[&before]).await?;
         Ok(())
     }
 }
