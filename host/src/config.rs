@@ -1,5 +1,7 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
+mod risks;
+
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
