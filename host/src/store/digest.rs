@@ -147,7 +147,7 @@ impl Store {
         }
         let new: Vec<NewEvent<'_>> =
             events.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
-        event::append(&transaction, &new).await?;
+        event::append_own(&transaction, &new).await?;
         let statement = transaction.prepare_cached("DELETE FROM digest WHERE id = ANY($1)").await?;
         transaction.execute(&statement, &[&ids]).await?;
         transaction.commit().await?;

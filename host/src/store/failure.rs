@@ -143,7 +143,7 @@ impl Store {
             )
             .await?;
         if !events.is_empty() {
-            event::append(&transaction, &events).await?;
+            event::append_own(&transaction, &events).await?;
         }
         let any = !events.is_empty();
         transaction.commit().await?;
