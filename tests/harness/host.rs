@@ -16,11 +16,13 @@ use tempfile::TempDir;
 
 use super::{
     Database, Simulator,
-    process::{Process, program},
+    process::{Process, program, program_under},
 };
 
 /// A host. It is killed with the test.
 pub struct Host {
+    /// What starts the program, with its arguments: nothing, unless a test says otherwise.
+    under: Vec<String>,
     port: u16,
     rules: PathBuf,
     settings: Vec<(String, String)>,
@@ -38,6 +40,19 @@ impl Host {
         rules: &Path,
         settings: &[(&str, &str)],
     ) -> Host {
+        Host::start_under(&[], port, database, simulator, rules, settings)
+    }
+
+    /// The same, with another program that starts it, such as `unshare` with its arguments.
+    #[track_caller]
+    pub fn start_under(
+        under: &[&str],
+        port: u16,
+        database: &Database,
+        simulator: &Simulator,
+        rules: &Path,
+        settings: &[(&str, &str)],
+    ) -> Host {
         let account = Settings::default();
         let mut all = vec![
             ("DATABASE_URL".to_owned(), database.url()),
@@ -49,9 +64,10 @@ impl Host {
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
-        let process = Process::start(serve(port, rules, &all));
+        let under: Vec<String> = under.iter().map(|&word| word.to_owned()).collect();
+        let process = Process::start(serve(&under, port, rules, &all));
         let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
-        Host { port, rules: rules.to_owned(), settings: all, process, key }
+        Host { under, port, rules: rules.to_owned(), settings: all, process, key }
     }
 
     pub fn url(&self) -> &str {
@@ -104,7 +120,7 @@ impl Host {
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = Process::start(serve(self.port, &self.rules, &self.settings));
+        self.process = Process::start(serve(&self.under, self.port, &self.rules, &self.settings));
     }
 
     /// Posts an event in either of its forms; whatever the answer is.
@@ -139,8 +155,9 @@ impl Host {
     }
 }
 
-fn serve(port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = program(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
+fn serve(under: &[String], port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
+    let under: Vec<&str> = under.iter().map(String::as_str).collect();
+    let mut command = program_under(&under, &["serve", "--listen", &format!("127.0.0.1:{port}")]);
     command.arg("--rules").arg(rules).envs(settings.iter().map(|(name, value)| (name, value)));
     command
 }
