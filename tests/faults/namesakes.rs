@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::sleep;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::NoTls;
 
 use crate::{
     Case, Skipped,
@@ -76,20 +77,31 @@ fn namespace() -> Result<Vec<String>, Skipped> {
     Err(Skipped(format!("no namespace of process ids can be made here: {said}")))
 }
 
-/// Looks all the time whether a host is on the list and holds its half of the lanes.
+/// Looks all the time whether a host is on the list as it was, and holds lanes. It gives some back by itself while those
+/// that were killed still count, but never all.
 struct Watch(Arc<AtomicBool>);
+
+const WHOLE: &str =
+    "SELECT (SELECT started_at = $2 FROM host WHERE id = $1), (SELECT count(*) FROM lane WHERE owner = $1)";
+/// With two that live and up to six that are not known to be dead.
+const LEAST: i64 = 8;
 
 impl Watch {
     async fn begin(url: &str, host: uuid::Uuid) -> Watch {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
         tokio::spawn(connection);
+        let row = client.query_one("SELECT started_at FROM host WHERE id = $1", &[&host]).await.unwrap();
+        let started: Timestamp = row.get(0);
         let holds = Arc::new(AtomicBool::new(true));
         let seen = holds.clone();
         tokio::spawn(async move {
-            while is_whole(&client, host).await.unwrap_or(true) {
+            while let Ok(row) = client.query_one(WHOLE, &[&host, &started]).await {
+                if row.get::<_, Option<bool>>(0) != Some(true) || row.get::<_, i64>(1) < LEAST {
+                    seen.store(false, Ordering::Release);
+                    return;
+                }
                 sleep(Duration::from_millis(5)).await;
             }
-            seen.store(false, Ordering::Release);
         });
         Watch(holds)
     }
@@ -97,12 +109,4 @@ impl Watch {
     fn holds(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
-}
-
-async fn is_whole(client: &Client, host: uuid::Uuid) -> Result<bool, tokio_postgres::Error> {
-    let sql =
-        "SELECT (SELECT count(*) FROM host WHERE id = $1), (SELECT count(*) FROM lane WHERE owner = $1)";
-    let row = client.query_one(sql, &[&host]).await?;
-    let (listed, lanes): (i64, i64) = (row.get(0), row.get(1));
-    Ok(listed == 1 && lanes >= 32)
 }

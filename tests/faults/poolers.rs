@@ -102,8 +102,11 @@ async fn command(url: &str, words: &[&str]) -> Output {
         .env("WHATSAPP_ACCESS_TOKEN", account.access_token)
         .env("WHATSAPP_APP_SECRET", account.app_secret)
         .env("WHATSAPP_VERIFY_TOKEN", account.verify_token);
-    let output = tokio::task::spawn_blocking(move || command.output());
-    timeout(SOON, output).await.unwrap_or_else(|_| panic!("{words:?} does not end")).unwrap().unwrap()
+    let mut command = tokio::process::Command::from(command);
+    // Where it does not end in time.
+    command.kill_on_drop(true);
+    let output = timeout(SOON, command.output()).await;
+    output.unwrap_or_else(|_| panic!("{words:?} does not end")).unwrap()
 }
 
 fn said(output: &Output) -> String {
