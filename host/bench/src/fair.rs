@@ -66,6 +66,7 @@ pub async fn measure(program: &Path, backlog: u32) -> anyhow::Result<Vec<Row>> {
         ("WHATSAPP_MESSAGES_PER_SECOND", "80"),
         ("WHATSAPP_PHONE_NUMBER_ID", &format!("{usual},dead={DEAD}")),
         ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", slow.trim_start_matches("http://")),
+        ("HOOKSWITCH_PLUGIN_GRANTS", &format!("hostile={slow}")),
     ];
     let host = stage.serve(address, &api, &settings).await?;
     let compare = Compare { stage: &stage, host: &host, simulator: &simulator };

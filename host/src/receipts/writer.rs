@@ -1,6 +1,6 @@
 //! Writes posts together: whatever has queued while the last batch was on its way.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use tracing::{debug, warn};
 
@@ -19,6 +19,8 @@ use crate::{
 /// Rows of a batch, or one post.
 const ROWS: usize = 10_000;
 const TRIES: usize = 3;
+/// Meta tells of the messages of one moment one by one; it does not mind a moment.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Writes posts. A post that is not written, or not wholly, Meta posts again.
 pub(super) struct Append {
@@ -34,6 +36,7 @@ impl Commit for Append {
 
     const NAME: &'static str = "webhooks";
     const SIZE: usize = ROWS;
+    const LINGER: Duration = LINGER;
 
     fn size(post: &Post) -> usize {
         post.len()
