@@ -54,10 +54,11 @@ impl Routing {
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
         let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
+        let now = self.store.now();
         tokio::spawn(async move {
             let began = Instant::now();
             let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
-            let verdicts = decided(&catalog, logged.clone()).await;
+            let verdicts = decided(&catalog, logged.clone(), now).await;
             let verdicts = match &item.parked {
                 Some(row) => only_of(&catalog, row, verdicts),
                 None => verdicts,
@@ -232,7 +233,7 @@ pub(super) async fn decide_all(
         Err(_) => {
             let mut verdicts = Vec::with_capacity(events.len());
             for logged in events.iter() {
-                verdicts.push(decided(catalog, logged.clone()).await);
+                verdicts.push(decided(catalog, logged.clone(), now).await);
             }
             verdicts
         }
@@ -245,11 +246,9 @@ pub(super) async fn decide_all(
 }
 
 /// Decides one event on a thread that may block.
-pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent) -> Vec<Verdict> {
+pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent, now: Timestamp) -> Vec<Verdict> {
     let with = catalog.clone();
-    let deciding = spawn_blocking(move || {
-        verdicts(&with, &logged, &CatalogPorts { catalog: &with, now: Timestamp::now() })
-    });
+    let deciding = spawn_blocking(move || verdicts(&with, &logged, &CatalogPorts { catalog: &with, now }));
     deciding.await.unwrap_or_else(|error| {
         let outcome = Outcome::Failed(format!("decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]

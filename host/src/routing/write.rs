@@ -274,6 +274,7 @@ impl Routing {
         }
         if !names.contacts.is_empty() {
             people.contacts = self.store.contacts(&names.contacts).await?;
+            people.addresses = names.addresses;
         }
         Ok(people)
     }
