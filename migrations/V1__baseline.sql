@@ -348,6 +348,11 @@ CREATE TABLE parked (
     -- Whether it is to be decided again.
     due       boolean NOT NULL DEFAULT false,
     parked_at timestamptz NOT NULL DEFAULT now(),
+    -- As in unfinished: who decides it again, and how often a host died meanwhile.
+    host         uuid,
+    alone        boolean NOT NULL DEFAULT false,
+    deaths       smallint NOT NULL DEFAULT 0,
+    alone_deaths smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (lane, event_seq, ordinal)
 );
 -- Each plugin's, those first that are not due.
@@ -445,6 +450,14 @@ CREATE TABLE schedule_slot (
     cron       text NOT NULL,
     decided_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (schedule, slot)
+);
+
+-- Ids of the system's own events that other events had, which should not be: the check tells of them.
+CREATE TABLE own_clash (
+    id     text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id, source)
 );
 
 -- What an operator did about messages that failed. The key lets each be done once.

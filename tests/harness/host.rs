@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{
     Database, Simulator,
-    process::{Process, program},
+    process::{Process, limited, program},
 };
 
 /// A host. It is killed with the test.
@@ -24,6 +24,8 @@ pub struct Host {
     port: u16,
     rules: PathBuf,
     settings: Vec<(String, String)>,
+    /// Run by a shell before the program.
+    limits: String,
     process: Process,
     key: String,
 }
@@ -49,9 +51,9 @@ impl Host {
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
-        let process = Process::start(serve(port, rules, &all));
+        let process = Process::start(serve(port, rules, &all, ""));
         let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
-        Host { port, rules: rules.to_owned(), settings: all, process, key }
+        Host { port, rules: rules.to_owned(), settings: all, limits: String::new(), process, key }
     }
 
     pub fn url(&self) -> &str {
@@ -90,6 +92,11 @@ impl Host {
         self.process.kill()
     }
 
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+
     /// SIGTERM; waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.process.terminate()
@@ -100,11 +107,16 @@ impl Host {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Limits it, from the next restart on, such as by `ulimit -n 256`.
+    pub fn limit(&mut self, command: &str) {
+        command.clone_into(&mut self.limits);
+    }
+
     /// Starts it again after its end: the same port, settings and key.
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = Process::start(serve(self.port, &self.rules, &self.settings));
+        self.process = Process::start(serve(self.port, &self.rules, &self.settings, &self.limits));
     }
 
     /// Posts an event in either of its forms; whatever the answer is.
@@ -139,8 +151,13 @@ impl Host {
     }
 }
 
-fn serve(port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = program(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
+fn serve(port: u16, rules: &Path, settings: &[(String, String)], limits: &str) -> Command {
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = ["serve", "--listen", &listen];
+    let mut command = match limits {
+        "" => program(&arguments),
+        limits => limited(limits, &arguments),
+    };
     command.arg("--rules").arg(rules).envs(settings.iter().map(|(name, value)| (name, value)));
     command
 }

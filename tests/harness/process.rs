@@ -64,6 +64,11 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// SIGTERM, as a service manager stops it; waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
@@ -104,6 +109,15 @@ fn follow(
 pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
     command.env_clear().env("RUST_BACKTRACE", "1").args(arguments);
+    command
+}
+
+/// As [`program`], after a shell has run `limits`.
+pub fn limited(limits: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.env_clear().env("RUST_BACKTRACE", "1");
+    command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_hookswitch")]);
+    command.args(arguments);
     command
 }
 

@@ -48,6 +48,7 @@ impl Host {
         let rung = grew.clone();
         let routes = intake::router(Intake::new(
             store.clone(),
+            store.clone(),
             Arc::new(move || rung.notify_one()),
             Arc::new(|| vec!["the lanes".to_owned()]),
         ));

@@ -3,6 +3,7 @@
 
 mod api;
 mod check;
+mod connections;
 mod look_ups;
 mod pages;
 mod people;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::{
     load,
-    program::{Stage, free_address},
+    program::{Stage, free_address, received},
     rules::{self, GROUPS, MEMBERS, event},
     table::Row,
     usage::{usage, wake_ups},
@@ -54,13 +54,21 @@ pub async fn measure(program: &Path) -> anyhow::Result<Vec<Row>> {
         Row::new("MiB resident, idle host", host_after.resident_mib, None),
     ];
 
+    // So that each recipient is one who was written to before.
+    let url = format!("{}/v1/events", host.url);
+    let events = (STEADY * seconds) as usize;
+    load::post(&stage.client, &url, &stage.key, events, |n| event("warm", n)).await?;
+    while received(&stage.client, &simulator.url).await? < events * MEMBERS {
+        sleep(Duration::from_millis(500)).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+
     eprintln!("posting {STEADY} events of ten messages per second for {} s", WATCHED.as_secs());
     let (host_before, pg_before) = (usage(host.pid()), usage(stage.postgres()));
     let start = Instant::now();
     let mut n = 0;
     while start.elapsed() < WATCHED {
-        load::post_one(&stage.client, &format!("{}/v1/events", host.url), &stage.key, event("steady", n))
-            .await?;
+        load::post_one(&stage.client, &url, &stage.key, event("steady", n)).await?;
         n += 1;
         sleep(Duration::from_secs_f64(n as f64 / STEADY).saturating_sub(start.elapsed())).await;
     }

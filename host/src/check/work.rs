@@ -7,7 +7,7 @@ use super::{
     words::{at_least, count, since, span, time},
 };
 use crate::{
-    domain::LANES,
+    domain::{EventKey, LANES},
     store::{BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
     whatsapp,
 };
@@ -188,8 +188,20 @@ pub fn backlog(
     }))
 }
 
-/// What became of the last day's notifications.
-pub fn failures(made: i64, failures: &[FailureFacts]) -> Section {
+/// The system's own events that met others under their ids in the last day: how many, and the last ones.
+fn clashes((all, last): &(i64, Vec<EventKey>)) -> Option<Finding> {
+    let newest = last.first()?;
+    let what = format!(
+        "{} under the ids of the system's own events, which got other ids",
+        count(*all, "other event is", "other events are")
+    );
+    let details = last.iter().map(|key| format!("{} from {}", key.id, key.source)).collect();
+    let explain = format!("hookswitch explain '{}' --source '{}'", newest.id, newest.source);
+    Some(Finding::warning("events.clash", what).details(details).command(explain))
+}
+
+/// What became of the last day's notifications and of the system's own events.
+pub fn failures(made: i64, failures: &[FailureFacts], own_clashes: &(i64, Vec<EventKey>)) -> Section {
     let findings = failures.iter().map(|failure| {
         let meaning = failure.code.map_or_else(
             || failure.detail.clone().unwrap_or_else(|| "without a code of Meta's".to_owned()),
@@ -205,7 +217,7 @@ pub fn failures(made: i64, failures: &[FailureFacts]) -> Section {
     let failed: i64 = failures.iter().map(|failure| failure.count).sum();
     let made = at_least(made, made >= 10 * COUNTED, "notification", "notifications");
     let summary = format!("{made} in 24 hours, {failed} failed");
-    Section::new("delivery", summary, findings.collect())
+    Section::new("delivery", summary, findings.chain(clashes(own_clashes)).collect())
 }
 
 #[cfg(test)]
@@ -294,7 +306,7 @@ mod tests {
             example: uuid::Uuid::nil(),
             detail: None,
         };
-        let section = failures(10, &[failure]);
+        let section = failures(10, &[failure], &(0, Vec::new()));
         assert!(section.findings[0].what.starts_with("3 messages failed with Meta's code 131047: "));
         assert!(!section.findings[0].what.contains("does not know"));
     }

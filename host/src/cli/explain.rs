@@ -92,7 +92,7 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
                 "\nThere may be more messages: --limit shows more at once, --after {next} those that follow."
             );
         }
-        if history.decisions.is_empty() {
+        if history.decisions.is_empty() && history.waits.is_none() {
             println!(
                 "\n{}",
                 style("No host has routed it yet; hookswitch check says whether one runs.").yellow()

@@ -4,20 +4,26 @@
 //! A commit that PostgreSQL refuses is halved until the item that it refuses stands alone: that one fails, its
 //! neighbours do not. While PostgreSQL is away, all of them wait for [`PATIENCE`].
 
+mod halves;
 mod patience;
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
-pub use self::patience::{PATIENCE, Pauses};
+pub use self::{
+    halves::Halves,
+    patience::{PATIENCE, Pauses},
+};
 use crate::store::StoreError;
 
 /// Items that wait to be written; beyond, their senders wait.
 const QUEUE: usize = 1_000;
+/// Fewer items than this are few.
+pub const FEW: usize = 16;
 
 /// What is written together.
 pub trait Commit: Send + Sync + 'static {
@@ -30,6 +36,8 @@ pub trait Commit: Send + Sync + 'static {
     const NAME: &'static str;
     /// The size of a commit. An item that is larger is written alone.
     const SIZE: usize;
+    /// How long the first few items wait for others to come, where a commit costs more than a moment's delay.
+    const LINGER: Duration = Duration::ZERO;
 
     /// An item's part of [`Commit::SIZE`].
     fn size(item: &Self::Item) -> usize;
@@ -123,6 +131,12 @@ async fn run<C: Commit>(commit: C, mut queue: mpsc::Receiver<Queued<C>>) {
         if waiting.is_empty() && queue.recv_many(&mut waiting, QUEUE).await == 0 {
             return;
         }
+        if waiting.len() < FEW && !C::LINGER.is_zero() {
+            sleep(C::LINGER).await;
+            while let Ok(queued) = queue.try_recv() {
+                waiting.push(queued);
+            }
+        }
         let mut size = 0;
         let fit = waiting.iter().take_while(|queued| {
             size += C::size(&queued.item);
@@ -137,8 +151,8 @@ async fn run<C: Commit>(commit: C, mut queue: mpsc::Receiver<Queued<C>>) {
 /// Writes items until each has its answer.
 async fn write<C: Commit>(commit: &C, batch: Vec<Queued<C>>) {
     let mut pauses = Pauses::default();
-    let mut parts = vec![batch];
-    while let Some(mut part) = parts.pop() {
+    let mut parts = Halves::of(batch);
+    while let Some(mut part) = parts.next() {
         // Who waits no longer was told to try again.
         part.retain(|queued| !queued.answer.is_closed());
         if part.is_empty() {
@@ -147,31 +161,23 @@ async fn write<C: Commit>(commit: &C, batch: Vec<Queued<C>>) {
         let items: Vec<&C::Item> = part.iter().map(|queued| &queued.item).collect();
         match commit.commit(&items).await {
             Ok(outcomes) => {
-                let again = answer(part, outcomes);
-                if !again.is_empty() {
-                    parts.push(again);
-                }
+                parts.again(answer(part, outcomes));
             }
-            Err(StoreError::Unreachable(error)) => {
+            Err(error) if error.may_pass() => {
                 tracing::warn!(%error, items = part.len(), "failed to write {}; trying again", C::NAME);
                 let now = Instant::now();
                 for queued in part.extract_if(.., |queued| queued.deadline <= now) {
                     let _ = queued.answer.send(Err(Refusal::Unavailable));
                 }
-                parts.push(part);
+                parts.again(part);
                 pauses.wait().await;
             }
-            Err(error) if part.len() == 1 => {
-                tracing::error!(%error, "PostgreSQL refused one of {}", C::NAME);
-                for queued in part {
-                    let _ = queued.answer.send(Err(Refusal::Failed));
-                }
-            }
             Err(error) => {
-                tracing::warn!(%error, items = part.len(), "failed to write {}; trying halves", C::NAME);
-                let later = part.split_off(part.len() / 2);
-                parts.push(later);
-                parts.push(part);
+                tracing::warn!(%error, items = part.len(), "failed to write {}", C::NAME);
+                if let Some(refused) = parts.refused(part) {
+                    tracing::error!(%error, "PostgreSQL refused one of {}", C::NAME);
+                    let _ = refused.answer.send(Err(Refusal::Failed));
+                }
             }
         }
     }

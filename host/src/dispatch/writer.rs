@@ -1,17 +1,20 @@
 //! Writes what happened, in batches, and keeps trying: an outcome is a fact and must not be lost.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, mem, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 
 use super::job::Place;
 use crate::{
+    commit::{FEW, Halves},
     domain::Delivery,
     store::{Deferred, Done, Store, StoreError},
 };
 
 const BATCH: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(200);
+/// The messages of one moment have their answers one by one: the first few outcomes wait so long for the others.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// What is to be written about one notification, all or nothing.
 #[derive(Debug, Default)]
@@ -28,12 +31,13 @@ pub struct Write {
     pub written: Option<Place>,
 }
 
-enum Waits {
-    On(Deferred),
-    NoMore(Done),
+enum Waits<'a> {
+    On(&'a Deferred),
+    NoMore(&'a Done),
 }
 
-/// Writes until the channel is closed.
+/// Writes until the channel is closed. What PostgreSQL refuses for good is told in the log and given up, alone: it must
+/// not keep the others from being written.
 pub async fn run(
     store: Store,
     mut writes: mpsc::UnboundedReceiver<Write>,
@@ -41,69 +45,61 @@ pub async fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while writes.recv_many(&mut batch, BATCH).await > 0 {
-        let mut deliveries = Vec::new();
-        let mut opted_out = Vec::new();
-        let mut told = Vec::new();
-        // Of one place the last word counts. In the order of the log: two who write the same rows wait for each other,
-        // and not in a circle.
-        let mut waiting: BTreeMap<Place, Waits> = BTreeMap::new();
-        for write in batch.drain(..) {
-            deliveries.extend(write.deliveries);
-            waiting
-                .extend(write.deferred.map(|deferred| ((deferred.track, deferred.seq), Waits::On(deferred))));
-            waiting.extend(write.done.map(|done| (done.place, Waits::NoMore(done))));
-            opted_out.extend(write.opted_out);
-            told.extend(write.written);
-        }
-        let (mut deferred, mut done) = (Vec::new(), Vec::new());
-        for waits in waiting.into_values() {
-            match waits {
-                Waits::On(row) => deferred.push(row),
-                Waits::NoMore(row) => done.push(row),
+        if batch.len() < FEW {
+            sleep(LINGER).await;
+            while batch.len() < BATCH
+                && let Ok(write) = writes.try_recv()
+            {
+                batch.push(write);
             }
         }
-        settle(&store, &deliveries, &deferred, &done, &opted_out).await;
-        for place in told {
-            // Nobody listens any more only when the host stops.
-            let _ = written.send(place);
+        let mut parts = Halves::of(mem::take(&mut batch));
+        while let Some(part) = parts.next() {
+            match settle(&store, &part).await {
+                Ok(()) => tell(&written, part),
+                Err(error @ (StoreError::Statement(_) | StoreError::Row(_) | StoreError::Conflict(_))) => {
+                    tracing::warn!(%error, writes = part.len(), "failed to write outcomes");
+                    if let Some(refused) = parts.refused(part) {
+                        tracing::error!(%error, deliveries = ?refused.deliveries, "failed to write an outcome; given up");
+                        tell(&written, vec![refused]);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, writes = part.len(), "failed to write outcomes; trying again");
+                    parts.again(part);
+                    if !matches!(error, StoreError::Contention(_)) {
+                        sleep(PAUSE).await;
+                    }
+                }
+            }
         }
     }
 }
 
-/// Writes until it is written. What PostgreSQL refuses for good is told in the log and given up, alone: it must
-/// not keep the others from being written.
-async fn settle(
-    store: &Store,
-    deliveries: &[Delivery],
-    deferred: &[Deferred],
-    done: &[Done],
-    opted_out: &[String],
-) {
-    loop {
-        match store.settle(deliveries, deferred, done, opted_out).await {
-            Ok(()) => return,
-            Err(StoreError::Statement(error)) => {
-                tracing::error!(%error, rows = deliveries.len(), "failed to write outcomes; writing them one by one");
-                break;
-            }
-            Err(error) => {
-                tracing::warn!(%error, rows = deliveries.len(), "failed to write outcomes; trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
+async fn settle(store: &Store, writes: &[Write]) -> Result<(), StoreError> {
+    let deliveries: Vec<_> = writes.iter().flat_map(|write| &write.deliveries).collect();
+    let opted_out: Vec<_> = writes.iter().filter_map(|write| write.opted_out.as_deref()).collect();
+    // Of one place the last word counts. In the order of the log: two who write the same rows wait for each other,
+    // and not in a circle.
+    let mut waiting: BTreeMap<Place, Waits> = BTreeMap::new();
+    for write in writes {
+        let on = write.deferred.as_ref().map(|row| ((row.track, row.seq), Waits::On(row)));
+        waiting.extend(on);
+        waiting.extend(write.done.as_ref().map(|done| (done.place, Waits::NoMore(done))));
+    }
+    let (mut deferred, mut done) = (Vec::new(), Vec::new());
+    for waits in waiting.into_values() {
+        match waits {
+            Waits::On(row) => deferred.push(row),
+            Waits::NoMore(row) => done.push(row),
         }
     }
-    let one_by_one = deliveries
-        .chunks(1)
-        .map(|row| (row, &[][..], &[][..]))
-        .chain(deferred.chunks(1).map(|row| (&[][..], row, &[][..])))
-        .chain(done.chunks(1).map(|place| (&[][..], &[][..], place)));
-    for (delivery, waits, place) in one_by_one {
-        while let Err(error) = store.settle(delivery, waits, place, opted_out).await {
-            if let StoreError::Statement(error) = error {
-                tracing::error!(error, ?delivery, "failed to write an outcome; given up");
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+    store.settle(&deliveries, &deferred, &done, &opted_out).await
+}
+
+fn tell(written: &mpsc::UnboundedSender<Place>, part: Vec<Write>) {
+    for place in part.into_iter().filter_map(|write| write.written) {
+        // Nobody listens any more only when the host stops.
+        let _ = written.send(place);
     }
 }

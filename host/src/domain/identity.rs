@@ -87,6 +87,8 @@ pub struct IdentityChanges {
     pub created: Vec<(i64, Contact)>,
     /// Contacts that are not as they were.
     pub updated: Vec<(i64, Contact)>,
+    /// Those of them that give up a number or user id, which another may take.
+    pub freed: Vec<i64>,
     /// Addresses that are not as they were.
     pub addresses: Vec<(String, Holder)>,
     /// The first contact's opt-outs are the second's too, where that one has said nothing itself.
@@ -149,7 +151,14 @@ impl Identities {
         for (id, contact) in self.contacts {
             match self.stored_contacts.get(&id) {
                 None => changes.created.push((id, contact)),
-                Some(stored) if *stored != contact => changes.updated.push((id, contact)),
+                Some(stored) if *stored != contact => {
+                    let gives_up = |had: &Option<String>, has: &Option<String>| had.is_some() && had != has;
+                    if gives_up(&stored.wa_id, &contact.wa_id) || gives_up(&stored.user_id, &contact.user_id)
+                    {
+                        changes.freed.push(id);
+                    }
+                    changes.updated.push((id, contact));
+                }
                 Some(_) => {}
             }
         }

@@ -52,7 +52,7 @@ pub async fn event(
     if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
         return Err(wrong("no id or source holds U+0000".to_owned()));
     }
-    let mut events = intake.store.events_by_id(&id, source.as_deref()).await?;
+    let mut events = intake.reads.events_by_id(&id, source.as_deref()).await?;
     if events.len() > 1 {
         let sources: Vec<_> = events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
         return Err(Problem::new(
@@ -74,5 +74,5 @@ pub async fn event(
             ),
         ));
     };
-    Ok(Json(intake.store.event_history(logged, received_at, after, limit).await?))
+    Ok(Json(intake.reads.event_history(logged, received_at, after, limit).await?))
 }

@@ -1,6 +1,6 @@
 //! Writes posts together: whatever has queued while the last batch was on its way.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use tracing::{debug, warn};
 
@@ -19,6 +19,8 @@ use crate::{
 /// Rows of a batch, or one post.
 const ROWS: usize = 10_000;
 const TRIES: usize = 3;
+/// Meta tells of the messages of one moment one by one; it does not mind a moment.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Writes posts. A post that is not written, or not wholly, Meta posts again.
 pub(super) struct Append {
@@ -34,6 +36,7 @@ impl Commit for Append {
 
     const NAME: &'static str = "webhooks";
     const SIZE: usize = ROWS;
+    const LINGER: Duration = LINGER;
 
     fn size(post: &Post) -> usize {
         post.len()
@@ -88,7 +91,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
     }
     let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
     if !told.is_empty() {
-        store.append_events(&new_events(&told), false).await?;
+        store.append_own(&new_events(&told)).await?;
     }
     if !recipients.is_empty() {
         let pairs: HashSet<(&str, &str)> =
@@ -107,7 +110,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
     let mut tries = 1;
     while let Err(error) = store.hear_identities(&identities).await {
         // Two hosts that write the same users get in each other's way.
-        if tries == TRIES || matches!(error, StoreError::Unreachable(_)) {
+        if tries == TRIES || error.may_pass() {
             return Err(error);
         }
         warn!(%error, "trying again to write contacts");

@@ -253,10 +253,10 @@ impl Store {
     /// marketing, as Meta says, all or nothing.
     pub async fn settle(
         &self,
-        deliveries: &[Delivery],
-        deferred: &[Deferred],
-        done: &[Done],
-        opted_out: &[String],
+        deliveries: &[&Delivery],
+        deferred: &[&Deferred],
+        done: &[&Done],
+        opted_out: &[&str],
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
@@ -308,7 +308,7 @@ pub(super) async fn retry_late(
 
 /// Lets notifications wait, or wait longer; not one that waits for a later attempt: a webhook told that this one failed
 /// before its answer was given up.
-async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), StoreError> {
+async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -358,7 +358,7 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[Deferred]) -> Result<(), 
 }
 
 /// Ends the waiting of notifications; not of one for which a later attempt was arranged meanwhile.
-async fn remove(transaction: &Transaction<'_>, done: &[Done]) -> Result<(), StoreError> {
+async fn remove(transaction: &Transaction<'_>, done: &[&Done]) -> Result<(), StoreError> {
     if done.is_empty() {
         return Ok(());
     }

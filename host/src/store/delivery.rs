@@ -46,13 +46,14 @@ impl Store {
     /// Appends what webhooks told, and lets what failed late wait for its next attempt, all or nothing. What is there
     /// already (a repeated webhook) stays as it is, and brings no attempt.
     pub async fn append_receipts(&self, rows: &[Delivery], retries: &[LateRetry]) -> Result<(), StoreError> {
+        let rows: Vec<&Delivery> = rows.iter().collect();
         let mut client = self.client().await?;
         if retries.is_empty() {
-            append(&client, rows).await?;
+            append(&client, &rows).await?;
             return Ok(());
         }
         let transaction = client.transaction().await?;
-        let new = append(&transaction, rows).await?;
+        let new = append(&transaction, &rows).await?;
         let failed: HashSet<_> = rows
             .iter()
             .zip(new)
@@ -148,7 +149,7 @@ impl Store {
 
 /// Appends rows in the order of their key, so that two who append the same rows wait for each other and not in
 /// a circle.
-pub(super) async fn append(client: &Session, rows: &[Delivery]) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn append(client: &Session, rows: &[&Delivery]) -> Result<Vec<bool>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NewEvent, RoutingTransaction, Store, StoreError, event, session::Transaction};
+use super::{
+    NewEvent, RoutingTransaction, Store, StoreError, event,
+    session::{Session, Transaction},
+};
 
 /// A decision that is collected.
 #[derive(Clone, Debug)]
@@ -120,6 +123,9 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut client = self.client().await?;
+        if !any_due(&client).await? {
+            return Ok(0);
+        }
         let transaction = client.transaction().await?;
         let statement = transaction
             .prepare_cached(
@@ -141,12 +147,18 @@ impl Store {
         }
         let new: Vec<NewEvent<'_>> =
             events.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
-        event::append(&transaction, &new).await?;
+        event::append_own(&transaction, &new).await?;
         let statement = transaction.prepare_cached("DELETE FROM digest WHERE id = ANY($1)").await?;
         transaction.execute(&statement, &[&ids]).await?;
         transaction.commit().await?;
         Ok(ids.len())
     }
+}
+
+/// One short look for the many times at which there is nothing to do.
+async fn any_due(client: &Session) -> Result<bool, StoreError> {
+    let statement = client.prepare_cached("SELECT EXISTS (SELECT FROM digest WHERE due_at <= now())").await?;
+    client.query_one(&statement, &[]).await?.try_get(0).map_err(StoreError::from)
 }
 
 /// How many items, and the first of them.

@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
-use super::{EVENT_LOG, Incarnation, Store, StoreError, session::Session};
+use super::{
+    EVENT_LOG, Incarnation, Store, StoreError,
+    session::{Session, Transaction},
+};
 use crate::domain::{Event, EventKey, Lane};
 
 /// An event and its place in the log.
@@ -89,6 +92,33 @@ impl Store {
         Ok(clashes)
     }
 
+    /// Appends events of the system's own. See [`append_own`].
+    pub async fn append_own(&self, events: &[NewEvent<'_>]) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        append_own(&transaction, events).await?;
+        transaction.commit().await
+    }
+
+    /// How many of the system's own events met another event under their ids since then, and the last of these, each
+    /// with its id and source.
+    pub async fn own_clashes(
+        &self,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<(i64, Vec<EventKey>), StoreError> {
+        let client = self.client().await?;
+        let row = client.query_one("SELECT count(*) FROM own_clash WHERE at > $1", &[&since]).await?;
+        let last = client
+            .query(
+                "SELECT id, source FROM own_clash WHERE at > $1 ORDER BY at DESC, id LIMIT $2",
+                &[&since, &limit],
+            )
+            .await?;
+        let key = |row: &Row| Ok(EventKey { id: row.try_get(0)?, source: row.try_get(1)? });
+        Ok((row.try_get(0)?, last.iter().map(key).collect::<Result<_, StoreError>>()?))
+    }
+
     /// The next events after each lane's cursor, at most so many as stand beside it, in the order of the log. Of all
     /// lanes together about `bytes` of payload are read, evenly from the lanes, but always one event.
     /// None from another server than the one that the cursors were read from.
@@ -151,6 +181,62 @@ impl Store {
 pub(super) async fn append(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>, StoreError> {
     let appended = insert(client, events, &format!("{INSERT} {IN_ORDER_UNLESS_THERE}")).await?;
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
+}
+
+/// How often an own event is given another id, where events of others have all before.
+const IDS: usize = 4;
+
+/// Appends events of the system's own; those that are there already stay as they are. Nobody else can use their source, so
+/// nobody should have their ids: where another event has one all the same, that is logged and written down for the check,
+/// and the own event gets another id. Its fingerprint is that of its first id, so that it is told once under that one, too.
+pub(super) async fn append_own(
+    transaction: &Transaction<'_>,
+    events: &[NewEvent<'_>],
+) -> Result<(), StoreError> {
+    let mut clashing: Vec<(Event, [u8; 32])> = Vec::new();
+    for clash in append(transaction, events).await? {
+        if let Some(new) = events.get(clash.place) {
+            tell(transaction, &new.event.key, clash.received_at).await?;
+            clashing.push((new.event.clone(), *new.sha256));
+        }
+    }
+    for n in 2..2 + IDS {
+        if clashing.is_empty() {
+            return Ok(());
+        }
+        let again = clashing.iter().map(|(event, sha256)| {
+            let key = EventKey { id: format!("{}:{n}", event.key.id), source: event.key.source.clone() };
+            (Event { key, ..event.clone() }, *sha256)
+        });
+        let again: Vec<(Event, [u8; 32])> = again.collect();
+        let new: Vec<NewEvent<'_>> =
+            again.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
+        let places = append(transaction, &new).await?.into_iter().map(|clash| clash.place);
+        clashing = places.filter_map(|place| clashing.get(place).cloned()).collect();
+    }
+    for (event, _) in clashing {
+        let EventKey { id, source } = &event.key;
+        tracing::error!(id, source, "an event of the system's own was lost: others have all of its ids");
+    }
+    Ok(())
+}
+
+async fn tell(
+    transaction: &Transaction<'_>,
+    EventKey { id, source }: &EventKey,
+    received_at: Timestamp,
+) -> Result<(), StoreError> {
+    tracing::error!(
+        id,
+        source,
+        %received_at,
+        "another event has the id of an event of the system's own, which gets another one"
+    );
+    let statement = transaction
+        .prepare_cached("INSERT INTO own_clash (id, source) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .await?;
+    transaction.execute(&statement, &[id, source]).await?;
+    Ok(())
 }
 
 /// Appends events, all of which must be new.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NewEvent, Store, StoreError, event};
+use super::{NewEvent, Store, StoreError, event, session::Session};
 use crate::domain::{EventKey, NotificationId};
 
 /// Any number will do; it must only be the same on every host.
@@ -67,6 +67,9 @@ impl Store {
         told: impl for<'a> FnOnce(&'a T) -> Told<'a>,
     ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
+        if !any(&client).await? {
+            return Ok(false);
+        }
         let transaction = client.transaction().await?;
         let lock = transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&TELLING]).await?;
         if !lock.try_get::<_, bool>(0)? {
@@ -140,12 +143,18 @@ impl Store {
             )
             .await?;
         if !events.is_empty() {
-            event::append(&transaction, &events).await?;
+            event::append_own(&transaction, &events).await?;
         }
         let any = !events.is_empty();
         transaction.commit().await?;
         Ok(any)
     }
+}
+
+/// One short look for the many times at which nothing has failed.
+async fn any(client: &Session) -> Result<bool, StoreError> {
+    let statement = client.prepare_cached("SELECT EXISTS (SELECT FROM failure)").await?;
+    client.query_one(&statement, &[]).await?.try_get(0).map_err(StoreError::from)
 }
 
 fn failure(row: &tokio_postgres::Row) -> Result<Failure, StoreError> {

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{LoggedEvent, Store, StoreError, event};
+use super::{EventWaits, LoggedEvent, Store, StoreError, event};
 use crate::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
 
 /// An event with all that came of it.
@@ -22,6 +22,9 @@ pub struct EventHistory {
     pub received_at: Timestamp,
     /// Whether the rules have decided yet.
     pub routed: bool,
+    /// What routing is still to do about it, where it has read it; absent where there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<EventWaits>,
     /// What they decided, in order, with a page of the notifications.
     pub decisions: Vec<DecisionHistory>,
     /// The next page's `after`; null on the last.
@@ -124,7 +127,9 @@ impl Store {
                 decision.notifications.push(notification);
             }
         }
-        Ok(EventHistory { event: logged.event, received_at, routed: !decisions.is_empty(), decisions, next })
+        let waits = self.event_waits(logged.lane, logged.seq).await?;
+        let routed = !decisions.is_empty();
+        Ok(EventHistory { event: logged.event, received_at, routed, waits, decisions, next })
     }
 
     /// The place of a notification in its log.

@@ -24,7 +24,7 @@ impl Store {
         for (gone, kept) in &changes.merged {
             merge(&transaction, *gone, *kept).await?;
         }
-        update(&transaction, &changes.updated).await?;
+        update(&transaction, &changes).await?;
         let created = create(&transaction, &changes).await?;
         let key = |id: &i64| created.get(id).copied().unwrap_or(*id);
         set_addresses(&transaction, &changes, key).await?;
@@ -68,22 +68,21 @@ async fn load(transaction: &Transaction<'_>, news: &[IdentityNews]) -> Result<Id
     Ok(Identities::new(contacts, addresses))
 }
 
-/// In two steps, because a number or user id may go from one of them to another.
-async fn update(transaction: &Transaction<'_>, contacts: &[(i64, Contact)]) -> Result<(), StoreError> {
+/// In two steps where a number or user id may go from one of them to another.
+async fn update(transaction: &Transaction<'_>, changes: &IdentityChanges) -> Result<(), StoreError> {
+    let contacts = &changes.updated;
     if contacts.is_empty() {
         return Ok(());
+    }
+    if !changes.freed.is_empty() {
+        let statement = transaction
+            .prepare_cached("UPDATE contact SET wa_id = NULL, user_id = NULL WHERE id = ANY($1)")
+            .await?;
+        transaction.execute(&statement, &[&changes.freed]).await?;
     }
     let ids: Vec<i64> = contacts.iter().map(|(id, _)| *id).collect();
     let wa_ids: Vec<Option<&str>> = contacts.iter().map(|(_, c)| c.wa_id.as_deref()).collect();
     let user_ids: Vec<Option<&str>> = contacts.iter().map(|(_, c)| c.user_id.as_deref()).collect();
-    let statement = transaction
-        .prepare_cached(
-            "UPDATE contact SET wa_id = NULL, user_id = NULL
-             FROM unnest($1::bigint[], $2::text[], $3::text[]) AS i (id, wa_id, user_id)
-             WHERE contact.id = i.id AND (contact.wa_id, contact.user_id) IS DISTINCT FROM (i.wa_id, i.user_id)",
-        )
-        .await?;
-    transaction.execute(&statement, &[&ids, &wa_ids, &user_ids]).await?;
     let names: Vec<Option<&str>> = contacts.iter().map(|(_, c)| c.name.as_deref()).collect();
     let inbound: Vec<Option<Timestamp>> = contacts.iter().map(|(_, c)| c.last_inbound_at).collect();
     let statement = transaction
@@ -147,7 +146,9 @@ async fn set_addresses(
         .prepare_cached(
             "INSERT INTO contact_address (address, contact_id, since)
              SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) ORDER BY 1
-             ON CONFLICT (address) DO UPDATE SET contact_id = excluded.contact_id, since = excluded.since",
+             ON CONFLICT (address) DO UPDATE SET contact_id = excluded.contact_id, since = excluded.since
+             WHERE (contact_address.contact_id, contact_address.since)
+                 IS DISTINCT FROM (excluded.contact_id, excluded.since)",
         )
         .await?;
     transaction.execute(&statement, &[&addresses, &ids, &since]).await?;

@@ -94,8 +94,10 @@ pub struct DueLimits {
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
      p.quiet_from, p.quiet_until, p.time_zone, n.created_at";
-const WINDOW: &str =
-    "LEFT JOIN number_window v ON v.contact_id = c.id AND v.phone_number_id = n.phone_number_id";
+const WINDOW: &str = "LEFT JOIN LATERAL (
+         SELECT last_inbound_at FROM number_window
+         WHERE contact_id = c.id AND phone_number_id = n.phone_number_id LIMIT 1
+     ) v ON true";
 
 /// What is due: a notification that waited in `deferred`.
 #[derive(Clone, Debug)]

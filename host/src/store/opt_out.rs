@@ -76,12 +76,12 @@ pub struct OptedOutPerson {
 /// Records that these numbers or user ids want no marketing: Meta has just refused messages to them for that.
 pub(super) async fn refused(
     transaction: &Transaction<'_>,
-    recipients: &[String],
+    recipients: &[&str],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let recipients: BTreeSet<&String> = recipients.iter().collect();
+    let recipients: BTreeSet<&str> = recipients.iter().copied().collect();
     let preferences: Vec<Preference> =
-        recipients.into_iter().map(|recipient| by_meta(vec![recipient.clone()], at)).collect();
+        recipients.into_iter().map(|recipient| by_meta(vec![recipient.to_owned()], at)).collect();
     record(transaction, &preferences).await
 }
 

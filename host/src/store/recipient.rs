@@ -6,10 +6,16 @@ use tokio_postgres::Row;
 use super::StoreError;
 use crate::domain::{OptOut, OptOutScope, Refusal};
 
-/// Joins person, contact and opt-out to a notification `n`. Of two opt-outs the one of everything counts.
-pub(super) const JOINS: &str = "LEFT JOIN person p ON p.username = n.username
-     LEFT JOIN contact_address a ON n.username IS NULL AND a.address = n.recipient
-     LEFT JOIN contact c ON c.id = coalesce(p.contact_id, a.contact_id)
+/// Joins person, contact and opt-out to a notification `n`. Of two opt-outs the one of everything counts. Each row looks
+/// its own up, whatever the planner thinks of their number (hence the limits): no table of people is read as a whole.
+pub(super) const JOINS: &str =
+    "LEFT JOIN LATERAL (SELECT * FROM person WHERE person.username = n.username LIMIT 1) p ON true
+     LEFT JOIN LATERAL (
+         SELECT * FROM contact
+         WHERE contact.id = CASE WHEN n.username IS NOT NULL THEN p.contact_id
+             ELSE (SELECT contact_id FROM contact_address WHERE address = n.recipient) END
+         LIMIT 1
+     ) c ON true
      LEFT JOIN LATERAL (
          SELECT scope, source, at FROM opt_out
          WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1

@@ -133,7 +133,7 @@ impl Store {
         rows.last().filter(|_| is_full).map(|row| Ok(NotificationId(row.try_get(0)?))).transpose()
     }
 
-    /// Drops what became of old times of schedules, but for the last of each, and old causes of failures.
+    /// Drops what became of old times of schedules, but for the last of each, old causes of failures, and old clashes.
     pub async fn prune_schedules(&self, before: Timestamp) -> Result<(), StoreError> {
         let client = self.client().await?;
         client
@@ -153,6 +153,7 @@ impl Store {
             )
             .await?;
         client.execute("DELETE FROM failure_cause WHERE told_at < $1", &[&before]).await?;
+        client.execute("DELETE FROM own_clash WHERE at < $1", &[&before]).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Clash, NewEvent, Store, StoreError, event};
+use super::{NewEvent, Store, StoreError, event};
 
 /// What became of one time of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,7 @@ impl Store {
             .collect()
     }
 
-    /// Takes a slot and appends its events, in one transaction. Of all hosts, one takes it: nothing for the others.
-    /// Returns the clashes: events whose ids others have, which were not appended.
+    /// Takes a slot and appends its events, in one transaction. Of all hosts, one takes it; tells whether this one did.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; then the slot is still to be had.
@@ -90,7 +89,7 @@ impl Store {
         slot: &LastSlot,
         outcome: SlotOutcome,
         events: &[NewEvent<'_>],
-    ) -> Result<Option<Vec<Clash>>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let taken = transaction
@@ -101,15 +100,14 @@ impl Store {
             )
             .await?;
         if taken == 0 {
-            return Ok(None);
+            return Ok(false);
         }
-        let clashes = match events {
-            [] => Vec::new(),
+        if !events.is_empty() {
             // One that is there already was told for an earlier slot.
-            events => event::append(&transaction, events).await?,
-        };
+            event::append_own(&transaction, events).await?;
+        }
         transaction.commit().await?;
-        Ok(Some(clashes))
+        Ok(true)
     }
 
     /// Active members of these groups whose last message was between 23 and 24 hours old at the slot, and whose window

@@ -79,6 +79,9 @@ impl Store {
         let client = self.client().await?;
         client.execute("UPDATE lane SET routed_by = NULL WHERE routed_by = $1", &[&host]).await?;
         client.execute("UPDATE unfinished SET host = NULL, alone = false WHERE host = $1", &[&host]).await?;
+        client
+            .execute("UPDATE parked SET host = NULL, alone = false WHERE due AND host = $1", &[&host])
+            .await?;
         Ok(())
     }
 
@@ -105,6 +108,9 @@ impl Store {
             )
             .await?;
         client.execute(&statement, &[&host, &lanes, &LEASE.as_secs_f64()]).await?;
+        drop(client);
+        self.count_parked_deaths(host, &lanes).await?;
+        let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT u.lane, u.event_seq, e.type, e.subject, u.deaths, u.alone_deaths

@@ -52,7 +52,7 @@ pub async fn tell_parked(
         let new: Vec<&Parked> = parked.iter().filter(|parked| !told.contains(&key(parked))).collect();
         let events: Vec<_> = new.iter().filter_map(|parked| plugin_parked(parked, now)).collect();
         if !events.is_empty() {
-            if let Err(error) = store.append_events(&new_events(&events), false).await {
+            if let Err(error) = store.append_own(&new_events(&events)).await {
                 tracing::warn!(%error, "failed to tell of a parked plugin; trying again");
                 continue;
             }

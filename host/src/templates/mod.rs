@@ -224,7 +224,7 @@ impl TemplateWatch {
             })
             .collect();
         if !events.is_empty() {
-            self.store.append_events(&new_events(&events), false).await?;
+            self.store.append_own(&new_events(&events)).await?;
             (self.grew)();
         }
         Ok(())
