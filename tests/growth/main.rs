@@ -72,13 +72,6 @@ async fn no_statement_reads_more_where_the_tables_grow() {
 
 /// A grown database.
 async fn fill(database: &Database) -> Client {
-    if let Ok(url) = std::env::var("G3URL") {
-        let (client, connection) =
-            url.parse::<tokio_postgres::Config>().unwrap().connect(NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.batch_execute("SET jit = off").await.unwrap();
-        return client;
-    }
     let migrated = program(&["migrate"]).env("DATABASE_URL", database.url()).output().unwrap();
     assert!(migrated.status.success(), "{migrated:?}");
     let config: tokio_postgres::Config = database.url().parse().unwrap();

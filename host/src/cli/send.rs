@@ -143,7 +143,10 @@ async fn send(
         return Ok(ExitCode::SUCCESS);
     }
     let sha256: [u8; 32] = Sha256::digest(event.data.get().as_bytes()).into();
-    store.append_events(&[NewEvent { event: &event, sha256: &sha256 }], false).await.context("post it")?;
+    store
+        .append_events(&[NewEvent { event: &event, sha256: &sha256, has_time: true }], false)
+        .await
+        .context("post it")?;
     store.notify().await?;
     println!("{} {}", style("posted").dim(), event.key.id);
     if store.hosts_alive().await? == 0 {

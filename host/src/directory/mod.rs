@@ -255,7 +255,8 @@ impl Directory {
             stop,
             scope,
             source: "an operator said so".to_owned(),
-            at: Timestamp::now(),
+            // As hosts and Meta have it, whose words this may follow or come before.
+            at: self.store.now(),
             message_id: String::new(),
         };
         Ok(self.store.set_preferences(&[preference]).await?)

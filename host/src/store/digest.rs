@@ -146,7 +146,7 @@ impl Store {
             events.push(event_of(DueDigest { id, decision: row.try_get(1)?, items, count }));
         }
         let new: Vec<NewEvent<'_>> =
-            events.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
+            events.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
         event::append_own(&transaction, &new).await?;
         let statement = transaction.prepare_cached("DELETE FROM digest WHERE id = ANY($1)").await?;
         transaction.execute(&statement, &[&ids]).await?;
