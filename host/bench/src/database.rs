@@ -136,6 +136,14 @@ impl Database {
         Ok(self.client.query_one("SELECT count(*) FROM decision", &[]).await?.try_get(0)?)
     }
 
+    /// Whether the event with this id is decided.
+    pub async fn is_routed(&self, id: &str) -> anyhow::Result<bool> {
+        let sql =
+            "SELECT EXISTS (SELECT FROM event e JOIN decision d ON d.lane = e.lane AND d.event_seq = e.seq
+                                  WHERE e.id = $1)";
+        Ok(self.client.query_one(sql, &[&id]).await?.try_get(0)?)
+    }
+
     /// How many notifications are planned with this priority, as stored.
     pub async fn count_planned(&self, priority: i16) -> anyhow::Result<i64> {
         let sql = "SELECT count(*) FROM notification WHERE priority = $1";

@@ -8,6 +8,7 @@ mod decisions;
 mod deliver;
 mod fair;
 mod floor;
+mod large;
 mod load;
 mod program;
 mod quiet;
@@ -31,7 +32,7 @@ struct Arguments {
     #[command(flatten)]
     sizes: Sizes,
 
-    /// What to measure [default: all but `check` and `decisions`].
+    /// What to measure [default: all but `check`, `decisions` and `large`].
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -66,6 +67,8 @@ enum Part {
     Quiet,
     /// A normal message beside a bulk backlog, a slow plugin, and a number that never answers. Run it in the project's folder.
     Fair,
+    /// Deliver events that tell 10,000 people each, and many that tell 1,000.
+    Large,
     /// Decide: a route, a script and a plugin. Run it in the project's folder.
     Decisions,
     /// Run the set-up check with 100,000 people and a million notifications.
@@ -111,6 +114,9 @@ async fn run(Arguments { program, sizes, part }: Arguments) -> anyhow::Result<()
     }
     if all || matches!(part, Some(Part::Fair)) {
         rows.extend(fair::measure(&program, sizes.backlog).await?);
+    }
+    if matches!(part, Some(Part::Large)) {
+        rows.extend(large::measure(&program).await?);
     }
     if matches!(part, Some(Part::Check)) {
         rows.extend(check::measure(&program).await?);
