@@ -51,7 +51,7 @@ BEGIN
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
-        'failure', 'failure_cause', 'schedule_slot', 'opt_out', 'number_window', 'daily_user',
+        'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN

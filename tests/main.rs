@@ -1,6 +1,7 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
 mod authors;
+mod clashes;
 mod command_line;
 mod connections;
 mod database_gone;
@@ -18,6 +19,7 @@ mod large;
 mod numbers;
 mod plugins;
 mod postgres;
+mod pressure;
 mod quiet;
 mod receipts;
 mod retention;

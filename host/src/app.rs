@@ -1,5 +1,7 @@
 //! The composition root: the only file that sees every room.
 
+mod shares;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -11,6 +13,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use self::shares::{Counts, Shares};
 use crate::{
     api,
     catalog::{Findings, Folders, Live, Watching},
@@ -22,11 +25,11 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
     outbound::Outbound,
-    parts::Parts,
+    parts::{Failed, Parts},
     plan::InUse,
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
-    routing::Routing,
+    routing::{self, Routing},
     store::{Store, StoreError},
     system::{Scheduler, prune, tell_failures, tell_parked},
     templates::{self, TemplateWatch},
@@ -36,7 +39,7 @@ use crate::{
 /// Other hosts are told at most so often that a log has grown.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// How long all parts together may take to finish what is under way: with what else a stop needs, under 10 s.
-const FINISH: Duration = Duration::from_secs(7);
+const FINISH: Duration = Duration::from_secs(6);
 /// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
 const STUCK: Duration = Duration::from_secs(20);
 /// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
@@ -245,8 +248,8 @@ impl App {
             listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
         let client = Client::new(&config.whatsapp)?;
         let connections = config.database.connections();
-        let database = Database::open_with(&config.database, connections, progress).await?;
-        let store = database.store.clone();
+        let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
+        let Shares { work: store, lanes, incoming, requests } = Shares::of(&database.store, connections)?;
 
         let events = Arc::new(Notify::new());
         let notifications = Arc::new(Notify::new());
@@ -254,13 +257,13 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let template_updated = Arc::new(Notify::new());
-        let receipts = Receipts::new(store.clone(), &config.whatsapp, template_updated.clone());
+        let receipts = Receipts::new(incoming.clone(), &config.whatsapp, template_updated.clone());
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),
             webhooks: Arc::new(move || seen.take()),
         };
-        let (holder, leases) = Holder::new(store.clone(), host, progress.clone(), news);
+        let (holder, leases) = Holder::new(lanes, host, progress.clone(), news);
         let grew = grown(events.clone(), others.clone(), leases.clone());
 
         let account = config.whatsapp.whatsapp_business_account_id.clone();
@@ -315,14 +318,16 @@ impl App {
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
             senders: Arc::new(config.whatsapp.whatsapp_phone_number_id.clone()),
             in_use,
+            threads: routing::threads(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
-        let intake = Intake::new(store.clone(), grew.clone(), ready(leases.clone(), beats));
-        let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
-        let routes = api::router(intake, Directory::new(store.clone()), receipts, catalog.clone());
-
         let mut parts = Parts::default();
+        let ready = ready(leases.clone(), beats, parts.failure());
+        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready);
+        let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
+        let routes = api::router(intake, Directory::new(requests), receipts, catalog.clone());
+
         parts.start("http", |stop| http::serve(listener, routes, stop));
         if let Some(keep) = config.keep {
             let store = store.clone();
@@ -349,6 +354,7 @@ impl App {
         );
         parts.help("others", tell_others(store.clone(), others));
         let watching = catalog.watch().map_err(AppError::Watch)?;
+        parts.help("rules", watching.ended());
         Ok(App { address, database, catalog, _watching: watching, leases, parts })
     }
 
@@ -387,7 +393,7 @@ impl App {
 
 /// Intake and nothing else, for the benchmark.
 pub fn intake_alone(store: Store) -> axum::Router {
-    intake::router(Intake::new(store, Arc::new(|| {}), Arc::new(Vec::new)))
+    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new)))
 }
 
 /// Rings for this host, and for the others where there are any.
@@ -407,8 +413,12 @@ fn grown(
 fn ready(
     leases: watch::Receiver<Leases>,
     beats: [(&'static str, Beat); 2],
+    failed: Failed,
 ) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
     Arc::new(move || {
+        if let Some(part) = failed.get() {
+            return vec![format!("{part} has failed: this host ends")];
+        }
         let held = leases.borrow();
         if held.lanes.is_empty() {
             return vec!["this host holds no lanes yet: it does not route or send".to_owned()];

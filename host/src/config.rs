@@ -1,5 +1,7 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
+mod risks;
+
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
@@ -47,12 +49,13 @@ pub struct DatabaseConfig {
     #[arg(long, env = "HOOKSWITCH_DATA_DIR", default_value = ".hookswitch")]
     pub data_dir: PathBuf,
 
-    /// Connections to PostgreSQL, at most (3–200, default 16).
+    /// Connections to PostgreSQL, at most (4–200, default 16), beside one that listens for other hosts.
     ///
-    /// Too many take memory of PostgreSQL and may reach its max_connections, as all hosts count together; too few make
-    /// routing, sending and requests wait for each other.
+    /// The heartbeat, what comes in, what is asked over HTTP, and routing and sending each have some of them. Too many take
+    /// memory of PostgreSQL and may reach its max_connections, as all hosts count together; too few make routing and
+    /// sending wait for each other.
     #[arg(long, env = "HOOKSWITCH_DATABASE_CONNECTIONS", default_value_t = 16,
-          value_parser = clap::value_parser!(u16).range(3..=200))]
+          value_parser = clap::value_parser!(u16).range(4..=200))]
     pub database_connections: u16,
 
     /// Seconds to wait for the answer to a statement (2–600, default 10).

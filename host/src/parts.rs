@@ -1,7 +1,12 @@
 //! The parts of a running host: started, watched, and stopped within one time limit. A part that panics or ends by itself
 //! ends the host, so that a supervisor starts it anew: a host that works in part looks alive and is not.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{
     task::{Id, JoinError, JoinSet},
@@ -9,8 +14,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What each part may still do when the time of all is over: give back the lanes, above all.
-const GRACE: Duration = Duration::from_millis(300);
+/// What the parts that were not told to stop yet may still do when the time of all is over: give back the lanes, above all.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The part that has failed, where one has.
+pub type Failed = Arc<OnceLock<&'static str>>;
 
 /// All parts, in the order in which they are stopped.
 #[derive(Default)]
@@ -20,6 +28,7 @@ pub struct Parts {
     names: HashMap<Id, &'static str>,
     /// Those that have ended.
     gone: Vec<Id>,
+    failed: Failed,
 }
 
 struct Part {
@@ -50,10 +59,18 @@ impl Parts {
         });
     }
 
+    /// Where the name of a part stands that has failed.
+    pub fn failure(&self) -> Failed {
+        self.failed.clone()
+    }
+
     /// Waits until a part ends though nobody told it to, logs why, and returns its name.
     pub async fn ended(&mut self) -> &'static str {
         match self.tasks.join_next_with_id().await {
-            Some(ended) => self.tell(ended),
+            Some(ended) => {
+                let name = self.tell(ended);
+                *self.failed.get_or_init(|| name)
+            }
             None => std::future::pending().await,
         }
     }
@@ -73,28 +90,41 @@ impl Parts {
         }
     }
 
-    /// Stops the parts one after the other; each finishes before the next is told to. Those that have not after `within`
-    /// are aborted.
+    /// Stops the parts one after the other; each finishes before the next is told to. When `within` is over, the others
+    /// are told all at once, and those that have not ended a second later are aborted. Where a part has failed, the first
+    /// is stopped last: it answers those who ask for the host's state.
     pub async fn stop(mut self, within: Duration) {
         let deadline = Instant::now() + within;
-        for Part { id, stop } in std::mem::take(&mut self.started) {
+        let mut parts = std::mem::take(&mut self.started);
+        if self.failed.get().is_some() && !parts.is_empty() {
+            parts.rotate_left(1);
+        }
+        let mut in_time = true;
+        for Part { id, stop } in &parts {
             stop.cancel();
-            let limit = deadline.max(Instant::now() + GRACE);
-            while !self.gone.contains(&id) {
-                match timeout_at(limit, self.tasks.join_next_with_id()).await {
-                    Ok(Some(Ok((done, ())))) => self.gone.push(done),
-                    Ok(Some(Err(error))) => {
-                        self.tell(Err(error));
-                    }
-                    Ok(None) => break,
-                    Err(_) => {
-                        tracing::warn!(part = self.names.get(&id), "failed to finish in time");
-                        break;
-                    }
-                }
+            in_time = in_time && self.has_ended(*id, deadline).await;
+        }
+        for Part { id, .. } in &parts {
+            if !self.has_ended(*id, deadline + GRACE).await {
+                tracing::warn!(part = self.names.get(id), "failed to finish in time");
             }
         }
         self.tasks.abort_all();
+    }
+
+    /// Waits until a part has ended, or until `deadline`.
+    async fn has_ended(&mut self, part: Id, deadline: Instant) -> bool {
+        while !self.gone.contains(&part) {
+            match timeout_at(deadline, self.tasks.join_next_with_id()).await {
+                Ok(Some(Ok((done, ())))) => self.gone.push(done),
+                Ok(Some(Err(error))) => {
+                    self.tell(Err(error));
+                }
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+        true
     }
 }
 
@@ -145,5 +175,32 @@ mod tests {
         });
         let stopped = timeout(Duration::from_secs(30), parts.stop(Duration::from_secs(1))).await;
         assert_eq!((stopped, &order.lock().unwrap()[..]), (Ok(()), &["first", "second", "lanes"][..]));
+    }
+
+    #[tokio::test]
+    async fn parts_that_never_end_take_no_longer_together_than_one() {
+        let mut parts = Parts::default();
+        for _ in 0..50 {
+            parts.start("never", |_| std::future::pending());
+        }
+        timeout(Duration::from_secs(10), parts.stop(Duration::from_millis(100))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_answers_for_the_host_is_stopped_last_where_a_part_has_failed() {
+        let mut parts = Parts::default();
+        let failure = parts.failure();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for name in ["http", "routing"] {
+            let order = order.clone();
+            parts.start(name, |stop| async move {
+                stop.cancelled().await;
+                order.lock().unwrap().push(name);
+            });
+        }
+        parts.start("dispatch", |_| async { panic!("as told") });
+        assert_eq!((parts.ended().await, failure.get()), ("dispatch", Some(&"dispatch")));
+        parts.stop(Duration::from_secs(10)).await;
+        assert_eq!(order.lock().unwrap()[..], ["routing", "http"]);
     }
 }

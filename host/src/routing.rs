@@ -29,16 +29,18 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::spawn_blocking,
     time::{Instant, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::calls::DIED;
 use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
 use crate::{
     catalog::Live,
+    decide::plugin::CALLS,
     domain::{Lane, Senders},
     lanes::{Beat, Leases},
     plan::InUse,
@@ -70,6 +72,14 @@ pub struct Routing {
     pub senders: Arc<Senders>,
     /// The versions of templates that are in use at Meta.
     pub in_use: Arc<ArcSwap<InUse>>,
+    /// The threads that calls of plugins may block: see [`threads`].
+    pub threads: Arc<Semaphore>,
+}
+
+/// As many threads for calls of plugins as there are calls at a time. However many plugins hang, the process has more
+/// threads than these, so that what routing decides by itself, and look-ups of names, always find one.
+pub fn threads() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CALLS))
 }
 
 /// Where this host stands. All of it can be read anew from the database.

@@ -106,6 +106,11 @@ impl Host {
         self.process.kill()
     }
 
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+
     /// SIGTERM; waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.process.terminate()
@@ -114,6 +119,11 @@ impl Host {
     /// Changes a setting of its environment, from the next restart on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Limits it, from the next restart on, such as by `ulimit -n 256`.
+    pub fn limit(&mut self, command: &str) {
+        self.under = ["sh", "-c", &format!("{command}; exec \"$0\" \"$@\"")].map(str::to_owned).to_vec();
     }
 
     /// Starts it again after its end: the same port, settings and key.

@@ -64,6 +64,11 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// SIGTERM, as a service manager stops it; waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Folders, Stage, component, forge};
+use crate::harness::{SOON, program, wait_until};
 
 /// A service that answers after the limit of every plugin.
 async fn hanging() -> std::net::SocketAddr {
@@ -48,4 +49,39 @@ async fn the_largest_plugins_that_hang_leave_room_for_others() {
     }
     let said = stage.host.said();
     assert!(!said.contains("maximum concurrent limit") && !said.contains("is parked"), "{said}");
+}
+
+#[tokio::test]
+async fn more_plugins_that_hang_than_there_are_threads_keep_no_other_event_waiting() {
+    const PLUGINS: usize = 40;
+    let address = hanging().await;
+    let folders = Folders::new();
+    let more = format!("on_failure: skip\nhttp: [\"http://{address}\"]\nlimits: {{time: 10s}}");
+    let mut grants = Vec::new();
+    for n in 0..PLUGINS {
+        folders.plugin(&format!("hangs-{n}"), &format!("hang{n}.*"), &more);
+        grants.push(format!("hangs-{n}=http://{address}"));
+    }
+    let routes = "- on: plain\n  template: note\n  groups: [Ops]\n  context: {name: event.id}\n";
+    folders.write("rules/notes/routes.yaml", routes.as_bytes());
+    // Compiles the component, so that no event is parked for that.
+    let mut check = program(&["rules", "check", "--rules"]);
+    check.arg(folders.rules()).envs(folders.settings()).output().unwrap();
+    let (grants, host) = (grants.join(","), address.to_string());
+    let settings =
+        [("HOOKSWITCH_PLUGIN_GRANTS", grants.as_str()), ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", host.as_str())];
+    let stage = Stage::set(folders, &settings).await;
+    for n in 0..PLUGINS * 4 {
+        let kind = format!("hang{}.it", n % PLUGINS);
+        let data = json!({"do": "http", "url": format!("http://{address}/")});
+        stage.host.accept(&json!({"type": kind, "data": data})).await;
+    }
+    let begun = "SELECT count(*) FROM unfinished WHERE host IS NOT NULL";
+    wait_until("they hang", SOON, async || stage.database.count(begun).await >= 128).await;
+    let plain: Vec<Value> = vec![json!({"type": "plain", "data": {}}); 20];
+    let decided = join_all(plain.iter().map(|event| stage.decided(event))).await;
+    assert!(decided.iter().all(|decision| decision["outcome"] == "notify"), "{decided:#?}");
+    let hung = "SELECT count(*) FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
+                WHERE e.type <> 'plain'";
+    assert_eq!(stage.database.count(hung).await, 0, "nobody waited for these");
 }

@@ -1,5 +1,7 @@
 //! Plugins whose services take their time: who waits for them, and who does not.
 
+use std::time::{Duration, Instant};
+
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -35,6 +37,7 @@ impl Slow {
         let folders = Folders::new();
         let http = format!("http: [\"http://{address}\"]\non_failure: park\nlimits: {{time: 10s}}");
         folders.plugin("waiter", "slow.*", &http);
+        folders.plugin("short", "short.*", &http.replace("10s", "4s"));
         folders.plugin("quick", "quick.*", "on_failure: park");
         let routes = "- on: plain\n  template: note\n  groups: [Ops]\n  context: {name: event.id}\n";
         folders.write("rules/notes/routes.yaml", routes.as_bytes());
@@ -43,7 +46,7 @@ impl Slow {
         check.arg(folders.rules()).envs(folders.settings()).output().unwrap();
         let settings = [
             ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", address.to_string()),
-            ("HOOKSWITCH_PLUGIN_GRANTS", format!("waiter=http://{address}")),
+            ("HOOKSWITCH_PLUGIN_GRANTS", format!("waiter=http://{address},short=http://{address}")),
         ];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
         let stage = Stage::set(folders, &settings).await;
@@ -52,7 +55,7 @@ impl Slow {
     }
 
     fn event(&self, kind: &str, id: &str, subject: Option<&str>) -> Value {
-        let what = if kind.starts_with("slow") { "http" } else { "nothing" };
+        let what = if kind.starts_with('s') { "http" } else { "nothing" };
         json!({"type": kind, "id": id, "subject": subject, "data": {"do": what, "url": self.url}})
     }
 
@@ -80,6 +83,16 @@ impl Slow {
         })
         .await;
         self.host = host[0].get(0);
+    }
+
+    /// What the command line says with this database.
+    fn says(&self, arguments: &[&str]) -> String {
+        let mut command = program(arguments);
+        command
+            .env("DATABASE_URL", self.stage.database.url())
+            .env("HOOKSWITCH_RULES", self.stage.folders.rules());
+        let output = command.envs(self.stage.folders.settings()).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
 
     /// `kill -9`, and a new start.
@@ -123,6 +136,10 @@ async fn events_of_one_subject_keep_their_order_though_the_first_waits() {
     slow.post("plain", "other", Some("t")).await;
     slow.decided("other").await;
     assert_eq!((slow.outcome("second").await, slow.outcome("third").await), (None, None));
+    assert!(slow.says(&["explain", "first"]).contains("a plugin takes its time to decide about it"));
+    let page = slow.says(&["explain", "third"]);
+    assert!(page.contains("for its turn behind first from"), "{page}");
+    assert_eq!(slow.stage.host.event("third").await["waits"]["behind"]["id"], "first");
     slow.release.send_replace(true);
     for id in ["first", "second", "third"] {
         slow.decided(id).await;
@@ -168,6 +185,50 @@ async fn an_event_that_a_host_died_of_twice_is_not_decided_a_third_time() {
     slow.post("plain", "after", None).await;
     slow.decided("after").await;
     assert_eq!(slow.stage.database.count("SELECT count(*) FROM unfinished").await, 0);
+}
+
+#[tokio::test]
+async fn a_parked_event_that_a_host_died_of_twice_is_not_decided_again_either() {
+    let mut slow = Slow::set().await;
+    slow.post("short.one", "deadly", None).await;
+    wait_until("it is parked", SOON, async || slow.outcome("deadly").await.as_deref() == Some("parked"))
+        .await;
+    slow.says(&["plugin", "resume", "short"]);
+    for _ in 0..2 {
+        let noted = "SELECT host::text FROM parked WHERE host IS NOT NULL AND host::text <> ALL($1)";
+        let mut host = Vec::new();
+        wait_until("it is being decided again", SOON * 2, async || {
+            host = slow.stage.database.query(noted, &[&slow.before]).await;
+            !host.is_empty()
+        })
+        .await;
+        slow.host = host[0].get(0);
+        slow.kill();
+    }
+    let parked = "SELECT count(*) FROM parked";
+    wait_until("it is given up", SOON, async || slow.stage.database.count(parked).await == 0).await;
+    let event = slow.stage.host.event("deadly").await;
+    let reason = event["decisions"][1]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("the host died 2 times while this event was being decided"), "{event:#}");
+    let replayed = slow.says(&["rules", "replay", "deadly"]);
+    assert!(replayed.contains("cannot be replayed: the host died"), "{replayed}");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_plugin_that_hangs() {
+    let mut slow = Slow::set().await;
+    for n in 0..20 {
+        slow.post("slow.one", &format!("slow-{n}"), Some("s")).await;
+    }
+    slow.deciding(20).await;
+    let start = Instant::now();
+    let status = slow.stage.host.terminate();
+    assert!(status.success() && start.elapsed() < Duration::from_secs(10), "{status} {:?}", start.elapsed());
+    assert_eq!(
+        slow.stage.database.count("SELECT count(*) FROM unfinished").await,
+        20,
+        "they are decided later"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 
 mod api;
 mod check;
+mod connections;
 mod look_ups;
+mod pages;
 mod people;
 
 use std::{

@@ -18,6 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Findings, Folders, compile, load, tree};
 use crate::decide::plugin::Sandbox;
@@ -38,6 +39,14 @@ pub struct Live {
 /// A running watch; ends when it is dropped, after the reading that may be under way.
 pub struct Watching {
     wake: Sender<Wake>,
+    ended: CancellationToken,
+}
+
+impl Watching {
+    /// Ends when the watch has, which it should not before this is dropped: nobody would take changes any more.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ended.clone().cancelled_owned()
+    }
 }
 
 enum Wake {
@@ -71,7 +80,8 @@ impl Live {
     /// Where no thread can be started.
     pub fn watch(self: &Arc<Self>) -> std::io::Result<Watching> {
         let (wake, woken) = mpsc::channel();
-        let live = self.clone();
+        let (live, ended) = (self.clone(), CancellationToken::new());
+        let ends = ended.clone().drop_guard();
         let notices = wake.clone();
         if let Some(sandbox) = &self.folders.sandbox {
             let compiled = Mutex::new(wake.clone());
@@ -82,9 +92,11 @@ impl Live {
             }));
         }
         thread::Builder::new().name("rules".to_owned()).spawn(move || {
+            // Dropped by a panic, too.
+            let _ends = ends;
             Watch { live: &live, notices, watcher: None, seen: Looks::new(), rejected: None }.run(&woken);
         })?;
-        Ok(Watching { wake })
+        Ok(Watching { wake, ended })
     }
 }
 
@@ -246,6 +258,7 @@ mod tests {
 
     use std::{fs, sync::mpsc};
 
+    use futures_util::FutureExt;
     use tempfile::TempDir;
 
     use super::{
@@ -275,8 +288,17 @@ mod tests {
         let took = changed(&live, &first);
         assert!(took < Duration::from_secs(2), "{took:?}");
         assert_eq!(live.current().counts.routes, 3);
-
         drop(watching);
+    }
+
+    #[tokio::test]
+    async fn who_watches_the_watch_hears_of_its_end() {
+        let folder = rules();
+        let watching = Live::open(folder.path().into()).unwrap().watch().unwrap();
+        let mut ended = std::pin::pin!(watching.ended());
+        assert!(ended.as_mut().now_or_never().is_none(), "it watches");
+        drop(watching);
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
     }
 
     #[test]

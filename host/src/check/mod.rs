@@ -35,6 +35,8 @@ const META_TIME: Duration = Duration::from_secs(4);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// So many people without a contact are named.
 const NAMED: i64 = 10;
+/// So many of the system's own events that met others are named.
+const CLASHES: i64 = 5;
 /// So many people are listed with their windows.
 const LISTED: i64 = 1_000;
 
@@ -150,12 +152,13 @@ async fn ask_database(
         made,
         webhook,
         last_accepted,
+        own_clashes,
     ) = tokio::try_join!(
         store.host_facts(),
         store.group_sizes(),
         store.people_facts(opened_after),
         store.unlinked_people(NAMED),
-        store.opted_out_people(),
+        store.opted_out_people(LISTED),
         store.list_people(None, "", LISTED),
         store.backlog(),
         store.deferred_facts(),
@@ -164,6 +167,7 @@ async fn ask_database(
         store.notifications_since(now - DAY),
         store.webhook_facts(),
         store.last_accepted(),
+        store.own_clashes(now - DAY, CLASHES),
     )?;
     let alive: Vec<_> = hosts.iter().filter(|host| work::lives(host, server.now)).cloned().collect();
     Ok(DatabaseSections {
@@ -179,7 +183,7 @@ async fn ask_database(
             sections: vec![
                 work::hosts(&hosts, server.now),
                 work::backlog(&backlog, &deferred, &refused, server.now),
-                work::failures(made, &failed),
+                work::failures(made, &failed, &own_clashes),
             ],
         }),
     })

@@ -10,7 +10,7 @@ use textwrap::{Options, WordSeparator, WordSplitter, fill};
 use super::table::one_line;
 use crate::{
     domain::{Delivery, NotificationId, Status},
-    store::{DecisionHistory, EventHistory, NotificationHistory},
+    store::{DecisionHistory, EventHistory, EventWaits, NotificationHistory, WaitsFor},
     whatsapp,
 };
 
@@ -35,12 +35,31 @@ pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String
     }
     line("happened", &time(event.time));
     line("received", &time(history.received_at));
+    if let Some(waits) = &history.waits {
+        line("waits", &event_waits(waits));
+    }
     let mut page = format!("{}\n{page}", style(&event.kind).bold().yellow());
     for decision in &history.decisions {
         page.push('\n');
         page.push_str(&of_decision(decision, asked_for));
     }
     page
+}
+
+/// Why routing is not done with an event, in words.
+fn event_waits(waits: &EventWaits) -> String {
+    let since = time(waits.since);
+    let why = match (waits.waits_for, &waits.behind) {
+        (WaitsFor::Plugin, _) => "a plugin takes its time to decide about it".to_owned(),
+        (WaitsFor::Subject, Some(first)) => {
+            format!("for its turn behind {} from {}, an earlier event of its subject", first.id, first.source)
+        }
+        (WaitsFor::Subject, None) => "for its turn behind an earlier event of its subject".to_owned(),
+        (WaitsFor::Alone, _) => "to be decided alone: a host died that may have been deciding it".to_owned(),
+        (WaitsFor::Turn, _) => "for its turn: a plugin takes its time over other events".to_owned(),
+        (WaitsFor::Pages, _) => "its people are told page by page, because they are many".to_owned(),
+    };
+    format!("{why} (since {since})")
 }
 
 /// A label and what there is to say, wrapped.

@@ -14,6 +14,7 @@ use crate::{
     config::{DatabaseConfig, RulesConfig},
     decide::{Replay, decide, plugin::is_whole},
     domain::{Asked, Event, Outcome},
+    routing::DIED,
     store::{DecisionHistory, EventHistory},
 };
 
@@ -46,7 +47,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     let (logged, received_at) =
         events.pop().with_context(|| format!("replay {}: there is no event with this id", args.event_id))?;
-    let history = database.store.event_history(logged, received_at).await?;
+    let history = database.store.event_history(logged, received_at, 0, 1).await?;
     database.close().await;
     let folders = app::folders(&args.rules, false)?;
     let same = spawn_blocking(move || {
@@ -71,6 +72,12 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> bool {
         }
         let first = told.unwrap_or(then);
         let rule = then.rule.as_deref().unwrap_or("no rule");
+        if then.rule.is_none() && then.reason.as_ref().is_some_and(|why| why.starts_with(DIED)) {
+            // It would end this process, too.
+            same = false;
+            println!("{} cannot be replayed: {}", style("!").yellow(), said(then));
+            continue;
+        }
         if !is_whole(&asked(first)) {
             same = false;
             println!(

@@ -24,6 +24,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     telemetry::init(&config.logs)?;
+    for risk in config.risks(std::env::args()) {
+        tracing::warn!("{risk}");
+    }
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let mut app = App::start(&config, &mut |step| tracing::info!("{step}")).await?;

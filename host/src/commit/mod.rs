@@ -163,7 +163,7 @@ async fn write<C: Commit>(commit: &C, batch: Vec<Queued<C>>) {
             Ok(outcomes) => {
                 parts.again(answer(part, outcomes));
             }
-            Err(StoreError::Unreachable(error)) => {
+            Err(error) if error.may_pass() => {
                 tracing::warn!(%error, items = part.len(), "failed to write {}; trying again", C::NAME);
                 let now = Instant::now();
                 for queued in part.extract_if(.., |queued| queued.deadline <= now) {

@@ -217,7 +217,7 @@ impl ToSchema for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        if matches!(error, StoreError::Unreachable(_)) {
+        if error.may_pass() {
             tracing::warn!(%error, "refused a request");
             return Problem::unavailable();
         }

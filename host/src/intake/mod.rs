@@ -7,6 +7,7 @@ mod body;
 mod envelope;
 mod history;
 mod post;
+mod ready;
 mod scan;
 mod schema;
 mod writer;
@@ -14,15 +15,14 @@ mod writer;
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
-    extract::State,
+    Router,
     http::{HeaderMap, StatusCode},
 };
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{body::Way, envelope::Form, writer::Append};
+pub use self::ready::NotReady;
+use self::{body::Way, envelope::Form, ready::Pulse, writer::Append};
 use crate::{
     commit::GroupCommit,
     domain::Event,
@@ -30,16 +30,15 @@ use crate::{
     store::Store,
 };
 
-/// What a host is not ready for, in words; nothing where it is ready.
-pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
-
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    store: Store,
+    /// For reading what came of events: slow readers do not take the connections of what comes in.
+    reads: Store,
     keys: Keys,
     writer: GroupCommit<Append>,
     bodies: Bodies,
+    pulse: Pulse,
     not_ready: NotReady,
 }
 
@@ -60,9 +59,16 @@ impl Intake {
     }
 
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
-    pub fn new(store: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
-        let writer = GroupCommit::start(Append { store: store.clone(), grew });
-        Intake { keys: Keys::new(store.clone()), store, writer, bodies: Bodies::default(), not_ready }
+    /// Through `store` events and keys go, through `reads` what is asked of them.
+    pub fn new(store: Store, reads: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
+        Intake {
+            reads,
+            keys: Keys::new(store.clone()),
+            writer: GroupCommit::start(Append { store: store.clone(), grew }),
+            bodies: Bodies::default(),
+            pulse: Pulse::new(store),
+            not_ready,
+        }
     }
 }
 
@@ -88,8 +94,8 @@ pub fn routes() -> OpenApiRouter<Intake> {
     OpenApiRouter::new()
         .routes(routes!(post::events))
         .routes(routes!(history::event))
-        .routes(routes!(healthy))
-        .routes(routes!(ready))
+        .routes(routes!(ready::healthy))
+        .routes(routes!(ready::ready))
 }
 
 /// The HTTP API.
@@ -105,25 +111,4 @@ pub fn router(intake: Intake) -> Router {
                 "this address does not take this method",
             )
         })
-}
-
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-async fn healthy() -> Json<Value> {
-    Json(json!({"status": "ok"}))
-}
-
-/// Whether this host takes events, routes and sends.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503, body = Problem)))]
-async fn ready(State(intake): State<Intake>) -> Result<Json<Value>, Problem> {
-    let mut not_ready = (intake.not_ready)();
-    if let Err(error) = intake.store.ping().await {
-        // Anybody may ask; what the database says is for the log.
-        tracing::warn!(%error, "not ready");
-        not_ready.push("the database does not answer".to_owned());
-    }
-    if not_ready.is_empty() {
-        return Ok(Json(json!({"status": "ok"})));
-    }
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", not_ready.join("; ")))
 }

@@ -13,7 +13,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{PostgresError, USER, account::Account, files::file, search::Installed};
+use super::{
+    PostgresError, USER,
+    account::Account,
+    files::{file, open_here},
+    search::Installed,
+};
 
 /// The bytes that a socket's path may have: 103 on macOS, 107 on Linux.
 const SOCKET_PATH: usize = 103;
@@ -116,7 +121,7 @@ impl Cluster {
             fs::rename(&path, self.data_dir.join("postgres.log.1")).map_err(file("rename", &path))?;
         }
         // It may quote data, and PostgreSQL gets it open: nobody else need read it.
-        let log = File::options().create(true).append(true).mode(0o600).open(&path);
+        let log = open_here(File::options().create(true).append(true).mode(0o600), &path);
         let log = log.map_err(file("open", &path))?;
         let sockets = self.make_socket_dir()?;
         let mut postgres = self.command("postgres");

@@ -81,6 +81,9 @@ impl Post {
                     debug!(name, "Meta tells of a template");
                     post.template_updated = true;
                 }
+                Update::Account(field, what) => {
+                    warn!(field, what, "Meta reports a change of the account; WhatsApp Manager shows more");
+                }
                 Update::Other(field) => debug!(field, "nothing to do about a webhook"),
             }
         }

@@ -91,7 +91,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
     }
     let told: Vec<SystemEvent> = quality.iter().filter_map(number_quality_changed).collect();
     if !told.is_empty() {
-        store.append_events(&new_events(&told), false).await?;
+        store.append_own(&new_events(&told)).await?;
     }
     if !recipients.is_empty() {
         let pairs: HashSet<(&str, &str)> =
@@ -110,7 +110,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
     let mut tries = 1;
     while let Err(error) = store.hear_identities(&identities).await {
         // Two hosts that write the same users get in each other's way.
-        if tries == TRIES || matches!(error, StoreError::Unreachable(_)) {
+        if tries == TRIES || error.may_pass() {
             return Err(error);
         }
         warn!(%error, "trying again to write contacts");

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::work::{Item, Key};
-use crate::domain::Lane;
+use crate::{domain::Lane, store::ParkedRow};
 
 /// An answer that takes longer keeps the batch that it belongs to waiting no more.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
@@ -112,6 +112,11 @@ impl<A> Aside<A> {
     /// How many events are being decided.
     pub(super) fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// The parked events that are being decided again.
+    pub(super) fn running_parked(&self) -> impl Iterator<Item = &ParkedRow> {
+        self.running.values().filter_map(|item| item.parked.as_ref())
     }
 
     fn busy(&self, asks: &str) -> usize {

@@ -14,7 +14,7 @@ use crate::{
     catalog::{Catalog, CatalogPorts},
     decide::{decide, plugin::CALLS},
     domain::{Lane, Outcome, Verdict},
-    store::{LoggedEvent, ParkedRow, StoreError, Unfinished},
+    store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished},
 };
 
 /// Answers that are written in one transaction.
@@ -23,6 +23,9 @@ const WRITTEN: usize = 256;
 const PARKED: usize = 64;
 /// A host that dies so often while it decides one event, and no other beside, does not decide it again.
 const DEATHS: i16 = 2;
+
+/// What the reason begins with of a decision about an event that is not decided again because hosts died of it.
+pub const DIED: &str = "the host died";
 
 /// What a call said.
 pub(super) struct Answer {
@@ -54,10 +57,13 @@ impl Routing {
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
         let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
+        let (threads, store) = (self.threads.clone(), self.store.clone());
         tokio::spawn(async move {
+            // The semaphore is never closed. Held until the thread is free again.
+            let _thread = threads.acquire_owned().await;
             let began = Instant::now();
             let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
-            let verdicts = decided(&catalog, logged.clone()).await;
+            let verdicts = decided(&catalog, logged.clone(), store.now()).await;
             let verdicts = match &item.parked {
                 Some(row) => only_of(&catalog, row, verdicts),
                 None => verdicts,
@@ -88,8 +94,15 @@ impl Routing {
                 suspect: event.deaths >= DEATHS,
             });
         }
-        let places: Vec<(Lane, i64)> = deadly.iter().map(|event| (event.lane, event.event_seq)).collect();
+        let deadly = deadly.iter().map(|event| ((event.lane, event.event_seq), Origin::Aside));
+        self.bury(state, deadly.collect()).await
+    }
+
+    /// Records events as failed because hosts died while they decided them, and nothing else beside.
+    async fn bury(&self, state: &State, mut deadly: HashMap<(Lane, i64), Origin>) -> Result<(), StoreError> {
+        let places: Vec<(Lane, i64)> = deadly.keys().copied().collect();
         for logged in self.store.events_at(&places).await? {
+            let Some(origin) = deadly.remove(&(logged.lane, logged.seq)) else { continue };
             let (id, source) = (&logged.event.key.id, &logged.event.key.source);
             tracing::error!(
                 id,
@@ -97,12 +110,11 @@ impl Routing {
                 "the host died twice while it decided this event; it is recorded as failed"
             );
             let why = format!(
-                "the host died {DEATHS} times while this event was being decided, and nothing else beside; it is not \
-                 decided again. Post it under a new id once the cause is mended"
+                "{DIED} {DEATHS} times while this event was being decided, and nothing else beside; it is not decided \
+                 again. Post it under a new id once the cause is mended"
             );
             let verdicts = vec![Verdict { rule: None, outcome: Outcome::Failed(why), asked: [].into() }];
-            let work =
-                Work { logged, verdicts, catalog: catalog.clone(), origin: Origin::Aside, large: false };
+            let work = Work { logged, verdicts, catalog: self.catalog.current(), origin, large: false };
             self.write(state, vec![Entry::Decided(work)], &mut Written::default()).await?;
         }
         Ok(())
@@ -112,7 +124,12 @@ impl Routing {
     pub(super) async fn take_up_parked(&self, state: &mut State) -> Result<(), StoreError> {
         let lanes: Vec<Lane> = state.cursors.keys().copied().collect();
         let catalog = self.catalog.current();
-        for row in self.store.parked_due(&lanes, PARKED).await? {
+        let mut deadly = HashMap::new();
+        for ParkedDue { row, deaths, alone_deaths } in self.store.parked_due(&lanes, PARKED).await? {
+            if alone_deaths >= DEATHS {
+                deadly.insert((row.lane, row.event_seq), Origin::Parked(row));
+                continue;
+            }
             let Some(plugin) = catalog.plugins.get(&row.plugin) else { continue };
             let item = Item {
                 lane: row.lane,
@@ -120,14 +137,14 @@ impl Routing {
                 subject: None,
                 asks: row.plugin.clone(),
                 parked: Some(row),
-                suspect: false,
+                suspect: deaths >= DEATHS,
             };
             // The operator's word lets the plugin be called again, once: it may be parked again meanwhile.
             if state.aside.add(item) {
                 plugin.resume();
             }
         }
-        Ok(())
+        self.bury(state, deadly).await
     }
 
     /// Begins the calls that may begin now.
@@ -154,7 +171,12 @@ impl Routing {
         }
         let place = |item: &Item| (item.lane, item.seq);
         let undecided: Vec<_> = items.iter().filter(|item| item.parked.is_none()).map(place).collect();
-        self.store.begin_deciding(self.host, &undecided, state.aside.running() == 1).await?;
+        let parked: Vec<&ParkedRow> = state.aside.running_parked().collect();
+        let alone = state.aside.running() == 1;
+        self.store.begin_deciding(self.host, &undecided, alone && parked.is_empty()).await?;
+        if !parked.is_empty() {
+            self.store.begin_parked(self.host, &parked, alone).await?;
+        }
         let places: Vec<_> = items.iter().map(place).collect();
         let events = self.store.events_at(&places).await?;
         let events: HashMap<(Lane, i64), LoggedEvent> =
@@ -232,7 +254,7 @@ pub(super) async fn decide_all(
         Err(_) => {
             let mut verdicts = Vec::with_capacity(events.len());
             for logged in events.iter() {
-                verdicts.push(decided(catalog, logged.clone()).await);
+                verdicts.push(decided(catalog, logged.clone(), now).await);
             }
             verdicts
         }
@@ -245,11 +267,9 @@ pub(super) async fn decide_all(
 }
 
 /// Decides one event on a thread that may block.
-pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent) -> Vec<Verdict> {
+pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent, now: Timestamp) -> Vec<Verdict> {
     let with = catalog.clone();
-    let deciding = spawn_blocking(move || {
-        verdicts(&with, &logged, &CatalogPorts { catalog: &with, now: Timestamp::now() })
-    });
+    let deciding = spawn_blocking(move || verdicts(&with, &logged, &CatalogPorts { catalog: &with, now }));
     deciding.await.unwrap_or_else(|error| {
         let outcome = Outcome::Failed(format!("decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
-use sha2::{Digest as _, Sha256};
 
 use super::Routing;
 use crate::{
     domain::{DIGEST_TYPE, Digest, Event, EventKey, Unreadable},
     store::{DueDigest, StoreError},
-    system::SOURCE,
+    system::{SOURCE, fingerprint},
 };
 
 /// Digests that close in one transaction, at most.
@@ -39,7 +38,7 @@ fn event(due: DueDigest, now: Timestamp) -> (Event, [u8; 32]) {
         tracing::error!(digest = id, why, "failed to close a digest");
         json!(Unreadable { why }).to_string()
     });
-    let sha256 = Sha256::digest(&data).into();
+    let sha256 = fingerprint(DIGEST_TYPE, &id);
     let event = Event {
         key: EventKey { id, source: SOURCE.to_owned() },
         kind: DIGEST_TYPE.to_owned(),

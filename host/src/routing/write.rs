@@ -124,6 +124,8 @@ impl Routing {
                 StoreError::Conflict(_) | StoreError::Statement(_) | StoreError::Row(_) => {
                     return Err((error, refused));
                 }
+                // Nothing of theirs was looked at, or somebody holds a lock that they need.
+                StoreError::Busy(_) => return Err((error, Vec::new())),
                 // A small row may find room where these do not.
                 _ if error.is_disk_full() || !self.store.can_route().await => {
                     return Err((error, Vec::new()));
@@ -145,6 +147,8 @@ impl Routing {
         written.leave(waiting);
         let people = match self.look_up(&mut entries, written).await {
             Ok(people) => people,
+            // How much is read is bounded: if it takes long, that is nobody's doing here.
+            Err(StoreError::Unreachable(why)) => return Err((StoreError::Busy(why), entries)),
             Err(error) => return Err((error, entries)),
         };
         if entries.is_empty() {
@@ -207,9 +211,11 @@ impl Routing {
         let (others, suspects): (Vec<_>, Vec<_>) = (aside(false).collect(), aside(true).collect());
         let begun = others.iter().filter(|(.., begun)| *begun).count();
         let alone = begun == 1 && state.aside.running() == 0;
+        let parked: Vec<_> = state.aside.running_parked().filter(|_| begun > 0).collect();
         self.store
             .route(async |transaction| {
                 transaction.set_aside(self.host, &others, alone, false).await?;
+                transaction.parked_not_alone(self.host, &parked).await?;
                 transaction.set_aside(self.host, &suspects, false, true).await?;
                 rows.write(transaction, entries, self.host, now).await
             })
@@ -274,6 +280,7 @@ impl Routing {
         }
         if !names.contacts.is_empty() {
             people.contacts = self.store.contacts(&names.contacts).await?;
+            people.addresses = names.addresses;
         }
         Ok(people)
     }

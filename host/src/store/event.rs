@@ -1,10 +1,13 @@
 //! The event log: intake appends, routing reads.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
-use super::{EVENT_LOG, Incarnation, Store, StoreError, session::Session};
+use super::{
+    EVENT_LOG, Incarnation, Store, StoreError,
+    session::{Session, Transaction},
+};
 use crate::domain::{Event, EventKey, Lane};
 
 /// An event and its place in the log.
@@ -27,6 +30,28 @@ pub struct NewEvent<'a> {
     pub event: &'a Event,
     /// Tells a repeated post from a conflicting one.
     pub sha256: &'a [u8; 32],
+    /// Whether its producer said when it happened: else that is when it came, and each time another.
+    pub has_time: bool,
+}
+
+impl NewEvent<'_> {
+    /// Whether what is stored says the same in another form: JSON with other white space or another order of its keys.
+    fn says_the_same(&self, row: &Row) -> Result<bool, StoreError> {
+        let Event { kind, subject, time, data, extensions, .. } = self.event;
+        let stored_time: Timestamp = row.try_get(4)?;
+        Ok(row.try_get::<_, &str>(2)? == kind
+            && row.try_get::<_, Option<&str>>(3)? == subject.as_deref()
+            // PostgreSQL keeps microseconds.
+            && (!self.has_time || stored_time.duration_since(*time).abs() <= SignedDuration::from_micros(1))
+            && is_same_json(Some(data.get()), row.try_get(5)?)
+            && is_same_json(extensions.as_deref().map(RawValue::get), row.try_get(6)?))
+    }
+}
+
+fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    let read = serde_json::from_str::<serde_json::Value>;
+    one == other || read(one).is_ok_and(|one| read(other).is_ok_and(|other| one == other))
 }
 
 /// Another event has the id and source of a new one.
@@ -65,6 +90,33 @@ impl Store {
             transaction.commit().await?;
         }
         Ok(clashes)
+    }
+
+    /// Appends events of the system's own. See [`append_own`].
+    pub async fn append_own(&self, events: &[NewEvent<'_>]) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        append_own(&transaction, events).await?;
+        transaction.commit().await
+    }
+
+    /// How many of the system's own events met another event under their ids since then, and the last of these, each
+    /// with its id and source.
+    pub async fn own_clashes(
+        &self,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<(i64, Vec<EventKey>), StoreError> {
+        let client = self.client().await?;
+        let row = client.query_one("SELECT count(*) FROM own_clash WHERE at > $1", &[&since]).await?;
+        let last = client
+            .query(
+                "SELECT id, source FROM own_clash WHERE at > $1 ORDER BY at DESC, id LIMIT $2",
+                &[&since, &limit],
+            )
+            .await?;
+        let key = |row: &Row| Ok(EventKey { id: row.try_get(0)?, source: row.try_get(1)? });
+        Ok((row.try_get(0)?, last.iter().map(key).collect::<Result<_, StoreError>>()?))
     }
 
     /// The next events after each lane's cursor, at most so many as stand beside it, in the order of the log. Of all
@@ -131,6 +183,62 @@ pub(super) async fn append(client: &Session, events: &[NewEvent<'_>]) -> Result<
     if appended == events.len() as u64 { Ok(Vec::new()) } else { clashes(client, events).await }
 }
 
+/// How often an own event is given another id, where events of others have all before.
+const IDS: usize = 4;
+
+/// Appends events of the system's own; those that are there already stay as they are. Nobody else can use their source, so
+/// nobody should have their ids: where another event has one all the same, that is logged and written down for the check,
+/// and the own event gets another id. Its fingerprint is that of its first id, so that it is told once under that one, too.
+pub(super) async fn append_own(
+    transaction: &Transaction<'_>,
+    events: &[NewEvent<'_>],
+) -> Result<(), StoreError> {
+    let mut clashing: Vec<(Event, [u8; 32])> = Vec::new();
+    for clash in append(transaction, events).await? {
+        if let Some(new) = events.get(clash.place) {
+            tell(transaction, &new.event.key, clash.received_at).await?;
+            clashing.push((new.event.clone(), *new.sha256));
+        }
+    }
+    for n in 2..2 + IDS {
+        if clashing.is_empty() {
+            return Ok(());
+        }
+        let again = clashing.iter().map(|(event, sha256)| {
+            let key = EventKey { id: format!("{}:{n}", event.key.id), source: event.key.source.clone() };
+            (Event { key, ..event.clone() }, *sha256)
+        });
+        let again: Vec<(Event, [u8; 32])> = again.collect();
+        let new: Vec<NewEvent<'_>> =
+            again.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
+        let places = append(transaction, &new).await?.into_iter().map(|clash| clash.place);
+        clashing = places.filter_map(|place| clashing.get(place).cloned()).collect();
+    }
+    for (event, _) in clashing {
+        let EventKey { id, source } = &event.key;
+        tracing::error!(id, source, "an event of the system's own was lost: others have all of its ids");
+    }
+    Ok(())
+}
+
+async fn tell(
+    transaction: &Transaction<'_>,
+    EventKey { id, source }: &EventKey,
+    received_at: Timestamp,
+) -> Result<(), StoreError> {
+    tracing::error!(
+        id,
+        source,
+        %received_at,
+        "another event has the id of an event of the system's own, which gets another one"
+    );
+    let statement = transaction
+        .prepare_cached("INSERT INTO own_clash (id, source) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .await?;
+    transaction.execute(&statement, &[id, source]).await?;
+    Ok(())
+}
+
 /// Appends events, all of which must be new.
 const INSERT: &str = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
      INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
@@ -171,21 +279,26 @@ async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>
     let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
     let statement = client
         .prepare_cached(
-            "SELECT n.place - 1, e.received_at
+            "SELECT n.place - 1, e.received_at, e.type, e.subject, e.time, e.data, e.extensions
              FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS n (id, source, sha256, place)
              JOIN event e ON e.id = n.id AND e.source = n.source
              WHERE e.sha256 <> n.sha256
              ORDER BY n.place",
         )
         .await?;
-    let rows = client.query(&statement, &[&ids, &sources, &sha256s]).await?;
-    rows.iter()
-        .map(|row| {
-            let place = usize::try_from(row.try_get::<_, i64>(0)?);
-            let place = place.map_err(|error| StoreError::Row(format!("the place of an event: {error}")))?;
-            Ok(Clash { place, received_at: row.try_get(1)? })
-        })
-        .collect()
+    let mut clashes = Vec::new();
+    for row in client.query(&statement, &[&ids, &sources, &sha256s]).await? {
+        let place = usize::try_from(row.try_get::<_, i64>(0)?);
+        let place = place.map_err(|error| StoreError::Row(format!("the place of an event: {error}")))?;
+        let is_other = match events.get(place) {
+            Some(new) => !new.says_the_same(&row)?,
+            None => true,
+        };
+        if is_other {
+            clashes.push(Clash { place, received_at: row.try_get(1)? });
+        }
+    }
+    Ok(clashes)
 }
 
 /// An event that cannot be read keeps no other from being read.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool::{Runtime, managed::Pool};
+use deadpool::{
+    Runtime,
+    managed::{Pool, TimeoutType},
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_postgres::{Config, error::SqlState};
@@ -50,6 +53,7 @@ mod schedule;
 mod session;
 mod unfinished;
 mod unknown;
+mod waiting;
 
 pub use api_key::StoredKey;
 pub use audience::Member;
@@ -83,9 +87,10 @@ pub use opt_out::{OptedOutPerson, by_meta};
 pub use retention::Pruned;
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
-pub use parked::{ParkedFacts, ParkedRow};
+pub use parked::{ParkedDue, ParkedFacts, ParkedRow};
 pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
+pub use waiting::{EventWaits, WaitsFor};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +99,10 @@ pub enum StoreError {
     /// work later.
     #[error("reach PostgreSQL: {0}")]
     Unreachable(String),
+    /// All connections are in use, or somebody holds a lock for too long: whatever was asked is not to blame, and it may
+    /// work later.
+    #[error("wait for PostgreSQL: {0}")]
+    Busy(String),
     /// This role may not do it.
     #[error("run a statement: {0}")]
     Denied(String),
@@ -115,6 +124,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it may work later, unchanged.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Unreachable(_) | StoreError::Busy(_))
+    }
+
     /// Whether PostgreSQL's disk is full, so that the statement is not to blame, whatever else works meanwhile.
     pub fn is_disk_full(&self) -> bool {
         let code = format!("({})", SqlState::DISK_FULL.code());
@@ -132,6 +146,7 @@ impl From<tokio_postgres::Error> for StoreError {
             {
                 StoreError::Contention(format!("{} ({})", db, db.code().code()))
             }
+            Some(db) if *db.code() == SqlState::LOCK_NOT_AVAILABLE => StoreError::Busy(db.to_string()),
             Some(db) if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Denied(db.to_string()),
             // Data exceptions, broken constraints, values too large for an index: PostgreSQL, "Error Codes".
             Some(db) if ["22", "23", "54"].contains(&&db.code().code()[..2]) => {
@@ -161,6 +176,9 @@ impl From<deadpool::managed::PoolError<StoreError>> for StoreError {
     fn from(error: deadpool::managed::PoolError<StoreError>) -> Self {
         match error {
             deadpool::managed::PoolError::Backend(error) => error,
+            deadpool::managed::PoolError::Timeout(TimeoutType::Wait) => {
+                StoreError::Busy(format!("no connection became free within {} s", WAIT.as_secs()))
+            }
             other => StoreError::Unreachable(with_causes(&other)),
         }
     }
@@ -178,6 +196,9 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// What waits, failed or is parked is counted up to here, so that to count takes no longer when there is more.
+pub const COUNTED: i64 = 10_000;
 
 /// For a connection of the pool to become free.
 const WAIT: Duration = Duration::from_secs(10);

@@ -1,8 +1,9 @@
 //! Events that a plugin failed on, until they are decided again.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::{RoutingTransaction, Store, StoreError};
+use super::{COUNTED, LEASE, RoutingTransaction, Store, StoreError};
 use crate::domain::Lane;
 
 /// An event that a plugin failed on.
@@ -18,6 +19,17 @@ pub struct ParkedRow {
     pub plugin: String,
 }
 
+/// A parked event that is to be decided again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedDue {
+    /// Which.
+    pub row: ParkedRow,
+    /// How often a host died while it decided this event again.
+    pub deaths: i16,
+    /// How often while it decided nothing else beside.
+    pub alone_deaths: i16,
+}
+
 /// How many events are parked for a plugin, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedFacts {
@@ -30,11 +42,29 @@ pub struct ParkedFacts {
 }
 
 impl Store {
-    /// How many events are parked, by plugin.
+    /// How many events are parked, by plugin, counted up to [`COUNTED`](super::COUNTED), and since when the first of
+    /// these.
     pub async fn parked(&self) -> Result<Vec<ParkedFacts>, StoreError> {
         let client = self.client().await?;
+        // The plugins are found by hopping over the index.
         let rows = client
-            .query("SELECT plugin, count(*), min(parked_at) FROM parked GROUP BY plugin ORDER BY plugin", &[])
+            .query(
+                "WITH RECURSIVE plugins (plugin) AS (
+                     SELECT min(plugin) FROM parked
+                     UNION ALL
+                     SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
+                     FROM plugins WHERE plugins.plugin IS NOT NULL
+                 )
+                 SELECT plugins.plugin, f.count, f.since
+                 FROM plugins
+                 CROSS JOIN LATERAL (
+                     SELECT count(*) AS count, min(parked_at) AS since
+                     FROM (SELECT parked_at FROM parked WHERE parked.plugin = plugins.plugin
+                           ORDER BY parked.due, parked.event_seq LIMIT $1) AS kept
+                 ) f
+                 WHERE plugins.plugin IS NOT NULL ORDER BY plugins.plugin",
+                &[&COUNTED],
+            )
             .await?;
         rows.iter()
             .map(|row| {
@@ -51,17 +81,23 @@ impl Store {
 
     /// The parked events of these lanes that are to be decided again, in the order of the log; at most `limit` of each
     /// plugin.
-    pub async fn parked_due(&self, lanes: &[Lane], limit: usize) -> Result<Vec<ParkedRow>, StoreError> {
+    pub async fn parked_due(&self, lanes: &[Lane], limit: usize) -> Result<Vec<ParkedDue>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.lane, p.event_seq, p.ordinal, p.plugin
-                 FROM (SELECT DISTINCT plugin FROM parked WHERE due AND lane = ANY($1)) AS d
+                "WITH RECURSIVE plugins (plugin) AS (
+                     SELECT min(plugin) FROM parked
+                     UNION ALL
+                     SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
+                     FROM plugins WHERE plugins.plugin IS NOT NULL
+                 )
+                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths
+                 FROM plugins
                  CROSS JOIN LATERAL (
-                     SELECT lane, event_seq, ordinal, plugin FROM parked
-                     WHERE parked.due AND parked.lane = ANY($1) AND parked.plugin = d.plugin
+                     SELECT lane, event_seq, ordinal, plugin, deaths, alone_deaths FROM parked
+                     WHERE parked.plugin = plugins.plugin AND parked.due AND parked.lane = ANY($1)
                      ORDER BY event_seq, ordinal LIMIT $2
                  ) p
                  ORDER BY p.event_seq, p.ordinal",
@@ -70,18 +106,70 @@ impl Store {
         let rows = client.query(&statement, &[&lanes, &limit]).await?;
         rows.iter()
             .map(|row| {
-                Ok(ParkedRow {
+                let (deaths, alone_deaths) = (row.try_get(4)?, row.try_get(5)?);
+                let row = ParkedRow {
                     lane: Lane(row.try_get(0)?),
                     event_seq: row.try_get(1)?,
                     ordinal: row.try_get(2)?,
                     plugin: row.try_get(3)?,
-                })
+                };
+                Ok(ParkedDue { row, deaths, alone_deaths })
             })
             .collect()
     }
+
+    /// Says that this host is deciding these parked events again; `alone` where it decides one, and nothing else beside.
+    pub async fn begin_parked(&self, host: Uuid, rows: &[&ParkedRow], alone: bool) -> Result<(), StoreError> {
+        let (lanes, seqs, ordinals) = places(rows);
+        let client = self.client().await?;
+        let statement = client.prepare_cached(BEGIN).await?;
+        client.execute(&statement, &[&host, &lanes, &seqs, &ordinals, &alone]).await?;
+        Ok(())
+    }
+
+    /// Counts, for the parked events of these lanes, what a host was at that died.
+    pub(super) async fn count_parked_deaths(&self, host: Uuid, lanes: &[i16]) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "UPDATE parked p SET host = NULL, alone = false, deaths = deaths + was.dead::int,
+                     alone_deaths = alone_deaths + (was.dead AND p.alone)::int
+                 FROM (
+                     SELECT o.host AS id, NOT EXISTS (
+                         SELECT FROM host h WHERE h.id = o.host
+                             AND h.seen_at > now() - make_interval(secs => $3)) AS dead
+                     FROM (SELECT DISTINCT host FROM parked WHERE due AND lane = ANY($2) AND host <> $1) o
+                 ) AS was
+                 WHERE p.host = was.id AND p.due AND p.lane = ANY($2)",
+            )
+            .await?;
+        client.execute(&statement, &[&host, &lanes, &LEASE.as_secs_f64()]).await?;
+        Ok(())
+    }
+}
+
+const BEGIN: &str = "UPDATE parked p SET host = $1, alone = $5
+     FROM unnest($2::smallint[], $3::bigint[], $4::smallint[]) AS d (lane, event_seq, ordinal)
+     WHERE (p.lane, p.event_seq, p.ordinal) = (d.lane, d.event_seq, d.ordinal)";
+
+fn places(rows: &[&ParkedRow]) -> (Vec<i16>, Vec<i64>, Vec<i16>) {
+    let lanes = rows.iter().map(|row| row.lane.0).collect();
+    let seqs = rows.iter().map(|row| row.event_seq).collect();
+    (lanes, seqs, rows.iter().map(|row| row.ordinal).collect())
 }
 
 impl RoutingTransaction<'_> {
+    /// Says that this host decides others beside these parked events.
+    pub async fn parked_not_alone(&self, host: Uuid, rows: &[&ParkedRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (lanes, seqs, ordinals) = places(rows);
+        let statement = self.transaction.prepare_cached(BEGIN).await?;
+        self.transaction.execute(&statement, &[&host, &lanes, &seqs, &ordinals, &false]).await?;
+        Ok(())
+    }
+
     /// Keeps events that a plugin failed on.
     pub async fn park(&self, rows: &[ParkedRow]) -> Result<(), StoreError> {
         if rows.is_empty() {
@@ -109,9 +197,7 @@ impl RoutingTransaction<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let lanes: Vec<i16> = rows.iter().map(|row| row.lane.0).collect();
-        let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
-        let ordinals: Vec<i16> = rows.iter().map(|row| row.ordinal).collect();
+        let (lanes, seqs, ordinals) = places(rows);
         let statement = self
             .transaction
             .prepare_cached(

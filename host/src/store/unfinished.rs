@@ -79,6 +79,9 @@ impl Store {
         let client = self.client().await?;
         client.execute("UPDATE lane SET routed_by = NULL WHERE routed_by = $1", &[&host]).await?;
         client.execute("UPDATE unfinished SET host = NULL, alone = false WHERE host = $1", &[&host]).await?;
+        client
+            .execute("UPDATE parked SET host = NULL, alone = false WHERE due AND host = $1", &[&host])
+            .await?;
         Ok(())
     }
 
@@ -105,6 +108,9 @@ impl Store {
             )
             .await?;
         client.execute(&statement, &[&host, &lanes, &LEASE.as_secs_f64()]).await?;
+        drop(client);
+        self.count_parked_deaths(host, &lanes).await?;
+        let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT u.lane, u.event_seq, e.type, e.subject, u.deaths, u.alone_deaths
@@ -146,8 +152,12 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "UPDATE unfinished SET host = $1, alone = $4
-                 WHERE ordinal = $5 AND (host = $1
-                     OR (lane, event_seq) IN (SELECT * FROM unnest($2::smallint[], $3::bigint[])))",
+                 FROM (
+                     SELECT lane, event_seq FROM unfinished WHERE host = $1 AND ordinal = $5
+                     UNION SELECT * FROM unnest($2::smallint[], $3::bigint[])
+                 ) AS begun
+                 WHERE unfinished.lane = begun.lane AND unfinished.event_seq = begun.event_seq
+                     AND unfinished.ordinal = $5",
             )
             .await?;
         client.execute(&statement, &[&host, &lanes, &seqs, &alone, &UNDECIDED]).await?;

@@ -27,7 +27,12 @@ pub struct SystemEvent {
 
 /// Events as the log takes them.
 pub fn new_events(events: &[SystemEvent]) -> Vec<NewEvent<'_>> {
-    events.iter().map(|made| NewEvent { event: &made.event, sha256: &made.sha256 }).collect()
+    events.iter().map(|made| NewEvent { event: &made.event, sha256: &made.sha256, has_time: true }).collect()
+}
+
+/// Of an own event: what tells a repeated one from another event with its id.
+pub fn fingerprint(kind: &str, id: &str) -> [u8; 32] {
+    Sha256::digest(format!("{SOURCE} {kind} {id}")).into()
 }
 
 fn made(
@@ -38,7 +43,8 @@ fn made(
     data: &Value,
 ) -> Option<SystemEvent> {
     let data: Box<RawValue> = serde_json::value::to_raw_value(data).ok()?;
-    let sha256 = Sha256::digest(data.get()).into();
+    // The id says what it tells of: who tells the same in other words repeats it.
+    let sha256 = fingerprint(kind, &id);
     let event = Event {
         key: EventKey { id, source: SOURCE.to_owned() },
         kind: kind.to_owned(),

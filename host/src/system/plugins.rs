@@ -3,7 +3,6 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -49,11 +48,11 @@ pub async fn tell_parked(
         compiling.extend(current.plugins.keys().filter(|id| is_compiling(&current, id)).cloned());
         let parked: Vec<Parked> = current.plugins.values().filter_map(|plugin| plugin.parked()).collect();
         let key = |parked: &Parked| (parked.plugin.clone(), parked.revision.clone());
-        let now = Timestamp::now();
+        let now = store.now();
         let new: Vec<&Parked> = parked.iter().filter(|parked| !told.contains(&key(parked))).collect();
         let events: Vec<_> = new.iter().filter_map(|parked| plugin_parked(parked, now)).collect();
         if !events.is_empty() {
-            if let Err(error) = store.append_events(&new_events(&events), false).await {
+            if let Err(error) = store.append_own(&new_events(&events)).await {
                 tracing::warn!(%error, "failed to tell of a parked plugin; trying again");
                 continue;
             }

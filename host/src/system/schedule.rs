@@ -68,16 +68,10 @@ impl Scheduler {
                 };
                 let taken =
                     self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await?;
-                if let Some(clashes) = taken {
-                    let fired = events.len() - clashes.len();
-                    for clash in clashes {
-                        let id = events.get(clash.place).map(|made| made.event.key.id.as_str());
-                        tracing::error!(
-                            schedule = schedule.name, id, received_at = %clash.received_at,
-                            "an event of this system was not appended: another has its id and source"
-                        );
-                    }
-                    tracing::info!(schedule = schedule.name, slot = %slot.slot, ?outcome, events = fired, "schedule");
+                if taken {
+                    tracing::info!(
+                        schedule = schedule.name, slot = %slot.slot, ?outcome, events = events.len(), "schedule"
+                    );
                     if !events.is_empty() {
                         (self.grew)();
                     }

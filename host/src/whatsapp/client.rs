@@ -1,6 +1,6 @@
 //! Sends messages over HTTP.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{
@@ -12,6 +12,7 @@ use super::{
     Form,
     answers::{Accepted, SendError, answer, retry_after},
     messages,
+    resolve::Few,
 };
 use crate::{
     config::{Secret, WhatsappConfig},
@@ -122,6 +123,7 @@ pub(super) fn http(authorization: HeaderValue, url: &Url) -> Result<reqwest::Cli
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
+        .dns_resolver(Arc::new(Few::default()))
         .redirect(reqwest::redirect::Policy::none())
         // A second try is dispatch's decision.
         .retry(reqwest::retry::never());

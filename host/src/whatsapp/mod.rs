@@ -11,6 +11,7 @@ pub mod errors;
 pub mod management;
 mod messages;
 mod next;
+mod resolve;
 mod signature;
 pub mod webhooks;
 

@@ -46,6 +46,9 @@ pub enum Update {
     Template(String),
     /// A sending number's quality, or what it may send, has changed.
     Quality(NumberQuality),
+    /// Something of the whole account that an operator should know, such as a restriction: Meta's field, and its word for
+    /// what has happened.
+    Account(&'static str, Option<String>),
     /// A user wants no marketing messages, or wants them again.
     Preference(MarketingPreference),
     /// Something that Hookswitch has no use for, by the name of Meta's field.
@@ -174,6 +177,20 @@ const TEMPLATE_FIELDS: [&str; 4] = [
     "template_category_update",
 ];
 
+/// Meta's webhooks about the whole account.
+const ACCOUNT_FIELDS: [&str; 5] =
+    ["account_alerts", "account_review_update", "account_update", "business_capability_update", "security"];
+
+#[derive(Deserialize)]
+struct Account {
+    #[serde(default, deserialize_with = "loose")]
+    event: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    decision: Option<String>,
+    #[serde(default, deserialize_with = "loose")]
+    alert_type: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Template {
     #[serde(default, deserialize_with = "loose")]
@@ -242,7 +259,15 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
                         reader.webhook.updates.push(Update::Template(name));
                     }
                 }
-                _ => reader.webhook.updates.push(Update::Other(change.field.into_owned())),
+                field => match ACCOUNT_FIELDS.iter().find(|known| **known == field) {
+                    Some(known) => {
+                        if let Some(said) = reader.read::<Account>("account", change.value) {
+                            let what = said.event.or(said.decision).or(said.alert_type);
+                            reader.webhook.updates.push(Update::Account(known, what.as_deref().map(text)));
+                        }
+                    }
+                    None => reader.webhook.updates.push(Update::Other(change.field.into_owned())),
+                },
             }
         }
     }

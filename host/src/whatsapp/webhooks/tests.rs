@@ -254,10 +254,28 @@ fn a_template_that_meta_has_changed_is_named() {
     for field in ["message_template_status_update", "template_category_update"] {
         assert_eq!(change(field), [Update::Template("t_v2".to_owned())]);
     }
-    assert_eq!(
-        change("business_capability_update"),
-        [Update::Other("business_capability_update".to_owned())]
-    );
+    assert_eq!(change("flows"), [Update::Other("flows".to_owned())]);
+}
+
+#[test]
+fn what_happens_to_the_account_is_told() {
+    let told = |field: &str, value: Json| {
+        let body = json!({"entry": [{"changes": [{"field": field, "value": value}]}]});
+        parse(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap().updates
+    };
+    for (field, value, what) in [
+        ("account_update", json!({"event": "DISABLED_UPDATE", "ban_info": {}}), Some("DISABLED_UPDATE")),
+        ("account_review_update", json!({"decision": "REJECTED"}), Some("REJECTED")),
+        (
+            "account_alerts",
+            json!({"alert_severity": "CRITICAL", "alert_type": "OBA_DENIED"}),
+            Some("OBA_DENIED"),
+        ),
+        ("security", json!({"event": "PIN_CHANGED", "requester": "1"}), Some("PIN_CHANGED")),
+        ("business_capability_update", json!({"max_phone_numbers_per_business": 2}), None),
+    ] {
+        assert_eq!(told(field, value), [Update::Account(field, what.map(str::to_owned))], "{field}");
+    }
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! What is risky about settings that work.
+
+use std::net::IpAddr;
+
+use tokio_postgres::config::{Host, SslMode};
+
+use super::Config;
+
+/// Settings with secrets: as flags, other users of the machine see them among the processes.
+const SECRET_FLAGS: [&str; 4] =
+    ["--database-url", "--whatsapp-access-token", "--whatsapp-app-secret", "--whatsapp-verify-token"];
+
+impl Config {
+    /// What is risky about the settings, though the service starts with them. `arguments` are the process's.
+    pub fn risks(&self, arguments: impl Iterator<Item = String>) -> Vec<String> {
+        let shown = |name: &'static str| {
+            format!(
+                "{name} is visible to every user of this machine in the list of processes; set it in the environment"
+            )
+        };
+        let mut risks: Vec<String> = secret_flags(arguments).map(shown).collect();
+        let url = reqwest::Url::parse(&self.whatsapp.whatsapp_api_url).ok();
+        if url.is_some_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_here)) {
+            risks.push(
+                "WHATSAPP_API_URL is http and leads to another machine: the access token is sent in clear"
+                    .to_owned(),
+            );
+        }
+        let database = self.database.database_url.as_ref().and_then(|url| url.expose().parse().ok());
+        if database.is_some_and(|database: tokio_postgres::Config| may_be_in_clear(&database)) {
+            risks.push(
+                "DATABASE_URL leads to another machine and lets it choose to talk in clear; add sslmode=require"
+                    .to_owned(),
+            );
+        }
+        risks
+    }
+}
+
+/// The flags with secrets among arguments.
+fn secret_flags(arguments: impl Iterator<Item = String>) -> impl Iterator<Item = &'static str> {
+    arguments.filter_map(|argument| {
+        let name = argument.split('=').next()?;
+        SECRET_FLAGS.into_iter().find(|flag| *flag == name)
+    })
+}
+
+/// Whether a host is this machine.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn may_be_in_clear(database: &tokio_postgres::Config) -> bool {
+    let elsewhere = |host: &Host| matches!(host, Host::Tcp(host) if !is_here(host));
+    database.get_hosts().iter().any(elsewhere) && database.get_ssl_mode() != SslMode::Require
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn only_what_leaves_this_machine_in_clear_is_a_risk() {
+        for (url, risky) in [
+            ("postgresql://a@db.example/x", true),
+            ("postgresql://a@db.example/x?sslmode=disable", true),
+            ("postgresql://a@127.0.0.1,db.example/x", true),
+            ("postgresql://a@db.example/x?sslmode=require", false),
+            ("postgresql://a@localhost/x", false),
+            ("postgresql://a@[::1]/x", false),
+            ("postgresql:///x?host=/run/postgresql", false),
+        ] {
+            assert_eq!(may_be_in_clear(&url.parse().unwrap()), risky, "{url}");
+        }
+        assert!(
+            is_here("127.0.0.2") && is_here("[::1]") && !is_here("10.0.0.1") && !is_here("graph.example")
+        );
+    }
+
+    #[test]
+    fn secrets_among_arguments_are_seen() {
+        let arguments = ["hookswitch", "serve", "--listen", "--whatsapp-app-secret", "s", "--database-url=x"];
+        let flags: Vec<&str> = secret_flags(arguments.into_iter().map(str::to_owned)).collect();
+        assert_eq!(flags, ["--whatsapp-app-secret", "--database-url"]);
+    }
+}
