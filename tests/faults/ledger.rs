@@ -8,7 +8,7 @@ use std::{
 use hookswitch::domain::{Delivery, NotificationId};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{NoTls, Row};
 
 use crate::{
     account::{Account, Fact, Found, Receipt},
@@ -65,7 +65,7 @@ async fn under_way(stage: &Stage) -> i64 {
              + (SELECT count(*) FROM notification n WHERE NOT EXISTS
                    (SELECT FROM delivery d WHERE d.notification_id = n.id
                         AND d.status NOT IN ('deferred', 'sending', 'unknown', 'retrying')))";
-    let open: i64 = connect(&stage.url).await.query_one(open, &[]).await.unwrap().get(0);
+    let open: i64 = query(&stage.url, open).await[0].get(0);
     open + stage.simulator.stats().await["webhooks"]["waiting"].as_i64().unwrap()
 }
 
@@ -74,14 +74,14 @@ pub async fn in_flight(stage: &Stage) -> Vec<(uuid::Uuid, i16)> {
     let doubtful = "
         SELECT notification_id, attempt FROM delivery GROUP BY notification_id, attempt
         HAVING bool_or(status = 'sending') AND bool_and(status IN ('deferred', 'sending', 'unknown'))";
-    let rows = connect(&stage.url).await.query(doubtful, &[]).await.unwrap();
+    let rows = query(&stage.url, doubtful).await;
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// The attempts that have begun so far.
 pub async fn begun(url: &str) -> HashSet<Intent> {
     let sql = "SELECT notification_id, attempt FROM delivery WHERE status = 'sending'";
-    let rows = connect(url).await.query(sql, &[]).await.unwrap();
+    let rows = query(url, sql).await;
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -90,7 +90,7 @@ async fn decisions(stage: &Stage) -> HashMap<usize, Vec<String>> {
         "SELECT e.id, d.outcome FROM event e LEFT JOIN decision d ON d.lane = e.lane AND d.event_seq = e.seq
                WHERE e.source = '/faults' ORDER BY d.ordinal";
     let mut decisions: HashMap<usize, Vec<String>> = HashMap::new();
-    for row in connect(&stage.url).await.query(sql, &[]).await.unwrap() {
+    for row in query(&stage.url, sql).await {
         let decided = decisions.entry(story::number_of(row.get(0)).unwrap()).or_default();
         decided.extend(row.get::<_, Option<String>>(1));
     }
@@ -98,10 +98,9 @@ async fn decisions(stage: &Stage) -> HashMap<usize, Vec<String>> {
 }
 
 async fn facts(stage: &Stage) -> Vec<Fact> {
-    let client = connect(&stage.url).await;
     let sql = "SELECT notification_id, attempt, status::text, at, wamid, code, detail FROM delivery ORDER BY at, attempt";
     let mut histories: HashMap<uuid::Uuid, Vec<Delivery>> = HashMap::new();
-    for row in client.query(sql, &[]).await.unwrap() {
+    for row in query(&stage.url, sql).await {
         histories.entry(row.get(0)).or_default().push(Delivery {
             notification_id: NotificationId(row.get(0)),
             attempt: row.get(1),
@@ -116,7 +115,7 @@ async fn facts(stage: &Stage) -> Vec<Fact> {
                FROM notification n JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
                LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
                WHERE e.source = '/faults' OR e.type = 'hookswitch.digest'";
-    let rows = client.query(sql, &[]).await.unwrap();
+    let rows = query(&stage.url, sql).await;
     rows.iter()
         .map(|row| {
             let planned: String = row.get(1);
@@ -131,16 +130,18 @@ async fn facts(stage: &Stage) -> Vec<Fact> {
         .collect()
 }
 
-/// A connection of its own: the one that the test had may have been cut.
-async fn connect(url: &str) -> Client {
+/// On a connection of its own: the one that the test had may have been cut, and this one may be.
+async fn query(url: &str, sql: &str) -> Vec<Row> {
     let config: tokio_postgres::Config = url.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        match config.connect(NoTls).await {
-            Ok((client, connection)) => {
-                tokio::spawn(connection);
-                return client;
-            }
+        let answer = async {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(connection);
+            client.query(sql, &[]).await
+        };
+        match answer.await {
+            Ok(rows) => return rows,
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
         sleep(Duration::from_millis(100)).await;
