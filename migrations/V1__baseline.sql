@@ -178,7 +178,10 @@ CREATE TABLE notification (
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lane, seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX notification_event ON notification (event_lane, event_seq);
+-- The messages of an event in their order: they are read page by page.
+CREATE INDEX notification_event ON notification (event_lane, event_seq, seq);
+-- What somebody got, the newest last: a person by the username, a customer by the number or user id.
+CREATE INDEX notification_person ON notification (coalesce(username, recipient), id);
 
 -- In the order of their ranks: of one attempt the highest counts, in whatever order the rows came. From delivered on
 -- the phone has it. queued is what a message without rows is; it is never stored.
@@ -216,7 +219,8 @@ CREATE TABLE deferred (
     notification_id uuid NOT NULL,
     -- As in the notification: whom it keeps waiting, and what may end its waiting.
     phone_number_id text NOT NULL,
-    recipient       text NOT NULL,
+    -- As in contact_address, by whose rows it is found.
+    recipient       text COLLATE "C" NOT NULL,
     username        text,
     template        text NOT NULL,
     due_at          timestamptz NOT NULL,
@@ -231,9 +235,11 @@ CREATE TABLE deferred (
 -- What is due of each priority and sending number: none waits behind what another has too much of.
 CREATE INDEX deferred_due ON deferred ((lane / 64), phone_number_id, due_at);
 CREATE INDEX deferred_reason ON deferred (reason, lane);
-CREATE INDEX deferred_recipient ON deferred (recipient);
-CREATE INDEX deferred_username ON deferred (username) WHERE username IS NOT NULL;
+CREATE INDEX deferred_recipient ON deferred (recipient, reason);
+CREATE INDEX deferred_username ON deferred (username, reason) WHERE username IS NOT NULL;
 CREATE INDEX deferred_window ON deferred (template) WHERE reason = 'window';
+-- What an operator decides, the oldest first.
+CREATE INDEX deferred_unknown ON deferred (seq) WHERE reason IN ('unknown', 'hold');
 
 CREATE TABLE host (
     id         uuid PRIMARY KEY,
@@ -303,8 +309,10 @@ CREATE TABLE digest_item (
     ordinal    smallint NOT NULL,
     -- The template's variables, as JSON.
     context    text NOT NULL,
-    PRIMARY KEY (digest_id, lane, event_seq, ordinal)
+    -- In the order in which they are told.
+    PRIMARY KEY (digest_id, event_seq, lane, ordinal)
 );
+CREATE INDEX digest_item_event ON digest_item (lane, event_seq);
 
 -- Events that routing has passed by and is not done with: they wait for a plugin, or behind an event of their subject
 -- that does; a host died while they were decided; or they tell so many people that it is done page by page.
@@ -326,6 +334,9 @@ CREATE TABLE unfinished (
     since        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lane, event_seq, ordinal)
 );
+-- What a host is at: little of what waits.
+CREATE INDEX unfinished_host ON unfinished (host) WHERE host IS NOT NULL;
+CREATE INDEX unfinished_spread ON unfinished (lane, event_seq, ordinal) WHERE ordinal >= 0;
 
 -- Events that a plugin failed on: kept until `hookswitch plugin resume` has them decided again.
 CREATE TABLE parked (
@@ -344,7 +355,8 @@ CREATE TABLE parked (
     alone_deaths smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (lane, event_seq, ordinal)
 );
-CREATE INDEX parked_due ON parked (lane) WHERE due;
+-- Each plugin's, those first that are not due.
+CREATE INDEX parked_plugin ON parked (plugin, due, event_seq, ordinal);
 
 -- One row: when Meta's webhooks came, and when some were refused for their signature.
 CREATE TABLE webhook (
@@ -408,6 +420,8 @@ CREATE TABLE failure (
     at              timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (notification_id, attempt)
 );
+-- By cause: those of one that was told just now keep no other from being told.
+CREATE INDEX failure_cause_at ON failure ((coalesce(code, -1)), at);
 
 CREATE FUNCTION delivery_failed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

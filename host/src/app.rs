@@ -161,15 +161,20 @@ impl Database {
         Ok(database)
     }
 
-    /// As [`Database::open`], with the tables as they are.
+    /// As [`Database::open`], with the tables as they are, and whether or not PostgreSQL answers.
     ///
     /// # Errors
-    /// Where there is no PostgreSQL.
+    /// Where there is no PostgreSQL, or a pooler cannot be worked with.
     pub async fn open_as_is(
         settings: &DatabaseConfig,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Database, AppError> {
-        Database::connect(settings, COMMAND, progress).await
+        let database = Database::connect(settings, COMMAND, progress).await?;
+        if let Err(error @ StoreError::Pooler(_)) = database.store.is_pooled().await {
+            database.close().await;
+            return Err(error.into());
+        }
+        Ok(database)
     }
 
     async fn connect(

@@ -54,15 +54,15 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn accepted(&self) {
+    fn accepted(&self, at: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get_or_insert_default().accepted_at = Some(Timestamp::now());
+        seen.get_or_insert_default().accepted_at = Some(at);
     }
 
-    fn refused(&self) {
+    fn refused(&self, at: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen.get_or_insert_default();
-        seen.refused_at = Some(Timestamp::now());
+        seen.refused_at = Some(at);
         seen.refused += 1;
     }
 }
@@ -76,6 +76,7 @@ pub struct Receipts {
     templates: Arc<Notify>,
     writer: GroupCommit<Append>,
     seen: Seen,
+    store: Store,
     unsigned: Rarely,
 }
 
@@ -89,10 +90,11 @@ impl Receipts {
             senders: Arc::new(config.whatsapp_phone_number_id.clone()),
             templates,
             writer: GroupCommit::start(Append {
-                store,
+                store: store.clone(),
                 several_numbers: config.whatsapp_phone_number_id.are_several(),
             }),
             seen: Seen::default(),
+            store,
             unsigned: Rarely::default(),
         }
     }
@@ -110,7 +112,7 @@ impl Receipts {
     /// Counts a webhook without Meta's signature, and says so in the log: the first at once, then how many there were
     /// in a minute. Anybody can send them.
     fn unsigned(&self) -> Problem {
-        self.seen.refused();
+        self.seen.refused(self.store.now());
         if let Some(refused) = self.unsigned.count(Instant::now()) {
             warn!(
                 refused,
@@ -195,7 +197,7 @@ async fn receive(
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
         return Err(receipts.unsigned());
     }
-    let webhook = whatsapp::webhooks::parse(&body, Timestamp::now()).map_err(|error| {
+    let webhook = whatsapp::webhooks::parse(&body, receipts.store.now()).map_err(|error| {
         warn!(%error, "refused a signed webhook that cannot be read");
         Problem::new(StatusCode::BAD_REQUEST, "webhook_not_read", format!("failed to {error}"))
     })?;
@@ -207,6 +209,6 @@ async fn receive(
     if !post.is_empty() {
         receipts.writer.append(post).await.map_err(|_| Problem::unavailable())?;
     }
-    receipts.seen.accepted();
+    receipts.seen.accepted(receipts.store.now());
     Ok(StatusCode::OK)
 }

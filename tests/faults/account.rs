@@ -6,7 +6,7 @@ use hookswitch::domain::{Delivery, Status, status_of};
 
 use crate::{
     audits::{Fate, fates},
-    producer::Produced,
+    producer::{Accepted, Produced},
     story,
     turns::Intent,
 };
@@ -38,7 +38,7 @@ pub struct Receipt {
 /// All that is known at the end.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// By the event's number, what was decided about it.
+    /// By the number of each event that PostgreSQL has, what was decided about it.
     pub decisions: HashMap<usize, Vec<String>>,
     pub facts: Vec<Fact>,
     /// In the order in which they came.
@@ -70,6 +70,8 @@ impl Fact {
 pub struct Account {
     pub case: &'static str,
     pub accepted: usize,
+    /// Events of which PostgreSQL has nothing, accepted when it lost what it had written.
+    pub gone: usize,
     /// Events about which what must be decided was decided, once.
     pub routed: usize,
     /// That must come of what was accepted.
@@ -113,12 +115,14 @@ impl Account {
     /// Weighs what must be against what is.
     pub fn of(case: &'static str, produced: &Produced, found: Found) -> Account {
         let mut account = Account { case, accepted: produced.events.len(), ..Account::default() };
+        let (gone, produced) = split(produced, &found);
+        account.gone = gone.len();
         account.routing(&produced.events, &found.decisions);
         account.digests(&produced.events, &found.facts);
         account.order(&produced.events, &found);
-        account.turns(produced, &found.receipts);
+        account.turns(&produced, &found.receipts);
 
-        let mut fates = fates(produced);
+        let mut fates = fates(&produced);
         // A digest is one message more.
         let digests = found.facts.iter().filter(|fact| story::items(&fact.message.1).is_some());
         fates.extend(digests.map(|fact| (fact.message.clone(), Fate::Sent)));
@@ -138,6 +142,7 @@ impl Account {
             let rows = facts.remove(&message).unwrap_or_default();
             account.weigh(&message, fate, &rows, taken.remove(&message).unwrap_or(0));
         }
+        taken.retain(|(_, text), _| !was_forgotten(text, &gone, &produced));
         for (message, count) in taken {
             account
                 .strange
@@ -203,7 +208,7 @@ impl Account {
         let holds = [
             (self.lost == 0, "something was lost"),
             (self.doubled <= self.in_doubt, "more was doubled than was in doubt"),
-            (self.routed == self.accepted, "events were not routed once, as they must be"),
+            (self.routed + self.gone == self.accepted, "events were not routed once, as they must be"),
             (self.disordered == 0, "messages came out of order"),
             (self.after_stop == 0, "messages were sent after an opt-out"),
             (self.to_old == 0, "messages were sent to a number that had changed"),
@@ -243,5 +248,27 @@ impl Account {
         let all = self.strange.iter().chain(&self.wrong);
         let wrong = all.take(8).fold(String::new(), |all, one| format!("{all}\n  {one}"));
         format!("in {}:{wrong}", self.case)
+    }
+}
+
+/// The events that are gone, and may be, and all else.
+fn split(produced: &Produced, found: &Found) -> (Vec<Accepted>, Produced) {
+    let Produced { events, turns, gap } = produced.clone();
+    let may_be_gone = |event: &Accepted| gap.as_ref().is_some_and(|gap| gap.contains(&event.at));
+    let (gone, events) =
+        events.into_iter().partition(|event| may_be_gone(event) && !found.decisions.contains_key(&event.n));
+    (gone, Produced { events, turns, gap })
+}
+
+/// Whether PostgreSQL may rightly know nothing of a message that was sent: of an event that is gone, or a digest that was
+/// sent before the gap ended, and told other events than the one of which PostgreSQL knows.
+fn was_forgotten(text: &str, gone: &[Accepted], produced: &Produced) -> bool {
+    let Some(gap) = &produced.gap else { return false };
+    match story::items(text) {
+        None => gone.iter().any(|event| story::text(event.n) == text),
+        Some(items) => items.iter().all(|n| {
+            let accepted = produced.events.iter().chain(gone).find(|event| event.n == *n);
+            accepted.is_some_and(|event| event.at < gap.end)
+        }),
     }
 }

@@ -51,8 +51,8 @@ async fn kill_at_random(stage: &mut Stage, host: &mut Host) -> (Produced, usize)
     // One that is still in doubt at the next kill counts once.
     let mut doubtful = HashSet::new();
     for _ in 0..scale::pick(6, 20) {
-        let before = sent(stage).await;
-        wait_until("messages are sent", SOON, async || sent(stage).await > before).await;
+        let before = stage.sent().await;
+        wait_until("messages are sent", SOON, async || stage.sent().await > before).await;
         sleep(stage.chance.between(0, 1_000)).await;
         host.kill();
         doubtful.extend(in_flight(stage).await);
@@ -73,7 +73,7 @@ pub async fn stopped_past_its_lease(case: &'static str) -> Case {
         [("WHATSAPP_API_URL", url.as_str()), ("WHATSAPP_MESSAGES_PER_SECOND", scale::pick("60", "150"))];
     let first = stage.host(ports[0], &settings).await;
     let second = stage.host(ports[1], &settings).await;
-    wait_until("two hosts share the lanes", SOON, async || lanes(&stage).await == [32, 32]).await;
+    wait_until("two hosts share the lanes", SOON, async || stage.lanes().await == [32, 32]).await;
     let producer = stage.produce(&[&first, &second]);
     let mut doubtful = HashSet::new();
     for _ in 0..scale::pick(1, 3) {
@@ -83,10 +83,10 @@ pub async fn stopped_past_its_lease(case: &'static str) -> Case {
         balancer.set(Link::Cut);
         balancer.lead_to(Target::Port(ports[1]));
         balancer.set(Link::Whole);
-        wait_until("the other takes over", 2 * SOON, async || lanes(&stage).await == [64]).await;
+        wait_until("the other takes over", 2 * SOON, async || stage.lanes().await == [64]).await;
         sleep(stage.chance.between(0, 3_000)).await;
         first.resume();
-        wait_until("they share again", 2 * SOON, async || lanes(&stage).await == [32, 32]).await;
+        wait_until("they share again", 2 * SOON, async || stage.lanes().await == [32, 32]).await;
     }
     let accepted = producer.finish(scale::events()).await;
     settle(&stage, accepted, doubtful.len()).await.check_all_sent();
@@ -106,14 +106,4 @@ async fn held_back(stage: &Stage) -> HashSet<(uuid::Uuid, i16)> {
         stuck.remove(&(id.parse().unwrap(), attempt.parse().unwrap()));
     }
     stuck
-}
-
-async fn sent(stage: &Stage) -> u64 {
-    stage.simulator.stats().await["accepted"].as_u64().unwrap()
-}
-
-/// How many lanes each host holds.
-async fn lanes(stage: &Stage) -> Vec<i64> {
-    let sql = "SELECT count(*) FROM lane WHERE deadline > now() GROUP BY owner ORDER BY 1";
-    stage.database.query(sql, &[]).await.iter().map(|row| row.get(0)).collect()
 }

@@ -86,11 +86,13 @@ pub async fn begun(url: &str) -> HashSet<Intent> {
 }
 
 async fn decisions(stage: &Stage) -> HashMap<usize, Vec<String>> {
-    let sql = "SELECT e.id, d.outcome FROM event e JOIN decision d ON d.lane = e.lane AND d.event_seq = e.seq
+    let sql =
+        "SELECT e.id, d.outcome FROM event e LEFT JOIN decision d ON d.lane = e.lane AND d.event_seq = e.seq
                WHERE e.source = '/faults' ORDER BY d.ordinal";
     let mut decisions: HashMap<usize, Vec<String>> = HashMap::new();
     for row in connect(&stage.url).await.query(sql, &[]).await.unwrap() {
-        decisions.entry(story::number_of(row.get(0)).unwrap()).or_default().push(row.get(1));
+        let decided = decisions.entry(story::number_of(row.get(0)).unwrap()).or_default();
+        decided.extend(row.get::<_, Option<String>>(1));
     }
     decisions
 }

@@ -15,18 +15,26 @@ mod books;
 mod chance;
 mod clock;
 mod cloud_api;
+mod failover;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
 mod host;
+mod island;
 mod ledger;
+mod namesakes;
 mod network;
+mod pooler;
+mod poolers;
 mod postgres;
 mod preload;
 mod producer;
 mod protocol;
 mod proxy;
+mod restore;
 mod scale;
+mod server;
+mod skew;
 mod stage;
 mod statements;
 mod story;
@@ -89,6 +97,17 @@ fn main() -> ExitCode {
         trial("webhooks_before_the_answer", webhooks::before_the_answer),
         trial("webhooks_lost", webhooks::lost),
         trial("clock_stepped", clock::stepped),
+        trial("clock_of_one_host_ahead", skew::ahead),
+        trial("clock_of_one_host_behind", skew::behind),
+        trial("hosts_with_one_name", namesakes::apart),
+        trial("pooler_for_sessions", poolers::for_sessions),
+        trial("pooler_for_transactions", poolers::for_transactions),
+        trial("primary_silent", failover::primary_silent),
+        trial("primary_vanished", failover::primary_vanished),
+        trial("standby_in_step_promoted", failover::in_step),
+        trial("standby_behind_promoted", failover::behind),
+        trial("backup_restored_under_hosts", restore::under_hosts),
+        trial("backup_restored_between_hosts", restore::between_hosts),
     ];
     if !arguments.list {
         println!("HOOKSWITCH_FAULTS_SEED={}", chance::seed());

@@ -57,7 +57,7 @@ pub async fn disk_full(case: &'static str) -> Case {
 }
 
 /// Where the programs of the server that runs are.
-fn bin(database: &Database) -> PathBuf {
+pub fn bin(database: &Database) -> PathBuf {
     let program = fs::read_link(format!("/proc/{}/exe", database.server_pid())).unwrap();
     program.parent().map(Path::to_owned).unwrap()
 }

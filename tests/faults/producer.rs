@@ -1,6 +1,7 @@
 //! The systems that post events, as they should: an event that got no 202 is posted again, with the same id.
 
 use std::{
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -41,6 +42,8 @@ pub struct Accepted {
 pub struct Produced {
     pub events: Vec<Accepted>,
     pub turns: Turns,
+    /// The ticks between which PostgreSQL lost what it had written: events that were accepted then may be gone.
+    pub gap: Option<Range<u64>>,
 }
 
 /// Posts until it is told that it is enough.
@@ -73,11 +76,28 @@ impl Producer {
         Producer { posts, users, shared }
     }
 
+    /// What is accepted from now on has a later tick.
+    pub fn tick(&self) -> u64 {
+        self.shared.ticks.next()
+    }
+
+    /// How many events have been accepted.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Acquire)
+    }
+
+    /// Waits until users have done all that they do.
+    pub async fn acted(&self) {
+        while !self.users.is_finished() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until so many are accepted, and some after the last thing that users do, and ends.
     pub async fn finish(mut self, least: usize) -> Produced {
-        let turns = self.users.await.unwrap();
-        let least = least.max(self.shared.accepted.load(Ordering::Acquire) + story::recipients());
-        while self.shared.accepted.load(Ordering::Acquire) < least {
+        let turns = (&mut self.users).await.unwrap();
+        let least = least.max(self.accepted() + story::recipients());
+        while self.accepted() < least {
             sleep(Duration::from_millis(20)).await;
         }
         self.shared.enough.store(true, Ordering::Release);
@@ -86,7 +106,7 @@ impl Producer {
         }
         let events = std::mem::take(&mut *self.shared.events.lock().unwrap_or_else(PoisonError::into_inner));
         assert_eq!(self.shared.next.load(Ordering::Acquire), events.len());
-        Produced { events, turns }
+        Produced { events, turns, gap: None }
     }
 }
 

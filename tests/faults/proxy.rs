@@ -26,6 +26,8 @@ pub enum Link {
     Cut,
     /// Questions pass and answers do not: the side that asks sees its connection end.
     HalfClosed,
+    /// It swallows what comes, and the end of either side too: the other machine has lost its power.
+    Vanished,
 }
 
 /// Where the other end is.
@@ -46,7 +48,11 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn start(target: Target) -> Proxy {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Proxy::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), target)
+    }
+
+    /// On a port that somebody else chose.
+    pub fn on(listener: TcpListener, target: Target) -> Proxy {
         let address = listener.local_addr().unwrap();
         let (link, links) = watch::channel(Link::Whole);
         let (target, targets) = watch::channel(target);
@@ -73,9 +79,16 @@ impl Proxy {
     }
 }
 
-async fn connect(near: TcpStream, target: Target, link: watch::Receiver<Link>) {
-    if *link.borrow() == Link::Cut {
-        return;
+async fn connect(near: TcpStream, target: Target, mut link: watch::Receiver<Link>) {
+    let now = *link.borrow();
+    match now {
+        Link::Cut => return,
+        Link::Vanished => {
+            // As good as no answer: nothing says that nobody is there.
+            let _ = link.wait_for(|link| *link != Link::Vanished).await;
+            return;
+        }
+        Link::Whole | Link::Slow(_) | Link::Stalled | Link::HalfClosed => {}
     }
     let _ = near.set_nodelay(true);
     match target {
@@ -113,7 +126,12 @@ async fn copy(
 ) {
     let mut piece = vec![0; 64 * 1024];
     loop {
-        let length = match from.read(&mut piece).await {
+        let read = from.read(&mut piece).await;
+        if *link.borrow() == Link::Vanished {
+            let _ = link.wait_for(|link| *link != Link::Vanished).await;
+            return;
+        }
+        let length = match read {
             Ok(0) | Err(_) => return,
             Ok(length) => length,
         };
@@ -121,12 +139,11 @@ async fn copy(
         match now {
             Link::Whole => {}
             Link::Slow(time) => sleep(time).await,
-            Link::Stalled => {
-                if link.wait_for(|link| *link != Link::Stalled).await.is_err() {
-                    return;
-                }
-            }
-            Link::Cut => return,
+            Link::Stalled => match link.wait_for(|link| *link != Link::Stalled).await.map(|link| *link) {
+                Err(_) | Ok(Link::Cut | Link::Vanished) => return,
+                Ok(_) => {}
+            },
+            Link::Cut | Link::Vanished => return,
             Link::HalfClosed if answers => {
                 // The end of the answers is seen; questions that follow still pass.
                 let _ = to.shutdown().await;

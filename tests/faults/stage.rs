@@ -1,5 +1,7 @@
 //! What the cases have in common: a database, a stand-in for the Cloud API, rules, and hosts.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use crate::{
@@ -38,15 +40,26 @@ impl Stage {
 
     /// A host on this port. All recipients have just written in, so that text may be sent to them.
     pub async fn host(&self, port: u16, settings: &[(&str, &str)]) -> Host {
+        self.host_under(&[], port, settings).await
+    }
+
+    /// The same, with another program that starts it.
+    pub async fn host_under(&self, under: &[&str], port: u16, settings: &[(&str, &str)]) -> Host {
         let usual = [
             ("WHATSAPP_MESSAGES_PER_SECOND", "1000"),
             ("HOOKSWITCH_UNKNOWN_SECONDS", UNKNOWN_SECONDS),
             ("HOOKSWITCH_LOG", "warn"),
         ];
         let settings = [&usual, settings].concat();
-        let host = Host::start(port, &self.database, &self.simulator, self.rules.path(), &settings);
+        let rules = self.rules.path();
+        let host = Host::start_under(under, port, &self.database, &self.simulator, rules, &settings);
         self.people().await;
         host
+    }
+
+    /// The folder of the rules.
+    pub fn rules(&self) -> &Path {
+        self.rules.path()
     }
 
     /// The recipients, and the groups that some of them are in.
@@ -69,6 +82,17 @@ impl Stage {
                 self.database.query(member, &parameters).await;
             }
         }
+    }
+
+    /// How many messages the Cloud API has taken.
+    pub async fn sent(&self) -> usize {
+        usize::try_from(self.simulator.stats().await["accepted"].as_u64().unwrap()).unwrap()
+    }
+
+    /// How many lanes each host holds.
+    pub async fn lanes(&self) -> Vec<i64> {
+        let sql = "SELECT count(*) FROM lane WHERE deadline > now() GROUP BY owner ORDER BY 1";
+        self.database.query(sql, &[]).await.iter().map(|row| row.get(0)).collect()
     }
 
     /// Begins to post to these hosts.

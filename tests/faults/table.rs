@@ -26,9 +26,10 @@ pub fn print() {
 
 impl Account {
     /// Those of the table, in their order.
-    fn columns(&self) -> [(&'static str, usize); 17] {
+    fn columns(&self) -> [(&'static str, usize); 18] {
         [
             ("accepted", self.accepted),
+            ("gone", self.gone),
             ("routed", self.routed),
             ("messages", self.messages),
             ("sent", self.sent),

@@ -27,7 +27,7 @@ pub fn wheel_dir() -> PathBuf {
 /// A running cluster in a temporary folder. It ends, and its folder goes, with the last test that holds it.
 pub struct Cluster {
     server: Server,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Cluster {
@@ -53,7 +53,7 @@ impl Cluster {
             let dir = tempfile::tempdir().unwrap();
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
             let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
-            Arc::new(Cluster { server, _dir: dir })
+            Arc::new(Cluster { server, dir })
         });
         cluster.join().unwrap()
     }
@@ -95,6 +95,16 @@ impl Database {
         let pid = Pid::from_raw(self.cluster.server.pid().cast_signed());
         // Where it has just been killed there is nothing left to do.
         let _ = kill(pid, Signal::SIGKILL);
+    }
+
+    /// Where the server keeps its files: the cluster in `postgres`.
+    pub fn folder(&self) -> &Path {
+        self.cluster.dir.path()
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The server's process.

@@ -16,16 +16,16 @@ use tempfile::TempDir;
 
 use super::{
     Database, Simulator,
-    process::{Process, limited, program},
+    process::{Process, program, program_under},
 };
 
 /// A host. It is killed with the test.
 pub struct Host {
+    /// What starts the program, with its arguments: nothing, unless a test says otherwise.
+    under: Vec<String>,
     port: u16,
     rules: PathBuf,
     settings: Vec<(String, String)>,
-    /// Run by a shell before the program.
-    limits: String,
     process: Process,
     key: String,
 }
@@ -34,6 +34,19 @@ impl Host {
     /// Starts a host and makes a key for it. `settings` are names and values of its environment.
     #[track_caller]
     pub fn start(
+        port: u16,
+        database: &Database,
+        simulator: &Simulator,
+        rules: &Path,
+        settings: &[(&str, &str)],
+    ) -> Host {
+        Host::start_under(&[], port, database, simulator, rules, settings)
+    }
+
+    /// The same, with another program that starts it, such as `unshare` with its arguments.
+    #[track_caller]
+    pub fn start_under(
+        under: &[&str],
         port: u16,
         database: &Database,
         simulator: &Simulator,
@@ -51,9 +64,10 @@ impl Host {
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
-        let process = Process::start(serve(port, rules, &all, ""));
+        let under: Vec<String> = under.iter().map(|&word| word.to_owned()).collect();
+        let process = Process::start(serve(&under, port, rules, &all));
         let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
-        Host { port, rules: rules.to_owned(), settings: all, limits: String::new(), process, key }
+        Host { under, port, rules: rules.to_owned(), settings: all, process, key }
     }
 
     pub fn url(&self) -> &str {
@@ -109,14 +123,14 @@ impl Host {
 
     /// Limits it, from the next restart on, such as by `ulimit -n 256`.
     pub fn limit(&mut self, command: &str) {
-        command.clone_into(&mut self.limits);
+        self.under = ["sh", "-c", &format!("{command}; exec \"$0\" \"$@\"")].map(str::to_owned).to_vec();
     }
 
     /// Starts it again after its end: the same port, settings and key.
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = Process::start(serve(self.port, &self.rules, &self.settings, &self.limits));
+        self.process = Process::start(serve(&self.under, self.port, &self.rules, &self.settings));
     }
 
     /// Posts an event in either of its forms; whatever the answer is.
@@ -151,13 +165,9 @@ impl Host {
     }
 }
 
-fn serve(port: u16, rules: &Path, settings: &[(String, String)], limits: &str) -> Command {
-    let listen = format!("127.0.0.1:{port}");
-    let arguments = ["serve", "--listen", &listen];
-    let mut command = match limits {
-        "" => program(&arguments),
-        limits => limited(limits, &arguments),
-    };
+fn serve(under: &[String], port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
+    let under: Vec<&str> = under.iter().map(String::as_str).collect();
+    let mut command = program_under(&under, &["serve", "--listen", &format!("127.0.0.1:{port}")]);
     command.arg("--rules").arg(rules).envs(settings.iter().map(|(name, value)| (name, value)));
     command
 }

@@ -107,17 +107,15 @@ fn follow(
 
 /// The built program, with nothing of our environment: the settings of whoever runs the tests are not theirs.
 pub fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
-    command.env_clear().env("RUST_BACKTRACE", "1").args(arguments);
-    command
+    program_under(&[], arguments)
 }
 
-/// As [`program`], after a shell has run `limits`.
-pub fn limited(limits: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("sh");
-    command.env_clear().env("RUST_BACKTRACE", "1");
-    command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_hookswitch")]);
-    command.args(arguments);
+/// The same, started by another program with its arguments.
+pub fn program_under(under: &[&str], arguments: &[&str]) -> Command {
+    let mut words = under.iter().chain([&env!("CARGO_BIN_EXE_hookswitch")]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
+    command.env_clear().env("RUST_BACKTRACE", "1").args(arguments);
     command
 }
 

@@ -131,6 +131,29 @@ async fn an_event_is_on_disk_when_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_written_anew_is_the_same_event() {
+    let host = Host::start().await;
+    let event = |data: &str, more: &str| {
+        format!(r#"{{"type": "order.created", "id": "w-1", "source": "/shop", "data": {data}{more}}}"#)
+    };
+    let first = event(r#"{"a":1,"b":[1,2],"c":{"x":"y","z":null}}"#, "");
+    accepted(host.post("application/json", first).await).await;
+    // Other white space, another order of the keys, at another moment.
+    let again = event(r#"{ "c": {"z": null, "x": "\u0079"}, "b": [1, 2], "a": 1 }"#, "");
+    accepted(host.post("application/json", again).await).await;
+    for other in [
+        event(r#"{"a":1,"b":[2,1],"c":{"x":"y","z":null}}"#, ""),
+        event(r#"{"a":1,"b":[1,2],"c":{"x":"y"}}"#, ""),
+        event(r#"{"c":{"x":"y","z":null},"b":[1,2],"a":1}"#, r#", "time": "2026-11-23T09:00:00Z""#),
+        event(r#"{"c":{"x":"y","z":null},"b":[1,2],"a":1}"#, r#", "subject": "s""#),
+    ] {
+        let (status, conflict) = problem(host.post("application/json", other.clone()).await).await;
+        assert_eq!((status, &conflict["code"]), (409, &json!("event_conflict")), "{other}");
+    }
+    assert_eq!(host.logged().await, 1);
+}
+
+#[tokio::test]
 async fn the_same_event_again_gives_the_same_answer_and_no_second_event() {
     let host = Host::start().await;
     let first = accepted(host.post_json(&order(1)).await).await;

@@ -27,7 +27,8 @@ async fn no_smaller_seq_appears_after_a_larger_one() {
         writers.spawn(async move {
             for n in 0..100 {
                 let events: Vec<Event> = (0..5).map(|k| event(format!("{writer}-{n}-{k}"))).collect();
-                let new: Vec<_> = events.iter().map(|event| NewEvent { event, sha256: &[0; 32] }).collect();
+                let new: Vec<_> =
+                    events.iter().map(|event| NewEvent { event, sha256: &[0; 32], has_time: true }).collect();
                 store.append_events(&new, n % 2 == 0).await.unwrap();
             }
         });

@@ -3,9 +3,11 @@
 use std::{
     fs,
     io::Read,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     process::Stdio,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::json;
@@ -145,4 +147,42 @@ fn peak_mib(status: &str) -> usize {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<usize>().ok()).unwrap_or_default()
         / 1_024
+}
+
+/// Lets a file be as if nothing had used it for so many days.
+fn age(file: &Path, days: u64) {
+    let at = SystemTime::now() - Duration::from_secs(days * 24 * 3_600);
+    fs::File::options().append(true).open(file).unwrap().set_modified(at).unwrap();
+}
+
+#[test]
+fn compiled_forms_that_nothing_has_used_for_a_month_go() {
+    let folders = Folders::new();
+    let cache = folders.plugins().join("../cache");
+    let check = || {
+        let mut command = program(&["rules", "check", "--rules"]);
+        command.arg(folders.rules()).envs(folders.settings()).env("HOOKSWITCH_PLUGIN_CACHE", &cache);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    folders.plugin("one", "x.*", "");
+    folders.write("plugins/one/one.wasm", &forge::with_remark(component(), "one"));
+    check();
+    let kept: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [one] = &kept[..] else { panic!("{kept:?}") };
+    for (name, days) in
+        [("old.cwasm", 31), ("old.refused", 31), (".tmpold", 31), ("new.cwasm", 29), ("notes.txt", 31)]
+    {
+        fs::write(cache.join(name), "").unwrap();
+        fs::set_permissions(cache.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        age(&cache.join(name), days);
+    }
+    // It is used, which keeps it.
+    age(one, 31);
+    check();
+    folders.write("plugins/one/one.wasm", &forge::with_remark(component(), "another"));
+    check();
+    let there = |name: &str| cache.join(name).exists();
+    assert!(one.exists() && there("new.cwasm") && there("notes.txt"));
+    assert!(!there("old.cwasm") && !there("old.refused") && !there(".tmpold"));
 }

@@ -5,6 +5,7 @@ mod api;
 mod check;
 mod connections;
 mod look_ups;
+mod pages;
 mod people;
 
 use std::{

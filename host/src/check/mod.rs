@@ -158,7 +158,7 @@ async fn ask_database(
         store.group_sizes(),
         store.people_facts(opened_after),
         store.unlinked_people(NAMED),
-        store.opted_out_people(),
+        store.opted_out_people(LISTED),
         store.list_people(None, "", LISTED),
         store.backlog(),
         store.deferred_facts(),

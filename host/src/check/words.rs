@@ -17,6 +17,12 @@ pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
     format!("{grouped} {}", if number == 1 { one } else { many })
 }
 
+/// As [`count`]; says where there are more than were counted.
+pub fn at_least(number: i64, are_more: bool, one: &str, many: &str) -> String {
+    let counted = count(number, one, many);
+    if are_more { counted.replacen(' ', " or more ", 1) } else { counted }
+}
+
 /// `5 s`, `3 min`, `2 h`, `4 days`.
 pub fn span(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().abs();

@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     report::{Finding, Section},
-    words::{count, since, span, time},
+    words::{at_least, count, since, span, time},
 };
 use crate::{
     domain::{EventKey, LANES},
-    store::{BacklogFacts, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
+    store::{BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
     whatsapp,
 };
 
@@ -102,13 +102,18 @@ pub fn backlog(
         (
             "backlog.events",
             "to be routed",
-            count(facts.events, "event waits", "events wait"),
+            at_least(facts.events, facts.more_events, "event waits", "events wait"),
             facts.oldest_event,
         ),
         (
             "backlog.notifications",
             "to be sent",
-            count(facts.notifications, "notification waits", "notifications wait"),
+            at_least(
+                facts.notifications,
+                facts.more_notifications,
+                "notification waits",
+                "notifications wait",
+            ),
             facts.oldest_notification,
         ),
     ] {
@@ -122,7 +127,7 @@ pub fn backlog(
         if late > OVERDUE {
             let what = format!(
                 "{} ({}) should have been taken up {} ago",
-                count(waiting.count, "deferred message", "deferred messages"),
+                at_least(waiting.count, waiting.count >= COUNTED, "deferred message", "deferred messages"),
                 waiting.reason,
                 span(late)
             );
@@ -132,7 +137,9 @@ pub fn backlog(
                     .command("hookswitch notifications --status deferred"),
             );
         }
-        let told = |one: &str, many: &str, what: &str| format!("{} {what}", count(waiting.count, one, many));
+        let told = |one: &str, many: &str, what: &str| {
+            format!("{} {what}", at_least(waiting.count, waiting.count >= COUNTED, one, many))
+        };
         match waiting.reason.as_str() {
             "unknown" => {
                 let what = told(
@@ -167,8 +174,8 @@ pub fn backlog(
     let total: i64 = deferred.iter().map(|waiting| waiting.count).sum();
     let summary = format!(
         "{} to route, {} to send, {total} deferred",
-        count(facts.events, "event", "events"),
-        count(facts.notifications, "notification", "notifications"),
+        at_least(facts.events, facts.more_events, "event", "events"),
+        at_least(facts.notifications, facts.more_notifications, "notification", "notifications"),
     );
     Section::new("backlog", summary, findings).facts(deferred.iter().map(|waiting| {
         let value = format!(
@@ -208,7 +215,8 @@ pub fn failures(made: i64, failures: &[FailureFacts], own_clashes: &(i64, Vec<Ev
             .command(format!("hookswitch explain {}", failure.example))
     });
     let failed: i64 = failures.iter().map(|failure| failure.count).sum();
-    let summary = format!("{} in 24 hours, {failed} failed", count(made, "notification", "notifications"));
+    let made = at_least(made, made >= 10 * COUNTED, "notification", "notifications");
+    let summary = format!("{made} in 24 hours, {failed} failed");
     Section::new("delivery", summary, findings.chain(clashes(own_clashes)).collect())
 }
 

@@ -8,7 +8,12 @@ use console::style;
 use uuid::Uuid;
 
 use super::page;
-use crate::{app::Database, config::DatabaseConfig, domain::NotificationId, store::Store};
+use crate::{
+    app::Database,
+    config::DatabaseConfig,
+    domain::NotificationId,
+    store::{EventHistory, Store},
+};
 
 /// Tells why each person did or did not get a message: the rule with its line, what it asked and was told, the people
 /// with the reason of each, each attempt with Meta's answer, and the receipts.
@@ -19,6 +24,12 @@ pub struct ExplainArgs {
     /// The event's source, where several have events with this id.
     #[arg(long)]
     source: Option<String>,
+    /// Messages to show, at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+    /// Goes on after the messages that were shown before.
+    #[arg(long, value_name = "PLACE", default_value_t = 0, hide_default_value = true)]
+    after: i64,
     /// Writes it as JSON, as GET /v1/events/ID does.
     #[arg(long)]
     json: bool,
@@ -65,11 +76,22 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
             })?
         }
     };
-    let history = store.event_history(logged, received_at).await?;
+    let mut history = store.event_history(logged.clone(), received_at, args.after, args.limit).await?;
+    // The one that was asked for may be far behind.
+    if let Some(id) = notification.filter(|id| history.next.is_some() && !tells_of(&history, *id))
+        && let Some(place) = store.place_of(id).await?.filter(|place| *place > args.after)
+    {
+        history = store.event_history(logged, received_at, place - 1, args.limit).await?;
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&history)?);
     } else {
         print!("{}", page::page(&history, notification));
+        if let Some(next) = history.next {
+            println!(
+                "\nThere may be more messages: --limit shows more at once, --after {next} those that follow."
+            );
+        }
         if history.decisions.is_empty() && history.waits.is_none() {
             println!(
                 "\n{}",
@@ -78,6 +100,10 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn tells_of(history: &EventHistory, id: NotificationId) -> bool {
+    history.decisions.iter().flat_map(|decision| &decision.notifications).any(|n| n.id == id)
 }
 
 /// The notification that an id means, if it is a notification's or a message's.

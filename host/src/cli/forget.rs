@@ -15,8 +15,10 @@ use crate::{
     system::names,
 };
 
-/// So many rows are looked at in one transaction.
+/// Events or messages that are looked at in one transaction.
 const BATCH: i64 = 500;
+/// Messages are looked at by the columns alone.
+const MESSAGES: i64 = 5_000;
 
 /// Erases what is known of a person: the contact and its number, the person's name, the words of messages to them, and
 /// events that name the number. Rows stay, so counts stay true.
@@ -93,7 +95,7 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 
 async fn erase_messages(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<u64> {
     let (mut erased, mut after) = (0, NotificationId(Uuid::nil()));
-    while let Some((count, last)) = store.erase_messages_to(known, after, BATCH, now).await? {
+    while let Some((count, last)) = store.erase_messages_to(known, after, MESSAGES, now).await? {
         erased += count;
         after = last;
     }

@@ -13,6 +13,9 @@ use crate::{
     directory::Directory,
 };
 
+/// Groups that are read at once.
+const PAGE: i64 = 500;
+
 /// Creates, lists and fills groups: what rules name as `groups`.
 #[derive(Args, Debug)]
 pub struct GroupsArgs {
@@ -100,14 +103,22 @@ async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> 
             println!("The group {group} is deleted.");
         }
         Command::List => {
-            let groups = directory.groups().await?;
+            let mut groups = directory.groups("", PAGE).await?;
             if groups.is_empty() {
                 println!("There are no groups yet: hookswitch groups create-defaults");
                 return Ok(());
             }
             let mut table = table::table(&["GROUP", "ACTIVE", "MEMBERS"]);
-            for group in groups {
-                table.add_row([group.name, group.active.to_string(), group.members.join(", ")]);
+            while let Some(last) = groups.last().map(|group| group.name.clone()) {
+                for group in groups {
+                    let mut members = group.members.join(", ");
+                    let others = group.size - i64::try_from(group.members.len()).unwrap_or(i64::MAX);
+                    if others > 0 {
+                        members = format!("{members}, and {others} others");
+                    }
+                    table.add_row([group.name, group.active.to_string(), members]);
+                }
+                groups = directory.groups(&last, PAGE).await?;
             }
             table::print(&table);
         }

@@ -47,7 +47,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     let (logged, received_at) =
         events.pop().with_context(|| format!("replay {}: there is no event with this id", args.event_id))?;
-    let history = database.store.event_history(logged, received_at).await?;
+    let history = database.store.event_history(logged, received_at, 0, 1).await?;
     database.close().await;
     let folders = app::folders(&args.rules, false)?;
     let same = spawn_blocking(move || {

@@ -32,6 +32,8 @@ use crate::{
 
 /// Between two looks at what has become of it.
 const LOOK: Duration = Duration::from_millis(200);
+/// Messages that are looked at.
+const LOOKED_AT: i64 = 1_000;
 
 /// Sends a template to somebody, on the way that every event takes (its type is hookswitch.test), and follows it until
 /// it is read, or tells why not.
@@ -141,7 +143,10 @@ async fn send(
         return Ok(ExitCode::SUCCESS);
     }
     let sha256: [u8; 32] = Sha256::digest(event.data.get().as_bytes()).into();
-    store.append_events(&[NewEvent { event: &event, sha256: &sha256 }], false).await.context("post it")?;
+    store
+        .append_events(&[NewEvent { event: &event, sha256: &sha256, has_time: true }], false)
+        .await
+        .context("post it")?;
     store.notify().await?;
     println!("{} {}", style("posted").dim(), event.key.id);
     if store.hosts_alive().await? == 0 {
@@ -174,7 +179,7 @@ async fn addressed(
     if looks_like_a_number {
         return Ok(number(to).map(|number| Decision { contacts: vec![number.wa_id], ..decision }));
     }
-    let mut known: Vec<String> = store.groups(None).await?.into_iter().map(|group| group.name).collect();
+    let mut known = store.first_groups(1_000).await?;
     known.extend(store.list_people(None, "", 1_000).await?.into_iter().map(|person| person.username));
     let help = did_you_mean(to, known.iter().map(String::as_str).collect::<Vec<_>>());
     Ok(Err(format!("there is no person and no group of this name, and it is no number; {help}")))
@@ -258,7 +263,7 @@ async fn follow(store: &Store, key: &EventKey, give_up: Instant) -> anyhow::Resu
 async fn look(store: &Store, key: &EventKey) -> anyhow::Result<EventHistory> {
     let found = store.events_by_id(&key.id, Some(&key.source)).await?.pop();
     let (logged, received_at) = found.context("find the event again")?;
-    Ok(store.event_history(logged, received_at).await?)
+    Ok(store.event_history(logged, received_at, 0, LOOKED_AT).await?)
 }
 
 fn statuses(history: &EventHistory) -> Vec<Status> {

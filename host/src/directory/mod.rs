@@ -7,7 +7,7 @@ mod error;
 mod http;
 mod import;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -24,6 +24,8 @@ use crate::{
 
 /// As long as Django's usernames, which the people of the seed's kind of systems have.
 const NAME_LIMIT: usize = 150;
+/// Groups among which what was meant is looked for, where one does not exist.
+const MEANT: i64 = 1_000;
 
 /// A link that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,12 +150,12 @@ impl Directory {
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// All groups, by name.
+    /// A page of groups, by name.
     ///
     /// # Errors
     /// Where the database cannot be reached.
-    pub async fn groups(&self) -> Result<Vec<StoredGroup>, DirectoryError> {
-        Ok(self.store.groups(None).await?)
+    pub async fn groups(&self, after: &str, limit: i64) -> Result<Vec<StoredGroup>, DirectoryError> {
+        Ok(self.store.list_groups(after, limit).await?)
     }
 
     /// The group with this name.
@@ -161,7 +163,7 @@ impl Directory {
     /// # Errors
     /// Where there is none.
     pub async fn group(&self, name: &str) -> Result<StoredGroup, DirectoryError> {
-        match self.store.groups(Some(name)).await?.pop() {
+        match self.store.find_group(name).await? {
             Some(group) => Ok(group),
             None => Err(self.unknown_groups(vec![name.to_owned()]).await?),
         }
@@ -253,7 +255,8 @@ impl Directory {
             stop,
             scope,
             source: "an operator said so".to_owned(),
-            at: Timestamp::now(),
+            // As hosts and Meta have it, whose words this may follow or come before.
+            at: self.store.now(),
             message_id: String::new(),
         };
         Ok(self.store.set_preferences(&[preference]).await?)
@@ -285,11 +288,13 @@ impl Directory {
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Imported, DirectoryError> {
         let Import { people, mut errors } = read_csv(csv);
-        let known: Vec<String> = self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
+        let named: BTreeSet<&str> =
+            people.iter().flat_map(|(_, person)| person.groups.iter().map(String::as_str)).collect();
+        let known = self.store.group_names(&Vec::from_iter(named)).await?;
+        let known: HashSet<String> = known.into_iter().collect();
         for (line, person) in &people {
-            for group in person.groups.iter().filter(|group| !known.contains(group)) {
-                let unknown =
-                    DirectoryError::GroupUnknown { unknown: vec![group.clone()], known: known.clone() };
+            for group in person.groups.iter().filter(|group| !known.contains(*group)) {
+                let unknown = self.unknown_groups(vec![group.clone()]).await?;
                 errors.push(LineError { line: *line, detail: unknown.to_string() });
             }
         }
@@ -340,7 +345,7 @@ impl Directory {
     }
 
     async fn unknown_groups(&self, unknown: Vec<String>) -> Result<DirectoryError, StoreError> {
-        let known = self.store.groups(None).await?.into_iter().map(|group| group.name).collect();
+        let known = self.store.first_groups(MEANT).await?;
         Ok(DirectoryError::GroupUnknown { unknown, known })
     }
 

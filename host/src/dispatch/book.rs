@@ -24,9 +24,10 @@ use crate::{
     whatsapp::MAX_FAILURES,
 };
 
-/// With more jobs than this in memory of a priority and a number that cannot send, its others wait in `deferred`: the
-/// room is for the other numbers.
-pub const STUCK: usize = 256;
+/// With several sending numbers, one whose messages come faster than it can send keeps no other waiting: with so many of a
+/// priority in memory, or fewer where it cannot send at all, those that are read next wait in `deferred`.
+const ROOM: usize = if cfg!(test) { 3 } else { 1_024 };
+const STUCK: usize = 256;
 /// When to look again at these.
 const RESTS: SignedDuration = SignedDuration::from_secs(60);
 /// When to look again whether a webhook has explained what waits for an operator.
@@ -60,6 +61,8 @@ pub struct Book {
     pub several_numbers: bool,
     /// With several sending numbers, those that cannot send now.
     pub stuck: HashSet<Arc<str>>,
+    /// How many had to wait for want of room.
+    pub crowded_out: usize,
     writes: Vec<Write>,
 }
 
@@ -144,6 +147,11 @@ impl Book {
             let due_at = now.checked_add(RESTS).unwrap_or(now);
             let detail = "waits: the sending number cannot send";
             return self.wait(&job, Wait { due_at, reason: WaitReason::Behind, detail }, now);
+        }
+        if self.several_numbers && standing >= ROOM && !job.waited {
+            self.crowded_out += 1;
+            let detail = "waits: the sending number has others to send before";
+            return self.wait(&job, Wait { due_at: now, reason: WaitReason::Behind, detail }, now);
         }
         self.lines.join(job);
     }

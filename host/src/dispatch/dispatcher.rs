@@ -93,6 +93,7 @@ impl Dispatch {
         let now = self.store.now();
         if is_poll {
             self.more = [true; 3];
+            self.book.crowded_out = 0;
             self.look_after_waiting(now).await?;
         }
         self.read_log(now).await?;

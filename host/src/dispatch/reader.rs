@@ -15,6 +15,8 @@ use crate::{
 /// With fewer jobs than this of a priority in memory the log is read on: each has its room, so that none waits for
 /// another's.
 const REFILL: usize = 1_024;
+/// So many that are crowded out by their own number's are read past between two polls, to find those of other numbers.
+const CROWDED_OUT: usize = 8_192;
 /// So many of a priority are read at once, evenly from the lanes.
 const READ: usize = 1_024;
 /// At least so many from each track.
@@ -43,7 +45,10 @@ impl Dispatch {
     /// The priorities of which there may be more in the log, and is room for it.
     fn wanted(&self) -> Vec<Priority> {
         let mut wanted = Priority::ALL.to_vec();
-        wanted.retain(|priority| self.more[*priority as usize] && self.book.standing(*priority) < REFILL);
+        let is_searched = self.book.several_numbers && self.book.crowded_out < CROWDED_OUT;
+        wanted.retain(|priority| {
+            self.more[*priority as usize] && (is_searched || self.book.standing(*priority) < REFILL)
+        });
         wanted
     }
 

@@ -27,7 +27,7 @@ pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, Identity
 pub use lane::{LANES, Lane, Track};
 pub use nearest::nearest;
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
-pub use number::{Number, number, same_user, spellings};
+pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;

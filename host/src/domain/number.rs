@@ -15,6 +15,19 @@ pub struct Number {
 /// # Errors
 /// Why it is no number that WhatsApp could know, in words.
 pub fn number(text: &str) -> Result<Number, String> {
+    let (wa_id, number) = parsed(text)?;
+    Ok(Number { wa_id, known: phonenumber::is_valid(&number) })
+}
+
+/// As [`number`], where nobody asks whether the numbering plan gives it out: that takes as long again.
+///
+/// # Errors
+/// Why it is no number that WhatsApp could know, in words.
+pub fn digits(text: &str) -> Result<String, String> {
+    parsed(text).map(|(wa_id, _)| wa_id)
+}
+
+fn parsed(text: &str) -> Result<(String, phonenumber::PhoneNumber), String> {
     let plain: String =
         text.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
     let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
@@ -31,7 +44,7 @@ pub fn number(text: &str) -> Result<Number, String> {
         return Err(wrong(&format!("has {} digits, and phone numbers have 7 to 15", digits.len())));
     }
     match phonenumber::parse(None, format!("+{digits}")) {
-        Ok(number) => Ok(Number { wa_id: digits.to_owned(), known: phonenumber::is_valid(&number) }),
+        Ok(number) => Ok((digits.to_owned(), number)),
         Err(phonenumber::ParseError::InvalidCountryCode) => Err(wrong("begins with no country's code")),
         Err(error) => Err(wrong(&format!("is no phone number ({error})"))),
     }

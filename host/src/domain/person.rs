@@ -28,4 +28,7 @@ pub struct People {
     pub users: HashMap<String, Arc<Person>>,
     /// Known contacts, by what the decision calls them.
     pub contacts: HashMap<String, Contact>,
+    /// The digits or the user id of what a decision calls a contact, as far as they were read already: to read a number
+    /// takes longer than all else about it.
+    pub addresses: HashMap<String, String>,
 }

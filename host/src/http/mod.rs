@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod keys;
+mod page;
 mod problem;
 mod server;
 mod source;
@@ -15,6 +16,7 @@ mod stream;
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, MIB},
     keys::{Admin, ApiKey, Caller, Keys, Scope},
+    page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError},
     server::serve,
     source::{is_reserved, is_within},

@@ -34,13 +34,16 @@ pub struct Attributes<'a> {
     extensions: BTreeMap<String, Box<RawValue>>,
 }
 
-/// An event, and the SHA-256 of what its producer said: the same for the same content, in whatever form it came.
+/// An event, and the SHA-256 of what its producer said: the same for the same bytes of JSON, in whichever of the three
+/// ways they came. Where two differ, the store compares what they say.
 #[derive(Debug)]
 pub struct Checked {
     /// The event.
     pub event: Event,
     /// Over type, subject, time, data and extensions.
     pub sha256: [u8; 32],
+    /// Whether the producer said when it happened.
+    pub has_time: bool,
 }
 
 impl<'a> Attributes<'a> {
@@ -123,6 +126,7 @@ impl<'a> Attributes<'a> {
     /// The event, with what the producer left open: an id, the key's source, the time of arrival.
     pub fn into_event(self, default_source: &str, now: Timestamp) -> Checked {
         let data: Box<RawValue> = self.data.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
+        let has_time = self.time.is_some();
         let mut hash = Sha256::new();
         let mut part = |text: &str| {
             hash.update((text.len() as u64).to_be_bytes());
@@ -152,7 +156,7 @@ impl<'a> Attributes<'a> {
             data,
             extensions,
         };
-        Checked { event, sha256: hash.finalize().into() }
+        Checked { event, sha256: hash.finalize().into(), has_time }
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::Intake;
 use crate::{
-    http::{Problem, Scope},
+    http::{Problem, Scope, page_limit},
     store::EventHistory,
 };
 
@@ -22,12 +22,18 @@ use crate::{
 pub struct Which {
     /// Needed where several sources have events with this id.
     source: Option<String>,
+    /// Only notifications after this one: what `next` of the page before said.
+    #[serde(default)]
+    after: i64,
+    /// How many notifications, from 1 to 1,000; 100 by default.
+    limit: Option<i64>,
 }
 
-/// Tells of an event all that came of it.
+/// Tells of an event what came of it, with a page of the notifications that it led to.
 #[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("key" = [])),
     params(("id" = String, Path), Which),
-    responses((status = 200, body = EventHistory), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = EventHistory), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub async fn event(
     State(intake): State<Intake>,
     id: Result<Path<String>, PathRejection>,
@@ -41,7 +47,8 @@ pub async fn event(
         Problem::new(StatusCode::BAD_REQUEST, "invalid_address", detail)
     };
     let Path(id) = id.map_err(|error| wrong(error.body_text()))?;
-    let Query(Which { source }) = which.map_err(|error| wrong(error.body_text()))?;
+    let Query(Which { source, after, limit: asked }) = which.map_err(|error| wrong(error.body_text()))?;
+    let limit = page_limit(asked)?;
     if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
         return Err(wrong("no id or source holds U+0000".to_owned()));
     }
@@ -67,5 +74,5 @@ pub async fn event(
             ),
         ));
     };
-    Ok(Json(intake.reads.event_history(logged, received_at).await?))
+    Ok(Json(intake.reads.event_history(logged, received_at, after, limit).await?))
 }

@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -48,7 +47,7 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
     let budget = if way == Way::Batch { Budget::Large } else { Budget::Small };
     let Body { bytes, share } =
         intake.bodies.read(&head.headers, body, budget, way.limit(), || too_large(way)).await?;
-    let events = body::events(way, &head.headers, &bytes, &caller.default_source(), Timestamp::now())?;
+    let events = body::events(way, &head.headers, &bytes, &caller.default_source(), intake.reads.now())?;
     drop(bytes);
     refuse_others(way, &caller, &events)?;
     if !caller.may(Scope::Admin) {

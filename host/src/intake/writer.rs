@@ -35,7 +35,11 @@ impl Commit for Append {
         let events: Vec<NewEvent<'_>> = requests
             .iter()
             .flat_map(|request| request.iter())
-            .map(|checked| NewEvent { event: &checked.event, sha256: &checked.sha256 })
+            .map(|checked| NewEvent {
+                event: &checked.event,
+                sha256: &checked.sha256,
+                has_time: checked.has_time,
+            })
             .collect();
         // One event alone is appended or not: that needs no transaction around it.
         let together = events.len() > requests.len();

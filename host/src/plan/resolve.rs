@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, is_user_id, number};
+use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, digits, is_user_id};
 
 /// How long a reason may get, in bytes, where many people share one number; further ones are not named.
 const LONGEST_REASON: usize = 1_000;
@@ -19,6 +19,22 @@ pub struct Names {
     pub users: BTreeSet<String>,
     /// Contacts, as [`People::contacts`] has them: digits of the number, or a user id.
     pub contacts: BTreeSet<String>,
+    /// For [`People::addresses`].
+    pub addresses: HashMap<String, String>,
+}
+
+impl Names {
+    /// Adds contacts as a decision names them; what is none is left out.
+    pub fn add_contacts(&mut self, contacts: &[String]) {
+        for contact in contacts {
+            if !self.addresses.contains_key(contact)
+                && let Ok(address) = recipient(contact)
+            {
+                self.contacts.insert(address.clone());
+                self.addresses.insert(contact.clone(), address);
+            }
+        }
+    }
 }
 
 /// Whom these verdicts name.
@@ -28,7 +44,7 @@ pub fn named<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Names {
         if let Outcome::Notify(decision) = &verdict.outcome {
             names.groups.extend(decision.groups.iter().cloned());
             names.users.extend(decision.users.iter().cloned());
-            names.contacts.extend(decision.contacts.iter().filter_map(|contact| recipient(contact).ok()));
+            names.add_contacts(&decision.contacts);
         }
     }
     names
@@ -63,7 +79,8 @@ pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
         found.add(user).named_as = Some("user");
     }
     for contact in &decision.contacts {
-        let contact = match recipient(contact) {
+        let known = people.addresses.get(contact).cloned();
+        let contact = match known.map_or_else(|| recipient(contact), Ok) {
             Ok(to) => Found::Contact(people.contacts.get(&to).cloned(), to),
             Err(why) => Found::NoContact(contact.clone(), why),
         };
@@ -222,7 +239,6 @@ pub fn recipient(contact: &str) -> Result<String, String> {
     if is_user_id(contact) {
         return Ok(contact.to_owned());
     }
-    number(contact)
-        .map(|number| number.wa_id)
+    digits(contact)
         .map_err(|why| format!("{why}; or name a WhatsApp user id such as US.13491208655302741918"))
 }

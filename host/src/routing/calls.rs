@@ -57,13 +57,13 @@ impl Routing {
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
         let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
-        let threads = self.threads.clone();
+        let (threads, store) = (self.threads.clone(), self.store.clone());
         tokio::spawn(async move {
             // The semaphore is never closed. Held until the thread is free again.
             let _thread = threads.acquire_owned().await;
             let began = Instant::now();
             let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
-            let verdicts = decided(&catalog, logged.clone()).await;
+            let verdicts = decided(&catalog, logged.clone(), store.now()).await;
             let verdicts = match &item.parked {
                 Some(row) => only_of(&catalog, row, verdicts),
                 None => verdicts,
@@ -254,7 +254,7 @@ pub(super) async fn decide_all(
         Err(_) => {
             let mut verdicts = Vec::with_capacity(events.len());
             for logged in events.iter() {
-                verdicts.push(decided(catalog, logged.clone()).await);
+                verdicts.push(decided(catalog, logged.clone(), now).await);
             }
             verdicts
         }
@@ -267,11 +267,9 @@ pub(super) async fn decide_all(
 }
 
 /// Decides one event on a thread that may block.
-pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent) -> Vec<Verdict> {
+pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent, now: Timestamp) -> Vec<Verdict> {
     let with = catalog.clone();
-    let deciding = spawn_blocking(move || {
-        verdicts(&with, &logged, &CatalogPorts { catalog: &with, now: Timestamp::now() })
-    });
+    let deciding = spawn_blocking(move || verdicts(&with, &logged, &CatalogPorts { catalog: &with, now }));
     deciding.await.unwrap_or_else(|error| {
         let outcome = Outcome::Failed(format!("decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]

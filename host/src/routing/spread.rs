@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{Decision, Lane, People},
-    plan::{Names, recipient},
+    plan::Names,
     store::{Member, Progress, Spread, StoreError},
 };
 
@@ -222,14 +222,12 @@ impl Routing {
             contacts: contacts_of_page,
             ..decision.clone()
         };
-        let names = Names {
-            users: decision.users.iter().cloned().collect(),
-            contacts: decision.contacts.iter().filter_map(|contact| recipient(contact).ok()).collect(),
-            ..Names::default()
-        };
+        let mut names = Names { users: decision.users.iter().cloned().collect(), ..Names::default() };
+        names.add_contacts(&decision.contacts);
         let mut people = People::default();
         self.store.users(&names.users, &mut people).await?;
         people.contacts = self.store.contacts(&names.contacts).await?;
+        people.addresses = names.addresses;
         let next = (end < all).then_some(Progress { member, named: i32::try_from(end).ok() });
         Ok(Audience { decision, people, next })
     }

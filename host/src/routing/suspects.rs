@@ -32,7 +32,7 @@ impl Routing {
         for logged in self.store.events_at(&[place]).await? {
             // Only what happens between these two is its doing: who kills the host at another moment blames no event.
             self.store.begin_deciding(self.host, &[place], state.aside.running() == 1).await?;
-            let verdicts = decided(&catalog, logged.clone()).await;
+            let verdicts = decided(&catalog, logged.clone(), self.store.now()).await;
             self.store.begin_deciding(self.host, &[], false).await?;
             let (catalog, origin) = (catalog.clone(), Origin::Aside);
             let work = Work { logged, verdicts, catalog, origin, large: false };

@@ -280,6 +280,7 @@ impl Routing {
         }
         if !names.contacts.is_empty() {
             people.contacts = self.store.contacts(&names.contacts).await?;
+            people.addresses = names.addresses;
         }
         Ok(people)
     }

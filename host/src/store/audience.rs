@@ -96,11 +96,15 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT DISTINCT p.username
+                // A look for each person, however large the groups are.
+                "SELECT p.username
                  FROM person p
-                 JOIN membership m ON m.person_id = p.id
-                 JOIN groups g ON g.id = m.group_id
-                 WHERE p.username = ANY($2) AND g.name = ANY($1)",
+                 CROSS JOIN LATERAL (
+                     SELECT FROM membership m
+                     WHERE m.person_id = p.id AND m.group_id = ANY(ARRAY(SELECT id FROM groups WHERE name = ANY($1)))
+                     LIMIT 1
+                 ) m
+                 WHERE p.username = ANY($2)",
             )
             .await?;
         let rows = client.query(&statement, &[&groups, &usernames]).await?;

@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::ClientWrapper;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use rustls_platform_verifier::ConfigVerifierExt;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_postgres::{
     Client, Config, Connection, SimpleQueryMessage, Socket,
     config::{Host, TargetSessionAttrs},
@@ -17,6 +21,8 @@ use super::{StoreError, clock::Clock};
 
 /// For one server of the list to accept a connection and log in, unless the URL has `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(5);
+/// For one server of several to answer before the next is asked beside it.
+const SILENCE: Duration = Duration::from_secs(1);
 /// For sent bytes to be acknowledged, unless the URL has `tcp_user_timeout`. The kernel's own limit is about 15 minutes.
 const TCP_USER: Duration = Duration::from_secs(10);
 /// When an idle connection is probed first, how often then, and how many probes may be lost.
@@ -85,24 +91,39 @@ impl Connector {
         self.servers.iter().flat_map(Config::get_hosts).all(|host| matches!(host, Host::Unix(_)))
     }
 
-    /// Logs in at the first server that lets us, each within its own limit: one that accepts connections and says
-    /// nothing must not keep us from the next.
+    /// Logs in at the first server that lets us, each within its own limit. One that says nothing, neither yes nor no,
+    /// does not keep us from the next: that is tried beside it.
     pub(super) async fn open(
         &self,
     ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
     {
         let mut last = StoreError::Unreachable("the URL names no host".to_owned());
-        for server in &self.servers {
-            last = match timeout(limit(server), server.connect(self.tls.clone())).await {
-                Ok(Ok(connected)) => return Ok(connected),
-                Ok(Err(error)) => error.into(),
-                Err(_) => StoreError::Unreachable(format!(
-                    "no answer to the login within {} s",
-                    limit(server).as_secs()
-                )),
-            };
+        let mut servers = self.servers.iter();
+        let mut logins = FuturesUnordered::new();
+        loop {
+            let next = servers.next();
+            let is_last = next.is_none();
+            logins.extend(next.map(|server| self.log_in(server)));
+            tokio::select! {
+                Some(answer) = logins.next() => match answer {
+                    Ok(connected) => return Ok(connected),
+                    Err(error) => last = error,
+                },
+                () = sleep(SILENCE), if !is_last => {}
+                else => return Err(last),
+            }
         }
-        Err(last)
+    }
+
+    async fn log_in(
+        &self,
+        server: &Config,
+    ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
+    {
+        let silence = |_| {
+            StoreError::Unreachable(format!("no answer to the login within {} s", limit(server).as_secs()))
+        };
+        Ok(timeout(limit(server), server.connect(self.tls.clone())).await.map_err(silence)??)
     }
 
     /// As [`Connector::open`], with a task that drives the connection, and looks at whose it is.

@@ -80,7 +80,8 @@ impl Store {
                      SELECT scope, source, at FROM opt_out
                      WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1
                  ) o ON true
-                 WHERE c.id > $1 AND NOT ($2 AND EXISTS (SELECT FROM person p WHERE p.contact_id = c.id))
+                 LEFT JOIN LATERAL (SELECT true AS yes FROM person p WHERE p.contact_id = c.id LIMIT 1) linked ON true
+                 WHERE c.id > $1 AND NOT ($2 AND linked.yes IS NOT NULL)
                  ORDER BY c.id LIMIT $3",
             )
             .await?;

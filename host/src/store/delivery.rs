@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LateRetry, Store, StoreError, deferred, session::Session};
+use super::{COUNTED, LateRetry, Store, StoreError, deferred, session::Session};
 use crate::domain::{Delivery, NotificationId, Status};
 
 const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
@@ -121,8 +121,8 @@ impl Store {
             .collect()
     }
 
-    /// Which notification Meta's message id belongs to, also where no answer, but only webhooks told it. Reads the
-    /// whole log where nothing else does: for people who ask.
+    /// Which notification Meta's message id belongs to, also where no answer, but only webhooks told it: it is looked for
+    /// among the newest [`COUNTED`] messages that were unknown for some time.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
@@ -132,7 +132,16 @@ impl Store {
         }
         let client = self.client().await?;
         let row = client
-            .query_opt("SELECT notification_id FROM delivery WHERE wamid = $1 LIMIT 1", &[&wamid])
+            .query_opt(
+                "SELECT d.notification_id
+                 FROM (
+                     SELECT DISTINCT notification_id FROM (
+                         SELECT notification_id FROM delivery WHERE status = 'unknown' ORDER BY at DESC LIMIT $2
+                     ) AS newest
+                 ) u
+                 JOIN delivery d ON d.notification_id = u.notification_id AND d.wamid = $1 LIMIT 1",
+                &[&wamid, &COUNTED],
+            )
             .await?;
         row.map(|row| Ok(NotificationId(row.try_get(0)?))).transpose()
     }

@@ -146,7 +146,7 @@ impl Store {
             events.push(event_of(DueDigest { id, decision: row.try_get(1)?, items, count }));
         }
         let new: Vec<NewEvent<'_>> =
-            events.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
+            events.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
         event::append_own(&transaction, &new).await?;
         let statement = transaction.prepare_cached("DELETE FROM digest WHERE id = ANY($1)").await?;
         transaction.execute(&statement, &[&ids]).await?;
@@ -172,14 +172,17 @@ async fn collected(
 ) -> Result<Collected, StoreError> {
     let statement = transaction
         .prepare_cached(
-            "SELECT i.digest_id, i.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, '')
-             FROM (SELECT *, count(*) OVER (PARTITION BY digest_id) AS count,
-                          row_number() OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS place,
-                          sum(octet_length(context))
-                              OVER (PARTITION BY digest_id ORDER BY event_seq, lane, ordinal) AS bytes
-                   FROM digest_item WHERE digest_id = ANY($1)) AS i
+            "SELECT d.id, n.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, '')
+             FROM unnest($1::uuid[]) AS d (id)
+             CROSS JOIN LATERAL (SELECT count(*) AS count FROM digest_item WHERE digest_id = d.id) n
+             CROSS JOIN LATERAL (
+                 SELECT f.*, row_number() OVER (ORDER BY f.event_seq, f.lane, f.ordinal) AS place,
+                        sum(octet_length(f.context)) OVER (ORDER BY f.event_seq, f.lane, f.ordinal) AS bytes
+                 FROM (SELECT * FROM digest_item WHERE digest_id = d.id
+                       ORDER BY event_seq, lane, ordinal LIMIT greatest($2::bigint, 1)) f
+             ) i
              LEFT JOIN event e ON e.lane = i.lane AND e.seq = i.event_seq
-             WHERE i.place = 1 OR i.place <= $2 AND i.bytes <= $3 ORDER BY i.digest_id, i.place",
+             WHERE i.place = 1 OR i.bytes <= $3 ORDER BY d.id, i.place",
         )
         .await?;
     let mut collected: Collected = HashMap::new();

@@ -68,16 +68,25 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<StoredPerson>, StoreError> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached(&format!(
-                "{PEOPLE} WHERE p.username > $1
-                 AND ($2::text IS NULL OR EXISTS (
-                     SELECT FROM membership m JOIN groups g ON g.id = m.group_id
-                     WHERE m.person_id = p.id AND g.name = $2))
-                 ORDER BY p.username LIMIT $3"
-            ))
-            .await?;
-        let rows = client.query(&statement, &[&after, &group, &limit]).await?;
+        let rows = match group {
+            None => {
+                let sql = format!("{PEOPLE} WHERE p.username > $1 ORDER BY p.username LIMIT $2");
+                let statement = client.prepare_cached(&sql).await?;
+                client.query(&statement, &[&after, &limit]).await?
+            }
+            Some(group) => {
+                let sql = format!(
+                    "{PEOPLE} WHERE p.id IN (
+                         SELECT p.id FROM groups g
+                         JOIN membership m ON m.group_id = g.id JOIN person p ON p.id = m.person_id
+                         WHERE g.name = $2 AND p.username > $1
+                         ORDER BY p.username LIMIT $3)
+                     ORDER BY p.username"
+                );
+                let statement = client.prepare_cached(&sql).await?;
+                client.query(&statement, &[&after, &group, &limit]).await?
+            }
+        };
         rows.iter().map(stored_person).collect()
     }
 
@@ -212,9 +221,7 @@ async fn look_again(
     transaction
         .execute(
             "UPDATE deferred SET due_at = now()
-             FROM notification n
-             WHERE n.lane = deferred.lane AND n.seq = deferred.seq AND n.username = ANY($1)
-                 AND deferred.reason = $2 AND deferred.due_at > now()",
+             WHERE username = ANY($1) AND reason = $2 AND due_at > now()",
             &[&usernames, &reason],
         )
         .await?;

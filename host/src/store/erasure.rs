@@ -44,12 +44,15 @@ impl Store {
         let client = self.client().await?;
         let rows = client
             .query(
-                "SELECT c.id, a.address, p.username
-                 FROM contact c
+                "WITH named AS (
+                     SELECT contact_id FROM contact_address WHERE address = ANY($2)
+                     UNION SELECT contact_id FROM person WHERE username = $1 AND contact_id IS NOT NULL
+                 )
+                 SELECT c.id, a.address, p.username
+                 FROM named JOIN contact c ON c.id = named.contact_id
                  LEFT JOIN contact_address a ON a.contact_id = c.id
-                 FULL JOIN person p ON p.contact_id = c.id
-                 WHERE p.username = $1
-                     OR c.id IN (SELECT contact_id FROM contact_address WHERE address = ANY($2))",
+                 LEFT JOIN person p ON p.contact_id = c.id
+                 UNION ALL SELECT NULL, NULL, username FROM person WHERE username = $1",
                 &[&username, &ids],
             )
             .await?;
@@ -60,7 +63,7 @@ impl Store {
             known.usernames.extend(row.try_get::<_, Option<String>>(2)?);
         }
         let before = "SELECT DISTINCT recipient FROM notification
-                      WHERE username = ANY($1) AND recipient IS NOT NULL";
+                      WHERE coalesce(username, recipient) = ANY($1) AND username IS NOT NULL AND recipient IS NOT NULL";
         for row in client.query(before, &[&known.usernames]).await? {
             known.ids.push(row.try_get(0)?);
         }
@@ -73,13 +76,13 @@ impl Store {
         Ok(known)
     }
 
-    /// How many messages went to them.
+    /// How many messages went to them, as the people or customers that they are.
     pub async fn count_messages_to(&self, known: &Known) -> Result<i64, StoreError> {
         let row = self
             .client()
             .await?
             .query_one(
-                "SELECT count(*) FROM notification WHERE recipient = ANY($1) OR username = ANY($2)",
+                "SELECT count(*) FROM notification WHERE coalesce(username, recipient) = ANY($1::text[] || $2::text[])",
                 &[&known.ids, &known.usernames],
             )
             .await?;
@@ -119,7 +122,8 @@ impl Store {
         Ok(())
     }
 
-    /// Erases at most `limit` messages that went to them, after a message's id. Returns how many, and the last.
+    /// Looks at `limit` messages after a message's id, and erases those that went to them. Returns how many, and the
+    /// last that was looked at; `None` at the end of the log.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it; where the role may not, in words.
@@ -134,13 +138,22 @@ impl Store {
         let transaction = client.transaction().await?;
         let rows = transaction
             .query(
-                "SELECT id FROM notification
-                 WHERE id > $1 AND (recipient = ANY($2) OR username = ANY($3)) ORDER BY id LIMIT $4",
+                "SELECT id, coalesce(recipient = ANY($2), false) OR coalesce(username = ANY($3), false)
+                 FROM notification WHERE id > $1 ORDER BY id LIMIT $4",
                 &[&after.0, &known.ids, &known.usernames, &limit],
             )
             .await?;
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let Some(last) = ids.last().copied() else { return Ok(None) };
+        let Some(last) = rows.last() else { return Ok(None) };
+        let last = NotificationId(last.try_get(0)?);
+        let mut ids: Vec<Uuid> = Vec::new();
+        for row in &rows {
+            if row.try_get(1)? {
+                ids.push(row.try_get(0)?);
+            }
+        }
+        if ids.is_empty() {
+            return Ok(Some((0, last)));
+        }
         erase_messages(&transaction, &ids, now).await.map_err(explain)?;
         transaction
             .execute("UPDATE notification SET recipient = NULL, name = NULL WHERE id = ANY($1)", &[&ids])
@@ -156,7 +169,7 @@ impl Store {
             .await
             .map_err(explain)?;
         transaction.commit().await?;
-        Ok(Some((ids.len() as u64, NotificationId(last))))
+        Ok(Some((ids.len() as u64, last)))
     }
 
     /// At most `limit` routed events of a lane after a place that may hold one of these numbers or user ids, and where
@@ -179,15 +192,14 @@ impl Store {
                         m.about OR e.text LIKE ANY($4) OR regexp_replace(e.text, '[^0-9]', '', 'g') LIKE ANY($3)
                  FROM (
                      SELECT *, concat_ws(' ', subject, data, extensions) AS text FROM event
-                     WHERE lane = $1 AND seq > $2
-                       AND seq <= (SELECT max(event_seq) FROM decision WHERE lane = $1)
-                     ORDER BY seq LIMIT $6
+                     WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $6
                  ) e
                  CROSS JOIN LATERAL (
                      SELECT EXISTS (
                          SELECT FROM notification n WHERE n.event_lane = e.lane AND n.event_seq = e.seq
                          AND n.username IS NULL AND n.recipient = ANY($5)) AS about
                  ) m
+                 WHERE e.seq <= (SELECT max(event_seq) FROM decision WHERE lane = $1)
                  ORDER BY e.seq",
             )
             .await?;
@@ -243,13 +255,18 @@ impl Store {
             .await
             .map_err(explain)?;
         // Nor is it told as one of many; a digest of nothing does not go out.
-        transaction
-            .execute("DELETE FROM digest_item WHERE lane = $1 AND event_seq = ANY($2)", &[&lane.0, &seqs])
+        let rows = transaction
+            .query(
+                "DELETE FROM digest_item WHERE lane = $1 AND event_seq = ANY($2) RETURNING digest_id",
+                &[&lane.0, &seqs],
+            )
             .await?;
+        let digests: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         transaction
             .execute(
-                "DELETE FROM digest d WHERE NOT EXISTS (SELECT FROM digest_item i WHERE i.digest_id = d.id)",
-                &[],
+                "DELETE FROM digest d WHERE d.id = ANY($1)
+                     AND NOT EXISTS (SELECT FROM digest_item i WHERE i.digest_id = d.id)",
+                &[&digests],
             )
             .await?;
         // There is nothing left to decide again.
@@ -294,7 +311,13 @@ async fn erase_messages(
     let waiting: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     // Dispatch leaves alone what has no recipient, also where it has not come to it yet.
     transaction.execute("UPDATE notification SET recipient = NULL WHERE id = ANY($1)", &[&waiting]).await?;
-    transaction.execute("DELETE FROM deferred WHERE notification_id = ANY($1)", &[&ids]).await?;
+    transaction
+        .execute(
+            "DELETE FROM deferred USING notification n
+             WHERE n.id = ANY($1) AND deferred.lane = n.lane AND deferred.seq = n.seq",
+            &[&ids],
+        )
+        .await?;
     transaction
         .execute(
             "UPDATE notification

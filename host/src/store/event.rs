@@ -1,6 +1,6 @@
 //! The event log: intake appends, routing reads.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
@@ -30,6 +30,28 @@ pub struct NewEvent<'a> {
     pub event: &'a Event,
     /// Tells a repeated post from a conflicting one.
     pub sha256: &'a [u8; 32],
+    /// Whether its producer said when it happened: else that is when it came, and each time another.
+    pub has_time: bool,
+}
+
+impl NewEvent<'_> {
+    /// Whether what is stored says the same in another form: JSON with other white space or another order of its keys.
+    fn says_the_same(&self, row: &Row) -> Result<bool, StoreError> {
+        let Event { kind, subject, time, data, extensions, .. } = self.event;
+        let stored_time: Timestamp = row.try_get(4)?;
+        Ok(row.try_get::<_, &str>(2)? == kind
+            && row.try_get::<_, Option<&str>>(3)? == subject.as_deref()
+            // PostgreSQL keeps microseconds.
+            && (!self.has_time || stored_time.duration_since(*time).abs() <= SignedDuration::from_micros(1))
+            && is_same_json(Some(data.get()), row.try_get(5)?)
+            && is_same_json(extensions.as_deref().map(RawValue::get), row.try_get(6)?))
+    }
+}
+
+fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    let read = serde_json::from_str::<serde_json::Value>;
+    one == other || read(one).is_ok_and(|one| read(other).is_ok_and(|other| one == other))
 }
 
 /// Another event has the id and source of a new one.
@@ -187,7 +209,8 @@ pub(super) async fn append_own(
             (Event { key, ..event.clone() }, *sha256)
         });
         let again: Vec<(Event, [u8; 32])> = again.collect();
-        let new: Vec<NewEvent<'_>> = again.iter().map(|(event, sha256)| NewEvent { event, sha256 }).collect();
+        let new: Vec<NewEvent<'_>> =
+            again.iter().map(|(event, sha256)| NewEvent { event, sha256, has_time: true }).collect();
         let places = append(transaction, &new).await?.into_iter().map(|clash| clash.place);
         clashing = places.filter_map(|place| clashing.get(place).cloned()).collect();
     }
@@ -256,21 +279,26 @@ async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>
     let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
     let statement = client
         .prepare_cached(
-            "SELECT n.place - 1, e.received_at
+            "SELECT n.place - 1, e.received_at, e.type, e.subject, e.time, e.data, e.extensions
              FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS n (id, source, sha256, place)
              JOIN event e ON e.id = n.id AND e.source = n.source
              WHERE e.sha256 <> n.sha256
              ORDER BY n.place",
         )
         .await?;
-    let rows = client.query(&statement, &[&ids, &sources, &sha256s]).await?;
-    rows.iter()
-        .map(|row| {
-            let place = usize::try_from(row.try_get::<_, i64>(0)?);
-            let place = place.map_err(|error| StoreError::Row(format!("the place of an event: {error}")))?;
-            Ok(Clash { place, received_at: row.try_get(1)? })
-        })
-        .collect()
+    let mut clashes = Vec::new();
+    for row in client.query(&statement, &[&ids, &sources, &sha256s]).await? {
+        let place = usize::try_from(row.try_get::<_, i64>(0)?);
+        let place = place.map_err(|error| StoreError::Row(format!("the place of an event: {error}")))?;
+        let is_other = match events.get(place) {
+            Some(new) => !new.says_the_same(&row)?,
+            None => true,
+        };
+        if is_other {
+            clashes.push(Clash { place, received_at: row.try_get(1)? });
+        }
+    }
+    Ok(clashes)
 }
 
 /// An event that cannot be read keeps no other from being read.

@@ -77,16 +77,27 @@ impl Store {
         }
         let statement = transaction
             .prepare_cached(
-                "SELECT f.notification_id, f.attempt, f.code, failed.at, failed.detail,
+                "WITH RECURSIVE codes (code) AS (
+                     SELECT min(coalesce(code, -1)) FROM failure
+                     UNION ALL
+                     SELECT (SELECT min(coalesce(f.code, -1)) FROM failure f WHERE coalesce(f.code, -1) > codes.code)
+                     FROM codes WHERE codes.code IS NOT NULL
+                 )
+                 SELECT f.notification_id, f.attempt, f.code, failed.at, failed.detail,
                         last.status = 'failed' AND last.attempt = f.attempt AND NOT EXISTS (
                             SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq),
                         n.username, n.name, n.recipient, n.template, e.type, e.id, e.source,
                         e.id IS NOT NULL AND failed.status IS NOT NULL
                  FROM (
-                     SELECT f.* FROM failure f
-                     LEFT JOIN failure_cause c ON c.cause = coalesce(f.code::text, 'none')
-                     WHERE f.at <= now() - make_interval(secs => $1)
-                       AND (c.told_at IS NULL OR c.told_at <= now() - make_interval(secs => $2))
+                     SELECT f.* FROM codes
+                     LEFT JOIN failure_cause c ON c.cause = coalesce(nullif(codes.code, -1)::text, 'none')
+                     CROSS JOIN LATERAL (
+                         SELECT * FROM failure
+                         WHERE coalesce(failure.code, -1) = codes.code
+                           AND failure.at <= now() - make_interval(secs => $1)
+                         ORDER BY failure.at LIMIT $3
+                     ) f
+                     WHERE c.told_at IS NULL OR c.told_at <= now() - make_interval(secs => $2)
                      ORDER BY f.at LIMIT $3
                  ) f
                  LEFT JOIN notification n ON n.id = f.notification_id

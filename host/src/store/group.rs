@@ -1,6 +1,7 @@
 //! Groups, and who is in them.
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 
@@ -11,39 +12,47 @@ pub struct StoredGroup {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Usernames of its members, in order.
+    /// Usernames of its first [`SHOWN`] members, in order.
     pub members: Vec<String>,
+    /// How many members it has.
+    pub size: i64,
     /// How many of them are active.
     pub active: i64,
 }
 
+/// Members of a group that are named with it; the list of people has them all.
+pub const SHOWN: i64 = 100;
+
+const GROUPS: &str = "SELECT g.name, g.created_at, m.size, m.active,
+        ARRAY(SELECT p.username FROM membership m JOIN person p ON p.id = m.person_id
+              WHERE m.group_id = g.id ORDER BY p.username LIMIT $1)
+     FROM groups g
+     CROSS JOIN LATERAL (
+         SELECT count(*) AS size, count(*) FILTER (WHERE p.active) AS active
+         FROM membership m JOIN person p ON p.id = m.person_id WHERE m.group_id = g.id
+     ) m";
+
 impl Store {
-    /// All groups, by name; or the one with this name.
-    pub async fn groups(&self, name: Option<&str>) -> Result<Vec<StoredGroup>, StoreError> {
+    /// At most `limit` groups in the order of their names, those after `after`.
+    pub async fn list_groups(&self, after: &str, limit: i64) -> Result<Vec<StoredGroup>, StoreError> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "SELECT g.name, g.created_at,
-                        coalesce(array_agg(p.username ORDER BY p.username) FILTER (WHERE p.id IS NOT NULL), '{}'),
-                        count(p.id) FILTER (WHERE p.active)
-                 FROM groups g
-                 LEFT JOIN membership m ON m.group_id = g.id
-                 LEFT JOIN person p ON p.id = m.person_id
-                 WHERE $1::text IS NULL OR g.name = $1
-                 GROUP BY g.id ORDER BY g.name",
-            )
-            .await?;
-        let rows = client.query(&statement, &[&name]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(StoredGroup {
-                    name: row.try_get(0)?,
-                    created_at: row.try_get(1)?,
-                    members: row.try_get(2)?,
-                    active: row.try_get(3)?,
-                })
-            })
-            .collect()
+        let sql = format!("{GROUPS} WHERE g.name > $2 ORDER BY g.name LIMIT $3");
+        let statement = client.prepare_cached(&sql).await?;
+        client.query(&statement, &[&SHOWN, &after, &limit]).await?.iter().map(stored_group).collect()
+    }
+
+    /// The group with this name.
+    pub async fn find_group(&self, name: &str) -> Result<Option<StoredGroup>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(&format!("{GROUPS} WHERE g.name = $2")).await?;
+        client.query_opt(&statement, &[&SHOWN, &name]).await?.as_ref().map(stored_group).transpose()
+    }
+
+    /// The names of the first `limit` groups: what somebody may have meant.
+    pub async fn first_groups(&self, limit: i64) -> Result<Vec<String>, StoreError> {
+        let client = self.client().await?;
+        let rows = client.query("SELECT name FROM groups ORDER BY name LIMIT $1", &[&limit]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// Of these names, those that groups have.
@@ -103,4 +112,14 @@ impl Store {
             .await?;
         removed.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
+}
+
+fn stored_group(row: &Row) -> Result<StoredGroup, StoreError> {
+    Ok(StoredGroup {
+        name: row.try_get(0)?,
+        created_at: row.try_get(1)?,
+        size: row.try_get(2)?,
+        active: row.try_get(3)?,
+        members: row.try_get(4)?,
+    })
 }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{COUNTED, Store, StoreError};
 
 /// The server itself.
 #[derive(Clone, Debug)]
@@ -36,20 +36,27 @@ pub struct PeopleFacts {
     pub never_wrote: i64,
 }
 
-/// What waits to be routed or sent.
+/// What waits to be routed or sent. Of each lane, at most [`LANE_COUNTED`] are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BacklogFacts {
     /// Events that are not routed yet.
     pub events: i64,
+    /// Whether there are more, that were not counted.
+    pub more_events: bool,
     /// When the oldest of them came.
     pub oldest_event: Option<Timestamp>,
     /// Notifications that dispatch has not settled yet.
     pub notifications: i64,
+    /// Whether there are more, that were not counted.
+    pub more_notifications: bool,
     /// When the oldest of them was made.
     pub oldest_notification: Option<Timestamp>,
 }
 
-/// What waits in `deferred` for one reason.
+/// So many of each lane are counted: of what waits to be sent, of each of its priorities.
+const LANE_COUNTED: i64 = 1_000;
+
+/// What waits in `deferred` for one reason: at most [`COUNTED`] are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeferredFacts {
     /// Such as `retry`.
@@ -204,9 +211,9 @@ impl Store {
             .client()
             .await?
             .query_one(
-                "SELECT e.count, e.oldest, n.count, n.oldest
+                "SELECT e.count, e.oldest, n.count, n.oldest, e.more, n.more
                  FROM (
-                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest, bool_or(w.count >= $1) AS more
                      FROM lane l
                      CROSS JOIN LATERAL (
                          SELECT greatest(
@@ -214,22 +221,29 @@ impl Store {
                              (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0) AS seq) AS routed
                      CROSS JOIN LATERAL (
                          SELECT count(*) AS count, min(received_at) AS oldest
-                         FROM (SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
-                               UNION ALL SELECT since FROM unfinished WHERE unfinished.lane = l.lane) AS waiting) AS w
+                         FROM ((SELECT received_at FROM event WHERE event.lane = l.lane AND event.seq > routed.seq
+                                ORDER BY event.seq LIMIT $1)
+                               UNION ALL
+                               (SELECT since FROM unfinished WHERE unfinished.lane = l.lane
+                                ORDER BY event_seq LIMIT $1)) AS waiting) AS w
                  ) AS e, (
-                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest
+                     SELECT sum(w.count)::bigint AS count, min(w.oldest) AS oldest, bool_or(w.count >= $1) AS more
                      FROM checkpoint c
                      CROSS JOIN LATERAL (
                          SELECT count(*) AS count, min(created_at) AS oldest
-                         FROM notification WHERE notification.lane = c.lane AND notification.seq > c.seq) AS w
+                         FROM (SELECT created_at FROM notification
+                               WHERE notification.lane = c.lane AND notification.seq > c.seq
+                               ORDER BY notification.seq LIMIT $1) AS waiting) AS w
                  ) AS n",
-                &[],
+                &[&LANE_COUNTED],
             )
             .await?;
         Ok(BacklogFacts {
             events: row.try_get::<_, Option<i64>>(0)?.unwrap_or(0),
+            more_events: row.try_get::<_, Option<bool>>(4)?.unwrap_or(false),
             oldest_event: row.try_get(1)?,
             notifications: row.try_get::<_, Option<i64>>(2)?.unwrap_or(0),
+            more_notifications: row.try_get::<_, Option<bool>>(5)?.unwrap_or(false),
             oldest_notification: row.try_get(3)?,
         })
     }
@@ -240,8 +254,21 @@ impl Store {
             .client()
             .await?
             .query(
-                "SELECT reason, count(*), min(due_at), max(due_at) FROM deferred GROUP BY reason ORDER BY reason",
-                &[],
+                "WITH RECURSIVE reasons (reason) AS (
+                     SELECT min(reason) FROM deferred
+                     UNION ALL
+                     SELECT (SELECT min(d.reason) FROM deferred d WHERE d.reason > reasons.reason)
+                     FROM reasons WHERE reasons.reason IS NOT NULL
+                 )
+                 SELECT reasons.reason, w.count, w.first, w.last
+                 FROM reasons
+                 CROSS JOIN LATERAL (
+                     SELECT count(*) AS count, min(due_at) AS first, max(due_at) AS last
+                     FROM (SELECT due_at FROM deferred WHERE deferred.reason = reasons.reason
+                           ORDER BY deferred.lane LIMIT $1) AS waiting
+                 ) w
+                 WHERE reasons.reason IS NOT NULL ORDER BY reasons.reason",
+                &[&COUNTED],
             )
             .await?;
         rows.iter()
@@ -256,25 +283,32 @@ impl Store {
             .collect()
     }
 
-    /// What waits for another attempt after Meta refused the last one, by Meta's code.
+    /// What waits for another attempt after Meta refused the last one, by Meta's code; at most [`COUNTED`] are looked at.
     pub async fn refused_facts(&self) -> Result<Vec<RefusedFacts>, StoreError> {
         let rows = self
             .client()
             .await?
             .query(
                 "SELECT d.code, count(*)
-                 FROM deferred w
+                 FROM (
+                     SELECT w.* FROM unnest('{retry,as_template}'::text[]) AS r (reason)
+                     CROSS JOIN LATERAL (
+                         SELECT notification_id, attempt FROM deferred
+                         WHERE deferred.reason = r.reason ORDER BY deferred.lane LIMIT $1
+                     ) w
+                 ) w
                  JOIN delivery d ON d.notification_id = w.notification_id AND d.attempt = w.attempt - 1
                      AND d.status = 'retrying'
-                 WHERE w.reason IN ('retry', 'as_template') AND d.code IS NOT NULL
+                 WHERE d.code IS NOT NULL
                  GROUP BY d.code ORDER BY d.code",
-                &[],
+                &[&COUNTED],
             )
             .await?;
         rows.iter().map(|row| Ok(RefusedFacts { code: row.try_get(0)?, count: row.try_get(1)? })).collect()
     }
 
-    /// What failed since then and stayed so, and was neither redriven nor discarded, by Meta's code, the most frequent first.
+    /// What failed since then and stayed so, and was neither redriven nor discarded, by Meta's code, the most frequent
+    /// first. Of the newest [`COUNTED`] failures.
     pub async fn failures_since(&self, since: Timestamp) -> Result<Vec<FailureFacts>, StoreError> {
         let rows = self
             .client()
@@ -283,14 +317,15 @@ impl Store {
                 "SELECT f.code, count(DISTINCT f.notification_id), max(f.at),
                         (array_agg(f.notification_id ORDER BY f.at DESC))[1],
                         (array_agg(f.detail ORDER BY f.at DESC))[1]
-                 FROM delivery f
-                 WHERE f.status = 'failed' AND f.at > $1
-                   AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
+                 FROM (
+                     SELECT * FROM delivery WHERE status = 'failed' AND at > $1 ORDER BY at DESC LIMIT $2
+                 ) f
+                 WHERE NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
                    AND NOT EXISTS (
                        SELECT FROM delivery later WHERE later.notification_id = f.notification_id
                        AND (later.attempt > f.attempt OR later.status >= 'delivered'))
                  GROUP BY f.code ORDER BY 2 DESC, f.code",
-                &[&since],
+                &[&since, &COUNTED],
             )
             .await?;
         rows.iter()
@@ -306,7 +341,7 @@ impl Store {
             .collect()
     }
 
-    /// How many notifications were made since then.
+    /// How many notifications were made since then; at most ten times [`COUNTED`] are counted.
     pub async fn notifications_since(&self, since: Timestamp) -> Result<i64, StoreError> {
         // A UUID of version 7 begins with the time.
         let milliseconds = u128::try_from(since.as_millisecond()).unwrap_or(0);
@@ -314,7 +349,10 @@ impl Store {
         let row = self
             .client()
             .await?
-            .query_one("SELECT count(*) FROM notification WHERE id >= $1", &[&first])
+            .query_one(
+                "SELECT count(*) FROM (SELECT FROM notification WHERE id >= $1 ORDER BY id LIMIT $2) AS n",
+                &[&first, &(10 * COUNTED)],
+            )
             .await?;
         Ok(row.try_get(0)?)
     }

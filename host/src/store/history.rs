@@ -25,8 +25,10 @@ pub struct EventHistory {
     /// What routing is still to do about it, where it has read it; absent where there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<EventWaits>,
-    /// What they decided, in order.
+    /// What they decided, in order, with a page of the notifications.
     pub decisions: Vec<DecisionHistory>,
+    /// The next page's `after`; null on the last.
+    pub next: Option<i64>,
 }
 
 /// A decision with its notifications.
@@ -107,15 +109,34 @@ pub struct DeadLetterEnd {
 }
 
 impl Store {
-    /// An event with all that came of it.
+    /// An event with what came of it: its decisions, and at most `limit` of the notifications, those after the place
+    /// `after` in their log.
     pub async fn event_history(
         &self,
         logged: LoggedEvent,
         received_at: Timestamp,
+        after: i64,
+        limit: i64,
     ) -> Result<EventHistory, StoreError> {
-        let decisions = self.decisions_of(logged.lane, logged.seq).await?;
+        let mut decisions = self.decisions_of(logged.lane, logged.seq).await?;
+        let page = self.notifications_of(logged.lane, logged.seq, after, limit).await?;
+        let is_full = i64::try_from(page.len()).is_ok_and(|count| count >= limit);
+        let next = page.last().filter(|_| is_full).map(|(seq, ..)| *seq);
+        for (_, ordinal, notification) in page {
+            if let Some(decision) = decisions.iter_mut().find(|decision| decision.ordinal == ordinal) {
+                decision.notifications.push(notification);
+            }
+        }
         let waits = self.event_waits(logged.lane, logged.seq).await?;
-        Ok(EventHistory { event: logged.event, received_at, routed: !decisions.is_empty(), waits, decisions })
+        let routed = !decisions.is_empty();
+        Ok(EventHistory { event: logged.event, received_at, routed, waits, decisions, next })
+    }
+
+    /// The place of a notification in its log.
+    pub async fn place_of(&self, id: NotificationId) -> Result<Option<i64>, StoreError> {
+        let client = self.client().await?;
+        let row = client.query_opt("SELECT seq FROM notification WHERE id = $1", &[&id.0]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// The event that a notification comes from.
@@ -152,7 +173,7 @@ impl Store {
         rows.iter().map(|row| Ok((event::logged_event(row)?, row.try_get(9)?))).collect()
     }
 
-    /// The decisions on an event, with their notifications and what happened to these.
+    /// The decisions on an event, without their notifications.
     async fn decisions_of(&self, lane: Lane, event_seq: i64) -> Result<Vec<DecisionHistory>, StoreError> {
         let client = self.client().await?;
         let statement = client
@@ -176,12 +197,6 @@ impl Store {
                 notifications: Vec::new(),
             });
         }
-        drop(client);
-        for (ordinal, notification) in self.notifications_of(lane, event_seq).await? {
-            if let Some(decision) = decisions.iter_mut().find(|decision| decision.ordinal == ordinal) {
-                decision.notifications.push(notification);
-            }
-        }
         Ok(decisions)
     }
 
@@ -189,20 +204,22 @@ impl Store {
         &self,
         lane: Lane,
         event_seq: i64,
-    ) -> Result<Vec<(i16, NotificationHistory)>, StoreError> {
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, i16, NotificationHistory)>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT n.ordinal, n.id, n.username, n.name, n.recipient, n.reason, n.template, n.message,
-                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason
+                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason, n.seq
                  FROM notification n LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
                  LEFT JOIN dead_letter l ON l.notification_id = n.id
                  LEFT JOIN dead_letter old ON old.redriven_as = n.id
-                 WHERE n.event_lane = $1 AND n.event_seq = $2 ORDER BY n.seq",
+                 WHERE n.event_lane = $1 AND n.event_seq = $2 AND n.seq > $3 ORDER BY n.seq LIMIT $4",
             )
             .await?;
         let mut notifications = Vec::new();
-        for row in client.query(&statement, &[&lane.0, &event_seq]).await? {
+        for row in client.query(&statement, &[&lane.0, &event_seq, &after, &limit]).await? {
             let notification = NotificationHistory {
                 id: NotificationId(row.try_get::<_, Uuid>(1)?),
                 username: row.try_get(2)?,
@@ -220,15 +237,15 @@ impl Store {
                 message: raw(row.try_get(7)?)?,
                 deliveries: Vec::new(),
             };
-            notifications.push((row.try_get(0)?, notification));
+            notifications.push((row.try_get(14)?, row.try_get(0)?, notification));
         }
         drop(client);
-        let ids: Vec<NotificationId> = notifications.iter().map(|(_, n)| n.id).collect();
+        let ids: Vec<NotificationId> = notifications.iter().map(|(.., n)| n.id).collect();
         let mut deliveries: HashMap<NotificationId, Vec<Delivery>> = HashMap::new();
         for delivery in self.deliveries_of(&ids).await? {
             deliveries.entry(delivery.notification_id).or_default().push(delivery);
         }
-        for (_, notification) in &mut notifications {
+        for (.., notification) in &mut notifications {
             notification.deliveries = deliveries.remove(&notification.id).unwrap_or_default();
             notification.deliveries.sort_by_key(|row| (row.attempt, row.status));
             notification.status = status_of(&notification.deliveries);

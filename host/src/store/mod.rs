@@ -197,6 +197,9 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What waits, failed or is parked is counted up to here, so that to count takes no longer when there is more.
+pub const COUNTED: i64 = 10_000;
+
 /// For a connection of the pool to become free.
 const WAIT: Duration = Duration::from_secs(10);
 /// For the statements of maintenance, which read or change much.

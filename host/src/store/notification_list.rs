@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -14,7 +15,7 @@ pub struct NotificationFilter {
     pub since: Timestamp,
     /// Only those with this status.
     pub status: Option<Status>,
-    /// Only those to this person, by username, or to this recipient.
+    /// Only those to this person, by username, or to this number or user id and to people who are linked to it.
     pub person: Option<String>,
     /// Only those of this template.
     pub template: Option<String>,
@@ -50,31 +51,47 @@ pub struct ListedNotification {
     pub event_id: String,
 }
 
-/// The row that tells a notification's status, as `status_of` finds it: one that arrived, else the highest of the
-/// last attempt.
-const LAST: &str = "SELECT d.status, d.code, d.detail FROM delivery d WHERE d.notification_id = n.id
-     ORDER BY (d.status >= 'delivered') DESC, d.attempt DESC, d.status DESC
-     LIMIT 1";
+/// Notifications that are looked at in one statement, however few of them the filter lets through. Of one person, and
+/// of a status that few have, no more are looked at in all.
+const LOOKED: i64 = 10_000;
 
-/// Where to find those with a status, so that few among a million are found without looking at each one's history.
-fn with_status(status: Option<Status>) -> String {
-    let without =
-        |rows: &str| format!("AND NOT EXISTS (SELECT FROM delivery o WHERE o.notification_id = n.id {rows})");
+const LISTED: &str = "SELECT n.id, n.created_at, n.username, n.name, n.recipient, n.template,
+        coalesce(last.status, 'queued')::text, last.code, last.detail, e.type, e.id";
+
+/// The row that tells a notification's status, as `status_of` finds it: one that arrived, else the highest of the last
+/// attempt. And the filter, but for the person.
+const MATCHING: &str = "JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
+     LEFT JOIN LATERAL (
+         SELECT d.status, d.code, d.detail FROM delivery d WHERE d.notification_id = n.id
+         ORDER BY (d.status >= 'delivered') DESC, d.attempt DESC, d.status DESC
+         LIMIT 1
+     ) AS last ON true
+     WHERE ($1::text IS NULL OR coalesce(last.status, 'queued') = $1::text::delivery_status)
+       AND ($2::text IS NULL OR n.template = $2)";
+
+/// Whether few notifications have a row with this status; these have indexes of their own.
+fn is_seldom(status: Status) -> bool {
     match status {
-        None | Some(Status::Read) => String::new(),
-        Some(Status::Queued) => without(""),
-        // Nearly each has such a row, and nearly all of them went further.
-        Some(Status::Sending | Status::Accepted | Status::Sent) => without("AND o.status >= 'delivered'"),
-        Some(Status::Delivered) => without("AND o.status >= 'read'"),
-        // The others are seldom, and have indexes of their own.
-        Some(status) => format!(
-            "AND n.id IN (SELECT o.notification_id FROM delivery o WHERE o.status = '{status}' AND o.at >= $6)"
-        ),
+        Status::Queued
+        | Status::Sending
+        | Status::Accepted
+        | Status::Sent
+        | Status::Delivered
+        | Status::Read => false,
+        Status::Deferred
+        | Status::Unknown
+        | Status::Retrying
+        | Status::Held
+        | Status::Failed
+        | Status::Skipped
+        | Status::Expired
+        | Status::Played => true,
     }
 }
 
 impl Store {
-    /// The notifications that a filter lets through, newest first.
+    /// The notifications that a filter lets through, newest first. Of one person, and of a status that few have, the
+    /// newest 10,000 are looked at; of all others as many as it takes, page by page.
     pub async fn list_notifications(
         &self,
         filter: &NotificationFilter,
@@ -82,42 +99,119 @@ impl Store {
         let milliseconds = u128::try_from(filter.since.as_millisecond()).unwrap_or(0);
         // A UUID of version 7 begins with the time.
         let first = Uuid::from_u128(milliseconds << 80);
-        let found = with_status(filter.status);
+        match (&filter.person, filter.status.filter(|status| is_seldom(*status))) {
+            (Some(person), _) => self.list_to(person, first, filter).await,
+            (None, Some(status)) => self.list_seldom(status, first, filter).await,
+            (None, None) => self.list_all(first, filter).await,
+        }
+    }
+
+    async fn list_to(
+        &self,
+        person: &str,
+        first: Uuid,
+        filter: &NotificationFilter,
+    ) -> Result<Vec<ListedNotification>, StoreError> {
+        let client = self.client().await?;
+        let people = "SELECT p.username FROM contact_address a JOIN person p ON p.contact_id = a.contact_id
+                      WHERE a.address = $1";
+        let mut keys = vec![person.to_owned()];
+        for row in client.query(people, &[&person]).await? {
+            keys.push(row.try_get(0)?);
+        }
         let sql = format!(
-            "SELECT n.id, n.created_at, n.username, n.name, n.recipient, n.template,
-                    coalesce(last.status, 'queued')::text, last.code, last.detail, e.type, e.id
-             FROM notification n
-             JOIN event e ON e.lane = n.event_lane AND e.seq = n.event_seq
-             LEFT JOIN LATERAL ({LAST}) AS last ON true
-             WHERE n.id >= $1
-               AND ($2::text IS NULL OR coalesce(last.status, 'queued') = $2::text::delivery_status)
-               AND ($3::text IS NULL OR n.username = $3 OR n.recipient = $3)
-               AND ($4::text IS NULL OR n.template = $4)
-               AND $6::timestamptz IS NOT NULL
-               {found}
-             ORDER BY n.id DESC LIMIT $5"
+            "{LISTED}
+             FROM unnest($4::text[]) AS k (key)
+             CROSS JOIN LATERAL (
+                 SELECT * FROM notification
+                 WHERE coalesce(notification.username, notification.recipient) = k.key AND notification.id >= $5
+                 ORDER BY notification.id DESC LIMIT $6
+             ) n
+             {MATCHING} ORDER BY n.id DESC LIMIT $3"
         );
         let status = filter.status.map(Status::as_str);
-        let client = self.client().await?;
-        let rows = client
-            .query(&sql, &[&first, &status, &filter.person, &filter.template, &filter.limit, &filter.since])
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(ListedNotification {
-                    id: NotificationId(row.try_get(0)?),
-                    created_at: row.try_get(1)?,
-                    username: row.try_get(2)?,
-                    name: row.try_get(3)?,
-                    recipient: row.try_get(4)?,
-                    template: row.try_get(5)?,
-                    status: row.try_get::<_, &str>(6)?.parse().map_err(StoreError::Row)?,
-                    code: row.try_get(7)?,
-                    detail: row.try_get(8)?,
-                    kind: row.try_get(9)?,
-                    event_id: row.try_get(10)?,
-                })
-            })
-            .collect()
+        let rows =
+            client.query(&sql, &[&status, &filter.template, &filter.limit, &keys, &first, &LOOKED]).await?;
+        rows.iter().map(listed).collect()
     }
+
+    async fn list_seldom(
+        &self,
+        status: Status,
+        first: Uuid,
+        filter: &NotificationFilter,
+    ) -> Result<Vec<ListedNotification>, StoreError> {
+        let sql = format!(
+            "{LISTED}
+             FROM (
+                 SELECT DISTINCT notification_id FROM (
+                     SELECT notification_id FROM delivery WHERE status = '{status}' AND at >= $4
+                     ORDER BY at DESC LIMIT $5) AS newest
+             ) o
+             JOIN notification n ON n.id = o.notification_id AND n.id >= $6
+             {MATCHING} ORDER BY n.id DESC LIMIT $3"
+        );
+        let client = self.client().await?;
+        let most = filter.limit.max(LOOKED);
+        let rows = client
+            .query(
+                &sql,
+                &[&Some(status.as_str()), &filter.template, &filter.limit, &filter.since, &most, &first],
+            )
+            .await?;
+        rows.iter().map(listed).collect()
+    }
+
+    async fn list_all(
+        &self,
+        first: Uuid,
+        filter: &NotificationFilter,
+    ) -> Result<Vec<ListedNotification>, StoreError> {
+        let status = filter.status.map(Status::as_str);
+        let client = self.client().await?;
+        let last_of_page = client
+            .prepare_cached(
+                "SELECT id FROM notification WHERE id >= $1 AND id < $2 ORDER BY id DESC OFFSET $3 LIMIT 1",
+            )
+            .await?;
+        let page = client
+            .prepare_cached(&format!(
+                "{LISTED} FROM notification n {MATCHING} AND n.id >= $4 AND n.id < $5 ORDER BY n.id DESC LIMIT $3"
+            ))
+            .await?;
+        let mut all = Vec::new();
+        let mut before = Uuid::max();
+        loop {
+            let last = client.query_opt(&last_of_page, &[&first, &before, &(LOOKED - 1)]).await?;
+            let last: Option<Uuid> = last.map(|row| row.try_get(0)).transpose()?;
+            let left = filter.limit.saturating_sub(i64::try_from(all.len()).unwrap_or(i64::MAX));
+            let rows = client
+                .query(&page, &[&status, &filter.template, &left, &last.unwrap_or(first), &before])
+                .await?;
+            for row in &rows {
+                all.push(listed(row)?);
+            }
+            let is_full = i64::try_from(all.len()).is_ok_and(|count| count >= filter.limit);
+            match last.filter(|_| !is_full) {
+                Some(last) => before = last,
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+fn listed(row: &Row) -> Result<ListedNotification, StoreError> {
+    Ok(ListedNotification {
+        id: NotificationId(row.try_get(0)?),
+        created_at: row.try_get(1)?,
+        username: row.try_get(2)?,
+        name: row.try_get(3)?,
+        recipient: row.try_get(4)?,
+        template: row.try_get(5)?,
+        status: row.try_get::<_, &str>(6)?.parse().map_err(StoreError::Row)?,
+        code: row.try_get(7)?,
+        detail: row.try_get(8)?,
+        kind: row.try_get(9)?,
+        event_id: row.try_get(10)?,
+    })
 }

@@ -51,15 +51,26 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
+                // What waits is found from each user, however many others' messages do.
                 "WITH opened AS (
                      SELECT DISTINCT contact_id FROM contact_address WHERE address = ANY($1)
                  )
                  UPDATE deferred SET due_at = $2
-                 WHERE reason = 'window' AND due_at > $2
-                     AND (recipient = ANY(ARRAY(
-                             SELECT a.address FROM contact_address a JOIN opened USING (contact_id)))
-                         OR username = ANY(ARRAY(
-                             SELECT p.username FROM person p JOIN opened USING (contact_id))))",
+                 FROM (
+                     SELECT d.lane, d.seq
+                     FROM opened JOIN contact_address a USING (contact_id)
+                     CROSS JOIN LATERAL (
+                         SELECT lane, seq FROM deferred
+                         WHERE deferred.recipient = a.address AND deferred.reason = 'window' OFFSET 0) d
+                     UNION
+                     SELECT d.lane, d.seq
+                     FROM opened JOIN person p USING (contact_id)
+                     CROSS JOIN LATERAL (
+                         SELECT lane, seq FROM deferred
+                         WHERE deferred.username = p.username AND deferred.reason = 'window' OFFSET 0) d
+                 ) AS waiting
+                 WHERE deferred.lane = waiting.lane AND deferred.seq = waiting.seq
+                     AND deferred.reason = 'window' AND deferred.due_at > $2",
             )
             .await?;
         client.execute(&statement, &[&recipients, &now]).await

@@ -22,16 +22,16 @@ impl Store {
         Ok(())
     }
 
-    /// The active people who want no messages at all, with when and how they said so, by username.
-    pub async fn opted_out_people(&self) -> Result<Vec<OptedOutPerson>, StoreError> {
+    /// Active people who want no messages at all, with when and how they said so, by username; `limit` at most.
+    pub async fn opted_out_people(&self, limit: i64) -> Result<Vec<OptedOutPerson>, StoreError> {
         let client = self.client().await?;
         let rows = client
             .query(
                 "SELECT p.username, o.source, o.at
                  FROM opt_out o JOIN person p ON p.contact_id = o.contact_id AND p.active
                  WHERE o.scope = 'all' AND NOT o.came_back
-                 ORDER BY p.username",
-                &[],
+                 ORDER BY p.username LIMIT $1",
+                &[&limit],
             )
             .await?;
         rows.iter()

@@ -1,10 +1,9 @@
 //! Events that a plugin failed on, until they are decided again.
 
 use jiff::Timestamp;
-
 use uuid::Uuid;
 
-use super::{LEASE, RoutingTransaction, Store, StoreError};
+use super::{COUNTED, LEASE, RoutingTransaction, Store, StoreError};
 use crate::domain::Lane;
 
 /// An event that a plugin failed on.
@@ -43,11 +42,29 @@ pub struct ParkedFacts {
 }
 
 impl Store {
-    /// How many events are parked, by plugin.
+    /// How many events are parked, by plugin, counted up to [`COUNTED`](super::COUNTED), and since when the first of
+    /// these.
     pub async fn parked(&self) -> Result<Vec<ParkedFacts>, StoreError> {
         let client = self.client().await?;
+        // The plugins are found by hopping over the index.
         let rows = client
-            .query("SELECT plugin, count(*), min(parked_at) FROM parked GROUP BY plugin ORDER BY plugin", &[])
+            .query(
+                "WITH RECURSIVE plugins (plugin) AS (
+                     SELECT min(plugin) FROM parked
+                     UNION ALL
+                     SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
+                     FROM plugins WHERE plugins.plugin IS NOT NULL
+                 )
+                 SELECT plugins.plugin, f.count, f.since
+                 FROM plugins
+                 CROSS JOIN LATERAL (
+                     SELECT count(*) AS count, min(parked_at) AS since
+                     FROM (SELECT parked_at FROM parked WHERE parked.plugin = plugins.plugin
+                           ORDER BY parked.due, parked.event_seq LIMIT $1) AS kept
+                 ) f
+                 WHERE plugins.plugin IS NOT NULL ORDER BY plugins.plugin",
+                &[&COUNTED],
+            )
             .await?;
         rows.iter()
             .map(|row| {
@@ -70,11 +87,17 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths
-                 FROM (SELECT DISTINCT plugin FROM parked WHERE due AND lane = ANY($1)) AS d
+                "WITH RECURSIVE plugins (plugin) AS (
+                     SELECT min(plugin) FROM parked
+                     UNION ALL
+                     SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
+                     FROM plugins WHERE plugins.plugin IS NOT NULL
+                 )
+                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths
+                 FROM plugins
                  CROSS JOIN LATERAL (
                      SELECT lane, event_seq, ordinal, plugin, deaths, alone_deaths FROM parked
-                     WHERE parked.due AND parked.lane = ANY($1) AND parked.plugin = d.plugin
+                     WHERE parked.plugin = plugins.plugin AND parked.due AND parked.lane = ANY($1)
                      ORDER BY event_seq, ordinal LIMIT $2
                  ) p
                  ORDER BY p.event_seq, p.ordinal",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError, dead_letter::REDRIVING};
-use crate::domain::Lane;
+use crate::domain::{Lane, NotificationId};
 
 /// Any number will do; it must only be the same on every host.
 const PRUNING: i64 = 0x686f_6f6b_0004;
@@ -43,11 +43,12 @@ impl Store {
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&REDRIVING]).await?;
         let statement = transaction
             .prepare_cached(
+                // One look for each event: an EXISTS may be answered by reading all of the lane's decisions.
                 "SELECT e.seq, e.received_at < $3, e.received_at < $3
                      AND e.seq < (SELECT max(event_seq) FROM decision WHERE lane = $1)
-                     AND EXISTS (SELECT FROM decision d WHERE d.lane = $1 AND d.event_seq = e.seq)
-                     AND NOT EXISTS (SELECT FROM parked p WHERE p.lane = $1 AND p.event_seq = e.seq)
-                     AND NOT EXISTS (SELECT FROM unfinished u WHERE u.lane = $1 AND u.event_seq = e.seq)
+                     AND (SELECT true FROM decision d WHERE d.lane = $1 AND d.event_seq = e.seq LIMIT 1) IS NOT NULL
+                     AND (SELECT true FROM parked p WHERE p.lane = $1 AND p.event_seq = e.seq LIMIT 1) IS NULL
+                     AND (SELECT true FROM unfinished u WHERE u.lane = $1 AND u.event_seq = e.seq LIMIT 1) IS NULL
                      AND NOT EXISTS (
                          SELECT FROM notification n
                          WHERE n.event_lane = $1 AND n.event_seq = e.seq AND (
@@ -94,24 +95,42 @@ impl Store {
         Ok(Some(Pruned { events: dropped.try_get::<_, i64>(0)?.unsigned_abs(), next }))
     }
 
-    /// Drops at most `limit` reports about messages that were dropped before, made before `before`. Returns how many
-    /// rows went.
-    pub async fn prune_deliveries(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    /// Looks at the `limit` oldest rows of the delivery log after a message, and drops what was reported before `before`
+    /// of messages that were dropped. Returns where to look on; `None` at the end of what is old.
+    pub async fn prune_deliveries(
+        &self,
+        after: NotificationId,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Option<NotificationId>, StoreError> {
         let milliseconds = u128::try_from(before.as_millisecond()).unwrap_or(0);
         // A UUID of version 7 begins with the time.
         let first = Uuid::from_u128(milliseconds << 80);
         let client = self.client().await?;
-        let row = client
-            .query_one(
-                "SELECT prune_deliveries(ARRAY(
-                     SELECT DISTINCT d.notification_id FROM delivery d
-                     WHERE d.notification_id < $1 AND d.at < $2
-                         AND NOT EXISTS (SELECT FROM notification n WHERE n.id = d.notification_id)
-                     LIMIT $3))",
-                &[&first, &before, &limit],
+        let statement = client
+            .prepare_cached(
+                "SELECT d.notification_id, d.at < $3 AND NOT EXISTS (
+                     SELECT FROM notification n WHERE n.id = d.notification_id)
+                 FROM (
+                     SELECT notification_id, at FROM delivery WHERE notification_id > $1 AND notification_id < $2
+                     ORDER BY notification_id LIMIT $4
+                 ) d
+                 ORDER BY d.notification_id",
             )
             .await?;
-        Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+        let rows = client.query(&statement, &[&after.0, &first, &before, &limit]).await?;
+        let mut gone: Vec<Uuid> = Vec::new();
+        for row in &rows {
+            if row.try_get(1)? {
+                gone.push(row.try_get(0)?);
+            }
+        }
+        if !gone.is_empty() {
+            gone.dedup();
+            client.execute("SELECT prune_deliveries($1)", &[&gone]).await?;
+        }
+        let is_full = i64::try_from(rows.len()).is_ok_and(|read| read == limit);
+        rows.last().filter(|_| is_full).map(|row| Ok(NotificationId(row.try_get(0)?))).transpose()
     }
 
     /// Drops what became of old times of schedules, but for the last of each, old causes of failures, and old clashes.
@@ -119,8 +138,17 @@ impl Store {
         let client = self.client().await?;
         client
             .execute(
-                "DELETE FROM schedule_slot s WHERE s.slot < $1
-                     AND EXISTS (SELECT FROM schedule_slot l WHERE l.schedule = s.schedule AND l.slot > s.slot)",
+                "WITH RECURSIVE schedules (schedule) AS (
+                     SELECT min(schedule) FROM schedule_slot
+                     UNION ALL
+                     SELECT (SELECT min(s.schedule) FROM schedule_slot s WHERE s.schedule > schedules.schedule)
+                     FROM schedules WHERE schedules.schedule IS NOT NULL
+                 ), last AS (
+                     SELECT schedule, (SELECT max(s.slot) FROM schedule_slot s WHERE s.schedule = schedules.schedule) AS slot
+                     FROM schedules
+                 )
+                 DELETE FROM schedule_slot s USING last
+                 WHERE s.schedule = last.schedule AND s.slot < least($1, last.slot)",
                 &[&before],
             )
             .await?;

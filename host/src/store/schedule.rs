@@ -59,9 +59,18 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT DISTINCT ON (schedule) schedule, slot, cron FROM schedule_slot
-                 WHERE slot <= $1
-                 ORDER BY schedule, slot DESC",
+                "WITH RECURSIVE schedules (schedule) AS (
+                     SELECT min(schedule) FROM schedule_slot
+                     UNION ALL
+                     SELECT (SELECT min(s.schedule) FROM schedule_slot s WHERE s.schedule > schedules.schedule)
+                     FROM schedules WHERE schedules.schedule IS NOT NULL
+                 )
+                 SELECT last.schedule, last.slot, last.cron
+                 FROM schedules
+                 CROSS JOIN LATERAL (
+                     SELECT s.schedule, s.slot, s.cron FROM schedule_slot s
+                     WHERE s.schedule = schedules.schedule AND s.slot <= $1 ORDER BY s.slot DESC LIMIT 1
+                 ) last",
             )
             .await?;
         let rows = client.query(&statement, &[&now]).await?;
@@ -118,8 +127,12 @@ impl Store {
             .prepare_cached(
                 "SELECT c.id, p.username, p.name, coalesce(c.wa_id, c.user_id), c.last_inbound_at,
                         array_agg(g.name ORDER BY g.name)
-                 FROM contact c
-                 JOIN person p ON p.contact_id = c.id AND p.active
+                 FROM (
+                     SELECT DISTINCT m.person_id AS id FROM groups g JOIN membership m ON m.group_id = g.id
+                     WHERE g.name = ANY($1)
+                 ) meant
+                 JOIN person p ON p.id = meant.id AND p.active
+                 JOIN contact c ON c.id = p.contact_id
                  JOIN membership m ON m.person_id = p.id
                  JOIN groups g ON g.id = m.group_id
                  WHERE c.last_inbound_at > $2 AND c.last_inbound_at <= $3
@@ -129,7 +142,6 @@ impl Store {
                          WHERE e.id > $4::text || ':' || c.id || ':' AND e.id < $4 || ':' || c.id || ';'
                              AND e.source = $5 AND e.time > $3)
                  GROUP BY c.id, p.id
-                 HAVING bool_or(g.name = ANY($1))
                  ORDER BY p.username",
             )
             .await?;

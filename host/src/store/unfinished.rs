@@ -152,8 +152,12 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "UPDATE unfinished SET host = $1, alone = $4
-                 WHERE ordinal = $5 AND (host = $1
-                     OR (lane, event_seq) IN (SELECT * FROM unnest($2::smallint[], $3::bigint[])))",
+                 FROM (
+                     SELECT lane, event_seq FROM unfinished WHERE host = $1 AND ordinal = $5
+                     UNION SELECT * FROM unnest($2::smallint[], $3::bigint[])
+                 ) AS begun
+                 WHERE unfinished.lane = begun.lane AND unfinished.event_seq = begun.event_seq
+                     AND unfinished.ordinal = $5",
             )
             .await?;
         client.execute(&statement, &[&host, &lanes, &seqs, &alone, &UNDECIDED]).await?;

@@ -46,7 +46,7 @@ impl Store {
                      AND NOT EXISTS (SELECT FROM delivery d WHERE d.notification_id = n.id
                          AND d.status > 'retrying' AND d.status NOT IN ('skipped', 'expired')
                          AND (d.attempt >= w.attempt OR d.status >= 'delivered'))
-                 ORDER BY n.created_at, n.id LIMIT $1",
+                 ORDER BY w.seq LIMIT $1",
             )
             .await?;
         let rows = client.query(&statement, &[&limit]).await?;
@@ -76,8 +76,10 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "UPDATE deferred SET reason = 'retry', attempt = attempt + 1, due_at = now()
-                 WHERE reason IN ('unknown', 'hold') AND notification_id = ANY($1)
-                 RETURNING notification_id",
+                 FROM notification n
+                 WHERE n.id = ANY($1) AND deferred.lane = n.lane AND deferred.seq = n.seq
+                     AND deferred.reason IN ('unknown', 'hold')
+                 RETURNING n.id",
             )
             .await?;
         let rows = client.query(&statement, &[&ids]).await?;
@@ -98,8 +100,10 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "WITH dropped AS (
-                     DELETE FROM deferred WHERE reason IN ('unknown', 'hold') AND notification_id = ANY($1)
-                     RETURNING notification_id, attempt
+                     DELETE FROM deferred USING notification n
+                     WHERE n.id = ANY($1) AND deferred.lane = n.lane AND deferred.seq = n.seq
+                         AND deferred.reason IN ('unknown', 'hold')
+                     RETURNING deferred.notification_id, deferred.attempt
                  ), told AS (
                      INSERT INTO delivery (notification_id, attempt, status, at, detail)
                      SELECT notification_id, attempt, 'failed', now(), $2 FROM dropped

@@ -27,7 +27,7 @@ pub struct SystemEvent {
 
 /// Events as the log takes them.
 pub fn new_events(events: &[SystemEvent]) -> Vec<NewEvent<'_>> {
-    events.iter().map(|made| NewEvent { event: &made.event, sha256: &made.sha256 }).collect()
+    events.iter().map(|made| NewEvent { event: &made.event, sha256: &made.sha256, has_time: true }).collect()
 }
 
 /// Of an own event: what tells a repeated one from another event with its id.

@@ -3,7 +3,6 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +48,7 @@ pub async fn tell_parked(
         compiling.extend(current.plugins.keys().filter(|id| is_compiling(&current, id)).cloned());
         let parked: Vec<Parked> = current.plugins.values().filter_map(|plugin| plugin.parked()).collect();
         let key = |parked: &Parked| (parked.plugin.clone(), parked.revision.clone());
-        let now = Timestamp::now();
+        let now = store.now();
         let new: Vec<&Parked> = parked.iter().filter(|parked| !told.contains(&key(parked))).collect();
         let events: Vec<_> = new.iter().filter_map(|parked| plugin_parked(parked, now)).collect();
         if !events.is_empty() {

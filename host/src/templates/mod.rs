@@ -15,7 +15,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::{
     sync::Notify,
     time::{Instant, interval, sleep},
@@ -173,7 +172,7 @@ impl TemplateWatch {
         let statuses = self.store.meta_template_statuses().await?;
         let switches = self.store.meta_template_switches().await?;
         let Look { in_use, statuses, switches, changes } =
-            look(&states, &known, &statuses, &switches, compiled, Timestamp::now());
+            look(&states, &known, &statuses, &switches, compiled, self.store.now());
         // What is in use first: the rest only tells of it.
         self.in_use.store(Arc::new(in_use));
         self.store.append_meta_template_switches(&switches).await?;
@@ -183,7 +182,7 @@ impl TemplateWatch {
             .map(|switch| switch.template.as_str())
             .collect();
         if !usable.is_empty() {
-            self.store.template_approved(&usable, Timestamp::now()).await?;
+            self.store.template_approved(&usable, self.store.now()).await?;
         }
         for switch in &switches {
             tracing::info!(
@@ -202,7 +201,7 @@ impl TemplateWatch {
     /// Tells of changes for the worse by events. Before they are written down: after a crash, and by several hosts,
     /// they are told again, and the event log takes each once.
     async fn tell(&self, changes: &[TemplateChange]) -> Result<(), StoreError> {
-        let now = Timestamp::now();
+        let now = self.store.now();
         let bad: Vec<&TemplateChange> = changes.iter().filter(|change| change.is_bad()).collect();
         for TemplateChange { template, name, status, category, reason, .. } in &bad {
             tracing::warn!(template, name, status, category, reason, "Meta has changed a template");

@@ -10,10 +10,12 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use wasmtime::{Engine, component::Component};
 
-use super::compiler::{self, Failure, Mode};
+use super::{
+    compiler::{self, Failure, Mode},
+    kept::{forget_old, is_ours, keep, temporary, used},
+};
 
 /// How many compilers run at once.
 const AT_ONCE: usize = 2;
@@ -193,12 +195,16 @@ impl Compiling {
         if let Some(why) =
             refusal.as_deref().and_then(|file| is_ours(file).then(|| fs::read_to_string(file).ok())?)
         {
+            refusal.as_deref().into_iter().for_each(used);
             return Err(NotCompiled::Refused(why));
         }
         let _turn = self.turn();
         let failed =
             |error: io::Error| NotCompiled::Failed(format!("failed to write its compiled form: {error}"));
         let file = temporary(cached.as_deref()).map_err(failed)?;
+        if cached.is_some() {
+            forget_old(file.path());
+        }
         match compiler::compile(bytes, self.0.mode, file.reopen().map_err(failed)?) {
             Ok(()) => {}
             Err(Failure::Invalid(why)) => return Err(NotCompiled::Invalid(why)),
@@ -247,6 +253,7 @@ impl Compiling {
 
     fn load(&self, file: &Path) -> Option<Component> {
         let code = is_ours(file).then(|| fs::read(file).ok()).flatten()?;
+        used(file);
         self.deserialize(&code)
             .inspect_err(|error| tracing::debug!(%error, "a compiled plugin is of no use"))
             .ok()
@@ -290,37 +297,4 @@ impl std::hash::Hasher for CompatibilityHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
-}
-
-/// Whether nobody but this user can have written the file.
-fn is_ours(file: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let user = nix::unistd::geteuid().as_raw();
-    let safe = |metadata: fs::Metadata| metadata.uid() == user && metadata.mode() & 0o022 == 0;
-    let folder = file.parent().and_then(|folder| fs::symlink_metadata(folder).ok());
-    folder.is_some_and(|folder| folder.is_dir() && safe(folder))
-        && fs::symlink_metadata(file).is_ok_and(|file| file.is_file() && safe(file))
-}
-
-/// A file beside this one, or, where nothing is kept or the folder cannot be written, elsewhere; only this user can
-/// open it.
-fn temporary(beside: Option<&Path>) -> io::Result<NamedTempFile> {
-    use std::os::unix::fs::DirBuilderExt;
-    let within = |folder: &Path| {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        NamedTempFile::new_in(folder)
-    };
-    match beside.and_then(Path::parent).map(within) {
-        Some(Ok(file)) => Ok(file),
-        _ => NamedTempFile::new(),
-    }
-}
-
-/// Moves a temporary file to its place, after writing the text.
-fn keep(temporary: NamedTempFile, file: &Path, text: Option<&str>) -> io::Result<()> {
-    if let Some(text) = text {
-        fs::write(temporary.path(), text)?;
-    }
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
 }

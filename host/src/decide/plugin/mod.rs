@@ -24,6 +24,7 @@ mod compiler;
 mod grants;
 mod host;
 mod http;
+mod kept;
 mod load;
 mod manifest;
 mod output;

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, limit, name, query};
+use super::{Desk, name, query};
 use crate::{
     domain::{OptOut, OptOutScope},
-    http::{Admin, JsonBody, Problem},
+    http::{Admin, JsonBody, Problem, last_of_full, page_limit},
     store::StoredContact,
 };
 
@@ -81,10 +81,9 @@ pub async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<ContactPage>, Problem> {
     let Which { unlinked, after, limit: asked } = query(which)?;
-    let limit = limit(asked)?;
+    let limit = page_limit(asked)?;
     let contacts = desk.directory.contacts(unlinked, after, limit).await?;
-    let full = i64::try_from(contacts.len()).unwrap_or(i64::MAX) == limit;
-    let next = contacts.last().filter(|_| full).map(|contact| contact.id);
+    let next = last_of_full(&contacts, limit).map(|contact| contact.id);
     Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
 }
 

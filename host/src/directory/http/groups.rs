@@ -2,17 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::StatusCode,
     response::IntoResponse,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, invalid, name, storable};
+use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, Problem},
+    http::{Admin, Problem, last_of_full, page_limit},
     store::StoredGroup,
 };
 
@@ -22,30 +25,52 @@ pub struct GroupJson {
     /// Unique; what rules name.
     name: String,
     created_at: Timestamp,
-    /// Usernames.
+    /// Usernames of the first 100; `GET /v1/people?group=NAME` lists all.
     members: Vec<String>,
+    /// How many members there are.
+    size: i64,
     /// How many of them are active.
     active: i64,
 }
 
 impl From<StoredGroup> for GroupJson {
-    fn from(StoredGroup { name, created_at, members, active }: StoredGroup) -> Self {
-        GroupJson { name, created_at, members, active }
+    fn from(StoredGroup { name, created_at, members, size, active }: StoredGroup) -> Self {
+        GroupJson { name, created_at, members, size, active }
     }
 }
 
-/// All groups.
+/// A page of groups.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct GroupList {
+pub struct GroupPage {
     data: Vec<GroupJson>,
+    /// The next page's `after`; null on the last.
+    next: Option<String>,
 }
 
-/// Lists the groups with their members.
-#[utoipa::path(get, path = "/v1/groups", tag = "groups", security(("key" = [])),
-    responses((status = 200, body = GroupList)))]
-pub async fn list(_: Admin, State(desk): State<Desk>) -> Result<Json<GroupList>, Problem> {
-    let groups = desk.directory.groups().await?;
-    Ok(Json(GroupList { data: groups.into_iter().map(GroupJson::from).collect() }))
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Only those whose names come after this one: what `next` of the page before said.
+    #[serde(default)]
+    after: String,
+    /// How many, from 1 to 1,000; 100 by default.
+    limit: Option<i64>,
+}
+
+/// Lists groups by name.
+#[utoipa::path(get, path = "/v1/groups", tag = "groups", params(Which), security(("key" = [])),
+    responses((status = 200, body = GroupPage), (status = 400, body = Problem)))]
+pub async fn list(
+    _: Admin,
+    State(desk): State<Desk>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<GroupPage>, Problem> {
+    let Which { after, limit: asked } = query(which)?;
+    storable(&after)?;
+    let limit = page_limit(asked)?;
+    let groups = desk.directory.groups(&after, limit).await?;
+    let next = last_of_full(&groups, limit).map(|group| group.name.clone());
+    Ok(Json(GroupPage { data: groups.into_iter().map(GroupJson::from).collect(), next }))
 }
 
 /// Tells of a group.

@@ -37,10 +37,6 @@ impl FromRef<Desk> for Bodies {
     }
 }
 
-/// A page has so many entries at most.
-const PAGE_LIMIT: i64 = 1_000;
-const PAGE_DEFAULT: i64 = 100;
-
 /// The addresses, with their description.
 pub fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -57,13 +53,6 @@ pub fn routes() -> OpenApiRouter<Desk> {
 /// The operator's HTTP API.
 pub fn router(directory: Directory, keys: Keys, bodies: Bodies) -> Router {
     routes().with_state(Desk { directory, keys, bodies }).into()
-}
-
-fn limit(asked: Option<i64>) -> Result<i64, Problem> {
-    match asked.unwrap_or(PAGE_DEFAULT) {
-        limit @ 1..=PAGE_LIMIT => Ok(limit),
-        other => Err(invalid(format!("limit is from 1 to {PAGE_LIMIT}, got {other}"))),
-    }
 }
 
 fn invalid(detail: String) -> Problem {

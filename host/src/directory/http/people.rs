@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, invalid, limit, name, query, storable};
+use super::{Desk, invalid, name, query, storable};
 use crate::{
     domain::{Contact, QuietHours},
-    http::{Admin, Budget, JsonBody, MIB, Problem},
+    http::{Admin, Budget, JsonBody, MIB, Problem, last_of_full, page_limit},
     store::StoredPerson,
 };
 
@@ -123,12 +123,11 @@ pub async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<PeoplePage>, Problem> {
     let Which { group, after, limit: asked } = query(which)?;
-    let limit = limit(asked)?;
+    let limit = page_limit(asked)?;
     storable(&after)?;
     storable(group.as_deref().unwrap_or_default())?;
     let people = desk.directory.people(group.as_deref(), &after, limit).await?;
-    let full = i64::try_from(people.len()).unwrap_or(i64::MAX) == limit;
-    let next = people.last().filter(|_| full).map(|person| person.username.clone());
+    let next = last_of_full(&people, limit).map(|person| person.username.clone());
     Ok(Json(PeoplePage { data: people.into_iter().map(PersonJson::from).collect(), next }))
 }
 

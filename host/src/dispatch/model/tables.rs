@@ -1,0 +1,50 @@
+//! The tables, and what the statements do to them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::{job::Place, writer::Write};
+use crate::{
+    domain::{Delivery, NotificationId, Track},
+    store::{Deferred, Histories, LoggedNotification},
+};
+
+/// What PostgreSQL has.
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    pub(super) log: BTreeMap<Place, LoggedNotification>,
+    pub(super) deliveries: HashMap<NotificationId, Vec<Delivery>>,
+    pub(super) deferred: BTreeMap<Place, Deferred>,
+    pub(super) checkpoints: BTreeMap<Track, i64>,
+}
+
+impl Tables {
+    pub(super) fn histories(&self, ids: impl Iterator<Item = NotificationId>) -> Histories {
+        ids.flat_map(|id| self.deliveries.get(&id).cloned().unwrap_or_default()).collect()
+    }
+
+    pub(super) fn append(&mut self, row: Delivery) -> bool {
+        let rows = self.deliveries.entry(row.notification_id).or_default();
+        let is_new = !rows.iter().any(|r| (r.attempt, r.status) == (row.attempt, row.status));
+        if is_new {
+            rows.push(row);
+        }
+        is_new
+    }
+
+    pub(super) fn settle(&mut self, write: &Write) {
+        for row in &write.deliveries {
+            self.append(row.clone());
+        }
+        if let Some(row) = &write.deferred {
+            let place = (row.track, row.seq);
+            if self.deferred.get(&place).is_none_or(|old| old.attempt <= row.attempt) {
+                self.deferred.insert(place, row.clone());
+            }
+        }
+        if let Some(done) = &write.done
+            && self.deferred.get(&done.place).is_some_and(|row| row.attempt <= done.attempt)
+        {
+            self.deferred.remove(&done.place);
+        }
+    }
+}
