@@ -69,7 +69,8 @@ impl Parts {
         match self.tasks.join_next_with_id().await {
             Some(ended) => {
                 let name = self.tell(ended);
-                *self.failed.get_or_init(|| name)
+                self.failed.get_or_init(|| name);
+                name
             }
             None => std::future::pending().await,
         }
