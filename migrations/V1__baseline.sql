@@ -357,6 +357,7 @@ CREATE TABLE parked (
 );
 -- Each plugin's, those first that are not due.
 CREATE INDEX parked_plugin ON parked (plugin, due, event_seq, ordinal);
+CREATE INDEX parked_host ON parked (host) WHERE host IS NOT NULL;
 
 -- One row: when Meta's webhooks came, and when some were refused for their signature.
 CREATE TABLE webhook (
@@ -459,6 +460,7 @@ CREATE TABLE own_clash (
     at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, source)
 );
+CREATE INDEX own_clash_at ON own_clash (at, id);
 
 -- What an operator did about messages that failed. The key lets each be done once.
 CREATE TABLE dead_letter (

@@ -122,6 +122,8 @@ SELECT n % 64, 600000 + n, 0, 'plugin' || n % 3, n % 3 = 0, now() FROM generate_
 INSERT INTO schedule_slot (schedule, slot, outcome, cron)
 SELECT 'schedule' || n % 20, now() - n / 20 * interval '1 minute', 'fired', '* * * * *'
 FROM generate_series(1, 100000) AS n;
+INSERT INTO own_clash (id, source, at)
+SELECT 'digest-' || n, '/hookswitch', now() - n * interval '1 minute' FROM generate_series(1, 60000) AS n;
 INSERT INTO host (id, name, identity, release, version)
 VALUES ('00000000-0000-0000-0000-000000000001', 'host:1', '1', 'abc', '0.1.0');
 

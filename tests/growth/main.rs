@@ -78,6 +78,13 @@ async fn fill(database: &Database) -> Client {
     let (client, connection) = config.connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     let began = Instant::now();
+    // The server goes with the test: nothing must last.
+    for setting in
+        ["fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'"]
+    {
+        client.batch_execute(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+    }
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     client.batch_execute(include_str!("fill.sql")).await.unwrap();
     // Not within the transaction that several statements are.
     for statement in ["VACUUM ANALYZE", "SET jit = off", "CHECKPOINT"] {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
 use super::{
-    EVENT_LOG, Incarnation, Store, StoreError,
+    COUNTED, EVENT_LOG, Incarnation, Store, StoreError,
     session::{Session, Transaction},
 };
 use crate::domain::{Event, EventKey, Lane};
@@ -100,18 +100,23 @@ impl Store {
         transaction.commit().await
     }
 
-    /// How many of the system's own events met another event under their ids since then, and the last of these, each
-    /// with its id and source.
+    /// How many of the system's own events met another event under their ids since then, counted up to [`COUNTED`], and
+    /// the last of these, each with its id and source.
     pub async fn own_clashes(
         &self,
         since: Timestamp,
         limit: i64,
     ) -> Result<(i64, Vec<EventKey>), StoreError> {
         let client = self.client().await?;
-        let row = client.query_one("SELECT count(*) FROM own_clash WHERE at > $1", &[&since]).await?;
+        let row = client
+            .query_one(
+                "SELECT count(*) FROM (SELECT FROM own_clash WHERE at > $1 ORDER BY at LIMIT $2) AS c",
+                &[&since, &COUNTED],
+            )
+            .await?;
         let last = client
             .query(
-                "SELECT id, source FROM own_clash WHERE at > $1 ORDER BY at DESC, id LIMIT $2",
+                "SELECT id, source FROM own_clash WHERE at > $1 ORDER BY at DESC, id DESC LIMIT $2",
                 &[&since, &limit],
             )
             .await?;
