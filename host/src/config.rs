@@ -58,12 +58,12 @@ pub struct DatabaseConfig {
           value_parser = clap::value_parser!(u16).range(4..=200))]
     pub database_connections: u16,
 
-    /// Seconds to wait for the answer to a statement (2–600, default 10).
+    /// Seconds to wait for the answer to a statement (2–600, default 8).
     ///
     /// A statement without an answer fails, and its connection is closed. Too high, and a primary that vanished without a
     /// word stops this host for longer; too low, and a slow disk makes statements fail that would have succeeded.
     /// Maintenance (`forget`, `rules replay`) has ten minutes.
-    #[arg(long, env = "HOOKSWITCH_DATABASE_STATEMENT_SECONDS", default_value_t = 10,
+    #[arg(long, env = "HOOKSWITCH_DATABASE_STATEMENT_SECONDS", default_value_t = 8,
           value_parser = clap::value_parser!(u16).range(2..=600))]
     pub database_statement_seconds: u16,
 
@@ -107,8 +107,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let [statement, lock, idle] = [10, 8, 5].map(Duration::from_secs);
-        Limits { statement, lock, idle }
+        let statement = Duration::from_secs(8);
+        Limits { statement, lock: statement.mul_f64(0.8), idle: Duration::from_secs(5) }
     }
 }
 
