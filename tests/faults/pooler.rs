@@ -47,6 +47,10 @@ impl Program {
         if all.is_empty() { Err(Skipped("PgBouncer is not installed".to_owned())) } else { Ok(all) }
     }
 
+    pub fn version(&self) -> (u32, u32) {
+        self.version
+    }
+
     /// Whether it can be used with transactions that share servers.
     pub fn keeps_statements(&self) -> bool {
         self.version >= KEEPS_STATEMENTS

@@ -25,7 +25,8 @@ const SHARED: usize = 6;
 /// `pool_mode = session`: any version will do.
 pub async fn for_sessions(case: &'static str) -> Case {
     let programs = Program::all()?;
-    let Some(program) = programs.first() else { return Ok(()) };
+    // What works with the oldest works with the others.
+    let Some(program) = programs.iter().min_by_key(|program| program.version()) else { return Ok(()) };
     restarted(case, program, "session", SESSIONS).await
 }
 
