@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn it_knows_where_a_process_listens_and_ends_it() {
-        let script = "echo listening on http://127.0.0.1:1; echo and more >&2; trap 'exit 3' TERM; while :; do sleep 0.01; done";
+        let script = "trap 'exit 3' TERM; echo listening on http://127.0.0.1:1; echo and more >&2; while :; do sleep 0.01; done";
         let mut process = Process::start(shell(script));
         assert_eq!(process.url(), "http://127.0.0.1:1");
         while !process.said().contains("and more") {

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NOTIFICATION_LOG, Store, StoreError, session::Transaction};
+use super::{
+    NOTIFICATION_LOG, Store, StoreError,
+    session::{Transaction, together},
+};
 use crate::domain::{DecisionOutcome, Lane, Notification};
 
 /// A row of the decision log.
@@ -209,7 +211,7 @@ impl RoutingTransaction<'_> {
         notifications: &[NotificationRow],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        try_join3(
+        together(
             self.append_decisions(decisions, now),
             self.append_notifications(notifications, now),
             self.append_skipped(notifications, now),

@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
     Store, StoreError, delivery, opt_out,
     recipient::{ADDRESS, JOINS, REFUSAL, refusal},
-    session::Transaction,
+    session::{Transaction, together},
 };
 use crate::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 
@@ -260,7 +259,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        try_join3(
+        together(
             delivery::append(&transaction, deliveries),
             upsert(&transaction, deferred),
             remove(&transaction, done),

@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Which notification Meta's message id belongs to, also where no answer, but only webhooks told it: it is looked for
-    /// among the newest [`COUNTED`] messages that were unknown for some time.
+    /// among the newest [`COUNTED`] messages, as one whose answer may still come, and as many that were unknown for some time.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
@@ -135,9 +135,9 @@ impl Store {
             .query_opt(
                 "SELECT d.notification_id
                  FROM (
-                     SELECT DISTINCT notification_id FROM (
-                         SELECT notification_id FROM delivery WHERE status = 'unknown' ORDER BY at DESC LIMIT $2
-                     ) AS newest
+                     (SELECT notification_id FROM delivery WHERE status = 'unknown' ORDER BY at DESC LIMIT $2)
+                     UNION
+                     (SELECT id FROM notification ORDER BY id DESC LIMIT $2)
                  ) u
                  JOIN delivery d ON d.notification_id = u.notification_id AND d.wamid = $1 LIMIT 1",
                 &[&wamid, &COUNTED],

@@ -134,6 +134,12 @@ impl StoreError {
         let code = format!("({})", SqlState::DISK_FULL.code());
         matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
     }
+
+    /// Whether PostgreSQL only refuses to go on with a transaction in which another statement has failed.
+    fn is_consequence(&self) -> bool {
+        let code = format!("({})", SqlState::IN_FAILED_SQL_TRANSACTION.code());
+        matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
+    }
 }
 
 impl From<tokio_postgres::Error> for StoreError {

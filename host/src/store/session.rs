@@ -13,7 +13,7 @@ use std::{
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join3};
 use tokio::time::timeout;
 use tokio_postgres::{Row, Statement, ToStatement, types::ToSql};
 
@@ -165,6 +165,19 @@ impl Drop for Session {
             // Closes the connection, and makes room for another in the pool.
             drop(Object::take(client));
         }
+    }
+}
+
+/// Sends three statements of a transaction on one way there and back. Where one fails, PostgreSQL refuses what it gets after
+/// it, whichever that is: the failure is returned, not such a refusal.
+pub(super) async fn together<A, B, C>(
+    a: impl Future<Output = Result<A, StoreError>>,
+    b: impl Future<Output = Result<B, StoreError>>,
+    c: impl Future<Output = Result<C, StoreError>>,
+) -> Result<(A, B, C), StoreError> {
+    match join3(a, b, c).await {
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) if !error.is_consequence() => Err(error),
+        (a, b, c) => Ok((a?, b?, c?)),
     }
 }
 
