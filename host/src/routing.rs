@@ -47,7 +47,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-const POLL: Duration = Duration::from_millis(1_000);
+const POLL: Duration = Duration::from_millis(1_500);
 const POLL_JITTER_MS: u64 = 300;
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 const FORGET_DEDUPE: Duration = Duration::from_secs(600);

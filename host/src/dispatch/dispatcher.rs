@@ -14,7 +14,7 @@ use super::state::Dispatch;
 use crate::store::StoreError;
 
 /// The net under the wake-ups; different for each host, so that they do not come together.
-const POLL: Duration = Duration::from_millis(1_000);
+const POLL: Duration = Duration::from_millis(1_500);
 const POLL_JITTER_MS: u64 = 300;
 const CHECKPOINT: Duration = Duration::from_secs(2);
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
