@@ -150,6 +150,11 @@ impl Database {
         Ok(self.client.query_one(sql, &[&priority]).await?.try_get(0)?)
     }
 
+    /// Writes to disk what is not there yet, so that nobody waits for that later.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        Ok(self.client.batch_execute("CHECKPOINT").await?)
+    }
+
     /// Makes the table of the floor for accepting: as the event log, indexes included.
     pub async fn make_event_floor(&self) -> anyhow::Result<()> {
         let sql = "CREATE TABLE IF NOT EXISTS bench_event (LIKE event INCLUDING ALL)";

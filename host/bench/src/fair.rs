@@ -107,6 +107,7 @@ async fn compare(program: &Path, beside: Beside) -> anyhow::Result<(f64, f64)> {
         Beside::Backlog(_) => {
             compare.post_all("bench.bulk", crowds as usize, |n| json!({"number": n.to_string()})).await?;
             compare.is_planned(i64::from(crowds * CROWD)).await?;
+            stage.database.settle().await?;
         }
     }
     let (p99, waiting) = compare.p99("beside").await?;

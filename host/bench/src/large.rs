@@ -41,12 +41,14 @@ const SIZES: [(usize, usize, [&str; 3]); 2] = [
         ],
     ),
 ];
+/// So many messages of each person are waited for: Meta's pair limit keeps the others for longer.
+const EACH: usize = 64;
 /// From one look at the host's memory to the next.
 const LOOK: Duration = Duration::from_millis(100);
 /// From one event of another lane to the next.
 const OTHER: Duration = Duration::from_millis(500);
 
-/// All of their messages are delivered.
+/// All of their messages are planned, and those that the pair limit lets go are delivered.
 ///
 /// # Errors
 /// Where that takes more than half an hour.
@@ -88,8 +90,11 @@ async fn deliver(program: &Path, events: usize, people: usize) -> anyhow::Result
     };
     load::post(&stage.client, &url, &stage.key, events, body).await?;
     let (mut n, mut times) = (0, Vec::new());
+    let (planned, delivered) = (i64::try_from(events * people)?, events.min(EACH) * people);
     // One more for each of the others.
-    while received(&stage.client, &simulator.url).await? < events * people + n {
+    while received(&stage.client, &simulator.url).await? < delivered + n
+        || stage.database.count_planned(2).await? < planned
+    {
         anyhow::ensure!(
             start.elapsed() < Duration::from_secs(1_800),
             "deliver all messages within half an hour"
@@ -117,5 +122,5 @@ async fn deliver(program: &Path, events: usize, people: usize) -> anyhow::Result
     drop(simulator);
     stage.close().await?;
     let most = most.load(Ordering::Relaxed) as f64;
-    Ok([most, (events * people) as f64 / seconds, percentile(&times, 99)])
+    Ok([most, delivered as f64 / seconds, percentile(&times, 99)])
 }

@@ -186,14 +186,13 @@ impl Lines {
         self.turn(&id);
     }
 
-    /// Takes a number's most urgent job that may go, and in its turn one of the less urgent. Its line stands until
-    /// [`Lines::written`] or [`Lines::put_off`].
-    pub fn take(&mut self, number: &Arc<str>) -> Option<Job> {
+    /// Takes a number's most urgent job that may go, and in its turn one of the less urgent; a bulk one only in its turn
+    /// unless there is room to `spare`. Its line stands until [`Lines::written`] or [`Lines::put_off`].
+    pub fn take(&mut self, number: &Arc<str>, spare: bool) -> Option<Job> {
         let ready = self.ready.get(number)?;
-        let taken = self.taken.entry(number.clone()).or_default();
-        *taken = (*taken + 1) % ROUND;
+        let taken = self.taken.get(number).map_or(1, |taken| (taken + 1) % ROUND);
         let of = |priority| ready.iter().find(|(of, ..)| *of == priority);
-        let turn = match *taken {
+        let turn = match taken {
             0 => ready.last().and_then(|(least, ..)| {
                 let from = (*least, i64::MIN, LineId::new("", ""));
                 ready.range(from..).next()
@@ -201,7 +200,9 @@ impl Lines {
             5 => of(Priority::Normal),
             _ => None,
         };
-        let (priority, seq, id) = turn.or_else(|| ready.first())?.clone();
+        let first = ready.first().filter(|(priority, ..)| spare || *priority != Priority::Bulk);
+        let (priority, seq, id) = turn.or(first)?.clone();
+        self.taken.insert(number.clone(), taken);
         let line = self.lines.get_mut(&id)?;
         let job = line.queue(priority).jobs.remove(&seq)?;
         line.under_way = Some(job.place());

@@ -31,6 +31,11 @@ impl Gcra {
         self.due.and_then(|due| due.checked_sub(self.tolerance)).map_or(now, |at| at.max(now))
     }
 
+    /// When half of the burst is there again.
+    fn spare_at(&self, now: Instant) -> Instant {
+        self.due.and_then(|due| due.checked_sub(self.tolerance / 2)).map_or(now, |at| at.max(now))
+    }
+
     fn take(&mut self, now: Instant) {
         self.due = Some(self.due.map_or(now, |due| due.max(now)) + self.interval);
     }
@@ -136,6 +141,11 @@ impl NumberPace {
         }
     }
 
+    /// When a bulk message may go: half of the burst is kept for those that are not, so that they find room at once.
+    pub fn spare_at(&mut self, now: Instant) -> Instant {
+        self.ready_at(now).max(self.gcra.spare_at(now))
+    }
+
     /// One message goes.
     pub fn take(&mut self, now: Instant) {
         self.gcra.take(now);
@@ -226,6 +236,26 @@ mod tests {
         let start = Instant::now();
         let sent = sent_within(&mut NumberPace::new(80), start, Duration::from_secs(10));
         assert!((800..=808).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn bulk_leaves_half_of_the_burst_and_keeps_the_whole_rate() {
+        let start = Instant::now();
+        let mut pace = NumberPace::new(80);
+        let mut now = start;
+        let mut sent = 0;
+        while now < start + Duration::from_secs(10) {
+            pace.take(now);
+            sent += 1;
+            now = pace.spare_at(now);
+            assert!(pace.ready_at(now) == now, "another goes at once, after {sent}");
+        }
+        assert!((800..=808).contains(&sent), "{sent}");
+        for _ in 0..4 {
+            assert_eq!(pace.ready_at(now), now, "and three more");
+            pace.take(now);
+        }
+        assert!(pace.spare_at(now) > pace.ready_at(now));
     }
 
     #[test]

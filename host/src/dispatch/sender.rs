@@ -67,7 +67,13 @@ impl Dispatch {
                     next = next.min(now + LEASES);
                     break;
                 }
-                let Some(job) = self.book.lines.take(&number) else { break };
+                let spare = state.pace.spare_at(now);
+                let Some(job) = self.book.lines.take(&number, spare <= now) else {
+                    if spare > now {
+                        next = next.min(spare);
+                    }
+                    break;
+                };
                 if !self.may_send(&job, now) {
                     // The next round looks at the lanes first.
                     self.book.lines.put_back(job);

@@ -15,7 +15,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn seqs(lines: &mut Lines) -> Vec<i64> {
-    std::iter::from_fn(|| lines.take(&number())).map(|job| job.logged.seq).collect()
+    std::iter::from_fn(|| lines.take(&number(), true)).map(|job| job.logged.seq).collect()
 }
 
 fn put_off(lines: &mut Lines, job: &Job, due: i64, reason: WaitReason) -> Vec<(i64, i64)> {
@@ -30,7 +30,7 @@ fn one_recipient_has_one_message_on_its_way() {
         lines.join(job(seq, "a", Priority::Normal));
     }
     lines.join(job(4, "a", Priority::Urgent));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     assert_eq!(first.logged.seq, 4, "a higher priority overtakes");
     assert_eq!(seqs(&mut lines), [0; 0]);
     lines.written(first.place());
@@ -52,12 +52,25 @@ fn each_priority_has_its_turn_however_many_urgent_ones_there_are() {
 }
 
 #[test]
+fn bulk_goes_in_its_turn_only_where_there_is_no_room_to_spare() {
+    let mut lines = Lines::default();
+    for seq in 0..10 {
+        lines.join(job(seq, &format!("bulk {seq}"), Priority::Bulk));
+        lines.join(job(100 + seq, &format!("normal {seq}"), Priority::Normal));
+    }
+    let taken: Vec<i64> =
+        std::iter::from_fn(|| lines.take(&number(), false)).map(|job| job.logged.seq).collect();
+    assert_eq!(taken, [100, 101, 102, 103, 104, 105, 106, 107, 108, 0, 109]);
+    assert!(lines.take(&number(), true).is_some());
+}
+
+#[test]
 fn a_place_stands_once_until_it_is_written() {
     let mut lines = Lines::default();
     lines.join(job(1, "a", Priority::Normal));
     lines.join(job(1, "a", Priority::Normal));
     assert_eq!(lines.standing().values().sum::<usize>(), 1);
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     put_off(&mut lines, &first, 5, WaitReason::Quiet);
     // What is due may be read before it is written that it waits longer.
     lines.join(Job { waited: true, ..job(1, "a", Priority::Normal) });
@@ -72,7 +85,7 @@ fn what_is_put_back_goes_first() {
     let mut lines = Lines::default();
     lines.join(job(1, "a", Priority::Normal));
     lines.join(job(2, "a", Priority::Normal));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     assert!(!lines.are_idle());
     lines.put_back(first);
     assert!(lines.are_idle());
@@ -86,7 +99,7 @@ fn what_waits_for_an_attempt_keeps_its_priority_waiting_and_no_other() {
         lines.join(job(seq, "a", Priority::Normal));
     }
     lines.join(job(4, "a", Priority::Bulk));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     assert_eq!(put_off(&mut lines, &first, 5, WaitReason::Retry), [(2, 5), (3, 5)]);
     assert_eq!(seqs(&mut lines), [4]);
     assert_eq!(lines.behind(&job(9, "a", Priority::Normal), at(9)), Some(at(5)));
@@ -111,7 +124,7 @@ fn what_waits_behind_one_that_waits_longer_does_not_go_before_it() {
     let mut lines = Lines::default();
     lines.join(job(1, "a", Priority::Normal));
     lines.join(job(2, "a", Priority::Normal));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     assert_eq!(put_off(&mut lines, &first, 5, WaitReason::Retry), [(2, 5)]);
     lines.written(first.place());
     lines.written(job(2, "a", Priority::Normal).place());
@@ -119,7 +132,7 @@ fn what_waits_behind_one_that_waits_longer_does_not_go_before_it() {
     let waited = |seq| Job { waited: true, ..job(seq, "a", Priority::Normal) };
     assert_eq!(lines.behind(&waited(1), at(5)), None);
     lines.join(waited(1));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     put_off(&mut lines, &first, 20, WaitReason::Retry);
     lines.written(first.place());
     assert_eq!(lines.behind(&waited(2), at(6)), Some(at(20)));
@@ -133,7 +146,7 @@ fn what_keeps_nobody_waiting_keeps_nobody_waiting() {
     let mut lines = Lines::default();
     lines.join(job(1, "a", Priority::Normal));
     lines.join(job(2, "a", Priority::Normal));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     assert_eq!(put_off(&mut lines, &first, 5, WaitReason::Window), []);
     assert_eq!(seqs(&mut lines), [2]);
 }
@@ -143,7 +156,7 @@ fn a_webhook_lets_those_behind_go_once_all_is_written() {
     let mut lines = Lines::default();
     lines.join(job(1, "a", Priority::Normal));
     lines.join(job(2, "a", Priority::Normal));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     let id = first.logged.notification.id;
     lines.expect_webhook(id, Unknown { place: first.place(), attempt: 1, line: line("a") });
     put_off(&mut lines, &first, 60, WaitReason::Unknown);
@@ -164,7 +177,7 @@ fn lost_lanes_leave_the_lines_but_for_what_is_under_way() {
     lines.join(job(3, "a", Priority::Normal));
     let lost = Lane::of("a");
     assert_ne!(lost, Lane::of("b"));
-    let first = lines.take(&number()).unwrap();
+    let first = lines.take(&number(), true).unwrap();
     lines.retain_lanes(|lane| lane != lost);
     assert!(lines.know(first.place()) && !lines.know(job(3, "a", Priority::Normal).place()));
     assert_eq!(seqs(&mut lines), [2]);

@@ -19,7 +19,7 @@ impl World {
         let number = (*NUMBERS.choose(&mut self.rng).unwrap()).into();
         let mut batch = Vec::new();
         while batch.len() < 3
-            && let Some(job) = self.hosts[h].book.lines.take(&number)
+            && let Some(job) = self.hosts[h].book.lines.take(&number, true)
         {
             let host = &mut self.hosts[h];
             if !host.book.readings.are_current(job.logged.track.lane(), &host.leases) {
