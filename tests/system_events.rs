@@ -1,13 +1,10 @@
 //! The system's own events: they go through the same routes, once each, whatever ends in between.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use hmac::{Hmac, KeyInit, Mac};
-use hookswitch::simulator::Settings;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, http, wait_until, write_rule};
+use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
 
 const TOLD: &str = "SELECT count(*) FROM event WHERE type = 'message.failed' AND source = '/hookswitch'";
 const UNTOLD: &str = "SELECT count(*) FROM failure";
@@ -163,14 +160,8 @@ async fn a_change_of_the_numbers_quality_is_told_once() {
         "event": "DOWNGRADE", "old_limit": "TIER_10K", "current_limit": "TIER_1K"}});
     let body = json!({"object": "whatsapp_business_account",
                       "entry": [{"id": "1", "time": 1_739_321_024, "changes": [change]}]});
-    let body = body.to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
     for _ in 0..2 {
-        let url = format!("{}/webhooks/whatsapp", stage.host.url());
-        let post = http().post(url).header("x-hub-signature-256", &signature).body(body.clone());
-        assert_eq!(post.send().await.unwrap().status(), 200);
+        stage.host.post_webhook(&body).await;
     }
     wait_until("Ops hears of it", SOON, async || stage.texts().await == ["Now TIER_1K"]).await;
     assert_eq!(stage.database.count("SELECT count(*) FROM event").await, 1);

@@ -4,11 +4,9 @@
 mod identity;
 mod ways;
 
-use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::simulator::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::harness::{
@@ -60,13 +58,8 @@ impl Stage {
     async fn webhook(&self, field: &str, mut value: Value) {
         value["messaging_product"] = "whatsapp".into();
         value["metadata"] = json!({"phone_number_id": Settings::default().phone_number_id});
-        let body = json!({"entry": [{"id": "1", "changes": [{"field": field, "value": value}]}]}).to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        let url = format!("{}/webhooks/whatsapp", self.host.url());
-        let post = http().post(url).header("x-hub-signature-256", signature).body(body);
-        post.send().await.unwrap().error_for_status().unwrap();
+        let change = json!({"field": field, "value": value});
+        self.host.post_webhook(&json!({"entry": [{"id": "1", "changes": [change]}]})).await;
     }
 
     async fn send(&self, template: &str, more: Value) -> String {

@@ -8,10 +8,12 @@ use std::{
     sync::OnceLock,
 };
 
+use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::simulator::Settings;
 use nix::sys::signal::Signal;
 use reqwest::{Client, Response};
 use serde_json::Value;
+use sha2::Sha256;
 use tempfile::TempDir;
 
 use super::{
@@ -147,6 +149,17 @@ impl Host {
             .body(body)
             .send()
             .await
+    }
+
+    /// Posts a webhook, signed as Meta's of the usual account are, which must be taken.
+    pub async fn post_webhook(&self, webhook: &Value) {
+        let body = webhook.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(Settings::default().app_secret.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let url = format!("{}/webhooks/whatsapp", self.url());
+        let post = http().post(url).header("x-hub-signature-256", signature).body(body);
+        assert_eq!(post.send().await.unwrap().status(), 200);
     }
 
     /// Posts an event, which must be taken, and gives its id.
