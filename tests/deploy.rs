@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use serde_json::json;
 use serde_yaml::Value;
 use tokio_postgres::{Client, NoTls, error::SqlState};

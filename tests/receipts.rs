@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use hookswitch::{
     config::{Secret, WhatsappConfig},
-    domain::{Contact, Delivery, NotificationId, Senders, Status},
     http::Bodies,
     receipts::{self, Receipts},
     store::{NewPerson, Store},
 };
+use hookswitch_core::domain::{Contact, Delivery, NotificationId, Senders, Status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -273,7 +273,7 @@ async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     assert_eq!(host.value(changed).await, 200);
     let ada = seen(Some("16505550002"), Some("US.1"), "Ada", 800);
     assert_eq!(host.contact("16505550001").await, ada, "also by the former number");
-    let mut people = hookswitch::domain::People::default();
+    let mut people = hookswitch_core::domain::People::default();
     host.store.users(&BTreeSet::from(["ada".to_owned()]), &mut people).await.unwrap();
     let linked = people.users.get("ada").unwrap().contact.clone();
     assert_eq!(linked, ada);

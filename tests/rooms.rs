@@ -1,7 +1,8 @@
 //! The order of the rooms, and what each of them may know.
 //!
-//! The order is the one in which `lib.rs` lists the modules. Modules between two blank lines stand side by side
-//! and do not know each other; a use points to a module above, or to its own.
+//! The order is the one in which `lib.rs` lists the modules, those of `hookswitch-core` before those of the host. Modules
+//! between two blank lines stand side by side and do not know each other; a use points to a module above, or to its own.
+//! What a crate may depend on holds Cargo; a test holds what its manifest may name.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -20,7 +21,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("INSERT INTO ", &["store"]),
     ("UPDATE ", &["store"]),
     ("DELETE FROM ", &["store"]),
-    ("\"messaging_product\"", &["whatsapp", "simulator"]),
+    ("\"messaging_product\"", &["whatsapp"]),
 ];
 
 /// What the pure rooms may not know: the network, the database, files, the runtime, the time.
@@ -41,23 +42,47 @@ const IMPURE: [&str; 8] = [
 const FOR_PLUGINS: [&str; 3] = ["tokio::", "std::fs", "std::net"];
 
 /// These know nothing of the rooms but the values.
-const ALONE: [&str; 2] = ["postgres", "simulator"];
+const ALONE: [&str; 1] = ["postgres"];
 
-fn src() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+/// What the manifest of a crate may not name.
+const INDEPENDENT: [(&str, &[&str]); 2] = [
+    (
+        "core",
+        &[
+            "axum",
+            "hyper",
+            "reqwest",
+            "tokio-postgres",
+            "postgres",
+            "deadpool",
+            "deadpool-postgres",
+            "hookswitch",
+            "hookswitch-simulator",
+        ],
+    ),
+    ("simulator", &["hookswitch", "hookswitch-core", "tokio-postgres", "wasmtime"]),
+];
+
+/// The folders of the rooms: of the core, of the host.
+fn crates() -> [PathBuf; 2] {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    [host.join("core/src"), host.join("src")]
 }
 
 /// The modules of `lib.rs`, by rank.
 fn rooms(lib: &str) -> Vec<Vec<String>> {
     let groups = lib.split("\n\n").map(|group| {
-        let names = group.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        let names = group.lines().filter_map(|line| {
+            let name = line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("pub(crate) mod "))?;
+            name.strip_suffix(';')
+        });
         names.map(str::to_owned).collect::<Vec<_>>()
     });
     groups.filter(|group| !group.is_empty()).collect()
 }
 
-/// Every file with code of the program, with its path within `src`.
-fn sources(folder: &Path, files: &mut Vec<(String, String)>) {
+/// Every file with code below a folder, with its path within `src`.
+fn sources(src: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -65,9 +90,9 @@ fn sources(folder: &Path, files: &mut Vec<(String, String)>) {
             continue;
         }
         if path.is_dir() {
-            sources(&path, files);
+            sources(src, &path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let within = path.strip_prefix(src()).unwrap().to_string_lossy().into_owned();
+            let within = path.strip_prefix(src).unwrap().to_string_lossy().into_owned();
             files.push((within, code(&fs::read_to_string(&path).unwrap())));
         }
     }
@@ -94,13 +119,14 @@ fn code(text: &str) -> String {
 /// The rooms that a text names, each with its line.
 fn uses(code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
+    let paths = ["crate::", "hookswitch_core::"].map(|from| code.match_indices(from));
+    for (at, from) in paths.into_iter().flatten() {
         // `$crate` and names that only end like this.
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
             continue;
         }
         let line = code[..at].lines().count().max(1);
-        let rest = &code[at + "crate::".len()..];
+        let rest = &code[at + from.len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => heads(list),
             None => vec![rest],
@@ -178,13 +204,29 @@ fn faults(path: &str, code: &str, rooms: &[Vec<String>]) -> Vec<String> {
 
 #[test]
 fn every_use_points_to_a_room_above() {
-    let rooms = rooms(&fs::read_to_string(src().join("lib.rs")).unwrap());
+    let of = |src: &PathBuf| rooms(&fs::read_to_string(src.join("lib.rs")).unwrap());
+    let rooms: Vec<_> = crates().iter().flat_map(of).collect();
     assert_eq!(rooms[0], ["domain"], "the values come first");
     let mut files = Vec::new();
-    sources(&src(), &mut files);
-    assert!(files.len() > 20, "{files:?}");
+    crates().iter().for_each(|src| sources(src, src, &mut files));
+    assert!(files.len() > 200, "{files:?}");
     let faults: Vec<String> = files.iter().flat_map(|(path, code)| faults(path, code, &rooms)).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn crates_that_stand_alone_depend_on_nothing_that_reaches_further() {
+    for (name, unwanted) in INDEPENDENT {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("Cargo.toml");
+        let manifest = fs::read_to_string(manifest).unwrap();
+        let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let dependencies = after.split("\n[").next().unwrap();
+        let names: Vec<&str> =
+            dependencies.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).collect();
+        assert!(names.contains(&"serde"), "{name}: {names:?}");
+        let found: Vec<_> = unwanted.iter().filter(|unwanted| names.contains(unwanted)).collect();
+        assert!(found.is_empty(), "hookswitch-{name} may not depend on {found:?}");
+    }
 }
 
 #[test]
@@ -197,6 +239,10 @@ fn a_wrong_use_is_found_with_its_line() {
     assert_eq!(
         found("plan/mod.rs", "\nuse crate::{domain::{A, B}, routing::C};"),
         ["plan/mod.rs:2: plan may not use routing"]
+    );
+    assert_eq!(
+        found("plan/mod.rs", "use hookswitch_core::routing::C;"),
+        ["plan/mod.rs:1: plan may not use routing"]
     );
     assert_eq!(
         found("routing.rs", "fn f() { crate::intake::g() }"),

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -4,7 +4,7 @@
 mod identity;
 mod ways;
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;

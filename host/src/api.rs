@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hookswitch_core::catalog::Live;
 use sha2::{Digest, Sha256};
 use utoipa::{
     Modify, OpenApi,
@@ -23,7 +24,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::plugins::Plugins;
 use crate::{
-    catalog::Live,
     directory::{self, Directory},
     intake::{self, Intake},
     receipts::{self, Receipts},

@@ -5,6 +5,11 @@ mod shares;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use hookswitch_core::{
+    catalog::{Findings, Folders, Live, Watching},
+    decide::plugin::{Grants, Http, Sandbox},
+    plan::InUse,
+};
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
@@ -16,9 +21,7 @@ use uuid::Uuid;
 use self::shares::{Counts, Shares};
 use crate::{
     api,
-    catalog::{Findings, Folders, Live, Watching},
     config::{self, Config, DatabaseConfig, RulesConfig},
-    decide::plugin::{Grants, Http, Sandbox},
     directory::Directory,
     dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
@@ -26,7 +29,6 @@ use crate::{
     lanes::{Beat, Holder, Leases, News, Progress},
     outbound::Outbound,
     parts::{Failed, Parts},
-    plan::InUse,
     postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::{self, Routing},

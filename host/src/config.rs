@@ -5,9 +5,8 @@ mod risks;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
+use hookswitch_core::domain::Senders;
 use jiff::SignedDuration;
-
-use crate::domain::Senders;
 
 /// A secret: never printed, whatever prints the settings.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use hookswitch_core::domain::{LANES, Lane};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -22,10 +23,7 @@ use uuid::Uuid;
 
 pub use self::beat::Beat;
 use self::identity::Identity;
-use crate::{
-    domain::{LANES, Lane},
-    store::{HostSeen, Incarnation, LEASE, Store, StoreError, WebhookFacts},
-};
+use crate::store::{HostSeen, Incarnation, LEASE, Store, StoreError, WebhookFacts};
 
 /// While the share is right.
 const HEARTBEAT: Duration = Duration::from_secs(5);

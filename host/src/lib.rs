@@ -11,9 +11,11 @@
 //!
 //! # Rooms
 //!
+//! What rules mean is a crate of its own, `hookswitch-core`: it depends on no database driver and no HTTP library. The
+//! stand-in for the Cloud API is another, `hookswitch-simulator`, behind the feature `simulator`.
+//!
 //! The modules below stand in the order of the flow. A use points from a room to one listed above it, never back;
-//! rooms between two blank lines do not know each other. `decide` and `plan` are pure: they never see `store`,
-//! axum or reqwest, and time is given to them. A test reads the sources and holds this.
+//! rooms between two blank lines do not know each other. A test reads the sources and holds this.
 //!
 //! # Invariants
 //!
@@ -22,55 +24,45 @@
 //! 3. A rule cannot take the host down, stall it past its budget, or reach what it was not given.
 //! 4. No lock is held across a script's call or an await.
 //! 5. The same event and the same release give the same decisions, given the recorded answers of the world.
-//! 6. All SQL is in `store`, all of Meta's JSON in `whatsapp` (and in its stand-in, `simulator`); only `app`
+//! 6. All SQL is in `store`, all of Meta's JSON in `whatsapp` (and in its stand-in); only `app`
 //!    builds the service; only `config` reads the environment.
 //! 7. Secrets never reach a log, an error, or the database in clear.
 //! 8. A change to the catalog is all or nothing: it compiles, its cases pass, then it is live in one swap.
 
-pub mod domain;
-
-pub mod bounds;
-
-pub mod decide;
-pub mod plan;
-
-pub mod catalog;
-
 pub mod config;
 
-pub mod outbound;
+pub(crate) mod outbound;
 
 pub mod store;
 
-pub mod lanes;
+pub(crate) mod lanes;
 
-pub mod whatsapp;
+pub(crate) mod whatsapp;
 
-pub mod system;
+pub(crate) mod system;
 
-pub mod templates;
+pub(crate) mod templates;
 
-pub mod commit;
+pub(crate) mod commit;
 
 pub mod http;
 
 pub mod intake;
 
-pub mod directory;
+pub(crate) mod directory;
 pub mod receipts;
-pub mod routing;
+pub(crate) mod routing;
 
-pub mod dispatch;
+pub(crate) mod dispatch;
 
-pub mod check;
+pub(crate) mod check;
 
 pub mod postgres;
-pub mod simulator;
 
-pub mod api;
+pub(crate) mod api;
 
-pub mod parts;
-pub mod telemetry;
+pub(crate) mod parts;
+pub(crate) mod telemetry;
 
 pub mod app;
 

@@ -14,6 +14,9 @@ use std::{
 };
 
 use futures_util::StreamExt;
+use hookswitch_core::decide::plugin::{
+    Answering, Grants, Http, HttpAnswer, HttpError, HttpRequest, is_public, left,
+};
 use reqwest::{
     Client, Method, Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -23,10 +26,7 @@ use reqwest::{
 use tokio::time::timeout;
 
 use self::redact::Redactor;
-use crate::{
-    config::Secret,
-    decide::plugin::{Answering, Grants, Http, HttpAnswer, HttpError, HttpRequest, is_public, left},
-};
+use crate::config::Secret;
 
 /// The largest answer, in bytes.
 const BODY: usize = 1024 * 1024;

@@ -23,6 +23,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::get,
 };
+use hookswitch_core::domain::Senders;
 use jiff::Timestamp;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -33,7 +34,6 @@ use self::{post::Post, writer::Append};
 use crate::{
     commit::GroupCommit,
     config::{Secret, WhatsappConfig},
-    domain::Senders,
     http::{Bodies, Budget, Problem},
     store::{Store, WebhookFacts},
     whatsapp,

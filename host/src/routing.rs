@@ -28,6 +28,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use hookswitch_core::{
+    catalog::Live,
+    decide::plugin::CALLS,
+    domain::{Lane, Senders},
+    plan::InUse,
+};
 use tokio::{
     sync::{Notify, Semaphore, mpsc, watch},
     task::spawn_blocking,
@@ -39,11 +45,7 @@ use uuid::Uuid;
 pub use self::calls::DIED;
 use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
 use crate::{
-    catalog::Live,
-    decide::plugin::CALLS,
-    domain::{Lane, Senders},
     lanes::{Beat, Leases},
-    plan::InUse,
     store::{Store, StoreError},
 };
 

@@ -5,6 +5,7 @@ use std::{
     io::{IsTerminal, stderr},
 };
 
+use hookswitch_core::domain::{visible, visible_line};
 use tracing::field::Field;
 use tracing_subscriber::{
     EnvFilter,
@@ -16,10 +17,7 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-use crate::{
-    config::{LogConfig, LogFormat},
-    domain::{visible, visible_line},
-};
+use crate::config::{LogConfig, LogFormat};
 
 /// Why logs cannot be written as asked.
 #[derive(Debug, thiserror::Error)]

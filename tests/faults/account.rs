@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hookswitch::domain::{Delivery, Status, status_of};
+use hookswitch_core::domain::{Delivery, Status, status_of};
 
 use crate::{
     audits::{Fate, fates},

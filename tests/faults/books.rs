@@ -1,6 +1,6 @@
 //! The account itself: of books that are right it finds nothing, and it sees each fault that is planted.
 
-use hookswitch::domain::{Delivery, NotificationId, Status};
+use hookswitch_core::domain::{Delivery, NotificationId, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 

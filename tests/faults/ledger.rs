@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hookswitch::domain::{Delivery, NotificationId};
+use hookswitch_core::domain::{Delivery, NotificationId};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{NoTls, Row};

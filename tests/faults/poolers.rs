@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use tokio::time::timeout;
 
 use crate::{

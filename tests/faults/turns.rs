@@ -11,7 +11,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

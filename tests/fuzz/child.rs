@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, path::Path};
 
-use hookswitch::{
+use hookswitch_core::{
     catalog::{self, CatalogPorts, Folders},
     decide::decide,
     domain::{Event, EventKey, Senders},

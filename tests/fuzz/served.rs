@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use libtest_mimic::Failed;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sha2::Sha256;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use nix::sys::signal::Signal;
 use reqwest::{Client, Response};
 use serde_json::Value;

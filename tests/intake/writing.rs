@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use hookswitch::{
-    domain::{Event, EventKey},
-    store::{NewEvent, Store},
-};
+use hookswitch::store::{NewEvent, Store};
+use hookswitch_core::domain::{Event, EventKey};
 use jiff::Timestamp;
 use serde_json::{json, value::RawValue};
 use tempfile::TempDir;

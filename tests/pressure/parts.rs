@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 
 use crate::harness::{Database, Host, SOON, Simulator, free_port, http, program, wait_until, write_rule};
 

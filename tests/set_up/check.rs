@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 
 use crate::{
     program::{Stage, free_address},

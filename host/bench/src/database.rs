@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use futures_util::future::try_join;
-use hookswitch::domain::{Notification, Priority, Track};
+use hookswitch_core::domain::{Notification, Priority, Track};
 use tokio_postgres::{Client, NoTls};
 
 /// Rows in one of routing's transactions.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use hookswitch::{
+use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts, Folders},
     decide::{decide, plugin::Sandbox},
     domain::{Event, EventKey, Outcome},

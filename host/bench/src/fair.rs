@@ -17,7 +17,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::IntoResponse,
 };
-use hookswitch::simulator::Settings;
+use hookswitch_simulator::Settings;
 use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -9,10 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use hookswitch::{
-    postgres::{self, Server},
-    simulator::Settings,
-};
+use hookswitch::postgres::{self, Server};
+use hookswitch_simulator::Settings;
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,14 +7,14 @@ use axum::{
     extract::{FromRef, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
+use hookswitch_core::{
+    catalog::Live,
+    decide::plugin::{Counts, Plugin},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    catalog::Live,
-    decide::plugin::{Counts, Plugin},
-    http::{Admin, Keys, Problem, last_of_full, page_limit},
-};
+use crate::http::{Admin, Keys, Problem, last_of_full, page_limit};
 
 /// What the handler needs. Cheap to clone.
 #[derive(Clone)]

@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
     use crate::check::Severity;
-    use crate::domain::Senders;
+    use hookswitch_core::domain::Senders;
 
     fn merged(mut good: Value, other: &Value) -> Value {
         good.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());

@@ -15,17 +15,19 @@ mod work;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hookswitch_core::{
+    catalog::{Catalog, Findings},
+    domain::SERVICE_WINDOW,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 pub use self::{
-    report::{Fact, Finding, Report, Section, Severity},
+    report::{Finding, Report, Section, Severity},
     templates::missing,
 };
 use crate::{
-    catalog::{Catalog, Findings},
     config::{ConfigErrors, WhatsappConfig},
-    domain::SERVICE_WINDOW,
     store::{Store, StoreError, pending_migrations},
     whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
 };

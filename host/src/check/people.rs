@@ -1,15 +1,13 @@
 //! The groups that rules name, and the people in them.
 
+use hookswitch_core::catalog::{Catalog, RouteUse};
 use jiff::Timestamp;
 
 use super::{
     report::{Finding, Section},
     words::{count, some, time},
 };
-use crate::{
-    catalog::{Catalog, RouteUse},
-    store::{OptedOutPerson, PeopleFacts, StoredPerson},
-};
+use crate::store::{OptedOutPerson, PeopleFacts, StoredPerson};
 
 /// The groups: name, members, active members.
 pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Section {
@@ -121,7 +119,7 @@ pub fn people(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{OptOut, OptOutScope};
+    use hookswitch_core::domain::{OptOut, OptOutScope};
 
     fn ids(section: &Section) -> Vec<&'static str> {
         section.findings.iter().map(|finding| finding.id).collect()

@@ -1,13 +1,12 @@
 //! The catalog on disk, and whether the hosts run it.
 
+use hookswitch_core::catalog::{self, Catalog, Findings};
+
 use super::{
     report::{Finding, Section},
     words::count,
 };
-use crate::{
-    catalog::{self, Catalog, Findings},
-    store::HostFacts,
-};
+use crate::store::HostFacts;
 
 /// Rules that do not compile, or whose cases fail.
 pub fn broken(findings: &Findings) -> Section {

@@ -1,17 +1,18 @@
 //! The templates, and whether Meta has approved them in the wording that we have.
 
+use hookswitch_core::{
+    catalog::{Catalog, with_examples},
+    domain::Mode,
+    plan::{MetaTemplate, Template, TemplateError, definitions},
+};
+
 use super::{
     report::{Finding, Section, Severity},
     words::count,
 };
-use crate::{
-    catalog::{Catalog, with_examples},
-    domain::Mode,
-    plan::{MetaTemplate, Template, TemplateError, definitions},
-    whatsapp::{
-        Difference, State, TemplateState, compare,
-        management::{TemplateOnMeta, category},
-    },
+use crate::whatsapp::{
+    Difference, State, TemplateState, compare,
+    management::{TemplateOnMeta, category},
 };
 
 /// What hands templates in.

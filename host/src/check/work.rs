@@ -1,5 +1,6 @@
 //! Who works, what waits, and what failed.
 
+use hookswitch_core::domain::{EventKey, LANES};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -7,7 +8,6 @@ use super::{
     words::{at_least, count, since, span, time},
 };
 use crate::{
-    domain::{EventKey, LANES},
     store::{BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
     whatsapp,
 };

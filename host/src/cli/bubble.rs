@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use console::{Style, StyledObject, measure_text_width, style};
+use hookswitch_core::domain::{Message, Status, visible, visible_line};
 use textwrap::{Options, WordSplitter, wrap};
-
-use crate::domain::{Message, Status, visible, visible_line};
 
 /// Wider than this a phone shows no bubble.
 const WIDEST: usize = 52;
@@ -141,7 +140,7 @@ fn next_mark(line: &str) -> Option<(&str, char, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Button;
+    use hookswitch_core::domain::Button;
 
     fn message(body: &str) -> Message {
         Message { body: body.to_owned(), ..Message::default() }

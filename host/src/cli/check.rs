@@ -7,15 +7,17 @@ use std::{
 
 use clap::Args;
 use console::style;
+use hookswitch_core::{
+    catalog::{self, Catalog, Findings},
+    plan::MetaTemplate,
+};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::{
     app::{self, Database},
-    catalog::{self, Catalog, Findings},
     check::{self, Finding, Report, Section, Severity, Subject},
     config::{Config, ConfigErrors, ServeArgs},
-    plan::MetaTemplate,
     whatsapp::management::Management,
 };
 

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
+use hookswitch_core::domain::NotificationId;
 use uuid::Uuid;
 
 use super::page;
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    domain::NotificationId,
     store::{EventHistory, Store},
 };
 

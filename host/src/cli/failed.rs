@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::anyhow;
 use clap::{Args, CommandFactory, Subcommand, error::ErrorKind};
+use hookswitch_core::{decide, domain::NotificationId};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -14,8 +15,6 @@ use super::{Cli, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    decide,
-    domain::NotificationId,
     store::{DeadLetter, DeadLetterFilter, NotificationRow, Store},
     whatsapp,
 };

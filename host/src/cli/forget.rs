@@ -4,13 +4,15 @@ use std::io::{IsTerminal, Write, stderr, stdin};
 
 use anyhow::bail;
 use clap::Args;
+use hookswitch_core::{
+    domain::{LANES, Lane, NotificationId, spellings},
+    plan::recipient,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    domain::{LANES, Lane, NotificationId, spellings},
-    plan::recipient,
     store::{Known, Store},
     system::names,
 };

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use hookswitch_core::catalog;
 use tokio::task::spawn_blocking;
 
 use super::table;
 use crate::{
     app::{self, Database},
-    catalog,
     config::{DatabaseConfig, RulesConfig},
     directory::Directory,
 };

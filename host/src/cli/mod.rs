@@ -5,6 +5,7 @@ pub mod output;
 
 mod bubble;
 mod check;
+#[cfg(feature = "simulator")]
 mod demo;
 mod explain;
 mod failed;
@@ -22,6 +23,7 @@ mod rules_replay;
 mod rules_try;
 mod send;
 mod serve;
+#[cfg(feature = "simulator")]
 mod simulate;
 mod table;
 mod templates;
@@ -44,6 +46,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Shows everything at work on this machine, with a stand-in for WhatsApp.
+    #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
     /// Runs the service.
     Serve(Box<ServeArgs>),
@@ -78,6 +81,7 @@ enum Command {
     /// Prints the HTTP API's description (OpenAPI 3.1).
     Openapi,
     /// Stands in for Meta's WhatsApp Cloud API.
+    #[cfg(feature = "simulator")]
     Simulate(Box<simulate::SimulateArgs>),
     /// Compiles a plugin: from standard input to standard output. The program runs itself so.
     #[command(name = plugin::COMPILE, hide = true)]
@@ -91,6 +95,7 @@ impl Cli {
     /// What the command failed to do.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            #[cfg(feature = "simulator")]
             Command::Demo(args) => wait(demo::run(args)),
             Command::Check(args) => wait(check::run(*args)),
             Command::Rules(args) => rules::run(args),
@@ -108,6 +113,7 @@ impl Cli {
             Command::Openapi => openapi::run(),
             Command::Templates(args) => wait(templates::run(args)),
             Command::Keys(args) => wait(keys::run(args)),
+            #[cfg(feature = "simulator")]
             Command::Simulate(args) => wait(simulate::run(*args)),
             Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
         }

@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
+use hookswitch_core::{
+    decide,
+    domain::{Status, number},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::table;
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    decide,
-    domain::{Status, number},
     store::{ListedNotification, NotificationFilter},
     whatsapp,
 };

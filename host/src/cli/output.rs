@@ -6,7 +6,7 @@ use std::{
     io::{Write, stderr, stdout},
 };
 
-use crate::domain::is_visible;
+use hookswitch_core::domain::is_visible;
 
 /// As the standard library's, with a text that is safe to show. A reader that has gone away is no error.
 macro_rules! println {

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use console::{StyledObject, Term, style};
+use hookswitch_core::domain::{Delivery, NotificationId, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
 
 use super::table::one_line;
 use crate::{
-    domain::{Delivery, NotificationId, Status},
     store::{DecisionHistory, EventHistory, EventWaits, NotificationHistory, WaitsFor},
     whatsapp,
 };

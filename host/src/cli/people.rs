@@ -4,6 +4,7 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
+use hookswitch_core::domain::{Contact, OptOutScope, QuietHours, is_user_id};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -12,7 +13,6 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{Directory, Linked},
-    domain::{Contact, OptOutScope, QuietHours, is_user_id},
     store::Store,
 };
 

@@ -5,16 +5,13 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use console::style;
+use hookswitch_core::catalog::{self, Catalog, Findings};
 
 use super::{
     rules_replay::{self, ReplayArgs},
     rules_try::{TryArgs, try_event},
 };
-use crate::{
-    app,
-    catalog::{self, Catalog, Findings},
-    config::RulesConfig,
-};
+use crate::{app, config::RulesConfig};
 
 /// `hookswitch rules …`
 #[derive(Args, Debug)]

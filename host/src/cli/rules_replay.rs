@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use console::style;
+use hookswitch_core::{
+    catalog::{self, Catalog},
+    decide::{Replay, decide, plugin::is_whole},
+    domain::{Asked, Event, Outcome},
+};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use crate::{
     app::{self, Database},
-    catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
-    decide::{Replay, decide, plugin::is_whole},
-    domain::{Asked, Event, Outcome},
     routing::DIED,
     store::{DecisionHistory, EventHistory},
 };

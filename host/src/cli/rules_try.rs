@@ -5,22 +5,19 @@ use std::{fs, io::Read, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::{Context, Result};
 use clap::Args;
 use console::{Term, style};
-use jiff::Timestamp;
-
-use super::{bubble::bubble, table::one_line};
-use crate::{
-    app,
+use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
-    config::RulesConfig,
     decide::decide,
     domain::{
         Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
         Verdict, short,
     },
-    http::Problem,
-    intake::read_event,
     plan::{Planned, Planner, named},
 };
+use jiff::Timestamp;
+
+use super::{bubble::bubble, table::one_line};
+use crate::{app, config::RulesConfig, http::Problem, intake::read_event};
 
 const NOTHING_SENT: &str =
     "Nothing was sent. People are made up: one member for each group, and the users that a rule names.";

@@ -9,6 +9,12 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use console::style;
+use hookswitch_core::{
+    catalog::{self, Catalog},
+    decide::{self, TEST_TYPE, decide, did_you_mean},
+    domain::{Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, number},
+    plan::{Planned, Planner, named},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
@@ -21,11 +27,7 @@ use uuid::Uuid;
 use super::{bubble::bubble, table::one_line};
 use crate::{
     app::{self, Database},
-    catalog::{self, Catalog},
     config::{DatabaseConfig, RulesConfig},
-    decide::{self, TEST_TYPE, decide, did_you_mean},
-    domain::{Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, number},
-    plan::{Planned, Planner, named},
     store::{EventHistory, NewEvent, NotificationHistory, Store},
     whatsapp,
 };

@@ -4,13 +4,10 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
+use hookswitch_simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape};
 use tokio::net::TcpListener;
 
-use crate::{
-    config::LogConfig,
-    simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape},
-    telemetry,
-};
+use crate::{config::LogConfig, telemetry};
 
 /// Stands in for Meta's WhatsApp Cloud API: takes messages and templates as Meta does, posts signed webhooks,
 /// and shows under /_simulator what it received. All in memory.

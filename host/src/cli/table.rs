@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use comfy_table::{Table, presets::NOTHING};
-
-use crate::domain::visible_line;
+use hookswitch_core::domain::visible_line;
 
 /// A table with these headings: columns of one width, two spaces apart, no lines.
 pub fn table(headings: &[&str]) -> Table {

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use hookswitch_core::domain::NotificationId;
 use uuid::Uuid;
 
 use super::table;
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    domain::NotificationId,
     store::{Store, UnknownNotification},
 };
 

@@ -14,7 +14,6 @@ impl<T> Halves<T> {
     }
 
     /// What to write next, if there is more.
-    #[expect(clippy::should_implement_trait, reason = "parts come back, so a loop over them would be wrong")]
     pub fn next(&mut self) -> Option<Vec<T>> {
         self.parts.pop()
     }

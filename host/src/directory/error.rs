@@ -1,10 +1,10 @@
 //! What can be wrong with a change to people and groups.
 
 use axum::http::StatusCode;
+use hookswitch_core::decide::did_you_mean;
 
 use super::LineError;
 use crate::{
-    decide::did_you_mean,
     http::{Errors, Problem, ProblemError},
     store::StoreError,
 };

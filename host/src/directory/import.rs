@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use csv::{ReaderBuilder, Trim};
+use hookswitch_core::{domain::QuietHours, plan::recipient};
 
 use super::{check_username, checked_name};
-use crate::{domain::QuietHours, plan::recipient, store::NewPerson};
+use crate::store::NewPerson;
 
 const COLUMNS: [&str; 6] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone"];
 

@@ -9,6 +9,10 @@ mod import;
 
 use std::collections::{BTreeSet, HashSet};
 
+use hookswitch_core::{
+    domain::{Contact, OptOutScope, Preference, QuietHours, number},
+    plan::recipient,
+};
 use jiff::Timestamp;
 
 pub use self::{
@@ -16,11 +20,7 @@ pub use self::{
     http::{router, routes},
     import::{Import, LineError, read_csv},
 };
-use crate::{
-    domain::{Contact, OptOutScope, Preference, QuietHours, number},
-    plan::recipient,
-    store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson},
-};
+use crate::store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson};
 
 /// As long as Django's usernames, which the people of the seed's kind of systems have.
 const NAME_LIMIT: usize = 150;

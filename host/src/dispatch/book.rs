@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::domain::{Delivery, Mode, NotificationId, OnUnknown, Priority, Status, WaitReason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     writer::Write,
 };
 use crate::{
-    domain::{Delivery, Mode, NotificationId, OnUnknown, Priority, Status, WaitReason},
     lanes::Progress,
     store::{Deferred, Done, Due, Histories, Logged, Unreadable},
     whatsapp::MAX_FAILURES,

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookswitch_core::domain::WaitReason;
 use jiff::Timestamp;
 use tokio::{sync::watch, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{book::Wait, job::Job, state::Dispatch};
 use crate::{
-    domain::WaitReason,
     store::{Store, StoreError},
     whatsapp::{Form, management::Management},
 };

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookswitch_core::{
+    domain::Mode,
+    plan::{InUse, MetaName},
+};
 use jiff::Timestamp;
 
 use super::job::Job;
-use crate::{
-    domain::Mode,
-    plan::{InUse, MetaName},
-    whatsapp::Form,
-};
+use crate::whatsapp::Form;
 
 /// A version that Meta refused is not tried again for so long; what Meta has is listed anew meanwhile.
 pub const PARKED_FOR: Duration = Duration::from_secs(60);
@@ -80,7 +80,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{super::job::testing::job, *};
-    use crate::domain::Priority;
+    use hookswitch_core::domain::Priority;
 
     fn shape_of(mode: Mode, window: Option<i64>, in_use: &InUse, parked: &Parked) -> Shape {
         let mut job = job(1, "263771000001", Priority::Normal);

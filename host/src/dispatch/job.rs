@@ -2,10 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    domain::Track,
-    store::{Done, LoggedNotification},
-};
+use hookswitch_core::domain::Track;
+
+use crate::store::{Done, LoggedNotification};
 
 /// A place in the notification log.
 pub type Place = (Track, i64);
@@ -74,7 +73,7 @@ pub mod testing {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::{Lane, Message, Notification, NotificationId, Priority};
+    use hookswitch_core::domain::{Lane, Message, Notification, NotificationId, Priority};
 
     /// A job of the number `1` that nothing is known of but this.
     pub fn job(seq: i64, recipient: &str, priority: Priority) -> Job {

@@ -8,14 +8,11 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::domain::{Lane, NotificationId, Priority, Track, WaitReason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::{Job, LineId, Place};
-use crate::{
-    domain::{Lane, NotificationId, Priority, Track, WaitReason},
-    lanes::Progress,
-    store::Waiting,
-};
+use crate::{lanes::Progress, store::Waiting};
 
 /// In so many sends of a number the least urgent and the usual have a turn each, however many urgent ones there are.
 const ROUND: u32 = 10;

@@ -12,7 +12,7 @@
 //!
 //! A **line** is a sending number and a recipient: one of its messages is on its way at a time. Its messages of one
 //! priority keep their order: while an earlier one waits for something that keeps others waiting
-//! ([`WaitReason::blocks_others`](crate::domain::WaitReason::blocks_others)), later ones wait in `deferred` behind it.
+//! ([`WaitReason::blocks_others`](hookswitch_core::domain::WaitReason::blocks_others)), later ones wait in `deferred` behind it.
 //! Messages of a higher priority overtake: each priority of a lane is a **track** of the log, with a cursor of its own
 //! and room of its own in memory.
 //!

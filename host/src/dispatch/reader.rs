@@ -3,11 +3,11 @@
 //! Each reading has two halves. First all queries: where one of them fails, nothing has changed. Then what they told is
 //! taken in at once, in the order of the log, and the cursors move.
 
+use hookswitch_core::domain::{Lane, Priority, WaitReason};
 use jiff::Timestamp;
 
 use super::state::Dispatch;
 use crate::{
-    domain::{Lane, Priority, WaitReason},
     lanes::Term,
     store::{DueLimits, StoreError},
 };

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use hookswitch_core::domain::{Lane, Priority, Track};
+
 use super::job::Place;
 use crate::{
-    domain::{Lane, Priority, Track},
     lanes::{Leases, Term},
     store::Checkpoint,
 };

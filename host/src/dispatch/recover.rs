@@ -1,11 +1,9 @@
 //! What the delivery log says about a notification that was begun before this host took its lane. Pure.
 
+use hookswitch_core::domain::{Delivery, Mode, Status, status_of};
 use jiff::Timestamp;
 
-use crate::{
-    domain::{Delivery, Mode, Status, status_of},
-    whatsapp::{Next, next, treatment},
-};
+use crate::whatsapp::{Next, next, treatment};
 
 /// Where a notification stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +64,7 @@ pub fn taken(deliveries: &[Delivery]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::NotificationId;
+    use hookswitch_core::domain::NotificationId;
 
     fn rows(rows: &[(i16, Status)]) -> Vec<Delivery> {
         rows.iter()

@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookswitch_core::{
+    domain::{Delivery, Priority, Status, WaitReason},
+    plan::MetaName,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -16,8 +20,6 @@ use super::{
     state::{Answer, Batch, Dispatch},
 };
 use crate::{
-    domain::{Delivery, Priority, Status, WaitReason},
-    plan::MetaName,
     store::{Intended, Intent, StoreError},
     whatsapp::{Form, NumberEffect, SendError, Treatment},
 };

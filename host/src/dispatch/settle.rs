@@ -1,10 +1,10 @@
 //! What an answer of Meta means for a notification: the rows to append, and what waits. Pure.
 
+use hookswitch_core::domain::{Delivery, Mode, Status, WaitReason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::Job;
 use crate::{
-    domain::{Delivery, Mode, Status, WaitReason},
     store::Deferred,
     whatsapp::{Accepted, Next, NumberEffect, SendError, next},
 };

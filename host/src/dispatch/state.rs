@@ -7,6 +7,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use hookswitch_core::{
+    domain::{LANES, NotificationId},
+    plan::InUse,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
@@ -19,9 +23,7 @@ use super::{
     writer::{self, Write},
 };
 use crate::{
-    domain::{LANES, NotificationId},
     lanes::{Beat, Leases, Progress},
-    plan::InUse,
     store::{Intended, Store, StoreError},
     whatsapp::{Accepted, Client, Form, SendError},
 };

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, mem, time::Duration};
 
+use hookswitch_core::domain::Delivery;
 use tokio::{sync::mpsc, time::sleep};
 
 use super::job::Place;
 use crate::{
     commit::{FEW, Halves},
-    domain::Delivery,
     store::{Deferred, Done, Store, StoreError},
 };
 

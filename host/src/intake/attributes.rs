@@ -2,12 +2,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use hookswitch_core::domain::{Event, EventKey};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-
-use crate::domain::{Event, EventKey};
 
 const ID_LIMIT: usize = 256;
 const TYPE_LIMIT: usize = 256;

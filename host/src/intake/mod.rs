@@ -18,6 +18,7 @@ use axum::{
     Router,
     http::{HeaderMap, StatusCode},
 };
+use hookswitch_core::domain::Event;
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,7 +26,6 @@ pub use self::ready::NotReady;
 use self::{body::Way, envelope::Form, ready::Pulse, writer::Append};
 use crate::{
     commit::GroupCommit,
-    domain::Event,
     http::{Bodies, Keys, Problem},
     store::Store,
 };

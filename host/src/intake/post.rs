@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use hookswitch_core::domain::EventKey;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -19,7 +20,6 @@ use super::{
 };
 use crate::{
     commit::Refusal,
-    domain::EventKey,
     http::{Body, Budget, Caller, Errors, Problem, ProblemError, Scope, is_reserved},
     store::Clash,
 };

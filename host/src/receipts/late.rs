@@ -1,9 +1,9 @@
 //! What follows a failure that Meta reports after it had taken the message. Pure.
 
+use hookswitch_core::domain::{Delivery, Mode, Status};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    domain::{Delivery, Mode, Status},
     store::LateRetry,
     whatsapp::{MAX_FAILURES, Next, next, treatment},
 };
@@ -37,7 +37,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{NotificationId, WaitReason};
+    use hookswitch_core::domain::{NotificationId, WaitReason};
 
     fn seconds(attempt: i16, status: Status, code: i32) -> Option<(i64, WaitReason)> {
         let row = Delivery {

@@ -1,14 +1,14 @@
 //! What one webhook post brings, sorted by what is to be done with it. Pure.
 
+use hookswitch_core::domain::{
+    Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders,
+    Sighting, Status, wish,
+};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders,
-        Sighting, Status, wish,
-    },
     store::Opened,
     whatsapp::{
         Treatment, meaning, treatment,

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting};
 use tracing::{debug, warn};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     commit::{Commit, Outcome},
-    domain::{Contact, Delivery, IdentityNews, Sighting},
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},

@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
+use hookswitch_core::domain::Lane;
+
 use super::work::{Item, Key};
-use crate::{domain::Lane, store::ParkedRow};
+use crate::store::ParkedRow;
 
 /// An answer that takes longer keeps the batch that it belongs to waiting no more.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hookswitch_core::{catalog::Catalog, decide::plugin::CALLS, domain::Lane};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -18,12 +19,7 @@ use super::{
     work::{Entry, Item, Key, Origin, SetAside, Work},
     write::Written,
 };
-use crate::{
-    catalog::Catalog,
-    decide::plugin::CALLS,
-    domain::Lane,
-    store::{LoggedEvent, StoreError},
-};
+use crate::store::{LoggedEvent, StoreError};
 
 /// Events that are read at a time, evenly from the lanes.
 const BATCH: usize = 512;

@@ -2,6 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use hookswitch_core::{
+    catalog::{Catalog, CatalogPorts},
+    decide::{decide, plugin::CALLS},
+    domain::{Lane, Outcome, Verdict},
+};
 use jiff::Timestamp;
 use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
 
@@ -10,12 +15,7 @@ use super::{
     work::{Entry, Item, Key, MOST_BYTES, Origin, Work, weight},
     write::Written,
 };
-use crate::{
-    catalog::{Catalog, CatalogPorts},
-    decide::{decide, plugin::CALLS},
-    domain::{Lane, Outcome, Verdict},
-    store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished},
-};
+use crate::store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished};
 
 /// Answers that are written in one transaction.
 const WRITTEN: usize = 256;

@@ -1,11 +1,11 @@
 //! Closes digests: what was collected becomes an event, and goes the way of all events.
 
+use hookswitch_core::domain::{DIGEST_TYPE, Digest, Event, EventKey, Unreadable};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
 use super::Routing;
 use crate::{
-    domain::{DIGEST_TYPE, Digest, Event, EventKey, Unreadable},
     store::{DueDigest, StoreError},
     system::{SOURCE, fingerprint},
 };

@@ -6,20 +6,20 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
-
-use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
-use crate::{
+use hookswitch_core::{
     domain::{
         Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict,
         uuid_at,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
-    store::{
-        CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, OpenDigest, ParkedRow,
-        RoutingTransaction, StoreError,
-    },
+};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
+use crate::store::{
+    CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, OpenDigest, ParkedRow,
+    RoutingTransaction, StoreError,
 };
 
 /// How long a dedupe key counts where the rule does not say.

@@ -11,16 +11,17 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+use hookswitch_core::{
+    domain::{Decision, Lane, People},
+    plan::Names,
+};
+
 use super::{
     Routing, State, blocking,
     rows::{Rows, World},
     work::{MOST_BYTES, Origin, Work},
 };
-use crate::{
-    domain::{Decision, Lane, People},
-    plan::Names,
-    store::{Member, Progress, Spread, StoreError},
-};
+use crate::store::{Member, Progress, Spread, StoreError};
 
 /// People on the first page; later ones have as many as their bytes allow.
 const FIRST: usize = 500;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::{
+use hookswitch_core::{
     catalog::Catalog,
     domain::{Lane, Outcome, Verdict},
-    store::{LoggedEvent, ParkedRow},
 };
+use serde_json::Value;
+
+use crate::store::{LoggedEvent, ParkedRow};
 
 /// Notifications that one transaction appends, and a little more: an event is not divided.
 pub(super) const MOST_NOTIFICATIONS: usize = 5_000;
@@ -128,7 +128,7 @@ impl Work {
     }
 
     /// The decisions that tell somebody.
-    pub(super) fn decisions(&self) -> impl Iterator<Item = &crate::domain::Decision> {
+    pub(super) fn decisions(&self) -> impl Iterator<Item = &hookswitch_core::domain::Decision> {
         self.verdicts.iter().filter_map(|verdict| match &verdict.outcome {
             Outcome::Notify(decision) => Some(&**decision),
             _ => None,

@@ -6,6 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::{
+    domain::{Lane, People, Verdict},
+    plan::named,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -13,11 +17,7 @@ use super::{
     rows::{Rows, World},
     work::{Entry, LARGE, MOST_GROUPS, MOST_NOTIFICATIONS, SetAside, Work},
 };
-use crate::{
-    domain::{Lane, People, Verdict},
-    plan::named,
-    store::StoreError,
-};
+use crate::store::StoreError;
 
 /// How often a statement is tried that PostgreSQL does not take, though it takes others.
 const TRIES: usize = 2;

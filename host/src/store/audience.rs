@@ -5,8 +5,9 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::domain::{Lane, People, Person};
+
 use super::{Store, StoreError, person::person};
-use crate::domain::{Lane, People, Person};
 
 /// A member of at least one of the groups that were asked for.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! How far the notification log is settled.
 
+use hookswitch_core::domain::{LANES, Lane, Track};
 use uuid::Uuid;
 
 use super::{Incarnation, Store, StoreError};
-use crate::domain::{LANES, Lane, Track};
 
 /// Up to here each notification of a track has an outcome or waits in `deferred`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

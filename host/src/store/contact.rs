@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use hookswitch_core::domain::{Contact, OptOut, is_user_id, same_user, spellings};
+
 use super::{Store, StoreError, session::Transaction};
-use crate::domain::{Contact, OptOut, is_user_id, same_user, spellings};
 
 /// A WhatsApp user as an operator sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]

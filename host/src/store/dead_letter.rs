@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
+use hookswitch_core::domain::{Lane, Notification, NotificationId, Priority};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{NotificationRow, Store, StoreError};
-use crate::domain::{Lane, Notification, NotificationId, Priority};
 
 /// Shared by those who redrive; retention takes it alone. Any number will do; it must only be the same on every host.
 pub(super) const REDRIVING: i64 = 0x686f_6f6b_0006;

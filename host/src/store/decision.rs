@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookswitch_core::domain::{DecisionOutcome, Lane, Notification};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -9,7 +10,6 @@ use super::{
     NOTIFICATION_LOG, Store, StoreError,
     session::{Transaction, together},
 };
-use crate::domain::{DecisionOutcome, Lane, Notification};
 
 /// A row of the decision log.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookswitch_core::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -10,7 +11,6 @@ use super::{
     recipient::{ADDRESS, JOINS, REFUSAL, refusal},
     session::{Transaction, together},
 };
-use crate::domain::{Delivery, Lane, NotificationId, Priority, Refusal, Track, WaitReason};
 
 /// A notification that waits.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookswitch_core::domain::{Delivery, NotificationId, Status};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{COUNTED, LateRetry, Store, StoreError, deferred, session::Session};
-use crate::domain::{Delivery, NotificationId, Status};
 
 const HISTORY: &str = "SELECT notification_id, attempt, status::text, at, wamid, code, detail
      FROM delivery WHERE notification_id = ANY($1)";

@@ -119,7 +119,7 @@ impl Store {
         limit: usize,
         items: i64,
         bytes: i64,
-        event_of: impl Fn(DueDigest) -> (crate::domain::Event, [u8; 32]),
+        event_of: impl Fn(DueDigest) -> (hookswitch_core::domain::Event, [u8; 32]),
     ) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut client = self.client().await?;

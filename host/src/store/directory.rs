@@ -1,10 +1,10 @@
 //! People as an operator keeps them: added, listed, linked, deactivated, imported.
 
+use hookswitch_core::domain::{Contact, QuietHours};
 use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError, contact::named, notification::quiet_hours, session::Transaction};
-use crate::domain::{Contact, QuietHours};
 
 /// A person as an operator sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Erasing a person: the one place that changes rows of the logs. Rows stay, so counts stay true; what they said of
 //! the person goes.
 
+use hookswitch_core::domain::{Lane, NotificationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError, session::Transaction};
-use crate::domain::{Lane, NotificationId};
 
 /// In place of what was erased.
 const ERASED: &str = "(erased)";

@@ -1,5 +1,6 @@
 //! The event log: intake appends, routing reads.
 
+use hookswitch_core::domain::{Event, EventKey, Lane};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
@@ -8,7 +9,6 @@ use super::{
     COUNTED, EVENT_LOG, Incarnation, Store, StoreError,
     session::{Session, Transaction},
 };
-use crate::domain::{Event, EventKey, Lane};
 
 /// An event and its place in the log.
 #[derive(Clone, Debug)]

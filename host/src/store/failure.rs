@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use hookswitch_core::domain::{EventKey, NotificationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{NewEvent, Store, StoreError, event, session::Session};
-use crate::domain::{EventKey, NotificationId};
 
 /// Any number will do; it must only be the same on every host.
 const TELLING: i64 = 0x686f_6f6b_0003;

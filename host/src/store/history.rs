@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use hookswitch_core::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,7 +11,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{EventWaits, LoggedEvent, Store, StoreError, event};
-use crate::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
 
 /// An event with all that came of it.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use hookswitch_core::domain::{Contact, Holder, Identities, IdentityChanges, IdentityNews};
 use jiff::Timestamp;
 
 use super::{Store, StoreError, session::Transaction};
-use crate::domain::{Contact, Holder, Identities, IdentityChanges, IdentityNews};
 
 impl Store {
     /// Creates, updates and merges contacts as the news says, all or nothing.

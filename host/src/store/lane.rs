@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use hookswitch_core::domain::{LANES, Lane};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{EVENT_LOG, Incarnation, NOTIFICATION_LOG, Store, StoreError};
-use crate::domain::{LANES, Lane};
 
 /// How long a lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(15);

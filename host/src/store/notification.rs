@@ -1,5 +1,8 @@
 //! Reading the notification log, as dispatch does.
 
+use hookswitch_core::domain::{
+    Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track, WaitReason,
+};
 use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -7,9 +10,6 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     recipient::{JOINS, REFUSAL, refusal},
-};
-use crate::domain::{
-    Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track, WaitReason,
 };
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.

@@ -1,12 +1,12 @@
 //! Notifications as an operator lists them, newest first.
 
+use hookswitch_core::domain::{NotificationId, Status};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{NotificationId, Status};
 
 /// Which notifications to list. What is `None` does not matter.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use hookswitch_core::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 use jiff::Timestamp;
 
 use super::{Store, StoreError, contact, session::Transaction};
-use crate::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 
 /// In place of a person's words, where Meta says so.
 const BY_META: &str = "Meta says so (131050)";

@@ -1,10 +1,10 @@
 //! Events that a plugin failed on, until they are decided again.
 
+use hookswitch_core::domain::Lane;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{COUNTED, LEASE, RoutingTransaction, Store, StoreError};
-use crate::domain::Lane;
 
 /// An event that a plugin failed on.
 #[derive(Clone, Debug, PartialEq, Eq)]

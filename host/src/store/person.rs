@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use hookswitch_core::domain::{Contact, People, Person};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError};
-use crate::domain::{Contact, People, Person};
 
 impl Store {
     /// The members of groups, by the group's name; a group that does not exist is absent.

@@ -1,10 +1,10 @@
 //! Whom a message in the log goes to now, and whether it may: a person's present contact, else the contact that the
 //! planned number or user id is or was of; that contact's present address.
 
+use hookswitch_core::domain::{OptOut, OptOutScope, Refusal};
 use tokio_postgres::Row;
 
 use super::StoreError;
-use crate::domain::{OptOut, OptOutScope, Refusal};
 
 /// Joins person, contact and opt-out to a notification `n`. Of two opt-outs the one of everything counts. Each row looks
 /// its own up, whatever the planner thinks of their number (hence the limits): no table of people is read as a whole.

@@ -1,10 +1,10 @@
 //! Dropping what is old from the logs: an event goes with all that came of it, once all of that is settled.
 
+use hookswitch_core::domain::{Lane, NotificationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Store, StoreError, dead_letter::REDRIVING};
-use crate::domain::{Lane, NotificationId};
 
 /// Any number will do; it must only be the same on every host.
 const PRUNING: i64 = 0x686f_6f6b_0004;

@@ -1,10 +1,10 @@
 //! What routing has passed by and is not done with. The cursor may be beyond such an event: its row stays until the
 //! transaction that appends what was left to append.
 
+use hookswitch_core::domain::Lane;
 use uuid::Uuid;
 
 use super::{LEASE, LoggedEvent, RoutingTransaction, Store, StoreError, event};
-use crate::domain::Lane;
 
 /// The ordinal of an event that is not decided.
 const UNDECIDED: i16 = -1;

@@ -1,11 +1,11 @@
 //! Messages that were sent without an answer, and of which no webhook has told yet: an operator's view of them.
 
+use hookswitch_core::domain::NotificationId;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::NotificationId;
 
 /// A message of which nobody can tell whether it was sent.
 #[derive(Clone, Debug, Serialize)]

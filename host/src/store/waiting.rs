@@ -1,11 +1,11 @@
 //! What an event waits for that is not decided, or not told to all.
 
+use hookswitch_core::domain::{EventKey, Lane};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Store, StoreError, unfinished::SUSPECT};
-use crate::domain::{EventKey, Lane};
 
 /// Why routing is not done with an event that it has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

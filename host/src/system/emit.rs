@@ -1,13 +1,15 @@
 //! How the system's own events look. Pure.
 
+use hookswitch_core::{
+    catalog::Schedule,
+    decide::plugin::Parked,
+    domain::{Event, EventKey, SERVICE_WINDOW},
+};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    catalog::Schedule,
-    decide::plugin::Parked,
-    domain::{Event, EventKey, SERVICE_WINDOW},
     store::{ExpiringWindow, Failure, NewEvent},
     whatsapp::{meaning, webhooks::NumberQuality},
 };

@@ -61,7 +61,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{EventKey, NotificationId};
+    use hookswitch_core::domain::{EventKey, NotificationId};
 
     fn failure(id: u128, code: Option<i32>) -> Failure {
         Failure {

@@ -14,7 +14,7 @@ mod retention;
 mod schedule;
 
 pub use emit::{
-    SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed, plugin_parked,
+    SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
     template_status_changed,
 };
 pub use erasure::names;

@@ -3,15 +3,15 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use hookswitch_core::{
+    catalog::{Catalog, Live},
+    decide::plugin::{Held, Parked},
+};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::emit::{new_events, plugin_parked};
-use crate::{
-    catalog::{Catalog, Live},
-    decide::plugin::{Held, Parked},
-    store::Store,
-};
+use crate::store::Store;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -6,15 +6,13 @@
 
 use std::time::Duration;
 
+use hookswitch_core::domain::{LANES, Lane, NotificationId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{
-    domain::{LANES, Lane, NotificationId},
-    store::{Pruned, Store, StoreError},
-};
+use crate::store::{Pruned, Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// So many events are looked at in one transaction.

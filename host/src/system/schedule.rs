@@ -2,15 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use hookswitch_core::catalog::{ForEach, Live, Missed, Schedule};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::emit::{SOURCE, SystemEvent, new_events, scheduled, window_expiring};
-use crate::{
-    catalog::{ForEach, Live, Missed, Schedule},
-    store::{LastSlot, SlotOutcome, Store, StoreError},
-};
+use crate::store::{LastSlot, SlotOutcome, Store, StoreError};
 
 /// Schedules may change, and clocks may be set: so often is looked at them at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::plan::{InUse, Version};
 use jiff::Timestamp;
 
 use super::{Compiled, TemplateChange, compile};
 use crate::{
-    plan::{InUse, Version},
     store::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch},
     whatsapp::{
         TemplateState,
@@ -116,10 +116,10 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::{
+    use crate::whatsapp::compare;
+    use hookswitch_core::{
         domain::Message,
         plan::{TemplateSource, Templates, definitions},
-        whatsapp::compare,
     };
 
     const FRONT: &str = "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\n";

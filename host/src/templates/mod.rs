@@ -15,6 +15,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use hookswitch_core::{
+    catalog::Live,
+    plan::{InUse, TemplateSource, Version, definitions},
+};
 use tokio::{
     sync::Notify,
     time::{Instant, interval, sleep},
@@ -23,8 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::look::{Look, look};
 use crate::{
-    catalog::Live,
-    plan::{InUse, TemplateSource, Version, definitions},
     store::{MetaTemplateRow, Store, StoreError},
     system::{SystemEvent, TemplateStatus, new_events, template_status_changed},
     whatsapp::{

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use hookswitch_core::domain::Message;
 use jiff::Timestamp;
 use reqwest::{
     Response, Url,
@@ -14,10 +15,7 @@ use super::{
     messages,
     resolve::Few,
 };
-use crate::{
-    config::{Secret, WhatsappConfig},
-    domain::Message,
-};
+use crate::config::{Secret, WhatsappConfig};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);

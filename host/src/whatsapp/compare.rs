@@ -1,7 +1,8 @@
 //! Our templates beside those that Meta has. Pure.
 
+use hookswitch_core::plan::{MetaTemplate, version_name, version_number};
+
 use super::management::{MetaStatus, TemplateOnMeta, category};
-use crate::plan::{MetaTemplate, version_name, version_number};
 
 /// One of our templates beside its versions at Meta.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +135,7 @@ fn differences(ours: &MetaTemplate, theirs: &TemplateOnMeta) -> Vec<Difference> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Category, wording};
+    use hookswitch_core::plan::{Category, wording};
 
     fn ours(body: &str) -> MetaTemplate {
         MetaTemplate {

@@ -2,6 +2,7 @@
 
 mod templates;
 
+use hookswitch_core::plan::MetaTemplate;
 use jiff::Timestamp;
 use reqwest::{Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -13,7 +14,7 @@ use super::{
     answers::{SendError, refusal},
     client::{ClientError, causes, http, read_within, token_header},
 };
-use crate::{config::Secret, plan::MetaTemplate};
+use crate::config::Secret;
 
 /// A page of templates with their components.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
@@ -212,15 +213,6 @@ impl Management {
         let url = self.url(&[account, "message_templates"], &[]);
         let created: Created = self.ask(Method::POST, url, Some(create_body(name, definition))).await?;
         Ok(created.status.unwrap_or_else(|| "PENDING".to_owned()))
-    }
-
-    /// Takes a template out of a pause that Meta has made.
-    ///
-    /// # Errors
-    /// See [`ManagementError`].
-    pub async fn unpause(&self, template_id: &str) -> Result<(), ManagementError> {
-        let url = self.url(&[template_id, "unpause"], &[]);
-        self.ask::<Value>(Method::POST, url, None).await.map(drop)
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {

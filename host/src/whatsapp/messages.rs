@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
+use hookswitch_core::domain::{Message, is_user_id};
 use serde::Serialize;
-
-use crate::domain::{Message, is_user_id};
 
 /// How a message goes out, once its mode and the recipient's window have been looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use hookswitch_core::domain::{Mode, WaitReason};
+
 use super::Treatment;
-use crate::domain::{Mode, WaitReason};
 
 /// After so many refusals that are about the message itself it has failed.
 pub const MAX_FAILURES: i16 = 8;

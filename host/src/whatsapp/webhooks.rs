@@ -11,13 +11,13 @@ mod quality;
 
 use std::borrow::Cow;
 
+use hookswitch_core::domain::{IdentityChange, Status};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::warn;
 
 use self::loose::{loose, phone, text, time, user};
-use crate::domain::{IdentityChange, Status};
 
 pub use preference::MarketingPreference;
 pub use quality::NumberQuality;

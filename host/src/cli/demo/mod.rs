@@ -14,6 +14,8 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
+use hookswitch_core::domain::Senders;
+use hookswitch_simulator::{Settings, Simulator};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -24,9 +26,7 @@ use super::plugin::for_demo;
 use crate::{
     app::App,
     config::{Config, DatabaseConfig, LogConfig, RulesConfig, WhatsappConfig},
-    domain::Senders,
     http::{ApiKey, Scope},
-    simulator::{Settings, Simulator},
     telemetry,
 };
 

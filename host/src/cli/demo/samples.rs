@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
-
-use crate::{
+use hookswitch_core::{
     catalog::{Catalog, CatalogPorts},
     decide::decide,
     domain::{Event, Outcome},
     plan::named,
 };
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// A sample.
 pub struct Sample {

@@ -3,13 +3,11 @@
 use std::{io::IsTerminal, time::Duration};
 
 use console::{Term, style};
+use hookswitch_core::domain::{Message, Status};
 use serde_json::Value;
 
 use super::samples::Sample;
-use crate::{
-    cli::bubble::bubble,
-    domain::{Message, Status},
-};
+use crate::cli::bubble::bubble;
 
 /// How far the notifications of an event are, as `GET /v1/events/{id}` tells it.
 pub struct Progress {

@@ -65,6 +65,7 @@ fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Builds the Rust plugins that have no component yet, where Rust's wasm target is there, and tells what is left out.
 /// Nothing here fails: the rest of the program works without plugins.
+#[cfg(feature = "simulator")]
 pub fn for_demo(plugins: &Path, tell: &mut dyn FnMut(String)) {
     let Ok(ids) = all(plugins) else { return };
     let component = |id: &String| plugins.join(id).join(format!("{id}.wasm"));

@@ -5,16 +5,15 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use console::style;
-
-use crate::{
-    app,
+use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts, Folders},
-    config::RulesConfig,
     decide::{
         decide,
         plugin::{Grants, Plugin, Sandbox},
     },
 };
+
+use crate::{app, config::RulesConfig};
 
 /// What to check.
 #[derive(Args, Debug)]

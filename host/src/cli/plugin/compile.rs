@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use hookswitch_core::decide::plugin::{self, Allowance, Mode};
 
-use crate::decide::plugin::{self, Allowance, Mode};
-
-pub use crate::decide::plugin::COMMAND as COMPILE;
+pub use hookswitch_core::decide::plugin::COMMAND as COMPILE;
 
 /// What compiling may take, and how the engine is set up.
 #[derive(Args, Debug)]

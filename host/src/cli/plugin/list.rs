@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
+use hookswitch_core::catalog;
 
-use crate::{app, catalog, cli::table, config::RulesConfig};
+use crate::{app, cli::table, config::RulesConfig};
 
 /// Which plugins to list.
 #[derive(Args, Debug)]

@@ -7,6 +7,7 @@ mod list;
 mod new;
 mod resume;
 
+#[cfg(feature = "simulator")]
 pub use build::for_demo;
 pub use compile::{COMPILE, CompileArgs, compile};
 

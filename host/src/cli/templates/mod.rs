@@ -9,12 +9,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use hookswitch_core::{
+    catalog::{self, meta_templates},
+    plan::MetaTemplate,
+};
 
 use crate::{
     app,
-    catalog::{self, meta_templates},
     config::{AccountConfig, DatabaseConfig, RulesConfig},
-    plan::MetaTemplate,
     whatsapp::{
         State, TemplateState, compare,
         management::{Management, TemplateOnMeta},

@@ -8,13 +8,13 @@ use axum::{
     },
     http::StatusCode,
 };
+use hookswitch_core::domain::{OptOut, OptOutScope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, name, query};
 use crate::{
-    domain::{OptOut, OptOutScope},
     http::{Admin, JsonBody, Problem, last_of_full, page_limit},
     store::StoredContact,
 };

@@ -10,13 +10,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
+use hookswitch_core::domain::{Contact, QuietHours};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    domain::{Contact, QuietHours},
     http::{Admin, Budget, JsonBody, MIB, Problem, last_of_full, page_limit},
     store::StoredPerson,
 };

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use hookswitch_core::domain::NotificationId;
+
 use super::{
     super::{
         book::Book,
@@ -13,10 +15,7 @@ use super::{
     },
     UNKNOWN_FOR,
 };
-use crate::{
-    domain::NotificationId,
-    lanes::{Leases, Progress},
-};
+use crate::lanes::{Leases, Progress};
 
 /// A process: its book, and what its tasks have in hand.
 pub(super) struct Host {

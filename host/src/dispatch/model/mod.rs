@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookswitch_core::domain::{Lane, NotificationId, Priority};
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
@@ -16,10 +17,7 @@ mod tables;
 
 use self::{host::Host, tables::Tables};
 use super::job::{Place, testing::job};
-use crate::{
-    domain::{Lane, NotificationId, Priority},
-    lanes::Term,
-};
+use crate::lanes::Term;
 
 const PEOPLE: [&str; 5] = ["ann", "bob", "eve", "joe", "zoe"];
 const NUMBERS: [&str; 2] = ["1", "2"];

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookswitch_core::domain::{Status, Track, status_of};
+
 use super::{super::job::Place, Dangers, World};
-use crate::{
-    domain::{Status, Track, status_of},
-    store::LoggedNotification,
-};
+use crate::store::LoggedNotification;
 
 impl World {
     pub(super) fn is_settled(&self, logged: &LoggedNotification) -> bool {

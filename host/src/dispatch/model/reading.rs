@@ -1,10 +1,9 @@
 //! What `reader` does, with all that may come between its statements.
 
+use hookswitch_core::domain::{Priority, Track, WaitReason};
+
 use super::{Failed, READ, World};
-use crate::{
-    domain::{Priority, Track, WaitReason},
-    store::{Checkpoint, Deferred, Due, Waiting},
-};
+use crate::store::{Checkpoint, Deferred, Due, Waiting};
 
 impl World {
     pub(super) fn compare(&mut self, h: usize) -> Result<(), Failed> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use hookswitch_core::domain::{Status, WaitReason};
 use jiff::SignedDuration;
 use rand::{Rng, seq::IndexedRandom};
 
@@ -9,10 +10,7 @@ use super::{
     super::settle::{self, Settled},
     Failed, NUMBERS, UNKNOWN_FOR, World,
 };
-use crate::{
-    domain::{Status, WaitReason},
-    whatsapp::NumberEffect,
-};
+use crate::whatsapp::NumberEffect;
 
 impl World {
     pub(super) fn take(&mut self, h: usize) {

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use hookswitch_core::domain::{Delivery, NotificationId, Track};
+
 use super::super::{job::Place, writer::Write};
-use crate::{
-    domain::{Delivery, NotificationId, Track},
-    store::{Deferred, Histories, LoggedNotification},
-};
+use crate::store::{Deferred, Histories, LoggedNotification};
 
 /// What PostgreSQL has.
 #[derive(Clone, Default)]

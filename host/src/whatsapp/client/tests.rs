@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use hookswitch_core::domain::Senders;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
 use super::*;
-use crate::{config::Secret, domain::Senders, whatsapp::Treatment};
+use crate::{config::Secret, whatsapp::Treatment};
 
 fn config(url: &str) -> WhatsappConfig {
     WhatsappConfig {

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
+use hookswitch_core::plan::{Category, MetaTemplate, wording};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    plan::{Category, MetaTemplate, wording},
-    whatsapp::messages::parameter,
-};
+use crate::whatsapp::messages::parameter;
 
 /// Where a template stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,16 +3,13 @@
 
 use std::path::Path;
 
+use hookswitch_core::{catalog, plan::definitions};
+use hookswitch_simulator::{Knobs, Settings, Simulator};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::{
-    catalog,
-    plan::definitions,
-    simulator::{Knobs, Settings, Simulator},
-    whatsapp::{State, compare},
-};
+use crate::whatsapp::{State, compare};
 
 async fn simulator(review_ms: u64) -> (Simulator, Management, String) {
     let settings = Settings {

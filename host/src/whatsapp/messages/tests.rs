@@ -1,9 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use hookswitch_core::domain::Button;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::Button;
 
 fn message(body: &str) -> Message {
     Message {

@@ -1,5 +1,6 @@
 //! The messages of users, and the system's messages about them.
 
+use hookswitch_core::domain::{IdentityChange, clean_name, spellings};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +9,6 @@ use super::{
     Inbound, Update,
     loose::{loose, phone, text, time, user},
 };
-use crate::domain::{IdentityChange, clean_name, spellings};
 
 #[derive(Deserialize)]
 pub(super) struct Contact {

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use hookswitch_core::domain::is_user_id;
 use jiff::Timestamp;
 use serde::{
     Deserializer,
     de::{Error, Visitor},
 };
-
-use crate::domain::is_user_id;
 
 /// Longer texts say nothing more.
 const TEXT: usize = 1024;
