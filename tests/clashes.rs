@@ -12,7 +12,7 @@ const SCHEDULE: &str =
 /// Ops is told of failures, quality and reports, and of alarms together.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write("schedules.yaml", SCHEDULE);
     write(

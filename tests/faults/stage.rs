@@ -106,7 +106,7 @@ impl Stage {
 /// Whatever an event says is the decision.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     let groups = story::groups().fold(String::new(), |all, (name, _)| {
         format!("{all}- name: {name}\n  description: Some of the recipients\n")
     });
