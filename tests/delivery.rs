@@ -34,7 +34,7 @@ async fn stage() -> Stage {
     let port = free_port();
     let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
     let rules = rules();
-    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
     let host = Host::start(port, &database, &simulator, rules.path(), &settings);
     database.add_person("ann", ANN, &["Ops"]).await;
     database.open_windows().await;
@@ -298,9 +298,9 @@ async fn who_cannot_be_reached_is_recorded_with_words() {
     assert_eq!(
         why,
         [
-            "zoe is linked to no WhatsApp contact",
+            "zoe has no WhatsApp number linked",
             "max is deactivated",
-            "there is no user eve",
+            "no person named eve",
             "\"12\" has 2 digits, and phone numbers have 7 to 15; write it with its country code, such as +263 77 123 4567; \
              or name a WhatsApp user id such as US.13491208655302741918",
         ]

@@ -43,7 +43,7 @@ async fn stage() -> Stage {
     let simulator = Simulator::start(port, &["--unlimited"]);
     let rules = rules();
     let account = Settings::default().waba_id;
-    let settings = [("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let settings = [("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
     let host = Host::start(port, &database, &simulator, rules.path(), &settings);
     Stage { database, simulator, host, _rules: rules }
 }
