@@ -8,7 +8,7 @@ use crate::harness::{SOON, Stage, wait_until};
 const ANN: &str = "15550100001";
 
 async fn stage() -> Stage {
-    let settings = [("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let settings = [("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
     Stage::builder().settings(&settings).person("ann", ANN, &["Ops"]).open_windows().start().await
 }
 
@@ -256,9 +256,9 @@ async fn who_cannot_be_reached_is_recorded_with_words() {
     assert_eq!(
         why,
         [
-            "zoe is linked to no WhatsApp contact",
+            "zoe has no WhatsApp number linked",
             "max is deactivated",
-            "there is no user eve",
+            "no person named eve",
             "\"12\" has 2 digits, and phone numbers have 7 to 15; write it with its country code, such as +263 77 123 4567; \
              or name a WhatsApp user id such as US.13491208655302741918",
         ]

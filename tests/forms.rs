@@ -34,7 +34,7 @@ async fn stage() -> Stage {
     let account = Settings::default().waba_id;
     Stage::with_rules(rules())
         .simulator(&["--unlimited"])
-        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")])
+        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")])
         .start()
         .await
 }

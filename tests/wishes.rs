@@ -141,13 +141,13 @@ async fn metas_refusal_of_marketing_is_remembered_and_leaves_the_rest() {
 async fn an_operator_opts_somebody_out_over_the_command_line_and_http() {
     let stage = stage().await;
     stage.says(&["contacts", "opt-out", "+1 555 010 0001", "--marketing"]);
-    stage.is_skipped("marketing", "an operator said so").await;
+    stage.is_skipped("marketing", "set by an operator").await;
     stage.is_read("utility").await;
     let key = create_key(&stage.database, "desk", &["admin"]);
     let url = format!("{}/v1/contacts/{ANN}/opt-out", stage.host.url());
     let put = http().put(&url).bearer_auth(&key).json(&json!({})).send().await.unwrap();
     assert_eq!(put.status(), 204);
-    stage.is_skipped("utility", "an operator said so").await;
+    stage.is_skipped("utility", "set by an operator").await;
     let contacts =
         http().get(format!("{}/v1/contacts", stage.host.url())).bearer_auth(&key).send().await.unwrap();
     let contacts: Value = contacts.json().await.unwrap();

@@ -62,7 +62,7 @@ async fn one_message_tells_many_and_each_event_says_which() {
     assert_eq!(digest["reason"], "member of Ops");
     let page = stage.says(&["explain", &digests[0]]);
     assert!(ids.iter().all(|id| page.contains(id.as_str())), "{page}");
-    assert!(stage.says(&["rules", "replay", &digests[0]]).contains("the same"));
+    assert!(stage.says(&["rules", "replay", &digests[0]]).contains(": same"));
     assert_eq!(stage.database.count("SELECT count(*) FROM digest").await, 0);
     assert_eq!(stage.database.count("SELECT count(*) FROM digest_item").await, 0);
 }

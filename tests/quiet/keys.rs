@@ -38,7 +38,7 @@ async fn a_duplicate_names_the_event_before_it() {
 
 #[tokio::test]
 async fn a_key_counts_for_as_long_as_the_rule_says() {
-    let route = "- on: short\n  template: note\n  contacts: [event.data.to]\n  dedupe: event.data.key\n  \
+    let route = "- on: short\n  template: note\n  contacts: [event.data.to]\n  dedupe_key: event.data.key\n  \
                  dedupe_for: 1s\n  context:\n    n: 1\n";
     let stage = with(&[("short/routes.yaml", route)]).await;
     let event = json!({"type": "short", "subject": "s", "data": {"to": ANN, "key": "k"}});

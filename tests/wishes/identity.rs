@@ -39,7 +39,7 @@ async fn what_waits_follows_the_person() {
     stage.is_due().await;
     let skipped = stage.notification(&unlinked, "skipped").await;
     let why = &skipped["deliveries"].as_array().unwrap().last().unwrap()["detail"];
-    assert_eq!(why, "ann is linked to no WhatsApp contact");
+    assert_eq!(why, "ann has no WhatsApp number linked");
     assert_eq!(stage.sent_to().await, [NEW]);
 }
 

@@ -102,7 +102,7 @@ impl Connector {
         &self,
     ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
     {
-        let mut last = StoreError::Unreachable("the URL names no host".to_owned());
+        let mut last = StoreError::Unreachable("the URL has no host".to_owned());
         let mut servers = self.servers.iter();
         let mut logins = FuturesUnordered::new();
         loop {
@@ -126,7 +126,7 @@ impl Connector {
     ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
     {
         let silence = |_| {
-            StoreError::Unreachable(format!("no answer to the login within {} s", limit(server).as_secs()))
+            StoreError::Unreachable(format!("no response to the login within {} s", limit(server).as_secs()))
         };
         Ok(timeout(limit(server), server.connect(self.tls.clone())).await.map_err(silence)??)
     }
@@ -245,7 +245,7 @@ fn tls() -> Result<MakeRustlsConnect, StoreError> {
     // Already installed is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = rustls::ClientConfig::with_platform_verifier()
-        .map_err(|error| StoreError::Unreachable(format!("set up TLS: {error}")))?;
+        .map_err(|error| StoreError::Unreachable(format!("cannot set up TLS: {error}")))?;
     Ok(MakeRustlsConnect::new(config))
 }
 
