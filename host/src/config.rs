@@ -2,7 +2,9 @@
 
 mod risks;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsStr, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use hookswitch_core::domain::Senders;
@@ -76,6 +78,18 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// A database by its URL, or else a private one in `data_dir`, with the default limits. The environment is not
+    /// read.
+    pub fn only(database_url: Option<Secret>, data_dir: PathBuf) -> DatabaseConfig {
+        DatabaseConfig {
+            database_url,
+            data_dir,
+            database_connections: 16,
+            database_statement_seconds: 8,
+            database_idle_seconds: 5,
+        }
+    }
+
     /// Connections, at most.
     pub fn connections(&self) -> usize {
         self.database_connections.into()
@@ -146,9 +160,9 @@ pub fn plugin_secrets() -> BTreeMap<String, Secret> {
         .collect()
 }
 
-/// A program that somebody else wrote, as compilers and package managers are: it gets the environment without this
-/// program's settings, its secrets among them.
-pub fn stranger(program: &str) -> Command {
+/// A command that gets the environment without this program's settings, its secrets among them: for what somebody
+/// else wrote, and for what must not work on real data.
+pub fn stranger(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
