@@ -9,7 +9,7 @@ mod people;
 mod report;
 mod rules;
 mod templates;
-mod words;
+pub mod words;
 mod work;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The first command that a new user runs, and the rules that come with it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod safety;
+
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
@@ -8,10 +10,17 @@ use std::{
 
 use crate::harness::rules;
 
-/// The built program; it may look for PostgreSQL and pip where we would.
+/// The built program with the rules that come with it.
 fn hookswitch(arguments: &[&str]) -> Command {
+    let mut command = bare(arguments);
+    command.arg("--rules").arg(rules());
+    command
+}
+
+/// The built program; it may look for PostgreSQL and pip where we would.
+fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
-    command.env_clear().args(arguments).arg("--rules").arg(rules());
+    command.env_clear().args(arguments);
     for name in ["PATH", "HOME"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
@@ -29,7 +38,7 @@ fn the_demo_shows_a_message_of_each_template_read_and_again_on_what_it_left() {
         let output = hookswitch(&["demo", "--exit"]).arg("--data-dir").arg(folder.path()).output().unwrap();
         let said = text(&output);
         assert!(output.status.success(), "start {start}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains("messages were read"), "{said}");
+        assert!(said.contains("messages read"), "{said}");
         for template in std::fs::read_dir(rules()).unwrap().flatten().flat_map(|domain| {
             std::fs::read_dir(domain.path().join("templates")).into_iter().flatten().flatten()
         }) {
