@@ -35,9 +35,9 @@ $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO hookswitch, hookswitch_readonly;
 
--- What a later migration creates can be read and appended to; more only by its name, below.
+-- A host can read and append to what a migration creates, before this script is run again; more only by its name, below.
+-- Reports see it afterwards: not everything is for them.
 ALTER DEFAULT PRIVILEGES FOR ROLE hookswitch_owner IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO hookswitch;
-ALTER DEFAULT PRIVILEGES FOR ROLE hookswitch_owner IN SCHEMA public GRANT SELECT ON TABLES TO hookswitch_readonly;
 
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO hookswitch;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO hookswitch_readonly;

@@ -7,12 +7,12 @@ use tempfile::TempDir;
 use crate::harness::{Database, Host, SOON, Simulator, free_port, program, wait_until, write_rule};
 
 const SCHEDULE: &str =
-    "- {name: each minute, cron: \"* * * * *\", timezone: UTC, event: report.due, missed: catch_up}\n";
+    "- {name: each minute, cron: \"* * * * *\", time_zone: UTC, event: report.due, missed: catch_up}\n";
 
 /// Ops is told of failures, quality and reports, and of alarms together.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write("schedules.yaml", SCHEDULE);
     write(

@@ -10,7 +10,7 @@ async fn what_was_accepted_is_told_though_postgresql_is_killed() {
     let database = Database::on_its_own().await;
     let port = free_port();
     let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
     let host = Host::start(port, &database, &simulator, &rules(), &settings);
     let mut accepted = 0;
     let mut refused = 0;

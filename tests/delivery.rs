@@ -2,56 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
+use crate::harness::{SOON, Stage, wait_until};
 
 const ANN: &str = "15550100001";
 
-/// Whatever an event says is the decision.
-pub fn rules() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
-    write("groups.yaml", "- name: Ops\n  description: Operations\n");
-    write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
-    write("any/any.rhai", "fn decide(event) { event.data }");
-    write(
-        "any/templates/note.j2",
-        "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\nNote {{ n }}",
-    );
-    folder
-}
-
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
-}
-
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
-    let rules = rules();
-    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
-    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
-    database.add_person("ann", ANN, &["Ops"]).await;
-    database.open_windows().await;
-    Stage { database, simulator, host, _rules: rules }
-}
-
-impl Stage {
-    async fn decide(&self, decision: Value) -> String {
-        self.host.accept(&json!({"type": "any", "subject": "s", "data": decision})).await
-    }
-
-    /// Waits until the only notification of an event has this status, and returns it.
-    async fn notification(&self, id: &str, status: &str) -> Value {
-        let find = async || self.host.event(id).await["decisions"][0]["notifications"][0].clone();
-        wait_until(status, SOON, async || find().await["status"] == status).await;
-        find().await
-    }
+    let settings = [("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
+    Stage::builder().settings(&settings).person("ann", ANN, &["Ops"]).open_windows().start().await
 }
 
 fn note(n: i64, to: &str) -> Value {
@@ -298,9 +256,9 @@ async fn who_cannot_be_reached_is_recorded_with_words() {
     assert_eq!(
         why,
         [
-            "zoe is linked to no WhatsApp contact",
+            "zoe has no WhatsApp number linked",
             "max is deactivated",
-            "there is no user eve",
+            "no person named eve",
             "\"12\" has 2 digits, and phone numbers have 7 to 15; write it with its country code, such as +263 77 123 4567; \
              or name a WhatsApp user id such as US.13491208655302741918",
         ]

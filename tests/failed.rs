@@ -1,33 +1,14 @@
 //! Dead letters: listed, sent again at a bounded rate, put aside.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    process::Output,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, program, wait_until};
-
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
-}
+use crate::harness::{SOON, Stage, wait_until};
 
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
-    let rules = crate::delivery::rules();
-    let host =
-        Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1000")]);
-    database.add_person("ann", "15550100001", &["Ops"]).await;
-    database.open_windows().await;
-    Stage { database, simulator, host, _rules: rules }
+    Stage::builder().person("ann", "15550100001", &["Ops"]).open_windows().start().await
 }
 
 impl Stage {
@@ -47,29 +28,9 @@ impl Stage {
         events
     }
 
-    async fn failed(&self) -> i64 {
-        self.database.count("SELECT count(*) FROM delivery WHERE status = 'failed'").await
-    }
-
-    async fn read(&self) -> i64 {
-        self.database
-            .count("SELECT count(DISTINCT notification_id) FROM delivery WHERE status = 'read'")
-            .await
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        program(arguments).env("DATABASE_URL", self.database.url()).output().unwrap()
-    }
-
-    fn say(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     fn listed(&self, filter: &[&str]) -> Vec<Value> {
         let arguments = [&["failed", "list", "--json"], filter].concat();
-        self.say(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.says(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -91,7 +52,7 @@ async fn what_failed_is_listed_by_filter() {
     assert_eq!(stage.listed(&["--template", "other"]).len(), 0);
     assert_eq!(stage.listed(&["--since", "1h"]).len(), 3);
     assert_eq!(stage.listed(&[to_ann[0]["id"].as_str().unwrap()]), to_ann);
-    let table = stage.say(&["failed", "list", "--limit", "1"]);
+    let table = stage.says(&["failed", "list", "--limit", "1"]);
     assert!(table.contains("131026: ") && table.contains("1 of 3: --limit shows more."), "{table}");
 }
 
@@ -103,7 +64,7 @@ async fn a_redriven_message_is_a_new_one_that_names_the_old() {
     // She is reached elsewhere now.
     stage.database.query("UPDATE contact SET wa_id = '15550100299' WHERE wa_id = '15550100001'", &[]).await;
     assert!(
-        stage.say(&["failed", "redrive", "--code", "131026"]).contains("1 messages are on their way again.")
+        stage.says(&["failed", "redrive", "--code", "131026"]).contains("1 messages are on their way again.")
     );
     wait_until("it is read", SOON, async || stage.read().await == 1).await;
 
@@ -114,11 +75,11 @@ async fn a_redriven_message_is_a_new_one_that_names_the_old() {
     assert_eq!((&old["status"], &new["status"]), (&json!("failed"), &json!("read")));
     assert_eq!((&old["dead_letter"]["redriven_as"], &new["redrive_of"]), (&new["id"], &old["id"]));
     assert_eq!((&new["recipient"], &new["message"]), (&json!("15550100299"), &old["message"]));
-    let page = stage.say(&["explain", &event]);
+    let page = stage.says(&["explain", &event]);
     assert!(page.contains("redriven") && page.contains("in place of"), "{page}");
 
     assert_eq!(stage.listed(&[]).len(), 1, "the other one is left");
-    assert!(stage.say(&["failed", "redrive", "--code", "131026"]).starts_with("0 messages"), "once");
+    assert!(stage.says(&["failed", "redrive", "--code", "131026"]).starts_with("0 messages"), "once");
 }
 
 #[tokio::test]
@@ -127,14 +88,14 @@ async fn the_rate_is_kept_and_what_fails_again_is_a_dead_letter_again() {
     stage.fail(131_026, 20, customer).await;
     stage.simulator.turn(&json!({"errors": [{"code": 131026, "next": 5}]})).await;
     let began = Instant::now();
-    let said = stage.say(&["failed", "redrive", "--all", "--rate", "10"]);
+    let said = stage.says(&["failed", "redrive", "--all", "--rate", "10"]);
     // The first step of two is at once.
     assert!(began.elapsed() >= Duration::from_millis(1_800), "{:?}", began.elapsed());
     assert!(said.starts_with("20 messages"), "{said}");
     wait_until("each is settled", SOON, async || stage.read().await == 15 && stage.failed().await == 25)
         .await;
     assert_eq!(stage.listed(&[]).len(), 5);
-    assert!(stage.say(&["failed", "redrive", "--all", "--rate", "1000"]).starts_with("5 messages"));
+    assert!(stage.says(&["failed", "redrive", "--all", "--rate", "1000"]).starts_with("5 messages"));
     wait_until("all are read", SOON, async || stage.read().await == 20).await;
     assert_eq!(stage.listed(&[]).len(), 0);
 }
@@ -147,7 +108,7 @@ async fn what_may_not_be_sent_any_more_is_left() {
     stage.database.query("UPDATE person SET active = false", &[]).await;
     let past = "UPDATE notification SET expires_at = now() WHERE username IS NULL";
     stage.database.query(past, &[]).await;
-    let said = stage.say(&["failed", "redrive", "--all"]);
+    let said = stage.says(&["failed", "redrive", "--all"]);
     assert!(said.contains("0 messages") && said.contains("2 are left"), "{said}");
     assert_eq!(stage.listed(&[]).len(), 2);
 }
@@ -159,12 +120,12 @@ async fn what_is_discarded_counts_no_more_and_its_history_keeps_it() {
     let bare = stage.run(&["failed", "discard"]);
     assert_eq!(bare.status.code(), Some(2), "nothing is chosen");
     assert!(String::from_utf8_lossy(&bare.stderr).contains("or say --all"));
-    let said = stage.say(&["failed", "discard", "--code", "131026", "--reason", "a wrong number"]);
+    let said = stage.says(&["failed", "discard", "--code", "131026", "--reason", "a wrong number"]);
     assert!(said.starts_with("1 messages are put aside."), "{said}");
     assert_eq!(stage.listed(&[]).len(), 0);
     let notification = &stage.host.event(&event).await["decisions"][0]["notifications"][0];
     assert_eq!(notification["status"], "failed");
     assert_eq!(notification["dead_letter"]["reason"], "a wrong number");
-    assert!(stage.say(&["explain", &event]).contains("a wrong number"));
-    assert!(stage.say(&["failed", "redrive", "--all"]).starts_with("0 messages"));
+    assert!(stage.says(&["explain", &event]).contains("a wrong number"));
+    assert!(stage.says(&["failed", "redrive", "--all"]).starts_with("0 messages"));
 }

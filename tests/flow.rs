@@ -42,7 +42,7 @@ async fn stage() -> (Database, Simulator, Host) {
         &database,
         &simulator,
         &rules(),
-        &[("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "3")],
+        &[("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_AFTER", "3s")],
     );
     database.add_person("ann", ANN, &["System Admins"]).await;
     (database, simulator, host)

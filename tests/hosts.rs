@@ -10,7 +10,7 @@ use crate::harness::{Database, Host, SOON, Simulator, free_port, rules, wait_unt
 /// A lease lasts 15 s, and a heartbeat more passes until it is taken over.
 const TAKEN_OVER: Duration = Duration::from_secs(60);
 const SETTINGS: [(&str, &str); 2] =
-    [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    [("WHATSAPP_MESSAGES_PER_SECOND", "1000"), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
 
 fn payment(n: usize) -> Value {
     json!({

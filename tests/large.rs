@@ -2,43 +2,26 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
+use crate::harness::{SOON, Stage, wait_until};
 
 const FRONT: &str = "---\ndescription: A test\ncategory: utility\nlanguage: en_US\n---\n";
 /// More than one page holds.
 const CROWD: i64 = 3_000;
 
-struct Stage {
-    database: Database,
-    _simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
-}
-
 /// Whatever an event says is the decision. The group Crowd is large, and messages are sent slowly.
 async fn stage() -> Stage {
-    let rules = tempfile::tempdir().unwrap();
-    write_rule(
-        &rules,
-        "groups.yaml",
-        "- name: Crowd\n  description: Many\n- name: Few\n  description: Some\n",
-    );
-    write_rule(&rules, "any/routes.yaml", "- on: any\n  script: any.rhai\n");
-    write_rule(&rules, "any/any.rhai", "fn decide(event) { event.data }");
-    write_rule(
-        &rules,
-        "any/templates/note.j2",
-        &format!("{FRONT}Dear {{{{ recipient.name }}}}: {{{{ text }}}}"),
-    );
-    write_rule(&rules, "any/templates/many.j2", &format!("{FRONT}{{{{ count }}}} alarms"));
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let host =
-        Host::start(port, &database, &simulator, rules.path(), &[("WHATSAPP_MESSAGES_PER_SECOND", "1")]);
-    database.add_person("ann", "15550100001", &["Few"]).await;
+    let stage = Stage::builder()
+        .rules(&[
+            ("groups.yaml", "- name: Crowd\n  description: Many\n- name: Few\n  description: Some\n"),
+            ("any/templates/note.j2", &format!("{FRONT}Dear {{{{ recipient.name }}}}: {{{{ text }}}}")),
+            ("any/templates/many.j2", &format!("{FRONT}{{{{ count }}}} alarms")),
+        ])
+        .simulator(&["--unlimited", "--unknown-templates"])
+        .settings(&[("WHATSAPP_MESSAGES_PER_SECOND", "1")])
+        .person("ann", "15550100001", &["Few"])
+        .start()
+        .await;
     let crowd = "WITH c AS (INSERT INTO contact (wa_id) SELECT (15560000000 + n)::text FROM generate_series(1, $1::bigint) n
                             RETURNING id, wa_id),
                       p AS (INSERT INTO person (username, name, contact_id) SELECT 'p' || wa_id, 'Somebody', id FROM c
@@ -46,8 +29,8 @@ async fn stage() -> Stage {
                       g AS (INSERT INTO groups (name) VALUES ('Crowd')
                             ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id)
                  INSERT INTO membership (group_id, person_id) SELECT g.id, p.id FROM g, p";
-    database.query(crowd, &[&CROWD]).await;
-    Stage { database, _simulator: simulator, host, _rules: rules }
+    stage.database.query(crowd, &[&CROWD]).await;
+    stage
 }
 
 fn event(id: &str, decision: &Value) -> Value {

@@ -292,8 +292,8 @@ fn without_pip_too_it_says_what_to_run() {
     let error = start_with(dir.path(), &Search::default(), &mut |_| {}).err().unwrap();
     assert!(matches!(error, PostgresError::NotFound { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("find PostgreSQL 15 or later: none is installed"), "{text}");
-    println!("failed to {text}");
+    assert!(text.starts_with("PostgreSQL 15 or later is not installed"), "{text}");
+    println!("error: {text}");
 }
 
 #[test]

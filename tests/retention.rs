@@ -2,30 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, program, wait_until};
+use crate::harness::{SOON, Stage, wait_until};
 
 const ANN: &str = "15550100001";
 
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
-}
-
 /// A host that drops what is older than 90 days, as it does where nothing is said.
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
-    let rules = crate::delivery::rules();
-    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
-    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
-    database.add_person("ann", ANN, &["Ops"]).await;
-    database.query("UPDATE contact SET last_inbound_at = now()", &[]).await;
-    Stage { database, simulator, host, _rules: rules }
+    let stage = Stage::builder().person("ann", ANN, &["Ops"]).start().await;
+    // Hers is the only contact.
+    stage.database.query("UPDATE contact SET last_inbound_at = now()", &[]).await;
+    stage
 }
 
 impl Stage {
@@ -56,8 +43,7 @@ impl Stage {
     }
 
     fn forget(&self, person: &str) -> (bool, String) {
-        let mut command = program(&["people", "forget", person, "--yes"]);
-        let output = command.env("DATABASE_URL", self.database.url()).output().unwrap();
+        let output = self.run(&["people", "forget", person, "--yes"]);
         let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
         (output.status.success(), said.concat())
     }

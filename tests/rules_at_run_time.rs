@@ -1,56 +1,43 @@
 //! Rules that go wrong while the host runs, and rules that change while it runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+use crate::harness::{SOON, Stage, wait_until, write_rule};
 
 const GROUPS: &str = "- name: Ops\n  description: Operations\n";
 const FRONT: &str = "---\ndescription: A test\ncategory: utility\nlanguage: en_US\n---\n";
 
-fn write(folder: &Path, file: &str, text: &str) {
-    let path = folder.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
 /// A rules folder with one well-behaved route for `good`, and a script for each type `bad.NAME`.
 fn rules(scripts: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "groups.yaml", GROUPS);
-    write(folder.path(), "good/templates/hello.j2", &format!("{FRONT}Hello {{{{ name }}}}!"));
-    write(
+    write_rule(folder.path(), "groups.yaml", GROUPS);
+    write_rule(folder.path(), "good/templates/hello.j2", &format!("{FRONT}Hello {{{{ name }}}}!"));
+    write_rule(
         folder.path(),
         "good/routes.yaml",
         "- on: '*'\n  template: hello\n  groups: [Ops]\n  context:\n    name: first(event.data.name, \"you\")\n",
     );
     let mut routes = String::new();
     for (name, script) in scripts {
-        write(folder.path(), &format!("bad/{name}.rhai"), script);
+        write_rule(folder.path(), &format!("bad/{name}.rhai"), script);
         routes.push_str(&format!("- on: bad.{name}\n  script: {name}.rhai\n"));
     }
     if !routes.is_empty() {
-        write(folder.path(), "bad/routes.yaml", &routes);
+        write_rule(folder.path(), "bad/routes.yaml", &routes);
     }
     folder
 }
 
-struct Stage {
-    _database: Database,
-    _simulator: Simulator,
-    host: Host,
-}
-
 async fn stage(rules: &Path) -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--window", "off", "--unknown-templates"]);
-    let host = Host::start(port, &database, &simulator, rules, &[]);
-    database.add_person("ann", "15550100001", &["Ops"]).await;
-    Stage { _database: database, _simulator: simulator, host }
+    Stage::in_folder(rules)
+        .simulator(&["--window", "off", "--unknown-templates"])
+        .person("ann", "15550100001", &["Ops"])
+        .start()
+        .await
 }
 
 impl Stage {
@@ -110,7 +97,7 @@ async fn a_script_that_goes_wrong_is_recorded_and_harms_nobody() {
 #[tokio::test]
 async fn an_event_that_no_route_knows_is_recorded_as_such() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "groups.yaml", GROUPS);
+    write_rule(folder.path(), "groups.yaml", GROUPS);
     let stage = stage(folder.path()).await;
     let decisions = stage.decisions(&json!({"type": "no.such", "data": {}})).await;
     assert_eq!(decisions.len(), 1);
@@ -130,20 +117,20 @@ async fn a_folder_dropped_in_is_live_and_a_broken_one_is_not() {
     assert_eq!(count, 1);
 
     // Half written: the old rules stay.
-    write(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: [");
+    write_rule(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: [");
     let said = || stage.host.said();
     wait_until("the host tells what is wrong", SOON, async || said().contains("stock/routes.yaml")).await;
     assert_eq!(release().await, (1, first.clone()));
 
-    write(folder.path(), "stock/templates/stock.j2", &format!("{FRONT}Low!"));
-    write(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: stock\n  groups: [Ops]\n");
+    write_rule(folder.path(), "stock/templates/stock.j2", &format!("{FRONT}Low!"));
+    write_rule(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: stock\n  groups: [Ops]\n");
     wait_until("it is live within two seconds", Duration::from_secs(2), async || release().await.0 == 2)
         .await;
     let (_, second) = release().await;
     assert_ne!(second, first);
 
     // A case that fails keeps a change from going live.
-    write(
+    write_rule(
         folder.path(),
         "stock/cases/low.yaml",
         "- name: it fails\n  event: {type: stock.low}\n  expect:\n    - no_route: true\n",

@@ -25,7 +25,7 @@ fn rules(schedules: &str) -> TempDir {
 
 fn every_minute(missed: &str, more: &str) -> String {
     format!(
-        "- name: each minute\n  cron: \"* * * * *\"\n  timezone: UTC\n  event: report.due\n  missed: {missed}\n{more}"
+        "- name: each minute\n  cron: \"* * * * *\"\n  time_zone: UTC\n  event: report.due\n  missed: {missed}\n{more}"
     )
 }
 
@@ -113,7 +113,7 @@ async fn who_wrote_23_hours_ago_is_reminded_once_for_each_window() {
 #[test]
 fn a_wrong_schedule_is_told_with_its_place() {
     let folder = rules(
-        "- name: report\n  cron: 0 25 * * *\n  timezone: Africa/Hararee\n  event: report.due\n  for_each: {expiring_windows: [Sale]}\n",
+        "- name: report\n  cron: 0 25 * * *\n  time_zone: Africa/Hararee\n  event: report.due\n  for_each: {expiring_windows: [Sale]}\n",
     );
     let output = program(&["rules", "check", "--rules"]).arg(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until, write_rule};
+use crate::harness::{SOON, Stage, TEXT, wait_until, write_rule};
 
 const TOLD: &str = "SELECT count(*) FROM event WHERE type = 'message.failed' AND source = '/hookswitch'";
 const UNTOLD: &str = "SELECT count(*) FROM failure";
@@ -12,7 +12,7 @@ const UNTOLD: &str = "SELECT count(*) FROM failure";
 /// Says hello to whomever an event names, and tells Ops of failures.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write(
         "any/routes.yaml",
@@ -26,38 +26,18 @@ fn rules() -> TempDir {
         ("failed", "{{ count }} failed with {{ code }}, first to {{ to }}"),
         ("quality", "Now {{ limit }}"),
     ] {
-        let front = "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\n";
-        write(&format!("any/templates/{name}.j2"), &format!("{front}{body}"));
+        write(&format!("any/templates/{name}.j2"), &format!("{TEXT}{body}"));
     }
     folder
 }
 
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
-}
-
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--window", "off", "--unknown-templates"]);
-    let rules = rules();
-    let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
-    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
-    database.add_person("ann", "15550100001", &["Ops"]).await;
-    database.open_windows().await;
-    Stage { database, simulator, host, _rules: rules }
+    Stage::with_rules(rules()).person("ann", "15550100001", &["Ops"]).open_windows().start().await
 }
 
 impl Stage {
     async fn hello(&self, to: &str) {
         self.host.accept(&json!({"type": "hello", "data": {"to": to}})).await;
-    }
-
-    async fn failed(&self) -> i64 {
-        self.database.count("SELECT count(*) FROM delivery WHERE status = 'failed'").await
     }
 
     /// The data of all events that tell of failures, the first first.

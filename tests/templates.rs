@@ -11,7 +11,7 @@ use hookswitch_simulator::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, SOON, Simulator, free_port, wait_until};
+use crate::harness::{SOON, Simulator, Stage, free_port, wait_until};
 
 const ANN: &str = "15550100001";
 const OLD: &str = "The workshop has a note for you: {{ text }} is what it says.";
@@ -50,27 +50,18 @@ fn said(output: &Output, status: i32) -> String {
     text
 }
 
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    rules: TempDir,
-}
-
 async fn stage() -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited"]);
-    let rules = rules(OLD);
     let account = Settings::default().waba_id;
-    let settings = [("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str())];
-    let host = Host::start(port, &database, &simulator, rules.path(), &settings);
-    Stage { database, simulator, host, rules }
+    Stage::with_rules(rules(OLD))
+        .simulator(&["--unlimited"])
+        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str())])
+        .start()
+        .await
 }
 
 impl Stage {
     fn push(&self) -> String {
-        said(&templates(&self.simulator, self.rules.path(), &["push", "--yes"]), 0)
+        said(&templates(&self.simulator, &self.rules, &["push", "--yes"]), 0)
     }
 
     /// The versions that were in use, one after the other.
@@ -132,8 +123,8 @@ async fn the_old_version_stays_in_use_until_the_new_one_is_approved() {
     assert_eq!(stage.sent().await, ("note".to_owned(), vec!["Stock is low".to_owned()]));
 
     stage.simulator.turn(&json!({"template_review_ms": 3_600_000})).await;
-    write_note(stage.rules.path(), NEW);
-    let diff = said(&templates(&stage.simulator, stage.rules.path(), &["diff"]), 1);
+    write_note(&stage.rules, NEW);
+    let diff = said(&templates(&stage.simulator, &stage.rules, &["diff"]), 1);
     assert!(
         diff.contains("note → note_v2")
             && diff.contains("- The workshop has a note")
@@ -173,7 +164,7 @@ async fn a_host_that_starts_while_meta_does_not_answer_knows_what_is_in_use() {
     let mut stage = stage().await;
     stage.push();
     stage.in_use(&["note"]).await;
-    write_note(stage.rules.path(), NEW);
+    write_note(&stage.rules, NEW);
     stage.host.terminate();
     // Meta refuses to list the templates of another account.
     stage.host.set("WHATSAPP_BUSINESS_ACCOUNT_ID", "1");
@@ -183,7 +174,7 @@ async fn a_host_that_starts_while_meta_does_not_answer_knows_what_is_in_use() {
     wait_until("Meta does not answer", SOON, failed).await;
     let mut status = Command::new(env!("CARGO_BIN_EXE_hookswitch"));
     let account = Settings::default();
-    status.env_clear().args(["templates", "status", "--rules"]).arg(stage.rules.path());
+    status.env_clear().args(["templates", "status", "--rules"]).arg(&stage.rules);
     status.env("WHATSAPP_API_URL", stage.simulator.api_url()).env("DATABASE_URL", stage.database.url());
     status
         .env("WHATSAPP_BUSINESS_ACCOUNT_ID", account.waba_id)

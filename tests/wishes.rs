@@ -9,15 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{
-    Database, Host, SOON, Simulator, create_key, free_port, http, program, wait_until, write_rule,
-};
+use crate::harness::{Builder, SOON, Stage, create_key, http, program, wait_until, write_rule};
 
 const ANN: &str = "15550100001";
 
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     write("groups.yaml", "- name: Ops\n  description: Operations\n");
     write("any/routes.yaml", "- on: any\n  script: any.rhai\n");
     write("any/any.rhai", "fn decide(event) { event.data }");
@@ -31,29 +29,17 @@ fn rules() -> TempDir {
     folder
 }
 
-struct Stage {
-    database: Database,
-    simulator: Simulator,
-    host: Host,
-    _rules: TempDir,
+async fn stage() -> Stage {
+    with(&[], &[]).person("ann", ANN, &["Ops"]).start().await
 }
 
-async fn stage() -> Stage {
-    let stage = Stage::with(&[], &[]).await;
-    stage.database.add_person("ann", ANN, &["Ops"]).await;
-    stage
+fn with(flags: &[&str], settings: &[(&str, &str)]) -> Builder {
+    Stage::with_rules(rules())
+        .simulator(&[&["--unlimited", "--unknown-templates"], flags].concat())
+        .settings(settings)
 }
 
 impl Stage {
-    async fn with(flags: &[&str], settings: &[(&str, &str)]) -> Stage {
-        let database = Database::create().await;
-        let port = free_port();
-        let simulator = Simulator::start(port, &[&["--unlimited", "--unknown-templates"], flags].concat());
-        let rules = rules();
-        let host = Host::start(port, &database, &simulator, rules.path(), settings);
-        Stage { database, simulator, host, _rules: rules }
-    }
-
     /// Posts a change of Meta's webhook, signed, which must be taken.
     async fn webhook(&self, field: &str, mut value: Value) {
         value["messaging_product"] = "whatsapp".into();
@@ -68,26 +54,17 @@ impl Stage {
         self.host.accept(&json!({"type": "any", "data": decision})).await
     }
 
-    async fn notification(&self, id: &str) -> Value {
-        self.host.event(id).await["decisions"][0]["notifications"][0].clone()
-    }
-
-    async fn until(&self, id: &str, status: &str) -> Value {
-        wait_until(status, SOON, async || self.notification(id).await["status"] == status).await;
-        self.notification(id).await
-    }
-
     /// Sends a message of this template; it is skipped for this reason.
     async fn is_skipped(&self, template: &str, why: &str) {
         let id = self.send(template, json!({})).await;
-        let skipped = self.until(&id, "skipped").await;
+        let skipped = self.notification(&id, "skipped").await;
         let said = skipped["deliveries"][0]["detail"].as_str().unwrap();
         assert!(said.contains(why), "{said}");
     }
 
     async fn is_read(&self, template: &str) {
         let id = self.send(template, json!({})).await;
-        self.until(&id, "read").await;
+        self.notification(&id, "read").await;
     }
 
     async fn ann_writes(&self, text: &str) {
@@ -97,13 +74,6 @@ impl Stage {
         self.simulator.inbound(&json!({"from": ANN, "name": "Ann", "text": text})).await;
         wait_until("it is recorded", SOON, async || self.database.count(wishes).await != before).await;
     }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = program(arguments).env("DATABASE_URL", self.database.url()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        said
-    }
 }
 
 #[tokio::test]
@@ -112,7 +82,7 @@ async fn who_writes_stop_gets_nothing_until_they_write_start() {
     stage.is_read("utility").await;
     stage.ann_writes(" Stop! ").await;
     stage.is_skipped("utility", "they wrote \"Stop!\"").await;
-    let listed = stage.run(&["contacts", "list"]);
+    let listed = stage.says(&["contacts", "list"]);
     assert!(listed.contains("opted out on 20"), "{listed}");
     stage.ann_writes("START").await;
     stage.is_read("utility").await;
@@ -145,10 +115,10 @@ async fn a_stop_that_meta_repeats_does_not_undo_the_start_after_it() {
 async fn what_waits_is_not_sent_to_who_opts_out_meanwhile() {
     let stage = stage().await;
     let id = stage.send("utility", json!({"after": "1h"})).await;
-    stage.until(&id, "deferred").await;
+    stage.notification(&id, "deferred").await;
     stage.ann_writes("STOP").await;
     stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
-    let skipped = stage.until(&id, "skipped").await;
+    let skipped = stage.notification(&id, "skipped").await;
     assert!(skipped["waits"].is_null(), "{skipped:#}");
     assert!(stage.simulator.messages().await.is_empty());
 }
@@ -159,10 +129,10 @@ async fn metas_refusal_of_marketing_is_remembered_and_leaves_the_rest() {
         let stage = stage().await;
         stage.simulator.turn(&json!({"errors": [{"code": 131050, "next": 1, "webhook": webhook}]})).await;
         let id = stage.send("marketing", json!({})).await;
-        stage.until(&id, "failed").await;
+        stage.notification(&id, "failed").await;
         stage.is_skipped("marketing", "opted out of marketing messages").await;
         stage.is_read("utility").await;
-        stage.run(&["contacts", "opt-in", ANN]);
+        stage.says(&["contacts", "opt-in", ANN]);
         stage.is_read("marketing").await;
     }
 }
@@ -170,14 +140,14 @@ async fn metas_refusal_of_marketing_is_remembered_and_leaves_the_rest() {
 #[tokio::test]
 async fn an_operator_opts_somebody_out_over_the_command_line_and_http() {
     let stage = stage().await;
-    stage.run(&["contacts", "opt-out", "+1 555 010 0001", "--marketing"]);
-    stage.is_skipped("marketing", "an operator said so").await;
+    stage.says(&["contacts", "opt-out", "+1 555 010 0001", "--marketing"]);
+    stage.is_skipped("marketing", "set by an operator").await;
     stage.is_read("utility").await;
     let key = create_key(&stage.database, "desk", &["admin"]);
     let url = format!("{}/v1/contacts/{ANN}/opt-out", stage.host.url());
     let put = http().put(&url).bearer_auth(&key).json(&json!({})).send().await.unwrap();
     assert_eq!(put.status(), 204);
-    stage.is_skipped("utility", "an operator said so").await;
+    stage.is_skipped("utility", "set by an operator").await;
     let contacts =
         http().get(format!("{}/v1/contacts", stage.host.url())).bearer_auth(&key).send().await.unwrap();
     let contacts: Value = contacts.json().await.unwrap();
@@ -195,10 +165,10 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
     let clock =
         |hours: i64| (Timestamp::now() + SignedDuration::from_hours(hours)).strftime("%H:%M").to_string();
     let hours = format!("{}-{}", clock(-2), clock(2));
-    stage.run(&["people", "quiet", "ann", &hours, "--time-zone", "Etc/UTC"]);
-    assert!(stage.run(&["people", "list"]).contains(&hours));
+    stage.says(&["people", "quiet", "ann", &hours, "--time-zone", "Etc/UTC"]);
+    assert!(stage.says(&["people", "list"]).contains(&hours));
     let id = stage.send("utility", json!({})).await;
-    let waits = stage.until(&id, "deferred").await;
+    let waits = stage.notification(&id, "deferred").await;
     assert_eq!(waits["waits"]["reason"], "quiet");
     let why = waits["deliveries"][0]["detail"].as_str().unwrap();
     assert!(
@@ -206,11 +176,11 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
         "{why}"
     );
     let urgent = stage.send("utility", json!({"priority": "urgent"})).await;
-    stage.until(&urgent, "read").await;
+    stage.notification(&urgent, "read").await;
 
     // They end.
-    stage.run(&["people", "quiet", "ann", "--off"]);
-    stage.until(&id, "read").await;
+    stage.says(&["people", "quiet", "ann", "--off"]);
+    stage.notification(&id, "read").await;
     let mut wrong = program(&["people", "quiet", "ann", "10_11", "--time-zone", "Mars"]);
     let wrong = wrong.env("DATABASE_URL", stage.database.url()).output().unwrap();
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("no quiet hours such as"), "{wrong:?}");
@@ -220,10 +190,10 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
 async fn who_is_deactivated_while_a_message_waits_does_not_get_it() {
     let stage = stage().await;
     let id = stage.send("utility", json!({"after": "1h"})).await;
-    stage.until(&id, "deferred").await;
-    stage.run(&["people", "deactivate", "ann"]);
+    stage.notification(&id, "deferred").await;
+    stage.says(&["people", "deactivate", "ann"]);
     stage.database.query("UPDATE deferred SET due_at = now()", &[]).await;
-    let skipped = stage.until(&id, "skipped").await;
+    let skipped = stage.notification(&id, "skipped").await;
     let rows = skipped["deliveries"].as_array().unwrap();
     assert_eq!(rows.last().unwrap()["detail"], "ann is deactivated");
 }

@@ -47,7 +47,7 @@ const STUCK: Duration = Duration::from_secs(20);
 /// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
 const COMMAND: usize = 4;
 
-/// Why the service does not start. Each completes "failed to …".
+/// Why the service does not start. Each text stands alone.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The private PostgreSQL.
@@ -57,19 +57,19 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The rules.
-    #[error("load the rules:\n{0}")]
+    #[error("invalid rules:\n{0}")]
     Catalog(Findings),
     /// Running plugins.
     #[error("{0}")]
     Sandbox(String),
     /// Watching the rules.
-    #[error("watch the rules: {0}")]
+    #[error("cannot watch the rules: {0}")]
     Watch(std::io::Error),
     /// The Cloud API's settings.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The address.
-    #[error("listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -77,18 +77,18 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The database's address.
-    #[error("read --database-url (DATABASE_URL): expected postgresql://USER:PASSWORD@HOST/DATABASE: {0}")]
+    #[error("invalid --database-url (DATABASE_URL): {0}; expected postgresql://USER:PASSWORD@HOST/DATABASE")]
     DatabaseUrl(tokio_postgres::Error),
     /// A thread of start-up work is gone.
-    #[error("start: {0}")]
+    #[error("a start-up task ended early: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// Where authors write, with a sandbox for their plugins. Without `network`, plugins' requests are refused.
+/// The folders of authors, with a sandbox for their plugins. Without `network`, plugins' requests are refused.
 ///
 /// # Errors
 /// Where this machine cannot run plugins.
-pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError> {
+pub fn folders(config: &RulesConfig, database: &DatabaseConfig, network: bool) -> Result<Folders, AppError> {
     let grants = grants(config)?;
     let http: Option<Arc<dyn Http>> = match network {
         true => {
@@ -101,7 +101,7 @@ pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError>
     // A host takes plugins that come later; a command has what there is.
     let sandbox = match network || config.plugins.is_dir() {
         true => {
-            let cache = Some(config.plugin_cache.clone());
+            let cache = Some(config.plugin_cache(database));
             Some(Sandbox::new(cache, http, grants).map_err(AppError::Sandbox)?)
         }
         false => None,
@@ -115,14 +115,14 @@ pub fn folders(config: &RulesConfig, network: bool) -> Result<Folders, AppError>
 /// Where a grant is not written as one.
 pub fn grants(config: &RulesConfig) -> Result<Arc<Grants>, AppError> {
     let grants = Grants::parse(&config.plugin_grants);
-    grants
-        .map(Arc::new)
-        .map_err(|why| AppError::Sandbox(format!("read --plugin-grants (HOOKSWITCH_PLUGIN_GRANTS): {why}")))
+    grants.map(Arc::new).map_err(|why| {
+        AppError::Sandbox(format!("invalid --plugin-grants (HOOKSWITCH_PLUGIN_GRANTS): {why}"))
+    })
 }
 
-/// The database, migrated; with the private server where there is one.
+/// The database, migrated, with its private server if it has one.
 pub struct Database {
-    /// Its statements.
+    /// The statements of this database.
     pub store: Store,
     server: Option<Server>,
 }
@@ -158,7 +158,7 @@ impl Database {
             }
         };
         if applied > 0 {
-            progress(&format!("brought the tables up to date with {applied} migrations"));
+            progress(&format!("applied {applied} migration{}", if applied == 1 { "" } else { "s" }));
         }
         Ok(database)
     }
@@ -241,7 +241,7 @@ impl App {
     /// # Errors
     /// Where one of them cannot be started.
     pub async fn start(config: &Config, progress: &mut (dyn FnMut(&str) + Send)) -> Result<App, AppError> {
-        let folders = folders(&config.rules, true)?;
+        let folders = folders(&config.rules, &config.database, true)?;
         let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
         let listener = TcpListener::bind(config.listen)
             .await

@@ -1,9 +1,16 @@
 //! Every setting, once: flags and environment. Nothing else reads the environment.
 
+mod duration;
 mod risks;
 
 use std::{
-    collections::BTreeMap, ffi::OsStr, fmt, net::SocketAddr, path::PathBuf, process::Command, time::Duration,
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
@@ -39,40 +46,50 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the data is.
+/// Where the data is. Every command takes these, before or after its name.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// PostgreSQL 15 or later; without it Hookswitch runs a private one in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    /// PostgreSQL 15 or later, as postgresql://USER:PASSWORD@HOST/DATABASE [default: a private server in the data directory]
+    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
 
-    /// Where the private PostgreSQL lives.
-    #[arg(long, env = "HOOKSWITCH_DATA_DIR", default_value = ".hookswitch")]
+    /// Folder of the private PostgreSQL and of compiled plugins
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "HOOKSWITCH_DATA_DIR",
+        default_value = ".hookswitch"
+    )]
     pub data_dir: PathBuf,
 
-    /// Connections to PostgreSQL, at most (4–200, default 16), beside one that listens for other hosts.
+    /// Maximum connections to PostgreSQL, per host (4 to 200)
     ///
-    /// The heartbeat, what comes in, what is asked over HTTP, and routing and sending each have some of them. Too many take
-    /// memory of PostgreSQL and may reach its max_connections, as all hosts count together; too few make routing and
-    /// sending wait for each other.
-    #[arg(long, env = "HOOKSWITCH_DATABASE_CONNECTIONS", default_value_t = 16,
+    /// One more listens for other hosts. The heartbeat, incoming events and webhooks, HTTP requests, and routing and sending
+    /// each have a share. Too many use up PostgreSQL's memory and its max_connections, which all hosts share; with too few,
+    /// routing and sending wait for each other.
+    #[arg(long, global = true, hide_short_help = true, value_name = "COUNT",
+          env = "HOOKSWITCH_DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(4..=200))]
     pub database_connections: u16,
 
-    /// Seconds to wait for the answer to a statement (2–600, default 8).
+    /// Seconds to wait for the result of a statement (2 to 600)
     ///
-    /// A statement without an answer fails, and its connection is closed. Too high, and a primary that vanished without a
-    /// word stops this host for longer; too low, and a slow disk makes statements fail that would have succeeded.
-    /// Maintenance (`forget`, `rules replay`) has ten minutes.
-    #[arg(long, env = "HOOKSWITCH_DATABASE_STATEMENT_SECONDS", default_value_t = 8,
+    /// After that the statement fails and its connection is closed. If this is too high, a primary that vanishes silently
+    /// stops this host for longer; if it is too low, statements fail on a slow disk that would have succeeded. Maintenance
+    /// commands (`people forget`, `rules replay`) wait ten minutes.
+    #[arg(long, global = true, hide_short_help = true, value_name = "SECONDS",
+          env = "HOOKSWITCH_DATABASE_STATEMENT_SECONDS", default_value_t = 8,
           value_parser = clap::value_parser!(u16).range(2..=600))]
     pub database_statement_seconds: u16,
 
-    /// Seconds for which a transaction may do nothing before PostgreSQL ends it (1–600, default 5).
+    /// Seconds that a transaction may be idle before PostgreSQL ends it (1 to 600)
     ///
-    /// A host that freezes in a transaction holds a log's lock, and the others wait for it. Too high, and they wait longer;
-    /// too low, and a host that is short of CPU loses transactions that it repeats.
-    #[arg(long, env = "HOOKSWITCH_DATABASE_IDLE_SECONDS", default_value_t = 5,
+    /// A host that freezes in a transaction holds a lock that other hosts wait for. If this is too high, they wait longer; if
+    /// it is too low, a host that is short of CPU loses transactions and repeats them.
+    #[arg(long, global = true, hide_short_help = true, value_name = "SECONDS",
+          env = "HOOKSWITCH_DATABASE_IDLE_SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u16).range(1..=600))]
     pub database_idle_seconds: u16,
 }
@@ -90,12 +107,12 @@ impl DatabaseConfig {
         }
     }
 
-    /// Connections, at most.
+    /// The maximum number of connections.
     pub fn connections(&self) -> usize {
         self.database_connections.into()
     }
 
-    /// How long PostgreSQL may take.
+    /// How long to wait for PostgreSQL.
     pub fn limits(&self) -> Limits {
         let statement = Duration::from_secs(self.database_statement_seconds.into());
         Limits {
@@ -107,7 +124,7 @@ impl DatabaseConfig {
     }
 }
 
-/// How long PostgreSQL may take.
+/// How long to wait for PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// For one statement.
@@ -125,43 +142,65 @@ impl Default for Limits {
     }
 }
 
-/// Where the rules are.
+/// Where rules and plugins are, and what plugins may do.
 #[derive(Args, Clone, Debug)]
 pub struct RulesConfig {
-    /// The folder of routes, scripts, templates and cases.
-    #[arg(long, env = "HOOKSWITCH_RULES", default_value = "rules")]
+    /// Folder of routes, scripts, templates and cases
+    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_RULES", default_value = "rules")]
     pub rules: PathBuf,
 
-    /// The folder of plugins; it need not exist.
-    #[arg(long, env = "HOOKSWITCH_PLUGINS", default_value = "plugins")]
+    /// Folder of plugins; it does not have to exist
+    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_PLUGINS", default_value = "plugins")]
     pub plugins: PathBuf,
 
-    /// Where compiled plugins are kept; nobody else may write there.
-    #[arg(long, env = "HOOKSWITCH_PLUGIN_CACHE", default_value = ".hookswitch/plugins")]
-    pub plugin_cache: PathBuf,
+    /// Folder for compiled plugins; nobody else may write to it [default: plugins in the data directory]
+    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_PLUGIN_CACHE")]
+    pub plugin_cache: Option<PathBuf>,
 
-    /// Hosts with private addresses that plugins may reach where their manifests name them, such as stock.internal:8080;
-    /// give several with commas.
-    #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT")]
+    /// Hosts with private addresses that plugins may reach if their manifests name them, for example stock.internal:8080
+    /// (comma-separated)
+    #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT",
+          value_parser = host_and_port)]
     pub plugin_private_hosts: Vec<String>,
 
-    /// What plugins may use of what their manifests ask for: PLUGIN=ADDRESS for requests to an address, PLUGIN:SECRET=ADDRESS for
-    /// requests that carry a secret there; give several with commas.
+    /// What plugins may use of what their manifests ask for (comma-separated)
+    ///
+    /// PLUGIN=URL allows requests to a URL; PLUGIN:SECRET=URL allows requests that carry a secret there.
     #[arg(long, env = "HOOKSWITCH_PLUGIN_GRANTS", value_delimiter = ',', value_name = "GRANT")]
     pub plugin_grants: Vec<String>,
 }
 
-/// The secrets that plugins may have in their requests: HOOKSWITCH_SECRET_NAME for the secret NAME.
-pub fn plugin_secrets() -> BTreeMap<String, Secret> {
-    std::env::vars()
-        .filter_map(|(name, value)| {
-            Some((name.strip_prefix("HOOKSWITCH_SECRET_")?.to_owned(), Secret::from(value)))
-        })
-        .collect()
+impl RulesConfig {
+    /// The folder for compiled plugins: the one that is named, or `plugins` in the data directory.
+    pub fn plugin_cache(&self, database: &DatabaseConfig) -> PathBuf {
+        self.plugin_cache.clone().unwrap_or_else(|| database.data_dir.join("plugins"))
+    }
 }
 
-/// A command that gets the environment without this program's settings, its secrets among them: for what somebody
-/// else wrote, and for what must not work on real data.
+/// A host with its port; an empty text, as an environment file may set it, names none.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let is_one = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if text.is_empty() || text.rsplit_once(':').is_some_and(is_one) {
+        return Ok(text.to_owned());
+    }
+    Err("expected HOST:PORT, for example stock.internal:8080".to_owned())
+}
+
+/// The secrets that plugins may use in their requests: HOOKSWITCH_SECRET_NAME holds the secret NAME.
+pub fn plugin_secrets() -> BTreeMap<String, Secret> {
+    std::env::vars_os().filter_map(|(name, value)| plugin_secret(&name, value)).collect()
+}
+
+/// The secret in an environment variable, if it is one. A name or value that is not Unicode is none.
+fn plugin_secret(name: &OsStr, value: OsString) -> Option<(String, Secret)> {
+    let name = name.to_str()?.strip_prefix("HOOKSWITCH_SECRET_")?;
+    Some((name.to_owned(), Secret::from(value.into_string().ok()?)))
+}
+
+/// A command for a program of somebody else, or for one that must not work on real data: it gets the environment
+/// without this program's settings and secrets.
 pub fn stranger(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -176,89 +215,104 @@ pub fn stranger(program: impl AsRef<OsStr>) -> Command {
 /// The WhatsApp Cloud API, checked.
 #[derive(Clone, Debug)]
 pub struct WhatsappConfig {
-    /// The Cloud API's address, with its version and without a slash at the end.
+    /// The Cloud API's base URL, with its version and without a trailing slash.
     pub whatsapp_api_url: String,
-    /// The sending numbers, by Meta's ids.
+    /// Meta's ids of the sending numbers.
     pub whatsapp_phone_number_id: Senders,
-    /// The WhatsApp Business Account that holds the templates, by Meta's id.
+    /// Meta's id of the WhatsApp Business Account that holds the templates.
     pub whatsapp_business_account_id: Option<String>,
     /// The access token.
     pub whatsapp_access_token: Secret,
-    /// The app's secret, with which Meta signs webhooks.
+    /// The app secret, with which Meta signs webhooks.
     pub whatsapp_app_secret: Secret,
-    /// The token that Meta shows when it verifies the webhook's address.
+    /// The token that Meta sends to verify the webhook's URL.
     pub whatsapp_verify_token: Secret,
-    /// Messages per second that the number may send.
+    /// The maximum number of messages per second, per number, across all hosts.
     pub whatsapp_messages_per_second: u32,
 }
 
 /// The WhatsApp Business Account, for what is managed there.
 #[derive(Args, Clone, Debug)]
 pub struct AccountConfig {
-    /// The Cloud API's address, with its version.
-    #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
+    /// Base URL of the Cloud API, with its version
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WHATSAPP_API_URL",
+        default_value = "https://graph.facebook.com/v25.0"
+    )]
     pub whatsapp_api_url: String,
 
-    /// The WhatsApp Business Account, by Meta's id (WhatsApp Manager, Account settings).
+    /// Meta's id of the WhatsApp Business Account (WhatsApp Manager, Account settings)
     #[arg(long, env = "WHATSAPP_BUSINESS_ACCOUNT_ID", value_name = "ID", value_parser = account_id)]
     pub whatsapp_business_account_id: String,
 
-    /// The access token, with the permission whatsapp_business_management.
-    #[arg(long, env = "WHATSAPP_ACCESS_TOKEN", hide_env_values = true)]
+    /// Access token with the permission whatsapp_business_management
+    #[arg(long, value_name = "TOKEN", env = "WHATSAPP_ACCESS_TOKEN", hide_env_values = true)]
     pub whatsapp_access_token: Secret,
 }
 
 fn account_id(id: &str) -> Result<String, String> {
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    is_id.then(|| id.to_owned()).ok_or_else(|| "expected digits".to_owned())
+    is_id.then(|| id.to_owned()).ok_or_else(|| "must be digits only".to_owned())
 }
 
-/// How logs look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
 /// What is logged.
 #[derive(Args, Clone, Debug)]
 pub struct LogConfig {
-    /// What to log, such as `info` or `hookswitch=debug,warn`.
-    #[arg(long, env = "HOOKSWITCH_LOG", default_value = "info")]
+    /// What to log, for example info or hookswitch=debug,warn
+    #[arg(long, value_name = "FILTER", env = "HOOKSWITCH_LOG", default_value = "info")]
     pub log: String,
 
-    /// How to write it.
-    #[arg(long, env = "HOOKSWITCH_LOG_FORMAT", value_enum, default_value_t)]
+    /// Format of log lines
+    #[arg(long, value_name = "FORMAT", env = "HOOKSWITCH_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
 
-/// All that `serve` needs, as given. Texts, so that everything wrong is told at once.
+/// The settings of `serve` as given: texts, so that everything that is wrong is reported at once.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Where to listen for events and webhooks.
-    #[arg(long, env = "HOOKSWITCH_LISTEN", default_value = "127.0.0.1:8420")]
+    /// Address and port to listen on, for events and webhooks
+    #[arg(long, value_name = "ADDRESS", env = "HOOKSWITCH_LISTEN", default_value = "127.0.0.1:8420")]
     listen: String,
-
-    #[command(flatten)]
-    database: DatabaseConfig,
 
     #[command(flatten)]
     rules: RulesConfig,
 
-    /// The Cloud API's address, with its version.
-    #[arg(long, env = "WHATSAPP_API_URL", default_value = "https://graph.facebook.com/v25.0")]
+    /// Base URL of the Cloud API, with its version
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WHATSAPP_API_URL",
+        default_value = "https://graph.facebook.com/v25.0"
+    )]
     whatsapp_api_url: String,
 
-    /// The sending number, by Meta's id (digits, not the number itself); others after it, each with the name by
-    /// which rules know it, such as 106540352242922,sales=106540352242923.
-    #[arg(long, env = "WHATSAPP_PHONE_NUMBER_ID", default_value = "", hide_default_value = true)]
+    /// Meta's id of the sending number (not the number itself); further ones with the names that rules use
+    ///
+    /// For example 106540352242922,sales=106540352242923.
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "WHATSAPP_PHONE_NUMBER_ID",
+        default_value = "",
+        hide_default_value = true
+    )]
     whatsapp_phone_number_id: String,
 
-    /// The WhatsApp Business Account that holds the templates, by Meta's id; without it, each template is taken to
-    /// be approved under the name in its file.
+    /// Meta's id of the WhatsApp Business Account that holds the templates
+    ///
+    /// Without it, each template is assumed to be approved under the name in its file.
     #[arg(
         long,
         env = "WHATSAPP_BUSINESS_ACCOUNT_ID",
@@ -268,9 +322,10 @@ pub struct ServeArgs {
     )]
     whatsapp_business_account_id: String,
 
-    /// The access token.
+    /// Access token of the Cloud API
     #[arg(
         long,
+        value_name = "TOKEN",
         env = "WHATSAPP_ACCESS_TOKEN",
         default_value = "",
         hide_default_value = true,
@@ -278,9 +333,10 @@ pub struct ServeArgs {
     )]
     whatsapp_access_token: Secret,
 
-    /// The app's secret, with which Meta signs webhooks.
+    /// App secret, with which Meta signs webhooks
     #[arg(
         long,
+        value_name = "SECRET",
         env = "WHATSAPP_APP_SECRET",
         default_value = "",
         hide_default_value = true,
@@ -288,9 +344,10 @@ pub struct ServeArgs {
     )]
     whatsapp_app_secret: Secret,
 
-    /// The token that Meta shows when it verifies the webhook's address: any text of your own.
+    /// Token that Meta sends to verify the webhook's URL: any text of your own
     #[arg(
         long,
+        value_name = "TOKEN",
         env = "WHATSAPP_VERIFY_TOKEN",
         default_value = "",
         hide_default_value = true,
@@ -298,36 +355,36 @@ pub struct ServeArgs {
     )]
     whatsapp_verify_token: Secret,
 
-    /// Messages per second that the number may send; Meta's default is 80, its upgrade 1,000.
-    #[arg(long, env = "WHATSAPP_MESSAGES_PER_SECOND", default_value = "80")]
+    /// Maximum messages per second, per number, across all hosts (Meta's default is 80, its upgrade 1000)
+    #[arg(long, value_name = "RATE", env = "WHATSAPP_MESSAGES_PER_SECOND", default_value = "80")]
     whatsapp_messages_per_second: String,
 
-    /// Seconds for which a send without an answer waits for a webhook before it is sent again.
-    #[arg(long, env = "HOOKSWITCH_UNKNOWN_SECONDS", default_value = "60")]
-    unknown_seconds: String,
+    /// How long to wait for a delivery webhook after a send got no response; then the template's on_unknown applies
+    #[arg(long, value_name = "DURATION", env = "HOOKSWITCH_UNKNOWN_AFTER", default_value = "60s")]
+    unknown_after: String,
 
-    /// Days for which events are kept, with all that came of them; 0 keeps all for ever.
-    #[arg(long, env = "HOOKSWITCH_KEEP_DAYS", default_value = "90")]
-    keep_days: String,
+    /// How long events and their notifications are kept, for example 90d; forever, or 0, keeps all
+    #[arg(long, value_name = "DURATION", env = "HOOKSWITCH_KEEP", default_value = "90d")]
+    keep: String,
 
     #[command(flatten)]
     logs: LogConfig,
 }
 
-/// All that `serve` needs, checked.
+/// The settings of `serve`, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen for events and webhooks.
+    /// The address and port to listen on.
     pub listen: SocketAddr,
     /// Where the data is.
     pub database: DatabaseConfig,
-    /// Where the rules are.
+    /// Where rules and plugins are.
     pub rules: RulesConfig,
     /// The Cloud API.
     pub whatsapp: WhatsappConfig,
-    /// How long a send without an answer waits for a webhook before it is sent again.
+    /// How long to wait for a delivery webhook after a send got no response; then the template's `on_unknown` applies.
     pub unknown_for: SignedDuration,
-    /// How long events are kept, with all that came of them; `None` is for ever.
+    /// How long events and their notifications are kept; `None` is forever.
     pub keep: Option<SignedDuration>,
     /// What is logged.
     pub logs: LogConfig,
@@ -335,29 +392,26 @@ pub struct Config {
 
 /// Everything that is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
-#[error("start with these settings:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+#[error("invalid settings:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
 pub struct ConfigErrors(pub Vec<String>);
 
 impl ServeArgs {
-    /// Where the data is.
-    pub fn database(&self) -> &DatabaseConfig {
-        &self.database
-    }
-
-    /// Where the rules are.
+    /// Where rules and plugins are.
     pub fn rules(&self) -> &RulesConfig {
         &self.rules
     }
 }
 
-impl TryFrom<ServeArgs> for Config {
-    type Error = ConfigErrors;
-
-    fn try_from(args: ServeArgs) -> Result<Config, ConfigErrors> {
+impl Config {
+    /// The settings, checked.
+    ///
+    /// # Errors
+    /// With everything that is wrong with them.
+    pub fn new(args: ServeArgs, database: DatabaseConfig) -> Result<Config, ConfigErrors> {
         let mut wrong = Vec::new();
         let listen = args.listen.parse::<SocketAddr>().unwrap_or_else(|_| {
             wrong.push(format!(
-                "--listen (HOOKSWITCH_LISTEN): expected an address and a port such as 127.0.0.1:8420, got {:?}",
+                "--listen (HOOKSWITCH_LISTEN): expected an address and a port, for example 127.0.0.1:8420, got {:?}",
                 args.listen
             ));
             SocketAddr::from(([127, 0, 0, 1], 0))
@@ -365,7 +419,7 @@ impl TryFrom<ServeArgs> for Config {
         let url = args.whatsapp_api_url.trim_end_matches('/').to_owned();
         if !reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
             wrong.push(format!(
-                "--whatsapp-api-url (WHATSAPP_API_URL): expected an address such as \
+                "--whatsapp-api-url (WHATSAPP_API_URL): expected a URL, for example \
                  https://graph.facebook.com/v25.0, got {url:?}"
             ));
         }
@@ -376,8 +430,8 @@ impl TryFrom<ServeArgs> for Config {
         let account = args.whatsapp_business_account_id;
         if !account.is_empty() && account_id(&account).is_err() {
             wrong.push(format!(
-                "--whatsapp-business-account-id (WHATSAPP_BUSINESS_ACCOUNT_ID): expected the digits of Meta's id \
-                 of the WhatsApp Business Account (WhatsApp Manager, Account settings), got {account:?}"
+                "--whatsapp-business-account-id (WHATSAPP_BUSINESS_ACCOUNT_ID): expected Meta's id of the WhatsApp \
+                 Business Account, digits only (WhatsApp Manager, Account settings), got {account:?}"
             ));
         }
         for (secret, flag, variable) in [
@@ -388,7 +442,7 @@ impl TryFrom<ServeArgs> for Config {
             if secret.expose().trim().is_empty() {
                 wrong.push(format!("{flag} ({variable}): missing"));
             } else if secret.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
-                wrong.push(format!("{flag} ({variable}): holds a character that no token has"));
+                wrong.push(format!("{flag} ({variable}): must contain only visible ASCII characters"));
             }
         }
         let rate =
@@ -400,21 +454,15 @@ impl TryFrom<ServeArgs> for Config {
                 args.whatsapp_messages_per_second
             ));
         }
-        let unknown = args.unknown_seconds.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
-        if unknown.is_none() {
-            wrong.push(format!(
-                "--unknown-seconds (HOOKSWITCH_UNKNOWN_SECONDS): expected a whole number from 1 to 86400, got {:?}",
-                args.unknown_seconds
-            ));
-        }
-        let keep = args.keep_days.parse().ok().filter(|days| (0..=36_500).contains(days));
-        if keep.is_none() {
-            wrong.push(format!(
-                "--keep-days (HOOKSWITCH_KEEP_DAYS): expected a whole number from 0 to 36500, got {:?}",
-                args.keep_days
-            ));
-        }
-        if let Some(url) = &args.database.database_url
+        let unknown_for = duration::unknown_after(&args.unknown_after).unwrap_or_else(|why| {
+            wrong.push(format!("--unknown-after (HOOKSWITCH_UNKNOWN_AFTER): {why}"));
+            SignedDuration::ZERO
+        });
+        let keep = duration::keep(&args.keep).unwrap_or_else(|why| {
+            wrong.push(format!("--keep (HOOKSWITCH_KEEP): {why}"));
+            None
+        });
+        if let Some(url) = &database.database_url
             && let Err(error) = url.expose().parse::<tokio_postgres::Config>()
         {
             wrong.push(format!(
@@ -422,17 +470,14 @@ impl TryFrom<ServeArgs> for Config {
             ));
         }
         if !args.rules.rules.is_dir() {
-            wrong.push(format!(
-                "--rules (HOOKSWITCH_RULES): there is no folder {}; name the one with your rules",
-                args.rules.rules.display()
-            ));
+            wrong.push(format!("--rules (HOOKSWITCH_RULES): no such folder: {}", args.rules.rules.display()));
         }
         if !wrong.is_empty() {
             return Err(ConfigErrors(wrong));
         }
         Ok(Config {
             listen,
-            database: args.database,
+            database,
             rules: args.rules,
             whatsapp: WhatsappConfig {
                 whatsapp_api_url: url,
@@ -443,9 +488,35 @@ impl TryFrom<ServeArgs> for Config {
                 whatsapp_verify_token: args.whatsapp_verify_token,
                 whatsapp_messages_per_second: rate.unwrap_or(80),
             },
-            unknown_for: SignedDuration::from_secs(unknown.unwrap_or(60)),
-            keep: keep.filter(|days| *days > 0).map(|days: i64| SignedDuration::from_hours(24 * days)),
+            unknown_for,
+            keep,
             logs: args.logs,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    use super::{host_and_port, plugin_secret};
+
+    #[test]
+    fn an_environment_that_is_not_unicode_is_no_trouble() {
+        let bytes = OsStr::from_bytes(b"\xff");
+        assert!(plugin_secret(bytes, "x".into()).is_none());
+        assert!(plugin_secret(OsStr::new("HOOKSWITCH_SECRET_CRM"), bytes.into()).is_none());
+        let secret = plugin_secret(OsStr::new("HOOKSWITCH_SECRET_CRM"), "s3cret".into());
+        assert!(secret.is_some_and(|(name, secret)| name == "CRM" && secret.expose() == "s3cret"));
+    }
+
+    #[test]
+    fn private_hosts_have_a_port() {
+        for good in ["", "stock.internal:8080", "10.0.0.1:80", "[::1]:80"] {
+            assert!(host_and_port(good).is_ok(), "{good}");
+        }
+        for wrong in ["stock.internal", "stock.internal:", ":80", "http://stock:80", "a:0", "a:70000"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -3,14 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use hookswitch::cli::{Cli, output};
+use hookswitch::cli::{Cli, report};
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
-        Ok(code) => code,
-        Err(error) => {
-            output::error_line(format_args!("error: failed to {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    Cli::parse().run().unwrap_or_else(|error| report(&error))
 }

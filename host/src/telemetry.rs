@@ -19,15 +19,17 @@ use tracing_subscriber::{
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Why logs cannot be written as asked.
+/// An invalid filter for logs.
 #[derive(Debug, thiserror::Error)]
-#[error("read --log (HOOKSWITCH_LOG) {filter:?}: {reason}; expected such as info or hookswitch=debug,warn")]
+#[error(
+    "invalid --log (HOOKSWITCH_LOG) {filter:?}: {reason}; expected for example info or hookswitch=debug,warn"
+)]
 pub struct LogError {
     filter: String,
     reason: String,
 }
 
-/// Writes logs from here on. Where they are written already, they stay as they are.
+/// Starts writing logs. If they are written already, nothing changes.
 ///
 /// # Errors
 /// Where the filter is not one.
@@ -70,7 +72,7 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     for word in text.split(',').map(str::trim) {
         let alone = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
         if alone && !LEVELS.contains(&word.to_ascii_lowercase().as_str()) {
-            return Err(wrong(format!("{word:?} is none of the levels {}", LEVELS.join(", "))));
+            return Err(wrong(format!("{word:?} is not a level ({})", LEVELS.join(", "))));
         }
     }
     // At debug tokio_postgres logs the parameters of statements: numbers and words of people.
@@ -97,7 +99,7 @@ mod tests {
         for bad in ["inof", "hookswitch=loud", "warn,inof"] {
             let error = filter(bad).map(|_| ()).map_err(|error| error.to_string());
             assert!(
-                error.as_ref().is_err_and(|error| error.contains("expected such as info")),
+                error.as_ref().is_err_and(|error| error.contains("expected for example info")),
                 "{bad}: {error:?}"
             );
         }

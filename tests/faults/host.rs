@@ -31,7 +31,7 @@ pub async fn killed_without_webhooks(case: &'static str) -> Case {
     let port = free_port();
     let mut stage = Stage::start(case, port, &["--webhooks-lost", "1"]).await;
     let (_link, url) = answering_late(&stage).await;
-    let settings = [("WHATSAPP_API_URL", url.as_str()), ("HOOKSWITCH_UNKNOWN_SECONDS", "2")];
+    let settings = [("WHATSAPP_API_URL", url.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "2s")];
     let mut host = stage.host(port, &settings).await;
     let (accepted, in_flight) = kill_at_random(&mut stage, &mut host).await;
     settle(&stage, accepted, in_flight).await.check_all_sent();

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A webhook that comes at all comes sooner, also one that is posted again.
-pub const UNKNOWN_SECONDS: &str = "10";
+pub const UNKNOWN_AFTER: &str = "10s";
 
 /// One case's world.
 pub struct Stage {
@@ -47,7 +47,7 @@ impl Stage {
     pub async fn host_under(&self, under: &[&str], port: u16, settings: &[(&str, &str)]) -> Host {
         let usual = [
             ("WHATSAPP_MESSAGES_PER_SECOND", "1000"),
-            ("HOOKSWITCH_UNKNOWN_SECONDS", UNKNOWN_SECONDS),
+            ("HOOKSWITCH_UNKNOWN_AFTER", UNKNOWN_AFTER),
             ("HOOKSWITCH_LOG", "warn"),
         ];
         let settings = [&usual, settings].concat();
@@ -106,7 +106,7 @@ impl Stage {
 /// Whatever an event says is the decision.
 fn rules() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| write_rule(&folder, file, text);
+    let write = |file: &str, text: &str| write_rule(folder.path(), file, text);
     let groups = story::groups().fold(String::new(), |all, (name, _)| {
         format!("{all}- name: {name}\n  description: Some of the recipients\n")
     });

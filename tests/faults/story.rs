@@ -19,8 +19,11 @@ pub const MOVES: usize = 38;
 /// Sends STOP, and changes the number afterwards.
 pub const LEAVES_AND_MOVES: usize = 39;
 
-/// Groups of four people; one of them is one of the four above.
-const GROUPS: usize = 4;
+/// Groups of four people; in the first four groups one of them is one of the four above. More where there are thousands of
+/// events, as there are more recipients.
+fn group_count() -> usize {
+    scale::pick(4, 16)
+}
 /// Kinds come again after so many events: with no common divisor with the recipients, so that each gets each kind.
 const CYCLE: usize = 21;
 /// Two events in so many share a key.
@@ -84,7 +87,7 @@ pub fn told(n: usize) -> Vec<usize> {
     match kind(n) {
         Kind::Note(_) | Kind::Later | Kind::Expiring => vec![n % recipients()],
         Kind::Pair => vec![(n / PAIR) % LEAVES],
-        Kind::Group => members(n % GROUPS),
+        Kind::Group => members(n % group_count()),
         Kind::Digest | Kind::Nobody | Kind::Unrouted | Kind::Failing => vec![],
     }
 }
@@ -108,19 +111,22 @@ pub fn line(n: usize) -> Option<(String, &'static str)> {
 
 fn subject(n: usize) -> String {
     match kind(n) {
-        Kind::Group => format!("group-{}", n % GROUPS),
+        Kind::Group => format!("group-{}", n % group_count()),
         _ => format!("recipient-{}", n % recipients()),
     }
 }
 
 /// The people of a group.
 pub fn members(group: usize) -> Vec<usize> {
-    vec![3 * group, 3 * group + 1, 3 * group + 2, LEAVES + group]
+    match group {
+        0..4 => vec![3 * group, 3 * group + 1, 3 * group + 2, LEAVES + group],
+        _ => (0..4).map(|n| LEAVES_AND_MOVES + 1 + 4 * (group - 4) + n).collect(),
+    }
 }
 
 /// All groups with their people.
 pub fn groups() -> impl Iterator<Item = (String, Vec<usize>)> {
-    (0..GROUPS).map(|group| (group_name(group), members(group)))
+    (0..group_count()).map(|group| (group_name(group), members(group)))
 }
 
 fn group_name(group: usize) -> String {
@@ -173,7 +179,7 @@ pub fn event(n: usize, now: jiff::Timestamp, moved: bool) -> Value {
     match kind(n) {
         Kind::Note(priority) => data["priority"] = priority.into(),
         Kind::Group => {
-            data = with(data, json!({"groups": [group_name(n % GROUPS)], "users": [], "contacts": []}))
+            data = with(data, json!({"groups": [group_name(n % group_count())], "users": [], "contacts": []}))
         }
         Kind::Pair => data["dedupe_key"] = format!("pair-{}", n / PAIR).into(),
         Kind::Digest => {

@@ -44,7 +44,7 @@ pub async fn before_the_answer(case: &'static str) -> Case {
 pub async fn lost(case: &'static str) -> Case {
     let port = free_port();
     let mut stage = Stage::start(case, port, &[]).await;
-    let host = stage.host(port, &[("HOOKSWITCH_UNKNOWN_SECONDS", "2")]).await;
+    let host = stage.host(port, &[("HOOKSWITCH_UNKNOWN_AFTER", "2s")]).await;
     stage
         .simulator
         .turn(&json!({

@@ -14,9 +14,9 @@ mod harness;
 mod plan;
 mod source;
 
-use arguments::{ARGUMENTS, EXCEPTIONS, SMALL, TEXTS};
+use arguments::{ARGUMENTS, EXCEPTIONS, PAGES, SMALL, TEXTS};
 use harness::{Database, program};
-use plan::{Bound, faults};
+use plan::{Bound, faults, whole_tables};
 use source::{Statement, statements};
 
 /// A node of a plan reads so many rows at most: about 50 for each thing that is asked for, and less than a lane has.
@@ -71,13 +71,19 @@ async fn no_statement_reads_more_where_the_tables_grow() {
     assert!(wrong.is_empty(), "{} of {}:\n\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
 }
 
-/// A grown database.
-async fn fill(database: &Database) -> Client {
+/// A database with the tables, and nothing in them.
+async fn migrated(database: &Database) -> Client {
     let migrated = program(&["migrate"]).env("DATABASE_URL", database.url()).output().unwrap();
     assert!(migrated.status.success(), "{migrated:?}");
     let config: tokio_postgres::Config = database.url().parse().unwrap();
     let (client, connection) = config.connect(NoTls).await.unwrap();
     tokio::spawn(connection);
+    client
+}
+
+/// A grown database.
+async fn fill(database: &Database) -> Client {
+    let client = migrated(database).await;
     let began = Instant::now();
     // The server goes with the test: nothing must last.
     for setting in
@@ -88,7 +94,7 @@ async fn fill(database: &Database) -> Client {
     client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     client.batch_execute(include_str!("fill.sql")).await.unwrap();
     // Not within the transaction that several statements are.
-    for statement in ["VACUUM ANALYZE", "SET jit = off", "CHECKPOINT"] {
+    for statement in ["VACUUM ANALYZE", "SET jit = off", hookswitch::store::PLANNER, "CHECKPOINT"] {
         client.batch_execute(statement).await.unwrap();
     }
     eprintln!("filled in {} s", began.elapsed().as_secs());
@@ -118,12 +124,21 @@ async fn functions(client: &Client) -> Vec<Statement> {
     functions.iter().map(statement).collect()
 }
 
+fn told(error: tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The one text that `EXPLAIN` answers.
+fn text(rows: &[SimpleQueryMessage]) -> String {
+    let first = |row: &SimpleQueryMessage| match row {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    rows.iter().filter_map(first).collect()
+}
+
 /// Executes a statement again and again, and undoes it; returns its first plan and its last.
 async fn execute(client: &Client, sql: &str, values: &str) -> Result<Vec<Value>, String> {
-    let told = |error: tokio_postgres::Error| match error.as_db_error() {
-        Some(error) => error.to_string(),
-        None => error.to_string(),
-    };
     client.batch_execute(&format!("DEALLOCATE ALL; PREPARE it AS {sql}")).await.map_err(told)?;
     let call = if values.is_empty() { "it".to_owned() } else { format!("it({values})") };
     let mut plans = Vec::new();
@@ -139,15 +154,43 @@ async fn execute(client: &Client, sql: &str, values: &str) -> Result<Vec<Value>,
                 return Err(words);
             }
         };
-        let text: String = rows
-            .iter()
-            .filter_map(|row| match row {
-                SimpleQueryMessage::Row(row) => row.get(0),
-                _ => None,
-            })
-            .collect();
+        let text = text(&rows);
         plans.push(serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?);
     }
     plans.drain(1..OFTEN - 1);
     Ok(plans)
+}
+
+/// A connection keeps the plan of a statement until the tables are vacuumed: it must do when they have grown meanwhile.
+#[tokio::test]
+async fn no_plan_that_was_made_for_empty_tables_reads_all_of_one() {
+    let database = Database::on_its_own().await;
+    let client = migrated(&database).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let all = statements(&folder, TEXTS);
+    client.batch_execute(hookswitch::store::PLANNER).await.unwrap();
+    client.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
+    let mut wrong = Vec::new();
+    for Statement { name, sql } in &all {
+        let excepted = EXCEPTIONS.iter().any(|(of, _)| of == name) || PAGES.contains(&name.as_str());
+        let found = match planned(&client, sql).await {
+            Err(error) => vec![error],
+            Ok(plan) => whole_tables(&plan, SMALL),
+        };
+        if !found.is_empty() && !excepted {
+            wrong.push(format!("{name}:\n  {}\n{sql}", found.join("\n  ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
+}
+
+/// The plan of a statement for whatever values.
+async fn planned(client: &Client, sql: &str) -> Result<Value, String> {
+    client.batch_execute(&format!("DEALLOCATE ALL; PREPARE it AS {sql}")).await.map_err(told)?;
+    let values =
+        (1..).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>().join(", ");
+    let call = if values.is_empty() { "it".to_owned() } else { format!("it({values})") };
+    let rows = client.simple_query(&format!("EXPLAIN (FORMAT JSON) EXECUTE {call}")).await.map_err(told)?;
+    let text = text(&rows);
+    serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
 }

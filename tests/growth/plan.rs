@@ -55,3 +55,19 @@ fn look(node: &Value, bound: &Bound, faults: &mut Vec<String>) {
         look(child, bound, faults);
     }
 }
+
+/// The tables that may grow and that a plan reads all of, or all of an index of, whatever it is asked for.
+pub fn whole_tables(plan: &Value, small: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut nodes = vec![&plan[0]["Plan"]];
+    while let Some(node) = nodes.pop() {
+        let text = |key: &str| node[key].as_str().unwrap_or_default();
+        let (kind, table) = (text("Node Type"), text("Relation Name"));
+        let is_whole = kind == "Seq Scan" || (kind.starts_with("Index") && node["Index Cond"].is_null());
+        if is_whole && !table.is_empty() && !small.contains(&table) {
+            found.push(format!("{kind} of all of {table} {}", text("Index Name")));
+        }
+        nodes.extend(node["Plans"].as_array().into_iter().flatten());
+    }
+    found
+}

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     sync::OnceLock,
@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use reqwest::{Client, Response};
 use serde_json::Value;
 use sha2::Sha256;
-use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use super::{
     Database, Simulator,
@@ -203,15 +203,21 @@ pub fn rules() -> PathBuf {
 }
 
 /// Writes a file of a rules folder, with the folders that it stands in.
-pub fn write_rule(rules: &TempDir, file: &str, text: &str) {
-    let path = rules.path().join(file);
+pub fn write_rule(rules: &Path, file: &str, text: &str) {
+    let path = rules.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
-/// A port of this machine that nobody uses: the simulator must know the host's before the host starts.
+/// A port of this machine that is ours until this process ends: the simulator must know the host's before the host starts.
+/// A socket is bound to it and does not listen, so nobody is given the port, and who asks for it by number may listen there.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::mem::forget(socket);
+    port
 }
 
 /// A client for loopback. Requests of one test may share it; those of several have runtimes of their own, and a

@@ -2,12 +2,10 @@
 //! program that end with the test.
 //!
 //! ```ignore
-//! let database = Database::create().await;
-//! let port = free_port();
-//! let simulator = Simulator::start(port, &[]);
-//! let host = Host::start(port, &database, &simulator, &rules(), &[]);
-//! host.post_event(&json!({"type": "order.created", "data": {}})).await;
-//! wait_until("one message", SOON, async || simulator.messages().await.len() == 1).await;
+//! let stage = Stage::builder().rules(&[("any/templates/note.j2", NOTE)]).start().await;
+//! let id = stage.decide(json!({"template": "note", "contacts": ["15550100001"]})).await;
+//! stage.notification(&id, "read").await;
+//! assert_eq!(stage.simulator.messages().await.len(), 1);
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,10 +13,12 @@ mod cluster;
 mod host;
 mod process;
 mod simulator;
+mod stage;
 mod wait;
 
 pub use cluster::Database;
 pub use host::{Host, create_key, free_port, http, rules, write_rule};
 pub use process::program;
 pub use simulator::Simulator;
+pub use stage::{Builder, Stage, TEXT};
 pub use wait::{SOON, wait_until};

@@ -29,8 +29,8 @@ async fn a_host_of_which_a_part_fails_says_which_and_ends() {
     let port = free_port();
     let simulator = Simulator::start(port, &["--unlimited"]);
     let rules = tempfile::tempdir().unwrap();
-    write_rule(&rules, "groups.yaml", "- name: Ops\n  description: Runs it\n");
-    write_rule(&rules, "notes/templates/note.j2", NOTE);
+    write_rule(rules.path(), "groups.yaml", "- name: Ops\n  description: Runs it\n");
+    write_rule(rules.path(), "notes/templates/note.j2", NOTE);
     let account = Settings::default();
     let settings = [("WHATSAPP_BUSINESS_ACCOUNT_ID", account.waba_id.as_str())];
     let mut host = Host::start(port, &database, &simulator, rules.path(), &settings);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Database, Host, SOON, Simulator, create_key, free_port, http, rules, wait_until};
+use crate::harness::{SOON, Stage, create_key, http, rules, wait_until};
 
 /// The fewest connections that a host may have: one for each kind of work.
 const FEW: (&str, &str) = ("HOOKSWITCH_DATABASE_CONNECTIONS", "4");
@@ -13,20 +13,12 @@ const FEW: (&str, &str) = ("HOOKSWITCH_DATABASE_CONNECTIONS", "4");
 const IMPATIENT: [(&str, &str); 2] =
     [("HOOKSWITCH_DATABASE_CONNECTIONS", "8"), ("HOOKSWITCH_DATABASE_STATEMENT_SECONDS", "2")];
 
-struct Stage {
-    database: Database,
-    host: Host,
-    _simulator: Simulator,
-}
-
 async fn stage(settings: &[(&str, &str)]) -> Stage {
-    let database = Database::create().await;
-    let port = free_port();
-    let simulator = Simulator::start(port, &["--unlimited", "--unknown-templates"]);
-    let mut all = vec![("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
-    all.extend(settings);
-    let host = Host::start(port, &database, &simulator, &rules(), &all);
-    Stage { database, host, _simulator: simulator }
+    Stage::in_folder(&rules())
+        .simulator(&["--unlimited", "--unknown-templates"])
+        .settings(settings)
+        .start()
+        .await
 }
 
 fn payment(n: usize) -> Value {
@@ -55,12 +47,6 @@ impl Stage {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE wait_event_type = 'Lock' AND datname = current_database()";
         self.database.count(sql).await
-    }
-
-    async fn read(&self) -> i64 {
-        self.database
-            .count("SELECT count(DISTINCT notification_id) FROM delivery WHERE status = 'read'")
-            .await
     }
 }
 

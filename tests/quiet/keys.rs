@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{ANN, Stage, note};
+use super::{ANN, note, with};
 use crate::harness::{SOON, wait_until};
 
 #[tokio::test]
 async fn a_duplicate_names_the_event_before_it() {
-    let stage = Stage::with(&[]).await;
+    let stage = with(&[]).await;
     let mut decision = note(1, ANN);
     decision["dedupe_key"] = json!("order-7");
     let first = stage.decide(decision.clone()).await;
@@ -38,9 +38,9 @@ async fn a_duplicate_names_the_event_before_it() {
 
 #[tokio::test]
 async fn a_key_counts_for_as_long_as_the_rule_says() {
-    let route = "- on: short\n  template: note\n  contacts: [event.data.to]\n  dedupe: event.data.key\n  \
+    let route = "- on: short\n  template: note\n  contacts: [event.data.to]\n  dedupe_key: event.data.key\n  \
                  dedupe_for: 1s\n  context:\n    n: 1\n";
-    let stage = Stage::with(&[("short/routes.yaml", route)]).await;
+    let stage = with(&[("short/routes.yaml", route)]).await;
     let event = json!({"type": "short", "subject": "s", "data": {"to": ANN, "key": "k"}});
     let first = stage.host.accept(&event).await;
     stage.notification(&first, "read").await;

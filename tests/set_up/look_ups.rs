@@ -24,7 +24,7 @@ async fn a_test_message_is_followed_until_it_is_read() {
     ╭────────────────────────────────────╮
     │ Good morning, Eve, this is a test. │
     ╰────────────────────────────────────╯
-    not to Bob: bob is linked to no WhatsApp contact
+    not to Bob: bob has no WhatsApp number linked
     Nothing was sent.
     ");
     assert_eq!(office.database.count("SELECT count(*) FROM event").await, 0);
@@ -159,7 +159,7 @@ async fn a_message_whose_answer_was_lost_is_found_by_metas_id() {
     let accepted = "SELECT count(*) FROM delivery WHERE status = 'accepted'";
     assert_eq!(office.database.count(accepted).await, 0);
     let wamid: String = office.database.query(told, &[]).await[0].get(0);
-    assert!(office.does(&["explain", &wamid]).contains("was read ← this one"));
+    assert!(office.does(&["explain", &wamid]).contains("read ← this one"));
     assert!(
         office.refuses(&["explain", "wamid.nobody"]).contains("there is no event, notification or message")
     );

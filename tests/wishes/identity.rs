@@ -27,19 +27,19 @@ const NEW: &str = "15550100002";
 async fn what_waits_follows_the_person() {
     let stage = stage().await;
     let relinked = stage.send("utility", json!({"after": "1h"})).await;
-    stage.until(&relinked, "deferred").await;
-    stage.run(&["people", "link", "ann", NEW]);
+    stage.notification(&relinked, "deferred").await;
+    stage.says(&["people", "link", "ann", NEW]);
     stage.is_due().await;
-    stage.until(&relinked, "read").await;
+    stage.notification(&relinked, "read").await;
     assert_eq!(stage.sent_to().await, [NEW]);
 
     let unlinked = stage.send("utility", json!({"after": "1h"})).await;
-    stage.until(&unlinked, "deferred").await;
-    stage.run(&["people", "unlink", "ann"]);
+    stage.notification(&unlinked, "deferred").await;
+    stage.says(&["people", "unlink", "ann"]);
     stage.is_due().await;
-    let skipped = stage.until(&unlinked, "skipped").await;
+    let skipped = stage.notification(&unlinked, "skipped").await;
     let why = &skipped["deliveries"].as_array().unwrap().last().unwrap()["detail"];
-    assert_eq!(why, "ann is linked to no WhatsApp contact");
+    assert_eq!(why, "ann has no WhatsApp number linked");
     assert_eq!(stage.sent_to().await, [NEW]);
 }
 
@@ -49,21 +49,21 @@ async fn what_waits_follows_the_number() {
     stage.writes(ANN, None, "hi").await;
     let person = stage.send("utility", json!({"after": "1h"})).await;
     let contact = stage.send("utility", json!({"after": "1h", "users": [], "contacts": [ANN]})).await;
-    stage.until(&person, "deferred").await;
-    stage.until(&contact, "deferred").await;
+    stage.notification(&person, "deferred").await;
+    stage.notification(&contact, "deferred").await;
     let system = json!({"type": "user_changed_number", "wa_id": NEW, "body": "changed"});
     let now = Timestamp::now().as_second().to_string();
     let message = json!({"from": ANN, "id": "wamid.s", "timestamp": now, "type": "system", "system": system});
     stage.webhook("messages", json!({"messages": [message]})).await;
     stage.is_due().await;
-    stage.until(&person, "read").await;
-    stage.until(&contact, "read").await;
+    stage.notification(&person, "read").await;
+    stage.notification(&contact, "read").await;
     assert_eq!(stage.sent_to().await, [NEW, NEW]);
 }
 
 #[tokio::test]
 async fn what_waits_for_the_window_is_woken_by_any_id() {
-    let stage = Stage::with(&["--window", "off"], &[]).await;
+    let stage = with(&["--window", "off"], &[]).start().await;
     stage.database.add_person("ann", ANN, &["Ops"]).await;
     stage.writes(ANN, Some("US.1"), "hi").await;
     let close = async || {
@@ -71,19 +71,19 @@ async fn what_waits_for_the_window_is_woken_by_any_id() {
     };
     close().await;
     let id = stage.send("utility", json!({"mode": "text"})).await;
-    stage.until(&id, "deferred").await;
+    stage.notification(&id, "deferred").await;
     let message = json!({"from_user_id": "US.1", "id": "wamid.u", "type": "text", "text": {"body": "hello"},
         "timestamp": Timestamp::now().as_second().to_string()});
     stage.webhook("messages", json!({"messages": [message]})).await;
-    stage.until(&id, "read").await;
+    stage.notification(&id, "read").await;
 
     // The person is linked to another user meanwhile, and that one writes.
     close().await;
     let id = stage.send("utility", json!({"mode": "text"})).await;
-    stage.until(&id, "deferred").await;
-    stage.run(&["people", "link", "ann", "US.2"]);
+    stage.notification(&id, "deferred").await;
+    stage.says(&["people", "link", "ann", "US.2"]);
     stage.writes(NEW, Some("US.2"), "hello").await;
-    stage.until(&id, "read").await;
+    stage.notification(&id, "read").await;
     assert_eq!(stage.sent_to().await, [ANN, NEW]);
 }
 
@@ -92,14 +92,14 @@ async fn whoever_gets_a_number_after_somebody_else_is_not_them() {
     let stage = stage().await;
     stage.writes(ANN, Some("US.1"), "hi").await;
     let id = stage.send("utility", json!({"after": "1h"})).await;
-    stage.until(&id, "deferred").await;
+    stage.notification(&id, "deferred").await;
     stage.writes(ANN, Some("US.9"), "who is this?").await;
     stage.is_due().await;
-    let skipped = stage.until(&id, "skipped").await;
+    let skipped = stage.notification(&id, "skipped").await;
     let why = &skipped["deliveries"].as_array().unwrap().last().unwrap()["detail"];
     assert!(why.as_str().unwrap().contains("belongs to somebody else now"), "{why}");
     assert!(stage.sent_to().await.is_empty());
-    assert!(stage.run(&["people", "list"]).contains("none"));
+    assert!(stage.says(&["people", "list"]).contains("none"));
 
     // Meta tells, late, that it was Ann all along.
     let system = json!({"type": "user_changed_user_id", "previous_user_id": "US.1", "user_id": "US.9", "body": "changed"});
@@ -113,7 +113,7 @@ async fn whoever_gets_a_number_after_somebody_else_is_not_them() {
 #[tokio::test]
 async fn an_opt_out_counts_for_what_is_in_memory_already() {
     // One a second: the others are read, and wait for their turn.
-    let stage = Stage::with(&[], &[("WHATSAPP_MESSAGES_PER_SECOND", "1")]).await;
+    let stage = with(&[], &[("WHATSAPP_MESSAGES_PER_SECOND", "1")]).start().await;
     let contacts: Vec<String> = (0..8).map(|n| format!("1555010010{n}")).collect();
     let decision = json!({"template": "utility", "contacts": contacts, "context": {"n": 1}});
     let id = stage.host.accept(&json!({"type": "any", "data": decision})).await;

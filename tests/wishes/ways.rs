@@ -176,7 +176,7 @@ struct Table {
 
 impl Table {
     async fn new() -> Table {
-        let stage = Stage::with(&["--window", "off"], &[]).await;
+        let stage = with(&["--window", "off"], &[]).start().await;
         let key = create_key(&stage.database, "desk", &["admin"]);
         let second = Timestamp::now().as_second() + 3_600;
         Table { stage, key, said: AtomicUsize::new(0), second }
@@ -309,15 +309,20 @@ impl Table {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// The message that an event led to.
+    async fn found(&self, id: &str) -> Value {
+        self.stage.host.event(id).await["decisions"][0]["notifications"][0].clone()
+    }
+
     /// The message that an event led to, once it is sent or skipped.
     async fn settled(&self, id: &str) -> Value {
         let settled = ["skipped", "failed", "read", "expired"];
         wait_until("it is settled", SOON, async || {
-            let status = self.stage.notification(id).await["status"].clone();
+            let status = self.found(id).await["status"].clone();
             settled.iter().any(|settled| status == *settled)
         })
         .await;
-        self.stage.notification(id).await
+        self.found(id).await
     }
 
     /// What came of a cell, where it is wrong.
@@ -326,7 +331,7 @@ impl Table {
         let (number, user_id) = (cell.number(), cell.user_id());
         let waits = async |more: Value| {
             let id = self.sends(cell, more).await;
-            self.stage.until(&id, "deferred").await;
+            self.stage.notification(&id, "deferred").await;
             id
         };
         let waiting = match cell.then {

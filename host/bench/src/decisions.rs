@@ -136,7 +136,7 @@ fn load(folder: &Path) -> anyhow::Result<Catalog> {
     write("rules/groups.yaml", "- name: Sales Team\n- name: Finance Team\n- name: System Admins\n")?;
     write(
         "rules/bench/routes.yaml",
-        "- on: bench.route\n  template: order_triage\n  groups: [Sales Team]\n  dedupe: event.data.number\n  context:\n    \
+        "- on: bench.route\n  template: order_triage\n  groups: [Sales Team]\n  dedupe_key: event.data.number\n  context:\n    \
          order_number: event.data.number\n    customer: first(event.data.customer, \"Customer\")\n    \
          amount: money(event.data.amount)\n    risk: 3\n    why: event.data.customer_id\n\
          - on: bench.script\n  script: bench.rhai\n- on: bench.plugin\n  plugin: order-triage\n",

@@ -25,6 +25,7 @@ use tokio::time::timeout;
 pub use self::{
     report::{Finding, Report, Section, Severity},
     templates::missing,
+    words::count,
 };
 use crate::{
     config::{ConfigErrors, WhatsappConfig},

@@ -1,12 +1,9 @@
-//! `hookswitch check`: whether everything is set up, and what to do where it is not.
+//! `hookswitch check`: whether everything is set up, and how to fix what is not.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Args;
-use console::style;
+use console::{Term, style};
 use hookswitch_core::{
     catalog::{self, Catalog, Findings},
     plan::MetaTemplate,
@@ -14,49 +11,51 @@ use hookswitch_core::{
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
+use super::{confirm::Confirmation, output};
 use crate::{
     app::{self, Database},
-    check::{self, Finding, Report, Section, Severity, Subject},
-    config::{Config, ConfigErrors, ServeArgs},
+    check::{self, Finding, Report, Section, Severity, Subject, count},
+    config::{Config, ConfigErrors, DatabaseConfig, ServeArgs},
     whatsapp::management::Management,
 };
 
-/// Looks at everything that a message needs on its way: settings, database, rules, groups, people, templates, the
-/// Cloud API, the webhook, hosts, and what waits or failed. Each finding ends with the command to paste.
+/// The arguments of `hookswitch check`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Status 0: nothing keeps messages from going out. Status 1: there is a critical finding."
+    long_about = "Check the whole set-up and say how to fix what is wrong\n\nThis covers settings, database, rules, groups, \
+                  people, templates, the Cloud API, the webhook, hosts, and messages that wait or failed. Most findings \
+                  end with a command to paste.",
+    after_help = "The status is 0 if nothing keeps messages from being sent, and 1 if there is a critical finding."
 )]
 pub struct CheckArgs {
-    /// Shows all that was looked at, too.
+    /// Show notes and all facts, too
     #[arg(long, short)]
     verbose: bool,
-    /// Writes the report as JSON; its member `schema` counts up when readers would break.
+    /// Print a JSON document; its member schema increases with breaking changes
     #[arg(long, conflicts_with = "verbose")]
     json: bool,
-    /// Mends what is safe to mend: applies migrations, creates groups, hands missing templates in to Meta after asking.
+    /// Fix what is safe to fix: apply migrations, create groups, submit missing templates to Meta after confirmation
     #[arg(long)]
     fix: bool,
-    /// Answers yes to what --fix asks.
-    #[arg(long, short, requires = "fix")]
-    yes: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
     #[command(flatten)]
     serve: ServeArgs,
 }
 
-/// Checks, mends what is asked for, and prints.
+/// Checks, fixes if asked, and prints.
 ///
 /// # Errors
-/// Where the report cannot be printed.
-pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let folders = app::folders(args.serve.rules(), false)?;
+/// If the report cannot be printed.
+pub async fn run(args: CheckArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let folders = app::folders(args.serve.rules(), database, false)?;
     let loading = spawn_blocking(move || catalog::load(&folders));
-    let opened = Database::open_as_is(args.serve.database(), &mut |_| {}).await;
+    let opened = Database::open_as_is(database, &mut |_| {}).await;
     let catalog = loading.await?;
-    let settings = Config::try_from(args.serve.clone());
+    let settings = Config::new(args.serve.clone(), database.clone());
     let database = opened.as_ref().map_err(ToString::to_string);
     if args.fix {
-        mend(&settings, &catalog, database.as_ref().ok().copied(), args.yes).await?;
+        fix(&settings, &catalog, database.as_ref().ok().copied(), args.confirmation).await?;
     }
     let subject = Subject {
         settings: settings.as_ref().map(|config| &config.whatsapp),
@@ -65,7 +64,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     };
     let report = check::check(&subject, Timestamp::now()).await;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::json(&report)?;
     } else {
         print(&report, args.verbose);
     }
@@ -75,76 +74,69 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.status == Some(Severity::Critical) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn mend(
+async fn fix(
     settings: &Result<Config, ConfigErrors>,
     catalog: &Result<Catalog, Findings>,
     database: Option<&Database>,
-    yes: bool,
+    confirmation: Confirmation,
 ) -> anyhow::Result<()> {
     if let Some(database) = database {
         match database.migrate().await {
             Ok(0) => {}
-            Ok(applied) => eprintln!("mended: applied {applied} migrations"),
-            Err(error) => eprintln!("not mended: failed to {error}"),
+            Ok(applied) => eprintln!("Applied {}.", count(applied, "migration", "migrations")),
+            Err(error) => eprintln!("warning: migrations not applied: {error}"),
         }
         if let Ok(catalog) = catalog {
             let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
             match database.store.create_groups(&names).await {
                 Ok(created) if created.is_empty() => {}
-                Ok(created) => eprintln!("mended: created the groups {}", created.join(", ")),
-                Err(error) => eprintln!("not mended: failed to {error}"),
+                Ok(created) => eprintln!("Created groups: {}.", created.join(", ")),
+                Err(error) => eprintln!("warning: groups not created: {error}"),
             }
         }
     }
     if let (Ok(config), Ok(catalog)) = (settings, catalog) {
-        hand_in(config, catalog, yes).await?;
+        submit(config, catalog, confirmation).await?;
     }
     Ok(())
 }
 
-/// Hands missing templates in to Meta.
-async fn hand_in(config: &Config, catalog: &Catalog, yes: bool) -> anyhow::Result<()> {
+/// Submits missing templates to Meta.
+async fn submit(config: &Config, catalog: &Catalog, confirmation: Confirmation) -> anyhow::Result<()> {
     let Some(account) = config.whatsapp.whatsapp_business_account_id.as_deref() else { return Ok(()) };
-    let asked =
-        match Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token) {
-            Ok(management) => management.templates(account).await.map(|at_meta| (management, at_meta)),
-            Err(error) => {
-                eprintln!("not mended: failed to {error}");
-                return Ok(());
-            }
-        };
-    let (management, at_meta) = match asked {
+    let asked = async {
+        let management =
+            Management::new(&config.whatsapp.whatsapp_api_url, &config.whatsapp.whatsapp_access_token)?;
+        let at_meta = management.templates(account).await?;
+        anyhow::Ok((management, at_meta))
+    };
+    let (management, at_meta) = match asked.await {
         Ok(asked) => asked,
         Err(error) => {
-            eprintln!("not mended: failed to {error}");
+            eprintln!("warning: templates not submitted: {error}");
             return Ok(());
         }
     };
     let missing = check::missing(catalog, &at_meta);
-    if missing.is_empty() || !(yes || agreed(&missing)?) {
+    if missing.is_empty() || !confirmation.confirm(&question(&missing))? {
         return Ok(());
     }
     for definition in &missing {
         match management.create_template(account, &definition.name, definition).await {
-            Ok(status) => eprintln!("mended: handed in {}, which is {status}", definition.name),
-            Err(error) => eprintln!("not mended: {}: failed to {error}", definition.name),
+            Ok(status) => eprintln!("Submitted {}: {status}.", definition.name),
+            Err(error) => eprintln!("warning: {} not submitted: {error}", definition.name),
         }
     }
     Ok(())
 }
 
-fn agreed(missing: &[MetaTemplate]) -> anyhow::Result<bool> {
+fn question(missing: &[MetaTemplate]) -> String {
     let names: Vec<&str> = missing.iter().map(|definition| definition.name.as_str()).collect();
-    eprintln!("{} templates are not at Meta yet:\n  {}", names.len(), names.join("\n  "));
-    if !io::stdin().is_terminal() {
-        eprintln!("They stay away: nobody is there to ask. --yes hands them in.");
-        return Ok(false);
-    }
-    eprint!("Hand them in for Meta's review? [y/N] ");
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    format!(
+        "{} not at Meta yet:\n  {}\nSubmit for Meta's review?",
+        count(names.len(), "template is", "templates are"),
+        names.join("\n  ")
+    )
 }
 
 fn print(report: &Report, verbose: bool) {
@@ -166,13 +158,17 @@ fn print(report: &Report, verbose: bool) {
     let hidden = if verbose { 0 } else { report.count(Severity::Info) };
     let more = match hidden {
         0 => String::new(),
-        1 => " One more thing is good to know: --verbose".to_owned(),
-        some => format!(" {some} more things are good to know: --verbose"),
+        some => format!(" {} hidden; use --verbose.", count(some, "note", "notes")),
     };
     match (critical, warnings) {
-        (0, 0) => println!("{}{more}", style("All is well.").green()),
-        (0, _) => println!("{}{more}", style(format!("Warnings: {warnings}.")).yellow()),
-        _ => println!("{}{more}", style(format!("Critical: {critical}. Warnings: {warnings}.")).red()),
+        (0, 0) => println!("{}{more}", style("No problems found.").green()),
+        (0, _) => {
+            println!("{}{more}", style(format!("{}.", count(warnings, "warning", "warnings"))).yellow())
+        }
+        _ => println!(
+            "{}{more}",
+            style(format!("{critical} critical, {}.", count(warnings, "warning", "warnings"))).red()
+        ),
     }
 }
 
@@ -191,7 +187,9 @@ fn print_finding(finding: &Finding, width: usize) {
         Severity::Warning => style("!").yellow(),
         Severity::Critical => style("✗").red(),
     };
-    let options = textwrap::Options::new(96).initial_indent("").subsequent_indent("  ");
+    // Elsewhere than on a terminal a finding is a line.
+    let width = if Term::stdout().is_term() { 96 } else { usize::MAX };
+    let options = textwrap::Options::new(width).initial_indent("").subsequent_indent("  ");
     let text = textwrap::wrap(&finding.what, options);
     for (index, line) in text.iter().enumerate() {
         match index {

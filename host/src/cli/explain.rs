@@ -1,48 +1,49 @@
-//! `hookswitch explain`: why each person did or did not get what an event said, on one page.
+//! `hookswitch explain`: the full history of an event on one page.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
 use hookswitch_core::domain::NotificationId;
 use uuid::Uuid;
 
-use super::page;
+use super::{failure::Failure, output, page};
 use crate::{
     app::Database,
     config::DatabaseConfig,
     store::{EventHistory, Store},
 };
 
-/// Tells why each person did or did not get a message: the rule with its line, what it asked and was told, the people
-/// with the reason of each, each attempt with Meta's answer, and the receipts.
+/// The arguments of `hookswitch explain`.
 #[derive(Args, Debug)]
+#[command(
+    long_about = "Explain why each person did or did not get a message\n\nIt shows the rule and its line, what the rule \
+                  looked up and what it got, each person with the reason, each attempt to send with Meta's response, and \
+                  the receipts."
+)]
 pub struct ExplainArgs {
-    /// The id of an event or a notification, or Meta's id of a message (wamid.…).
+    /// Id of an event or a notification, or Meta's id of a message (wamid.…)
     id: String,
-    /// The event's source, where several have events with this id.
+    /// Source of the event, if events of several sources have this id
     #[arg(long)]
     source: Option<String>,
-    /// Messages to show, at most.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    /// Maximum number of messages
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
-    /// Goes on after the messages that were shown before.
+    /// Continue after this place, which the previous page names
     #[arg(long, value_name = "PLACE", default_value_t = 0, hide_default_value = true)]
     after: i64,
-    /// Writes it as JSON, as GET /v1/events/ID does.
+    /// Print a JSON document, like GET /v1/events/ID
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
-/// Prints the page; status 1 where there is no such thing.
+/// Prints the page; status 1 if the id is unknown.
 ///
 /// # Errors
-/// Where the database cannot be reached, or the id is not known or names several events.
-pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
-    let database = Database::open(&args.database, &mut |_| {}).await?;
+/// If the database cannot be reached, the id is unknown, or several events have it.
+pub async fn run(args: ExplainArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let database = Database::open(database, &mut |_| {}).await?;
     let done = explain(&args, &database.store).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
@@ -61,52 +62,47 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
             if events.len() > 1 {
                 let sources: Vec<&str> =
                     events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
-                bail!(
-                    "explain {}: events of several sources have this id; add --source, such as {}",
-                    args.id,
-                    sources.join(" or ")
-                );
+                return Err(Failure::new(format!("events of several sources have the id {}", args.id))
+                    .help(format!("add --source, for example {}", sources.join(" or ")))
+                    .into());
             }
-            events.pop().with_context(|| {
-                format!(
-                    "explain {}: there is no event, notification or message with this id; hookswitch notifications \
-                     lists the last ones",
-                    args.id
-                )
+            events.pop().ok_or_else(|| {
+                Failure::new(format!("no event, notification or message has the id {}", args.id))
+                    .help("for the latest: hookswitch notifications")
             })?
         }
     };
     let mut history = store.event_history(logged.clone(), received_at, args.after, args.limit).await?;
-    // The one that was asked for may be far behind.
-    if let Some(id) = notification.filter(|id| history.next.is_some() && !tells_of(&history, *id))
+    // The notification that was asked for may be on a later page.
+    if let Some(id) = notification.filter(|id| history.next.is_some() && !contains(&history, *id))
         && let Some(place) = store.place_of(id).await?.filter(|place| *place > args.after)
     {
         history = store.event_history(logged, received_at, place - 1, args.limit).await?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&history)?);
+        output::json(&history)?;
     } else {
         print!("{}", page::page(&history, notification));
         if let Some(next) = history.next {
             println!(
-                "\nThere may be more messages: --limit shows more at once, --after {next} those that follow."
+                "\nThere may be more messages; use --after {next} for the next page, or a higher --limit."
             );
         }
         if history.decisions.is_empty() && history.waits.is_none() {
             println!(
                 "\n{}",
-                style("No host has routed it yet; hookswitch check says whether one runs.").yellow()
+                style("Not routed yet. To see whether a host is running: hookswitch check").yellow()
             );
         }
     }
     Ok(())
 }
 
-fn tells_of(history: &EventHistory, id: NotificationId) -> bool {
+fn contains(history: &EventHistory, id: NotificationId) -> bool {
     history.decisions.iter().flat_map(|decision| &decision.notifications).any(|n| n.id == id)
 }
 
-/// The notification that an id means, if it is a notification's or a message's.
+/// The notification of an id, if it is the id of a notification or a message.
 async fn notification(store: &Store, id: &str) -> anyhow::Result<Option<NotificationId>> {
     if id.starts_with("wamid.") {
         return Ok(store.notification_of_wamid(id).await?);

@@ -1,9 +1,8 @@
-//! `hookswitch failed`: messages that failed for good, and what to do about them.
+//! `hookswitch failed`: messages that failed permanently.
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::anyhow;
-use clap::{Args, CommandFactory, Subcommand, error::ErrorKind};
+use clap::{Args, Subcommand};
 use hookswitch_core::{decide, domain::NotificationId};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
@@ -11,63 +10,66 @@ use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::{Cli, table};
+use super::{
+    failure::Failure,
+    notifications::{stored_recipient, time_before},
+    output, table,
+};
 use crate::{
     app::Database,
+    check::count,
     config::DatabaseConfig,
     store::{DeadLetter, DeadLetterFilter, NotificationRow, Store},
     whatsapp,
 };
 
-/// So many are read at once.
+/// Rows read at once.
 const PAGE: i64 = 500;
-/// So many transactions a second at most.
+/// Maximum number of transactions per second.
 const STEPS: u32 = 5;
 
-/// Lists messages that failed for good, sends them again, or puts them aside.
+/// The arguments of `hookswitch failed`.
 #[derive(Args, Debug)]
 pub struct FailedArgs {
     #[command(subcommand)]
     command: Command,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Lists them, the oldest failure first.
+    /// List messages that failed permanently, oldest failure first
     #[command(
-        after_help = "With --json, each is an object on a line of its own: id, failed_at, username, name, \
-                            recipient, template, code, detail."
+        after_help = "With --json, each has the members id, failed_at, username, name, recipient, template, code, detail."
     )]
     List {
         #[command(flatten)]
         filter: FilterArgs,
-        /// So many at most.
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        /// Maximum number of results
+        #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
         limit: i64,
-        /// Writes each as a JSON object on a line.
+        /// Print each message as a JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Makes a new message of each, which the hosts send; its history names the old one, and the old one's the new.
+    /// Send failed messages again, as new messages that refer to the old
     #[command(
-        after_help = "A person who is linked to another number now is reached there. Left as they are: \
-                            messages that have expired, and those to people who are deactivated or linked to no number. To break off \
-                            (Ctrl-C) loses nothing: the same command does the rest."
+        after_help = "A person who is linked to another number now is reached there. Messages that have expired are \
+                      skipped, and those to people who are deactivated or have no number linked. Ctrl-C loses nothing: \
+                      repeat the command for the rest."
     )]
     Redrive {
         #[command(flatten)]
         chosen: Chosen,
-        /// So many a second at most; stay below what the sending number may send, for the others' sake.
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        /// Maximum messages per second; leave room for other traffic
+        #[arg(long, value_name = "RATE", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         rate: u32,
     },
-    /// Puts them aside: check and list no longer count them. Their history keeps them.
+    /// Discard failed messages: check and list no longer show them
+    #[command(after_help = "Their history is kept: hookswitch explain ID")]
     Discard {
         #[command(flatten)]
         chosen: Chosen,
-        /// Why, for the record.
+        /// Reason, for the record
         #[arg(long)]
         reason: Option<String>,
     },
@@ -75,29 +77,29 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct FilterArgs {
-    /// Only these, by the ids of messages.
+    /// Ids of messages
     #[arg(value_name = "ID")]
     ids: Vec<Uuid>,
-    /// Only those of this template.
+    /// Only messages with this template
     #[arg(long)]
     template: Option<String>,
-    /// Only those to this person, by username or by number.
+    /// Only messages to this person, by username, number or Meta's user id
     #[arg(long, value_name = "PERSON")]
     person: Option<String>,
-    /// Only those with this error code of Meta's.
+    /// Only messages with this error code of Meta
     #[arg(long)]
     code: Option<i32>,
-    /// Only those that failed so long ago at most, such as 90s, 10m, 2h or 7d.
-    #[arg(long, value_parser = decide::duration)]
+    /// How far back to look, for example 90s, 10m, 2h or 7d
+    #[arg(long, value_name = "DURATION", value_parser = decide::duration)]
     since: Option<SignedDuration>,
 }
 
-/// A filter that says something, or all.
+/// A filter that is not empty, or all messages.
 #[derive(Args, Debug)]
 struct Chosen {
     #[command(flatten)]
     filter: FilterArgs,
-    /// All of them.
+    /// All failed messages
     #[arg(long)]
     all: bool,
 }
@@ -106,13 +108,13 @@ impl FilterArgs {
     fn filter(self, now: Timestamp) -> anyhow::Result<DeadLetterFilter> {
         let since = match self.since {
             None => Timestamp::UNIX_EPOCH,
-            Some(since) => now.checked_sub(since).map_err(|error| anyhow!("reckon --since: {error}"))?,
+            Some(since) => time_before(now, since)?,
         };
         Ok(DeadLetterFilter {
             since,
             made_before: now,
             template: self.template,
-            person: self.person.map(|person| person.trim_start_matches('+').to_owned()),
+            person: self.person.map(|person| stored_recipient(&person)),
             code: self.code,
             ids: self.ids.into_iter().map(NotificationId).collect(),
         })
@@ -127,70 +129,89 @@ impl FilterArgs {
 impl Chosen {
     fn filter(self, now: Timestamp) -> anyhow::Result<DeadLetterFilter> {
         if self.filter.is_empty() && !self.all {
-            let what = "choose messages: name ids, --template, --person, --code or --since, or say --all";
-            Cli::command().error(ErrorKind::MissingRequiredArgument, what).exit();
+            return Err(Failure::usage("no messages chosen")
+                .help("give ids, --template, --person, --code or --since, or --all")
+                .into());
         }
         self.filter.filter(now)
     }
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
-/// Where the database cannot be reached, or nothing is chosen.
-pub async fn run(args: FailedArgs) -> anyhow::Result<ExitCode> {
-    let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, &database.store, Timestamp::now()).await;
+/// If the database cannot be reached, or no message is chosen.
+pub async fn run(args: FailedArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let chosen = Request::new(args.command, Timestamp::now())?;
+    let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
+    let done = command(chosen, &database.store).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn command(command: Command, store: &Store, now: Timestamp) -> anyhow::Result<()> {
-    match command {
-        Command::List { filter, limit, json } => {
-            let filter = filter.filter(now)?;
-            let letters = store.dead_letters(&filter, None, limit).await?;
-            if json {
-                print_json(&letters);
-            } else {
-                print(&letters, store.count_dead_letters(&filter).await?);
+/// What is asked for, checked.
+enum Request {
+    List { filter: DeadLetterFilter, limit: i64, json: bool },
+    Redrive { filter: DeadLetterFilter, rate: u32 },
+    Discard { filter: DeadLetterFilter, reason: Option<String>, at: Timestamp },
+}
+
+impl Request {
+    fn new(command: Command, now: Timestamp) -> anyhow::Result<Request> {
+        Ok(match command {
+            Command::List { filter, limit, json } => {
+                Request::List { filter: filter.filter(now)?, limit, json }
             }
-            Ok(())
-        }
-        Command::Redrive { chosen, rate } => redrive(store, &chosen.filter(now)?, rate).await,
-        Command::Discard { chosen, reason } => {
-            discard(store, &chosen.filter(now)?, reason.as_deref(), now).await
-        }
+            Command::Redrive { chosen, rate } => Request::Redrive { filter: chosen.filter(now)?, rate },
+            Command::Discard { chosen, reason } => {
+                Request::Discard { filter: chosen.filter(now)?, reason, at: now }
+            }
+        })
     }
 }
 
-fn print_json(letters: &[DeadLetter]) {
-    for letter in letters {
+async fn command(request: Request, store: &Store) -> anyhow::Result<()> {
+    match request {
+        Request::List { filter, limit, json } => {
+            let letters = store.dead_letters(&filter, None, limit).await?;
+            if json {
+                return print_json(&letters);
+            }
+            print(&letters, store.count_dead_letters(&filter).await?);
+            Ok(())
+        }
+        Request::Redrive { filter, rate } => redrive(store, &filter, rate).await,
+        Request::Discard { filter, reason, at } => discard(store, &filter, reason.as_deref(), at).await,
+    }
+}
+
+fn print_json(letters: &[DeadLetter]) -> anyhow::Result<()> {
+    let line = |letter: &DeadLetter| {
         let message = &letter.notification;
-        let line = json!({
+        json!({
             "id": message.id, "failed_at": letter.failed_at, "username": message.username, "name": message.name,
             "recipient": message.recipient, "template": message.template, "code": letter.code,
             "detail": letter.detail,
-        });
-        println!("{line}");
-    }
+        })
+    };
+    Ok(output::json_lines(letters.iter().map(line))?)
 }
 
 fn print(letters: &[DeadLetter], all: u64) {
     if letters.is_empty() {
-        println!("There are none.");
+        println!("No failed messages.");
         return;
     }
-    let mut table = table::table(&["FAILED", "TO", "TEMPLATE", "ID", "WHY"]);
+    let mut table = table::table(&["FAILED", "TO", "TEMPLATE", "ID", "REASON"]);
     for letter in letters {
         let message = &letter.notification;
         let why = match (letter.code, &letter.detail) {
             (Some(code), _) => format!("{code}: {}", whatsapp::meaning(code)),
-            (None, Some(detail)) => detail.clone(),
+            (None, Some(detail)) => table::one_line(detail).into_owned(),
             (None, None) => String::new(),
         };
         table.add_row([
-            format!("{:.0}", letter.failed_at),
+            table::time(letter.failed_at),
             message.username.as_ref().or(message.recipient.as_ref()).cloned().unwrap_or_default(),
             message.template.clone(),
             message.id.to_string(),
@@ -199,11 +220,15 @@ fn print(letters: &[DeadLetter], all: u64) {
     }
     table::print(&table);
     if all > letters.len() as u64 {
-        println!("\n{} of {all}: --limit shows more.", letters.len());
+        println!(
+            "\n{} of {}; use --limit for more.",
+            letters.len(),
+            count(i64::try_from(all).unwrap_or(i64::MAX), "message", "messages")
+        );
     }
 }
 
-/// Shows how far something is.
+/// A progress bar for messages.
 fn bar(length: u64) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} messages, {eta} to go")?;
     Ok(ProgressBar::new(length).with_style(style))
@@ -226,20 +251,21 @@ async fn redrive(store: &Store, filter: &DeadLetterFilter, rate: u32) -> anyhow:
         left += letters.len() - pairs.len();
         redriven += store.redrive(&pairs, now).await?;
         bar.inc(letters.len() as u64);
-        // The hosts' polls are the net.
+        // If it fails, the hosts find the messages when they poll.
         let _ = store.notify().await;
     }
     bar.finish_and_clear();
-    println!("{redriven} messages are on their way again.");
+    println!("Resent {}.", count(redriven, "message", "messages"));
     if left > 0 {
         println!(
-            "{left} are left: they have expired, or are to people who are deactivated or linked to no number."
+            "Skipped {}: expired, or to people who are deactivated or have no number linked.",
+            count(left, "message", "messages")
         );
     }
     Ok(())
 }
 
-/// The message anew; `None` where it may not be sent any more.
+/// The message as a new one; `None` if it may not be sent any more.
 fn again(letter: &DeadLetter, now: Timestamp) -> Option<(NotificationId, NotificationRow)> {
     let mut notification = letter.notification.clone();
     let expired = notification.expires_at.is_some_and(|until| until <= now);
@@ -276,6 +302,6 @@ async fn discard(
         bar.inc(ids.len() as u64);
     }
     bar.finish_and_clear();
-    println!("{discarded} messages are put aside.");
+    println!("Discarded {}.", count(discarded, "message", "messages"));
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! `hookswitch people forget`: erases what is known of a person.
 
-use std::io::{IsTerminal, Write, stderr, stdin};
+use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 use hookswitch_core::{
     domain::{LANES, Lane, NotificationId, spellings},
@@ -12,49 +11,53 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::{confirm::Confirmation, failure::Failure};
 use crate::{
+    check::count,
     store::{Known, Store},
     system::names,
 };
 
-/// Events or messages that are looked at in one transaction.
+/// Events or messages read in one transaction.
 const BATCH: i64 = 500;
-/// Messages are looked at by the columns alone.
+/// Messages erased in one transaction; they are found by their columns alone.
 const MESSAGES: i64 = 5_000;
 
-/// Erases what is known of a person: the contact and its number, the person's name, the words of messages to them, and
-/// events that name the number. Rows stay, so counts stay true.
+/// The arguments of `hookswitch people forget`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A person's username stays, as a key without a name; an opt-out goes with the number. What waits to \
-                        be sent to them is not sent any more; what a host has in hand may still go out. An event that holds the number, or led to a message to it, loses its data, what was \
-                        decided of it and the words of all messages that it led to. In production this needs the role \
-                        that owns the tables. PostgreSQL keeps old versions of rows until its next vacuum, and backups \
-                        keep theirs."
+    long_about = "Erase what is stored about a person\n\nThis covers the contact and its number, the person's name, the \
+                  texts of messages to them, and events that contain the number. Rows remain, so counts stay correct.",
+    after_help = "A username remains as a key without a name; an opt-out is erased with the number. Waiting messages to \
+                  them are not sent; one that a host is sending right now may still go out. An event that contains the \
+                  number, or led to a message to it, loses its data, its decisions and the texts of all its messages. \
+                  In production this needs the role that owns the tables. PostgreSQL keeps old versions of rows until \
+                  its next vacuum, and backups keep theirs."
 )]
 pub struct ForgetArgs {
-    /// A username, a number with its country code, or a WhatsApp user id.
+    /// Username, number with its country code, or Meta's user id
     person: String,
-    /// Does not ask.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
-/// Runs it.
+/// Erases a person after confirmation; status 1 if it is not confirmed.
 ///
 /// # Errors
-/// Where nobody is known by that name, it is not confirmed, or the role may not change the logs.
-pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
+/// If nobody is known by that name, or the role may not change the logs.
+pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<ExitCode> {
     // It reads whole logs.
     let store = &store.patient();
     let known = find(store, &args.person).await?;
     let messages = store.count_messages_to(&known).await?;
     if known.contacts.is_empty() && known.usernames.is_empty() && messages == 0 {
-        eprintln!("Nobody is known as {:?}; looking for events that name them.", args.person);
+        eprintln!("Nobody is known as {:?}; searching for events that contain it.", args.person);
     }
     let who = known.usernames.iter().chain(&known.ids).cloned().collect::<Vec<_>>().join(", ");
-    if !args.yes && !confirmed(&format!("Forget {who}, with {messages} messages? It cannot be undone."))? {
-        bail!("forget {who}: not confirmed");
+    let question =
+        format!("Erase {who} and {}? This cannot be undone.", count(messages, "message", "messages"));
+    if !args.confirmation.confirm(&question)? {
+        return Ok(ExitCode::FAILURE);
     }
     let now = Timestamp::now();
     // In this order, so that after a crash the same command finds all that is left: a customer's events by the
@@ -64,13 +67,18 @@ pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<()> {
     let events = erase_events(store, &known, now).await?;
     let messages = erase_messages(store, &known, now).await?;
     store.erase_person(&known).await?;
-    println!("{who}: forgotten, with {messages} messages and {events} events.");
+    println!(
+        "Erased {who}, {} and {}.",
+        count(messages, "message", "messages"),
+        count(i64::try_from(events).unwrap_or(i64::MAX), "event", "events")
+    );
     if unrouted > 0 {
         println!(
-            "{unrouted} events were not routed yet, and are left. Once they are, say it again with the number."
+            "{} not routed yet and not erased; repeat this command with the number once routed.",
+            count(unrouted, "event is", "events are")
         );
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn find(store: &Store, person: &str) -> anyhow::Result<Known> {
@@ -79,20 +87,11 @@ async fn find(store: &Store, person: &str) -> anyhow::Result<Known> {
     let username = ids.is_empty().then_some(person);
     let known = store.known(username, &ids).await?;
     if known.usernames.is_empty() && known.ids.is_empty() {
-        bail!("forget {person:?}: there is no such user; name a username, or a number with its country code");
+        return Err(Failure::new(format!("no person or contact known as {person:?}"))
+            .help("expected a username, a number with its country code, or Meta's user id")
+            .into());
     }
     Ok(known)
-}
-
-fn confirmed(question: &str) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        bail!("ask whether to forget: there is no terminal; say --yes");
-    }
-    eprint!("{question} Write yes: ");
-    stderr().flush()?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }
 
 async fn erase_messages(store: &Store, known: &Known, now: Timestamp) -> anyhow::Result<u64> {

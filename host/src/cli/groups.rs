@@ -1,4 +1,4 @@
-//! `hookswitch groups`: who belongs together.
+//! `hookswitch groups`: the groups of people that rules name.
 
 use std::process::ExitCode;
 
@@ -6,58 +6,62 @@ use clap::{Args, Subcommand};
 use hookswitch_core::catalog;
 use tokio::task::spawn_blocking;
 
-use super::table;
+use super::{failure::Failure, output, table};
 use crate::{
     app::{self, Database},
+    check::count,
     config::{DatabaseConfig, RulesConfig},
-    directory::Directory,
+    directory::{Directory, GroupJson},
+    store::StoredGroup,
 };
 
-/// Groups that are read at once.
+/// Rows read at once.
 const PAGE: i64 = 500;
 
-/// Creates, lists and fills groups: what rules name as `groups`.
+/// The arguments of `hookswitch groups`.
 #[derive(Args, Debug)]
 pub struct GroupsArgs {
     #[command(subcommand)]
     command: Command,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Creates those groups of the rules' groups.yaml that do not exist yet.
+    /// Create missing groups of the rules' groups.yaml
     CreateDefaults {
         #[command(flatten)]
         rules: RulesConfig,
     },
-    /// Creates groups.
+    /// Create groups
     Create {
-        /// Their names.
+        /// Names of the groups
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
-    /// Deletes a group; its people stay.
+    /// Delete a group, but not its people
     Delete {
-        /// The group's name.
+        /// Name of the group
         group: String,
     },
-    /// Lists the groups with their members.
-    List,
-    /// Puts people into a group.
+    /// List groups and their members
+    List {
+        /// Print each group as a JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add people to a group
     Add {
-        /// The group's name.
+        /// Name of the group
         group: String,
-        /// Their usernames.
+        /// Usernames
         #[arg(required = true, value_name = "PERSON")]
         people: Vec<String>,
     },
-    /// Takes people out of a group.
+    /// Remove people from a group
     Remove {
-        /// The group's name.
+        /// Name of the group
         group: String,
-        /// Their usernames.
+        /// Usernames
         #[arg(required = true, value_name = "PERSON")]
         people: Vec<String>,
     },
@@ -66,78 +70,104 @@ enum Command {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the database cannot be reached, or something named does not exist.
-pub async fn run(args: GroupsArgs) -> anyhow::Result<ExitCode> {
-    let database = Database::open(&args.database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, &Directory::new(database.store.clone())).await;
+/// If the database cannot be reached, or something named does not exist.
+pub async fn run(args: GroupsArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let database = Database::open(settings, &mut |step| eprintln!("{step}")).await?;
+    let done = command(args.command, settings, &Directory::new(database.store.clone())).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
+async fn command(command: Command, settings: &DatabaseConfig, directory: &Directory) -> anyhow::Result<()> {
     match command {
-        Command::CreateDefaults { rules } => {
-            let folders = app::folders(&rules, false)?;
-            let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
-            let catalog = catalog.map_err(|findings| anyhow::anyhow!("load the rules:\n{findings}"))?;
-            let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
-            let created = directory.create_groups(&names).await?;
-            let mut table = table::table(&["GROUP", "", "WHAT FOR"]);
-            for group in &catalog.groups {
-                let state = if created.contains(&group.name) { "created" } else { "was there" };
-                table.add_row([group.name.as_str(), state, group.description.as_str()]);
-            }
-            table::print(&table);
-            println!("\nPut people into them: hookswitch groups add GROUP PERSON…");
-        }
+        Command::CreateDefaults { rules } => create_defaults(&rules, settings, directory).await?,
         Command::Create { groups } => {
             let names: Vec<&str> = groups.iter().map(String::as_str).collect();
             let created = directory.create_groups(&names).await?;
             for group in &groups {
-                let state = if created.contains(group) { "is created" } else { "was there" };
-                println!("The group {group} {state}.");
+                match created.contains(group) {
+                    true => println!("Created group {group}."),
+                    false => println!("Group {group} already exists."),
+                }
             }
         }
         Command::Delete { group } => {
             directory.delete_group(&group).await?;
-            println!("The group {group} is deleted.");
+            println!("Deleted group {group}.");
         }
-        Command::List => {
-            let mut groups = directory.groups("", PAGE).await?;
-            if groups.is_empty() {
-                println!("There are no groups yet: hookswitch groups create-defaults");
-                return Ok(());
-            }
-            let mut table = table::table(&["GROUP", "ACTIVE", "MEMBERS"]);
-            while let Some(last) = groups.last().map(|group| group.name.clone()) {
-                for group in groups {
-                    let mut members = group.members.join(", ");
-                    let others = group.size - i64::try_from(group.members.len()).unwrap_or(i64::MAX);
-                    if others > 0 {
-                        members = format!("{members}, and {others} others");
-                    }
-                    table.add_row([group.name, group.active.to_string(), members]);
-                }
-                groups = directory.groups(&last, PAGE).await?;
-            }
-            table::print(&table);
-        }
+        Command::List { json } => list(directory, json).await?,
         Command::Add { group, people } => {
             let usernames: Vec<&str> = people.iter().map(String::as_str).collect();
             let added = directory.add_members(&group, &usernames).await?;
             for person in &people {
-                let state = if added.contains(person) { "is in" } else { "was already in" };
-                println!("{person} {state} {group}.");
+                match added.contains(person) {
+                    true => println!("Added {person} to {group}."),
+                    false => println!("{person} is already in {group}."),
+                }
             }
         }
         Command::Remove { group, people } => {
             let usernames: Vec<&str> = people.iter().map(String::as_str).collect();
             let removed = directory.remove_members(&group, &usernames).await?;
             for person in &people {
-                let state = if removed.contains(person) { "is no longer in" } else { "was not in" };
-                println!("{person} {state} {group}.");
+                match removed.contains(person) {
+                    true => println!("Removed {person} from {group}."),
+                    false => println!("{person} is not in {group}."),
+                }
             }
         }
     }
     Ok(())
+}
+
+async fn create_defaults(
+    rules: &RulesConfig,
+    settings: &DatabaseConfig,
+    directory: &Directory,
+) -> anyhow::Result<()> {
+    let folders = app::folders(rules, settings, false)?;
+    let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
+    let catalog = catalog.map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
+    let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
+    let created = directory.create_groups(&names).await?;
+    let mut table = table::table(&["GROUP", "STATE", "PURPOSE"]);
+    for group in &catalog.groups {
+        let state = if created.contains(&group.name) { "created" } else { "existed" };
+        table.add_row([group.name.as_str(), state, group.description.as_str()]);
+    }
+    table::print(&table);
+    println!("\nNext, add people: hookswitch groups add GROUP PERSON…");
+    Ok(())
+}
+
+async fn list(directory: &Directory, json: bool) -> anyhow::Result<()> {
+    let mut table = table::table(&["GROUP", "MEMBERS", "ACTIVE", "USERNAMES"]);
+    let mut after = String::new();
+    loop {
+        let groups = directory.groups(&after, PAGE).await?;
+        let Some(last) = groups.last() else { break };
+        after.clone_from(&last.name);
+        if json {
+            output::json_lines(groups.into_iter().map(GroupJson::from))?;
+        } else {
+            table.add_rows(groups.iter().map(row));
+        }
+    }
+    match (json, table.is_empty()) {
+        (true, _) => {}
+        (false, true) => {
+            println!("No groups. To create those of the rules: hookswitch groups create-defaults")
+        }
+        (false, false) => table::print(&table),
+    }
+    Ok(())
+}
+
+fn row(group: &StoredGroup) -> [String; 4] {
+    let mut members = group.members.join(", ");
+    let others = group.size - i64::try_from(group.members.len()).unwrap_or(i64::MAX);
+    if others > 0 {
+        members = format!("{members} and {}", count(others, "other", "others"));
+    }
+    [group.name.clone(), group.size.to_string(), group.active.to_string(), members]
 }

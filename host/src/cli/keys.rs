@@ -1,18 +1,21 @@
-//! `hookswitch keys`: who may post events and read what came of them.
+//! `hookswitch keys`: API keys, for posting events, reading their history and managing people.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
 
+use super::{failure::Failure, output, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
     http::{ApiKey, Scope, is_reserved},
-    store::StoreError,
+    store::{StoreError, StoredKey},
 };
 
-/// Makes, lists and revokes API keys.
+/// The arguments of `hookswitch keys`.
 #[derive(Args, Debug)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -21,93 +24,140 @@ pub struct KeysArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Makes a key and prints it. It is shown this once; only a hash is stored.
+    /// Create an API key and print it once; only a hash is stored
     Create {
-        /// What the key is called; events without a source get /keys/NAME.
+        /// Name of the key; events without a source get /keys/NAME
+        #[arg(value_parser = key_name)]
         name: String,
-        /// What it may be used for; give several with commas.
+        /// What the key may be used for (comma-separated)
         #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
         /// Restrict the key to events of this source and those below it (repeatable); the first is the default source
-        #[arg(long = "source", value_name = "SOURCE")]
+        #[arg(long = "source", value_name = "SOURCE", value_parser = source)]
         sources: Vec<String>,
-        #[command(flatten)]
-        database: DatabaseConfig,
     },
-    /// Lists the keys, without the keys themselves.
+    /// List API keys, without the keys themselves
     List {
-        #[command(flatten)]
-        database: DatabaseConfig,
+        /// Print each key as a JSON object per line
+        #[arg(long)]
+        json: bool,
     },
-    /// Revokes a key; hosts that run forget it within five seconds.
+    /// Revoke an API key; running hosts refuse it within 5 seconds
     Revoke {
-        /// The key's name.
+        /// Name of the key
         name: String,
-        #[command(flatten)]
-        database: DatabaseConfig,
     },
+}
+
+/// An API key as it is listed.
+#[derive(Serialize)]
+struct KeyJson<'a> {
+    name: &'a str,
+    scopes: &'a [String],
+    sources: &'a [String],
+    created_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a StoredKey> for KeyJson<'a> {
+    fn from(key: &'a StoredKey) -> Self {
+        let StoredKey { name, scopes, sources, created_at, revoked_at, .. } = key;
+        KeyJson { name, scopes, sources, created_at: *created_at, revoked_at: *revoked_at }
+    }
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Where the database cannot be reached, the name is taken, or there is no such key.
-pub async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
-    let (Command::Create { database, .. } | Command::List { database } | Command::Revoke { database, .. }) =
-        &args.command;
+/// If the database cannot be reached, the name is taken, or no active key has it.
+pub async fn run(args: KeysArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
     let done = command(&args.command, &database).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// A name that can be part of a URI: the source of events that have none.
+fn key_name(name: &str) -> Result<String, String> {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    if (1..=64).contains(&name.len()) && name.bytes().all(unreserved) {
+        return Ok(name.to_owned());
+    }
+    Err("expected 1 to 64 letters, digits, or - . _ ~".to_owned())
+}
+
+fn source(source: &str) -> Result<String, String> {
+    let invisible = |c: char| c.is_whitespace() || c.is_control();
+    if source.is_empty() || source.len() > 1_024 || source.contains(invisible) {
+        return Err("expected something like /shop: 1 to 1024 bytes without whitespace".to_owned());
+    }
+    if is_reserved(source) {
+        return Err("this source is reserved for the system's own events".to_owned());
+    }
+    Ok(source.to_owned())
+}
+
 async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     let store = &database.store;
     match command {
-        Command::Create { name, scopes, sources, .. } => {
-            // It becomes part of a URI: the source of events that have none.
-            let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-            if !(1..=64).contains(&name.len()) || !name.bytes().all(unreserved) {
-                bail!(
-                    "make the key {name:?}: a name has 1 to 64 letters, digits, dashes, dots or underscores"
-                );
-            }
-            for source in sources {
-                let is_uri = !source.is_empty()
-                    && source.len() <= 1_024
-                    && !source.contains(|c: char| c.is_whitespace() || c.is_control());
-                if !is_uri {
-                    bail!("{source:?} is not a valid source: expected something like /shop");
-                }
-                if is_reserved(source) {
-                    bail!("the source {source} is reserved for the system's own events");
-                }
-            }
+        Command::Create { name, scopes, sources } => {
             let key = ApiKey::bound(store, name, scopes, sources).await.map_err(|error| match error {
-                StoreError::Conflict(_) => anyhow::anyhow!(
-                    "make the key {name}: one of this name is in force; choose another name, or end that one: \
-                     hookswitch keys revoke {name}"
-                ),
-                error => error.into(),
+                StoreError::Conflict(_) => Failure::new(format!("an active key named {name} exists"))
+                    .help(format!("choose another name, or revoke it: hookswitch keys revoke {name}"))
+                    .into(),
+                error => anyhow::Error::from(error),
             })?;
-            eprintln!("The key {name}, shown this once:");
+            eprintln!("API key {name} (it will not be shown again):");
             println!("{key}");
         }
-        Command::List { .. } => {
-            println!("{:<24} {:<20} {:<24} {:<20} REVOKED", "NAME", "SCOPES", "SOURCES", "CREATED");
-            for key in store.keys().await.context("list the keys")? {
-                let made = format!("{:.0}", key.created_at);
-                let revoked = key.revoked_at.map(|at| format!("{at:.0}")).unwrap_or_default();
-                let sources = if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") };
-                println!("{:<24} {:<20} {sources:<24} {made:<20} {revoked}", key.name, key.scopes.join(","));
+        Command::List { json } => {
+            let keys = store.keys().await.context("cannot list the keys")?;
+            match (json, keys.is_empty()) {
+                (true, _) => output::json_lines(keys.iter().map(KeyJson::from))?,
+                (false, true) => println!("No API keys."),
+                (false, false) => print(&keys),
             }
         }
-        Command::Revoke { name, .. } => {
+        Command::Revoke { name } => {
             if !store.revoke_key(name).await? {
-                bail!("revoke the key {name}: there is none of this name that is in force");
+                return Err(Failure::new(format!("no active key is named {name}"))
+                    .help("to list keys: hookswitch keys list")
+                    .into());
             }
-            eprintln!("The key {name} is revoked.");
+            eprintln!("Revoked API key {name}.");
         }
     }
     Ok(())
+}
+
+fn print(keys: &[StoredKey]) {
+    let mut table = table::table(&["NAME", "SCOPES", "SOURCES", "CREATED", "REVOKED"]);
+    for key in keys {
+        let sources = if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") };
+        table.add_row([
+            key.name.clone(),
+            key.scopes.join(","),
+            sources,
+            table::time(key.created_at),
+            key.revoked_at.map(table::time).unwrap_or_default(),
+        ]);
+    }
+    table::print(&table);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{key_name, source};
+
+    #[test]
+    fn names_and_sources_are_parts_of_uris() {
+        assert!(key_name("shop-1.a_b~c").is_ok());
+        for wrong in ["", "a b", "é", "a/b", &"x".repeat(65)] {
+            assert!(key_name(wrong).is_err(), "{wrong}");
+        }
+        assert!(source("/shop").is_ok());
+        for wrong in ["", "/a b", "/a\n", &"x".repeat(1_025)] {
+            assert!(source(wrong).is_err(), "{wrong}");
+        }
+    }
 }

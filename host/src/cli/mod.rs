@@ -1,14 +1,17 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 #[macro_use]
 pub mod output;
 
 mod bubble;
 mod check;
+mod confirm;
+mod contacts;
 #[cfg(feature = "simulator")]
 mod demo;
 mod explain;
 mod failed;
+mod failure;
 mod forget;
 mod groups;
 mod keys;
@@ -33,86 +36,94 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::ServeArgs;
+pub use self::failure::report;
+use crate::config::{DatabaseConfig, ServeArgs};
 
-/// A programmable notification switch: events in over HTTP, rules decide, WhatsApp messages out.
+/// A programmable notification switch: events in, WhatsApp messages out
+///
+/// Systems post events over HTTP, rules decide who is notified, and messages go out through the WhatsApp Cloud API.
 #[derive(Parser, Debug)]
 #[command(name = "hookswitch", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    database: DatabaseConfig,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Shows everything at work on this machine, with a stand-in for WhatsApp.
+    /// Show everything at work on this machine, with a simulated WhatsApp
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
-    /// Runs the service.
+    /// Run the service
     Serve(Box<ServeArgs>),
-    /// Checks whether everything is set up, and says what to do where it is not.
+    /// Check the whole set-up and say how to fix what is wrong
     Check(Box<check::CheckArgs>),
-    /// Checks rules, and tries them on an event.
+    /// Check rules, try them on an event, replay events
     Rules(rules::RulesArgs),
-    /// Makes, builds, checks and tries plugins.
+    /// Create, build, check, try and list plugins; resume parked events
     Plugin(plugin::PluginArgs),
-    /// Sends a test message, and follows it until it is read.
+    /// Send a test message and follow it until it is read
     Send(send::SendArgs),
-    /// Tells why each person did or did not get a message.
+    /// Explain why each person did or did not get a message
     Explain(explain::ExplainArgs),
-    /// Lists notifications and what became of them.
+    /// List notifications and their status
     Notifications(notifications::NotificationsArgs),
-    /// Lists messages that were sent without an answer; sends them again or gives them up.
+    /// List, resend or drop messages whose delivery could not be confirmed
     Unknown(unknown::UnknownArgs),
-    /// Lists messages that failed for good, sends them again, or puts them aside.
+    /// List, redrive or discard messages that failed permanently
     Failed(failed::FailedArgs),
-    /// Adds, links and lists the people who get messages.
+    /// Add, link and list the people who get messages
     People(people::PeopleArgs),
-    /// Creates, lists and fills groups of people.
+    /// Create, fill and list groups of people
     Groups(groups::GroupsArgs),
-    /// Lists WhatsApp users who wrote in or were written to.
-    Contacts(people::ContactsArgs),
-    /// Keeps the templates at Meta as the rules folder has them.
+    /// List WhatsApp users, opt them out or in
+    Contacts(contacts::ContactsArgs),
+    /// Compare templates with Meta's and submit them for review
     Templates(templates::TemplatesArgs),
-    /// Makes, lists and revokes API keys.
+    /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
-    /// Brings the tables up to date.
-    Migrate(migrate::MigrateArgs),
-    /// Prints the HTTP API's description (OpenAPI 3.1).
+    /// Create or update the tables
+    Migrate,
+    /// Print the description of the HTTP API (OpenAPI 3.1)
     Openapi,
-    /// Stands in for Meta's WhatsApp Cloud API.
+    /// Run a simulator of Meta's WhatsApp Cloud API
     #[cfg(feature = "simulator")]
     Simulate(Box<simulate::SimulateArgs>),
-    /// Compiles a plugin: from standard input to standard output. The program runs itself so.
+    /// Compile a plugin from standard input to standard output
+    ///
+    /// The program runs itself with this command.
     #[command(name = plugin::COMPILE, hide = true)]
     CompilePlugin(plugin::CompileArgs),
 }
 
 impl Cli {
-    /// Runs the command. Status 2 is for usage, 1 for findings.
+    /// Runs the command. Status 2 is for usage errors, 1 for findings and failures.
     ///
     /// # Errors
-    /// What the command failed to do.
+    /// Why the command failed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let database = &self.database;
         match self.command {
             #[cfg(feature = "simulator")]
             Command::Demo(args) => wait(demo::run(args)),
-            Command::Check(args) => wait(check::run(*args)),
-            Command::Rules(args) => rules::run(args),
-            Command::Serve(args) => wait(serve::run(*args)),
-            Command::Plugin(args) => plugin::run(args),
-            Command::Send(args) => wait(send::run(args)),
-            Command::Explain(args) => wait(explain::run(args)),
-            Command::Notifications(args) => wait(notifications::run(args)),
-            Command::Unknown(args) => wait(unknown::run(args)),
-            Command::Failed(args) => wait(failed::run(args)),
-            Command::People(args) => wait(people::run(args)),
-            Command::Groups(args) => wait(groups::run(args)),
-            Command::Contacts(args) => wait(people::contacts(args)),
-            Command::Migrate(args) => wait(migrate::run(args)),
+            Command::Check(args) => wait(check::run(*args, database)),
+            Command::Rules(args) => rules::run(args, database),
+            Command::Serve(args) => wait(serve::run(*args, self.database)),
+            Command::Plugin(args) => plugin::run(args, database),
+            Command::Send(args) => wait(send::run(args, database)),
+            Command::Explain(args) => wait(explain::run(args, database)),
+            Command::Notifications(args) => wait(notifications::run(args, database)),
+            Command::Unknown(args) => wait(unknown::run(args, database)),
+            Command::Failed(args) => wait(failed::run(args, database)),
+            Command::People(args) => wait(people::run(args, database)),
+            Command::Groups(args) => wait(groups::run(args, database)),
+            Command::Contacts(args) => wait(contacts::run(args, database)),
+            Command::Migrate => wait(migrate::run(database)),
             Command::Openapi => openapi::run(),
-            Command::Templates(args) => wait(templates::run(args)),
-            Command::Keys(args) => wait(keys::run(args)),
+            Command::Templates(args) => wait(templates::run(args, database)),
+            Command::Keys(args) => wait(keys::run(args, database)),
             #[cfg(feature = "simulator")]
             Command::Simulate(args) => wait(simulate::run(*args)),
             Command::CompilePlugin(args) => Ok(plugin::compile(&args)),
@@ -120,9 +131,9 @@ impl Cli {
     }
 }
 
-/// Threads for what blocks, beside those of the guests: tokio's own 512 would each keep a heap.
+/// Maximum number of threads for blocking work; tokio's 512 would each keep a heap.
 const BLOCKING: usize = 128;
-/// A rule that still runs when a command is done is left behind.
+/// How long to wait for a rule that still runs when a command is done.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -131,4 +142,47 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(LEFT_BEHIND);
     done
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn database_settings_stand_before_or_after_the_command() {
+        let command = ["people", "list"];
+        let flags = ["--database-url", "postgresql://a/b", "--data-dir", "here"];
+        let before = [&["hookswitch"], &flags[..], &command[..]].concat();
+        let between = [&["hookswitch", "people"], &flags[..], &["list"]].concat();
+        let after = [&["hookswitch"], &command[..], &flags[..]].concat();
+        for arguments in [before, between, after] {
+            let database = Cli::parse_from(&arguments).database;
+            let url = database.database_url.unwrap();
+            assert_eq!((url.expose(), database.data_dir.as_path()), ("postgresql://a/b", "here".as_ref()));
+        }
+    }
+
+    #[test]
+    fn every_command_says_in_a_line_what_it_does() {
+        fn visit(command: &clap::Command, path: &str) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && about.chars().count() <= 72, "{path}: {about:?}");
+            assert!(!about.ends_with('.') && !about.contains('\n'), "{path}: {about:?}");
+            let verb = about.split(' ').next().unwrap_or_default();
+            assert!(path == "hookswitch" || !verb.ends_with('s'), "{path}: {about:?} is not an imperative");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.ends_with('.'), "{path} {}: {help:?}", argument.get_id());
+            }
+            for command in command.get_subcommands() {
+                visit(command, &format!("{path} {}", command.get_name()));
+            }
+        }
+        visit(&Cli::command(), "hookswitch");
+        Cli::command().debug_assert();
+    }
 }

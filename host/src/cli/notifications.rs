@@ -1,8 +1,7 @@
-//! `hookswitch notifications`: the last ones, and what became of them.
+//! `hookswitch notifications`: the latest notifications and their status.
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use clap::Args;
 use hookswitch_core::{
     decide,
@@ -10,7 +9,7 @@ use hookswitch_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::table;
+use super::{failure::Failure, output, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
@@ -18,75 +17,77 @@ use crate::{
     whatsapp,
 };
 
-/// Lists notifications, newest first.
+/// The arguments of `hookswitch notifications`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "With --json, each is an object on a line of its own: id, created_at, username, name, \
-                        recipient, template, status, code, detail, type, event_id."
+    after_help = "The newest come first. With --json, each has the members id, created_at, username, name, recipient, \
+                  template, status, code, detail, type, event_id."
 )]
 pub struct NotificationsArgs {
-    /// Only those that failed.
+    /// Only notifications that failed
     #[arg(long)]
     failed: bool,
-    /// Only those with this status, such as deferred, unknown, skipped or read.
+    /// Only notifications with this status, for example deferred, unknown, skipped or read
     #[arg(long, conflicts_with = "failed")]
     status: Option<Status>,
-    /// How far back, such as 90s, 10m, 2h or 7d.
-    #[arg(long, default_value = "24h", value_parser = decide::duration)]
+    /// How far back to look, for example 90s, 10m, 2h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = decide::duration)]
     since: SignedDuration,
-    /// Only those to this person, by username or by number.
+    /// Only notifications to this person, by username, number or Meta's user id
     #[arg(long)]
     person: Option<String>,
-    /// Only those of this template.
+    /// Only notifications with this template
     #[arg(long)]
     template: Option<String>,
-    /// So many at most.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    /// Maximum number of results
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
     limit: i64,
-    /// Writes each as a JSON object on a line.
+    /// Print each notification as a JSON object per line
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
 /// Prints the list.
 ///
 /// # Errors
-/// Where the database cannot be reached.
-pub async fn run(args: NotificationsArgs) -> anyhow::Result<ExitCode> {
+/// If the database cannot be reached.
+pub async fn run(args: NotificationsArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let filter = NotificationFilter {
-        since: Timestamp::now()
-            .checked_sub(args.since)
-            .map_err(|error| anyhow!("reckon --since: {error}"))?,
+        since: time_before(Timestamp::now(), args.since)?,
         status: if args.failed { Some(Status::Failed) } else { args.status },
-        // A number as people write it is stored as digits; what is none is a username or Meta's user id.
-        person: args
-            .person
-            .map(|person| number(&person).map_or_else(|_| person.trim().to_owned(), |number| number.wa_id)),
+        person: args.person.map(|person| stored_recipient(&person)),
         template: args.template,
         limit: args.limit,
     };
-    let database = Database::open(&args.database, &mut |_| {}).await?;
+    let database = Database::open(database, &mut |_| {}).await?;
     let listed = database.store.list_notifications(&filter).await;
     database.close().await;
     let listed = listed?;
     if args.json {
-        for notification in &listed {
-            println!("{}", serde_json::to_string(notification)?);
-        }
+        output::json_lines(&listed)?;
     } else {
         print(&listed, args.limit);
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The time that `--since` means.
+pub fn time_before(now: Timestamp, since: SignedDuration) -> Result<Timestamp, Failure> {
+    now.checked_sub(since).map_err(|error| Failure::usage(format!("--since is out of range: {error}")))
+}
+
+/// A person as notifications name them: the digits of a number, however it is written, or else a username or Meta's
+/// user id.
+pub fn stored_recipient(person: &str) -> String {
+    number(person).map_or_else(|_| person.trim().to_owned(), |number| number.wa_id)
+}
+
 fn print(listed: &[ListedNotification], limit: i64) {
     if listed.is_empty() {
-        println!("There are none. --since looks further back.");
+        println!("No notifications. Use --since to look further back.");
         return;
     }
-    let mut table = table::table(&["MADE", "STATUS", "TO", "TEMPLATE", "ID", "WHY"]);
+    let mut table = table::table(&["CREATED", "STATUS", "TO", "TEMPLATE", "ID", "REASON"]);
     for notification in listed {
         let to = notification.username.as_ref().or(notification.recipient.as_ref());
         let why = match (notification.code, &notification.detail, notification.status) {
@@ -95,7 +96,7 @@ fn print(listed: &[ListedNotification], limit: i64) {
             _ => String::new(),
         };
         table.add_row([
-            format!("{:.0}", notification.created_at),
+            table::time(notification.created_at),
             notification.status.to_string(),
             to.cloned().unwrap_or_default(),
             notification.template.clone(),
@@ -105,6 +106,6 @@ fn print(listed: &[ListedNotification], limit: i64) {
     }
     table::print(&table);
     if i64::try_from(listed.len()).is_ok_and(|count| count == limit) {
-        println!("\nThere may be more: --limit shows them. hookswitch explain ID tells all about one.");
+        println!("\nThere may be more; use --limit. For details: hookswitch explain ID");
     }
 }

@@ -1,9 +1,9 @@
-//! What came of an event, on a page.
+//! The history of an event, as a page.
 
 use std::fmt::Write;
 
 use console::{StyledObject, Term, style};
-use hookswitch_core::domain::{Delivery, NotificationId, Status};
+use hookswitch_core::domain::{Delivery, NotificationId, Refusal, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
@@ -14,17 +14,15 @@ use crate::{
     whatsapp,
 };
 
-/// Columns of the page where the output is no terminal.
-const WIDTH: usize = 100;
-/// Columns of the page at least and at most, whatever the terminal has.
+/// Narrowest and widest page on a terminal, in columns. Elsewhere lines are not wrapped.
 const NARROWEST: usize = 40;
 const WIDEST: usize = 120;
-/// Of each label; a blank follows.
+/// Width of labels, in columns; a space follows.
 const LABEL: usize = 9;
-/// So many characters of an answer to a rule are shown.
+/// Maximum length of an answer to a rule, in characters.
 const ANSWER: usize = 300;
 
-/// The page; the notification that was asked for is marked.
+/// The page, with a mark at the notification that was asked for.
 pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String {
     let mut page = String::new();
     let event = &history.event;
@@ -46,32 +44,33 @@ pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String
     page
 }
 
-/// Why routing is not done with an event, in words.
+/// Why an event is not routed yet.
 fn event_waits(waits: &EventWaits) -> String {
     let since = time(waits.since);
     let why = match (waits.waits_for, &waits.behind) {
-        (WaitsFor::Plugin, _) => "a plugin takes its time to decide about it".to_owned(),
+        (WaitsFor::Plugin, _) => "a plugin is deciding about it".to_owned(),
         (WaitsFor::Subject, Some(first)) => {
-            format!("for its turn behind {} from {}, an earlier event of its subject", first.id, first.source)
+            format!("behind {} from {}, an earlier event of its subject", first.id, first.source)
         }
-        (WaitsFor::Subject, None) => "for its turn behind an earlier event of its subject".to_owned(),
-        (WaitsFor::Alone, _) => "to be decided alone: a host died that may have been deciding it".to_owned(),
-        (WaitsFor::Turn, _) => "for its turn: a plugin takes its time over other events".to_owned(),
-        (WaitsFor::Pages, _) => "its people are told page by page, because they are many".to_owned(),
+        (WaitsFor::Subject, None) => "behind an earlier event of its subject".to_owned(),
+        (WaitsFor::Alone, _) => "to be decided alone, as a host died while it was deciding".to_owned(),
+        (WaitsFor::Turn, _) => "behind other events that a plugin is deciding about".to_owned(),
+        (WaitsFor::Pages, _) => "its many recipients are notified page by page".to_owned(),
     };
     format!("{why} (since {since})")
 }
 
-/// A label and what there is to say, wrapped.
+/// A label and its text; wrapped on a terminal.
 fn row(page: &mut String, indent: usize, label: &str, value: &str) {
     let columns = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-    let width = columns.map_or(WIDTH, |columns| columns.clamp(NARROWEST, WIDEST));
+    let width = columns.map_or(usize::MAX, |columns| columns.clamp(NARROWEST, WIDEST));
     let first = format!("{:indent$}{} ", "", style(format!("{label:LABEL$}")).dim());
     let next = " ".repeat(indent + LABEL + 1);
-    // Ids and commands are copied: they are broken at spaces only.
+    // Ids and commands are copied, so lines end at spaces only.
     let options = Options::new(width)
         .initial_indent(&first)
         .subsequent_indent(&next)
+        .break_words(false)
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation);
     page.push_str(fill(&one_line(value), options).trim_end());
@@ -112,13 +111,13 @@ fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) ->
     text
 }
 
-/// The template that was to be sent, also where nobody gets it.
+/// The template of the decision, even if nobody gets it.
 fn template(decision: &DecisionHistory) -> Option<String> {
     let said: Value = serde_json::from_str(decision.decision.as_ref()?.get()).ok()?;
     said["template"].as_str().map(str::to_owned)
 }
 
-/// What the rule asked of the world, and what it was told.
+/// What the rule looked up, and the answers.
 fn questions(decision: &DecisionHistory) -> Vec<String> {
     let asked: Vec<Value> =
         decision.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default();
@@ -133,7 +132,7 @@ fn shortened(answer: &Value) -> String {
     let text = answer.to_string();
     match text.char_indices().nth(ANSWER) {
         Some((end, _)) => {
-            format!("{}… ({} characters; --json shows them all)", &text[..end], text.chars().count())
+            format!("{}… ({} characters; --json shows all)", &text[..end], text.chars().count())
         }
         None => text,
     }
@@ -168,14 +167,14 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
     line("because", &notification.reason);
     line("id", &notification.id.to_string());
     if let Some(old) = &notification.redrive_of {
-        line("again", &format!("in place of {old}, which failed"));
+        line("again", &format!("replaces {old}, which failed"));
     }
     for delivery in &notification.deliveries {
         let label =
             if delivery.attempt == 0 { String::new() } else { format!("attempt {}", delivery.attempt) };
         line(&label, &of_delivery(delivery));
         if let Some(code) = delivery.code {
-            line("", &format!("that is: {}", whatsapp::meaning(code)));
+            line("", &format!("meaning: {}", whatsapp::meaning(code)));
         }
     }
     if let Some(waits) = &notification.waits {
@@ -189,21 +188,26 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
         }
     }
     if let (Some(username), true) = (&notification.username, notification.recipient.is_none()) {
-        let what = notification.deliveries.iter().filter_map(|delivery| delivery.detail.as_deref());
-        let command = if what.clone().any(|what| what.contains("linked to no")) {
-            Some(format!("hookswitch people link {username} NUMBER"))
-        } else if what.clone().any(|what| what.contains("deactivated")) {
-            Some(format!("hookswitch people activate {username}"))
-        } else if what.clone().any(|what| what.contains("there is no user")) {
-            Some(format!("hookswitch people add {username} --name NAME --whatsapp NUMBER"))
-        } else {
-            None
-        };
-        if let Some(command) = command {
+        let said = notification.deliveries.iter().filter_map(|delivery| delivery.detail.as_deref());
+        if let Some(command) = said.filter_map(|said| advice(said, username)).next() {
             line("", &format!("→ {command}"));
         }
     }
     text
+}
+
+/// The command that lets a person be reached who was refused with these words.
+fn advice(said: &str, username: &str) -> Option<String> {
+    let name = || username.to_owned();
+    if said == Refusal::Unlinked(name()).to_string() {
+        Some(format!("hookswitch people link {username} NUMBER"))
+    } else if said == Refusal::Deactivated(name()).to_string() {
+        Some(format!("hookswitch people activate {username}"))
+    } else if said == Refusal::NoPerson(name()).to_string() {
+        Some(format!("hookswitch people add {username} --name NAME --whatsapp NUMBER"))
+    } else {
+        None
+    }
 }
 
 fn of_delivery(delivery: &Delivery) -> String {
@@ -233,37 +237,37 @@ fn mark(status: Status) -> StyledObject<&'static str> {
 
 fn in_words(status: Status) -> &'static str {
     match status {
-        Status::Queued => "waits for its turn",
-        Status::Deferred => "waits",
-        Status::Sending => "is being sent",
-        Status::Unknown => "was sent, and no answer came",
-        Status::Retrying => "was refused for now, and is tried again",
-        Status::Accepted => "Meta has it",
-        Status::Held => "Meta holds it for a check of its quality",
-        Status::Sent => "is on its way to the phone",
+        Status::Queued => "queued",
+        Status::Deferred => "waiting",
+        Status::Sending => "being sent",
+        Status::Unknown => "sent, delivery not confirmed",
+        Status::Retrying => "refused for now, will be retried",
+        Status::Accepted => "accepted by Meta",
+        Status::Held => "held by Meta for a quality check",
+        Status::Sent => "on its way to the phone",
         Status::Failed => "failed",
-        Status::Skipped => "was not sent",
+        Status::Skipped => "not sent",
         Status::Expired => "expired before it could be sent",
-        Status::Delivered => "is on the phone",
-        Status::Read => "was read",
-        Status::Played => "was played",
+        Status::Delivered => "delivered",
+        Status::Read => "read",
+        Status::Played => "played",
     }
 }
 
-/// Why something waits, in words.
+/// Why a message waits.
 fn waits_for(reason: &str) -> &str {
     match reason {
-        "send_at" => "the rule said not before",
+        "send_at" => "the rule set this time",
         "retry" => "Meta refused it for now",
-        "pair" => "Meta's limit for messages to one recipient",
-        "unknown" => "a webhook that tells whether it was sent; then it is sent again",
-        "as_template" => "it goes out as a Meta template",
-        "behind" => "an earlier message to the same recipient",
+        "pair" => "Meta's rate limit for one recipient",
+        "unknown" => "for a delivery webhook; then the template's on_unknown applies",
+        "as_template" => "to be sent as a Meta template",
+        "behind" => "behind an earlier message to the same recipient",
         other => other,
     }
 }
 
-/// To the millisecond, in UTC.
+/// A time in UTC, to the millisecond.
 fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }

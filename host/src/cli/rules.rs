@@ -1,95 +1,165 @@
-//! `hookswitch rules check`: everything that is wrong in a rules folder, or that nothing is.
+//! `hookswitch rules check`: everything that is wrong in a rules folder.
 
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use console::style;
-use hookswitch_core::catalog::{self, Catalog, Findings};
+use hookswitch_core::catalog::{self, Catalog, Finding, Findings, Severity};
+use serde::Serialize;
 
 use super::{
+    output,
     rules_replay::{self, ReplayArgs},
     rules_try::{TryArgs, try_event},
 };
-use crate::{app, config::RulesConfig};
+use crate::{
+    app,
+    check::count,
+    config::{DatabaseConfig, RulesConfig},
+};
 
-/// `hookswitch rules …`
+/// The arguments of `hookswitch rules`.
 #[derive(Args, Debug)]
 pub struct RulesArgs {
-    /// What to do.
     #[command(subcommand)]
-    pub command: RulesCommand,
+    command: RulesCommand,
 }
 
-/// What to do with the rules.
 #[derive(Subcommand, Debug)]
-pub enum RulesCommand {
-    /// Compile everything, run every case, and report all that is wrong.
+enum RulesCommand {
+    /// Compile everything, run every case, and report all that is wrong
     Check(CheckArgs),
-    /// Show what the rules make of an event; sends nothing and needs no database.
+    /// Show what rules and plugins make of an event, without sending
     Try(TryArgs),
-    /// Decide an event of the log again, with the answers that its rules got then, and compare.
+    /// Decide a stored event again with the answers of then, and compare
     Replay(ReplayArgs),
 }
 
-/// `hookswitch rules check …`
+/// The arguments of `hookswitch rules check`.
 #[derive(Args, Debug)]
-pub struct CheckArgs {
+struct CheckArgs {
+    /// Print a JSON document with the file, line and column of each finding
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    pub rules: RulesConfig,
+    rules: RulesConfig,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// None today; commands agree on their type.
-pub fn run(args: RulesArgs) -> Result<ExitCode> {
+/// If this machine cannot run plugins, or the database of a replay cannot be reached.
+pub fn run(args: RulesArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     match args.command {
-        RulesCommand::Check(args) => check(&args),
-        RulesCommand::Try(args) => try_event(&args),
-        RulesCommand::Replay(args) => super::wait(rules_replay::run(args)),
+        RulesCommand::Check(args) => check(&args, database),
+        RulesCommand::Try(args) => try_event(&args, database),
+        RulesCommand::Replay(args) => super::wait(rules_replay::run(args, database)),
     }
 }
 
-/// Checks a rules folder: status 0 where nothing is wrong, 1 where something is.
-///
-/// # Errors
-/// None today; commands agree on their type.
-pub fn check(args: &CheckArgs) -> Result<ExitCode> {
+/// Checks a rules folder: status 1 if something is wrong.
+fn check(args: &CheckArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     let started = Instant::now();
-    match catalog::load(&app::folders(&args.rules, false)?) {
-        Ok(catalog) => {
-            if !catalog.warnings.is_empty() {
-                let folder = args.rules.rules.display().to_string();
-                eprintln!("{}\n", Findings { folder, findings: catalog.warnings.clone() });
+    let loaded = catalog::load(&app::folders(&args.rules, database, false)?);
+    let milliseconds = started.elapsed().as_millis();
+    if args.json {
+        output::json(&CheckJson::from(&loaded))?;
+    } else {
+        match &loaded {
+            Ok(catalog) => {
+                if !catalog.warnings.is_empty() {
+                    let folder = args.rules.rules.display().to_string();
+                    eprintln!("{}\n", Findings { folder, findings: catalog.warnings.clone() });
+                }
+                println!("{}", summary(catalog, milliseconds));
             }
-            println!("{}", summary(&catalog, started.elapsed().as_millis()));
-            Ok(ExitCode::SUCCESS)
+            Err(findings) => eprintln!("{findings}"),
         }
-        Err(findings) => {
-            eprintln!("{findings}");
-            Ok(ExitCode::FAILURE)
+    }
+    Ok(if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The result of a check, for editors and CI.
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    /// `false` if there are errors.
+    ok: bool,
+    release: Option<&'a str>,
+    findings: Vec<FindingJson<'a>>,
+}
+
+impl<'a> From<&'a Result<Catalog, Findings>> for CheckJson<'a> {
+    fn from(loaded: &'a Result<Catalog, Findings>) -> Self {
+        let findings = match loaded {
+            Ok(catalog) => &catalog.warnings,
+            Err(findings) => &findings.findings,
+        };
+        CheckJson {
+            ok: loaded.is_ok(),
+            release: loaded.as_ref().ok().map(|catalog| catalog.release.as_str()),
+            findings: findings.iter().map(FindingJson::from).collect(),
+        }
+    }
+}
+
+/// A finding: its file is relative to the rules folder, lines and columns count from 1.
+#[derive(Serialize)]
+pub struct FindingJson<'a> {
+    severity: &'static str,
+    /// Absent if it is about the folder as a whole.
+    file: Option<&'a str>,
+    /// Absent if it is about the file as a whole, as is the column.
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+    help: Option<&'a str>,
+    notes: Vec<NoteJson<'a>>,
+}
+
+/// More about a finding, for example what a case expected.
+#[derive(Serialize)]
+struct NoteJson<'a> {
+    label: &'a str,
+    text: &'a str,
+}
+
+impl<'a> From<&'a Finding> for FindingJson<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        let has_place = finding.line > 0;
+        let help = finding.notes.iter().find(|(label, _)| *label == "help").map(|(_, text)| text.as_str());
+        let others = finding.notes.iter().filter(|(label, _)| *label != "help");
+        FindingJson {
+            severity: match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            file: Some(finding.file.as_str()).filter(|file| !file.is_empty()),
+            line: has_place.then_some(finding.line),
+            column: has_place.then_some(finding.column),
+            message: &finding.message,
+            help,
+            notes: others.map(|(label, text)| NoteJson { label, text }).collect(),
         }
     }
 }
 
 fn summary(catalog: &Catalog, milliseconds: u128) -> String {
     let counts = catalog.counts;
-    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let mut held = vec![
-        counted(counts.domains, "domain"),
-        counted(counts.routes, "route"),
-        counted(counts.scripts, "script"),
-        counted(counts.templates, "template"),
-        counted(counts.plugins, "plugin"),
-        counted(catalog.groups.len(), "group"),
+        count(counts.domains, "domain", "domains"),
+        count(counts.routes, "route", "routes"),
+        count(counts.scripts, "script", "scripts"),
+        count(counts.templates, "template", "templates"),
+        count(counts.plugins, "plugin", "plugins"),
+        count(catalog.groups.len(), "group", "groups"),
     ];
     if counts.schedules > 0 {
-        held.push(counted(counts.schedules, "schedule"));
+        held.push(count(counts.schedules, "schedule", "schedules"));
     }
     let cases = match counts.cases {
         0 => "no cases".to_owned(),
-        count => format!("{} passed", counted(count, "case")),
+        cases => format!("{} passed", count(cases, "case", "cases")),
     };
     let mark = style("✓").green();
     format!("{mark} {}\n{mark} {cases} in {milliseconds} ms (release {})", held.join(", "), catalog.release)
@@ -101,19 +171,22 @@ mod tests {
 
     use std::fs;
 
+    use clap::Parser;
+
     use super::{CheckArgs, ExitCode, catalog, check, summary};
-    use crate::config::RulesConfig;
+    use crate::{cli::Cli, config::RulesConfig};
 
     fn status(folder: &std::path::Path) -> String {
         let rules = RulesConfig {
             rules: folder.to_owned(),
             plugins: folder.join("none"),
-            plugin_cache: folder.join("none"),
+            plugin_cache: None,
             plugin_private_hosts: Vec::new(),
             plugin_grants: Vec::new(),
         };
-        let args = CheckArgs { rules };
-        format!("{:?}", check(&args).unwrap())
+        let args = CheckArgs { json: false, rules };
+        let database = Cli::parse_from(["hookswitch", "openapi"]).database;
+        format!("{:?}", check(&args, &database).unwrap())
     }
 
     #[test]

@@ -1,132 +1,218 @@
-//! `hookswitch rules replay`: decides an event again, with the answers that its rules got then.
+//! `hookswitch rules replay`: decides a stored event again with the answers that its rules got then.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use console::style;
 use hookswitch_core::{
     catalog::{self, Catalog},
     decide::{Replay, decide, plugin::is_whole},
-    domain::{Asked, Event, Outcome},
+    domain::{Asked, DecisionOutcome, Outcome, Verdict},
 };
+use serde::Serialize;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
+use super::{failure::Failure, output};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
     routing::DIED,
-    store::{DecisionHistory, EventHistory},
+    store::{DecisionHistory, EventHistory, Store},
 };
 
-/// `hookswitch rules replay …`
+/// A decision that no route is for the event.
+const NO_ROUTE: &str = "no route";
+
+/// The arguments of `hookswitch rules replay`.
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// The event's id.
+    /// Id of the event
     event_id: String,
-    /// The event's source, where several have events with this id.
+    /// Source of the event, if events of several sources have this id
     #[arg(long)]
     source: Option<String>,
-    /// How often to decide it, each time the same.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Number of times to decide the event
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     times: u32,
+    /// Print each decision as a JSON object per line
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     rules: RulesConfig,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
-/// Compares what the rules on disk decide with what was decided: status 0 where it is the same, 1 where it is not.
+/// Compares what the rules on disk decide with what was decided: status 1 if it differs.
 ///
 /// # Errors
-/// Where there is no such event, or the rules do not compile.
-pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
-    let database = Database::open(&args.database, &mut |_| {}).await?;
-    let mut events = database.store.events_by_id(&args.event_id, args.source.as_deref()).await?;
-    if events.len() > 1 {
-        bail!("replay {}: events of several sources have this id; add --source", args.event_id);
-    }
-    let (logged, received_at) =
-        events.pop().with_context(|| format!("replay {}: there is no event with this id", args.event_id))?;
-    let history = database.store.event_history(logged, received_at, 0, 1).await?;
+/// If the event is unknown, or the rules do not compile.
+pub async fn run(args: ReplayArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let database = Database::open(settings, &mut |_| {}).await?;
+    let found = find(&args, &database.store).await;
     database.close().await;
-    let folders = app::folders(&args.rules, false)?;
-    let same = spawn_blocking(move || {
-        let catalog = catalog::load(&folders).map_err(|findings| anyhow!("load the rules:\n{findings}"))?;
-        Ok::<bool, anyhow::Error>(compare(&catalog, &history, args.times))
-    })
-    .await??;
+    let history = found?;
+    let folders = app::folders(&args.rules, settings, false)?;
+    let replayed = spawn_blocking(move || {
+        let catalog = catalog::load(&folders)
+            .map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
+        Ok::<_, Failure>((compare(&catalog, &history, args.times), catalog.release, history))
+    });
+    let (compared, release, history) = replayed.await??;
+    if args.json {
+        output::json_lines(&compared)?;
+    } else {
+        print(&compared, &release, &history);
+    }
+    let same = compared.iter().all(|one| one.result == Same::Same);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Compares decision by decision.
-fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> bool {
-    if let Some(decision) = history.decisions.iter().find(|decision| decision.release != catalog.release) {
-        println!("decided by the release {}, and on disk is {}", decision.release, catalog.release);
+async fn find(args: &ReplayArgs, store: &Store) -> anyhow::Result<EventHistory> {
+    let mut events = store.events_by_id(&args.event_id, args.source.as_deref()).await?;
+    if events.len() > 1 {
+        let what = format!("events of several sources have the id {}", args.event_id);
+        return Err(Failure::new(what).help("add --source").into());
     }
-    let mut same = true;
+    let Some((logged, received_at)) = events.pop() else {
+        return Err(Failure::new(format!("no event has the id {}", args.event_id)).into());
+    };
+    let history = store.event_history(logged, received_at, 0, 1).await?;
+    if history.decisions.is_empty() {
+        return Err(Failure::new(format!("the event {} is not decided yet", args.event_id)).into());
+    }
+    Ok(history)
+}
+
+/// How a decision of now compares with that of then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Same {
+    Same,
+    Different,
+    /// It cannot be replayed.
+    Unknown,
+}
+
+/// A decision of then beside that of now.
+#[derive(Debug, Serialize)]
+struct Compared {
+    rule: Option<String>,
+    result: Same,
+    then: Option<String>,
+    now: Option<String>,
+    /// Why it cannot be replayed.
+    reason: Option<String>,
+}
+
+/// Compares decision by decision, those that only the rules of now make included.
+fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> Vec<Compared> {
+    let mut compared = Vec::new();
     // A rule's answers stand beside the first of its decisions.
     let mut told: Option<&DecisionHistory> = None;
+    let mut last = None;
     for (ordinal, then) in history.decisions.iter().enumerate() {
         if then.asked.is_some() || told.is_some_and(|first| first.rule != then.rule) {
             told = Some(then);
         }
         let first = told.unwrap_or(then);
-        let rule = then.rule.as_deref().unwrap_or("no rule");
-        if then.rule.is_none() && then.reason.as_ref().is_some_and(|why| why.starts_with(DIED)) {
-            // It would end this process, too.
-            same = false;
-            println!("{} cannot be replayed: {}", style("!").yellow(), said(then));
-            continue;
-        }
-        if !is_whole(&asked(first)) {
-            same = false;
-            println!(
-                "{} {rule}: cannot be replayed: what it was told is too much to be kept whole",
-                style("!").yellow()
-            );
-            continue;
-        }
-        let mut now = String::new();
         let said = said(then);
+        let unknown = |reason: &str| Compared {
+            rule: then.rule.clone(),
+            result: Same::Unknown,
+            then: Some(said.clone()),
+            now: None,
+            reason: Some(reason.to_owned()),
+        };
+        if then.rule.is_none() && then.reason.as_ref().is_some_and(|why| why.starts_with(DIED)) {
+            compared.push(unknown("deciding it ended a host, and would end this process, too"));
+            continue;
+        }
+        let asked = match asked(first) {
+            Ok(asked) if is_whole(&asked) => asked,
+            Ok(_) => {
+                compared.push(unknown("its answers were too large to be stored completely"));
+                continue;
+            }
+            Err(error) => {
+                compared.push(unknown(&format!("its stored answers are unreadable: {error}")));
+                continue;
+            }
+        };
+        let mut now = String::new();
         for _ in 0..times {
-            now = again(catalog, &history.event, first, ordinal);
+            let verdicts =
+                decide(&catalog.routes, &history.event, &Replay::new(asked.clone(), first.decided_at));
+            now = verdicts.get(ordinal).map_or_else(|| "nothing".to_owned(), words);
+            last = Some(verdicts);
             if now != said {
                 break;
             }
         }
-        if now == said {
-            println!("{} {rule}: the same", style("✓").green());
-        } else {
-            same = false;
-            println!("{} {rule}:\n  then {said}\n  now  {now}", style("✗").red());
-        }
+        let result = if now == said { Same::Same } else { Same::Different };
+        compared.push(Compared {
+            rule: then.rule.clone(),
+            result,
+            then: Some(said),
+            now: Some(now),
+            reason: None,
+        });
     }
-    same
+    for added in last.iter().flatten().skip(history.decisions.len()) {
+        compared.push(Compared {
+            rule: added.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
+            result: Same::Different,
+            then: None,
+            now: Some(words(added)),
+            reason: None,
+        });
+    }
+    compared
 }
 
-/// What was said, without who came of it: that depends on who is in which group.
+fn print(compared: &[Compared], release: &str, history: &EventHistory) {
+    if let Some(decision) = history.decisions.iter().find(|decision| decision.release != release) {
+        println!("decided by release {}; on disk is {release}", decision.release);
+    }
+    for Compared { rule, result, then, now, reason } in compared {
+        let rule = rule.as_deref().unwrap_or("no rule");
+        match result {
+            Same::Same => println!("{} {rule}: same", style("✓").green()),
+            Same::Different => println!(
+                "{} {rule}: different\n  then {}\n  now  {}",
+                style("✗").red(),
+                then.as_deref().unwrap_or("nothing"),
+                now.as_deref().unwrap_or("nothing")
+            ),
+            Same::Unknown => println!(
+                "{} {rule}: cannot be replayed: {}",
+                style("!").yellow(),
+                reason.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+/// The decision of then, without its recipients: they depend on who was in which group.
 fn said(decision: &DecisionHistory) -> String {
     match (&decision.decision, &decision.reason) {
+        _ if decision.outcome == DecisionOutcome::NoRoute.as_str() => NO_ROUTE.to_owned(),
         (Some(decision), _) => decision.get().to_owned(),
         (None, Some(reason)) => reason.clone(),
         (None, None) => decision.outcome.clone(),
     }
 }
 
-fn asked(then: &DecisionHistory) -> Vec<Asked> {
-    then.asked.as_ref().and_then(|asked| serde_json::from_str(asked.get()).ok()).unwrap_or_default()
+fn asked(then: &DecisionHistory) -> serde_json::Result<Vec<Asked>> {
+    then.asked.as_ref().map_or_else(|| Ok(Vec::new()), |asked| serde_json::from_str(asked.get()))
 }
 
-fn again(catalog: &Catalog, event: &Event, then: &DecisionHistory, ordinal: usize) -> String {
-    let verdicts = decide(&catalog.routes, event, &Replay::new(asked(then), then.decided_at));
-    match verdicts.get(ordinal).map(|verdict| &verdict.outcome) {
-        Some(Outcome::Notify(decision)) => {
+/// A verdict of now, as [`said`] has that of then.
+fn words(verdict: &Verdict) -> String {
+    match &verdict.outcome {
+        Outcome::Notify(decision) => {
             serde_json::to_string(decision).unwrap_or_else(|_| Value::Null.to_string())
         }
-        Some(Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. }) => why.clone(),
-        Some(Outcome::NoRoute) => format!("no route is for the type {}", event.kind),
-        None => "nothing".to_owned(),
+        Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. } => why.clone(),
+        Outcome::NoRoute => NO_ROUTE.to_owned(),
     }
 }

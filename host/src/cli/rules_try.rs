@@ -1,104 +1,103 @@
-//! `hookswitch rules try`: what the rules make of an event. Sends nothing.
+//! `hookswitch rules try`: what rules and plugins make of an event, without sending.
 
 use std::{fs, io::Read, path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use console::{Term, style};
 use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
     decide::decide,
     domain::{
-        Contact, DecisionOutcome, Event, Mode, Notification, Outcome, People, Person, Priority, Senders,
-        Verdict, short,
+        Contact, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, People, Person,
+        Priority, Senders, Verdict, short,
     },
-    plan::{Planned, Planner, named},
+    plan::{Planned, PlannedNotification, Planner, named},
 };
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{bubble::bubble, table::one_line};
-use crate::{app, config::RulesConfig, http::Problem, intake::read_event};
+use super::{bubble::bubble, failure::Failure, output, table::one_line};
+use crate::{
+    app,
+    config::{DatabaseConfig, RulesConfig},
+    http::Problem,
+    intake::read_event,
+};
 
 const NOTHING_SENT: &str =
     "Nothing was sent. People are made up: one member for each group, and the users that a rule names.";
 
-/// `hookswitch rules try …`
+/// The arguments of `hookswitch rules try` and `hookswitch plugin try`.
 #[derive(Args, Debug)]
 pub struct TryArgs {
-    /// The event as it would be posted, a CloudEvent or `{type, data, …}`; `-` reads standard input.
+    /// File with the event as it would be posted, a CloudEvent or {type, data, …}; - for standard input
     event: PathBuf,
 
-    /// What the time is for the rules, such as 2026-11-23T09:00:00Z; now where it is not given.
+    /// Time for the rules, for example 2026-11-23T09:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+
+    /// Print a JSON document with each decision and its messages
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     rules: RulesConfig,
 }
 
-/// Shows what the rules make of an event: status 0 where they decide, 1 where a rule fails or does not
-/// compile, 2 where the event is not one.
+/// Shows what the rules make of an event: status 1 if a rule fails or does not compile, 2 if the event is invalid.
 ///
 /// # Errors
-/// None today; commands agree on their type.
-pub fn try_event(args: &TryArgs) -> Result<ExitCode> {
+/// If the event is invalid, or this machine cannot run plugins.
+pub fn try_event(args: &TryArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     let now = args.at.unwrap_or_else(Timestamp::now);
-    let body = match read(args) {
-        Ok(body) => body,
-        Err(error) => {
-            eprintln!("error: failed to {error:#}");
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let event = match read_event(&body, now) {
-        Ok(event) => event,
-        Err(problem) => {
-            eprintln!("{}", refused(args, &problem));
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let catalog = match catalog::load(&app::folders(&args.rules, true)?) {
+    let body = read(args)?;
+    let event = read_event(&body, now).map_err(|problem| refused(args, &problem))?;
+    let catalog = match catalog::load(&app::folders(&args.rules, database, true)?) {
         Ok(catalog) => catalog,
         Err(findings) => {
             eprintln!("{findings}");
             return Ok(ExitCode::FAILURE);
         }
     };
-    let failed = show(&catalog, &event, now);
+    let decided = decide_and_plan(&catalog, &event, now);
+    if args.json {
+        output::json(&TryJson::new(&catalog, &event, &decided))?;
+    } else {
+        show(&catalog, &event, &decided);
+    }
+    let failed = decided.iter().any(|(_, planned)| planned.outcome == DecisionOutcome::Failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn read(args: &TryArgs) -> Result<Vec<u8>> {
+fn read(args: &TryArgs) -> Result<Vec<u8>, Failure> {
+    let what = |error: std::io::Error| {
+        Failure::usage(format!("cannot read the event {}: {error}", args.event.display()))
+    };
     if args.event.as_os_str() == "-" {
         let mut body = Vec::new();
-        std::io::stdin().read_to_end(&mut body).context("read the event from standard input")?;
+        std::io::stdin().read_to_end(&mut body).map_err(what)?;
         return Ok(body);
     }
-    fs::read(&args.event).with_context(|| format!("read the event {}", args.event.display()))
+    fs::read(&args.event).map_err(what)
 }
 
-fn refused(args: &TryArgs, problem: &Problem) -> String {
+fn refused(args: &TryArgs, problem: &Problem) -> Failure {
     let place = problem.place().map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-    let mut text =
-        format!("error: failed to read the event {}{place}: {}", args.event.display(), problem.detail());
+    let mut text = format!("invalid event {}{place}: {}", args.event.display(), problem.detail());
     if problem.errors().len() > 1 {
         for error in problem.errors() {
             text.push_str(&format!("\n  {}: {}", error.at, error.detail));
         }
     }
-    text
+    Failure::usage(text)
 }
 
-/// Prints everything; tells whether a rule failed.
-fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
-    println!(
-        "{}  {}",
-        style(&event.kind).bold().yellow(),
-        style(format!("release {}", catalog.release)).dim()
-    );
+fn decide_and_plan(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<(Verdict, Planned)> {
     let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
     let people = people(catalog, &verdicts);
-    let mut failed = false;
     let planner = Planner {
         templates: &catalog.templates,
         senders: &Senders::any(),
@@ -106,16 +105,27 @@ fn show(catalog: &Catalog, event: &Event, now: Timestamp) -> bool {
         people: &people,
         now,
     };
-    for verdict in verdicts {
+    let planned = |verdict: Verdict| {
         let planned = planner.plan(event, &verdict);
-        failed |= planned.outcome == DecisionOutcome::Failed;
-        show_verdict(&verdict, &planned);
-    }
-    println!("\n{}", style(NOTHING_SENT).dim());
-    failed
+        (verdict, planned)
+    };
+    verdicts.into_iter().map(planned).collect()
 }
 
-/// A member for each group, and whoever the rules name: there is no database to look them up in.
+/// Prints everything.
+fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)]) {
+    println!(
+        "{}  {}",
+        style(&event.kind).bold().yellow(),
+        style(format!("release {}", catalog.release)).dim()
+    );
+    for (verdict, planned) in decided {
+        show_verdict(verdict, planned);
+    }
+    println!("\n{}", style(NOTHING_SENT).dim());
+}
+
+/// A member for each group, and every user that the rules name: no database is asked.
 fn people(catalog: &Catalog, verdicts: &[Verdict]) -> People {
     let mut people = catalog.made_up_people();
     for (index, username) in named(verdicts).users.into_iter().enumerate() {
@@ -130,6 +140,76 @@ fn people(catalog: &Catalog, verdicts: &[Verdict]) -> People {
         });
     }
     people
+}
+
+/// What comes of an event, as JSON.
+#[derive(Serialize)]
+struct TryJson<'a> {
+    r#type: &'a str,
+    release: &'a str,
+    decisions: Vec<DecisionJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct DecisionJson<'a> {
+    rule: Option<String>,
+    engine: Option<String>,
+    outcome: &'a str,
+    reason: Option<&'a str>,
+    asked: Vec<Value>,
+    decision: Option<&'a Decision>,
+    notifications: Vec<NotificationJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct NotificationJson<'a> {
+    username: Option<&'a str>,
+    name: Option<&'a str>,
+    recipient: Option<&'a str>,
+    reason: &'a str,
+    /// Why the recipient cannot be reached.
+    skipped: Option<&'a str>,
+    send_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    message: &'a Message,
+}
+
+impl<'a> TryJson<'a> {
+    fn new(catalog: &'a Catalog, event: &'a Event, decided: &'a [(Verdict, Planned)]) -> Self {
+        let decision = |(verdict, planned): &'a (Verdict, Planned)| DecisionJson {
+            rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
+            engine: verdict.rule.as_ref().map(|rule| rule.engine.to_string()),
+            outcome: planned.outcome.as_str(),
+            reason: planned.reason.as_deref(),
+            asked: verdict.asked.iter().map(|asked| json!(asked)).collect(),
+            decision: match &verdict.outcome {
+                Outcome::Notify(decision) => Some(decision),
+                _ => None,
+            },
+            notifications: planned.notifications.iter().map(NotificationJson::from).collect(),
+        };
+        TryJson {
+            r#type: &event.kind,
+            release: &catalog.release,
+            decisions: decided.iter().map(decision).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a PlannedNotification> for NotificationJson<'a> {
+    fn from(planned: &'a PlannedNotification) -> Self {
+        let notification = &planned.notification;
+        NotificationJson {
+            username: notification.username.as_deref(),
+            name: notification.name.as_deref(),
+            recipient: notification.recipient.as_deref(),
+            reason: &notification.reason,
+            skipped: planned.skipped.as_deref(),
+            send_at: notification.send_at,
+            expires_at: notification.expires_at,
+            message: &notification.message,
+        }
+    }
 }
 
 fn show_verdict(verdict: &Verdict, planned: &Planned) {
@@ -150,11 +230,11 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     let Outcome::Notify(decision) = &verdict.outcome else { return };
     println!("{} {}", style("template").dim(), decision.template);
     if let Some(key) = &decision.dedupe_key {
-        let time = decision.dedupe_for.map_or_else(|| "24 hours".to_owned(), short);
-        println!("{} {key:?}, once in {time}", style("dedupe key").dim());
+        let time = decision.dedupe_for.map_or_else(|| "24h".to_owned(), short);
+        println!("{} {key:?}, once per {time}", style("dedupe_key").dim());
     }
     if let Some(collect) = decision.collect {
-        println!("{} for {collect}; here is a digest of one", style("collected").dim());
+        println!("{} for {collect}; this is a digest of one", style("collected").dim());
     }
     let mut last_body = None;
     for planned in &planned.notifications {
@@ -170,7 +250,7 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
             continue;
         }
         if last_body == Some(&notification.message.body) {
-            println!("   {}", style("reads the same").dim());
+            println!("   {}", style("same text").dim());
             continue;
         }
         last_body = Some(&notification.message.body);
@@ -181,12 +261,12 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     }
 }
 
-/// What there is to say about when and how it goes out, where it is not the usual.
+/// When and how a notification goes out, if not as usual.
 fn conditions(notification: &Notification) -> Vec<String> {
     let priority = match notification.priority {
-        Priority::Urgent => Some("before others (urgent)".to_owned()),
+        Priority::Urgent => Some("before other messages (urgent)".to_owned()),
         Priority::Normal => None,
-        Priority::Bulk => Some("after others (bulk)".to_owned()),
+        Priority::Bulk => Some("after other messages (bulk)".to_owned()),
     };
     let mode = match notification.message.mode {
         Mode::Auto => None,

@@ -1,4 +1,4 @@
-//! `hookswitch send`: a test message, on the way that every event takes.
+//! `hookswitch send`: a test message that takes the same path as every event.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 use clap::Args;
 use console::style;
 use hookswitch_core::{
@@ -24,7 +24,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{bubble::bubble, table::one_line};
+use super::{bubble::bubble, failure::Failure, output, table::one_line};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
@@ -32,77 +32,74 @@ use crate::{
     whatsapp,
 };
 
-/// Between two looks at what has become of it.
+/// Time between two looks at the message.
 const LOOK: Duration = Duration::from_millis(200);
-/// Messages that are looked at.
+/// Maximum number of messages to follow.
 const LOOKED_AT: i64 = 1_000;
 
-/// Sends a template to somebody, on the way that every event takes (its type is hookswitch.test), and follows it until
-/// it is read, or tells why not.
+/// The arguments of `hookswitch send`.
 #[derive(Args, Debug)]
+#[command(
+    long_about = "Send a test message and follow it until it is read\n\nIt takes the same path as every event, with the \
+                  type hookswitch.test. The status is 0 if it was delivered, or for a dry run; 1 if it was not \
+                  delivered; 2 if it cannot be sent like this."
+)]
 pub struct SendArgs {
-    /// The template, by its name in the rules.
+    /// Name of the template in the rules
     template: String,
-    /// A username, a group, or a number with its country code.
+    /// Username, group, or number with its country code
     #[arg(long, value_name = "PERSON|GROUP|NUMBER")]
     to: String,
-    /// A value for the template, such as order_number=SO-7; give it several times for several. JSON values are taken as
-    /// JSON.
+    /// Value for the template, for example order_number=SO-7 (repeatable); JSON is read as JSON
     #[arg(long = "context", value_name = "NAME=VALUE")]
     context: Vec<String>,
-    /// Shows what would be sent, and to whom; sends nothing.
+    /// Show the messages and their recipients without sending
     #[arg(long)]
     dry_run: bool,
-    /// How long to follow it, such as 90s or 5m.
-    #[arg(long, default_value = "60s", value_parser = decide::duration)]
+    /// How long to follow the message, for example 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = decide::duration)]
     timeout: SignedDuration,
+    /// Print the history as a JSON document at the end, like explain
+    #[arg(long, conflicts_with = "dry_run")]
+    json: bool,
     #[command(flatten)]
     rules: RulesConfig,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
-/// Sends and follows. Status 0: it is on the phone, or it was a dry run; 1: it is not; 2: it could not be sent like this.
+/// Sends and follows.
 ///
 /// # Errors
-/// Where the database cannot be reached, or the rules do not compile.
-pub async fn run(args: SendArgs) -> anyhow::Result<ExitCode> {
-    let folders = app::folders(&args.rules, false)?;
+/// If the database cannot be reached, the rules do not compile, or the message cannot be sent like this.
+pub async fn run(args: SendArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let folders = app::folders(&args.rules, settings, false)?;
     let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
-    let catalog = catalog.map_err(|findings| anyhow!("load the rules:\n{findings}"))?;
-    let context = match context(&catalog, &args) {
-        Ok(context) => context,
-        Err(error) => {
-            eprintln!("error: failed to {error:#}");
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let database = Database::open(&args.database, &mut |_| {}).await?;
+    let catalog = catalog.map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
+    let context = context(&catalog, &args)?;
+    let database = Database::open(settings, &mut |_| {}).await?;
     let done = send(&args, &catalog, context, &database.store).await;
     database.close().await;
     done
 }
 
-/// The values, each a variable of the template.
-fn context(catalog: &Catalog, args: &SendArgs) -> anyhow::Result<BTreeMap<String, Value>> {
+/// The values, each for a variable of the template.
+fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>, Failure> {
     let Some(template) = catalog.templates.get(&args.template) else {
         let known = catalog.templates.names();
-        bail!("find the template {}: there is none; {}", args.template, did_you_mean(&args.template, known));
+        return Err(Failure::usage(format!("unknown template {:?}", args.template))
+            .help(did_you_mean(&args.template, known)));
     };
     let mut context = BTreeMap::new();
     for given in &args.context {
-        let (name, value) = given.split_once('=').with_context(|| {
-            format!("read --context {given}: expected NAME=VALUE, such as order_number=SO-7")
+        let (name, value) = given.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("invalid --context {given}"))
+                .help("expected NAME=VALUE, for example order_number=SO-7")
         })?;
         if !template.variables.iter().any(|variable| variable == name) {
             let known: Vec<&str> = template.variables.iter().map(String::as_str).collect();
-            bail!(
-                "use --context {given}: the template {} has no variable {name}; {}",
-                args.template,
-                did_you_mean(name, known)
-            );
+            let what = format!("the template {} has no variable {name:?}", args.template);
+            return Err(Failure::usage(what).help(did_you_mean(name, known)));
         }
-        // A number's zeros are words here: 007 stays 007.
+        // A number stays text, so that 007 keeps its zeros.
         let value = match serde_json::from_str::<Value>(value) {
             Ok(parsed @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => parsed,
             _ => Value::String(value.to_owned()),
@@ -121,24 +118,19 @@ async fn send(
     let decision = match addressed(args, context, store).await? {
         Ok(decision) => decision,
         Err(why) => {
-            eprintln!("error: failed to send to {:?}: {why}", args.to);
-            return Ok(ExitCode::from(2));
+            return Err(Failure::usage(format!("unknown recipient {:?}", args.to)).help(why).into());
         }
     };
     let event = event(&decision)?;
     let planned = rehearse(catalog, &event, store).await?;
     if planned.outcome == DecisionOutcome::Failed {
         let missing = missing(catalog, &decision);
-        let help = if missing.is_empty() {
-            String::new()
-        } else {
-            format!(
-                "\ngive it: {}",
-                missing.iter().map(|m| format!("--context {m}=…")).collect::<Vec<_>>().join(" ")
-            )
-        };
-        eprintln!("error: failed to {}{help}", planned.reason.unwrap_or_default());
-        return Ok(ExitCode::from(2));
+        let failure = Failure::usage(planned.reason.unwrap_or_default());
+        if missing.is_empty() {
+            return Err(failure.into());
+        }
+        let missing: Vec<String> = missing.iter().map(|name| format!("--context {name}=…")).collect();
+        return Err(failure.help(format!("add {}", missing.join(" "))).into());
     }
     if args.dry_run {
         show(&planned);
@@ -148,17 +140,19 @@ async fn send(
     store
         .append_events(&[NewEvent { event: &event, sha256: &sha256, has_time: true }], false)
         .await
-        .context("post it")?;
+        .context("cannot post the event")?;
     store.notify().await?;
-    println!("{} {}", style("posted").dim(), event.key.id);
+    if !args.json {
+        println!("{} {}", style("posted").dim(), event.key.id);
+    }
     if store.hosts_alive().await? == 0 {
-        println!("{} no host is running that would send it: hookswitch serve", style("!").yellow());
+        eprintln!("warning: no host is running to send it; start one: hookswitch serve");
     }
     let give_up = Instant::now() + Duration::try_from(args.timeout)?;
-    follow(store, &event.key, give_up).await
+    follow(store, &event.key, give_up, args.json).await
 }
 
-/// Whom it is for: a person, a group, or a number.
+/// The decision for the recipient: a person, a group, or a number. If it is none of them, what may help.
 async fn addressed(
     args: &SendArgs,
     context: BTreeMap<String, Value>,
@@ -184,7 +178,7 @@ async fn addressed(
     let mut known = store.first_groups(1_000).await?;
     known.extend(store.list_people(None, "", 1_000).await?.into_iter().map(|person| person.username));
     let help = did_you_mean(to, known.iter().map(String::as_str).collect::<Vec<_>>());
-    Ok(Err(format!("there is no person and no group of this name, and it is no number; {help}")))
+    Ok(Err(format!("expected a username, a group or a number with its country code; {help}")))
 }
 
 fn event(decision: &Decision) -> anyhow::Result<Event> {
@@ -199,7 +193,7 @@ fn event(decision: &Decision) -> anyhow::Result<Event> {
     })
 }
 
-/// What the event will come to: it is decided and planned as a host does it.
+/// What comes of the event, decided and planned as a host does it.
 async fn rehearse(catalog: &Catalog, event: &Event, store: &Store) -> anyhow::Result<Planned> {
     let now = Timestamp::now();
     let verdicts: Vec<Verdict> = decide(&catalog.routes, event, &catalog::CatalogPorts { catalog, now });
@@ -208,7 +202,7 @@ async fn rehearse(catalog: &Catalog, event: &Event, store: &Store) -> anyhow::Re
     store.group_members(&names.groups, &mut people).await?;
     store.users(&names.users, &mut people).await?;
     people.contacts = store.contacts(&names.contacts).await?;
-    let verdict = verdicts.first().context("decide about it")?;
+    let verdict = verdicts.first().context("no decision about the event")?;
     let planner = Planner {
         templates: &catalog.templates,
         senders: &Senders::any(),
@@ -237,26 +231,33 @@ fn show(planned: &Planned) {
         } else if shown.insert(notification.message.body.clone()) {
             println!("{}", bubble(name, &notification.message, None, "", 78));
         } else {
-            println!("{} {name}, the same", style("to").dim());
+            println!("{} {name}, same message", style("to").dim());
         }
     }
     if planned.notifications.is_empty() {
-        println!("{}", planned.reason.as_deref().unwrap_or("Nobody would get it."));
+        println!("{}", planned.reason.as_deref().unwrap_or("No recipients."));
     }
     println!("{}", style("Nothing was sent.").dim());
 }
 
-async fn follow(store: &Store, key: &EventKey, give_up: Instant) -> anyhow::Result<ExitCode> {
-    let mut told = HashSet::new();
+async fn follow(store: &Store, key: &EventKey, give_up: Instant, json: bool) -> anyhow::Result<ExitCode> {
+    let mut printed = HashSet::new();
     loop {
         let history = look(store, key).await?;
-        for notification in history.decisions.iter().flat_map(|decision| &decision.notifications) {
-            tell(notification, &mut told);
+        if !json {
+            for notification in history.decisions.iter().flat_map(|decision| &decision.notifications) {
+                print_news(notification, &mut printed);
+            }
         }
         let all: Vec<Status> = statuses(&history);
         let settled = history.routed && all.iter().all(|status| has_ended(*status));
         if settled || Instant::now() > give_up {
-            return Ok(sum_up(&history, settled, key));
+            if json {
+                output::json(&history)?;
+            } else {
+                sum_up(&history, settled, key);
+            }
+            return Ok(if arrived(&all) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         sleep(LOOK).await;
     }
@@ -264,7 +265,7 @@ async fn follow(store: &Store, key: &EventKey, give_up: Instant) -> anyhow::Resu
 
 async fn look(store: &Store, key: &EventKey) -> anyhow::Result<EventHistory> {
     let found = store.events_by_id(&key.id, Some(&key.source)).await?.pop();
-    let (logged, received_at) = found.context("find the event again")?;
+    let (logged, received_at) = found.context("the event is gone")?;
     Ok(store.event_history(logged, received_at, 0, LOOKED_AT).await?)
 }
 
@@ -276,12 +277,12 @@ fn has_ended(status: Status) -> bool {
     matches!(status, Status::Read | Status::Played | Status::Failed | Status::Skipped | Status::Expired)
 }
 
-/// Prints what is new.
-fn tell(notification: &NotificationHistory, told: &mut HashSet<(String, i16, Status)>) {
+/// Prints what was not printed before.
+fn print_news(notification: &NotificationHistory, printed: &mut HashSet<(String, i16, Status)>) {
     let names = [&notification.name, &notification.username, &notification.recipient];
     let name = names.into_iter().flatten().next().map_or("somebody", String::as_str);
     for delivery in &notification.deliveries {
-        if !told.insert((notification.id.to_string(), delivery.attempt, delivery.status)) {
+        if !printed.insert((notification.id.to_string(), delivery.attempt, delivery.status)) {
             continue;
         }
         let detail = delivery.detail.as_deref().map(|detail| format!(": {}", one_line(detail)));
@@ -298,18 +299,19 @@ fn tell(notification: &NotificationHistory, told: &mut HashSet<(String, i16, Sta
     }
 }
 
-fn sum_up(history: &EventHistory, settled: bool, key: &EventKey) -> ExitCode {
+fn arrived(all: &[Status]) -> bool {
+    !all.is_empty() && all.iter().all(|status| status.arrived())
+}
+
+fn sum_up(history: &EventHistory, settled: bool, key: &EventKey) {
     for decision in &history.decisions {
         if let Some(reason) = decision.reason.as_deref().filter(|_| decision.outcome != "notify") {
-            println!("{} {reason}", style("nobody got it:").red());
+            println!("{} {reason}", style("no recipients:").red());
         }
     }
-    let all = statuses(history);
-    let arrived = all.iter().filter(|status| status.arrived()).count();
     if !history.routed {
-        println!("No host has taken it up: is one running? hookswitch check");
+        println!("Not picked up yet. Is a host running? hookswitch check");
     } else if !settled {
-        println!("That is how far it came in time; hookswitch explain {} tells how it goes on.", key.id);
+        println!("Still in progress; follow it with hookswitch explain {}", key.id);
     }
-    if !all.is_empty() && arrived == all.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,34 +1,31 @@
-//! `hookswitch serve`: the service, until it is told to stop.
+//! `hookswitch serve`: the service, until SIGTERM or SIGINT.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::failure::Failure;
 use crate::{
     app::App,
-    config::{Config, ServeArgs},
+    config::{Config, DatabaseConfig, ServeArgs},
     telemetry,
 };
 
 /// Runs the service until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Where something cannot be started, or a part of the service ends by itself.
-pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = match Config::try_from(args) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("error: failed to {errors}");
-            return Ok(ExitCode::from(2));
-        }
-    };
+/// If something cannot be started, or a part of the service ends by itself.
+pub async fn run(args: ServeArgs, database: DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let config = Config::new(args, database).map_err(|errors| {
+        Failure::usage(errors.to_string()).help("for all settings: hookswitch serve --help")
+    })?;
     telemetry::init(&config.logs)?;
     for risk in config.risks(std::env::args()) {
         tracing::warn!("{risk}");
     }
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
     let mut app = App::start(&config, &mut |step| tracing::info!("{step}")).await?;
     println!("listening on http://{}", app.address());
     let failed = tokio::select! {
@@ -36,10 +33,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => None,
         part = app.failed() => Some(part),
     };
-    tracing::info!("stopping: finishing what is under way");
+    tracing::info!("stopping: finishing work in progress");
     app.stop().await;
     match failed {
         None => Ok(ExitCode::SUCCESS),
-        Some(part) => anyhow::bail!("go on: {part} ended; start this host anew"),
+        Some(part) => anyhow::bail!("{part} ended unexpectedly; restart this host"),
     }
 }

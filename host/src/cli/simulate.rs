@@ -7,66 +7,74 @@ use clap::Args;
 use hookswitch_simulator::{Enforcement, Fault, Knobs, Limits, Settings, Simulator, WebhookShape};
 use tokio::net::TcpListener;
 
+use super::failure::Failure;
 use crate::{config::LogConfig, telemetry};
 
-/// Stands in for Meta's WhatsApp Cloud API: takes messages and templates as Meta does, posts signed webhooks,
-/// and shows under /_simulator what it received. All in memory.
+/// The arguments of `hookswitch simulate`.
 #[derive(Args, Debug)]
+#[command(
+    long_about = "Run a simulator of Meta's WhatsApp Cloud API\n\nIt accepts messages and templates as Meta does, posts \
+                  signed webhooks, and lists under /_simulator what it received. Everything is kept in memory."
+)]
 pub struct SimulateArgs {
-    /// Where to listen; port 0 takes a free one.
+    /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8421")]
     listen: SocketAddr,
 
-    /// Where to post webhooks; the address is verified first, as Meta does. Without it, none are posted.
+    /// URL to post webhooks to, verified first as Meta does; without it, none are posted
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
 
-    /// The sending number, by its id.
+    /// Id of the sending number
     #[arg(long, value_name = "ID", default_value = "106540352242922")]
     phone_number_id: String,
 
-    /// Another sending number, as ID=DIGITS; give it several times for several.
+    /// Another sending number (repeatable)
     #[arg(long = "number", value_name = "ID=DIGITS", value_parser = number)]
     numbers: Vec<(String, String)>,
 
-    /// The sending number, in digits.
+    /// Digits of the sending number
     #[arg(long, value_name = "DIGITS", default_value = "15550783881")]
     display_phone_number: String,
 
-    /// The WhatsApp Business Account, by its id.
+    /// Id of the WhatsApp Business Account
     #[arg(long, value_name = "ID", default_value = "102290129340398")]
-    waba_id: String,
+    business_account_id: String,
 
-    /// The token that requests must bear.
+    /// Access token that requests must carry
     #[arg(long, value_name = "TOKEN", default_value = "simulator-access-token")]
     access_token: String,
 
-    /// Signs the webhooks.
+    /// Secret that signs webhooks
     #[arg(long, value_name = "SECRET", default_value = "simulator-app-secret")]
     app_secret: String,
 
-    /// Shown to the webhook's address when it is verified.
+    /// Token sent to verify the webhook URL
     #[arg(long, value_name = "TOKEN", default_value = "simulator-verify-token")]
     verify_token: String,
 
-    /// Messages per second of the number; over it, 130429.
+    /// Maximum messages per second, per number; above it, sends fail with 130429
     #[arg(long, value_name = "RATE", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..))]
     messages_per_second: u32,
 
-    /// What Meta says of how many users may be written to in 24 hours outside their windows, such as TIER_250. It is
-    /// told, and not enforced: Meta documents no error for it.
+    /// Messaging limit to report, for example TIER_250
+    ///
+    /// It says how many users may be messaged in 24 hours outside their windows. It is not enforced, as Meta documents no
+    /// error for it.
     #[arg(long, value_name = "TIER", default_value = "TIER_UNLIMITED")]
     messaging_limit: String,
 
-    /// No limit per second, none for one recipient (45 at once, then one in 6 seconds; over it, 131056).
+    /// No limit per second and none per recipient
+    ///
+    /// The limit per recipient is a burst of 45, then one message every 6 seconds; above it, sends fail with 131056.
     #[arg(long, conflicts_with = "messages_per_second")]
     unlimited: bool,
 
-    /// How many messages are kept to be listed.
+    /// Number of messages to keep for listing
     #[arg(long, value_name = "COUNT", default_value_t = 200_000)]
     keep: usize,
 
-    /// Makes the faults below fall the same way each time.
+    /// Seed of the random faults, to repeat them
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
@@ -77,72 +85,67 @@ pub struct SimulateArgs {
     logs: LogConfig,
 }
 
-/// The knobs that are set at the start. These and more can be changed while it runs, with
-/// `POST /_simulator/knobs`; `GET` shows them all.
+/// Initial values of the knobs. These and more can be changed at run time with `POST /_simulator/knobs`; `GET` shows all.
 #[derive(Args, Debug)]
-#[command(
-    next_help_heading = "Knobs (POST /_simulator/knobs changes them while it runs, GET shows them all)"
-)]
+#[command(next_help_heading = "Knobs (changed at run time with POST /_simulator/knobs; GET shows all)")]
 struct KnobArgs {
-    /// Milliseconds before each answer to a send.
+    /// Milliseconds before each response to a send
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
 
-    /// Milliseconds from a send to `sent`.
+    /// Milliseconds from a send to sent
     #[arg(long, value_name = "MS", default_value_t = 20)]
     sent_after: u64,
 
-    /// Milliseconds from `sent` to `delivered`.
+    /// Milliseconds from sent to delivered
     #[arg(long, value_name = "MS", default_value_t = 40)]
     delivered_after: u64,
 
-    /// Milliseconds from `delivered` to `read`.
+    /// Milliseconds from delivered to read
     #[arg(long, value_name = "MS", default_value_t = 80)]
     read_after: u64,
 
-    /// Sends answered with an error of Meta's: CODE (all), CODE:0.05 (a fraction) or CODE:x3 (the next three).
-    /// May be given more than once.
+    /// Fail sends with an error code of Meta: CODE (all), CODE:0.05 (a fraction) or CODE:x3 (the next 3) (repeatable)
     #[arg(long, value_name = "CODE[:WHEN]")]
     error: Vec<Fault>,
 
-    /// Fraction of sends that are taken but never answered.
+    /// Fraction of sends that are accepted but get no response
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answers: f64,
 
-    /// Fraction of updates that no webhook tells.
+    /// Fraction of status updates without a webhook
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     webhooks_lost: f64,
 
-    /// Fraction of updates that webhooks tell two seconds late.
+    /// Fraction of status updates whose webhook is 2 seconds late
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     webhooks_late: f64,
 
-    /// Fraction of updates that webhooks tell twice.
+    /// Fraction of status updates whose webhook comes twice
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     webhooks_doubled: f64,
 
-    /// Fraction of updates that webhooks tell only after the message's later ones.
+    /// Fraction of status updates whose webhook comes after later ones of the same message
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     webhooks_reordered: f64,
 
-    /// Fraction of messages that are read at once, so that no webhook says `delivered`.
+    /// Fraction of messages that are read at once, without a webhook for delivered
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     no_delivered: f64,
 
-    /// How webhooks name users: by number (2025), number and user id (2026), or user id alone.
+    /// How webhooks name users: by number (2025), number and user id (2026), or user id alone
     #[arg(long, value_enum, default_value_t = WebhookShape::V2026)]
     webhook_shape: WebhookShape,
 
-    /// Updates in one webhook POST, at most, up to Meta's 1000. Some clients read only the first.
+    /// Maximum number of status updates per webhook (Meta's maximum is 1000)
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     webhook_batch: usize,
 
-    /// How free-form messages outside of the user's 24-hour window fail (131047): refused, taken and failed
-    /// by webhook, or not at all.
+    /// How free-form messages outside the 24-hour window fail (131047)
     #[arg(long, value_enum, default_value = "sync")]
     window: Enforcement,
 
-    /// Takes sends of templates that were never created.
+    /// Accept sends of templates that were never created
     #[arg(long)]
     unknown_templates: bool,
 }
@@ -170,14 +173,14 @@ impl From<KnobArgs> for Knobs {
     }
 }
 
-/// Runs the simulator until Ctrl-C or SIGTERM. The first line on stdout says where it listens.
+/// Runs the simulator until Ctrl-C or SIGTERM. The first line of its output is its URL.
 ///
 /// # Errors
-/// When a knob is out of range or the address cannot be listened on.
+/// If a knob is out of range, or it cannot listen on the address.
 pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     telemetry::init(&args.logs)?;
     let knobs = Knobs::from(args.knobs);
-    knobs.check().map_err(anyhow::Error::msg)?;
+    knobs.check().map_err(Failure::usage)?;
     let limits = if args.unlimited {
         Limits::unlimited()
     } else {
@@ -188,7 +191,7 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         more_numbers: args.numbers,
         messaging_limit: args.messaging_limit,
         display_phone_number: args.display_phone_number,
-        waba_id: args.waba_id,
+        waba_id: args.business_account_id,
         access_token: args.access_token,
         app_secret: args.app_secret,
         verify_token: args.verify_token,
@@ -199,9 +202,9 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         ..Settings::default()
     };
     let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
+        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
-    Simulator::new(settings).serve(listener, stopped()).await.context("serve the simulator")?;
+    Simulator::new(settings).serve(listener, stopped()).await.context("the simulator ended")?;
     Ok(ExitCode::SUCCESS)
 }
 

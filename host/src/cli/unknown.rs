@@ -1,136 +1,137 @@
-//! `hookswitch unknown`: messages of which nobody can tell whether they were sent.
+//! `hookswitch unknown`: messages whose delivery could not be confirmed.
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use hookswitch_core::domain::NotificationId;
 use uuid::Uuid;
 
-use super::table;
+use super::{failure::Failure, output, table};
 use crate::{
     app::Database,
+    check::count,
     config::DatabaseConfig,
-    store::{Store, UnknownNotification},
+    store::{Store, StoreError, UnknownNotification},
 };
 
-const LIMIT: i64 = 10_000;
+/// Rows read at once.
+const PAGE: i64 = 10_000;
 
-/// Lists messages that were sent without an answer, and says what is to become of them.
-///
-/// A webhook may tell yet what came of such a message. Where none comes within --unknown-seconds of the host, the
-/// template's `on_unknown` decides: resend, hold (it waits here) or drop.
+/// The arguments of `hookswitch unknown`.
 #[derive(Args, Debug)]
+#[command(
+    long_about = "List, resend or drop messages whose delivery could not be confirmed\n\nMeta did not respond when they \
+                  were sent. A webhook may still say whether they were. If none comes within --unknown-after of the \
+                  host, the template's on_unknown applies: resend, hold (the message waits here) or drop."
+)]
 pub struct UnknownArgs {
     #[command(subcommand)]
-    command: UnknownCommand,
+    command: Command,
 }
 
 #[derive(Subcommand, Debug)]
-enum UnknownCommand {
-    /// Lists them, oldest first.
+enum Command {
+    /// List messages whose delivery could not be confirmed, oldest first
     List {
-        /// Writes each as a JSON object on a line.
+        /// Print each message as a JSON object per line
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        database: DatabaseConfig,
     },
-    /// Sends them again: who has one already gets it twice.
-    Resend(Which),
-    /// Gives them up: who has not got one never will.
-    Drop(Which),
+    /// Resend messages: recipients who have one get it twice
+    Resend(Chosen),
+    /// Drop messages: recipients who do not have one never get it
+    Drop(Chosen),
 }
 
 #[derive(Args, Debug)]
-struct Which {
-    /// The notifications' ids.
-    #[arg(required_unless_present = "all")]
+struct Chosen {
+    /// Ids of the messages
+    #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<Uuid>,
-    /// All that are unknown.
+    /// All messages of the list
     #[arg(long, conflicts_with = "ids")]
     all: bool,
-    #[command(flatten)]
-    database: DatabaseConfig,
 }
 
-/// Runs one of them. Status 1 where a notification that was named is not unknown.
+/// Runs the command. Status 1 if a named message is not in the list.
 ///
 /// # Errors
-/// Where the database cannot be reached.
-pub async fn run(args: UnknownArgs) -> anyhow::Result<ExitCode> {
-    match args.command {
-        UnknownCommand::List { json, database } => {
-            let database = Database::open(&database, &mut |_| {}).await?;
-            let unknown = database.store.unknown(LIMIT).await;
-            database.close().await;
-            list(&unknown?, json)?;
-            Ok(ExitCode::SUCCESS)
+/// If the database cannot be reached.
+pub async fn run(args: UnknownArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let database = Database::open(database, &mut |_| {}).await?;
+    let store = &database.store;
+    let done = match args.command {
+        Command::List { json } => list(store, json).await,
+        Command::Resend(chosen) => act(store, chosen, "Resent", Store::resend_unknown).await,
+        Command::Drop(chosen) => {
+            let why = "dropped by an operator: its delivery could not be confirmed";
+            act(store, chosen, "Dropped", async |store, ids| store.drop_unknown(ids, why).await).await
         }
-        UnknownCommand::Resend(which) => act(which, "sent again", Store::resend_unknown).await,
-        UnknownCommand::Drop(which) => {
-            let why = "given up by an operator: nobody can tell whether it was sent";
-            act(which, "given up", async |store, ids| store.drop_unknown(ids, why).await).await
-        }
-    }
+    };
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 async fn act(
-    which: Which,
-    what: &str,
-    work: impl AsyncFnOnce(&Store, &[NotificationId]) -> Result<Vec<NotificationId>, crate::store::StoreError>,
-) -> anyhow::Result<ExitCode> {
-    let database = Database::open(&which.database, &mut |_| {}).await?;
-    let store = &database.store;
-    let done = async {
-        let ids: Vec<NotificationId> = match which.all {
-            true => store.unknown(LIMIT).await?.into_iter().map(|unknown| unknown.id).collect(),
-            false => which.ids.into_iter().map(NotificationId).collect(),
-        };
-        let done = work(store, &ids).await?;
-        store.notify().await?;
-        Ok::<_, crate::store::StoreError>((ids, done))
+    store: &Store,
+    chosen: Chosen,
+    done: &str,
+    work: impl AsyncFn(&Store, &[NotificationId]) -> Result<Vec<NotificationId>, StoreError>,
+) -> anyhow::Result<()> {
+    let mut acted = 0;
+    let mut others: Vec<String> = Vec::new();
+    let mut ids: Vec<NotificationId> = chosen.ids.into_iter().map(NotificationId).collect();
+    loop {
+        if chosen.all {
+            ids = store.unknown(PAGE).await?.into_iter().map(|unknown| unknown.id).collect();
+        }
+        let changed = work(store, &ids).await?;
+        acted += changed.len();
+        if !chosen.all {
+            others.extend(ids.iter().filter(|id| !changed.contains(id)).map(ToString::to_string));
+        }
+        // Of all, those that remain came in the meantime, or another process has them.
+        if !chosen.all || changed.is_empty() {
+            break;
+        }
     }
-    .await;
-    database.close().await;
-    let (ids, done) = done?;
-    println!("{} of {} {what}.", done.len(), ids.len());
-    let others: Vec<String> = ids.iter().filter(|id| !done.contains(id)).map(ToString::to_string).collect();
+    store.notify().await?;
+    println!("{done} {}.", count(acted, "message", "messages"));
     if !others.is_empty() {
-        bail!(
-            "find these among the unknown: {}; hookswitch explain ID tells where they stand",
-            others.join(", ")
-        );
+        let what = format!("delivery is not in doubt: {}", others.join(", "));
+        return Err(Failure::new(what).help("for their status: hookswitch explain ID").into());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn list(unknown: &[UnknownNotification], json: bool) -> anyhow::Result<()> {
-    if json {
-        for notification in unknown {
-            println!("{}", serde_json::to_string(notification)?);
-        }
-        return Ok(());
+async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let unknown = store.unknown(PAGE).await?;
+    match (json, unknown.is_empty()) {
+        (true, _) => output::json_lines(&unknown)?,
+        (false, true) => println!("No messages: delivery of each is confirmed."),
+        (false, false) => print(&unknown),
     }
-    if unknown.is_empty() {
-        println!("There are none: of each message it is known whether it was sent.");
-        return Ok(());
-    }
-    let mut table = table::table(&["SENT", "TO", "TEMPLATE", "ATTEMPT", "ID", "WAITS"]);
+    Ok(())
+}
+
+fn print(unknown: &[UnknownNotification]) {
+    let mut table = table::table(&["SENT", "TO", "TEMPLATE", "ATTEMPT", "ID", "WAITS FOR"]);
     for notification in unknown {
         let to = notification.username.as_ref().or(notification.recipient.as_ref());
         table.add_row([
-            notification.since.map(|since| format!("{since:.0}")).unwrap_or_default(),
+            notification.since.map(table::time).unwrap_or_default(),
             to.cloned().unwrap_or_default(),
             notification.template.clone(),
             notification.attempt.to_string(),
             notification.id.to_string(),
             match notification.reason.as_str() {
-                "hold" => "for you: unknown resend ID, or unknown drop ID".to_owned(),
-                _ => format!("for a webhook, until {:.0}", notification.due_at),
+                "hold" => "you: hookswitch unknown resend ID, or drop ID".to_owned(),
+                _ => format!("a webhook, until {}", table::time(notification.due_at)),
             },
         ]);
     }
     table::print(&table);
-    Ok(())
+    if i64::try_from(unknown.len()).is_ok_and(|listed| listed == PAGE) {
+        println!("\nThere may be more than {PAGE}.");
+    }
 }

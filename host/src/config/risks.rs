@@ -1,4 +1,4 @@
-//! What is risky about settings that work.
+//! Risks of settings that are valid.
 
 use std::net::IpAddr;
 
@@ -6,12 +6,12 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::Config;
 
-/// Settings with secrets: as flags, other users of the machine see them among the processes.
+/// Settings with secrets. As flags they are visible to other users in the list of processes.
 const SECRET_FLAGS: [&str; 4] =
     ["--database-url", "--whatsapp-access-token", "--whatsapp-app-secret", "--whatsapp-verify-token"];
 
 impl Config {
-    /// What is risky about the settings, though the service starts with them. `arguments` are the process's.
+    /// Risks of the settings, which do not keep the service from starting. `arguments` are the process's.
     pub fn risks(&self, arguments: impl Iterator<Item = String>) -> Vec<String> {
         let shown = |name: &'static str| {
             format!(
@@ -20,16 +20,16 @@ impl Config {
         };
         let mut risks: Vec<String> = secret_flags(arguments).map(shown).collect();
         let url = reqwest::Url::parse(&self.whatsapp.whatsapp_api_url).ok();
-        if url.is_some_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_here)) {
+        if url.is_some_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_local)) {
             risks.push(
-                "WHATSAPP_API_URL is http and leads to another machine: the access token is sent in clear"
+                "WHATSAPP_API_URL is an http URL of another machine: the access token is sent unencrypted"
                     .to_owned(),
             );
         }
         let database = self.database.database_url.as_ref().and_then(|url| url.expose().parse().ok());
-        if database.is_some_and(|database: tokio_postgres::Config| may_be_in_clear(&database)) {
+        if database.is_some_and(|database: tokio_postgres::Config| may_be_unencrypted(&database)) {
             risks.push(
-                "DATABASE_URL leads to another machine and lets it choose to talk in clear; add sslmode=require"
+                "DATABASE_URL names another machine without requiring encryption; add sslmode=require"
                     .to_owned(),
             );
         }
@@ -45,14 +45,14 @@ fn secret_flags(arguments: impl Iterator<Item = String>) -> impl Iterator<Item =
     })
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
+/// Whether a host name or address is this machine.
+fn is_local(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn may_be_in_clear(database: &tokio_postgres::Config) -> bool {
-    let elsewhere = |host: &Host| matches!(host, Host::Tcp(host) if !is_here(host));
+fn may_be_unencrypted(database: &tokio_postgres::Config) -> bool {
+    let elsewhere = |host: &Host| matches!(host, Host::Tcp(host) if !is_local(host));
     database.get_hosts().iter().any(elsewhere) && database.get_ssl_mode() != SslMode::Require
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_leaves_this_machine_in_clear_is_a_risk() {
+    fn only_unencrypted_connections_to_other_machines_are_a_risk() {
         for (url, risky) in [
             ("postgresql://a@db.example/x", true),
             ("postgresql://a@db.example/x?sslmode=disable", true),
@@ -73,10 +73,10 @@ mod tests {
             ("postgresql://a@[::1]/x", false),
             ("postgresql:///x?host=/run/postgresql", false),
         ] {
-            assert_eq!(may_be_in_clear(&url.parse().unwrap()), risky, "{url}");
+            assert_eq!(may_be_unencrypted(&url.parse().unwrap()), risky, "{url}");
         }
         assert!(
-            is_here("127.0.0.2") && is_here("[::1]") && !is_here("10.0.0.1") && !is_here("graph.example")
+            is_local("127.0.0.2") && is_local("[::1]") && !is_local("10.0.0.1") && !is_local("graph.example")
         );
     }
 

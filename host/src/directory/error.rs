@@ -1,4 +1,4 @@
-//! What can be wrong with a change to people and groups.
+//! Reasons to refuse a change to people or groups.
 
 use axum::http::StatusCode;
 use hookswitch_core::decide::did_you_mean;
@@ -9,31 +9,32 @@ use crate::{
     store::StoreError,
 };
 
-/// So many wrong lines are shown.
+/// Maximum number of wrong lines shown.
 const LINES_SHOWN: usize = 100;
 
-/// Why people or groups stay as they were.
+/// Why people or groups were not changed. Each text stands alone; [`DirectoryError::help`] says what else there is to
+/// know.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// Nobody has these usernames.
-    #[error("find {}: there is no such person; hookswitch people list shows who there is", .0.join(", "))]
+    /// Usernames that nobody has.
+    #[error("no person named {}", .0.join(", "))]
     PersonUnknown(Vec<String>),
-    /// No group has these names.
-    #[error("find {}: {}", in_quotes(unknown), no_group(unknown, known))]
+    /// Names that no group has.
+    #[error("unknown group{} {}", if unknown.len() == 1 { "" } else { "s" }, in_quotes(unknown))]
     GroupUnknown {
-        /// As they were asked for.
+        /// The names as given.
         unknown: Vec<String>,
-        /// What there is.
+        /// The names of existing groups.
         known: Vec<String>,
     },
-    /// The username is taken.
-    #[error("add {0}: somebody has this username; hookswitch people list shows who")]
+    /// A username that another person has.
+    #[error("the username {0} is taken")]
     PersonExists(String),
-    /// A value that cannot be.
-    #[error("take this: {0}")]
+    /// An invalid value.
+    #[error("{0}")]
     Invalid(String),
-    /// Lines of a CSV file.
-    #[error("import people; nothing was changed:{}", lines(.0))]
+    /// Invalid lines of a CSV file.
+    #[error("invalid CSV, nothing was changed:{}", lines(.0))]
     Lines(Vec<LineError>),
     /// The database.
     #[error(transparent)]
@@ -44,13 +45,24 @@ fn in_quotes(names: &[String]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn no_group(unknown: &[String], known: &[String]) -> String {
-    let help = match (unknown, known) {
-        (_, []) => "there are no groups yet: hookswitch groups create-defaults".to_owned(),
-        ([one], _) => did_you_mean(one, known.iter().map(String::as_str).collect::<Vec<_>>()),
-        _ => format!("there are {}", known.join(", ")),
-    };
-    format!("there is no such group; {help}")
+impl DirectoryError {
+    /// What else there is to know: the name that was probably meant, or those that exist.
+    pub fn help(&self) -> Option<String> {
+        let DirectoryError::GroupUnknown { unknown, known } = self else { return None };
+        match (&unknown[..], &known[..]) {
+            (_, []) => Some("no groups exist yet".to_owned()),
+            ([one], _) => Some(did_you_mean(one, known.iter().map(String::as_str).collect::<Vec<_>>())),
+            _ => Some(format!("existing groups: {}", known.join(", "))),
+        }
+    }
+
+    /// The error with its help, on one line.
+    pub fn with_help(&self) -> String {
+        match self.help() {
+            Some(help) => format!("{self}; {help}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 fn lines(errors: &[LineError]) -> String {
@@ -67,7 +79,7 @@ fn lines(errors: &[LineError]) -> String {
 
 impl From<DirectoryError> for Problem {
     fn from(error: DirectoryError) -> Problem {
-        let detail = error.to_string();
+        let detail = error.with_help();
         match error {
             DirectoryError::PersonUnknown(_) => Problem::new(StatusCode::NOT_FOUND, "person_unknown", detail),
             DirectoryError::GroupUnknown { .. } => {
@@ -84,7 +96,10 @@ impl From<DirectoryError> for Problem {
                 Problem::new(
                     StatusCode::BAD_REQUEST,
                     "invalid_csv",
-                    format!("{count} lines are wrong; nothing was changed"),
+                    format!(
+                        "{count} {} invalid; nothing was changed",
+                        if count == 1 { "line is" } else { "lines are" }
+                    ),
                 )
                 .with_errors(errors.collect::<Errors>())
             }

@@ -1,4 +1,4 @@
-//! People from CSV: a header `username,name,whatsapp,groups,quiet_hours,time_zone`, groups parted by semicolons.
+//! People from CSV: a header `username,name,whatsapp,groups,quiet_hours,time_zone`, groups separated by semicolons.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,25 @@ use crate::store::NewPerson;
 
 const COLUMNS: [&str; 6] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone"];
 
-/// What a file says.
+/// The people in a file, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Import {
-    /// Whom, with the line on which each stands, from 1.
+    /// Each person with their line, from 1.
     pub people: Vec<(u64, NewPerson)>,
-    /// What is wrong with it.
+    /// Invalid lines.
     pub errors: Vec<LineError>,
 }
 
-/// A line that is wrong.
+/// An invalid line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineError {
-    /// From 1.
+    /// The number of the line, from 1.
     pub line: u64,
     /// What is wrong, in words.
     pub detail: String,
 }
 
-/// Reads CSV (RFC 4180) with a header; the columns may stand in any order, and all but `username` and
-/// `name` may be missing or empty.
+/// Reads CSV (RFC 4180) with a header. Columns come in any order; all but `username` and `name` are optional.
 pub fn read_csv(csv: &[u8]) -> Import {
     let mut import = Import::default();
     // What spreadsheets put in front of UTF-8.
@@ -43,11 +42,11 @@ pub fn read_csv(csv: &[u8]) -> Import {
         }
     };
     for column in header.iter().filter(|column| !COLUMNS.contains(column)) {
-        let detail = format!("the column {column:?} is unknown; there are {}", COLUMNS.join(", "));
+        let detail = format!("unknown column {column:?}; known are {}", COLUMNS.join(", "));
         import.errors.push(LineError { line: 1, detail });
     }
     for required in ["username", "name"].iter().filter(|name| !header.iter().any(|c| c == **name)) {
-        let detail = format!("there is no column {required}; the header is {}", COLUMNS.join(","));
+        let detail = format!("the column {required} is missing; the header is {}", COLUMNS.join(","));
         import.errors.push(LineError { line: 1, detail });
     }
     if !import.errors.is_empty() {
@@ -75,7 +74,7 @@ pub fn read_csv(csv: &[u8]) -> Import {
         match person {
             Ok(person) => {
                 if let Some(first) = lines.insert(person.username.clone(), line) {
-                    let detail = format!("{} stands on line {first} already", person.username);
+                    let detail = format!("{} is already on line {first}", person.username);
                     import.errors.push(LineError { line, detail });
                 }
                 import.people.push((line, person));
@@ -112,8 +111,8 @@ fn person(username: &str, name: &str, whatsapp: &str, groups: &str) -> Result<Ne
 fn quiet_hours(hours: &str, zone: &str) -> Result<Option<QuietHours>, String> {
     match (hours, zone) {
         ("", "") => Ok(None),
-        ("", _) => Err(format!("the time zone {zone} is for quiet_hours such as 21:00-06:30")),
-        (_, "") => Err(format!("the quiet hours {hours} lack a time_zone such as Africa/Harare")),
+        ("", _) => Err(format!("time_zone {zone} without quiet_hours, for example 21:00-06:30")),
+        (_, "") => Err(format!("quiet_hours {hours} without a time_zone, for example Africa/Harare")),
         _ => QuietHours::parse(hours, zone).map(Some),
     }
 }
@@ -121,9 +120,9 @@ fn quiet_hours(hours: &str, zone: &str) -> Result<Option<QuietHours>, String> {
 fn in_words(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("has {len} fields where the header has {expected_len}")
+            format!("has {len} fields, but the header has {expected_len}")
         }
-        csv::ErrorKind::Utf8 { .. } => "is not UTF-8; save the file as CSV in UTF-8".to_owned(),
+        csv::ErrorKind::Utf8 { .. } => "is not valid UTF-8; save the file as CSV in UTF-8".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -159,10 +158,10 @@ mod tests {
         let begins = [
             "2: \"077\" begins with 0",
             "3: has 1 fields",
-            "4: \"ann e\" is no",
-            "4: name has",
-            "6: zoe stands on line 5",
-            "7: is not UTF-8",
+            "4: invalid username \"ann e\"",
+            "4: name must have",
+            "6: zoe is already on line 5",
+            "7: is not valid UTF-8",
         ];
         assert_eq!(told.len(), begins.len(), "{told:#?}");
         for (told, begins) in told.iter().zip(begins) {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_header_is_told_at_once() {
+    fn a_wrong_header_is_reported_at_once() {
         let import = read_csv(b"user,name\nann,Ann\n");
         assert_eq!(import.errors.len(), 2);
         assert!(import.people.is_empty());

@@ -1,7 +1,7 @@
-//! People, groups and contacts as an operator keeps them: the same over the command line and over HTTP.
+//! People, groups and contacts, as operators manage them on the command line and over HTTP.
 //!
-//! A person is somebody on the staff; a contact is a WhatsApp user. A person gets messages while they are active and
-//! linked to a contact. Numbers are kept as WhatsApp last gave them.
+//! A person is a member of staff; a contact is a WhatsApp user. A person gets messages while they are active and linked
+//! to a contact. Numbers are stored as WhatsApp last reported them.
 
 mod error;
 mod http;
@@ -17,24 +17,24 @@ use jiff::Timestamp;
 
 pub use self::{
     error::DirectoryError,
-    http::{router, routes},
+    http::{ContactJson, GroupJson, PersonJson, router, routes},
     import::{Import, LineError, read_csv},
 };
 use crate::store::{Imported, NewPerson, Store, StoreError, StoredContact, StoredGroup, StoredPerson};
 
-/// As long as Django's usernames, which the people of the seed's kind of systems have.
+/// As long as usernames in Django, from which many systems take them.
 const NAME_LIMIT: usize = 150;
-/// Groups among which what was meant is looked for, where one does not exist.
+/// Maximum number of groups to search for the one that was probably meant.
 const MEANT: i64 = 1_000;
 
-/// A link that was made.
+/// A link between a person and a WhatsApp contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linked {
-    /// The number's digits, as WhatsApp has them where it is known, or the user id.
+    /// The digits of the number, as WhatsApp has them if it is known, or the user id.
     pub address: String,
-    /// Until when free-form messages may go there; `None` where they never wrote.
+    /// The end of the 24-hour window; `None` if they never wrote.
     pub window_until: Option<Timestamp>,
-    /// What is odd about the number, in words.
+    /// Why the number may be wrong.
     pub doubt: Option<String>,
 }
 
@@ -45,15 +45,15 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Of this database.
+    /// The directory of a database.
     pub fn new(store: Store) -> Directory {
         Directory { store }
     }
 
-    /// Adds a person, in these groups, linked to this number.
+    /// Adds a person to these groups, linked to this number.
     ///
     /// # Errors
-    /// Where the username is taken, or something named is wrong or does not exist.
+    /// If the username is taken, or a value is invalid or does not exist.
     pub async fn add_person(
         &self,
         username: &str,
@@ -82,10 +82,10 @@ impl Directory {
         Ok(linked)
     }
 
-    /// A page of people, by username.
+    /// A page of people, ordered by username.
     ///
     /// # Errors
-    /// Where the group does not exist.
+    /// If the group does not exist.
     pub async fn people(
         &self,
         group: Option<&str>,
@@ -101,7 +101,7 @@ impl Directory {
     /// The person with this username.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If it does not exist.
     pub async fn person(&self, username: &str) -> Result<StoredPerson, DirectoryError> {
         self.store
             .find_person(username)
@@ -109,10 +109,10 @@ impl Directory {
             .ok_or_else(|| DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// Gives a person another name, or another state: who is not active gets nothing.
+    /// Renames, activates or deactivates a person; only active people get messages.
     ///
     /// # Errors
-    /// Where there is no such person.
+    /// If the person does not exist.
     pub async fn update_person(
         &self,
         username: &str,
@@ -130,7 +130,7 @@ impl Directory {
     /// Links a person to the WhatsApp user with this number or user id.
     ///
     /// # Errors
-    /// Where it is neither, or there is no such person.
+    /// If it is neither, or the person does not exist.
     pub async fn link(&self, username: &str, whatsapp: &str) -> Result<Linked, DirectoryError> {
         let linked = self.address(whatsapp).await?;
         if self.store.link_person(username, Some(&linked.address)).await? {
@@ -139,10 +139,10 @@ impl Directory {
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// Takes a person's link away; the contact stays.
+    /// Removes a person's link; the contact remains.
     ///
     /// # Errors
-    /// Where there is no such person.
+    /// If the person does not exist.
     pub async fn unlink(&self, username: &str) -> Result<(), DirectoryError> {
         if self.store.link_person(username, None).await? {
             return Ok(());
@@ -150,10 +150,10 @@ impl Directory {
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// A page of groups, by name.
+    /// A page of groups, ordered by name.
     ///
     /// # Errors
-    /// Where the database cannot be reached.
+    /// If the database cannot be reached.
     pub async fn groups(&self, after: &str, limit: i64) -> Result<Vec<StoredGroup>, DirectoryError> {
         Ok(self.store.list_groups(after, limit).await?)
     }
@@ -161,7 +161,7 @@ impl Directory {
     /// The group with this name.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If it does not exist.
     pub async fn group(&self, name: &str) -> Result<StoredGroup, DirectoryError> {
         match self.store.find_group(name).await? {
             Some(group) => Ok(group),
@@ -169,24 +169,26 @@ impl Directory {
         }
     }
 
-    /// Creates the groups that do not exist yet, and returns their names.
+    /// Creates the groups that do not exist yet and returns their names.
     ///
     /// # Errors
-    /// Where a name is none.
+    /// If a name is invalid.
     pub async fn create_groups(&self, names: &[&str]) -> Result<Vec<String>, DirectoryError> {
         for name in names {
-            let checked = checked_name("a group's name", name).map_err(DirectoryError::Invalid)?;
+            let checked = checked_name("the group name", name).map_err(DirectoryError::Invalid)?;
             if checked != *name {
-                return Err(DirectoryError::Invalid(format!("{name:?} begins or ends with spaces")));
+                return Err(DirectoryError::Invalid(format!(
+                    "the group name {name:?} must not begin or end with spaces"
+                )));
             }
         }
         Ok(self.store.create_groups(names).await?)
     }
 
-    /// Deletes a group; its people stay.
+    /// Deletes a group, but not its people.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If it does not exist.
     pub async fn delete_group(&self, name: &str) -> Result<(), DirectoryError> {
         if self.store.delete_group(name).await? {
             return Ok(());
@@ -194,20 +196,20 @@ impl Directory {
         Err(self.unknown_groups(vec![name.to_owned()]).await?)
     }
 
-    /// Puts people into a group, all or none, and returns those who were not in it.
+    /// Adds people to a group, all or none, and returns those who were not in it.
     ///
     /// # Errors
-    /// Where the group or one of the people does not exist.
+    /// If the group or one of the people does not exist.
     pub async fn add_members(&self, group: &str, usernames: &[&str]) -> Result<Vec<String>, DirectoryError> {
         self.groups_exist(&[group.to_owned()]).await?;
         self.people_exist(usernames).await?;
         Ok(self.store.add_members(group, usernames).await?)
     }
 
-    /// Takes people out of a group, all or none, and returns those who were in it.
+    /// Removes people from a group, all or none, and returns those who were in it.
     ///
     /// # Errors
-    /// Where the group or one of the people does not exist.
+    /// If the group or one of the people does not exist.
     pub async fn remove_members(
         &self,
         group: &str,
@@ -218,10 +220,10 @@ impl Directory {
         Ok(self.store.remove_members(group, usernames).await?)
     }
 
-    /// A page of contacts in the order in which they were made; all, or those that no person is linked to.
+    /// A page of contacts, oldest first; all, or those that no person is linked to.
     ///
     /// # Errors
-    /// Where the database cannot be reached.
+    /// If the database cannot be reached.
     pub async fn contacts(
         &self,
         unlinked: bool,
@@ -231,11 +233,11 @@ impl Directory {
         Ok(self.store.list_contacts(unlinked, after, limit).await?)
     }
 
-    /// Opts a WhatsApp user out, by any number or user id that is or was theirs, or by a linked person's username: of
-    /// all messages, or of marketing.
+    /// Opts a WhatsApp user out of all messages, or of marketing. They are named by any present or former number or user
+    /// id, or by the username of a linked person.
     ///
     /// # Errors
-    /// Where it is none of these.
+    /// If it is none of these.
     pub async fn opt_out(&self, contact: &str, scope: OptOutScope) -> Result<(), DirectoryError> {
         self.prefer(contact, true, scope).await
     }
@@ -243,7 +245,7 @@ impl Directory {
     /// Opts a WhatsApp user in again.
     ///
     /// # Errors
-    /// Where it is no number, user id or linked person's username.
+    /// If it is not a number, a user id or the username of a linked person.
     pub async fn opt_in(&self, contact: &str) -> Result<(), DirectoryError> {
         self.prefer(contact, false, OptOutScope::All).await
     }
@@ -254,18 +256,18 @@ impl Directory {
             recipients: vec![asked],
             stop,
             scope,
-            source: "an operator said so".to_owned(),
-            // As hosts and Meta have it, whose words this may follow or come before.
+            source: "set by an operator".to_owned(),
+            // PostgreSQL's clock, by which this is ordered among what recipients write.
             at: self.store.now(),
             message_id: String::new(),
         };
         Ok(self.store.set_preferences(&[preference]).await?)
     }
 
-    /// Gives a person quiet hours, or none: what is not urgent waits until they end.
+    /// Sets or removes a person's quiet hours: messages that are not urgent wait until they end.
     ///
     /// # Errors
-    /// Where there is no such person.
+    /// If the person does not exist.
     pub async fn set_quiet_hours(
         &self,
         username: &str,
@@ -277,11 +279,11 @@ impl Directory {
         Err(DirectoryError::PersonUnknown(vec![username.to_owned()]))
     }
 
-    /// Adds people from CSV, and brings those up to date whose usernames exist; all or nothing. `told` hears how many
-    /// of the lines are done.
+    /// Adds people from CSV, and updates those whose usernames exist; all or nothing. `told` is called with the number of
+    /// lines that are done.
     ///
     /// # Errors
-    /// With each line that is wrong.
+    /// With each invalid line.
     pub async fn import(
         &self,
         csv: &[u8],
@@ -295,7 +297,7 @@ impl Directory {
         for (line, person) in &people {
             for group in person.groups.iter().filter(|group| !known.contains(*group)) {
                 let unknown = self.unknown_groups(vec![group.clone()]).await?;
-                errors.push(LineError { line: *line, detail: unknown.to_string() });
+                errors.push(LineError { line: *line, detail: unknown.with_help() });
             }
         }
         if !errors.is_empty() {
@@ -306,13 +308,13 @@ impl Directory {
         Ok(self.store.import_people(&people, told).await?)
     }
 
-    /// The present address of the user who has or had this number or user id, where they are known.
+    /// The present address of the user who has or had this number or user id, if they are known.
     async fn address(&self, text: &str) -> Result<Linked, DirectoryError> {
         let asked = recipient(text).map_err(DirectoryError::Invalid)?;
         let contact = self.store.contacts(&BTreeSet::from([asked.clone()])).await?.remove(&asked);
-        let doubt = number(text).is_ok_and(|number| !number.known).then(|| {
-            format!("+{asked} is in no numbering plan that is known here: look whether it is right")
-        });
+        let doubt = number(text)
+            .is_ok_and(|number| !number.known)
+            .then(|| format!("+{asked} matches no known numbering plan; check that it is correct"));
         Ok(Linked {
             window_until: contact.as_ref().and_then(Contact::window_until),
             address: contact.as_ref().and_then(Contact::recipient).map_or(asked, str::to_owned),
@@ -320,7 +322,7 @@ impl Directory {
         })
     }
 
-    /// Whom an operator means: a number, a user id, or else the username of somebody who has one.
+    /// The recipient that an operator names by number, user id or username.
     async fn meant(&self, contact: &str) -> Result<String, DirectoryError> {
         let why = match recipient(contact) {
             Ok(address) => return Ok(address),
@@ -334,7 +336,7 @@ impl Directory {
             .as_ref()
             .and_then(Contact::recipient)
             .map(str::to_owned)
-            .ok_or_else(|| DirectoryError::Invalid(format!("{contact} is linked to no WhatsApp contact")))
+            .ok_or_else(|| DirectoryError::Invalid(format!("{contact} has no WhatsApp number linked")))
     }
 
     async fn groups_exist(&self, names: &[String]) -> Result<(), DirectoryError> {
@@ -365,7 +367,7 @@ fn check_username(username: &str) -> Result<(), String> {
     if (1..=NAME_LIMIT).contains(&username.chars().count()) && username.chars().all(fits) {
         return Ok(());
     }
-    Err(format!("{username:?} is no username: it has 1 to {NAME_LIMIT} letters, digits, and @ . + - _"))
+    Err(format!("invalid username {username:?}: expected 1 to {NAME_LIMIT} letters, digits, or @ . + - _"))
 }
 
 fn checked_name(what: &str, name: &str) -> Result<String, String> {
@@ -373,5 +375,5 @@ fn checked_name(what: &str, name: &str) -> Result<String, String> {
     if (1..=NAME_LIMIT).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
         return Ok(name.to_owned());
     }
-    Err(format!("{what} has 1 to {NAME_LIMIT} characters on one line, got {name:?}"))
+    Err(format!("{what} must have 1 to {NAME_LIMIT} characters on one line, got {name:?}"))
 }

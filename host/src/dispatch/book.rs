@@ -26,7 +26,7 @@ use crate::{
 
 /// With several sending numbers, one whose messages come faster than it can send keeps no other waiting: with so many of a
 /// priority in memory, or fewer where it cannot send at all, those that are read next wait in `deferred`.
-const ROOM: usize = if cfg!(test) { 3 } else { 1_024 };
+pub const ROOM: usize = if cfg!(test) { 3 } else { 1_024 };
 const STUCK: usize = 256;
 /// When to look again at these.
 const RESTS: SignedDuration = SignedDuration::from_secs(60);
@@ -61,8 +61,8 @@ pub struct Book {
     pub several_numbers: bool,
     /// With several sending numbers, those that cannot send now.
     pub stuck: HashSet<Arc<str>>,
-    /// How many had to wait for want of room.
-    pub crowded_out: usize,
+    /// How many were searched, or had to wait for want of room, since the last poll.
+    pub searched: usize,
     writes: Vec<Write>,
 }
 
@@ -149,7 +149,7 @@ impl Book {
             return self.wait(&job, Wait { due_at, reason: WaitReason::Behind, detail }, now);
         }
         if self.several_numbers && standing >= ROOM && !job.waited {
-            self.crowded_out += 1;
+            self.searched += 1;
             let detail = "waits: the sending number has others to send before";
             return self.wait(&job, Wait { due_at: now, reason: WaitReason::Behind, detail }, now);
         }

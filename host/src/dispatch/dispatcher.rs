@@ -62,7 +62,7 @@ impl Dispatch {
                 Some(intended) = self.intended.recv() => failed = self.take_intended(intended).err(),
                 Some(answer) = self.answered.recv() => self.take_answer(answer),
                 Some(place) = self.written.recv() => self.book.written(place),
-                () = self.wake.notified() => self.more = [true; 3],
+                () = self.wake.notified() => self.look_anew(),
                 Ok(()) = self.leases.changed() => {}
                 _ = poll.tick() => polls = true,
                 _ = checkpoint.tick() => stores = true,
@@ -92,8 +92,8 @@ impl Dispatch {
         self.take_up(taken).await?;
         let now = self.store.now();
         if is_poll {
-            self.more = [true; 3];
-            self.book.crowded_out = 0;
+            self.look_anew();
+            self.book.searched = 0;
             self.look_after_waiting(now).await?;
         }
         self.read_log(now).await?;

@@ -6,21 +6,22 @@
 use hookswitch_core::domain::{Lane, Priority, WaitReason};
 use jiff::Timestamp;
 
-use super::state::Dispatch;
+use super::{book::ROOM, job::Place, state::Dispatch};
 use crate::{
     lanes::Term,
-    store::{DueLimits, StoreError},
+    store::{DueLimits, Searched, StoreError},
 };
 
 /// With fewer jobs than this of a priority in memory the log is read on: each has its room, so that none waits for
 /// another's.
 const REFILL: usize = 1_024;
-/// So many that are crowded out by their own number's are read past between two polls, to find those of other numbers.
-const CROWDED_OUT: usize = 8_192;
-/// So many of a priority are read at once, evenly from the lanes.
-const READ: usize = 1_024;
+/// So many are searched beyond these between two polls, and read past, to find those of other numbers.
+const SEARCH: usize = 8_192;
+/// At least so many of a priority are read at once, evenly from the lanes, and as many as there is room for: where a number
+/// is slow, no other message waits for a long reading.
+const READ: usize = 128;
 /// At least so many from each track.
-const PER_TRACK: usize = 8;
+const PER_TRACK: usize = 2;
 /// So many of what is due are read at once, of each priority and sending number.
 const DUE: usize = 1_024;
 /// With as many jobs of a priority and a number in memory no more of what is due is read.
@@ -38,35 +39,80 @@ impl Dispatch {
         let waiting = self.store.waiting(&ids).await?;
         self.book.lines.wait(waiting);
         self.book.readings.begin(&lanes, &checkpoints);
-        self.more = [true; 3];
+        self.look_anew();
         Ok(())
     }
 
-    /// The priorities of which there may be more in the log, and is room for it.
-    fn wanted(&self) -> Vec<Priority> {
-        let mut wanted = Priority::ALL.to_vec();
-        let is_searched = self.book.several_numbers && self.book.crowded_out < CROWDED_OUT;
-        wanted.retain(|priority| {
-            self.more[*priority as usize] && (is_searched || self.book.standing(*priority) < REFILL)
-        });
-        wanted
+    /// The log may have grown.
+    pub(super) fn look_anew(&mut self) {
+        (self.more, self.unsearched) = ([true; 3], [true; 3]);
+    }
+
+    fn is_crowded(&self, priority: Priority) -> bool {
+        self.book.standing(priority) >= REFILL
+    }
+
+    /// Whether to search beyond what there is room for.
+    fn may_search(&self, priority: Priority) -> bool {
+        self.book.several_numbers && self.unsearched[priority as usize] && self.book.searched < SEARCH
+    }
+
+    /// Where to read on, where there may be more and is room for it, and how many from each track at most: as the priority
+    /// with the least room has it.
+    fn cursors(&self) -> (Vec<Place>, usize) {
+        let (mut cursors, mut each) = (Vec::new(), usize::MAX);
+        for priority in Priority::ALL {
+            let of_it = match self.is_crowded(priority) {
+                true if self.book.searched < SEARCH => self.book.readings.cursors_to_found(priority),
+                false if self.more[priority as usize] => self.book.readings.cursors(|of| of == priority),
+                _ => continue,
+            };
+            let room = REFILL.saturating_sub(self.book.standing(priority)).max(READ);
+            each = each.min(room / of_it.len().max(1)).max(PER_TRACK);
+            cursors.extend(of_it);
+        }
+        (cursors, each)
     }
 
     /// Whether there may be more in the log that there is room for.
     pub(super) fn can_read_on(&self) -> bool {
-        !self.wanted().is_empty() && !self.book.readings.held().is_empty()
+        let may_search = |priority| self.is_crowded(priority) && self.may_search(priority);
+        let is_more = Priority::ALL.into_iter().any(may_search) || !self.cursors().0.is_empty();
+        is_more && !self.book.readings.held().is_empty()
+    }
+
+    /// With several sending numbers, looks whether beyond what there is room for there is something of a number that has
+    /// room.
+    async fn search(&mut self) -> Result<(), StoreError> {
+        for priority in Priority::ALL {
+            let is_found = !self.book.readings.cursors_to_found(priority).is_empty();
+            if is_found || !self.is_crowded(priority) || !self.may_search(priority) {
+                continue;
+            }
+            let from = self.book.readings.search_from(priority);
+            let each = (REFILL / from.len().max(1)).max(PER_TRACK);
+            let full = self.book.full(ROOM).into_iter().filter(|(of, _)| *of == priority);
+            let full: Vec<String> = full.map(|(_, number)| number.to_string()).collect();
+            let searched = self.store.others_after(&from, each, &full).await?;
+            self.unsearched[priority as usize] = searched.iter().any(|searched| searched.count >= each);
+            for Searched { track, to, found, count } in searched {
+                self.book.searched += count;
+                self.book.readings.searched((track, to), found);
+            }
+        }
+        Ok(())
     }
 
     /// Reads on in the log where there is room.
     pub(super) async fn read_log(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let wanted = self.wanted();
-        let cursors = self.book.readings.cursors(|priority| wanted.contains(&priority));
+        self.search().await?;
+        let (cursors, each) = self.cursors();
         if cursors.is_empty() {
             return Ok(());
         }
-        let each = (READ * wanted.len() / cursors.len()).max(PER_TRACK);
         let read = self.store.notifications_after(&cursors, each).await?;
         let mut counts = [0; 3];
+        let is_crowded = Priority::ALL.map(|priority| self.is_crowded(priority));
         let begun: Vec<_> = read
             .iter()
             .map(|logged| match logged {
@@ -84,7 +130,7 @@ impl Dispatch {
             false => self.store.deferred_places(&places).await?,
         };
         self.book.take_in(read, &histories, &deferred, now);
-        for priority in wanted {
+        for priority in Priority::ALL.into_iter().filter(|priority| !is_crowded[*priority as usize]) {
             self.more[priority as usize] = counts[priority as usize] >= each;
         }
         self.write();

@@ -21,6 +21,9 @@ struct Reading {
     open: BTreeSet<i64>,
     /// Up to here the log had grown when the lane was taken: others may have begun on these.
     end: i64,
+    /// How far beyond the cursor it was searched for what need not wait for room, and where the last of that is.
+    searched: i64,
+    wanted: i64,
     /// The last checkpoint that was stored.
     stored: i64,
 }
@@ -54,7 +57,14 @@ impl Readings {
     pub fn begin(&mut self, lanes: &[(Lane, Term)], checkpoints: &[Checkpoint]) {
         self.lanes.extend(lanes.iter().copied());
         for Checkpoint { track, seq, end } in checkpoints {
-            let reading = Reading { cursor: *seq, open: BTreeSet::new(), end: *end, stored: *seq };
+            let reading = Reading {
+                cursor: *seq,
+                open: BTreeSet::new(),
+                end: *end,
+                searched: *seq,
+                wanted: *seq,
+                stored: *seq,
+            };
             self.tracks.insert(*track, reading);
         }
     }
@@ -84,6 +94,27 @@ impl Readings {
     pub fn cursors(&self, wanted: impl Fn(Priority) -> bool) -> Vec<Place> {
         let wanted = self.tracks.iter().filter(|(track, _)| wanted(track.priority()));
         wanted.map(|(track, reading)| (*track, reading.cursor)).collect()
+    }
+
+    /// Where to read on, of a priority, to what was found ahead.
+    pub fn cursors_to_found(&self, priority: Priority) -> Vec<Place> {
+        let of = self.tracks.iter().filter(|(track, _)| track.priority() == priority);
+        let ahead = of.filter(|(_, reading)| reading.cursor < reading.wanted);
+        ahead.map(|(track, reading)| (*track, reading.cursor)).collect()
+    }
+
+    /// Where to search on, of a priority.
+    pub fn search_from(&self, priority: Priority) -> Vec<Place> {
+        let of = self.tracks.iter().filter(|(track, _)| track.priority() == priority);
+        of.map(|(track, reading)| (*track, reading.cursor.max(reading.searched))).collect()
+    }
+
+    /// A track was searched up to there; `found` is the last in it that need not wait for room.
+    pub fn searched(&mut self, (track, to): Place, found: Option<i64>) {
+        if let Some(reading) = self.tracks.get_mut(&track) {
+            reading.searched = reading.searched.max(to);
+            reading.wanted = reading.wanted.max(found.unwrap_or(reading.wanted));
+        }
     }
 
     /// Whether somebody else may have begun on this notification.
@@ -151,6 +182,21 @@ mod tests {
         assert!(readings.moved().is_empty());
         readings.settled((TRACK, 14));
         assert_eq!(readings.moved(), [(TRACK, 14)]);
+    }
+
+    #[test]
+    fn what_is_found_ahead_is_read_to_and_no_further() {
+        let mut readings = readings(10, 12);
+        let priority = TRACK.priority();
+        assert_eq!(readings.search_from(priority), [(TRACK, 10)]);
+        readings.searched((TRACK, 20), None);
+        assert!(readings.cursors_to_found(priority).is_empty());
+        assert_eq!(readings.search_from(priority), [(TRACK, 20)]);
+        readings.searched((TRACK, 30), Some(25));
+        assert_eq!(readings.cursors_to_found(priority), [(TRACK, 10)]);
+        readings.read((TRACK, 25), true);
+        assert!(readings.cursors_to_found(priority).is_empty());
+        assert_eq!(readings.search_from(priority), [(TRACK, 30)]);
     }
 
     #[test]

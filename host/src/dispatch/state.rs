@@ -149,6 +149,8 @@ pub struct Dispatch {
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
     /// By priority, whether there may be more in the log than was read.
     pub(super) more: [bool; 3],
+    /// By priority, whether there may be more that was not searched for those of other numbers.
+    pub(super) unsearched: [bool; 3],
     /// Users who were counted against the daily limit lately.
     pub(super) counted: HashMap<Arc<str>, Instant>,
     /// How many batches of intents are on their way.
@@ -186,6 +188,7 @@ impl Dispatch {
             parked: Parked::new(),
             daily_limit: deps.daily_limit,
             more: [true; 3],
+            unsearched: [true; 3],
             counted: HashMap::new(),
             intending: 0,
             intents,

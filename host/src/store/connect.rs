@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::ClientWrapper;
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::try_join, stream::FuturesUnordered};
 use jiff::Timestamp;
 use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::{
@@ -33,6 +33,11 @@ const UNSET_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 /// The server that a connection leads to, by the time at which its postmaster started, in seconds: a restart, a failover and
 /// a restored backup all change it, and every role may ask.
 pub type Incarnation = String;
+
+/// What a connection tells PostgreSQL's planner, once. It keeps the plan of a statement until a table of it is vacuumed, and a
+/// plan that was made while the tables were small reads all of them: as they grow by a million rows in a minute, each batch
+/// of a few messages would read them all. Each statement has the indexes that it needs.
+pub const PLANNER: &str = "SET enable_seqscan = off";
 
 /// Asks for it in the simple protocol: before it is known what a pooler does to prepared statements.
 const WHOSE: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \
@@ -97,7 +102,7 @@ impl Connector {
         &self,
     ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
     {
-        let mut last = StoreError::Unreachable("the URL names no host".to_owned());
+        let mut last = StoreError::Unreachable("the URL has no host".to_owned());
         let mut servers = self.servers.iter();
         let mut logins = FuturesUnordered::new();
         loop {
@@ -121,7 +126,7 @@ impl Connector {
     ) -> Result<(Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>), StoreError>
     {
         let silence = |_| {
-            StoreError::Unreachable(format!("no answer to the login within {} s", limit(server).as_secs()))
+            StoreError::Unreachable(format!("no response to the login within {} s", limit(server).as_secs()))
         };
         Ok(timeout(limit(server), server.connect(self.tls.clone())).await.map_err(silence)??)
     }
@@ -136,7 +141,7 @@ impl Connector {
         });
         let client = ClientWrapper::new(client, task);
         let asked = Instant::now();
-        let answer = client.simple_query(WHOSE).await?;
+        let (_, answer) = try_join(client.batch_execute(PLANNER), client.simple_query(WHOSE)).await?;
         if let Some(SimpleQueryMessage::Row(row)) =
             answer.iter().find(|message| matches!(message, SimpleQueryMessage::Row(_)))
         {
@@ -240,7 +245,7 @@ fn tls() -> Result<MakeRustlsConnect, StoreError> {
     // Already installed is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = rustls::ClientConfig::with_platform_verifier()
-        .map_err(|error| StoreError::Unreachable(format!("set up TLS: {error}")))?;
+        .map_err(|error| StoreError::Unreachable(format!("cannot set up TLS: {error}")))?;
     Ok(MakeRustlsConnect::new(config))
 }
 

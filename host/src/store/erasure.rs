@@ -333,7 +333,7 @@ async fn erase_messages(
 fn explain(error: StoreError) -> StoreError {
     match error {
         StoreError::Denied(_) => StoreError::Denied(
-            "this role may not change the logs; give --database-url with the role that owns the tables"
+            "this role may not change the logs; use a --database-url with the role that owns the tables"
                 .to_owned(),
         ),
         other => other,

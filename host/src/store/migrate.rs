@@ -30,8 +30,8 @@ impl Store {
             .await?
             .try_get(0)?;
         if version < OLDEST {
-            return Err(StoreError::Statement(format!(
-                "this is PostgreSQL {}; Hookswitch needs 15 or later",
+            return Err(StoreError::Unsupported(format!(
+                "PostgreSQL {} is too old; Hookswitch needs 15 or later",
                 version / 10_000
             )));
         }
@@ -45,9 +45,9 @@ impl Store {
             .try_get::<_, Option<bool>>(0)?
             .unwrap_or(false);
         if !may {
-            return Err(StoreError::Statement(
-                "the tables are not those of this version, and this role may not create tables: run `hookswitch \
-                 migrate` of this version as the role that owns them"
+            return Err(StoreError::Unsupported(
+                "the tables are of another version, and this role may not create tables; run `hookswitch migrate` \
+                 of this version as the role that owns them"
                     .to_owned(),
             ));
         }
@@ -63,7 +63,7 @@ impl Store {
         lock.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await.map_err(|error| {
             match error.code() {
                 Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Unreachable(format!(
-                    "another process has been migrating for more than {WAIT}; try again when it is done"
+                    "another process has been migrating for more than {WAIT}; try again later"
                 )),
                 _ => error.into(),
             }

@@ -60,7 +60,7 @@ mod waiting;
 pub use api_key::StoredKey;
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
-pub use connect::Incarnation;
+pub use connect::{Incarnation, PLANNER};
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
@@ -84,7 +84,7 @@ pub use lane::{HostSeen, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
 pub use migrate::pending_migrations;
-pub use notification::{Due, DueLimits, Logged, LoggedNotification, Unreadable};
+pub use notification::{Due, DueLimits, Logged, LoggedNotification, Searched, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
 pub use opt_out::{OptedOutPerson, by_meta};
@@ -96,34 +96,35 @@ pub use unfinished::{Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 pub use waiting::{EventWaits, WaitsFor};
 
-/// Why the database did not do what it was asked.
+/// Why the database did not do what it was asked. Each text stands alone.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection, or the database cannot do it now: it is down, full, read-only, overloaded or locked. It may
-    /// work later.
-    #[error("reach PostgreSQL: {0}")]
+    /// No connection, or a database that is down, full, read-only, overloaded or locked. It may work later.
+    #[error("cannot reach PostgreSQL: {0}")]
     Unreachable(String),
-    /// All connections are in use, or somebody holds a lock for too long: whatever was asked is not to blame, and it may
-    /// work later.
-    #[error("wait for PostgreSQL: {0}")]
+    /// All connections are in use, or a lock is held for too long. It may work later.
+    #[error("PostgreSQL is busy: {0}")]
     Busy(String),
-    /// This role may not do it.
-    #[error("run a statement: {0}")]
+    /// The role has no right to do it.
+    #[error("PostgreSQL denied the statement: {0}")]
     Denied(String),
-    /// A pooler in front of it cannot be worked with.
-    #[error("use the pooler: {0}")]
+    /// A connection pooler in front of PostgreSQL does not keep what Hookswitch relies on.
+    #[error("unsuitable connection pooler: {0}")]
     Pooler(String),
-    /// A unique key says that somebody else did it already.
-    #[error("write what was already written: {0}")]
+    /// A unique key exists: another process did it first.
+    #[error("already written: {0}")]
     Conflict(String),
-    /// PostgreSQL refuses these values, now and later.
-    #[error("run a statement: {0}")]
+    /// PostgreSQL rejects these values, now and later.
+    #[error("PostgreSQL rejected the statement: {0}")]
     Statement(String),
-    /// A row holds what this version does not understand.
-    #[error("read a row: {0}")]
+    /// This version of PostgreSQL, or of the tables, is not supported.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A row that this version does not understand.
+    #[error("unreadable row: {0}")]
     Row(String),
-    /// Another transaction was in the way, and PostgreSQL undid this one: it can be tried again at once.
-    #[error("run a statement beside another: {0}")]
+    /// PostgreSQL rolled the transaction back because of another one; it can be retried at once.
+    #[error("conflicting transactions: {0}")]
     Contention(String),
 }
 
@@ -187,7 +188,7 @@ impl From<deadpool::managed::PoolError<StoreError>> for StoreError {
         match error {
             deadpool::managed::PoolError::Backend(error) => error,
             deadpool::managed::PoolError::Timeout(TimeoutType::Wait) => {
-                StoreError::Busy(format!("no connection became free within {} s", WAIT.as_secs()))
+                StoreError::Busy(format!("no connection became available within {} s", WAIT.as_secs()))
             }
             other => StoreError::Unreachable(with_causes(&other)),
         }

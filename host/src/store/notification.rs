@@ -80,6 +80,19 @@ impl Unreadable {
 /// A row of the notification log, as far as this version can read it: one that it cannot read concerns itself only.
 pub type Logged = Result<LoggedNotification, Unreadable>;
 
+/// How a search in a track went.
+#[derive(Clone, Copy, Debug)]
+pub struct Searched {
+    /// The track.
+    pub track: Track,
+    /// The last place that was looked at.
+    pub to: i64,
+    /// The last one that was looked for.
+    pub found: Option<i64>,
+    /// How many were looked at.
+    pub count: usize,
+}
+
 /// How much of what is due is read.
 #[derive(Clone, Debug, Default)]
 pub struct DueLimits {
@@ -139,6 +152,37 @@ impl Store {
             ))
             .await?;
         client.query(&statement, &[&lanes, &seqs, &each]).await?.iter().map(logged).collect()
+    }
+
+    /// Looks at the notifications after each track's cursor, `each` at most, for those of other sending numbers than these.
+    pub async fn others_after(
+        &self,
+        cursors: &[(Track, i64)],
+        each: usize,
+        than: &[String],
+    ) -> Result<Vec<Searched>, StoreError> {
+        let lanes: Vec<i16> = cursors.iter().map(|(track, _)| track.0).collect();
+        let seqs: Vec<i64> = cursors.iter().map(|(_, seq)| *seq).collect();
+        let each = i64::try_from(each).unwrap_or(i64::MAX);
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT c.lane, max(l.seq), max(l.seq) FILTER (WHERE l.phone_number_id <> ALL($4)), count(*)
+                 FROM unnest($1::smallint[], $2::bigint[]) AS c (lane, seq)
+                 CROSS JOIN LATERAL (
+                     SELECT seq, phone_number_id FROM notification
+                     WHERE notification.lane = c.lane AND notification.seq > c.seq
+                     ORDER BY notification.seq LIMIT $3
+                 ) l
+                 GROUP BY c.lane",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&lanes, &seqs, &each, &than]).await?;
+        let searched = |row: &Row| {
+            let count = usize::try_from(row.get::<_, i64>(3)).unwrap_or(usize::MAX);
+            Searched { track: Track(row.get(0)), to: row.get(1), found: row.get(2), count }
+        };
+        Ok(rows.iter().map(searched).collect())
     }
 
     /// What is due in these lanes, within limits, in the order of the log.

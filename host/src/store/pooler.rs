@@ -33,14 +33,14 @@ impl Store {
                 return Ok(true);
             }
             Err(StoreError::Pooler(
-                "the pooler shares connections but does not keep their prepared statements apart: set \
+                "it shares connections but mixes up their prepared statements; set \
                  pool_mode = session, or use PgBouncer 1.21 or later with max_prepared_statements = 200"
                     .to_owned(),
             ))
         };
         let silence = |_| {
             StoreError::Unreachable(format!(
-                "two connections got no answer within {} s: a pooler must have two servers to lend",
+                "two connections got no answer within {} s; a pooler needs at least two server connections",
                 PATIENCE.as_secs()
             ))
         };
@@ -80,7 +80,7 @@ async fn keeps_statements(pair: &[ClientWrapper; 2]) -> Result<bool, StoreError>
         }
     }
     Err(StoreError::Unreachable(
-        "a pooler lends one server only, or too busily to know it: try again".to_owned(),
+        "cannot tell whether the pooler keeps prepared statements apart; try again".to_owned(),
     ))
 }
 

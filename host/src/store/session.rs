@@ -94,7 +94,7 @@ impl Session {
         drop(asked);
         self.give_up();
         let seconds = self.limits.statement.as_secs_f64();
-        Err(StoreError::Unreachable(format!("no answer to a statement within {seconds} s")))
+        Err(StoreError::Unreachable(format!("no response to a statement within {seconds} s")))
     }
 
     /// After silence: asks PostgreSQL to end the statement, and closes what is idle, as it is likely to be as dead.

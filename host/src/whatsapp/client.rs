@@ -28,13 +28,15 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address is not one.
-    #[error("use {0:?} as WHATSAPP_API_URL: it must be such as https://graph.facebook.com/v25.0")]
+    #[error("invalid WHATSAPP_API_URL {0:?}: expected for example https://graph.facebook.com/v25.0")]
     Url(String),
     /// The access token cannot stand in a header.
-    #[error("use WHATSAPP_ACCESS_TOKEN: it holds a character that no token has, such as a line break")]
+    #[error(
+        "invalid WHATSAPP_ACCESS_TOKEN: it contains a character that no token has, for example a line break"
+    )]
     Token,
     /// TLS cannot be set up on this machine.
-    #[error("set up TLS: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Tls(String),
 }
 

@@ -27,7 +27,7 @@ const PAGES: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManagementError {
     /// Meta refuses.
-    #[error("ask Meta: error {code}: {message}")]
+    #[error("Meta refused the request: error {code}: {message}")]
     Refused {
         /// Meta's code.
         code: i32,
@@ -35,7 +35,7 @@ pub enum ManagementError {
         message: String,
     },
     /// No answer of Meta's.
-    #[error("ask Meta: {0}")]
+    #[error("cannot reach Meta: {0}")]
     Unreachable(String),
 }
 

@@ -29,8 +29,8 @@ const KEYS: [&str; 19] = [
     "groups",
     "users",
     "contacts",
-    "dedupe",
     "dedupe_for",
+    "dedupe_key",
     "collect",
     "context",
     "send_at",
@@ -179,9 +179,8 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         let Some(key) = fields.key(key) else { continue };
         if fields.key(other).is_some() {
             findings.push(Finding::at(&key.place, format!("`collect` and `{other}` exclude each other")));
-        } else if other.is_empty() && fields.key("dedupe").is_none() {
-            findings
-                .push(Finding::at(&key.place, "`dedupe_for` says for how long, and there is no `dedupe`"));
+        } else if other.is_empty() && fields.key("dedupe_key").is_none() {
+            findings.push(Finding::at(&key.place, "`dedupe_for` without `dedupe_key`"));
         }
     }
     Some(PlainSource {
@@ -189,7 +188,7 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         groups: fields.texts("groups", findings),
         users: fields.texts("users", findings),
         contacts: fields.texts("contacts", findings),
-        dedupe: fields.text("dedupe", findings),
+        dedupe_key: fields.text("dedupe_key", findings),
         dedupe_for: fields.parsed("dedupe_for", duration, findings),
         collect: fields.parsed("collect", collect, findings),
         context,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::decide::{Source, did_you_mean};
 
-const KEYS: [&str; 8] = ["name", "cron", "timezone", "event", "subject", "data", "for_each", "missed"];
+const KEYS: [&str; 8] = ["name", "cron", "time_zone", "event", "subject", "data", "for_each", "missed"];
 const MISSED: [&str; 2] = ["skip", "catch_up"];
 const FOR_EACH: [&str; 1] = ["expiring_windows"];
 const NAME_LIMIT: usize = 100;
@@ -79,7 +79,7 @@ pub fn schedules(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Fi
 fn schedule(fields: &Fields<'_>, groups: &[Group], findings: &mut Vec<Finding>) -> Option<Schedule> {
     let name = required(fields, "name", findings);
     let cron = required(fields, "cron", findings);
-    let zone = required(fields, "timezone", findings);
+    let zone = required(fields, "time_zone", findings);
     let kind = required(fields, "event", findings);
     if let Some(name) = &name
         && (name.text.trim().is_empty() || name.text.len() > NAME_LIMIT)
@@ -194,7 +194,7 @@ mod tests {
 
     fn times(cron: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
         let (schedules, findings) =
-            read(&format!("- {{name: n, cron: \"{cron}\", timezone: {zone}, event: report.due}}"));
+            read(&format!("- {{name: n, cron: \"{cron}\", time_zone: {zone}, event: report.due}}"));
         assert!(findings.is_empty(), "{findings:?}");
         let mut at: Timestamp = after.parse().unwrap();
         let mut next = || {
@@ -226,9 +226,9 @@ mod tests {
     #[test]
     fn all_is_read() {
         let (schedules, findings) = read(
-            "- name: reminders\n  cron: '0 * * * *'\n  timezone: Africa/Harare\n  event: window.expiring\n  \
+            "- name: reminders\n  cron: '0 * * * *'\n  time_zone: Africa/Harare\n  event: window.expiring\n  \
              for_each: {expiring_windows: [Technical Admin]}\n  missed: catch_up\n\
-             - name: report\n  cron: 0 7 1 * *\n  timezone: UTC\n  event: report.due\n  subject: sales\n  data: {report: 1}\n",
+             - name: report\n  cron: 0 7 1 * *\n  time_zone: UTC\n  event: report.due\n  subject: sales\n  data: {report: 1}\n",
         );
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(schedules[0].for_each, Some(ForEach::ExpiringWindows(vec![GROUPS.to_owned()])));
@@ -242,19 +242,19 @@ mod tests {
     fn what_is_wrong_is_told_with_its_place() {
         let wrong = |text: &str| read(text).1;
         let with =
-            |key: &str| format!("- name: n\n  cron: 0 * * * *\n  timezone: UTC\n  event: a.b\n  {key}\n");
-        assert_eq!(wrong("- cron: 0 * * * *\n  timezone: UTC\n  event: a.b\n"), ["1:3: `name` is missing"]);
+            |key: &str| format!("- name: n\n  cron: 0 * * * *\n  time_zone: UTC\n  event: a.b\n  {key}\n");
+        assert_eq!(wrong("- cron: 0 * * * *\n  time_zone: UTC\n  event: a.b\n"), ["1:3: `name` is missing"]);
         assert_eq!(
-            wrong("- name: n\n  cron: 0 * * *\n  timezone: UTC\n  event: a\n"),
+            wrong("- name: n\n  cron: 0 * * *\n  time_zone: UTC\n  event: a\n"),
             ["2:9: no cron expression: `0 * * *`"]
         );
-        let zone = wrong("- name: n\n  cron: 0 * * * *\n  timezone: Harare\n  event: a\n");
-        assert_eq!(zone, ["3:13: there is no time zone `Harare`"]);
+        let zone = wrong("- name: n\n  cron: 0 * * * *\n  time_zone: Harare\n  event: a\n");
+        assert_eq!(zone, ["3:14: there is no time zone `Harare`"]);
         assert_eq!(
-            wrong("- name: n\n  cron: 0 0 31 2 *\n  timezone: UTC\n  event: a\n"),
+            wrong("- name: n\n  cron: 0 0 31 2 *\n  time_zone: UTC\n  event: a\n"),
             ["2:9: `0 0 31 2 *` never comes"]
         );
-        let minute = wrong("- name: n\n  cron: 61 * * * *\n  timezone: UTC\n  event: a\n");
+        let minute = wrong("- name: n\n  cron: 61 * * * *\n  time_zone: UTC\n  event: a\n");
         assert!(minute[0].starts_with("2:9: no cron expression: `61 * * * *`: "), "{minute:?}");
         assert!(wrong(&with("missed: never"))[0].starts_with("5:11: expected `skip` or `catch_up`"));
         assert_eq!(wrong(&with("data: 3")), ["5:9: expected a map, got a number"]);

@@ -17,7 +17,7 @@ const ROUTES: &str = r#"
   when: event.data.amount > 0
   template: order_created
   groups: [Sales Team]
-  dedupe: event.data.id
+  dedupe_key: event.data.id
   after: 10m
   context:
     number: first(event.data.number, "none")
@@ -97,6 +97,16 @@ fn told(files: &[(&str, &str)]) -> String {
         Ok(_) => "nothing".to_owned(),
         Err(findings) => findings.to_string().replace(&folder.path().display().to_string(), "rules"),
     }
+}
+
+#[test]
+fn a_key_that_is_called_otherwise_elsewhere_is_named() {
+    let route = "- on: a\n  template: order_created\n  groups: [Sales Team]\n  dedupe: event.data.id\n";
+    let said = told(&[("orders/routes.yaml", route)]);
+    assert!(said.contains("unknown key `dedupe`") && said.contains("did you mean `dedupe_key`?"), "{said}");
+    let schedule = "- {name: report, cron: 0 7 1 * *, timezone: UTC, event: report.due}\n";
+    let said = told(&[("schedules.yaml", schedule)]);
+    assert!(said.contains("unknown key `timezone`") && said.contains("did you mean `time_zone`?"), "{said}");
 }
 
 fn open(folder: &Path) -> Catalog {

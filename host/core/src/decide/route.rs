@@ -46,7 +46,7 @@ pub struct PlainSource {
     /// Expressions that give contacts.
     pub contacts: Vec<Source>,
     /// An expression that gives the deduplication key.
-    pub dedupe: Option<Source>,
+    pub dedupe_key: Option<Source>,
     /// For how long the key counts.
     pub dedupe_for: Option<SignedDuration>,
     /// Told together with others.
@@ -89,7 +89,7 @@ pub struct Plain {
     groups: Vec<String>,
     users: Vec<Expression>,
     contacts: Vec<Expression>,
-    dedupe: Option<Expression>,
+    dedupe_key: Option<Expression>,
     dedupe_for: Option<SignedDuration>,
     collect: Option<Collect>,
     context: Vec<(String, Variable)>,
@@ -134,7 +134,7 @@ impl Plain {
             groups: source.groups.iter().map(|group| group.text.clone()).collect(),
             users: source.users.iter().filter_map(&mut compile).collect(),
             contacts: source.contacts.iter().filter_map(&mut compile).collect(),
-            dedupe: source.dedupe.as_ref().and_then(&mut compile),
+            dedupe_key: source.dedupe_key.as_ref().and_then(&mut compile),
             dedupe_for: source.dedupe_for,
             collect: source.collect,
             context,
@@ -171,7 +171,7 @@ impl Plain {
             users: words(&self.users, engine, scope)?,
             contacts: words(&self.contacts, engine, scope)?,
             context,
-            dedupe_key: self.dedupe.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
+            dedupe_key: self.dedupe_key.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
             dedupe_for: self.dedupe_for,
             collect: self.collect,
             send: match &self.send {

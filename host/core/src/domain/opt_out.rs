@@ -86,7 +86,7 @@ pub enum Refusal {
     #[error("no person named {0}")]
     NoPerson(String),
     /// The person's link was taken away.
-    #[error("{0} is linked to no WhatsApp contact")]
+    #[error("{0} has no WhatsApp number linked")]
     Unlinked(String),
     /// Their number belongs to another WhatsApp user now, and nobody knows their new one.
     #[error("the WhatsApp number belongs to somebody else now; link the person to the new one")]

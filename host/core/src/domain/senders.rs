@@ -63,7 +63,7 @@ impl Senders {
         self.named.get(name).map(String::as_str).ok_or_else(|| {
             let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            format!("find the sending number {name:?}: WHATSAPP_PHONE_NUMBER_ID names {known}")
+            format!("unknown sending number {name:?}; WHATSAPP_PHONE_NUMBER_ID names {known}")
         })
     }
 

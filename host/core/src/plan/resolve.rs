@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{Contact, Decision, Outcome, People, Person, Verdict, digits, is_user_id};
+use crate::domain::{Contact, Decision, Outcome, People, Person, Refusal, Verdict, digits, is_user_id};
 
 /// How long a reason may get, in bytes, where many people share one number; further ones are not named.
 const LONGEST_REASON: usize = 1_000;
@@ -203,8 +203,8 @@ impl Found {
             Found::Person(person) => {
                 let to = person.contact.as_ref().and_then(Contact::recipient).map(str::to_owned);
                 let skipped = match (person.active, &to) {
-                    (false, _) => Some(format!("{} is deactivated", person.username)),
-                    (true, None) => Some(format!("{} is linked to no WhatsApp contact", person.username)),
+                    (false, _) => Some(Refusal::Deactivated(person.username.clone()).to_string()),
+                    (true, None) => Some(Refusal::Unlinked(person.username.clone()).to_string()),
                     (true, Some(_)) => None,
                 };
                 let to = to.filter(|_| skipped.is_none());
@@ -217,7 +217,7 @@ impl Found {
                 }
             }
             Found::NoUser(username) => Recipient {
-                skipped: Some(format!("there is no user {username}")),
+                skipped: Some(Refusal::NoPerson(username.clone()).to_string()),
                 username: Some(username),
                 ..none
             },

@@ -127,9 +127,9 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
     assert_eq!(
         why,
         [
-            (None, "zoe is linked to no WhatsApp contact"),
+            (None, "zoe has no WhatsApp number linked"),
             (None, "max is deactivated"),
-            (None, "there is no user eve"),
+            (None, "no person named eve"),
             (
                 None,
                 "\"077\" begins with 0; write it with its country code, such as +263 77 123 4567; or name a \

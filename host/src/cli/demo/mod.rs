@@ -169,7 +169,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
         rules: RulesConfig {
             rules: args.rules.clone(),
             plugins: args.plugins.clone(),
-            plugin_cache: args.place.data_dir.join("plugins"),
+            plugin_cache: None,
             plugin_private_hosts: Vec::new(),
             // Without a grant no request leaves this machine.
             plugin_grants: Vec::new(),

@@ -16,25 +16,25 @@ use crate::config::{RulesConfig, stranger};
 const COMPONENTIZE_PY: &str = "componentize-py==0.19.3";
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.19.3";
 
-/// What to build.
+/// The arguments of `hookswitch plugin build`.
 #[derive(Args, Debug)]
 pub struct BuildArgs {
-    /// The plugins' ids; all, if none is named.
+    /// Ids of plugins [default: all]
     ids: Vec<String>,
     #[command(flatten)]
     rules: RulesConfig,
 }
 
-/// Builds them; each component stands beside its plugin.yaml then.
+/// Builds plugins; each component is put beside its plugin.yaml.
 ///
 /// # Errors
-/// Where a tool is missing, with the way to get it, or fails.
+/// If a tool fails or is missing; the error says how to get it.
 pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     let ids = if args.ids.is_empty() { all(&args.rules.plugins)? } else { args.ids.clone() };
     for id in ids {
         let folder = args.rules.plugins.join(&id);
         if !folder.join("plugin.yaml").is_file() {
-            bail!("build {id}: there is no {}", folder.join("plugin.yaml").display());
+            bail!("unknown plugin {id:?}: no {}", folder.join("plugin.yaml").display());
         }
         eprintln!("building {id}");
         let component = folder.join(format!("{id}.wasm"));
@@ -45,7 +45,7 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         } else if folder.join("app.py").is_file() {
             python(&folder, &component)?;
         } else {
-            bail!("build {id}: there is no Cargo.toml, {id}.js or app.py in {}", folder.display());
+            bail!("nothing to build: no Cargo.toml, {id}.js or app.py in {}", folder.display());
         }
         println!("{}", component.display());
     }
@@ -89,26 +89,26 @@ fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
     );
     let installed = folder.join("node_modules/@bytecodealliance/componentize-js").is_dir();
     if !installed {
-        eprintln!("getting {COMPONENTIZE_JS}");
+        eprintln!("downloading {COMPONENTIZE_JS}");
         let status = stranger("npm")
             .args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", COMPONENTIZE_JS])
             .current_dir(folder)
             .stdout(Stdio::null())
             .status()
-            .context("run npm: get Node.js 20 or later at https://nodejs.org")?;
+            .context("cannot run npm; get Node.js 20 or later at https://nodejs.org")?;
         if !status.success() {
-            bail!("get {COMPONENTIZE_JS}: npm says why above");
+            bail!("cannot download {COMPONENTIZE_JS}: see the messages of npm above");
         }
     }
     let maker = folder.join("node_modules/.hookswitch-build.mjs");
-    fs::write(&maker, script).with_context(|| format!("write {}", maker.display()))?;
+    fs::write(&maker, script).with_context(|| format!("cannot write {}", maker.display()))?;
     let status = stranger("node")
         .arg("node_modules/.hookswitch-build.mjs")
         .current_dir(folder)
         .status()
-        .context("run node: get Node.js 20 or later at https://nodejs.org")?;
+        .context("cannot run node; get Node.js 20 or later at https://nodejs.org")?;
     if !status.success() {
-        bail!("build {id}: componentize-js says why above");
+        bail!("cannot build {id}: see the messages of componentize-js above");
     }
     Ok(())
 }
@@ -127,23 +127,23 @@ fn python(folder: &Path, component: &Path) -> anyhow::Result<()> {
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => bail!("build {}: componentize-py says why above", folder.display()),
-        Err(_) => bail!("run componentize-py: get it with `pip install {COMPONENTIZE_PY}`"),
+        Ok(_) => bail!("cannot build {}: see the messages of componentize-py above", folder.display()),
+        Err(_) => bail!("componentize-py is not installed; get it with `pip install {COMPONENTIZE_PY}`"),
     }
 }
 
-/// The contract in a folder of its own: the program carries it.
+/// The contract, which the program contains, in a folder of its own.
 fn contract() -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir().context("make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     fs::write(folder.path().join("plugin.wit"), include_str!("../../../../sdk/wit/plugin.wit"))
-        .context("write the contract")?;
+        .context("cannot write the contract")?;
     Ok(folder)
 }
 
-/// In one step: a host that watches the folder never reads half of it.
+/// Puts a component in place in one step, so that a host that watches the folder never reads half of it.
 fn put(built: &Path, component: &Path) -> anyhow::Result<()> {
     let beside = component.with_extension("wasm.new");
     fs::copy(built, &beside)
         .and_then(|_| fs::rename(&beside, component))
-        .with_context(|| format!("write {}", component.display()))
+        .with_context(|| format!("cannot write {}", component.display()))
 }

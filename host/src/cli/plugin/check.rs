@@ -1,43 +1,84 @@
-//! `hookswitch plugin check`: what a plugin is, wants and costs.
+//! `hookswitch plugin check`: what a plugin is, asks for and costs.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, anyhow};
 use clap::Args;
 use console::style;
 use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts, Folders},
     decide::{
-        decide,
+        decide, did_you_mean,
         plugin::{Grants, Plugin, Sandbox},
     },
 };
 
-use crate::{app, config::RulesConfig};
+use serde::Serialize;
 
-/// What to check.
+use crate::{
+    app,
+    check::count,
+    cli::{failure::Failure, output, rules::FindingJson},
+    config::RulesConfig,
+};
+
+/// The arguments of `hookswitch plugin check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// The plugins' ids; all, if none is named.
+    /// Ids of plugins [default: all]
     ids: Vec<String>,
+    /// Print each plugin as a JSON object per line
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     rules: RulesConfig,
 }
 
-/// Checks them: status 1 where one is wrong.
+/// The result for a plugin.
+#[derive(Serialize)]
+struct Checked<'a> {
+    id: &'a str,
+    version: &'a str,
+    owner: &'a str,
+    /// The parts of the contract that it imports, in words.
+    imports: Vec<&'static str>,
+    /// Interfaces of WASI that the runtime of its language imports.
+    wasi_imports: usize,
+    /// URLs that it asks to send requests to.
+    http: Vec<String>,
+    /// Secrets that it asks for.
+    secrets: &'a [String],
+    /// Grants that it asks for and does not have.
+    missing_grants: Vec<String>,
+    cases: Vec<Case<'a>>,
+}
+
+/// What a case cost.
+#[derive(Serialize)]
+struct Case<'a> {
+    name: &'a str,
+    instructions: u64,
+    /// The largest memory so far, of this case and those before it.
+    most_memory_kib: u64,
+}
+
+/// Checks plugins: status 1 if one is invalid.
 ///
 /// # Errors
-/// Where there is no such plugin.
+/// If a plugin does not exist.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sandbox = Sandbox::measuring(app::grants(&args.rules)?).map_err(|why| anyhow!("{why}"))?;
+    let sandbox = Sandbox::measuring(app::grants(&args.rules)?).map_err(Failure::new)?;
     let folders = Folders {
         rules: args.rules.rules.clone(),
         plugins: Some(args.rules.plugins.clone()),
         sandbox: Some(sandbox),
     };
-    // Loading compiles each plugin, and runs its cases.
+    // Loading compiles each plugin and runs its cases.
     let catalog = match catalog::load(&folders) {
         Ok(catalog) => catalog,
+        Err(findings) if args.json => {
+            output::json_lines(findings.findings.iter().map(FindingJson::from))?;
+            return Ok(ExitCode::FAILURE);
+        }
         Err(findings) => {
             eprintln!("{findings}");
             return Ok(ExitCode::FAILURE);
@@ -47,71 +88,91 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let ids: Vec<&String> =
         if args.ids.is_empty() { catalog.plugins.keys().collect() } else { args.ids.iter().collect() };
     for id in ids {
-        let plugin = catalog.plugins.get(id).with_context(|| {
-            let why = catalog.warnings.iter().find(|warning| warning.file.contains(id.as_str()));
-            why.map_or_else(
-                || {
-                    format!(
-                        "check {id}: there is no folder {} with a plugin.yaml",
-                        args.rules.plugins.join(id).display()
-                    )
-                },
-                |warning| format!("check {id}: {}", warning.message),
-            )
-        })?;
-        tell(&catalog, id, plugin, &grants);
+        let Some(plugin) = catalog.plugins.get(id) else { return Err(unknown(&catalog, args, id).into()) };
+        let checked = look_at(&catalog, id, plugin, &grants);
+        if args.json {
+            output::json_lines([&checked])?;
+        } else {
+            print(&checked);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(catalog: &Catalog, id: &str, plugin: &Plugin, grants: &Grants) {
+/// Why a plugin is not among those that would go live.
+fn unknown(catalog: &Catalog, args: &CheckArgs, id: &str) -> Failure {
+    let manifest = format!("{id}/plugin.yaml");
+    let is_its = |file: &str| Path::new(file).parent().is_some_and(|folder| folder.ends_with(id));
+    if let Some(warning) = catalog.warnings.iter().find(|warning| is_its(&warning.file)) {
+        return Failure::new(format!("{id}: {}", warning.message));
+    }
+    let known: Vec<&str> = catalog.plugins.keys().map(String::as_str).collect();
+    Failure::usage(format!("unknown plugin {id:?}: no {}", args.rules.plugins.join(manifest).display()))
+        .help(did_you_mean(id, known))
+}
+
+fn look_at<'a>(catalog: &'a Catalog, id: &'a str, plugin: &'a Plugin, grants: &Grants) -> Checked<'a> {
     let manifest = plugin.manifest();
-    let mark = style("✓").green();
-    println!("{} {} of {}", style(id).bold(), manifest.version, manifest.owner);
-    println!("{mark} it is built for hookswitch:plugin@1.0.0");
-    for (name, words) in [
-        ("hookswitch:plugin/log", "writes into the log"),
-        ("hookswitch:plugin/clock", "asks for the time"),
+    let imports = [
+        ("hookswitch:plugin/log", "writes to the log"),
+        ("hookswitch:plugin/clock", "reads the clock"),
         ("hookswitch:plugin/config", "reads its configuration"),
-        ("hookswitch:plugin/lookup", "looks rows up in its tables"),
+        ("hookswitch:plugin/lookup", "looks up rows in its tables"),
         ("hookswitch:plugin/http", "sends requests"),
-    ] {
-        if plugin.imports().iter().any(|import| import.starts_with(name)) {
-            println!("  it {words}");
+    ];
+    let has = |name: &str| plugin.imports().iter().any(|import| import.starts_with(name));
+    let domain = format!("plugins/{id}");
+    let cases = catalog.cases.iter().filter(|case| case.domain == domain).map(|case| {
+        decide(&catalog.routes, &case.event, &CatalogPorts { catalog, now: case.now });
+        Case {
+            name: &case.name,
+            instructions: plugin.last_cost(),
+            most_memory_kib: plugin.counts().most_memory / 1024,
         }
+    });
+    Checked {
+        id,
+        version: &manifest.version,
+        owner: &manifest.owner,
+        imports: imports.into_iter().filter(|(name, _)| has(name)).map(|(_, words)| words).collect(),
+        wasi_imports: plugin.imports().iter().filter(|import| import.starts_with("wasi:")).count(),
+        http: manifest.http.iter().map(ToString::to_string).collect(),
+        secrets: &manifest.secrets,
+        missing_grants: grants.missing(manifest),
+        cases: cases.collect(),
     }
-    let runtime = plugin.imports().iter().filter(|import| import.starts_with("wasi:")).count();
-    if runtime > 0 {
-        println!("  its language's runtime imports {runtime} interfaces of WASI, which give it nothing");
+}
+
+fn print(checked: &Checked<'_>) {
+    let (good, doubtful) = (style("✓").green(), style("!").yellow());
+    println!("{} {}, owned by {}", style(checked.id).bold(), checked.version, checked.owner);
+    println!("{good} built for hookswitch:plugin@1.0.0");
+    for words in &checked.imports {
+        println!("  {words}");
     }
-    if !manifest.http.is_empty() {
-        let to: Vec<String> = manifest.http.iter().map(ToString::to_string).collect();
-        println!("  it asks to send requests to {}", to.join(", "));
+    if checked.wasi_imports > 0 {
+        let interfaces = count(checked.wasi_imports, "WASI interface", "WASI interfaces");
+        println!("  the runtime of its language imports {interfaces}, which give it no access");
     }
-    if !manifest.secrets.is_empty() {
-        println!("  it asks for the secrets {}", manifest.secrets.join(", "));
+    if !checked.http.is_empty() {
+        println!("  asks to send requests to {}", checked.http.join(", "));
     }
-    let missing = grants.missing(manifest);
-    if !missing.is_empty() {
+    if !checked.secrets.is_empty() {
+        println!("  asks for the secrets {}", checked.secrets.join(", "));
+    }
+    if !checked.missing_grants.is_empty() {
         println!(
-            "{} not granted; to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}",
-            style("!").yellow(),
-            missing.join(",")
+            "{doubtful} not granted; to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}",
+            checked.missing_grants.join(",")
         );
     }
-    let domain = format!("plugins/{id}");
-    let cases: Vec<_> = catalog.cases.iter().filter(|case| case.domain == domain).collect();
-    if cases.is_empty() {
-        println!("{} it has no cases: write one into {domain}/cases/", style("!").yellow());
+    if checked.cases.is_empty() {
+        println!("{doubtful} no cases; add one to plugins/{}/cases/", checked.id);
     }
-    for case in cases {
-        decide(&catalog.routes, &case.event, &CatalogPorts { catalog, now: case.now });
-        let counts = plugin.counts();
+    for case in &checked.cases {
         println!(
-            "{mark} {}: {} instructions, {} KiB of memory at most",
-            case.name,
-            plugin.last_cost(),
-            counts.most_memory / 1024
+            "{good} {}: {} instructions, at most {} KiB of memory",
+            case.name, case.instructions, case.most_memory_kib
         );
     }
     println!();

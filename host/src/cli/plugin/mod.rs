@@ -1,4 +1,4 @@
-//! `hookswitch plugin`: for those who write plugins, and those who run them.
+//! `hookswitch plugin`: for authors and operators of plugins.
 
 mod build;
 mod cargo;
@@ -6,7 +6,7 @@ mod check;
 mod compile;
 mod list;
 mod new;
-mod resume;
+mod parked;
 
 pub use compile::{COMPILE, CompileArgs, compile};
 #[cfg(feature = "simulator")]
@@ -20,8 +20,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::rules_try::{TryArgs, try_event};
+use crate::config::DatabaseConfig;
 
-/// Makes, builds, checks and tries plugins; has events decided again that one failed on.
+/// The arguments of `hookswitch plugin`.
 #[derive(Args, Debug)]
 pub struct PluginArgs {
     #[command(subcommand)]
@@ -30,31 +31,36 @@ pub struct PluginArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Makes a folder with a plugin that works, and one case.
+    /// Create a folder with a working plugin and a case
     New(new::NewArgs),
-    /// Builds a plugin's component with the tools of its language.
+    /// Build plugins with the tools of their languages
     Build(build::BuildArgs),
-    /// Looks at a plugin: its contract, what it imports, its cases in the real sandbox, what a call costs.
+    /// Check plugins: imports, grants, cases and the cost of a call
+    ///
+    /// Cases run in the real sandbox.
     Check(check::CheckArgs),
-    /// Shows what rules and plugins make of an event; sends nothing.
+    /// Show what rules and plugins make of an event, without sending
     Try(TryArgs),
-    /// Lists the plugins.
+    /// List plugins
     List(list::ListArgs),
-    /// Has the events decided again that a plugin failed on.
-    Resume(resume::ResumeArgs),
+    /// List events that were parked when a plugin failed
+    Parked(parked::ParkedArgs),
+    /// Re-run the events that were parked when a plugin failed
+    Resume(parked::ResumeArgs),
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// What the command failed to do.
-pub fn run(args: PluginArgs) -> anyhow::Result<ExitCode> {
+/// Why the command failed.
+pub fn run(args: PluginArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::New(args) => new::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Try(args) => try_event(&args),
-        Command::List(args) => list::run(&args),
-        Command::Resume(args) => super::wait(resume::run(args)),
+        Command::Try(args) => try_event(&args, database),
+        Command::List(args) => list::run(&args, database),
+        Command::Parked(args) => super::wait(parked::list(args, database)),
+        Command::Resume(args) => super::wait(parked::resume(args, database)),
     }
 }

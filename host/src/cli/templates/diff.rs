@@ -2,26 +2,37 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use console::style;
 use similar::{ChangeTag, TextDiff};
 
-use super::Both;
+use super::{Both, TemplateJson};
 use crate::whatsapp::{Difference, State, TemplateState, management::category};
+use crate::{check::count, cli::output};
 
-/// Shows all; status 1 where something would change.
-pub(super) fn run(both: &Both) -> ExitCode {
+/// Shows all; status 1 if something would change.
+pub(super) fn run(both: &Both, json: bool) -> Result<ExitCode> {
     let changes: Vec<&TemplateState> = both.states.iter().filter(|state| state.needs_push()).collect();
-    if changes.is_empty() {
-        println!("Meta has all {} templates with these words.", both.states.len());
-        return ExitCode::SUCCESS;
+    let code = if changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if json {
+        output::json_lines(changes.iter().map(|state| TemplateJson::new(state, None)))?;
+    } else if changes.is_empty() {
+        println!("No changes: {} as here.", all_at_meta(both.states.len()));
+    } else {
+        changes.iter().for_each(|state| show(state));
     }
-    for state in changes {
-        show(state);
-    }
-    ExitCode::FAILURE
+    Ok(code)
 }
 
-/// One template that is new or changed.
+/// That all templates at Meta are up to date.
+pub(super) fn all_at_meta(templates: usize) -> String {
+    match templates {
+        1 => "Meta has the template".to_owned(),
+        templates => format!("Meta has all {}", count(templates, "template", "templates")),
+    }
+}
+
+/// Prints a template that is new or changed.
 pub(super) fn show(state: &TemplateState) {
     let definition = &state.definition;
     let next = state.next_name();

@@ -1,26 +1,34 @@
-//! `hookswitch templates list`.
+//! `hookswitch templates list`: templates and their status at Meta.
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use super::{Both, words};
-use crate::whatsapp::management::category;
+use anyhow::Result;
 
-/// Lists ours, then what else is at Meta.
-pub(super) fn run(both: &Both) -> ExitCode {
-    let width = both.states.iter().map(|state| state.definition.template.len()).max().unwrap_or(0).max(8);
-    println!("{:<width$}  {:<8}  {:<14}  AT META", "TEMPLATE", "LANGUAGE", "CATEGORY");
+use super::{Both, TemplateJson, words};
+use crate::{
+    cli::{output, table},
+    whatsapp::management::category,
+};
+
+/// Lists ours, then the others at Meta.
+pub(super) fn run(both: &Both, json: bool) -> Result<ExitCode> {
+    if json {
+        output::json_lines(both.states.iter().map(|state| TemplateJson::new(state, None)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = table::table(&["TEMPLATE", "LANGUAGE", "CATEGORY", "AT META"]);
     for state in &both.states {
         let definition = &state.definition;
         let name = state.current().map(|version| version.name.as_str()).unwrap_or(&definition.name);
         let name = if name == definition.template { String::new() } else { format!(" ({name})") };
-        println!(
-            "{:<width$}  {:<8}  {:<14}  {}{name}",
-            definition.template,
-            definition.language,
+        table.add_row([
+            definition.template.as_str(),
+            &definition.language,
             category(definition.category),
-            words(&state.state)
-        );
+            &format!("{}{name}", words(&state.state)),
+        ]);
     }
+    table::print(&table);
     let ours: BTreeSet<&str> = both
         .states
         .iter()
@@ -29,10 +37,10 @@ pub(super) fn run(both: &Both) -> ExitCode {
         .collect();
     let others: Vec<_> = both.on_meta.iter().filter(|version| !ours.contains(version.id.as_str())).collect();
     if !others.is_empty() {
-        println!("\nAt Meta, and not in the rules folder:");
+        println!("\nAt Meta, but not in the rules folder:");
         for other in others {
             println!("  {} ({}): {}", other.name, other.language, other.status);
         }
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

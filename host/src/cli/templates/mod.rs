@@ -1,4 +1,4 @@
-//! `hookswitch templates`: the templates at Meta, kept as the rules folder has them.
+//! `hookswitch templates`: the templates of the rules folder beside those at Meta.
 
 mod diff;
 mod list;
@@ -14,16 +14,20 @@ use hookswitch_core::{
     plan::MetaTemplate,
 };
 
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::confirm::Confirmation;
 use crate::{
     app,
     config::{AccountConfig, DatabaseConfig, RulesConfig},
     whatsapp::{
-        State, TemplateState, compare,
-        management::{Management, TemplateOnMeta},
+        Difference, State, TemplateState, compare,
+        management::{Management, TemplateOnMeta, category},
     },
 };
 
-/// `hookswitch templates …`
+/// The arguments of `hookswitch templates`.
 #[derive(Args, Debug)]
 pub struct TemplatesArgs {
     #[command(subcommand)]
@@ -32,31 +36,30 @@ pub struct TemplatesArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Lists the templates, and how each stands at Meta.
-    List(Common),
-    /// Shows line by line what a push would change. Status 1 where it would change something.
-    Diff(Common),
-    /// Sends new and changed templates to Meta, which reviews them. A changed one becomes a new version with
-    /// another name (_v2, _v3, …); the old version stays in use until the new one is approved.
+    /// List templates and their status at Meta
+    List(Listing),
+    /// Show line by line what a push would change
+    ///
+    /// The status is 1 if a push would change something.
+    Diff(Listing),
+    /// Submit new and changed templates to Meta for review
+    ///
+    /// A changed template becomes a new version under another name (_v2, _v3, …); the old version stays in use until the
+    /// new one is approved.
     Push {
         #[command(flatten)]
         common: Common,
-        /// Show what would be sent, and send nothing.
+        /// Show the templates without submitting them
         #[arg(long)]
         dry_run: bool,
-        /// Send without asking.
-        #[arg(long, conflicts_with = "dry_run")]
-        yes: bool,
-    },
-    /// Shows each version at Meta, its quality, and which one is in use.
-    Status {
         #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        database: DatabaseConfig,
+        confirmation: Confirmation,
     },
+    /// Show each version at Meta, its quality, and which one is in use
+    Status(Listing),
 }
 
+/// The folder and the account.
 #[derive(Args, Debug)]
 struct Common {
     #[command(flatten)]
@@ -65,29 +68,47 @@ struct Common {
     account: AccountConfig,
 }
 
+#[derive(Args, Debug)]
+struct Listing {
+    /// Print each template as a JSON object per line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// Runs the command: status 1 for findings in the templates.
 ///
 /// # Errors
-/// Where Meta or the database does not answer, or refuses.
-pub async fn run(args: TemplatesArgs) -> Result<ExitCode> {
+/// If Meta or the database does not respond, or refuses.
+pub async fn run(args: TemplatesArgs, database: &DatabaseConfig) -> Result<ExitCode> {
+    let (common, json) = match &args.command {
+        Command::Push { common, dry_run, confirmation } => {
+            return push::run(common, database, *dry_run, *confirmation).await;
+        }
+        Command::List(listing) | Command::Diff(listing) | Command::Status(listing) => {
+            (&listing.common, listing.json)
+        }
+    };
+    let Some(definitions) = common.definitions(database)? else { return Ok(ExitCode::FAILURE) };
+    let both = common.both(&definitions).await?;
     match args.command {
-        Command::List(common) => with_both(&common, list::run).await,
-        Command::Diff(common) => with_both(&common, diff::run).await,
-        Command::Push { common, dry_run, yes } => push::run(&common, dry_run, yes).await,
-        Command::Status { common, database } => status::run(&common, &database).await,
+        Command::Diff(_) => diff::run(&both, json),
+        Command::Status(_) => status::run(&both, database, json).await,
+        _ => list::run(&both, json),
     }
 }
 
-/// Our templates beside Meta's.
+/// Our templates beside those at Meta.
 struct Both {
     states: Vec<TemplateState>,
     on_meta: Vec<TemplateOnMeta>,
 }
 
 impl Common {
-    /// Our templates; `None` where something is wrong with them, which is printed.
-    fn definitions(&self) -> Result<Option<Vec<MetaTemplate>>> {
-        let folders = app::folders(&self.rules, false)?;
+    /// Our templates; `None` if they are invalid, which is printed.
+    fn definitions(&self, database: &DatabaseConfig) -> Result<Option<Vec<MetaTemplate>>> {
+        let folders = app::folders(&self.rules, database, false)?;
         let definitions =
             catalog::load(&folders).and_then(|catalog| meta_templates(&folders.rules, &catalog));
         Ok(definitions.inspect_err(|findings| eprintln!("{findings}")).ok())
@@ -103,22 +124,92 @@ impl Common {
     }
 }
 
-async fn with_both(common: &Common, show: impl Fn(&Both) -> ExitCode) -> Result<ExitCode> {
-    let Some(definitions) = common.definitions()? else { return Ok(ExitCode::FAILURE) };
-    Ok(show(&common.both(&definitions).await?))
+/// A template beside its versions at Meta, as JSON.
+#[derive(Serialize)]
+struct TemplateJson<'a> {
+    template: &'a str,
+    language: &'a str,
+    category: &'a str,
+    /// In words, for people.
+    state: String,
+    /// Whether a push submits it, and under which name.
+    needs_push: bool,
+    next_name: Option<String>,
+    differences: Vec<DifferenceJson<'a>>,
+    versions: Vec<VersionJson<'a>>,
 }
 
-/// How a template stands, in words.
+/// A part of a template that differs.
+#[derive(Serialize)]
+struct DifferenceJson<'a> {
+    part: String,
+    at_meta: &'a str,
+    ours: &'a str,
+}
+
+/// A version of a template at Meta.
+#[derive(Serialize)]
+struct VersionJson<'a> {
+    name: &'a str,
+    id: &'a str,
+    status: String,
+    category: Option<&'a str>,
+    quality: Option<String>,
+    rejected_reason: Option<&'a str>,
+    in_use_since: Option<Timestamp>,
+}
+
+impl<'a> TemplateJson<'a> {
+    /// `in_use` is the name of the version in use, with the time of the switch to it.
+    fn new(state: &'a TemplateState, in_use: Option<(&str, Timestamp)>) -> Self {
+        let definition = &state.definition;
+        let differences = match &state.state {
+            State::Differs(differences) => differences.as_slice(),
+            _ => &[],
+        };
+        TemplateJson {
+            template: &definition.template,
+            language: &definition.language,
+            category: category(definition.category),
+            state: words(&state.state),
+            needs_push: state.needs_push(),
+            next_name: state.needs_push().then(|| state.next_name()),
+            differences: differences
+                .iter()
+                .map(|Difference { part, on_meta, ours }| DifferenceJson {
+                    part: part.to_string(),
+                    at_meta: on_meta,
+                    ours,
+                })
+                .collect(),
+            versions: state
+                .versions
+                .iter()
+                .map(|(_, version)| VersionJson {
+                    name: &version.name,
+                    id: &version.id,
+                    status: version.status.to_string(),
+                    category: version.category.as_deref(),
+                    quality: version.quality.as_ref().map(ToString::to_string),
+                    rejected_reason: version.rejected_reason.as_deref(),
+                    in_use_since: in_use.filter(|(name, _)| *name == version.name).map(|(_, at)| at),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The state of a template, in words.
 fn words(state: &State) -> String {
     match state {
-        State::Missing => "not at Meta; push it".to_owned(),
-        State::Pending => "waits for Meta's review".to_owned(),
+        State::Missing => "not at Meta; submit it".to_owned(),
+        State::Pending => "in review at Meta".to_owned(),
         State::Approved => "approved".to_owned(),
-        State::Differs(_) => "changed; push it".to_owned(),
-        State::Rejected(None) => "rejected; change its words and push it".to_owned(),
-        State::Rejected(Some(reason)) => format!("rejected ({reason}); change its words and push it"),
-        State::Paused => "paused by Meta for its quality".to_owned(),
-        State::Disabled => "disabled by Meta; change its words and push it".to_owned(),
+        State::Differs(_) => "changed; submit it".to_owned(),
+        State::Rejected(None) => "rejected; edit and resubmit it".to_owned(),
+        State::Rejected(Some(reason)) => format!("rejected ({reason}); edit and resubmit it"),
+        State::Paused => "paused by Meta for low quality".to_owned(),
+        State::Disabled => "disabled by Meta; edit and resubmit it".to_owned(),
         State::Recategorised { category } => format!("approved, but as {category}"),
         State::Other(status) => format!("{status} at Meta"),
     }

@@ -1,19 +1,30 @@
-//! `hookswitch templates push`: new and changed templates go to Meta.
+//! `hookswitch templates push`: submits new and changed templates to Meta.
 
-use std::{
-    io::{self, BufRead, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use console::style;
 
-use super::{Common, diff::show, words};
-use crate::whatsapp::{State, TemplateState};
+use super::{
+    Common,
+    diff::{all_at_meta, show},
+    words,
+};
+use crate::{
+    check::count,
+    cli::confirm::Confirmation,
+    config::DatabaseConfig,
+    whatsapp::{State, TemplateState},
+};
 
-/// Sends what is new or changed: status 1 where Meta refuses one.
-pub(super) async fn run(common: &Common, dry_run: bool, yes: bool) -> Result<ExitCode> {
-    let Some(definitions) = common.definitions()? else { return Ok(ExitCode::FAILURE) };
+/// Submits what is new or changed: status 1 if Meta refuses one, or it is not confirmed.
+pub(super) async fn run(
+    common: &Common,
+    database: &DatabaseConfig,
+    dry_run: bool,
+    confirmation: Confirmation,
+) -> Result<ExitCode> {
+    let Some(definitions) = common.definitions(database)? else { return Ok(ExitCode::FAILURE) };
     let both = common.both(&definitions).await?;
     for state in &both.states {
         if matches!(state.state, State::Rejected(_) | State::Paused | State::Disabled | State::Other(_)) {
@@ -22,21 +33,17 @@ pub(super) async fn run(common: &Common, dry_run: bool, yes: bool) -> Result<Exi
     }
     let changes: Vec<&TemplateState> = both.states.iter().filter(|state| state.needs_push()).collect();
     if changes.is_empty() {
-        println!("Nothing to send: Meta has all {} templates with these words.", both.states.len());
+        println!("Nothing to submit: {} as here.", all_at_meta(both.states.len()));
         return Ok(ExitCode::SUCCESS);
     }
     changes.iter().for_each(|state| show(state));
-    let count = match changes.len() {
-        1 => "1 template".to_owned(),
-        count => format!("{count} templates"),
-    };
+    let templates = count(changes.len(), "template", "templates");
     let account = &common.account.whatsapp_business_account_id;
     if dry_run {
-        println!("Would send {count} to the account {account}. Nothing was sent.");
+        println!("Would submit {templates} to the account {account}. Nothing was submitted.");
         return Ok(ExitCode::SUCCESS);
     }
-    if !yes && !ask(&format!("Send {count} to the account {account}?"))? {
-        println!("Nothing was sent.");
+    if !confirmation.confirm(&format!("Submit {templates} to the account {account} for Meta's review?"))? {
         return Ok(ExitCode::FAILURE);
     }
     let management = common.management()?;
@@ -47,23 +54,14 @@ pub(super) async fn run(common: &Common, dry_run: bool, yes: bool) -> Result<Exi
             Ok(status) => println!("{} {name}: {status}", style("✓").green()),
             Err(error) => {
                 refused += 1;
-                println!("{} {name}: failed to {error}", style("✗").red());
+                println!("{} {name}: {error}", style("✗").red());
             }
         }
     }
     if refused > 0 {
-        println!("Meta has not taken {refused} of {count}.");
+        println!("Meta refused {refused} of {templates}.");
         return Ok(ExitCode::FAILURE);
     }
-    println!("Hosts use each as soon as Meta has approved it; `hookswitch templates status` tells.");
+    println!("Hosts use each template once Meta has approved it. To see: hookswitch templates status");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether whoever is there says yes.
-fn ask(question: &str) -> Result<bool> {
-    print!("{question} [y/N] ");
-    io::stdout().flush().context("ask on standard output")?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).context("read the answer from standard input")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -5,25 +5,45 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use console::style;
 
-use super::{Both, Common, words};
-use crate::{app::Database, config::DatabaseConfig, store::MetaTemplateSwitch};
+use super::{Both, TemplateJson, words};
+use crate::{
+    app::Database,
+    cli::{output, table},
+    config::DatabaseConfig,
+    store::MetaTemplateSwitch,
+    whatsapp::TemplateState,
+};
 
 /// Shows all versions.
-pub(super) async fn run(common: &Common, database: &DatabaseConfig) -> Result<ExitCode> {
-    let Some(definitions) = common.definitions()? else { return Ok(ExitCode::FAILURE) };
-    let both = common.both(&definitions).await?;
+pub(super) async fn run(both: &Both, database: &DatabaseConfig, json: bool) -> Result<ExitCode> {
     let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
-    let switches = database.store.meta_template_switches().await.context("read which versions are in use");
+    let switches = database.store.meta_template_switches().await;
     database.close().await;
-    show(&both, &switches?);
+    let switches = switches.context("cannot read which versions are in use")?;
+    if json {
+        output::json_lines(both.states.iter().map(|state| {
+            let switch = switch(&switches, state);
+            TemplateJson::new(
+                state,
+                switch.and_then(|switch| Some((switch.name.as_deref()?, switch.switched_at))),
+            )
+        }))?;
+    } else {
+        show(both, &switches);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The switch to the version in use.
+fn switch<'a>(switches: &'a [MetaTemplateSwitch], state: &TemplateState) -> Option<&'a MetaTemplateSwitch> {
+    let definition = &state.definition;
+    switches.iter().find(|s| s.template == definition.template && s.language == definition.language)
 }
 
 fn show(both: &Both, switches: &[MetaTemplateSwitch]) {
     for state in &both.states {
         let definition = &state.definition;
-        let switch =
-            switches.iter().find(|s| s.template == definition.template && s.language == definition.language);
+        let switch = switch(switches, state);
         println!("{} ({}): {}", style(&definition.template).bold(), definition.language, words(&state.state));
         for (_, version) in &state.versions {
             let mut facts = vec![version.status.to_string()];
@@ -31,12 +51,12 @@ fn show(both: &Both, switches: &[MetaTemplateSwitch]) {
             facts.extend(version.quality.as_ref().map(|quality| format!("quality {quality}")));
             facts.extend(version.rejected_reason.clone());
             if let Some(switch) = switch.filter(|switch| switch.name.as_ref() == Some(&version.name)) {
-                facts.push(format!("in use since {:.0}", switch.switched_at));
+                facts.push(format!("in use since {}", table::time(switch.switched_at)));
             }
             println!("  {}: {}", version.name, facts.join(", "));
         }
         if switch.is_none_or(|switch| switch.name.is_none()) {
-            println!("  none is in use: outside of the 24-hour window, messages wait");
+            println!("  no version in use: outside the 24-hour window, messages wait");
         }
     }
 }

@@ -14,6 +14,7 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::{contacts::ContactJson, groups::GroupJson, people::PersonJson};
 use super::Directory;
 use crate::http::{Bodies, Keys, Problem};
 

@@ -50,7 +50,7 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         groups: vec![source("Sales Team")],
         users: vec![],
         contacts: vec![],
-        dedupe: None,
+        dedupe_key: None,
         dedupe_for: None,
         collect: None,
         context: context
@@ -228,7 +228,7 @@ fn a_plain_route_decides() {
     ]);
     order.users = vec![source("event.data.username"), source("[event.data.nobody, \"ada\"]")];
     order.contacts = vec![source("event.data.number"), source("event.data.nobody")];
-    order.dedupe = Some(source("event.data.id"));
+    order.dedupe_key = Some(source("event.data.id"));
     order.context.push(("count".into(), ValueSource::Literal(json!(3))));
     order.send = Some(SendSource::After(duration("10m").unwrap()));
     order.expires_at = Some(source("\"2026-11-24T00:00:00Z\""));

@@ -1,0 +1,129 @@
+//! `hookswitch contacts`: the WhatsApp users who wrote in or were written to.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hookswitch_core::domain::{Contact, OptOutScope};
+use jiff::Timestamp;
+
+use super::{output, table};
+use crate::{
+    app::Database,
+    config::DatabaseConfig,
+    directory::{ContactJson, Directory},
+    store::StoredContact,
+};
+
+/// Rows read at once.
+const PAGE: i64 = 1_000;
+
+/// The arguments of `hookswitch contacts`.
+#[derive(Args, Debug)]
+pub struct ContactsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List WhatsApp users who wrote in or were written to
+    List {
+        /// Only users that no person is linked to
+        #[arg(long)]
+        unlinked: bool,
+        /// Print each contact as a JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Opt a contact out, as if they had replied STOP
+    OptOut {
+        /// Number, Meta's user id, or the username of a linked person
+        contact: String,
+        /// Only from templates of the category marketing
+        #[arg(long)]
+        marketing: bool,
+    },
+    /// Opt a contact in again, as if they had replied START
+    OptIn {
+        /// Number, Meta's user id, or the username of a linked person
+        contact: String,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the database cannot be reached, or the contact is unknown.
+pub async fn run(args: ContactsArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
+    let done = command(args.command, &Directory::new(database.store.clone())).await;
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
+    match command {
+        Command::List { unlinked, json } => list(directory, unlinked, json).await?,
+        Command::OptOut { contact, marketing } => {
+            let scope = if marketing { OptOutScope::Marketing } else { OptOutScope::All };
+            directory.opt_out(&contact, scope).await?;
+            let of = if marketing { " of marketing messages" } else { "" };
+            println!("{contact} opted out{of}. Undo: hookswitch contacts opt-in {contact}");
+        }
+        Command::OptIn { contact } => {
+            directory.opt_in(&contact).await?;
+            println!("{contact} opted in.");
+        }
+    }
+    Ok(())
+}
+
+async fn list(directory: &Directory, unlinked: bool, json: bool) -> anyhow::Result<()> {
+    let mut table = table::table(&["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "OPT-OUT"]);
+    let mut after = 0;
+    loop {
+        let contacts = directory.contacts(unlinked, after, PAGE).await?;
+        let Some(last) = contacts.last() else { break };
+        after = last.id;
+        if json {
+            output::json_lines(contacts.into_iter().map(ContactJson::from))?;
+        } else {
+            table.add_rows(contacts.iter().map(row));
+        }
+    }
+    match (json, table.is_empty()) {
+        (true, _) => {}
+        (false, true) => println!("No contacts."),
+        (false, false) => table::print(&table),
+    }
+    Ok(())
+}
+
+fn row(contact: &StoredContact) -> [String; 5] {
+    [
+        address(&contact.contact),
+        table::one_line(contact.contact.name.as_deref().unwrap_or_default()).into_owned(),
+        window(&contact.contact),
+        contact.people.join(", "),
+        contact.opt_out.as_ref().map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
+/// The number of a contact, or Meta's user id.
+pub fn address(contact: &Contact) -> String {
+    match (&contact.wa_id, &contact.user_id) {
+        (Some(wa_id), _) => format!("+{wa_id}"),
+        (None, Some(user_id)) => user_id.clone(),
+        // Another user has the number by now.
+        (None, None) => "number reassigned".to_owned(),
+    }
+}
+
+/// The state of a contact's 24-hour window.
+pub fn window(contact: &Contact) -> String {
+    match contact.window_until() {
+        None => "never wrote".to_owned(),
+        Some(until) if until > Timestamp::now() => format!("open until {}", table::time(until)),
+        Some(until) => format!("closed {}", table::time(until)),
+    }
+}
