@@ -58,7 +58,8 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = fs::read_dir(plugins).with_context(|| format!("cannot read the folder {}", plugins.display()))?;
+    let entries =
+        fs::read_dir(plugins).with_context(|| format!("cannot read the folder {}", plugins.display()))?;
     let mut ids: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.path().join("plugin.yaml").is_file())
