@@ -44,22 +44,22 @@ const SIMULATOR_PORT: u16 = 8421;
 /// message until it is read. Touches no real data: settings from the environment are ignored.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// Exit after the samples, with status 0 only if each message was read, waits or was collected.
+    /// Exit after the samples; status 0 if each message was read, waits or was collected
     #[arg(long)]
     exit: bool,
 
     #[command(flatten)]
     place: Place,
 
-    /// Folder of routes, scripts, templates and cases.
+    /// Folder of routes, scripts, templates and cases
     #[arg(long, value_name = "FOLDER", default_value = "rules")]
     rules: PathBuf,
 
-    /// Folder of plugins; those written in Rust are built if needed.
+    /// Folder of plugins; those written in Rust are built if needed
     #[arg(long, value_name = "FOLDER", default_value = "plugins")]
     plugins: PathBuf,
 
-    /// What to log, for example `info`.
+    /// What to log, for example `info`
     #[arg(long, value_name = "FILTER", default_value = "error")]
     log: String,
 }

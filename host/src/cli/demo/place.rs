@@ -24,11 +24,11 @@ pub struct Place {
 
 #[derive(Args)]
 struct Flags {
-    /// An empty PostgreSQL database to use instead of a private one; DATABASE_URL is ignored.
+    /// An empty PostgreSQL database to use instead of a private one; DATABASE_URL is ignored
     #[arg(long, value_name = "URL")]
     database_url: Option<Secret>,
 
-    /// Folder for the demo's private PostgreSQL and compiled plugins.
+    /// Folder for the demo's private PostgreSQL and compiled plugins
     #[arg(long, value_name = "FOLDER", default_value = Place::DATA_DIR)]
     data_dir: PathBuf,
 }

@@ -21,7 +21,7 @@ pub fn build(plugins: &Path, step: &dyn Fn(String), detail: &dyn Fn(&str)) {
         }
         step(format!("building the plugin {id} from source"));
         let mut told = |line: &str| detail(&format!("plugin {id}: {line}"));
-        if let Err(error) = build_rust(&folder, &id, &component, Progress::Lines(&mut told)) {
+        if let Err(error) = build_rust(&folder, &component, Progress::Lines(&mut told)) {
             step(format!("continuing without the plugin {id}: {}", one_line(&format!("{error:#}"))));
         }
     }

@@ -39,7 +39,8 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         eprintln!("building {id}");
         let component = folder.join(format!("{id}.wasm"));
         if folder.join("Cargo.toml").is_file() {
-            rust(&folder, &id, &component, Progress::Inherit)?;
+            rust(&folder, &component, Progress::Inherit)
+                .with_context(|| format!("cannot build the plugin {id}"))?;
         } else if folder.join(format!("{id}.js")).is_file() {
             javascript(&folder, &id, &component)?;
         } else if folder.join("app.py").is_file() {
@@ -57,7 +58,8 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = fs::read_dir(plugins).with_context(|| format!("read the folder {}", plugins.display()))?;
+    let entries =
+        fs::read_dir(plugins).with_context(|| format!("cannot read the folder {}", plugins.display()))?;
     let mut ids: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.path().join("plugin.yaml").is_file())
@@ -71,9 +73,8 @@ pub fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
 ///
 /// # Errors
 /// As [`cargo::build`].
-pub fn rust(folder: &Path, id: &str, component: &Path, progress: Progress<'_>) -> anyhow::Result<()> {
-    let built = cargo::build(folder, progress).with_context(|| format!("build {id}"))?;
-    put(&built, component)
+pub fn rust(folder: &Path, component: &Path, progress: Progress<'_>) -> anyhow::Result<()> {
+    put(&cargo::build(folder, progress)?, component)
 }
 
 fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {

@@ -18,6 +18,7 @@ pub enum Progress<'a> {
     /// To this program's standard error, as they are.
     Inherit,
     /// Line by line to a function; an error repeats what matters of them in one line.
+    #[cfg_attr(not(feature = "simulator"), expect(dead_code, reason = "only the demo has a progress bar"))]
     Lines(&'a mut dyn FnMut(&str)),
 }
 
