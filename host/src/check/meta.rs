@@ -233,7 +233,7 @@ mod tests {
         good
     }
 
-    /// What is found where Meta tells the usual of token and number, but for these.
+    /// The findings if Meta reports a usual token and number, except for these.
     fn told(token: &Value, number: &Value) -> Vec<(&'static str, Severity)> {
         let config = WhatsappConfig {
             whatsapp_api_url: "https://graph.facebook.com/v25.0".to_owned(),

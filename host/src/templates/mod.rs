@@ -85,7 +85,7 @@ pub struct TemplateWatch {
     pub account_id: String,
     /// Rung by a webhook about a template.
     pub updated: Arc<Notify>,
-    /// Where the versions in use are told.
+    /// The versions in use, for the rest of the host.
     pub in_use: Arc<ArcSwap<InUse>>,
     /// Called when the event log has grown by changes that somebody should know.
     pub grew: Arc<dyn Fn() + Send + Sync>,
