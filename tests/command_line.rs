@@ -123,6 +123,7 @@ fn every_command_has_help() {
     help(folder.path(), &[], &mut all);
     assert!(all.matches("# hookswitch").count() > 40, "{all}");
     insta::assert_snapshot!(all);
+    insta::assert_snapshot!("serve_help", text(&hookswitch(folder.path(), &["serve", "--help"]).stdout));
 }
 
 #[test]

@@ -154,19 +154,25 @@ pub struct RulesConfig {
     pub plugins: PathBuf,
 
     /// Folder for compiled plugins; nobody else may write to it [default: plugins in the data directory]
-    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_PLUGIN_CACHE")]
+    #[arg(long, hide_short_help = true, value_name = "FOLDER", env = "HOOKSWITCH_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
 
     /// Hosts with private addresses that plugins may reach if their manifests name them, for example stock.internal:8080
     /// (comma-separated)
-    #[arg(long, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT",
+    #[arg(long, hide_short_help = true, env = "HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", value_delimiter = ',', value_name = "HOST:PORT",
           value_parser = host_and_port)]
     pub plugin_private_hosts: Vec<String>,
 
     /// What plugins may use of what their manifests ask for (comma-separated)
     ///
     /// PLUGIN=URL allows requests to a URL; PLUGIN:SECRET=URL allows requests that carry a secret there.
-    #[arg(long, env = "HOOKSWITCH_PLUGIN_GRANTS", value_delimiter = ',', value_name = "GRANT")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "HOOKSWITCH_PLUGIN_GRANTS",
+        value_delimiter = ',',
+        value_name = "GRANT"
+    )]
     pub plugin_grants: Vec<String>,
 }
 

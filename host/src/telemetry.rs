@@ -32,7 +32,7 @@ pub struct LogError {
 /// Starts writing logs. If they are written already, nothing changes.
 ///
 /// # Errors
-/// Where the filter is not one.
+/// If the filter is invalid.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let registry = tracing_subscriber::registry().with(filter(&config.log)?);
     // An error says that somebody else has set a subscriber, as tests do.
@@ -53,13 +53,13 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Writes a field so that no text in it can steer a terminal, or look like a line of its own: values are one line, and
-/// the further lines of a message are indented.
+/// Writes a field so that no text in it can steer a terminal or pass for another line: values are on one line, and further
+/// lines of a message are indented.
 fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
     let text = format!("{value:?}");
     match field.name() {
         "message" => write!(writer, "{}", visible(&text).replace('\n', "\n    ")),
-        // Where the `log` crate was called: the standard format leaves that out, too.
+        // Fields of the `log` crate, which the standard format leaves out, too.
         name if name.starts_with("log.") => Ok(()),
         name => write!(writer, "{name}={}", visible_line(&text)),
     }

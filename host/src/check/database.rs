@@ -27,10 +27,16 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
     let mut findings = Vec::new();
     let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < OLDEST_VERSION) {
-        findings.push(Finding::critical(
-            "database.version",
-            format!("PostgreSQL {} is too old; Hookswitch needs {OLDEST_VERSION} or later", server.version),
-        ));
+        findings.push(
+            Finding::critical(
+                "database.version",
+                format!(
+                    "PostgreSQL {} is too old; Hookswitch needs {OLDEST_VERSION} or later",
+                    server.version
+                ),
+            )
+            .advice("upgrade PostgreSQL"),
+        );
     }
     if !pending.is_empty() {
         let what = format!("{} not applied yet", count(pending.len(), "migration is", "migrations are"));

@@ -19,7 +19,7 @@ const HIGH: u32 = 1_000;
 /// Messages are sent within seconds; webhooks that are later than this have stopped.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
 const REFUSED_LATELY: SignedDuration = SignedDuration::from_hours(24);
-const NEW_TOKEN: &str = "export WHATSAPP_ACCESS_TOKEN=…";
+const NEW_TOKEN: &str = "set WHATSAPP_ACCESS_TOKEN to a valid token of a system user";
 
 /// What Meta said about token and number.
 pub fn cloud_api(
@@ -34,7 +34,7 @@ pub fn cloud_api(
     match &token {
         Ok(token) if !token.is_valid => {
             findings
-                .push(Finding::critical("token.invalid", "Meta rejects the access token").command(NEW_TOKEN));
+                .push(Finding::critical("token.invalid", "Meta rejects the access token").advice(NEW_TOKEN));
         }
         Ok(token) => {
             let until = token.valid_until();
@@ -47,12 +47,12 @@ pub fn cloud_api(
                 && until.duration_since(now) < TOKEN_ENDS_SOON
             {
                 let what = format!("the access token expires in {}", span(until.duration_since(now)));
-                findings.push(Finding::warning("token.ends", what).command(NEW_TOKEN));
+                findings.push(Finding::warning("token.ends", what).advice(NEW_TOKEN));
             }
             let scope = "whatsapp_business_messaging";
             if !token.scopes.is_empty() && !token.scopes.iter().any(|held| held == scope) {
                 let what = format!("the access token cannot send: it lacks the permission {scope}");
-                findings.push(Finding::critical("token.scope", what).command(NEW_TOKEN));
+                findings.push(Finding::critical("token.scope", what).advice(NEW_TOKEN));
             }
         }
         Err(error) => findings.push(failed(error)),
@@ -103,7 +103,7 @@ fn failed(error: &ManagementError) -> Finding {
     match error {
         ManagementError::Refused { code: 0 | 190, .. } => {
             Finding::critical("token.invalid", format!("Meta rejects the access token: {error}"))
-                .command(NEW_TOKEN)
+                .advice(NEW_TOKEN)
         }
         ManagementError::Refused { .. } => {
             Finding::critical("cloud_api.refused", error.to_string()).command("hookswitch serve --help")
@@ -118,7 +118,7 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
     if let Some(status) = number.status.as_deref().filter(|status| *status != "CONNECTED") {
         let what = format!("the number is {status}; it can send only when CONNECTED");
         findings
-            .push(Finding::critical("number.status", what).command("open WhatsApp Manager, Phone numbers"));
+            .push(Finding::critical("number.status", what).advice("open Phone numbers in WhatsApp Manager"));
     }
     match number.quality_rating.as_deref() {
         Some("RED") => findings.push(
@@ -147,14 +147,14 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
         );
         findings.push(
             Finding::warning("number.throughput", what)
-                .command(format!("export WHATSAPP_MESSAGES_PER_SECOND={allowed}")),
+                .advice(format!("set WHATSAPP_MESSAGES_PER_SECOND to {allowed} or less")),
         );
     }
     if number.whatsapp_business_manager_messaging_limit.as_deref() == Some("TIER_250") {
         let what = "the business may message 250 people in 24 hours outside their windows; Meta raises this after \
                     verification";
         findings
-            .push(Finding::info("number.limit", what).command("open Meta Business Suite, Security Centre"));
+            .push(Finding::info("number.limit", what).advice("open Security Centre in Meta Business Suite"));
     }
     findings
 }
@@ -204,7 +204,8 @@ pub fn webhook(
         } else {
             Finding::warning("webhook.signature", what)
         };
-        findings.push(finding.command("export WHATSAPP_APP_SECRET=…"));
+        findings
+            .push(finding.advice("set WHATSAPP_APP_SECRET to the secret in the settings of the app at Meta"));
     }
     let summary = match seen.accepted_at {
         Some(at) => format!("last received {} ago", span(since(at, now))),
@@ -233,7 +234,7 @@ mod tests {
         good
     }
 
-    /// What is found where Meta tells the usual of token and number, but for these.
+    /// The findings if Meta reports a usual token and number, except for these.
     fn told(token: &Value, number: &Value) -> Vec<(&'static str, Severity)> {
         let config = WhatsappConfig {
             whatsapp_api_url: "https://graph.facebook.com/v25.0".to_owned(),

@@ -33,12 +33,23 @@ pub struct Finding {
     /// The command that fixes it, or shows more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// What to do where no command does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }
 
 impl Finding {
     /// A finding without a subject.
     pub fn new(severity: Severity, id: &'static str, what: impl Into<String>) -> Finding {
-        Finding { id, severity, subject: None, what: what.into(), details: Vec::new(), command: None }
+        Finding {
+            id,
+            severity,
+            subject: None,
+            what: what.into(),
+            details: Vec::new(),
+            command: None,
+            advice: None,
+        }
     }
 
     /// A critical finding: messages are not sent.
@@ -68,9 +79,15 @@ impl Finding {
         self
     }
 
-    /// Sets the command.
+    /// Sets the command, which must be executable as it is, except for words in capitals.
     pub fn command(mut self, command: impl Into<String>) -> Finding {
         self.command = Some(command.into());
+        self
+    }
+
+    /// Says what to do where no command does it.
+    pub fn advice(mut self, advice: impl Into<String>) -> Finding {
+        self.advice = Some(advice.into());
         self
     }
 }

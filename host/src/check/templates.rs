@@ -17,7 +17,7 @@ use crate::whatsapp::{
 
 /// The command that submits templates.
 const PUSH: &str = "hookswitch templates push";
-const MANAGER: &str = "open WhatsApp Manager, Message templates";
+const MANAGER: &str = "open Message templates in WhatsApp Manager";
 
 /// The templates that Meta does not have yet and would not reject for their form.
 pub fn missing(catalog: &Catalog, at_meta: &[TemplateOnMeta]) -> Vec<MetaTemplate> {
@@ -46,7 +46,7 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&[TemplateOnMeta]>) -> Section {
                 "template.not_looked_at",
                 "approval by Meta was not checked: WHATSAPP_BUSINESS_ACCOUNT_ID is not set, or Meta did not respond",
             )
-            .command("export WHATSAPP_BUSINESS_ACCOUNT_ID=…"),
+            .advice("set WHATSAPP_BUSINESS_ACCOUNT_ID to the id in WhatsApp Manager, Account settings"),
         );
         return Section::new("templates", total, findings);
     };
@@ -131,13 +131,13 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
             Some(finding(template, "template.not_approved", what).command(PUSH))
         }
         State::Paused => {
-            Some(finding(template, "template.not_approved", unsendable("PAUSED")).command(MANAGER))
+            Some(finding(template, "template.not_approved", unsendable("PAUSED")).advice(MANAGER))
         }
         State::Disabled => {
-            Some(finding(template, "template.not_approved", unsendable("DISABLED")).command(MANAGER))
+            Some(finding(template, "template.not_approved", unsendable("DISABLED")).advice(MANAGER))
         }
         State::Other(status) => {
-            Some(finding(template, "template.not_approved", unsendable(status)).command(MANAGER))
+            Some(finding(template, "template.not_approved", unsendable(status)).advice(MANAGER))
         }
         State::Differs(differences) => {
             let what = format!(
@@ -157,7 +157,7 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
                 category(template.category)
             );
             let finding = Finding::warning("template.category", what);
-            Some(finding.about(template.name.clone()).command(MANAGER))
+            Some(finding.about(template.name.clone()).advice(MANAGER))
         }
     }
 }

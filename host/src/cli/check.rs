@@ -23,8 +23,8 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     long_about = "Check the whole set-up and say how to fix what is wrong\n\nThis covers settings, database, rules, groups, \
-                  people, templates, the Cloud API, the webhook, hosts, and messages that wait or failed. Most findings \
-                  end with a command to paste.",
+                  people, templates, the Cloud API, the webhook, hosts, and messages that wait or failed. Each finding \
+                  ends with a command to paste or with what to do.",
     after_help = "The status is 0 if nothing keeps messages from being sent, and 1 if there is a critical finding."
 )]
 pub struct CheckArgs {
@@ -200,8 +200,8 @@ fn print_finding(finding: &Finding, width: usize) {
     for detail in &finding.details {
         println!("{indent}    {detail}");
     }
-    if let Some(command) = &finding.command {
-        println!("{indent}  {} {command}", style("→").dim());
+    if let Some(next) = finding.command.as_ref().or(finding.advice.as_ref()) {
+        println!("{indent}  {} {next}", style("→").dim());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::api;
 /// Prints the description.
 ///
 /// # Errors
-/// Where it cannot be written as JSON.
+/// If it is not serialisable.
 pub fn run() -> anyhow::Result<ExitCode> {
     println!("{}", api::document().to_pretty_json()?);
     Ok(ExitCode::SUCCESS)

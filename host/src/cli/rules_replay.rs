@@ -63,7 +63,7 @@ pub async fn run(args: ReplayArgs, settings: &DatabaseConfig) -> anyhow::Result<
     } else {
         print(&compared, &release, &history);
     }
-    let same = compared.iter().all(|one| one.result == Same::Same);
+    let same = compared.iter().all(|one| one.result == Comparison::Same);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -86,7 +86,7 @@ async fn find(args: &ReplayArgs, store: &Store) -> anyhow::Result<EventHistory> 
 /// How a decision of now compares with that of then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Same {
+enum Comparison {
     Same,
     Different,
     /// It cannot be replayed.
@@ -97,7 +97,7 @@ enum Same {
 #[derive(Debug, Serialize)]
 struct Compared {
     rule: Option<String>,
-    result: Same,
+    result: Comparison,
     then: Option<String>,
     now: Option<String>,
     /// Why it cannot be replayed.
@@ -118,7 +118,7 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> Vec<Compare
         let said = said(then);
         let unknown = |reason: &str| Compared {
             rule: then.rule.clone(),
-            result: Same::Unknown,
+            result: Comparison::Unknown,
             then: Some(said.clone()),
             now: None,
             reason: Some(reason.to_owned()),
@@ -148,7 +148,7 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> Vec<Compare
                 break;
             }
         }
-        let result = if now == said { Same::Same } else { Same::Different };
+        let result = if now == said { Comparison::Same } else { Comparison::Different };
         compared.push(Compared {
             rule: then.rule.clone(),
             result,
@@ -160,7 +160,7 @@ fn compare(catalog: &Catalog, history: &EventHistory, times: u32) -> Vec<Compare
     for added in last.iter().flatten().skip(history.decisions.len()) {
         compared.push(Compared {
             rule: added.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
-            result: Same::Different,
+            result: Comparison::Different,
             then: None,
             now: Some(words(added)),
             reason: None,
@@ -176,14 +176,14 @@ fn print(compared: &[Compared], release: &str, history: &EventHistory) {
     for Compared { rule, result, then, now, reason } in compared {
         let rule = rule.as_deref().unwrap_or("no rule");
         match result {
-            Same::Same => println!("{} {rule}: same", style("✓").green()),
-            Same::Different => println!(
+            Comparison::Same => println!("{} {rule}: same", style("✓").green()),
+            Comparison::Different => println!(
                 "{} {rule}: different\n  then {}\n  now  {}",
                 style("✗").red(),
                 then.as_deref().unwrap_or("nothing"),
                 now.as_deref().unwrap_or("nothing")
             ),
-            Same::Unknown => println!(
+            Comparison::Unknown => println!(
                 "{} {rule}: cannot be replayed: {}",
                 style("!").yellow(),
                 reason.as_deref().unwrap_or_default()

@@ -1,10 +1,10 @@
-//! Keeps an eye on our templates at Meta: which version of each is in use, and what Meta does to them.
+//! Watches our templates at Meta: which version of each is in use, and what Meta changes.
 //!
-//! The version in use is the newest that Meta has approved and whose words are known: while a changed template
-//! waits for its approval, the old version goes out, with the parameters of the old words. What Meta has is listed
-//! at the start, every few minutes, when the rules change, and when a webhook tells of a template; the webhook is
-//! only the bell, so one that is lost costs minutes and nothing else. Each host keeps the versions in memory; what
-//! it has learnt stands in the database, so that it knows them while Meta does not answer.
+//! The version in use is the newest that Meta has approved and whose text is known. While a changed template is in
+//! review, the old version is sent, with the parameters of the old text. Templates are listed at the start, every five
+//! minutes, when the rules change, and when a webhook is about a template; the webhook only triggers the listing, so a
+//! lost one costs minutes at most. Each host keeps the versions in memory, and stores what it learns in the database for
+//! times when Meta does not respond.
 
 mod look;
 
@@ -38,25 +38,25 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(300);
 const JITTER_SECONDS: u64 = 30;
 const AFTER_AN_ERROR: Duration = Duration::from_secs(30);
-/// Webhooks come in bursts; one list answers them all.
+/// How long to wait for more webhooks, which come in bursts, before listing.
 const QUIET: Duration = Duration::from_millis(500);
-/// How often to look whether the rules have changed.
+/// How often to check whether the rules have changed.
 const RELEASE: Duration = Duration::from_secs(1);
 
-/// Meta has done something to a version of one of our templates.
+/// A change by Meta to a version of one of our templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateChange {
     /// The template's name in the catalog.
     pub template: String,
     /// The version's name at Meta.
     pub name: String,
-    /// Such as `en_US`.
+    /// A language code, for example `en_US`.
     pub language: String,
-    /// Counts this version's changes, from 1: the same change is told with the same number, also twice.
+    /// The number of this change among those of the version, from 1; a change that is reported twice keeps its number.
     pub ordinal: i32,
-    /// Meta's word for where it stood; `None` where it was not known.
+    /// The former status at Meta; `None` if unknown.
     pub from: Option<String>,
-    /// Meta's word for where it stands: `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED`, …
+    /// The status at Meta: `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED`, …
     pub status: String,
     /// Meta's word for its category.
     pub category: Option<String>,
@@ -83,15 +83,15 @@ pub struct TemplateWatch {
     pub management: Management,
     /// The WhatsApp Business Account, by Meta's id.
     pub account_id: String,
-    /// Rung by a webhook about a template.
+    /// Notified by a webhook about a template.
     pub updated: Arc<Notify>,
-    /// Where the versions in use are told.
+    /// The versions in use, for the rest of the host.
     pub in_use: Arc<ArcSwap<InUse>>,
-    /// Called when the event log has grown by changes that somebody should know.
+    /// Called when changes were appended to the event log.
     pub grew: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Why the templates at Meta are not known.
+/// Why the templates at Meta are unknown.
 #[derive(Debug, thiserror::Error)]
 enum WatchError {
     #[error(transparent)]
@@ -100,7 +100,7 @@ enum WatchError {
     Store(#[from] StoreError),
 }
 
-/// The version that a switch names, as far as its words are known; the newest of them.
+/// The versions in use that the database knows, as far as their texts are known.
 pub async fn restore(store: &Store) -> Result<InUse, StoreError> {
     let known = store.meta_templates().await?;
     let mut versions = BTreeMap::new();
@@ -132,7 +132,7 @@ impl TemplateWatch {
                     + match self.refresh(&mut compiled).await {
                         Ok(()) => EVERY + jitter,
                         Err(error) => {
-                            tracing::warn!(%error, "failed to look at the templates at Meta; those in use stay");
+                            tracing::warn!(%error, "failed to look at the templates at Meta; the versions in use stay in use");
                             AFTER_AN_ERROR
                         }
                     };
@@ -175,7 +175,7 @@ impl TemplateWatch {
         let switches = self.store.meta_template_switches().await?;
         let Look { in_use, statuses, switches, changes } =
             look(&states, &known, &statuses, &switches, compiled, self.store.now());
-        // What is in use first: the rest only tells of it.
+        // The versions in use first; the rest only reports changes.
         self.in_use.store(Arc::new(in_use));
         self.store.append_meta_template_switches(&switches).await?;
         let usable: Vec<&str> = switches
