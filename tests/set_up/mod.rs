@@ -4,6 +4,7 @@
 mod api;
 mod check;
 mod connections;
+mod description;
 mod look_ups;
 mod pages;
 mod people;
