@@ -1,4 +1,4 @@
-# Short names for the program's commands; nothing needs this file. What follows a recipe goes to the program.
+# Short names for commands of the program; nothing needs this file. Arguments after a recipe go to the program.
 # With the installed program instead of this source:  just hookswitch=hookswitch check
 
 hookswitch := "cargo run --quiet --release --package hookswitch --"
@@ -10,7 +10,7 @@ set positional-arguments
 default:
     @{{ just_executable() }} --list --unsorted
 
-# First set-up of a production database, step by step; does nothing twice
+# Set up a production database step by step; it can be repeated
 [group('production')]
 setup:
     @echo "1. Tables (DATABASE_URL; first: deploy/README.md, for the roles)"
@@ -18,11 +18,11 @@ setup:
     @echo "2. The groups that rules name"
     {{ hookswitch }} groups create-defaults
     @echo "3. An API key for events, unless there is one"
-    {{ hookswitch }} keys list | awk 'NR > 1 && NF == 3 { found = 1 } END { exit !found }' || {{ hookswitch }} keys create events --scope events,read
-    @echo "4. What is left to do (just link USERNAME NUMBER; just groups add GROUP PERSON); asks before it hands templates in"
+    {{ hookswitch }} keys list --json | grep -q '"scopes":\[[^]]*"events".*"revoked_at":null' || {{ hookswitch }} keys create events --scope events,read
+    @echo "4. What is left to do (just link USERNAME NUMBER; just groups add GROUP PERSON); asks before it submits templates"
     {{ hookswitch }} check --fix
 
-# Say what is set up and what is missing, with the command that mends it
+# Check the whole set-up and say how to fix what is wrong
 [group('production')]
 check *arguments:
     @{{ hookswitch }} check "$@"
@@ -42,27 +42,27 @@ link username number:
 serve *arguments:
     {{ hookswitch }} serve "$@"
 
-# Tell why each person did or did not get a message: an event's, notification's or WhatsApp message's id
+# Explain why each person did or did not get a message, by the id of an event, a notification or a WhatsApp message
 [group('production')]
 explain id *arguments:
     @{{ hookswitch }} explain "$@"
 
-# Show everything at work on this machine, with a stand-in for WhatsApp
+# Show everything at work on this machine, with a simulated WhatsApp
 [group('rules')]
 demo *arguments:
     {{ hookswitch }} demo "$@"
 
-# Show what the rules make of an event; sends nothing
+# Show what the rules make of an event, without sending
 [group('rules')]
 try event *arguments:
     @{{ hookswitch }} rules try "$@"
 
-# Run the tests, or those whose names hold a text
+# Run the tests, or those whose names contain a text
 [group('development')]
 test *arguments:
     cargo test --workspace "$@"
 
-# Try inputs made at random, for some seconds
+# Try random inputs for a number of seconds
 [group('development')]
 fuzz seconds='600' *arguments='':
     HOOKSWITCH_FUZZ={{ seconds }} cargo test --package hookswitch --test fuzz -- {{ arguments }}
@@ -85,7 +85,7 @@ bench *arguments:
     cargo build --release --package hookswitch --package hookswitch-bench
     target/release/hookswitch-bench "$@"
 
-# Break hosts, PostgreSQL, networks, Meta, disk and clock while thousands of events flow, and account for each
+# Inject faults (hosts, PostgreSQL, networks, Meta, disk, clock) under load, and account for every event
 [group('development')]
 faults *arguments:
     HOOKSWITCH_FAULTS=long cargo test --workspace --test faults -- "$@"

@@ -101,3 +101,55 @@ fn usage_is_status_2_and_help_says_what_there_is() {
     assert_eq!(hookswitch(folder.path(), &["rules", "check", "--rules", "missing"]).status.code(), Some(1));
     insta::assert_snapshot!(text(&hookswitch(folder.path(), &["--help"]).stdout));
 }
+
+/// The help of a command and of those below it, without the options that all commands have.
+fn help(folder: &Path, command: &[&str], all: &mut String) {
+    let said = text(&hookswitch(folder, &[command, &["-h"]].concat()).stdout);
+    let own = said.split("\nDatabase:\n").next().unwrap();
+    all.push_str(&format!("# hookswitch {}\n{}\n\n", command.join(" "), own.trim_end()));
+    let commands = said.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+    for line in commands.unwrap_or_default().lines() {
+        let name = line.split_whitespace().next().unwrap();
+        if name != "help" {
+            help(folder, &[command, &[name]].concat(), all);
+        }
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = String::new();
+    help(folder.path(), &[], &mut all);
+    assert!(all.matches("# hookswitch").count() > 40, "{all}");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn findings_are_there_for_editors_too() {
+    let folder = rules(&[
+        ("groups.yaml", "- name: Ops\n  description: Operations\n"),
+        ("a/routes.yaml", "- on: a\n  template: a\n  groups: [Opps]\n"),
+        ("a/templates/a.j2", "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\nHi\n"),
+    ]);
+    let output = hookswitch(folder.path(), &["rules", "check", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let finding = &report["findings"][0];
+    assert_eq!(report["ok"], false);
+    assert_eq!(
+        (&finding["file"], &finding["line"], &finding["column"]),
+        (&"a/routes.yaml".into(), &3.into(), &12.into())
+    );
+    assert_eq!((&finding["severity"], &finding["help"]), (&"error".into(), &"did you mean `Ops`?".into()));
+    fs::write(folder.path().join("rules/a/routes.yaml"), "- on: a\n  template: a\n  groups: [Ops]\n")
+        .unwrap();
+    let output = hookswitch(folder.path(), &["rules", "check", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["ok"]), (Some(0), &true.into()));
+    let event = folder.path().join("event.json");
+    fs::write(&event, r#"{"type": "a", "data": {}}"#).unwrap();
+    let output = hookswitch(folder.path(), &["rules", "try", event.to_str().unwrap(), "--json"]);
+    let tried: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(tried["decisions"][0]["notifications"][0]["message"]["body"], "Hi");
+}

@@ -106,7 +106,7 @@ fn the_compose_file_holds_together() {
             let exists = !source.starts_with('.') || top().join("deploy").join(source).exists();
             assert!(exists, "{name:?} mounts {source}, which is missing");
         }
-        if service["image"].as_str() == Some("hookswitch") {
+        if service["image"].as_str().is_some_and(|image| image.starts_with("hookswitch")) {
             let command = service["command"][0].as_str().unwrap_or("serve");
             help(&[command]);
         }
@@ -128,13 +128,43 @@ fn the_compose_file_holds_together() {
     assert_eq!(named["WHATSAPP_VERIFY_TOKEN"].1, account.verify_token);
 }
 
+/// The stages of the Dockerfile, each with its lines.
+fn stages(dockerfile: &str) -> Vec<(String, String)> {
+    let stages = dockerfile.split("\nFROM ").skip(1);
+    stages
+        .filter_map(|stage| Some((stage.lines().next()?.rsplit_once(" AS ")?.1.to_owned(), stage.to_owned())))
+        .collect()
+}
+
+#[test]
+fn the_production_image_has_no_stand_in_for_whatsapp() {
+    let stages = stages(&read("deploy/Dockerfile"));
+    let (last, production) = stages.last().unwrap();
+    assert_eq!(last, "production");
+    let program = |stage: &str| {
+        let from = stage.split("COPY --from=").nth(1).unwrap().split(' ').next().unwrap();
+        stages.iter().find(|(name, _)| name == from).unwrap().1.clone()
+    };
+    assert!(program(production).contains("--no-default-features"), "{production}");
+    let simulator = &stages.iter().find(|(name, _)| name == "simulator").unwrap().1;
+    assert!(!program(simulator).contains("--no-default-features"), "{simulator}");
+
+    let compose: Value = serde_yaml::from_str(&read("deploy/compose.yaml")).unwrap();
+    for (name, service) in compose["services"].as_mapping().unwrap() {
+        let target = service["build"].get("target").and_then(Value::as_str);
+        let is_simulator = service["command"][0].as_str() == Some("simulate");
+        assert_eq!(target == Some("simulator"), is_simulator, "{name:?}");
+        assert!(!is_simulator || service.get("profiles").is_some(), "{name:?} would start in production");
+    }
+}
+
 #[test]
 fn the_image_is_built_with_the_pinned_toolchain() {
     let toolchain = read("rust-toolchain.toml");
     let channel = toolchain.split('"').nth(1).unwrap();
     let dockerfile = read("deploy/Dockerfile");
     assert!(dockerfile.contains(&format!("FROM rust:{channel}-")), "{channel}");
-    assert!(dockerfile.contains(&format!("RUSTUP_TOOLCHAIN={channel} ")), "{channel}");
+    assert!(dockerfile.contains(&format!("RUSTUP_TOOLCHAIN={channel}\n")), "{channel}");
 }
 
 #[test]

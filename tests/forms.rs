@@ -191,7 +191,7 @@ async fn what_nobody_can_tell_is_decided_by_its_template_or_by_an_operator() {
     assert!(unknown(&stage, &["resend", "--all"]).status.success());
     stage.notification(&held[0].0, "read").await;
     assert_eq!(stage.simulator.messages().await.len(), 1);
-    assert!(String::from_utf8_lossy(&unknown(&stage, &["list"]).stdout).starts_with("There are none"));
+    assert!(String::from_utf8_lossy(&unknown(&stage, &["list"]).stdout).starts_with("No messages"));
     let again = unknown(&stage, &["resend", &held[0].1]);
     assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
 }

@@ -106,7 +106,7 @@ async fn all_shipped_templates_are_pushed_and_approved() {
     let list = said(&templates(&simulator, &rules, &["list"]), 0);
     assert_eq!(list.matches("  approved\n").count(), 24, "{list}");
     assert!(list.contains("hello_world (en_US): APPROVED"), "{list}");
-    assert!(said(&templates(&simulator, &rules, &["push", "--yes"]), 0).starts_with("Nothing to send"));
+    assert!(said(&templates(&simulator, &rules, &["push", "--yes"]), 0).starts_with("Nothing to submit"));
     said(&templates(&simulator, &rules, &["diff"]), 0);
     // Reviewers see what a case leads to.
     let order =
@@ -182,7 +182,7 @@ async fn a_host_that_starts_while_meta_does_not_answer_knows_what_is_in_use() {
     let status = said(&status.output().unwrap(), 0);
     assert!(
         status.contains(
-            "note (en_US): changed; push it\n  note: APPROVED, UTILITY, quality UNKNOWN, in use since "
+            "note (en_US): changed; submit it\n  note: APPROVED, UTILITY, quality UNKNOWN, in use since "
         ),
         "{status}"
     );
@@ -199,9 +199,13 @@ async fn a_dry_run_sends_nothing_and_nobody_is_asked_twice() {
             && dry.contains("+ The workshop has a note for you: {{1}} is"),
         "{dry}"
     );
-    assert!(dry.ends_with("Nothing was sent.\n"), "{dry}");
+    assert!(dry.ends_with("Nothing was submitted.\n"), "{dry}");
     let unanswered = said(&templates(&simulator, rules.path(), &["push"]), 1);
-    assert!(unanswered.contains("Send 1 template to the account 102290129340398? [y/N]"), "{unanswered}");
+    assert!(
+        unanswered
+            .contains("Submit 1 template to the account 102290129340398 for Meta's review?\nNot confirmed:"),
+        "{unanswered}"
+    );
     assert_eq!(simulator.templates().await.len(), before);
 }
 
@@ -253,5 +257,5 @@ async fn a_template_that_was_made_by_hand_with_named_parameters_is_sent_with_the
     let parameter = &message["request"]["template"]["components"][0]["parameters"][0];
     assert_eq!(parameter["parameter_name"], "what_it_is");
     // There is nothing to push: its words are ours.
-    assert!(stage.push().starts_with("Nothing to send"));
+    assert!(stage.push().starts_with("Nothing to submit"));
 }

@@ -95,6 +95,18 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// A database by its URL, or else a private one in `data_dir`, with the default limits. The environment is not
+    /// read.
+    pub fn only(database_url: Option<Secret>, data_dir: PathBuf) -> DatabaseConfig {
+        DatabaseConfig {
+            database_url,
+            data_dir,
+            database_connections: 16,
+            database_statement_seconds: 8,
+            database_idle_seconds: 5,
+        }
+    }
+
     /// The maximum number of connections.
     pub fn connections(&self) -> usize {
         self.database_connections.into()
@@ -187,9 +199,9 @@ fn plugin_secret(name: &OsStr, value: OsString) -> Option<(String, Secret)> {
     Some((name.to_owned(), Secret::from(value.into_string().ok()?)))
 }
 
-/// A program of somebody else, for example a compiler or a package manager. It gets the environment without this
-/// program's settings and secrets.
-pub fn stranger(program: &str) -> Command {
+/// A command for a program of somebody else, or for one that must not work on real data: it gets the environment
+/// without this program's settings and secrets.
+pub fn stranger(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

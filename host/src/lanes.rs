@@ -48,6 +48,23 @@ pub struct Leases {
     pub incarnation: Option<Incarnation>,
 }
 
+/// The names of the hosts that use this database now; a host that was killed on this machine is not one of them.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+#[cfg(feature = "simulator")]
+pub async fn living(store: &Store) -> Result<Vec<String>, StoreError> {
+    if store.hosts_alive().await? == 0 {
+        return Ok(Vec::new());
+    }
+    let own = Identity::own();
+    let is_gone = |identity: &str| {
+        own.as_ref().zip(Identity::read(identity)).is_some_and(|(own, other)| own.says_gone(&other))
+    };
+    let hosts = store.hosts().await?.into_iter();
+    Ok(hosts.filter(|(_, _, identity)| !is_gone(identity)).map(|(_, name, _)| name).collect())
+}
+
 /// One holding of a lane, from taking it to losing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term {

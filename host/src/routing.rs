@@ -211,7 +211,7 @@ impl Routing {
             return Ok(false);
         }
         let read = self.route_batch(state, answering).await?;
-        let suspect = self.decide_suspect(state, answering).await?;
+        let suspect = self.decide_suspects(state, answering).await?;
         let wrote = self.write_answers(state).await?;
         self.begin_calls(state, answering).await?;
         let told = self.tell_page(state).await?;

@@ -260,6 +260,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "meta_template::append_meta_template_switches",
         "sample.texts('a'), sample.texts('a'), sample.all_of(1), sample.texts('a'), sample.all_of(now())",
     ),
+    ("demo::claim_for_demo", "1"),
+    ("demo::claim_for_demo 2", "'hookswitch_demo'"),
     ("migrate::migrate 3", "1"),
     ("notification::notifications_after", "sample.tracks(), sample.zeros(), 8"),
     ("notification::others_after", "sample.tracks(), sample.zeros(), 16, ARRAY['1']"),

@@ -50,8 +50,8 @@ async fn events_that_a_plugin_failed_on_are_kept_and_decided_again() {
         let output = program(arguments).env("DATABASE_URL", stage.database.url()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(resume(&["plugin", "resume"]).contains("1 events of moody since"));
-    assert!(resume(&["plugin", "resume", "moody"]).contains("1 events of moody are decided again"));
+    assert!(resume(&["plugin", "parked"]).contains("moody   1       20"));
+    assert!(resume(&["plugin", "resume", "moody"]).contains("Re-running 1 event of moody."));
     wait_until("it is decided again", SOON, async || {
         stage.host.event(&id).await["decisions"][1]["outcome"] == "skip"
     })

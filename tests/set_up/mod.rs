@@ -6,6 +6,7 @@ mod check;
 mod connections;
 mod description;
 mod look_ups;
+mod output;
 mod pages;
 mod people;
 
@@ -149,7 +150,7 @@ fn snapshot_settings(folder: &Path) -> insta::Settings {
     for (pattern, name) in [
         (r"wamid\.[A-Za-z0-9+/=]+", "WAMID"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "UUID"),
-        (r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME"),
+        (r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| [A-Z+-][A-Z0-9:]+)?", "TIME"),
         (r"release [0-9a-f]{12}", "release RELEASE"),
         (r#""release", "[0-9a-f]{12}""#, "RELEASE"),
         (r"http://127\.0\.0\.1:\d+", "http://SIMULATOR"),

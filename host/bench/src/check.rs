@@ -1,12 +1,9 @@
 //! How long the set-up check takes with a full database.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{path::Path, process::Stdio, time::Instant};
 
 use anyhow::Context;
+use hookswitch::config::stranger;
 use hookswitch_simulator::Settings;
 
 use crate::{
@@ -38,7 +35,7 @@ pub async fn measure(program: &Path) -> anyhow::Result<Vec<Row>> {
         stage.database.count_notifications().await?;
         floors.push(start.elapsed().as_secs_f64());
         let start = Instant::now();
-        let ran = Command::new(program)
+        let ran = stranger(program)
             .args(["check", "--json"])
             .env("DATABASE_URL", &stage.url)
             .env("HOOKSWITCH_RULES", &rules)

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::IntoResponse,
 };
+use hookswitch::config::stranger;
 use hookswitch_simulator::Settings;
 use jiff::Timestamp;
 use reqwest::Client;
@@ -205,7 +206,7 @@ async fn received(
 
 /// The plugin of the tests that asks a service, as the event says.
 fn add_slow_plugin(stage: &Stage, service: &str) -> anyhow::Result<()> {
-    let status = Command::new(&stage.program)
+    let status = stranger(&stage.program)
         .args(["plugin", "build", "hostile", "--plugins", "tests"])
         .stdout(Stdio::null())
         .status()

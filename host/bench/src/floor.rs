@@ -41,7 +41,7 @@ pub async fn measure(program: &Path, events: u32) -> anyhow::Result<Vec<Row>> {
 
 async fn accept(stage: &Stage, role: &str, events: u32) -> anyhow::Result<Posted> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(role).env("DATABASE_URL", &stage.url);
+    command.arg(role).arg(&stage.url);
     let running = Running::start(&mut command)?;
     let url = format!("{}/v1/events", running.url);
     load::post(&stage.client, &url, &stage.key, events as usize / 10, |n| event("warm-up", n)).await?;
@@ -55,8 +55,9 @@ async fn listen() -> anyhow::Result<TcpListener> {
 }
 
 /// Intake without routing and dispatch.
-pub async fn serve_intake(database: &DatabaseConfig) -> anyhow::Result<()> {
-    let database = app::Database::open(database, &mut |_| {}).await?;
+pub async fn serve_intake(url: &str) -> anyhow::Result<()> {
+    let database = DatabaseConfig::only(Some(url.into()), std::env::temp_dir());
+    let database = app::Database::open(&database, &mut |_| {}).await?;
     Ok(axum::serve(listen().await?, app::intake_alone(database.store.clone())).await?)
 }
 
@@ -67,9 +68,8 @@ struct Waiting {
 
 /// A bare handler that only group-commits the bodies as rows of a table with the event log's columns and indexes, and
 /// answers when they are on disk.
-pub async fn serve(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let url = config.database_url.as_ref().ok_or_else(|| anyhow::anyhow!("read DATABASE_URL"))?;
-    let database = Database::connect(url.expose()).await?;
+pub async fn serve(url: &str) -> anyhow::Result<()> {
+    let database = Database::connect(url).await?;
     database.make_event_floor().await?;
     let (sender, mut receiver) = mpsc::channel::<Waiting>(10_000);
     tokio::spawn(async move {

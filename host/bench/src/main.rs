@@ -19,7 +19,6 @@ mod usage;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use hookswitch::config::DatabaseConfig;
 
 /// Measure Hookswitch on this machine, each figure beside its floor.
 #[derive(Parser, Clone, Debug)]
@@ -74,9 +73,16 @@ enum Part {
     /// Run the set-up check with 100,000 people and a million notifications.
     Check,
     #[command(hide = true)]
-    Floor(DatabaseConfig),
+    Floor(Own),
     #[command(hide = true)]
-    Intake(DatabaseConfig),
+    Intake(Own),
+}
+
+/// The database that this run made for itself. It is named on the command line only: `DATABASE_URL` may be a real one.
+#[derive(clap::Args, Clone, Debug)]
+struct Own {
+    /// Its URL.
+    url: String,
 }
 
 #[tokio::main]
@@ -92,8 +98,8 @@ async fn main() -> ExitCode {
 
 async fn run(Arguments { program, sizes, part }: Arguments) -> anyhow::Result<()> {
     match part {
-        Some(Part::Floor(database)) => return floor::serve(&database).await,
-        Some(Part::Intake(database)) => return floor::serve_intake(&database).await,
+        Some(Part::Floor(database)) => return floor::serve(&database.url).await,
+        Some(Part::Intake(database)) => return floor::serve_intake(&database.url).await,
         Some(Part::Decisions) => return tokio::task::spawn_blocking(decisions::measure).await?,
         _ => {}
     }

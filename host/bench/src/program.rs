@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::Context;
-use hookswitch::postgres::{self, Server};
+use hookswitch::{
+    config::stranger,
+    postgres::{self, Server},
+};
 use hookswitch_simulator::Settings;
 use reqwest::Client;
 use serde_json::Value;
@@ -102,7 +105,7 @@ impl Stage {
             spawn_blocking(move || postgres::start(&data_dir, &mut |step| eprintln!("{step}"))).await??;
         let url = server.url(postgres::DATABASE);
         let run = |arguments: &[&str]| {
-            let ran = Command::new(program)
+            let ran = stranger(program)
                 .args(arguments)
                 .env("DATABASE_URL", &url)
                 .stderr(Stdio::null())
@@ -128,7 +131,7 @@ impl Stage {
     /// # Errors
     /// Where it does not start.
     pub fn simulator(&self, host: SocketAddr) -> anyhow::Result<Running> {
-        let mut command = Command::new(&self.program);
+        let mut command = stranger(&self.program);
         command.args([
             "simulate",
             "--listen",
@@ -152,7 +155,7 @@ impl Stage {
         api: &str,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Running> {
-        let mut command = Command::new(&self.program);
+        let mut command = stranger(&self.program);
         command
             .arg("serve")
             .env("DATABASE_URL", &self.url)

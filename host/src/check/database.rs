@@ -8,28 +8,28 @@ use super::{
 };
 use crate::store::ServerFacts;
 
-/// Leases and windows are reckoned by clocks of several machines.
+/// Leases and windows depend on the clocks of several machines.
 const CLOCK_WARNING: SignedDuration = SignedDuration::from_secs(2);
 const CLOCK_CRITICAL: SignedDuration = SignedDuration::from_secs(60);
 /// An old snapshot keeps dead rows of the small tables alive.
 const OLD_TRANSACTION: SignedDuration = SignedDuration::from_mins(5);
 const OLDEST_VERSION: u32 = 15;
 
-/// Why nothing more can be looked at.
+/// Why nothing else can be checked.
 pub fn unreachable(why: &str) -> Section {
-    let finding = Finding::critical("database.unreachable", format!("failed to {why}"))
-        .command("pg_isready --dbname \"$DATABASE_URL\"");
-    Section::new("database", "cannot be reached", vec![finding])
+    let finding =
+        Finding::critical("database.unreachable", why).command("pg_isready --dbname \"$DATABASE_URL\"");
+    Section::new("database", "unreachable", vec![finding])
 }
 
-/// The server as it says it is. `now` is our clock at that time.
+/// The server. `now` is the clock of this machine at the time of its facts.
 pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Section {
     let mut findings = Vec::new();
     let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < OLDEST_VERSION) {
         findings.push(Finding::critical(
             "database.version",
-            format!("this is PostgreSQL {}; Hookswitch needs {OLDEST_VERSION} or later", server.version),
+            format!("PostgreSQL {} is too old; Hookswitch needs {OLDEST_VERSION} or later", server.version),
         ));
     }
     if !pending.is_empty() {
@@ -43,7 +43,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
     let apart = since(server.now, now);
     if apart.abs() > CLOCK_WARNING {
         let what = format!(
-            "PostgreSQL's clock is {} {} this machine's; windows and leases are reckoned wrongly",
+            "PostgreSQL's clock is {} {} this machine's, so windows and leases are wrong",
             span(apart),
             if apart.is_positive() { "behind" } else { "ahead of" }
         );
@@ -58,7 +58,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         && since(began, server.now) > OLD_TRANSACTION
     {
         let what = format!(
-            "a transaction has been open for {} (process {pid}); while it is, tables cannot be cleaned up",
+            "a transaction has been open for {} (process {pid}), which keeps tables from being vacuumed",
             span(since(began, server.now))
         );
         findings.push(
@@ -72,7 +72,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         ("version".to_owned(), server.version.clone()),
         ("database".to_owned(), server.database.clone()),
         ("role".to_owned(), server.role.clone()),
-        ("clock apart".to_owned(), format!("{} ms", apart.as_millis().abs())),
+        ("clock difference".to_owned(), format!("{} ms", apart.as_millis().abs())),
         ("oldest open transaction".to_owned(), oldest),
     ])
 }

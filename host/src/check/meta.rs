@@ -16,7 +16,7 @@ const TOKEN_ENDS_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Meta's default and its upgrade, in messages per second.
 const STANDARD: u32 = 80;
 const HIGH: u32 = 1_000;
-/// Messages are read or at least sent within seconds; webhooks that come so much later have stopped coming.
+/// Messages are sent within seconds; webhooks that are later than this have stopped.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
 const REFUSED_LATELY: SignedDuration = SignedDuration::from_hours(24);
 const NEW_TOKEN: &str = "export WHATSAPP_ACCESS_TOKEN=…";
@@ -33,32 +33,31 @@ pub fn cloud_api(
     let mut facts = vec![("address".to_owned(), config.whatsapp_api_url.clone())];
     match &token {
         Ok(token) if !token.is_valid => {
-            findings.push(
-                Finding::critical("token.invalid", "Meta does not take the access token").command(NEW_TOKEN),
-            );
+            findings
+                .push(Finding::critical("token.invalid", "Meta rejects the access token").command(NEW_TOKEN));
         }
         Ok(token) => {
             let until = token.valid_until();
             facts.push((
                 "token valid".to_owned(),
-                until.map_or("until it is revoked".to_owned(), |at| format!("until {}", time(at))),
+                until.map_or("until revoked".to_owned(), |at| format!("until {}", time(at))),
             ));
-            facts.push(("token scopes".to_owned(), token.scopes.join(", ")));
+            facts.push(("token permissions".to_owned(), token.scopes.join(", ")));
             if let Some(until) = until
                 && until.duration_since(now) < TOKEN_ENDS_SOON
             {
-                let what = format!("the access token ends in {}", span(until.duration_since(now)));
+                let what = format!("the access token expires in {}", span(until.duration_since(now)));
                 findings.push(Finding::warning("token.ends", what).command(NEW_TOKEN));
             }
             let scope = "whatsapp_business_messaging";
             if !token.scopes.is_empty() && !token.scopes.iter().any(|held| held == scope) {
-                let what = format!("the access token may not send: it lacks the scope {scope}");
+                let what = format!("the access token cannot send: it lacks the permission {scope}");
                 findings.push(Finding::critical("token.scope", what).command(NEW_TOKEN));
             }
         }
         Err(error) => findings.push(failed(error)),
     }
-    let mut summary = "not looked at".to_owned();
+    let mut summary = "not checked".to_owned();
     match &number {
         Ok(number) => {
             summary = format!(
@@ -68,7 +67,7 @@ pub fn cloud_api(
                 number.quality_rating.as_deref().unwrap_or("unknown"),
             );
             let limit = number.whatsapp_business_manager_messaging_limit.as_deref();
-            facts.push(("number's state".to_owned(), text(&number.status)));
+            facts.push(("number status".to_owned(), text(&number.status)));
             facts.push(("messaging limit".to_owned(), limit.unwrap_or("unknown").to_owned()));
             facts.push((
                 "throughput".to_owned(),
@@ -103,24 +102,21 @@ fn text(value: &Option<String>) -> String {
 fn failed(error: &ManagementError) -> Finding {
     match error {
         ManagementError::Refused { code: 0 | 190, .. } => {
-            Finding::critical("token.invalid", format!("Meta does not take the access token: {error}"))
+            Finding::critical("token.invalid", format!("Meta rejects the access token: {error}"))
                 .command(NEW_TOKEN)
         }
         ManagementError::Refused { .. } => {
-            Finding::critical("cloud_api.refused", format!("failed to {error}"))
-                .command("hookswitch serve --help")
+            Finding::critical("cloud_api.refused", error.to_string()).command("hookswitch serve --help")
         }
-        ManagementError::Unreachable(_) => {
-            Finding::critical("cloud_api.unreachable", format!("failed to {error}"))
-                .command("curl -sS -o /dev/null -w '%{http_code}\\n' https://graph.facebook.com")
-        }
+        ManagementError::Unreachable(_) => Finding::critical("cloud_api.unreachable", error.to_string())
+            .command("curl -sS -o /dev/null -w '%{http_code}\\n' https://graph.facebook.com"),
     }
 }
 
 fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(status) = number.status.as_deref().filter(|status| *status != "CONNECTED") {
-        let what = format!("the number is {status}: it cannot send before it is CONNECTED");
+        let what = format!("the number is {status}; it can send only when CONNECTED");
         findings
             .push(Finding::critical("number.status", what).command("open WhatsApp Manager, Phone numbers"));
     }
@@ -128,7 +124,7 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
         Some("RED") => findings.push(
             Finding::warning(
                 "number.quality",
-                "the number's quality is RED: Meta will limit it; people block it",
+                "the number's quality is RED because people block it; Meta may limit it",
             )
             .command("hookswitch notifications --failed --since 24h"),
         ),
@@ -147,8 +143,7 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
     let ours = config.whatsapp_messages_per_second;
     if let Some(allowed) = allowed.filter(|allowed| ours > *allowed) {
         let what = format!(
-            "WHATSAPP_MESSAGES_PER_SECOND is {ours}, and Meta lets the number send {allowed}: sends will be refused \
-             and tried again"
+            "WHATSAPP_MESSAGES_PER_SECOND is {ours}, but Meta allows the number {allowed}: sends will be refused and retried"
         );
         findings.push(
             Finding::warning("number.throughput", what)
@@ -156,7 +151,7 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
         );
     }
     if number.whatsapp_business_manager_messaging_limit.as_deref() == Some("TIER_250") {
-        let what = "the business may write to 250 people in 24 hours outside their windows; Meta raises that after \
+        let what = "the business may message 250 people in 24 hours outside their windows; Meta raises this after \
                     verification";
         findings
             .push(Finding::info("number.limit", what).command("open Meta Business Suite, Security Centre"));
@@ -164,7 +159,7 @@ fn number_findings(config: &WhatsappConfig, number: &PhoneNumber) -> Vec<Finding
     findings
 }
 
-/// What Meta posts to us. `subscribed` is how many apps get it, where that is known.
+/// Meta's webhooks. `subscribed` is the number of apps that get them, if known.
 pub fn webhook(
     subscribed: Option<usize>,
     seen: &WebhookFacts,
@@ -173,8 +168,7 @@ pub fn webhook(
 ) -> Section {
     let mut findings = Vec::new();
     if subscribed == Some(0) {
-        let what = "no app is subscribed to the account's webhooks: what became of messages, and who writes in, is \
-                    not known";
+        let what = "no app is subscribed to the account's webhooks, so delivery and replies stay unknown";
         findings.push(Finding::critical("webhook.not_subscribed", what).command(
             "curl -X POST \"${WHATSAPP_API_URL:-https://graph.facebook.com/v25.0}/$WHATSAPP_BUSINESS_ACCOUNT_ID/\
              subscribed_apps\" -H \"Authorization: Bearer $WHATSAPP_ACCESS_TOKEN\"",
@@ -187,10 +181,10 @@ pub fn webhook(
     };
     if silent {
         let last =
-            seen.accepted_at.map_or("none ever came".to_owned(), |at| format!("the last came {}", time(at)));
+            seen.accepted_at.map_or("none so far".to_owned(), |at| format!("the last at {}", time(at)));
         let what = format!(
-            "messages were sent, and no webhook has come since ({last}): is the address in Meta's app settings \
-             https://YOUR-HOST/webhooks/whatsapp?"
+            "no webhooks since messages were sent ({last}); the URL in Meta's app settings must be \
+             https://YOUR-HOST/webhooks/whatsapp"
         );
         findings.push(
             Finding::warning("webhook.silent", what)
@@ -200,8 +194,8 @@ pub fn webhook(
     if let Some(at) = seen.refused_at.filter(|at| since(*at, now) < REFUSED_LATELY) {
         let newer = seen.accepted_at.is_none_or(|accepted| accepted < at);
         let what = format!(
-            "webhooks were refused for their signature, last {} ago ({} in all): WHATSAPP_APP_SECRET is not the \
-             secret of the app that posts, or somebody else posts",
+            "webhooks had a wrong signature, the last {} ago ({} in total): WHATSAPP_APP_SECRET is not the secret of the \
+             app that posts them, or they are forged",
             span(since(at, now)),
             seen.refused
         );
@@ -213,10 +207,10 @@ pub fn webhook(
         findings.push(finding.command("export WHATSAPP_APP_SECRET=…"));
     }
     let summary = match seen.accepted_at {
-        Some(at) => format!("last seen {} ago", span(since(at, now))),
-        None => "not seen yet".to_owned(),
+        Some(at) => format!("last received {} ago", span(since(at, now))),
+        None => "none received yet".to_owned(),
     };
-    let apps = subscribed.map_or("not looked at".to_owned(), |apps| apps.to_string());
+    let apps = subscribed.map_or("not checked".to_owned(), |apps| apps.to_string());
     Section::new("webhook", summary, findings).facts([
         ("subscribed apps".to_owned(), apps),
         ("last accepted".to_owned(), seen.accepted_at.map_or("never".to_owned(), time)),

@@ -1,7 +1,7 @@
-//! The set-up check: is everything there that a message needs on its way, and what is to be done where it is not.
+//! The set-up check: whether everything is in place for messages to be sent, and how to fix what is not.
 //!
-//! Facts are gathered first (all at once: a check takes as long as its slowest question), then judged by pure functions
-//! into a [`Report`]: values, which the command line prints and `--json` writes as they are.
+//! Facts are gathered first, all at once, so a check takes as long as its slowest question. Pure functions then judge them
+//! into a [`Report`], which the command line prints, or writes as it is with `--json`.
 
 mod database;
 mod meta;
@@ -9,7 +9,7 @@ mod people;
 mod report;
 mod rules;
 mod templates;
-mod words;
+pub mod words;
 mod work;
 
 use std::time::Duration;
@@ -33,23 +33,23 @@ use crate::{
     whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
 };
 
-/// Meta answers within a second; a check does not wait longer than this.
+/// How long to wait for Meta, which usually responds within a second.
 const META_TIME: Duration = Duration::from_secs(4);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// So many people without a contact are named.
+/// Maximum number of people without a contact to name.
 const NAMED: i64 = 10;
-/// So many of the system's own events that met others are named.
+/// Maximum number of clashes of the system's own events to name.
 const CLASHES: i64 = 5;
-/// So many people are listed with their windows.
+/// Maximum number of people to list with their windows.
 const LISTED: i64 = 1_000;
 
-/// What there is to check.
+/// What to check.
 pub struct Subject<'a> {
-    /// The settings that `serve` would have.
+    /// The settings of `serve`.
     pub settings: Result<&'a WhatsappConfig, &'a ConfigErrors>,
     /// The rules on disk.
     pub catalog: Result<&'a Catalog, &'a Findings>,
-    /// The database, or why there is none.
+    /// The database, or why it cannot be used.
     pub store: Result<&'a Store, String>,
 }
 
@@ -60,7 +60,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     sections.extend(database.before_meta);
     sections.push(match subject.catalog {
         Ok(catalog) => templates::judge(catalog, meta.as_ref().and_then(|meta| meta.templates.as_deref())),
-        Err(_) => Section::new("templates", "not looked at: the rules do not compile", Vec::new()),
+        Err(_) => Section::new("templates", "not checked: the rules do not compile", Vec::new()),
     });
     let subscribed = meta.as_ref().and_then(|meta| meta.subscribed);
     if let (Ok(config), Some(meta)) = (subject.settings, meta) {
@@ -81,7 +81,7 @@ fn settings(subject: &Subject<'_>) -> Section {
             let names = templates.map(|templates| templates.names()).unwrap_or_default();
             let unknown = names.into_iter().filter_map(|template| {
                 let why = config.whatsapp_phone_number_id.get(from(template)).err()?;
-                let what = format!("nothing of the template {template} is sent: failed to {why}");
+                let what = format!("messages of the template {template} cannot be sent: {why}");
                 Some(
                     Finding::critical("settings.number", what)
                         .about(template)
@@ -94,7 +94,7 @@ fn settings(subject: &Subject<'_>) -> Section {
             let findings = wrong.iter().map(|wrong| {
                 Finding::critical("settings.wrong", wrong.clone()).command("hookswitch serve --help")
             });
-            Section::new("settings", "the service does not start with them", findings.collect())
+            Section::new("settings", "invalid: the service does not start", findings.collect())
         }
     }
 }
@@ -136,7 +136,7 @@ async fn ask_database(
     let pending = pending_migrations(store).await?;
     let database = database::judge(&server, &pending, asked);
     if !pending.is_empty() {
-        // Tables that are not there cannot be asked.
+        // Missing tables cannot be queried.
         let before_meta = vec![database, rules_section(catalog, &[])];
         return Ok(DatabaseSections { before_meta, work: None });
     }
@@ -236,6 +236,6 @@ async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, ManagementError>>) -> Result<T, ManagementError> {
     timeout(META_TIME, asked).await.unwrap_or_else(|_| {
-        Err(ManagementError::Unreachable(format!("no answer within {} s", META_TIME.as_secs())))
+        Err(ManagementError::Unreachable(format!("no response within {} s", META_TIME.as_secs())))
     })
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     report::{Finding, Section},
-    words::{count, some, time},
+    words::{count, quoted, some, time},
 };
 use crate::store::{OptedOutPerson, PeopleFacts, StoredPerson};
 
@@ -24,7 +24,7 @@ pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Secti
             Some(0) => findings.push(
                 Finding::warning("group.empty", format!("the group {} has no active members", group.name))
                     .about(group.name.clone())
-                    .command(format!("hookswitch groups add {:?} USERNAME", group.name)),
+                    .command(format!("hookswitch groups add {} USERNAME", quoted(&group.name))),
             ),
             Some(_) => {}
         }
@@ -36,14 +36,14 @@ pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Secti
         .collect();
     if let Some(group) = nobody.first().and_then(|used| used.groups.first()) {
         let what = format!(
-            "{} nobody: none of the groups has an active member",
-            count(nobody.len(), "route tells", "routes tell")
+            "{} no recipients: no group has an active member",
+            count(nobody.len(), "route has", "routes have")
         );
         let details = nobody.iter().map(|used| format!("{} to {}", used.place, used.groups.join(", ")));
         findings.push(
             Finding::critical("route.tells_nobody", what)
                 .details(details.collect())
-                .command(format!("hookswitch groups add {group:?} USERNAME")),
+                .command(format!("hookswitch groups add {} USERNAME", quoted(group))),
         );
     }
     let staffed = groups.iter().filter(|(.., active)| *active > 0).count();
@@ -64,14 +64,18 @@ pub fn people(
     let mut findings = Vec::new();
     if facts.active == 0 {
         findings.push(
-            Finding::critical("people.none", "there is no active person")
+            Finding::critical("people.none", "no active people")
                 .command("hookswitch people add USERNAME --name NAME --whatsapp NUMBER"),
         );
     }
     if let Some(first) = unlinked.first() {
         let what = format!(
-            "{} nothing for want of a link to a WhatsApp contact: {}",
-            count(facts.unlinked, "active person gets", "active people get"),
+            "{}: {}",
+            count(
+                facts.unlinked,
+                "active person has no WhatsApp number linked and receives nothing",
+                "active people have no WhatsApp number linked and receive nothing",
+            ),
             some(unlinked, facts.unlinked)
         );
         findings.push(
@@ -81,9 +85,9 @@ pub fn people(
     }
     if let Some(first) = opted_out.first() {
         let who = opted_out.iter().map(|person| format!("{} {}", person.username, person.opt_out));
-        let what = count(opted_out.len(), "active person gets nothing", "active people get nothing");
+        let what = count(opted_out.len(), "active person has opted out", "active people have opted out");
         findings.push(
-            Finding::info("people.opted_out", format!("{what}, having opted out"))
+            Finding::info("people.opted_out", what)
                 .details(who.collect())
                 .command(format!("hookswitch contacts opt-in {}", first.username)),
         );
@@ -91,8 +95,8 @@ pub fn people(
     let linked = facts.active - facts.unlinked;
     if linked > facts.open {
         let what = format!(
-            "the 24-hour window of {} is closed ({} never wrote): only approved Meta templates reach them; a \
-             message from them opens it",
+            "the 24-hour window of {} is closed ({} never wrote): only approved Meta templates reach them until they \
+             write in",
             count(linked - facts.open, "person", "people"),
             facts.never_wrote
         );
@@ -105,7 +109,7 @@ pub fn people(
     );
     let window = |person: &StoredPerson| match &person.contact {
         _ if !person.active => "deactivated".to_owned(),
-        None => "linked to no contact".to_owned(),
+        None => "no WhatsApp number linked".to_owned(),
         Some(contact) => match contact.window_until() {
             None => "window closed, never wrote".to_owned(),
             Some(until) if until > now => format!("window open until {}", time(until)),

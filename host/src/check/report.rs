@@ -1,142 +1,142 @@
-//! What the check found: values, apart from how they are shown.
+//! The result of a check, as values.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Good to know; nothing is lost.
+    /// A note; nothing is lost.
     Info,
-    /// Some messages may not go out, or later than they should.
+    /// Some messages may not be sent, or late.
     Warning,
-    /// Messages do not go out.
+    /// Messages are not sent.
     Critical,
 }
 
-/// One thing that was found.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable, for programs, such as `group.missing`.
+    /// A stable id for programs, for example `group.missing`.
     pub id: &'static str,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about, such as a group's name.
+    /// What it is about, for example the name of a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// What is wrong, in words.
+    /// A description for people.
     pub what: String,
-    /// More about it, a line each.
+    /// Further lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
-    /// The command to paste.
+    /// The command that fixes it, or shows more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
 
 impl Finding {
-    /// A finding about the whole.
+    /// A finding without a subject.
     pub fn new(severity: Severity, id: &'static str, what: impl Into<String>) -> Finding {
         Finding { id, severity, subject: None, what: what.into(), details: Vec::new(), command: None }
     }
 
-    /// Messages do not go out.
+    /// A critical finding: messages are not sent.
     pub fn critical(id: &'static str, what: impl Into<String>) -> Finding {
         Finding::new(Severity::Critical, id, what)
     }
 
-    /// Some messages may not go out.
+    /// A warning: some messages may not be sent.
     pub fn warning(id: &'static str, what: impl Into<String>) -> Finding {
         Finding::new(Severity::Warning, id, what)
     }
 
-    /// Good to know.
+    /// A note.
     pub fn info(id: &'static str, what: impl Into<String>) -> Finding {
         Finding::new(Severity::Info, id, what)
     }
 
-    /// Says what it is about.
+    /// Sets the subject.
     pub fn about(mut self, subject: impl Into<String>) -> Finding {
         self.subject = Some(subject.into());
         self
     }
 
-    /// Says more about it.
+    /// Sets further lines.
     pub fn details(mut self, details: Vec<String>) -> Finding {
         self.details = details;
         self
     }
 
-    /// Says what to do.
+    /// Sets the command.
     pub fn command(mut self, command: impl Into<String>) -> Finding {
         self.command = Some(command.into());
         self
     }
 }
 
-/// One value that was looked at.
+/// A fact that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// How it is.
+    /// Its value.
     pub value: String,
 }
 
-/// One thing that was looked at.
+/// An area that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// Such as `database`.
+    /// Its name, for example `database`.
     pub name: &'static str,
-    /// The worst of its findings.
+    /// The worst severity of its findings.
     #[serde(serialize_with = "as_status")]
     pub status: Option<Severity>,
-    /// How it is, in a line.
+    /// Its state on a line.
     pub summary: String,
-    /// What was found.
+    /// Findings, the worst first.
     pub findings: Vec<Finding>,
-    /// All that was looked at.
+    /// Facts that were checked.
     pub facts: Vec<Fact>,
 }
 
 impl Section {
-    /// A section; its findings stand in the order of their severity.
+    /// A section with these findings, sorted by severity.
     pub fn new(name: &'static str, summary: impl Into<String>, mut findings: Vec<Finding>) -> Section {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let status = findings.first().map(|finding| finding.severity);
         Section { name, status, summary: summary.into(), findings, facts: Vec::new() }
     }
 
-    /// Adds what was looked at.
+    /// Adds facts.
     pub fn facts(mut self, facts: impl IntoIterator<Item = (String, String)>) -> Section {
         self.facts.extend(facts.into_iter().map(|(name, value)| Fact { name, value }));
         self
     }
 }
 
-/// All that was found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Of this JSON; a change that breaks readers counts it up.
+    /// The version of this JSON; it increases with breaking changes.
     pub schema: u32,
-    /// When.
+    /// The time of the check.
     pub checked_at: Timestamp,
-    /// The worst finding: `ok`, `info`, `warning` or `critical`.
+    /// The worst severity: `ok`, `info`, `warning` or `critical`.
     #[serde(serialize_with = "as_status")]
     pub status: Option<Severity>,
-    /// One for each thing that was looked at, in the order of the flow.
+    /// The sections, in the order in which messages pass them.
     pub sections: Vec<Section>,
 }
 
 impl Report {
-    /// Of these sections.
+    /// A report of these sections.
     pub fn new(checked_at: Timestamp, sections: Vec<Section>) -> Report {
         let status = sections.iter().filter_map(|section| section.status).max();
         Report { schema: 1, checked_at, status, sections }
     }
 
-    /// How many findings there are of a severity.
+    /// The number of findings with a severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.sections
             .iter()

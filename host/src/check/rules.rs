@@ -11,13 +11,13 @@ use crate::store::HostFacts;
 /// Rules that do not compile, or whose cases fail.
 pub fn broken(findings: &Findings) -> Section {
     let what = format!(
-        "{} in {}; hosts that run keep their old rules, new ones do not start",
+        "{} in {}; running hosts keep their old rules, and new hosts do not start",
         count(findings.errors(), "error", "errors"),
         findings.folder
     );
     let details = findings.findings.iter().map(place_and_message).collect();
     let finding = Finding::critical("rules.broken", what).details(details).command("hookswitch rules check");
-    Section::new("rules", "do not compile", vec![finding])
+    Section::new("rules", "invalid", vec![finding])
 }
 
 fn place_and_message(finding: &catalog::Finding) -> String {
@@ -47,7 +47,7 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
             .collect();
         if !missing.is_empty() {
             let what = format!(
-                "the route at {} gives the template {} no value for {}",
+                "the route at {} has no value for {2} of the template {1}",
                 used.place,
                 used.template,
                 missing.join(", ")
@@ -62,8 +62,8 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
     for host in hosts {
         if let Some(release) = host.release.as_ref().filter(|release| **release != catalog.release) {
             let what = format!(
-                "the host {} runs the rules {release}, and on disk are {}: it could not load them, or it has another \
-                 folder; its log says why",
+                "the host {} runs release {release}, but on disk is {}: it could not load it, or it uses another folder; \
+                 see its log",
                 host.name, catalog.release
             );
             findings.push(

@@ -1,4 +1,4 @@
-//! The templates, and whether Meta has approved them in the wording that we have.
+//! The templates, and whether Meta has approved them with our texts.
 
 use hookswitch_core::{
     catalog::{Catalog, with_examples},
@@ -15,11 +15,11 @@ use crate::whatsapp::{
     management::{TemplateOnMeta, category},
 };
 
-/// What hands templates in.
+/// The command that submits templates.
 const PUSH: &str = "hookswitch templates push";
 const MANAGER: &str = "open WhatsApp Manager, Message templates";
 
-/// The templates that Meta does not know yet, and would not refuse for their form.
+/// The templates that Meta does not have yet and would not reject for their form.
 pub fn missing(catalog: &Catalog, at_meta: &[TemplateOnMeta]) -> Vec<MetaTemplate> {
     let (definitions, refused) = definitions(&catalog.templates);
     let missing = not_at_meta(catalog, &compare(&definitions, at_meta), &refused);
@@ -35,7 +35,7 @@ fn not_at_meta(catalog: &Catalog, states: &[TemplateState], refused: &[TemplateE
     missing.map(|state| state.definition.clone()).filter(|definition| !is_refused(definition)).collect()
 }
 
-/// The templates beside those at Meta; `None` where these were not asked for.
+/// The templates beside those at Meta; `None` if these are unknown.
 pub fn judge(catalog: &Catalog, at_meta: Option<&[TemplateOnMeta]>) -> Section {
     let total = count(catalog.templates.names().len(), "template", "templates");
     let (definitions, refused) = definitions(&catalog.templates);
@@ -44,8 +44,7 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&[TemplateOnMeta]>) -> Section {
         findings.push(
             Finding::info(
                 "template.not_looked_at",
-                "which of them Meta has approved was not looked at: WHATSAPP_BUSINESS_ACCOUNT_ID is not set, or Meta \
-                 did not answer",
+                "approval by Meta was not checked: WHATSAPP_BUSINESS_ACCOUNT_ID is not set, or Meta did not respond",
             )
             .command("export WHATSAPP_BUSINESS_ACCOUNT_ID=…"),
         );
@@ -111,8 +110,8 @@ fn pending(states: &[TemplateState]) -> Option<Finding> {
         .filter_map(|state| Some(state.current()?.name.clone()))
         .collect();
     let what = format!(
-        "Meta still looks at {}; that takes a day at most",
-        count(pending.len(), "template", "templates")
+        "{} in review at Meta (usually under 24 hours)",
+        count(pending.len(), "template is", "templates are")
     );
     (!pending.is_empty()).then(|| {
         Finding::info("template.pending", what).details(pending).command("hookswitch templates status")
@@ -127,11 +126,8 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
         State::Missing | State::Pending | State::Approved => None,
         State::Rejected(why) => {
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            let what = format!(
-                "{}; change its words in {}, and hand it in",
-                unsendable(&format!("REJECTED{why}")),
-                template.file
-            );
+            let what =
+                format!("{}; edit {} and resubmit it", unsendable(&format!("REJECTED{why}")), template.file);
             Some(finding(template, "template.not_approved", what).command(PUSH))
         }
         State::Paused => {
@@ -145,8 +141,7 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
         }
         State::Differs(differences) => {
             let what = format!(
-                "Meta's template {name} has another wording; hand ours in as {}, which takes its place when it is \
-                 approved",
+                "Meta's template {name} has another text; submit ours as {}, which replaces it when approved",
                 state.next_name()
             );
             let told = |difference: &Difference| {
@@ -158,7 +153,7 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
         }
         State::Recategorised { category: theirs } => {
             let what = format!(
-                "Meta counts the template {name} as {theirs}, and we as {}: it costs and is limited as Meta says",
+                "Meta has the template {name} in the category {theirs}, not {}; Meta's category sets its price and limits",
                 category(template.category)
             );
             let finding = Finding::warning("template.category", what);

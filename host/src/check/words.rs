@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.to_string();
-    // Thousands are parted: there may be a million.
+    // With thousands separators, as there may be a million.
     let mut grouped = String::with_capacity(digits.len() + 4);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) && !grouped.ends_with('-') {
@@ -17,7 +17,7 @@ pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
     format!("{grouped} {}", if number == 1 { one } else { many })
 }
 
-/// As [`count`]; says where there are more than were counted.
+/// As [`count`]; `are_more` says that not all were counted.
 pub fn at_least(number: i64, are_more: bool, one: &str, many: &str) -> String {
     let counted = count(number, one, many);
     if are_more { counted.replacen(' ', " or more ", 1) } else { counted }
@@ -34,17 +34,27 @@ pub fn span(duration: SignedDuration) -> String {
     }
 }
 
-/// How long ago.
+/// The time from `then` until `now`.
 pub fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(then)
 }
 
-/// To the second, in UTC.
+/// A time in UTC, to the second.
 pub fn time(at: Timestamp) -> String {
     at.round(Unit::Second).unwrap_or(at).to_string()
 }
 
-/// The first few of many.
+/// A word of a shell command, quoted if it needs to be.
+pub fn quoted(word: &str) -> String {
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '+' | ',');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// The first few of `all` names.
 pub fn some(names: &[String], all: i64) -> String {
     let listed = names.join(", ");
     match all - i64::try_from(names.len()).unwrap_or(all) {
@@ -56,6 +66,20 @@ pub fn some(names: &[String], all: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_commands_are_quoted_for_the_shell() {
+        for (word, expected) in [
+            ("ops", "ops"),
+            ("Sales Team", "'Sales Team'"),
+            ("$HOME", "'$HOME'"),
+            ("it's", "'it'\\''s'"),
+            ("é", "'é'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 
     #[test]
     fn numbers_and_spans() {

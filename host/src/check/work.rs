@@ -1,51 +1,50 @@
-//! Who works, what waits, and what failed.
+//! Hosts, waiting work and failures.
 
 use hookswitch_core::domain::{EventKey, LANES};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     report::{Finding, Section},
-    words::{at_least, count, since, span, time},
+    words::{at_least, count, quoted, since, span, time},
 };
 use crate::{
     store::{BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, LEASE, RefusedFacts},
     whatsapp,
 };
 
-/// Work is done within a second; so much later it is late, or nobody does it.
+/// Work is done within a second; after this it is late.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 const STUCK: SignedDuration = SignedDuration::from_mins(10);
-/// Hosts reckon by PostgreSQL's clock; beyond this somebody should set theirs.
+/// Hosts use PostgreSQL's clock; a larger difference should be corrected.
 const CLOCK_APART: SignedDuration = SignedDuration::from_secs(2);
-/// What is not taken up so long after it was due.
+/// Deferred messages should be picked up sooner after they are due.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Whether a host on the list lives.
+/// Whether a host is alive.
 pub fn lives(host: &HostFacts, now: Timestamp) -> bool {
     since(host.seen_at, now).unsigned_abs() < LEASE
 }
 
-/// The hosts on the list; `now` is PostgreSQL's.
+/// The hosts; `now` is PostgreSQL's clock.
 pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
     let alive: Vec<&HostFacts> = hosts.iter().filter(|host| lives(host, now)).collect();
     let held: i64 = alive.iter().map(|host| host.lanes).sum();
     let mut findings = Vec::new();
     if alive.is_empty() {
         findings.push(
-            Finding::critical("hosts.none", "no host is running: events are not taken, routed or sent")
+            Finding::critical("hosts.none", "no host is running: events are not received, routed or sent")
                 .command("hookswitch serve"),
         );
     } else if held < i64::from(LANES) {
         let what = format!(
-            "{} of {LANES} lanes are held by no host: their messages wait until somebody takes them, some seconds \
-             after a host has ended",
+            "{} of {LANES} lanes have no host; their messages wait until a host takes them, seconds after another has ended",
             i64::from(LANES) - held
         );
         findings.push(Finding::warning("hosts.lanes_free", what).command("hookswitch check --verbose"));
     }
     for host in alive.iter().filter(|host| host.clock_ahead.abs() > CLOCK_APART) {
         let what = format!(
-            "the clock of {} is {} {} PostgreSQL's; times in its logs are wrong by as much",
+            "the clock of {} is {} {} PostgreSQL's, and so are the times in its logs",
             host.name,
             span(host.clock_ahead.abs()),
             if host.clock_ahead.is_positive() { "ahead of" } else { "behind" }
@@ -58,14 +57,15 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
     versions.sort_unstable();
     versions.dedup();
     if versions.len() > 1 {
-        let what = format!("the hosts are of different versions: {}", versions.join(", "));
+        let what = format!("hosts run different versions: {}", versions.join(", "));
         findings.push(Finding::info("hosts.versions", what).command("hookswitch check --verbose"));
     }
-    let summary = format!("{}, {held} of {LANES} lanes held", count(alive.len(), "host runs", "hosts run"));
+    let summary =
+        format!("{}, {held} of {LANES} lanes held", count(alive.len(), "host running", "hosts running"));
     Section::new("hosts", summary, findings).facts(hosts.iter().map(|host| {
         let state = if lives(host, now) { "alive" } else { "gone" };
         let value = format!(
-            "{state}, {} lanes, release {}, version {}, since {}, clock {} ms apart",
+            "{state}, {} lanes, release {}, version {}, since {}, clock {} ms off",
             host.lanes,
             host.release.as_deref().unwrap_or("unknown"),
             host.version.as_deref().unwrap_or("unknown"),
@@ -76,7 +76,7 @@ pub fn hosts(hosts: &[HostFacts], now: Timestamp) -> Section {
     }))
 }
 
-/// What waits; `now` is PostgreSQL's.
+/// Waiting work; `now` is PostgreSQL's clock.
 pub fn backlog(
     facts: &BacklogFacts,
     deferred: &[DeferredFacts],
@@ -126,7 +126,7 @@ pub fn backlog(
         let late = since(waiting.first_due_at, now);
         if late > OVERDUE {
             let what = format!(
-                "{} ({}) should have been taken up {} ago",
+                "{} ({}) should have been picked up {} ago",
                 at_least(waiting.count, waiting.count >= COUNTED, "deferred message", "deferred messages"),
                 waiting.reason,
                 span(late)
@@ -145,7 +145,7 @@ pub fn backlog(
                 let what = told(
                     "message was",
                     "messages were",
-                    "sent without an answer, and a webhook may tell yet",
+                    "sent without a response; a webhook may still confirm delivery",
                 );
                 findings.push(Finding::info("backlog.unknown", what).command("hookswitch unknown list"));
             }
@@ -153,7 +153,7 @@ pub fn backlog(
                 let what = told(
                     "message was",
                     "messages were",
-                    "sent without an answer, and no webhook told: decide",
+                    "sent without a response, and no webhook confirmed delivery: resend or drop",
                 );
                 findings.push(Finding::warning("backlog.hold", what).command("hookswitch unknown list"));
             }
@@ -161,7 +161,7 @@ pub fn backlog(
                 let what = told(
                     "message waits",
                     "messages wait",
-                    "for recipients to write in, or for a template's approval",
+                    "for recipients to write in, or for approval of a template",
                 );
                 findings.push(
                     Finding::info("backlog.window", what)
@@ -188,26 +188,26 @@ pub fn backlog(
     }))
 }
 
-/// The system's own events that met others under their ids in the last day: how many, and the last ones.
+/// Clashes of the last day with ids of the system's own events: their number, and the latest.
 fn clashes((all, last): &(i64, Vec<EventKey>)) -> Option<Finding> {
     let newest = last.first()?;
     let what = format!(
-        "{} under the ids of the system's own events, which got other ids",
-        count(*all, "other event is", "other events are")
+        "{} ids of the system's own events, which got other ids",
+        count(*all, "event uses", "events use")
     );
     let details = last.iter().map(|key| format!("{} from {}", key.id, key.source)).collect();
-    let explain = format!("hookswitch explain '{}' --source '{}'", newest.id, newest.source);
+    let explain = format!("hookswitch explain {} --source {}", quoted(&newest.id), quoted(&newest.source));
     Some(Finding::warning("events.clash", what).details(details).command(explain))
 }
 
-/// What became of the last day's notifications and of the system's own events.
+/// Failures of the last day, and clashes of the system's own events.
 pub fn failures(made: i64, failures: &[FailureFacts], own_clashes: &(i64, Vec<EventKey>)) -> Section {
     let findings = failures.iter().map(|failure| {
         let meaning = failure.code.map_or_else(
-            || failure.detail.clone().unwrap_or_else(|| "without a code of Meta's".to_owned()),
+            || failure.detail.clone().unwrap_or_else(|| "no error code".to_owned()),
             |code| whatsapp::meaning(code).to_owned(),
         );
-        let code = failure.code.map(|code| format!(" with Meta's code {code}")).unwrap_or_default();
+        let code = failure.code.map(|code| format!(" with Meta's error {code}")).unwrap_or_default();
         let what = format!("{} failed{code}: {meaning}", count(failure.count, "message", "messages"));
         let subject = failure.code.map_or("none".to_owned(), |code| code.to_string());
         Finding::warning("delivery.failed", what)

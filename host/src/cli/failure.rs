@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use hookswitch_core::decide::did_you_mean;
+
 use crate::directory::DirectoryError;
 
 /// The status of usage errors, as clap has it.
@@ -25,6 +27,12 @@ impl Failure {
     /// A command line that makes no sense (status 2).
     pub fn usage(what: impl Into<String>) -> Failure {
         Failure { is_usage: true, ..Failure::new(what) }
+    }
+
+    /// Adds the name that was probably meant, or those that exist.
+    pub fn did_you_mean<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Failure {
+        let known: Vec<&str> = known.into_iter().collect();
+        if known.is_empty() { self } else { self.help(did_you_mean(word, known)) }
     }
 
     /// Adds what to do about it.

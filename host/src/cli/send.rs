@@ -86,7 +86,7 @@ fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>
     let Some(template) = catalog.templates.get(&args.template) else {
         let known = catalog.templates.names();
         return Err(Failure::usage(format!("unknown template {:?}", args.template))
-            .help(did_you_mean(&args.template, known)));
+            .did_you_mean(&args.template, known));
     };
     let mut context = BTreeMap::new();
     for given in &args.context {
@@ -97,7 +97,7 @@ fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>
         if !template.variables.iter().any(|variable| variable == name) {
             let known: Vec<&str> = template.variables.iter().map(String::as_str).collect();
             let what = format!("the template {} has no variable {name:?}", args.template);
-            return Err(Failure::usage(what).help(did_you_mean(name, known)));
+            return Err(Failure::usage(what).did_you_mean(name, known));
         }
         // A number stays text, so that 007 keeps its zeros.
         let value = match serde_json::from_str::<Value>(value) {

@@ -132,14 +132,35 @@ impl<A> Aside<A> {
         events.and_then(BTreeSet::first).is_none_or(|first| *first == item.seq)
     }
 
-    /// The next event to decide alone, which runs from now on. One that asks a plugin waits until nothing else runs.
-    pub(super) fn next_suspect(&mut self) -> Option<Item> {
+    /// The next events to decide one after the other, at most `most`, which run from now on; and whether nothing else runs.
+    /// One that asks a plugin waits until that is so, and comes by itself.
+    pub(super) fn next_suspects(&mut self, most: usize) -> (Vec<Item>, bool) {
         let idle = self.running.is_empty();
-        let next =
-            self.suspects.values().find(|item| self.is_head(item) && (item.asks.is_empty() || idle))?;
-        let item = self.suspects.remove(&next.key())?;
-        self.running.insert(item.key(), item.clone());
-        Some(item)
+        let asks_plugin = |item: &&Item| !item.asks.is_empty();
+        let may_go = |item: &&Item| item.asks.is_empty() || idle;
+        let first = self.suspects.values().find(|item| self.is_head(item) && may_go(item));
+        let items: Vec<Item> = match first {
+            None => Vec::new(),
+            Some(item) if asks_plugin(&item) => vec![item.clone()],
+            Some(_) => {
+                let mut turns = Turns::default();
+                let quick = self.suspects.values().filter(|item| item.asks.is_empty());
+                quick.filter(|item| turns.next(&self.subjects, item)).take(most).cloned().collect()
+            }
+        };
+        for item in &items {
+            self.suspects.remove(&item.key());
+            self.running.insert(item.key(), item.clone());
+        }
+        (items, idle)
+    }
+
+    /// Suspects whose turn has not come after all.
+    pub(super) fn put_back(&mut self, items: Vec<Item>) {
+        for item in items {
+            self.running.remove(&item.key());
+            self.suspects.insert(item.key(), item);
+        }
     }
 
     /// The events whose calls may begin now, which run from now on; `most` at a time over all plugins.

@@ -5,42 +5,73 @@
 //! of a host that did not, and lives no more, lists the lane's next events in `unfinished` instead of deciding them in a
 //! batch, as the last batch of the dead host did; then it decides them one after the other.
 
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
 use tokio::sync::mpsc;
 
 use super::{
     Routing, State,
     calls::{Answer, decided},
-    work::{Entry, Origin, Work},
+    work::{Entry, MOST_BYTES, Origin, Work, weight},
     write::Written,
 };
 use crate::store::StoreError;
 
+/// Suspects that are decided one after the other before they are written.
+const GROUP: usize = 64;
+/// For so long, about: other events wait meanwhile.
+const TURN: Duration = Duration::from_millis(50);
+
 impl Routing {
-    /// Decides one event alone; tells whether there was one.
-    pub(super) async fn decide_suspect(
+    /// Decides some events, each alone; tells whether there were some.
+    pub(super) async fn decide_suspects(
         &self,
         state: &mut State,
         answering: &mpsc::UnboundedSender<Answer>,
     ) -> Result<bool, StoreError> {
-        let Some(item) = state.aside.next_suspect() else { return Ok(false) };
+        let (items, alone) = state.aside.next_suspects(GROUP);
+        let Some(first) = items.first() else { return Ok(false) };
         let catalog = self.catalog.current();
-        if !item.asks.is_empty() {
-            self.begin(state, vec![item], &catalog, answering).await?;
+        if !first.asks.is_empty() {
+            self.begin(state, items, &catalog, answering).await?;
             return Ok(false);
         }
-        let place = (item.lane, item.seq);
-        for logged in self.store.events_at(&[place]).await? {
-            // Only what happens between these two is its doing: who kills the host at another moment blames no event.
-            self.store.begin_deciding(self.host, &[place], state.aside.running() == 1).await?;
-            let verdicts = decided(&catalog, logged.clone(), self.store.now()).await;
-            self.store.begin_deciding(self.host, &[], false).await?;
-            let (catalog, origin) = (catalog.clone(), Origin::Aside);
-            let work = Work { logged, verdicts, catalog, origin, large: false };
-            let mut written = Written::default();
-            self.write(state, vec![Entry::Decided(work)], &mut written).await?;
-            written.settle(state);
+        let places: Vec<_> = items.iter().map(|item| (item.lane, item.seq)).collect();
+        let events = self.store.events_at(&places).await?.into_iter();
+        let mut events: HashMap<_, _> = events.map(|logged| ((logged.lane, logged.seq), logged)).collect();
+        let (mut entries, mut left) = (Vec::new(), MOST_BYTES);
+        let (mut items, mut decided_of) = (items.into_iter(), HashMap::new());
+        let began = Instant::now();
+        for item in items.by_ref() {
+            let place = (item.lane, item.seq);
+            if let Some(logged) = events.remove(&place) {
+                // Only what happens between these two is its doing: who kills the host at another moment blames no event.
+                self.store.begin_deciding(self.host, &[place], alone).await?;
+                let verdicts = decided(&catalog, logged.clone(), self.store.now()).await;
+                left = left.saturating_sub(weight(&verdicts));
+                let (catalog, origin) = (catalog.clone(), Origin::Aside);
+                entries.push(Entry::Decided(Work { logged, verdicts, catalog, origin, large: false }));
+            }
+            decided_of.insert(place, item);
+            if left == 0 || began.elapsed() > TURN {
+                break;
+            }
         }
-        state.aside.done(&item);
+        self.store.begin_deciding(self.host, &[], false).await?;
+        state.aside.put_back(items.collect());
+        let mut written = Written::default();
+        self.write(state, entries, &mut written).await?;
+        // What did not go into the transaction goes into the next.
+        for entry in std::mem::take(&mut written.left) {
+            if let (Some(item), Entry::Decided(work)) = (decided_of.remove(&entry.place()), entry) {
+                state.aside.answer(item.key(), work);
+            }
+        }
+        decided_of.values().for_each(|item| state.aside.done(item));
+        written.settle(state);
         (self.notified)();
         Ok(true)
     }

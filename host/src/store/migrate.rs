@@ -9,7 +9,7 @@ mod embedded {
 }
 
 /// Any number will do; it must only be the same on every host.
-const MIGRATION_LOCK: i64 = 0x686f_6f6b_7377;
+pub(super) const MIGRATION_LOCK: i64 = 0x686f_6f6b_7377;
 
 /// How long another process may migrate before this one gives up.
 const WAIT: &str = "60s";

@@ -27,6 +27,8 @@ mod dead_letter;
 mod decision;
 mod deferred;
 mod delivery;
+#[cfg(feature = "simulator")]
+mod demo;
 mod digest;
 mod directory;
 mod erasure;
@@ -65,6 +67,8 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
 pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, Waiting};
 pub use delivery::Histories;
+#[cfg(feature = "simulator")]
+pub use demo::DemoClaim;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};

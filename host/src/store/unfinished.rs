@@ -139,7 +139,8 @@ impl Store {
         Ok((undecided, spread.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
-    /// Says that this host is deciding these events; `alone` where it decides one, and no other of the list beside.
+    /// Says that this host is deciding these events; `alone` where it decides one, and no other of the list beside. It is
+    /// not waited until that is on disk: it must outlive the host, not PostgreSQL.
     pub async fn begin_deciding(
         &self,
         host: Uuid,
@@ -151,11 +152,17 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "UPDATE unfinished SET host = $1, alone = $4
+                "UPDATE unfinished SET host = $1, alone = $4 AND begun.is_new
                  FROM (
-                     SELECT lane, event_seq FROM unfinished WHERE host = $1 AND ordinal = $5
-                     UNION SELECT * FROM unnest($2::smallint[], $3::bigint[])
-                 ) AS begun
+                     SELECT lane, event_seq, bool_or(is_new) AS is_new
+                     FROM (
+                         SELECT lane, event_seq, false AS is_new FROM unfinished
+                         WHERE host = $1 AND ordinal = $5 AND alone
+                         UNION ALL
+                         SELECT lane, event_seq, true FROM unnest($2::smallint[], $3::bigint[]) AS n (lane, event_seq)
+                     ) AS both_of_them
+                     GROUP BY lane, event_seq
+                 ) AS begun, (SELECT set_config('synchronous_commit', 'off', true)) AS soon
                  WHERE unfinished.lane = begun.lane AND unfinished.event_seq = begun.event_seq
                      AND unfinished.ordinal = $5",
             )

@@ -17,13 +17,13 @@ pub struct Sample {
     pub name: String,
     /// The event's type.
     pub kind: String,
-    /// What is posted.
+    /// The event as it is posted.
     pub body: Value,
-    /// WhatsApp users who are no staff and get it.
+    /// Recipients who are not staff, by their `wa_id`.
     pub contacts: BTreeSet<String>,
 }
 
-/// For each template, the first case whose event leads to it; an event that serves several templates once.
+/// Returns, for each template, the first case whose event leads to it; an event that leads to several templates once.
 pub fn samples(catalog: &Catalog, now: Timestamp) -> Vec<Sample> {
     let ports = CatalogPorts { catalog, now };
     let mut shown = BTreeSet::new();

@@ -4,22 +4,64 @@ use std::{io::IsTerminal, time::Duration};
 
 use console::{Term, style};
 use hookswitch_core::domain::{Message, Status};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use super::samples::Sample;
 use crate::cli::bubble::bubble;
 
-/// How far the notifications of an event are, as `GET /v1/events/{id}` tells it.
-pub struct Progress {
-    /// All of them.
+/// A wait that ends no sooner is shown as waiting, not waited for: a retry or a pair limit takes less.
+const LATER: SignedDuration = SignedDuration::from_secs(20);
+
+/// How far an event is, as `GET /v1/events/{id}` shows it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether nothing more happens within the demo.
+    pub is_over: bool,
+    /// Number of notifications.
     pub notifications: usize,
-    /// Read, or recorded as never to be sent.
+    /// How many of them are read, failed, expired, skipped, or wait for a later time.
     pub ended: usize,
+    /// How many of them wait for a later time.
+    pub waiting: usize,
+    /// How many decisions were collected for a digest.
+    pub collected: usize,
+    /// Whether somebody gets a message of the event: now, later, in a digest, or already in the last 24 hours.
+    pub reached_somebody: bool,
+    /// The ids of the notifications that must be read.
+    pub expected: Vec<String>,
 }
 
-/// Whether a status is an end for the demo.
-pub fn ended(status: &str) -> bool {
+/// How far an event is.
+pub fn ending(history: &Value) -> Ending {
+    let mut ending = Ending::default();
+    for decision in decisions(history) {
+        let outcome = decision["outcome"].as_str().unwrap_or_default();
+        ending.collected += usize::from(outcome == "collected");
+        ending.reached_somebody |= matches!(outcome, "notify" | "duplicate" | "collected");
+    }
+    for notification in notifications(history) {
+        ending.notifications += 1;
+        let status = notification["status"].as_str().unwrap_or_default();
+        let waits = waits_until(notification).is_some();
+        ending.waiting += usize::from(waits);
+        ending.ended += usize::from(waits || is_end(status));
+        if !waits && status != "skipped" {
+            ending.expected.extend(notification["id"].as_str().map(str::to_owned));
+        }
+    }
+    ending.is_over = history["routed"] == true && ending.ended == ending.notifications;
+    ending
+}
+
+fn is_end(status: &str) -> bool {
     matches!(status, "read" | "played" | "failed" | "skipped" | "expired")
+}
+
+/// Until when a notification waits, if that is beyond the demo.
+fn waits_until(notification: &Value) -> Option<Timestamp> {
+    let due: Timestamp = notification["waits"]["due_at"].as_str()?.parse().ok()?;
+    (due.duration_since(Timestamp::now()) > LATER).then_some(due)
 }
 
 fn notifications(history: &Value) -> impl Iterator<Item = &Value> {
@@ -30,24 +72,7 @@ fn decisions(history: &Value) -> impl Iterator<Item = &Value> {
     history["decisions"].as_array().into_iter().flatten()
 }
 
-/// How far an event is.
-pub fn progress(history: &Value) -> Progress {
-    let statuses = || notifications(history).filter_map(|n| n["status"].as_str());
-    Progress { notifications: statuses().count(), ended: statuses().filter(|status| ended(status)).count() }
-}
-
-/// Whether a rule has told somebody of the event, now or in the last 24 hours.
-pub fn told_somebody(history: &Value) -> bool {
-    decisions(history).any(|decision| decision["outcome"] == "notify" || decision["outcome"] == "duplicate")
-}
-
-/// The ids of the notifications that are to be read.
-pub fn expected(history: &Value) -> Vec<String> {
-    let sent = notifications(history).filter(|n| n["status"] != "skipped");
-    sent.filter_map(|n| n["id"].as_str().map(str::to_owned)).collect()
-}
-
-/// The sample with all that came of it.
+/// Prints the sample and its result.
 pub fn tell(number: usize, of: usize, sample: &Sample, history: &Value, took: Duration) {
     let width = Term::stdout().size().1.into();
     println!(
@@ -73,6 +98,7 @@ fn tell_decision(decision: &Value, width: usize) {
     };
     let what = match (text("outcome"), decision["decision"]["template"].as_str()) {
         ("notify", Some(template)) => format!("send {template}"),
+        ("collected", Some(template)) => format!("collect {template} for a digest"),
         (outcome, _) => outcome.replace('_', " "),
     };
     println!("   {} {} {}", style("decided by").dim(), by, style(format!("→ {what}")).bold());
@@ -86,14 +112,17 @@ fn tell_decision(decision: &Value, width: usize) {
         let why = notification["reason"].as_str().unwrap_or_default();
         println!("   {} {} {}", style("to").dim(), style(name).bold(), style(format!("({why})")).dim());
         let status = notification["status"].as_str().and_then(|status| status.parse::<Status>().ok());
-        if let Some(status) = status.filter(|status| !status.arrived()) {
+        if let Some(due) = waits_until(notification) {
+            let due = due.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
+            println!("      {}", style(format!("waits until {due}")).yellow());
+        } else if let Some(status) = status.filter(|status| !status.arrived()) {
             let details = notification["deliveries"].as_array().into_iter().flatten();
             let detail = details.filter_map(|delivery| delivery["detail"].as_str()).next_back().unwrap_or("");
             println!("      {} {detail}", style(status).red());
         }
         let body = notification["message"]["body"].as_str();
         if last_body == Some(body) {
-            println!("      {}", style("reads the same").dim());
+            println!("      {}", style("the same message").dim());
             continue;
         }
         last_body = Some(body);

@@ -2,17 +2,17 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::cargo::{self, Progress};
 use crate::config::{RulesConfig, stranger};
 
-const TARGET: &str = "wasm32-wasip2";
-/// Versions that the examples were built with.
+/// The versions that the examples were built with.
 const COMPONENTIZE_PY: &str = "componentize-py==0.19.3";
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.19.3";
 
@@ -39,7 +39,8 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         eprintln!("building {id}");
         let component = folder.join(format!("{id}.wasm"));
         if folder.join("Cargo.toml").is_file() {
-            rust(&folder, &id, &component)?;
+            rust(&folder, &component, Progress::Inherit)
+                .with_context(|| format!("cannot build the plugin {id}"))?;
         } else if folder.join(format!("{id}.js")).is_file() {
             javascript(&folder, &id, &component)?;
         } else if folder.join("app.py").is_file() {
@@ -52,8 +53,13 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = fs::read_dir(plugins).with_context(|| format!("read the folder {}", plugins.display()))?;
+/// The ids of the plugins in a folder, in order.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
+    let entries =
+        fs::read_dir(plugins).with_context(|| format!("cannot read the folder {}", plugins.display()))?;
     let mut ids: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.path().join("plugin.yaml").is_file())
@@ -63,82 +69,12 @@ fn all(plugins: &Path) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Builds the Rust plugins that have no component yet, where Rust's wasm target is there, and tells what is left out.
-/// Nothing here fails: the rest of the program works without plugins.
-#[cfg(feature = "simulator")]
-pub fn for_demo(plugins: &Path, tell: &mut dyn FnMut(String)) {
-    let Ok(ids) = all(plugins) else { return };
-    let component = |id: &String| plugins.join(id).join(format!("{id}.wasm"));
-    let missing: Vec<String> = ids.into_iter().filter(|id| !component(id).is_file()).collect();
-    let (rusty, others): (Vec<String>, Vec<String>) =
-        missing.into_iter().partition(|id| plugins.join(id).join("Cargo.toml").is_file());
-    let mut left_out = others;
-    if has_target(plugins) {
-        for id in rusty {
-            tell(format!("building the plugin {id}"));
-            if let Err(error) = rust(&plugins.join(&id), &id, &component(&id)) {
-                tell(format!("failed to {error:#}"));
-                left_out.push(id);
-            }
-        }
-    } else {
-        left_out.extend(rusty);
-    }
-    if !left_out.is_empty() {
-        tell(format!("left out, as they are not built: {} (hookswitch plugin build)", left_out.join(", ")));
-    }
-}
-
-fn has_target(folder: &Path) -> bool {
-    let installed = stranger("rustup").args(["target", "list", "--installed"]).current_dir(folder).output();
-    installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == TARGET))
-}
-
-/// Builds a Rust plugin; adds the target where rustup can.
-fn rust(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
-    add_target(folder)?;
-    let output = stranger("cargo")
-        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
-        .current_dir(folder)
-        .stderr(Stdio::inherit())
-        .output()
-        .context("run cargo: get Rust at https://rustup.rs")?;
-    if !output.status.success() {
-        bail!("build {id}: cargo says why above");
-    }
-    let built = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["reason"] == "compiler-artifact")
-        .filter_map(|message| {
-            let files = message["filenames"].as_array()?;
-            files
-                .iter()
-                .filter_map(|file| file.as_str())
-                .find(|file| file.ends_with(".wasm"))
-                .map(PathBuf::from)
-        })
-        .next_back();
-    let built = built.with_context(|| {
-        format!(
-            "build {id}: cargo made no component; is crate-type = [\"cdylib\"] under [lib] in its Cargo.toml?"
-        )
-    })?;
-    put(&built, component)
-}
-
-/// Some machines tell rustup not to install by itself, so it is told here.
-fn add_target(folder: &Path) -> anyhow::Result<()> {
-    if has_target(folder) {
-        return Ok(());
-    }
-    eprintln!("adding the target {TARGET}");
-    match stranger("rustup").args(["target", "add", TARGET]).current_dir(folder).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => bail!("add the target {TARGET}: run `rustup target add {TARGET}`, and see why it fails"),
-        // Without rustup, the toolchain may have the target all the same: cargo will tell.
-        Err(_) => Ok(()),
-    }
+/// Builds a Rust plugin's component.
+///
+/// # Errors
+/// As [`cargo::build`].
+pub fn rust(folder: &Path, component: &Path, progress: Progress<'_>) -> anyhow::Result<()> {
+    put(&cargo::build(folder, progress)?, component)
 }
 
 fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use console::style;
 use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts, Folders},
     decide::{
-        decide, did_you_mean,
+        decide,
         plugin::{Grants, Plugin, Sandbox},
     },
 };
@@ -106,9 +106,8 @@ fn unknown(catalog: &Catalog, args: &CheckArgs, id: &str) -> Failure {
     if let Some(warning) = catalog.warnings.iter().find(|warning| is_its(&warning.file)) {
         return Failure::new(format!("{id}: {}", warning.message));
     }
-    let known: Vec<&str> = catalog.plugins.keys().map(String::as_str).collect();
     Failure::usage(format!("unknown plugin {id:?}: no {}", args.rules.plugins.join(manifest).display()))
-        .help(did_you_mean(id, known))
+        .did_you_mean(id, catalog.plugins.keys().map(String::as_str))
 }
 
 fn look_at<'a>(catalog: &'a Catalog, id: &'a str, plugin: &'a Plugin, grants: &Grants) -> Checked<'a> {

@@ -1,15 +1,19 @@
 //! `hookswitch plugin`: for authors and operators of plugins.
 
 mod build;
+mod cargo;
 mod check;
 mod compile;
 mod list;
 mod new;
 mod parked;
 
-#[cfg(feature = "simulator")]
-pub use build::for_demo;
 pub use compile::{COMPILE, CompileArgs, compile};
+#[cfg(feature = "simulator")]
+pub use {
+    build::{all as all_plugins, rust as build_rust},
+    cargo::Progress,
+};
 
 use std::process::ExitCode;
 

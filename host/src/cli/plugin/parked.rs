@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use hookswitch_core::{catalog, decide::did_you_mean};
+use hookswitch_core::catalog;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
@@ -96,8 +96,8 @@ async fn resume_known(args: &ResumeArgs, settings: &DatabaseConfig, store: &Stor
         known.extend(catalog.plugins.keys().cloned());
     }
     if !known.contains(&args.id) {
-        let help = did_you_mean(&args.id, known.iter().map(String::as_str).collect::<Vec<_>>());
-        return Err(Failure::usage(format!("unknown plugin {:?}", args.id)).help(help).into());
+        let failure = Failure::usage(format!("unknown plugin {:?}", args.id));
+        return Err(failure.did_you_mean(&args.id, known.iter().map(String::as_str)).into());
     }
     Ok(0)
 }

@@ -76,15 +76,32 @@ fn suspects_are_decided_one_by_one_and_those_of_plugins_while_nothing_else_runs(
     aside.add(suspect(2, "p"));
     aside.add(suspect(3, ""));
     aside.add(item(4, None, "q"));
-    let first = aside.next_suspect();
-    assert_eq!(first.as_ref().map(|item| item.seq), Some(3), "it asks nobody");
+    let (first, alone) = aside.next_suspects(64);
+    assert_eq!((seqs(&first), alone), (vec![3], false), "it asks nobody, and a plugin is at another");
     first.iter().for_each(|item| aside.done(item));
-    assert_eq!((aside.next_suspect(), aside.startable(64, 2)), (None, vec![]));
+    assert_eq!((aside.next_suspects(64).0, aside.startable(64, 2)), (vec![], vec![]));
     aside.answer((1, Lane(1), -1), 1);
-    assert_eq!(aside.next_suspect().map(|item| item.seq), Some(2));
+    let (second, alone) = aside.next_suspects(64);
+    assert_eq!((seqs(&second), alone), (vec![2], true));
     assert_eq!(aside.startable(64, 2), [], "it is alone");
     aside.answer((2, Lane(1), -1), 2);
     assert_eq!(seqs(&aside.startable(64, 2)), [4]);
+}
+
+#[test]
+fn suspects_of_one_subject_come_in_their_order_and_can_be_put_back() {
+    let suspect = |seq, subject: &str| Item { suspect: true, ..item(seq, Some(subject), "") };
+    let mut aside = Aside::<i64>::default();
+    // Its subject's first is not a suspect: it waits for that.
+    aside.add(item(1, Some("c"), "p"));
+    for (seq, subject) in [(5, "a"), (2, "b"), (3, "a"), (4, "c")] {
+        aside.add(suspect(seq, subject));
+    }
+    let (group, _) = aside.next_suspects(64);
+    assert_eq!(seqs(&group), [2, 3, 5]);
+    aside.done(&group[0]);
+    aside.put_back(group[1..].to_vec());
+    assert_eq!(seqs(&aside.next_suspects(1).0), [3]);
 }
 
 #[test]
