@@ -1,6 +1,7 @@
-//! The whole HTTP API under one roof, with its description in OpenAPI 3.1 at `/openapi.json`.
+//! The whole HTTP API, and its description in OpenAPI 3.1 at `/openapi.json`.
 
 mod plugins;
+mod refusals;
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,7 +18,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -25,6 +26,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::plugins::Plugins;
 use crate::{
     directory::{self, Directory},
+    http::Problem,
     intake::{self, Intake},
     receipts::{self, Receipts},
 };
@@ -34,37 +36,48 @@ use crate::{
 #[openapi(
     info(
         title = "Hookswitch",
-        description = "Events in, WhatsApp messages out. Errors are problem+json (RFC 9457) with a stable `code`.",
+        description = "Events in, WhatsApp messages out.\n\n\
+            Errors are `application/problem+json` (RFC 9457) with a stable `code`. 400: the request is wrong by itself. \
+            404: the path or the query names something that does not exist. 422: the body names something that does \
+            not exist. In 400 and 422, `errors` says where: `at` is a JSON pointer into the body, the name of a \
+            header, or `line N` of a CSV file.",
         license(name = "MIT", identifier = "MIT"),
     ),
     modifiers(&Key),
+    components(schemas(Problem)),
     tags(
-        (name = "events", description = "Post events, and see what came of them. Scopes: `events`, `read`."),
-        (name = "people", description = "The staff, and their WhatsApp numbers. Scope: `admin`."),
-        (name = "groups", description = "Who belongs together. Scope: `admin`."),
-        (name = "contacts", description = "WhatsApp users who wrote or were written to. Scope: `admin`."),
-        (name = "plugins", description = "What plugins have used. Scope: `admin`."),
-        (name = "health", description = "For supervisors; without a key."),
+        (name = "events", description = "Post events and read their history. Scopes: `events` and `read`."),
+        (name = "people", description = "Members of staff and their WhatsApp numbers. Scope: `admin`."),
+        (name = "groups", description = "Groups of people that rules can notify. Scope: `admin`."),
+        (name = "contacts", description = "WhatsApp users and their opt-outs. Scope: `admin`."),
+        (name = "plugins", description = "Plugins and what they have used. Scope: `admin`."),
+        (name = "health", description = "Health checks for supervisors. No key needed."),
     ),
 )]
 struct Description;
 
-/// `hookswitch keys create` makes keys.
+/// Describes API keys.
 struct Key;
 
 impl Modify for Key {
     fn modify(&self, document: &mut Document) {
-        let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let key = SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("An API key: `Authorization: Bearer hsk_…`"))
+                .build(),
+        );
         document.components.get_or_insert_default().add_security_scheme("key", key);
     }
 }
 
-/// The API's description, of this version.
+/// The description of the API in this version.
 pub fn document() -> Document {
     let mut document = Description::openapi();
     document.merge(intake::routes().into_openapi());
     document.merge(directory::routes().into_openapi());
     document.merge(of_plugins().into_openapi());
+    refusals::declare(&mut document);
     document
 }
 
@@ -72,7 +85,7 @@ fn of_plugins() -> OpenApiRouter<Plugins> {
     OpenApiRouter::new().routes(routes!(plugins::list))
 }
 
-/// The description in JSON, with its ETag. It is the same for the life of the process.
+/// The description in JSON and its ETag, both constant for the life of the process.
 static DESCRIPTION: LazyLock<(Bytes, String)> = LazyLock::new(|| {
     let json = document().to_json().unwrap_or_default();
     let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&json)[..16]));
@@ -90,7 +103,7 @@ async fn description(headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), etag], json.clone()).into_response()
 }
 
-/// All that this service answers.
+/// The router of all endpoints.
 pub fn router(intake: Intake, directory: Directory, receipts: Receipts, live: Arc<Live>) -> Router {
     let (keys, bodies) = (intake.keys(), intake.bodies());
     let plugins = Plugins { live, keys: keys.clone() };

@@ -67,7 +67,7 @@ impl Seen {
     }
 }
 
-/// What the webhook needs. Cheap to clone.
+/// State of the webhook's handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Receipts {
     app_secret: Secret,
@@ -122,7 +122,7 @@ impl Receipts {
         Problem::new(
             StatusCode::UNAUTHORIZED,
             "webhook_not_signed",
-            "expected in X-Hub-Signature-256 the body's HMAC-SHA256 with the app's secret",
+            "The header X-Hub-Signature-256 must contain the HMAC-SHA256 of the body, made with the app secret.",
         )
     }
 }
@@ -174,7 +174,7 @@ async fn verify(
         Problem::new(
             StatusCode::FORBIDDEN,
             "webhook_not_verified",
-            "expected hub.mode=subscribe, hub.challenge, and in hub.verify_token what WHATSAPP_VERIFY_TOKEN says",
+            "The query must contain hub.mode=subscribe, hub.challenge, and the configured token in hub.verify_token.",
         )
     })
 }
@@ -190,8 +190,9 @@ async fn receive(
     if !signature.is_some_and(whatsapp::is_signature) {
         return Err(receipts.unsigned());
     }
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "a webhook has at most 3 MiB");
+    let too_large = || {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "The webhook is larger than 3 MiB.")
+    };
     let read = bodies.read(&headers, body, Budget::Unsigned, BODY_LIMIT, too_large).await?;
     let body = read.bytes;
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
@@ -199,7 +200,11 @@ async fn receive(
     }
     let webhook = whatsapp::webhooks::parse(&body, receipts.store.now()).map_err(|error| {
         warn!(%error, "refused a signed webhook that cannot be read");
-        Problem::new(StatusCode::BAD_REQUEST, "webhook_not_read", format!("failed to {error}"))
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "webhook_not_read",
+            format!("The webhook could not be read: {error}."),
+        )
     })?;
     drop(body);
     let post = Post::new(webhook, &receipts.senders);

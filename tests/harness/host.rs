@@ -17,7 +17,7 @@ use sha2::Sha256;
 use tokio::net::TcpSocket;
 
 use super::{
-    Database, Simulator,
+    Database, Simulator, assert_described, description,
     process::{Process, program, program_under},
 };
 
@@ -142,13 +142,15 @@ impl Host {
 
     /// Posts any body; an error where nobody answers.
     pub async fn post(&self, body: Vec<u8>, content_type: &str) -> reqwest::Result<Response> {
-        http()
+        let post = http()
             .post(format!("{}/v1/events", self.url()))
             .bearer_auth(&self.key)
             .header("content-type", content_type)
-            .body(body)
-            .send()
-            .await
+            .body(body);
+        let answer = post.send().await?;
+        let declared = &description()["paths"]["/v1/events"]["post"]["responses"];
+        assert!(declared[answer.status().as_str()].is_object(), "{} is not described", answer.status());
+        Ok(answer)
     }
 
     /// Posts a webhook, signed as Meta's of the usual account are, which must be taken.
@@ -174,7 +176,9 @@ impl Host {
     /// An event with all that came of it.
     pub async fn event(&self, id: &str) -> Value {
         let answer = http().get(format!("{}/v1/events/{id}", self.url())).bearer_auth(&self.key).send();
-        answer.await.unwrap().error_for_status().unwrap().json().await.unwrap()
+        let answer = answer.await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        assert_described("GET", &format!("/v1/events/{id}"), 200, Some("application/json"), &answer);
+        answer
     }
 }
 

@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod described;
 mod host;
 mod process;
 mod simulator;
@@ -17,6 +18,7 @@ mod stage;
 mod wait;
 
 pub use cluster::Database;
+pub use described::{assert_described, description, misfits};
 pub use host::{Host, create_key, free_port, http, rules, write_rule};
 pub use process::program;
 pub use simulator::Simulator;

@@ -229,5 +229,5 @@ async fn it_says_whether_it_lives_and_what_it_is_not_ready_for() {
     assert_eq!(host.http.get(format!("{}/healthz", host.url)).send().await.unwrap().status(), 200);
     let ready = host.http.get(format!("{}/readyz", host.url)).send().await.unwrap();
     let (status, body) = problem(ready).await;
-    assert_eq!((status, &body["detail"]), (503, &json!("the lanes")));
+    assert_eq!((status, &body["detail"]), (503, &json!("The lanes.")));
 }

@@ -4,6 +4,7 @@
 mod api;
 mod check;
 mod connections;
+mod description;
 mod look_ups;
 mod output;
 mod pages;

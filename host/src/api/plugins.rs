@@ -14,14 +14,14 @@ use hookswitch_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::{Admin, Keys, Problem, last_of_full, page_limit};
+use crate::http::{Admin, Keys, Problem, last_of_full, page_limit, sentence};
 
-/// What the handler needs. Cheap to clone.
+/// State of the handler. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugins {
-    /// The catalog that is live.
+    /// The live catalog.
     pub live: Arc<Live>,
-    /// Who may ask.
+    /// The API keys.
     pub keys: Keys,
 }
 
@@ -31,46 +31,60 @@ impl FromRef<Plugins> for Keys {
     }
 }
 
-/// A plugin, and what it has used on this host since it started.
+/// A plugin, with what it has used on this host since the host started.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Plugin)]
 struct PluginJson {
+    /// The id in its manifest.
     id: String,
+    /// The version in its manifest.
     version: String,
+    /// The owner in its manifest.
     owner: String,
-    /// Types of events.
+    /// The event types it decides.
     on: Vec<String>,
     #[serde(flatten)]
     counts: Counts,
 }
 
-/// A page of plugins.
+/// A page of plugins, by id.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PluginPage)]
 pub struct PluginList {
+    /// The plugins.
     data: Vec<PluginJson>,
-    /// The next page's `after`; null on the last.
+    /// `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
+/// The query of a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// Only those whose ids come after this one: what `next` of the page before said.
+    /// List only plugins whose ids sort after this one: `next` of the previous page.
     #[serde(default)]
     after: String,
-    /// How many, from 1 to 1,000; 100 by default.
+    /// Maximum number of entries in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
 
-/// Lists the plugins of this host with what they have used since it started.
-#[utoipa::path(get, path = "/v1/plugins", tag = "plugins", params(Which), security(("key" = [])),
-    responses((status = 200, body = PluginList), (status = 400, body = Problem)))]
+/// List the plugins of this host, with what each has used since the host started.
+#[utoipa::path(get, path = "/v1/plugins", operation_id = "listPlugins", tag = "plugins", params(Which),
+    security(("key" = [])),
+    responses(
+        (status = 200, description = "A page of plugins", body = PluginList),
+        (status = 400, description = "The query is invalid"),
+    ))]
 pub async fn list(
     _: Admin,
     State(plugins): State<Plugins>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<PluginList>, Problem> {
-    let Query(Which { after, limit: asked }) =
-        which.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_request", error.body_text()))?;
+    let Query(Which { after, limit: asked }) = which.map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", sentence(&error.body_text()))
+    })?;
     let limit = page_limit(asked)?;
     let catalog = plugins.live.current();
     let after = catalog.plugins.iter().filter(|(id, _)| **id > after).map(|(_, plugin)| json(plugin));

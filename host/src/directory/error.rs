@@ -5,7 +5,7 @@ use hookswitch_core::decide::did_you_mean;
 
 use super::LineError;
 use crate::{
-    http::{Errors, Problem, ProblemError},
+    http::{Errors, Problem, ProblemError, sentence},
     store::StoreError,
 };
 
@@ -77,16 +77,34 @@ fn lines(errors: &[LineError]) -> String {
     }
 }
 
+impl DirectoryError {
+    /// The problem of a request whose body lists these groups at `/groups`: 422 with a pointer to each unknown one.
+    pub fn about_body(self, groups: &[String]) -> Problem {
+        let DirectoryError::GroupUnknown { unknown, .. } = &self else { return self.into() };
+        let places = groups.iter().enumerate().filter(|(_, group)| unknown.contains(group));
+        let errors: Errors = places
+            .map(|(n, group)| ProblemError {
+                at: format!("/groups/{n}"),
+                detail: format!("unknown group {group:?}"),
+            })
+            .collect();
+        let detail = sentence(&self.with_help());
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "group_unknown", detail).with_errors(errors)
+    }
+}
+
 impl From<DirectoryError> for Problem {
     fn from(error: DirectoryError) -> Problem {
-        let detail = error.with_help();
+        let detail = sentence(&error.with_help());
         match error {
             DirectoryError::PersonUnknown(_) => Problem::new(StatusCode::NOT_FOUND, "person_unknown", detail),
             DirectoryError::GroupUnknown { .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "group_unknown", detail)
             }
             DirectoryError::PersonExists(_) => Problem::new(StatusCode::CONFLICT, "person_exists", detail),
-            DirectoryError::Invalid(why) => Problem::new(StatusCode::BAD_REQUEST, "invalid_value", why),
+            DirectoryError::Invalid(why) => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_value", sentence(&why))
+            }
             DirectoryError::Lines(errors) => {
                 let count = errors.len();
                 let errors = errors
@@ -97,7 +115,7 @@ impl From<DirectoryError> for Problem {
                     StatusCode::BAD_REQUEST,
                     "invalid_csv",
                     format!(
-                        "{count} {} invalid; nothing was changed",
+                        "{count} {} invalid; nothing was changed.",
                         if count == 1 { "line is" } else { "lines are" }
                     ),
                 )

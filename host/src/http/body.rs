@@ -153,7 +153,11 @@ async fn read(body: body::Body, share: &mut Share, limit: usize) -> Result<Optio
             Err(_) => return Err(too_slow()),
             Ok(None) => break,
             Ok(Some(chunk)) => chunk.map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, "body_unread", format!("the body broke off: {error}"))
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "body_unread",
+                    format!("The body ended before it was complete: {error}."),
+                )
             })?,
         };
         length += chunk.len();
@@ -184,7 +188,7 @@ fn too_slow() -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
         "body_timeout",
-        "the body must arrive within 30 seconds, at 16 KiB per second or faster; send the request again",
+        "The body must arrive within 30 seconds, at 16 KiB per second or faster; send the request again.",
     )
 }
 
@@ -192,7 +196,7 @@ fn busy() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "busy",
-        "too many requests are in progress, and this one was not read; send it again",
+        "Too many requests are in progress, and this one was not read; send it again.",
     )
     .retry_after(RETRY_AFTER)
 }
@@ -214,18 +218,17 @@ where
         let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             let detail =
-                format!("expected the content type application/json, got {}", media_type.unwrap_or("none"));
+                format!("The content type must be application/json, not {}.", media_type.unwrap_or("absent"));
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
         let too_large = || {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body may have at most 256 KiB")
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 256 KiB.")
         };
         let bodies = Bodies::from_ref(state);
         let body = bodies.read(&head.headers, body, Budget::Small, JSON_LIMIT, too_large).await?;
         let wrong = |error: serde_json::Error| {
-            let status =
-                if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-            let problem = Problem::new(status, "invalid_body", format!("the body cannot be read: {error}"));
+            let detail = format!("The body is invalid: {error}.");
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail);
             problem.at(error.line(), error.column())
         };
         serde_json::from_slice(&body.bytes).map(JsonBody).map_err(wrong)

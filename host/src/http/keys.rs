@@ -1,4 +1,4 @@
-//! API keys: who may post events, read, or administer.
+//! API keys, and what each may be used for.
 
 use std::{
     collections::HashMap,
@@ -73,18 +73,18 @@ impl FromStr for Scope {
 pub struct ApiKey;
 
 impl ApiKey {
-    /// Makes a key with this name, and returns it.
+    /// Creates a key with this name and returns it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where a key of this name is in force.
+    /// [`StoreError::Conflict`] if an active key has this name.
     pub async fn create(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
         ApiKey::bound(store, name, scopes, &[]).await
     }
 
-    /// As [`ApiKey::create`], for events of these sources and those below them; of any if there are none.
+    /// Like [`ApiKey::create`], but bound to events of these sources and those below them; an empty list binds it to none.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where a key of this name is in force.
+    /// [`StoreError::Conflict`] if an active key has this name.
     pub async fn bound(
         store: &Store,
         name: &str,
@@ -96,10 +96,10 @@ impl ApiKey {
         Ok(key)
     }
 
-    /// Makes a key with this name in place of the one that has it, and returns it.
+    /// Creates a key with this name, replacing the active one, and returns it.
     ///
     /// # Errors
-    /// Where the database cannot be reached.
+    /// If the database cannot be reached.
     pub async fn replace(store: &Store, name: &str, scopes: &[Scope]) -> Result<String, StoreError> {
         let key = new_key();
         store.replace_key(name, &digest(&key), &in_words(scopes)).await?;
@@ -115,7 +115,7 @@ fn in_words(scopes: &[Scope]) -> Vec<String> {
     scopes.iter().map(ToString::to_string).collect()
 }
 
-/// Whether a text can be a key: one that cannot needs no query.
+/// Whether a text has the form of a key. Others need no query.
 fn is_key(text: &str) -> bool {
     let random = text.strip_prefix(PREFIX).and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
     random.is_some_and(|bytes| bytes.len() == RANDOM)
@@ -126,7 +126,7 @@ fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// Who a request comes from. Cheap to clone.
+/// The holder of the key that a request was made with. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Caller(Arc<Holder>);
 
@@ -143,31 +143,31 @@ impl Caller {
         &self.0.name
     }
 
-    /// Whether the key may be used for this.
+    /// Whether the key has this scope; `admin` includes all others.
     pub fn may(&self, scope: Scope) -> bool {
         self.0.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
     }
 
-    /// The sources that the key is bound to, with all below them; any but reserved ones if empty.
+    /// The sources that the key is bound to; if empty, any source that is not reserved.
     pub fn sources(&self) -> &[String] {
         &self.0.sources
     }
 
-    /// Whether the key may post events of this source.
+    /// Whether the key may post events with this source.
     pub fn may_use(&self, source: &str) -> bool {
         self.sources().is_empty() || self.sources().iter().any(|top| is_within(source, top))
     }
 
-    /// The source of events that come without one: the first that the key is bound to, or `/keys/NAME`.
+    /// The source of events posted without one: the first that the key is bound to, or `/keys/NAME`.
     pub fn default_source(&self) -> String {
         self.sources().first().cloned().unwrap_or_else(|| format!("/keys/{}", self.name()))
     }
 }
 
-/// The keys in force at a time, by SHA-256.
+/// The active keys at one time, by SHA-256.
 #[derive(Default)]
 struct Snapshot {
-    /// When the query was sent; nothing before the first.
+    /// When the query was sent; `None` before the first.
     asked_at: Option<Instant>,
     callers: HashMap<[u8; 32], (Vec<u8>, Caller)>,
 }
@@ -178,8 +178,8 @@ impl Snapshot {
     }
 }
 
-/// Knows the keys in force. All are read at once, at most five times a second and by one task at a time: however many
-/// unknown keys come in, the database does not notice. Cheap to clone.
+/// The active keys. All are read at once, at most five times a second and by one task at a time, so unknown keys put no
+/// load on the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
     store: Store,
@@ -189,15 +189,15 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Over this database.
+    /// The keys of this database.
     pub fn new(store: Store) -> Keys {
         Keys { store, known: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Who asks, if the key is one of ours and has the scope.
+    /// Returns the caller if their key is active and has the scope.
     ///
     /// # Errors
-    /// 401 without a valid key, 403 where it lacks the scope, 503 without a database.
+    /// 401 without an active key, 403 if it lacks the scope, 503 if the database cannot be reached.
     pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
         let caller = self.caller(headers).await?;
         if caller.may(scope) {
@@ -206,7 +206,7 @@ impl Keys {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             "scope_missing",
-            format!("the key {:?} lacks the scope {scope}", caller.name()),
+            format!("The key {:?} lacks the scope {scope}.", caller.name()),
         ))
     }
 
@@ -218,7 +218,9 @@ impl Keys {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
             .map(|(_, key)| key.trim());
         let Some(key) = key else {
-            return Err(unauthorized("no API key: send it as Authorization: Bearer hsk_…"));
+            return Err(unauthorized(
+                "The request has no API key; send it as `Authorization: Bearer hsk_…`.",
+            ));
         };
         if !is_key(key) {
             return Err(unknown());
@@ -238,12 +240,12 @@ impl Keys {
             Some(_) | None => {}
         }
         drop(known);
-        // Made after the last look at the table, perhaps.
+        // The key may be newer than the last read.
         timeout(PATIENCE, self.refresh(arrived)).await.map_err(|_| Problem::unavailable())?;
         find(&self.known.load(), &digest).ok_or_else(unknown)
     }
 
-    /// Returns when the keys are known that were in force at this time or later.
+    /// Returns when the keys have been read at this time or later.
     async fn refresh(&self, at: Instant) {
         let mut pauses = Pauses::default();
         // The semaphore is never closed.
@@ -311,7 +313,7 @@ where
 }
 
 fn unknown() -> Problem {
-    unauthorized("this API key is unknown or revoked")
+    unauthorized("The API key is unknown or revoked.")
 }
 
 fn unauthorized(detail: &str) -> Problem {

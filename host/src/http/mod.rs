@@ -17,7 +17,7 @@ pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, MIB},
     keys::{Admin, ApiKey, Caller, Keys, Scope},
     page::{last_of_full, page_limit},
-    problem::{Errors, Problem, ProblemError},
+    problem::{Errors, Problem, ProblemError, sentence},
     server::serve,
     source::{is_reserved, is_within},
 };

@@ -1,4 +1,8 @@
-//! Refusals, as problem+json (RFC 9457): what is wrong, where, and what to do.
+//! Problems as `application/problem+json` (RFC 9457): what is wrong with a request, where, and what to do.
+//!
+//! 400 and 422: a request that is wrong by itself (its path, query, headers, syntax, or a value in its body) gets 400. A
+//! request that is well-formed but whose body names something that does not exist gets 422: it may succeed once that
+//! exists. A path or a query that names something that does not exist gets 404.
 
 use std::time::Duration;
 
@@ -15,21 +19,21 @@ use utoipa::{
 
 use crate::store::StoreError;
 
-/// One thing that is wrong, and where.
+/// One error in a request, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProblemError {
-    /// A JSON pointer (RFC 6901) into the body, or the name of a header.
+    /// A JSON pointer (RFC 6901) into the body, the name of a header, or `line N` of a CSV file.
     pub at: String,
-    /// What is wrong there and what to do.
+    /// What is wrong there, for people.
     pub detail: String,
 }
 
-/// How many errors a refusal lists, and how long the texts of each may be, in bytes.
+/// Maximum number of errors that a problem lists, and the maximum size of their texts in bytes.
 const LISTED: usize = 100;
 const AT_LIMIT: usize = 200;
 const DETAIL_LIMIT: usize = 1_000;
 
-/// What is wrong with a request: the first 100 errors, and how many there are. However much is wrong, it stays small.
+/// The errors in a request: the first 100, and the number of all. Its size is bounded, whatever the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
     listed: Vec<ProblemError>,
@@ -37,7 +41,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// Adds one.
+    /// Adds an error.
     pub fn push(&mut self, error: ProblemError) {
         self.all += 1;
         if self.listed.len() < LISTED {
@@ -46,19 +50,19 @@ impl Errors {
         }
     }
 
-    /// Adds others.
+    /// Adds errors.
     pub fn append(&mut self, others: Errors) {
         let listed = others.listed.len();
         self.extend(others.listed);
         self.all += others.all - listed;
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.all == 0
     }
 
-    /// How many there are, listed or not.
+    /// The number of errors, listed or not.
     pub fn len(&self) -> usize {
         self.all
     }
@@ -89,7 +93,7 @@ impl From<Vec<ProblemError>> for Errors {
     }
 }
 
-/// A text of at most so many bytes, and an ellipsis where it was longer.
+/// Cuts a text to a maximum number of bytes, with an ellipsis if it was longer.
 fn cut(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         text.truncate(text.floor_char_boundary(limit));
@@ -99,32 +103,44 @@ fn cut(mut text: String, limit: usize) -> String {
     text
 }
 
+/// A fragment as a sentence: with a capital letter and a full stop.
+pub fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if fragment.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{capital}{}{stop}", letters.as_str())
+}
+
 /// A refusal. `type` is `about:blank`; `code` is for programs, `detail` for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem(Box<Members>);
 
+/// What is wrong with a request (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(examples(json!({"status": 400, "title": "Bad Request", "code": "invalid_event",
+    "detail": "The event is invalid: /type: must not be empty.",
+    "errors": [{"at": "/type", "detail": "must not be empty"}]})))]
 struct Members {
-    /// The HTTP status.
+    /// The HTTP status code.
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
     status: StatusCode,
-    /// The status in words.
+    /// The reason phrase of the status.
     title: &'static str,
-    /// Stable, such as `event_too_large`.
+    /// A stable code for programs, for example `event_too_large`.
     code: &'static str,
-    /// What is wrong and what to do, for people.
+    /// What is wrong and what to do: a sentence for people.
     detail: String,
-    /// Where in the body, from 1.
+    /// The line in the body, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// Where in the line, from 1.
+    /// The column in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
-    /// What is wrong: the first 100 errors.
+    /// The first 100 errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ProblemError>,
-    /// How many more there are.
+    /// The number of further errors, which are not listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_errors: Option<usize>,
     #[serde(skip)]
@@ -136,7 +152,7 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 }
 
 impl Problem {
-    /// A problem of this status.
+    /// A problem with this status.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         Problem(Box::new(Members {
             status,
@@ -151,14 +167,14 @@ impl Problem {
         }))
     }
 
-    /// Where in the body it is, from 1.
+    /// Adds the line and column in the body, both from 1.
     pub fn at(mut self, line: usize, column: usize) -> Problem {
         self.0.line = Some(line);
         self.0.column = Some(column);
         self
     }
 
-    /// Everything that is wrong; 100 errors are listed.
+    /// Adds the errors; the first 100 are listed.
     pub fn with_errors(mut self, errors: impl Into<Errors>) -> Problem {
         let errors: Errors = errors.into();
         self.0.more_errors = errors.all.checked_sub(errors.listed.len()).filter(|more| *more > 0);
@@ -166,38 +182,38 @@ impl Problem {
         self
     }
 
-    /// When it is worth trying again.
+    /// Adds `Retry-After`, in whole seconds, at least 1.
     pub fn retry_after(mut self, time: Duration) -> Problem {
         self.0.retry_after = Some(time);
         self
     }
 
-    /// What is wrong: the first 100 errors.
+    /// The first 100 errors.
     pub fn errors(&self) -> &[ProblemError] {
         &self.0.errors
     }
 
-    /// Where in the body it is, as `line:column` from 1, where that is known.
+    /// The line and column in the body, both from 1, if known.
     pub fn place(&self) -> Option<(usize, usize)> {
         self.0.line.zip(self.0.column)
     }
 
-    /// What is wrong, for people.
+    /// What is wrong and what to do, for people.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// For programs.
+    /// The stable code for programs.
     pub fn code(&self) -> &'static str {
         self.0.code
     }
 
-    /// PostgreSQL cannot be reached.
+    /// 503: PostgreSQL cannot be reached or is busy.
     pub fn unavailable() -> Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "database_unavailable",
-            "the database cannot be reached; try again",
+            "The database cannot be reached; send the request again.",
         )
         .retry_after(Duration::from_secs(5))
     }
@@ -225,7 +241,7 @@ impl From<StoreError> for Problem {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something failed here; the host's log says what",
+            "Internal error; see the log of the host.",
         )
     }
 }

@@ -150,5 +150,5 @@ fn lacks_host(request: &Request<Incoming>) -> bool {
 }
 
 fn no_host() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "host_missing", "a request of HTTP/1.1 needs the header Host")
+    Problem::new(StatusCode::BAD_REQUEST, "host_missing", "An HTTP/1.1 request must have the header Host.")
 }

@@ -103,26 +103,26 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// What must be there and is not.
+    /// The required attributes that are missing, each with what is expected.
     pub fn missing(&self, cloud_event: bool) -> Vec<(&'static str, String)> {
         let mut missing = Vec::new();
         if self.kind.is_none() {
-            missing.push(("type", "missing: what happened, such as order.created".to_owned()));
+            missing
+                .push(("type", "missing; expected the kind of event, for example order.created".to_owned()));
         }
         if cloud_event && self.id.is_none() {
-            missing.push(("id", "missing: CloudEvents requires it".to_owned()));
+            missing.push(("id", "missing; CloudEvents requires it".to_owned()));
         }
         if cloud_event && self.source.is_none() {
-            missing.push(("source", "missing: CloudEvents requires it".to_owned()));
+            missing.push(("source", "missing; CloudEvents requires it".to_owned()));
         }
         if !cloud_event && self.data.is_none() {
-            missing
-                .push(("data", "missing: what the rules read; {} where there is nothing to say".to_owned()));
+            missing.push(("data", "missing; send {} if the event has no data".to_owned()));
         }
         missing
     }
 
-    /// The event, with what the producer left open: an id, the key's source, the time of arrival.
+    /// The event. Absent attributes get defaults: a new id, the source of the key, the time of arrival.
     pub fn into_event(self, default_source: &str, now: Timestamp) -> Checked {
         let data: Box<RawValue> = self.data.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
         let has_time = self.time.is_some();

@@ -1,4 +1,4 @@
-//! Which of the ways an event came in: CloudEvents structured, batch or binary, or the plain form.
+//! The ways in which events come in: CloudEvents structured, in a batch or binary, or the plain form.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::http::{Errors, Problem, ProblemError};
 
-/// The size of one event.
+/// The maximum size of one event, in bytes.
 pub const EVENT_LIMIT: usize = 256 * 1024;
-/// The size of a batch.
+/// The maximum size of a batch, in bytes.
 pub const BATCH_LIMIT: usize = 16 * 1024 * 1024;
-/// The events of a batch.
+/// The maximum number of events in a batch.
 pub const BATCH_EVENTS: usize = 1_000;
-/// Arrays and objects within one another, in the data.
+/// The maximum nesting depth of arrays and objects in the data.
 const DEPTH: usize = 64;
 
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -38,7 +38,10 @@ pub enum Way {
 }
 
 impl Way {
-    /// By the headers.
+    /// The way that the headers declare.
+    ///
+    /// # Errors
+    /// 415 for another content type or charset.
     pub fn of(headers: &HeaderMap) -> Result<Way, Problem> {
         let media_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let unsupported =
@@ -48,7 +51,7 @@ impl Way {
             return Ok(Way::Binary);
         }
         if let Some(charset) = media_type.and_then(other_charset) {
-            return unsupported(format!("expected UTF-8, got {charset}"));
+            return unsupported(format!("The charset must be UTF-8, not {charset}."));
         }
         let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case(BATCH) {
@@ -59,14 +62,14 @@ impl Way {
         }
         if !is_json(essence) {
             return unsupported(format!(
-                "expected the content type application/json, {STRUCTURED} or {BATCH}, got {}",
-                media_type.unwrap_or("none")
+                "The content type must be application/json, {STRUCTURED} or {BATCH}, not {}.",
+                media_type.unwrap_or("absent")
             ));
         }
         Ok(if binary { Way::Binary } else { Way::One(Form::Plain) })
     }
 
-    /// How large a body may be.
+    /// The maximum size of a body, in bytes.
     pub fn limit(self) -> usize {
         if self == Way::Batch { BATCH_LIMIT } else { EVENT_LIMIT }
     }
@@ -95,7 +98,7 @@ pub fn events(
         Way::Binary => 0,
     };
     scan(body, DEPTH + around)
-        .map_err(|refused| invalid(format!("the JSON {}", refused.why)).at(refused.line, refused.column))?;
+        .map_err(|refused| invalid(format!("The JSON {}.", refused.why)).at(refused.line, refused.column))?;
     match way {
         Way::One(form) => {
             let members = parse::<Members<'_>>(body).map_err(|problem| hint(problem, body))?;
@@ -112,7 +115,7 @@ pub fn events(
 fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checked>, Problem> {
     let members = parse::<Vec<&RawValue>>(body)?;
     if members.is_empty() || members.len() > BATCH_EVENTS {
-        let detail = format!("a batch has 1 to {BATCH_EVENTS} events; this one has {}", members.len());
+        let detail = format!("A batch must have 1 to {BATCH_EVENTS} events, not {}.", members.len());
         let status = if members.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::PAYLOAD_TOO_LARGE };
         return Err(Problem::new(status, "batch_size", detail));
     }
@@ -121,11 +124,11 @@ fn batch(body: &[u8], default_source: &str, now: Timestamp) -> Result<Vec<Checke
         .filter(|(_, text)| text.len() > EVENT_LIMIT)
         .map(|(n, text)| ProblemError {
             at: format!("/{n}"),
-            detail: format!("has {} bytes; an event has at most {EVENT_LIMIT}", text.len()),
+            detail: format!("has {} bytes; the maximum is {EVENT_LIMIT}", text.len()),
         })
         .collect();
     if !too_large.is_empty() {
-        let detail = "events of the batch are too large, so none of it is accepted; send references instead";
+        let detail = "Events of the batch are too large, so none of it is accepted; send references to large data instead.";
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "event_too_large", detail);
         return Err(problem.with_errors(too_large));
     }
@@ -195,15 +198,15 @@ fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
         let text = error.to_string();
         // serde_json puts the place at the end; it stands in `line` and `column`.
         let text = text.split(" at line ").next().unwrap_or(&text);
-        invalid(format!("the body cannot be read: {text}")).at(error.line(), error.column())
+        invalid(format!("The body is not valid JSON: {text}.")).at(error.line(), error.column())
     })
 }
 
-/// A batch under the wrong media type is a common slip.
+/// The problem with a hint: a batch with the wrong media type is a common mistake.
 fn hint(problem: Problem, body: &[u8]) -> Problem {
     if body.trim_ascii_start().starts_with(b"[") {
         return invalid(format!(
-            "expected one event, an object, got an array; send a batch of CloudEvents as {BATCH}"
+            "The body must be one event (an object), not an array; send a batch of CloudEvents as {BATCH}."
         ));
     }
     problem
@@ -215,8 +218,8 @@ fn invalid(detail: String) -> Problem {
 
 fn wrong(errors: Errors) -> Problem {
     let detail = match errors.listed() {
-        [one] => format!("{}: {}", one.at, one.detail),
-        _ => format!("{} things are wrong with what was posted; see errors", errors.len()),
+        [one] => format!("The event is invalid: {}: {}.", one.at, one.detail),
+        _ => format!("There are {} errors; see `errors`.", errors.len()),
     };
     Problem::new(StatusCode::BAD_REQUEST, "invalid_event", detail).with_errors(errors)
 }

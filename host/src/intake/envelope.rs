@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::attributes::{Attributes, DEFINED};
 use crate::http::{Errors, ProblemError};
 
-/// The members of a JSON object, unparsed, in order.
+/// The members of a JSON object in order, with their values unparsed.
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -36,7 +36,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
+/// The name of a member, borrowed unless it has escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
@@ -61,18 +61,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
-/// Where the members that are no attributes of ours go.
+/// The form of an event, which decides about members that are no attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// CloudEvents: they are extension attributes.
+    /// A CloudEvent: further members are extension attributes.
     CloudEvent,
-    /// `{type, data, id?, source?, subject?, time?}`: they are mistakes.
+    /// `{type, data, id?, source?, subject?, time?}`: further members are errors.
     Plain,
 }
 
 const PLAIN: [&str; 6] = ["type", "data", "id", "source", "subject", "time"];
 
-/// Reads the members of one event. All that is wrong is told, below the pointer `at`.
+/// Reads the members of one event.
+///
+/// # Errors
+/// All errors in it, each with a JSON pointer that begins with `at`.
 pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attributes<'a>, Errors> {
     let mut event = Attributes::default();
     let mut errors = Errors::default();
@@ -86,7 +89,7 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
         };
         if form == Form::Plain && !PLAIN.contains(&name.as_ref()) {
             let near = closest(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            refuse(format!("unknown member{near}; what the event carries belongs into `data`"));
+            refuse(format!("unknown member{near}; the payload belongs in `data`"));
             continue;
         }
         if name == "data" {
@@ -94,7 +97,7 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
             continue;
         }
         if name == "data_base64" {
-            refuse("binary data is not taken: send JSON in `data`".to_owned());
+            refuse("`data_base64` is not supported; send JSON in `data`".to_owned());
             continue;
         }
         let text = match attribute(name, value) {

@@ -1,4 +1,4 @@
-//! `GET /v1/events/{id}`: the event with all that came of it.
+//! `GET /v1/events/{id}`: an event with its history.
 
 use axum::{
     Json,
@@ -17,23 +17,30 @@ use crate::{
     store::EventHistory,
 };
 
+/// The query of an event's history.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// Needed where several sources have events with this id.
+    /// The event's source; required if events of several sources have this id.
     source: Option<String>,
-    /// Only notifications after this one: what `next` of the page before said.
+    /// Return only notifications after this one: `next` of the previous page.
     #[serde(default)]
     after: i64,
-    /// How many notifications, from 1 to 1,000; 100 by default.
+    /// Maximum number of notifications in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
 
-/// Tells of an event what came of it, with a page of the notifications that it led to.
-#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("key" = [])),
-    params(("id" = String, Path), Which),
-    responses((status = 200, body = EventHistory), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)))]
+/// Get an event's full history: its decisions, notifications and deliveries.
+#[utoipa::path(get, path = "/v1/events/{id}", operation_id = "getEvent", tag = "events", security(("key" = [])),
+    params(("id" = String, Path, description = "The event's id, percent-encoded"), Which),
+    responses(
+        (status = 200, description = "The event with a page of its notifications", body = EventHistory),
+        (status = 400, description = "The path or the query is invalid"),
+        (status = 404, description = "No event has this id and source"),
+        (status = 409, description = "Events of several sources have this id; add `source`"),
+    ))]
 pub async fn event(
     State(intake): State<Intake>,
     id: Result<Path<String>, PathRejection>,
@@ -42,15 +49,16 @@ pub async fn event(
 ) -> Result<Json<EventHistory>, Problem> {
     intake.keys.require(&headers, Scope::Read).await?;
     let wrong = |detail: String| {
-        let detail =
-            format!("expected /v1/events/ID or /v1/events/ID?source=SOURCE, percent-encoded: {detail}");
+        let detail = format!(
+            "The path must be /v1/events/ID or /v1/events/ID?source=SOURCE, percent-encoded: {detail}."
+        );
         Problem::new(StatusCode::BAD_REQUEST, "invalid_address", detail)
     };
     let Path(id) = id.map_err(|error| wrong(error.body_text()))?;
     let Query(Which { source, after, limit: asked }) = which.map_err(|error| wrong(error.body_text()))?;
     let limit = page_limit(asked)?;
     if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
-        return Err(wrong("no id or source holds U+0000".to_owned()));
+        return Err(wrong("an id or a source must not contain the character U+0000".to_owned()));
     }
     let mut events = intake.reads.events_by_id(&id, source.as_deref()).await?;
     if events.len() > 1 {
@@ -59,7 +67,7 @@ pub async fn event(
             StatusCode::CONFLICT,
             "event_ambiguous",
             format!(
-                "events of several sources have the id {id:?}, such as {}; add ?source=…",
+                "Several sources have an event with the id {id:?}, for example {}; add ?source=SOURCE.",
                 sources.join(" and ")
             ),
         ));
@@ -69,7 +77,7 @@ pub async fn event(
             StatusCode::NOT_FOUND,
             "event_unknown",
             format!(
-                "there is no event with the id {id:?}{}",
+                "No event has the id {id:?}{}.",
                 source.map(|s| format!(" and the source {s:?}")).unwrap_or_default()
             ),
         ));

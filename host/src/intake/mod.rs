@@ -1,4 +1,4 @@
-//! Events in over HTTP: checked, grouped with their neighbours, on disk, then 202. And what came of them.
+//! Events in over HTTP: checked, committed together with others, then answered with 202; and their history.
 //!
 //! Nothing a rule does can make intake fail: it knows no rules.
 
@@ -30,10 +30,10 @@ use crate::{
     store::Store,
 };
 
-/// What the handlers share. Cheap to clone.
+/// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    /// For reading what came of events: slow readers do not take the connections of what comes in.
+    /// Reads the history of events: slow readers do not take the connections that incoming events need.
     reads: Store,
     keys: Keys,
     writer: GroupCommit<Append>,
@@ -43,12 +43,12 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Who may ask.
+    /// The API keys.
     pub fn keys(&self) -> Keys {
         self.keys.clone()
     }
 
-    /// The memory for bodies.
+    /// The memory budget of request bodies.
     pub fn bodies(&self) -> Bodies {
         self.bodies.clone()
     }
@@ -59,7 +59,7 @@ impl Intake {
     }
 
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
-    /// Through `store` events and keys go, through `reads` what is asked of them.
+    /// `store` writes events and reads keys; `reads` answers queries about events.
     pub fn new(store: Store, reads: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
         Intake {
             reads,
@@ -75,7 +75,7 @@ impl Intake {
 /// One event as it would be posted: a CloudEvent in JSON, or the plain form.
 ///
 /// # Errors
-/// The refusal that the post would get.
+/// The problem that posting it would be answered with.
 pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
     let way = Way::One(Form::Plain);
     if body.len() > way.limit() {
@@ -86,10 +86,10 @@ pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
         .into_iter()
         .next()
         .map(|checked| checked.event)
-        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "there is no event"))
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "The body contains no event."))
 }
 
-/// The addresses, with their description.
+/// The endpoints with their descriptions.
 pub fn routes() -> OpenApiRouter<Intake> {
     OpenApiRouter::new()
         .routes(routes!(post::events))
@@ -101,14 +101,12 @@ pub fn routes() -> OpenApiRouter<Intake> {
 /// The HTTP API.
 pub fn router(intake: Intake) -> Router {
     Router::from(routes().with_state(intake))
-        .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
-        })
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "No such endpoint."))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                "this address does not take this method",
+                "This endpoint does not support this method.",
             )
         })
 }

@@ -16,7 +16,7 @@ use super::{
     Intake,
     attributes::Checked,
     body::{self, Way},
-    schema::EventSchema,
+    schema::{Accepted, BinaryAttributes, CloudEvent, PostedEvent},
 };
 use crate::{
     commit::Refusal,
@@ -25,21 +25,31 @@ use crate::{
 };
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// What the types of events begin with that this system makes itself.
+/// The prefix of the event types that Hookswitch emits itself.
 const RESERVED: &str = "hookswitch.";
 
-/// RFC 3986's unreserved characters stay as they are.
+/// All but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Takes an event, or a batch of them. What got 202 is on disk, and will be routed exactly once.
-#[utoipa::path(post, path = "/v1/events", tag = "events", security(("key" = [])),
-    request_body(content(
-        (EventSchema = "application/json"),
-        (EventSchema = "application/cloudevents+json"),
-        (Vec<EventSchema> = "application/cloudevents-batch+json"))),
-    responses((status = 202, body = EventKey), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
-        (status = 503, body = Problem)))]
+/// Post an event, or a batch of events.
+///
+/// An event that was answered with 202 is committed to disk and is routed exactly once. Posting the same event again
+/// (the same `id` and `source`) is safe: it is stored once. A batch is accepted as a whole or refused as a whole.
+///
+/// A CloudEvent in binary mode has its attributes in `ce-` headers, and any JSON value as its body.
+#[utoipa::path(post, path = "/v1/events", operation_id = "postEvents", tag = "events", security(("key" = [])),
+    params(BinaryAttributes), request_body(content(
+        (PostedEvent = "application/json"),
+        (CloudEvent = "application/cloudevents+json"),
+        (Vec<CloudEvent> = "application/cloudevents-batch+json"))),
+    responses(
+        (status = 202, description = "The id and source of the event, or of each event of the batch in order",
+            body = Accepted, headers(("Location" = String, description = "Where a single event's history is read"))),
+        (status = 400, description = "The body is not valid JSON, or an event is invalid"),
+        (status = 403, description = "The key lacks the scope `events`, or must not post this type or source"),
+        (status = 409, description = "An event with this `id` and `source` but different content exists"),
+        (status = 413, description = "An event is larger than 256 KiB, or a batch than 16 MiB or 1,000 events"),
+    ))]
 pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, Scope::Events).await?;
@@ -60,21 +70,21 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
         Err(Refusal::Unavailable) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "database_unavailable",
-            "the database does not answer; post it again, with the same id and source: what is stored already is \
-             not stored twice",
+            "The database does not respond. Send the request again with the same id and source: an event is not \
+             stored twice.",
         )
         .retry_after(RETRY_AFTER)),
         Err(Refusal::Failed) => Err(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "not_stored",
-            "PostgreSQL refused to store it; the host's log says why",
+            "The event could not be stored; the log of the host says why.",
         )),
     };
     drop(share);
     answer
 }
 
-/// Where an event's attribute stands in what was posted.
+/// Where an attribute of an event is in the request.
 fn place(way: Way, place: usize, attribute: &str) -> String {
     match way {
         Way::Batch => format!("/{place}/{attribute}"),
@@ -83,17 +93,17 @@ fn place(way: Way, place: usize, attribute: &str) -> String {
     }
 }
 
-/// A rule may trust the source of what this system says itself, and an operator that of a key that is bound.
+/// Refuses sources that the caller must not use: rules trust the reserved ones, operators those a key is bound to.
 fn refuse_others(way: Way, caller: &Caller, events: &[Checked]) -> Result<(), Problem> {
     let wrong = |detail: String, is_wrong: &dyn Fn(&str) -> bool| -> Vec<ProblemError> {
         let sources = events.iter().map(|checked| checked.event.key.source.as_str()).enumerate();
         let wrong = sources.filter(|(_, source)| is_wrong(source));
         wrong.map(|(n, _)| ProblemError { at: place(way, n, "source"), detail: detail.clone() }).collect()
     };
-    let reserved = wrong("/hookswitch and everything below it is reserved".to_owned(), &is_reserved);
+    let reserved = wrong("is reserved, like everything below /hookswitch".to_owned(), &is_reserved);
     if !reserved.is_empty() {
-        let detail = "the source /hookswitch and everything below it is reserved for the system's own events; use \
-                      another source";
+        let detail = "The source /hookswitch and everything below it is reserved for events of Hookswitch itself; use \
+                      another source.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "reserved_source", detail).with_errors(reserved));
     }
     if caller.sources().is_empty() {
@@ -105,11 +115,11 @@ fn refuse_others(way: Way, caller: &Caller, events: &[Checked]) -> Result<(), Pr
         return Ok(());
     }
     let detail =
-        format!("the key {:?} may only post events whose source is {sources} or below", caller.name());
+        format!("The key {:?} may only post events whose source is {sources} or below.", caller.name());
     Err(Problem::new(StatusCode::FORBIDDEN, "source_not_allowed", detail).with_errors(foreign))
 }
 
-/// A rule may trust what this system says itself.
+/// Refuses reserved types: rules trust that Hookswitch itself emitted those events.
 fn refuse_reserved(way: Way, events: &[Checked]) -> Result<(), Problem> {
     let errors: Vec<ProblemError> = events
         .iter()
@@ -124,8 +134,8 @@ fn refuse_reserved(way: Way, events: &[Checked]) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "types that begin with {RESERVED} are this system's own: name yours otherwise; a key with the scope admin may \
-         post them"
+        "Types that begin with {RESERVED} are reserved for events of Hookswitch itself; only a key with the scope admin \
+         may post them."
     );
     Err(Problem::new(StatusCode::FORBIDDEN, "reserved_type", detail).with_errors(errors))
 }
@@ -141,7 +151,7 @@ fn accepted(way: Way, events: &[Checked]) -> Response {
     }
 }
 
-/// Where an event is read.
+/// The path of an event's history.
 fn location(key: &EventKey) -> String {
     let encode = |text| utf8_percent_encode(text, ENCODED);
     format!("/v1/events/{}?source={}", encode(&key.id), encode(&key.source))
@@ -153,7 +163,7 @@ fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
         .map(|(clash, key)| ProblemError {
             at: if way == Way::Batch { format!("/{}", clash.place) } else { String::new() },
             detail: format!(
-                "an event with the id {:?} and the source {:?} but another content was received at {:.3}; it is at {}",
+                "an event with the id {:?} and the source {:?} but different content was received at {:.3}; see {}",
                 key.id,
                 key.source,
                 clash.received_at,
@@ -162,10 +172,10 @@ fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
         })
         .collect();
     let detail = if way == Way::Batch {
-        "some events of the batch were posted before with another content, so none of it is accepted; give a new \
-         event a new id"
+        "Events of this batch were posted before with different content, so none of the batch is accepted; use a new \
+         id for a new event."
     } else {
-        "this event was posted before with another content, which stays; give a new event a new id"
+        "This event was posted before with different content, which is kept; use a new id for a new event."
     };
     Problem::new(StatusCode::CONFLICT, "event_conflict", detail).with_errors(errors)
 }
@@ -174,18 +184,18 @@ fn busy() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "busy",
-        "too many requests wait to be written, nothing of this one was stored; post it again",
+        "Too many requests are waiting to be written. Nothing of this one was stored; send it again.",
     )
     .retry_after(RETRY_AFTER)
 }
 
-/// What is larger than it may be.
+/// The refusal of a body that is too large.
 pub fn too_large(way: Way) -> Problem {
-    let what = if way == Way::Batch { "a batch" } else { "an event" };
+    let what = if way == Way::Batch { "batch" } else { "event" };
     let limit = way.limit() / 1024;
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "event_too_large",
-        format!("{what} has at most {limit} KiB; send a reference to what is larger"),
+        format!("The {what} is larger than {limit} KiB; send a reference to large data instead."),
     )
 }

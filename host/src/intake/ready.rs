@@ -7,24 +7,28 @@ use std::{
 };
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
+use utoipa::ToSchema;
 
 use super::Intake;
-use crate::{http::Problem, store::Store};
+use crate::{
+    http::{Problem, sentence},
+    store::Store,
+};
 
-/// What a host is not ready for, in words; nothing where it is ready.
+/// Returns why the host is not ready, as fragments for people; empty if it is ready.
 pub type NotReady = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// For so long an answer of PostgreSQL's counts.
+/// How long PostgreSQL's last answer is reused.
 const REMEMBERED: Duration = Duration::from_secs(1);
-/// How long PostgreSQL may take to answer: shorter than supervisors wait for us.
+/// How long PostgreSQL may take to answer: less than supervisors usually wait.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether PostgreSQL answers, as it was last asked. Cheap to clone.
+/// Whether PostgreSQL answered when it was last asked. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pulse {
     store: Store,
@@ -69,21 +73,38 @@ impl Pulse {
     }
 }
 
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-pub async fn healthy() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+/// The answer of a healthy host.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`; anything else is a refusal.
+    #[schema(value_type = String, examples("ok"))]
+    status: &'static str,
 }
 
-/// Whether this host takes events, routes and sends.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503, body = Problem)))]
-pub async fn ready(State(intake): State<Intake>) -> Result<Json<Value>, Problem> {
+impl Health {
+    const OK: Health = Health { status: "ok" };
+}
+
+/// Check that the process is alive.
+#[utoipa::path(get, path = "/healthz", operation_id = "getHealth", tag = "health",
+    responses((status = 200, description = "The process is alive", body = Health)))]
+pub async fn healthy() -> Json<Health> {
+    Json(Health::OK)
+}
+
+/// Check that this host accepts events, routes and sends.
+#[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "health",
+    responses(
+        (status = 200, description = "The host is ready", body = Health),
+        (status = 503, description = "The host is not ready; `detail` says why"),
+    ))]
+pub async fn ready(State(intake): State<Intake>) -> Result<Json<Health>, Problem> {
     let mut not_ready = (intake.not_ready)();
     if !intake.pulse.beats().await {
         not_ready.push("the database does not answer".to_owned());
     }
     if not_ready.is_empty() {
-        return Ok(Json(json!({"status": "ok"})));
+        return Ok(Json(Health::OK));
     }
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", not_ready.join("; ")))
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", sentence(&not_ready.join("; "))))
 }

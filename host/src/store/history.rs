@@ -1,4 +1,4 @@
-//! What came of an event: its decisions, notifications and deliveries.
+//! The history of an event: its decisions, notifications and deliveries.
 
 use std::collections::HashMap;
 
@@ -12,105 +12,105 @@ use uuid::Uuid;
 
 use super::{EventWaits, LoggedEvent, Store, StoreError, event};
 
-/// An event with all that came of it.
+/// An event with its full history.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventHistory {
     /// The event.
     #[serde(flatten)]
     pub event: Event,
-    /// When intake had it.
+    /// When it was received.
     pub received_at: Timestamp,
-    /// Whether the rules have decided yet.
+    /// Whether the rules have decided.
     pub routed: bool,
-    /// What routing is still to do about it, where it has read it; absent where there is nothing.
+    /// Why routing is not finished with it; absent if it is, or has not started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<EventWaits>,
-    /// What they decided, in order, with a page of the notifications.
+    /// The decisions in order, with a page of their notifications.
     pub decisions: Vec<DecisionHistory>,
-    /// The next page's `after`; null on the last.
+    /// `after` of the next page; null on the last page.
     pub next: Option<i64>,
 }
 
 /// A decision with its notifications.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecisionHistory {
-    /// From 0.
+    /// The position among the decisions about this event, from 0.
     pub ordinal: i16,
-    /// `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `parked` or `failed`.
+    /// The outcome: `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `parked` or `failed`.
     pub outcome: String,
-    /// Why.
+    /// Why the rule decided so; null if it gave no reason.
     pub reason: Option<String>,
-    /// `route` or `script`.
+    /// The engine of the rule: `route`, `script` or `plugin`; null if no rule decided.
     pub engine: Option<String>,
-    /// `file:line`.
+    /// The place of the rule, as `file:line`; null if no rule decided.
     pub rule: Option<String>,
-    /// The catalog's release.
+    /// The release of the rules that decided.
     pub release: String,
-    /// When.
+    /// When it was decided.
     pub decided_at: Timestamp,
-    /// What the rule said.
+    /// The decision as the rule returned it.
     #[schema(value_type = Option<Object>)]
     pub decision: Option<Box<RawValue>>,
-    /// What it asked of the world and was told.
+    /// What the rule looked up or requested, with the answers.
     #[schema(value_type = Option<Vec<Object>>)]
     pub asked: Option<Box<RawValue>>,
-    /// Who is told.
+    /// The notifications on this page.
     pub notifications: Vec<NotificationHistory>,
 }
 
 /// A notification with its deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NotificationHistory {
-    /// Its id.
+    /// The notification's id.
     pub id: NotificationId,
-    /// The person's username, where the recipient is staff.
+    /// The username of the recipient; null if the recipient is not a person.
     pub username: Option<String>,
-    /// The recipient's name.
+    /// The name of the recipient, if known.
     pub name: Option<String>,
-    /// The recipient's `wa_id` or user id.
+    /// The `wa_id` or user id of the recipient.
     pub recipient: Option<String>,
-    /// Why this person gets it.
+    /// Why this recipient is notified.
     pub reason: String,
-    /// The template.
+    /// The name of the template.
     pub template: String,
-    /// How far it is.
+    /// The current status.
     pub status: Status,
-    /// Until when it waits, and why; null where it does not.
+    /// Why the notification waits, and until when; null if it does not wait.
     pub waits: Option<Waits>,
-    /// The message that failed and was sent again as this one.
+    /// The failed notification that this one resends; null for others.
     pub redrive_of: Option<NotificationId>,
-    /// What an operator did about it after it had failed.
+    /// How an operator resolved its failure; null if none did.
     pub dead_letter: Option<DeadLetterEnd>,
-    /// What the person reads.
+    /// The message as it was rendered.
     #[schema(value_type = Object)]
     pub message: Box<RawValue>,
-    /// What happened, in order of attempts and ranks.
+    /// The delivery log of this notification, in order of attempts and then of statuses.
     pub deliveries: Vec<Delivery>,
 }
 
-/// What a notification waits for.
+/// The reason for which a notification waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Waits {
-    /// Until when.
+    /// When it is due.
     pub due_at: Timestamp,
-    /// `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
+    /// The reason: `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
     pub reason: String,
 }
 
-/// What an operator did about a message that failed.
+/// The resolution of a failed notification by an operator.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterEnd {
-    /// When.
+    /// When it was resolved.
     pub at: Timestamp,
-    /// The new message, where it was redriven; else it was discarded.
+    /// The notification that resends it; null if it was discarded.
     pub redriven_as: Option<NotificationId>,
-    /// Why.
+    /// The reason that the operator gave.
     pub reason: Option<String>,
 }
 
 impl Store {
-    /// An event with what came of it: its decisions, and at most `limit` of the notifications, those after the place
-    /// `after` in their log.
+    /// The history of an event: its decisions, and at most `limit` of its notifications, those after the position `after`
+    /// in their log.
     pub async fn event_history(
         &self,
         logged: LoggedEvent,

@@ -1,4 +1,4 @@
-//! What an event waits for that is not decided, or not told to all.
+//! Why routing of an event is not finished.
 
 use hookswitch_core::domain::{EventKey, Lane};
 use jiff::Timestamp;
@@ -7,38 +7,38 @@ use utoipa::ToSchema;
 
 use super::{Store, StoreError, unfinished::SUSPECT};
 
-/// Why routing is not done with an event that it has read.
+/// The reason for which routing is not finished with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitsFor {
-    /// It is being decided beside the others: a plugin takes its time.
+    /// A slow plugin is deciding it, beside the other events.
     Plugin,
-    /// An earlier event of its subject comes first.
+    /// An earlier event with the same subject comes first.
     Subject,
-    /// A host died that may have been deciding it: it is decided when nothing else is.
+    /// A host that may have been deciding it died: it is decided while nothing else is.
     Alone,
-    /// A plugin takes its time over other events, or a host takes it up soon.
+    /// Other events occupy the plugin, or a host has yet to take it up.
     Turn,
-    /// It tells so many people that it is done page by page.
+    /// It notifies so many people that it is planned page by page.
     Pages,
 }
 
-/// What routing is still to do about an event.
+/// What routing has still to do with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventWaits {
-    /// Why it waits.
+    /// The reason.
     #[serde(rename = "for")]
     pub waits_for: WaitsFor,
-    /// Since when.
+    /// When it began to wait.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
-    /// The earlier event of its subject that comes first.
+    /// The earlier event with the same subject that comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<EventKey>,
 }
 
 impl Store {
-    /// What an event waits for beside the log; nothing where routing has not read it yet, or is done with it.
+    /// Why routing is not finished with an event; `None` if it is, or has not started.
     pub(super) async fn event_waits(
         &self,
         lane: Lane,

@@ -9,7 +9,7 @@ use super::{
     yaml::{Kind, Node},
 };
 use crate::{
-    decide::Place,
+    decide::{Place, duration, keys_between},
     domain::{Decision, DecisionOutcome, Event, Outcome, SendTime, Verdict, short},
     plan::Planned,
 };
@@ -65,29 +65,9 @@ pub struct Actual<'a> {
 
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
-const KEYS: [&str; 21] = [
-    "template",
-    "groups",
-    "users",
-    "contacts",
-    "context",
-    "dedupe_key",
-    "dedupe_for",
-    "collect",
-    "send_at",
-    "expires_at",
-    "priority",
-    "mode",
-    "from",
-    "reason",
-    "to",
-    "skipped",
-    "body",
-    "body_contains",
-    "skip",
-    "no_route",
-    "failed",
-];
+/// The keys of a decision, and what else a case may expect.
+const KEYS: [&str; 22] =
+    keys_between([], ["to", "skipped", "body", "body_contains", "skip", "no_route", "failed"]);
 
 /// Reads an expectation.
 pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Expected> {
@@ -206,6 +186,9 @@ impl Key {
                 let actual = actual(name, decision, result);
                 let same = if SETS.contains(&name) {
                     set(&self.value) == set(&actual)
+                } else if let ("after" | "dedupe_for", Ok(expected)) = (name, duration(&line(&self.value))) {
+                    // `60m` is `1h`.
+                    Value::from(short(expected)) == actual
                 } else {
                     instant_or_text(&self.value) == instant_or_text(&actual)
                 };
@@ -262,6 +245,10 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
             Some(SendTime::After(after)) => {
                 result.event.time.checked_add(*after).map_or(Value::Null, |at| at.to_string().into())
             }
+        },
+        "after" => match decision.send {
+            Some(SendTime::After(after)) => short(after).into(),
+            None | Some(SendTime::SendAt(_)) => Value::Null,
         },
         "expires_at" => decision.expires_at.map(|at| at.to_string()).into(),
         "priority" => serde_json::to_value(decision.priority).unwrap_or_default(),

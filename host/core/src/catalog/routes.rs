@@ -8,7 +8,7 @@ use super::{
     yaml::{Fields, Kind, Node, parse},
 };
 use crate::decide::{
-    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, mode, priority,
+    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, keys_between, mode, priority,
 };
 
 /// A group that exists by default.
@@ -20,27 +20,8 @@ pub struct Group {
     pub description: String,
 }
 
-const KEYS: [&str; 19] = [
-    "on",
-    "when",
-    "script",
-    "plugin",
-    "template",
-    "groups",
-    "users",
-    "contacts",
-    "dedupe_for",
-    "dedupe_key",
-    "collect",
-    "context",
-    "send_at",
-    "after",
-    "expires_at",
-    "priority",
-    "mode",
-    "from",
-    "reason",
-];
+/// The keys of a route: its own, and those of its decision.
+const KEYS: [&str; 19] = keys_between(KEYS_WITH_SCRIPT, []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.

@@ -28,6 +28,27 @@ pub const KEYS: [&str; 15] = [
     "reason",
 ];
 
+/// The keys of a decision between others, for the formats that have both. `N` is the number of all.
+pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
+    before: [&'static str; B],
+    after: [&'static str; A],
+) -> [&'static str; N] {
+    assert!(N == B + KEYS.len() + A, "N must be the number of all keys");
+    let mut all = [""; N];
+    let mut n = 0;
+    while n < N {
+        all[n] = if n < B {
+            before[n]
+        } else if n < B + KEYS.len() {
+            KEYS[n - B]
+        } else {
+            after[n - B - KEYS.len()]
+        };
+        n += 1;
+    }
+    all
+}
+
 /// Reads an answer: a map, or an array of maps.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ mod value;
 mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
-pub use answer::{KEYS, collect, duration, kind_of, mode, priority, timestamp};
+pub use answer::{KEYS, collect, duration, keys_between, kind_of, mode, priority, timestamp};
 pub use ports::Ports;
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};

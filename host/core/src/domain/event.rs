@@ -7,39 +7,39 @@ use utoipa::ToSchema;
 
 use super::Lane;
 
-/// What makes an event the same event: CloudEvents 1.0 says that `source` and `id` together are unique.
+/// The identity of an event: in CloudEvents 1.0, `source` and `id` together are unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub struct EventKey {
-    /// The producer's id, or one that intake made.
+    /// The id that the producer gave the event, or a generated one.
     pub id: String,
     /// A URI-reference that names the producer.
     pub source: String,
 }
 
-/// An event, with CloudEvents 1.0's attributes.
+/// An event with the attributes of CloudEvents 1.0.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Event {
     /// `id` and `source`.
     #[serde(flatten)]
     pub key: EventKey,
-    /// Such as `order.created`; what routes match on.
+    /// The kind of event, for example `order.created`; routes match on it.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the event is about; events of one subject are routed in order.
+    /// What the event is about. Events with the same subject are routed in order.
     pub subject: Option<String>,
-    /// When it happened, by the producer's clock; when it arrived, where the producer did not say.
+    /// When it happened, by the producer's clock; by default the time at which it was received.
     pub time: Timestamp,
-    /// The payload: valid JSON, kept as it came.
-    #[schema(value_type = Object)]
+    /// The payload: any JSON value, stored as it was sent.
+    #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
-    /// CloudEvents extension attributes, as a JSON object.
+    /// CloudEvents extension attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub extensions: Option<Box<RawValue>>,
 }
 
 impl Event {
-    /// The lane in which the event waits to be routed: of its subject, or of its id where it has none.
+    /// The lane in which the event waits to be routed: that of its subject, or of its id if it has no subject.
     pub fn lane(&self) -> Lane {
         Lane::of(self.subject.as_deref().unwrap_or(&self.key.id))
     }

@@ -45,19 +45,19 @@ impl FromStr for OptOutScope {
     }
 }
 
-/// That somebody wants no messages.
+/// The opt-out of a contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OptOut {
-    /// Which.
+    /// The messages that are no longer sent.
     pub scope: OptOutScope,
-    /// Who said so, in words, such as `wrote STOP`.
+    /// Where the opt-out came from, for example `wrote STOP`.
     pub source: String,
-    /// When.
+    /// When the contact opted out.
     pub at: Timestamp,
 }
 
 impl OptOut {
-    /// Whether it is about such a message.
+    /// Whether the opt-out applies to a message, by whether that is marketing.
     pub fn covers(&self, is_marketing: bool) -> bool {
         self.scope == OptOutScope::All || is_marketing
     }
@@ -103,7 +103,7 @@ pub struct Preference {
     pub recipients: Vec<String>,
     /// Whether they want none.
     pub stop: bool,
-    /// Which.
+    /// The messages that are no longer sent.
     pub scope: OptOutScope,
     /// Who said so, in words.
     pub source: String,

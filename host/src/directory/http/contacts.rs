@@ -19,21 +19,23 @@ use crate::{
     store::StoredContact,
 };
 
-/// A WhatsApp user.
+/// A WhatsApp user who has written to the business or was written to.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Contact)]
 pub struct ContactJson {
-    /// Digits of the number; null where the user hides it.
+    /// The WhatsApp id: the digits of the number. Null if the user hides their number.
     wa_id: Option<String>,
-    /// Meta's business-scoped user id.
+    /// Meta's business-scoped user id; null if it is not known.
     user_id: Option<String>,
-    /// The profile name.
+    /// The name in their WhatsApp profile; null if it is not known.
     name: Option<String>,
+    /// When they last wrote; null if they never did.
     last_inbound_at: Option<Timestamp>,
-    /// Until when free-form messages may go there; null where they never wrote.
+    /// When the customer service window closes: free-form messages are possible until then. Null if they never wrote.
     window_until: Option<Timestamp>,
-    /// Usernames of the people who are linked to it.
+    /// Usernames of the people linked to this contact.
     people: Vec<String>,
-    /// That they want no messages; null where they do.
+    /// The opt-out; null if they receive messages.
     opt_out: Option<OptOut>,
 }
 
@@ -51,30 +53,38 @@ impl From<StoredContact> for ContactJson {
     }
 }
 
-/// A page of contacts.
+/// A page of contacts, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ContactPage {
+    /// The contacts.
     data: Vec<ContactJson>,
-    /// The next page's `after`; null on the last.
+    /// `after` of the next page; null on the last page.
     next: Option<i64>,
 }
 
+/// The query of a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// Only those that no person is linked to.
+    /// List only contacts that no person is linked to.
     #[serde(default)]
     unlinked: bool,
-    /// What `next` of the page before said.
+    /// `next` of the previous page.
     #[serde(default)]
     after: i64,
-    /// How many, from 1 to 1,000; 100 by default.
+    /// Maximum number of entries in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
 
-/// Lists WhatsApp users, those first who were known first.
-#[utoipa::path(get, path = "/v1/contacts", tag = "contacts", params(Which), security(("key" = [])),
-    responses((status = 200, body = ContactPage)))]
+/// List contacts, oldest first.
+#[utoipa::path(get, path = "/v1/contacts", operation_id = "listContacts", tag = "contacts", params(Which),
+    security(("key" = [])),
+    responses(
+        (status = 200, description = "A page of contacts", body = ContactPage),
+        (status = 400, description = "The query is invalid"),
+    ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
@@ -87,17 +97,25 @@ pub async fn list(
     Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
 }
 
+/// An opt-out.
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({"scope": "all"})))]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewOptOut)]
 pub struct OptOutJson {
-    /// Which messages they do not want; all by default.
+    /// The messages that are no longer sent; all messages by default.
     #[serde(default)]
     scope: OptOutScope,
 }
 
-/// Opts a WhatsApp user out, by number, user id, or a linked person's username.
-#[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", request_body = OptOutJson,
-    security(("key" = [])), responses((status = 204), (status = 400, body = Problem)))]
+/// Opt a contact out.
+#[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", operation_id = "optOutContact", tag = "contacts",
+    request_body = OptOutJson, security(("key" = [])),
+    params(("contact" = String, Path, description = "A number, a user id, or the username of a linked person")),
+    responses(
+        (status = 204, description = "The contact is opted out"),
+        (status = 400, description = "The path or the body is invalid"),
+    ))]
 pub async fn opt_out(
     _: Admin,
     State(desk): State<Desk>,
@@ -108,9 +126,14 @@ pub async fn opt_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Opts a WhatsApp user in again.
-#[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", tag = "contacts", security(("key" = [])),
-    responses((status = 204), (status = 400, body = Problem)))]
+/// Opt a contact in again.
+#[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", operation_id = "optInContact", tag = "contacts",
+    security(("key" = [])),
+    params(("contact" = String, Path, description = "A number, a user id, or the username of a linked person")),
+    responses(
+        (status = 204, description = "The contact is not opted out"),
+        (status = 400, description = "The path is invalid"),
+    ))]
 pub async fn opt_in(
     _: Admin,
     State(desk): State<Desk>,

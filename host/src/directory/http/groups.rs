@@ -15,21 +15,23 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, Problem, last_of_full, page_limit},
+    http::{Admin, Problem, last_of_full, page_limit, sentence},
     store::StoredGroup,
 };
 
 /// A group.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Group)]
 pub struct GroupJson {
-    /// Unique; what rules name.
+    /// The name, unique. Rules refer to the group by it.
     name: String,
+    /// When the group was created.
     created_at: Timestamp,
-    /// Usernames of the first 100; `GET /v1/people?group=NAME` lists all.
+    /// Usernames of the first 100 members; `GET /v1/people?group=NAME` lists all of them.
     members: Vec<String>,
-    /// How many members there are.
+    /// Number of members.
     size: i64,
-    /// How many of them are active.
+    /// Number of active members.
     active: i64,
 }
 
@@ -39,27 +41,35 @@ impl From<StoredGroup> for GroupJson {
     }
 }
 
-/// A page of groups.
+/// A page of groups, by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GroupPage {
+    /// The groups.
     data: Vec<GroupJson>,
-    /// The next page's `after`; null on the last.
+    /// `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
+/// The query of a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// Only those whose names come after this one: what `next` of the page before said.
+    /// List only groups whose names sort after this one: `next` of the previous page.
     #[serde(default)]
     after: String,
-    /// How many, from 1 to 1,000; 100 by default.
+    /// Maximum number of entries in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
 
-/// Lists groups by name.
-#[utoipa::path(get, path = "/v1/groups", tag = "groups", params(Which), security(("key" = [])),
-    responses((status = 200, body = GroupPage), (status = 400, body = Problem)))]
+/// List groups, by name.
+#[utoipa::path(get, path = "/v1/groups", operation_id = "listGroups", tag = "groups", params(Which),
+    security(("key" = [])),
+    responses(
+        (status = 200, description = "A page of groups", body = GroupPage),
+        (status = 400, description = "The query is invalid"),
+    ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
@@ -73,9 +83,14 @@ pub async fn list(
     Ok(Json(GroupPage { data: groups.into_iter().map(GroupJson::from).collect(), next }))
 }
 
-/// Tells of a group.
-#[utoipa::path(get, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
-    responses((status = 200, body = GroupJson), (status = 404, body = Problem)))]
+/// Get a group.
+#[utoipa::path(get, path = "/v1/groups/{name}", operation_id = "getGroup", tag = "groups", security(("key" = [])),
+    params(("name" = String, Path, description = "The group's name")),
+    responses(
+        (status = 200, description = "The group", body = GroupJson),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No group has this name"),
+    ))]
 pub async fn get(
     _: Admin,
     State(desk): State<Desk>,
@@ -84,9 +99,14 @@ pub async fn get(
     Ok(Json(desk.directory.group(&name(group)?).await?.into()))
 }
 
-/// Creates a group; one that exists stays as it is.
-#[utoipa::path(put, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
-    responses((status = 200, body = GroupJson), (status = 201, body = GroupJson), (status = 400, body = Problem)))]
+/// Create a group. An existing group is left unchanged.
+#[utoipa::path(put, path = "/v1/groups/{name}", operation_id = "createGroup", tag = "groups",
+    security(("key" = [])), params(("name" = String, Path, description = "The group's name, 1 to 150 characters")),
+    responses(
+        (status = 200, description = "The group existed already", body = GroupJson),
+        (status = 201, description = "The new group", body = GroupJson),
+        (status = 400, description = "The name is invalid"),
+    ))]
 pub async fn create(
     _: Admin,
     State(desk): State<Desk>,
@@ -98,9 +118,14 @@ pub async fn create(
     Ok((status, Json(GroupJson::from(desk.directory.group(&group).await?))))
 }
 
-/// Deletes a group; its people stay.
-#[utoipa::path(delete, path = "/v1/groups/{name}", tag = "groups", security(("key" = [])),
-    responses((status = 204), (status = 404, body = Problem)))]
+/// Delete a group. Its members are not deleted.
+#[utoipa::path(delete, path = "/v1/groups/{name}", operation_id = "deleteGroup", tag = "groups",
+    security(("key" = [])), params(("name" = String, Path, description = "The group's name")),
+    responses(
+        (status = 204, description = "The group is deleted"),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No group has this name"),
+    ))]
 pub async fn delete(
     _: Admin,
     State(desk): State<Desk>,
@@ -110,7 +135,7 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A person's place in a group.
+/// A membership, as named by a path.
 #[derive(Deserialize)]
 pub struct Place {
     name: String,
@@ -118,16 +143,24 @@ pub struct Place {
 }
 
 fn place(path: Result<Path<Place>, PathRejection>) -> Result<Place, Problem> {
-    let Path(place) = path.map_err(|error| invalid(error.body_text()))?;
+    let Path(place) = path.map_err(|error| invalid(sentence(&error.body_text())))?;
     storable(&place.name)?;
     storable(&place.username)?;
     Ok(place)
 }
 
-/// Puts a person into a group.
-#[utoipa::path(put, path = "/v1/groups/{name}/members/{username}", tag = "groups", security(("key" = [])),
-    params(("name" = String, Path), ("username" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+/// Add a person to a group.
+#[utoipa::path(put, path = "/v1/groups/{name}/members/{username}", operation_id = "addGroupMember", tag = "groups",
+    security(("key" = [])),
+    params(
+        ("name" = String, Path, description = "The group's name"),
+        ("username" = String, Path, description = "The person's username"),
+    ),
+    responses(
+        (status = 204, description = "The person is a member of the group"),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No group has this name, or no person has this username"),
+    ))]
 pub async fn add_member(
     _: Admin,
     State(desk): State<Desk>,
@@ -138,10 +171,18 @@ pub async fn add_member(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a person out of a group.
-#[utoipa::path(delete, path = "/v1/groups/{name}/members/{username}", tag = "groups", security(("key" = [])),
-    params(("name" = String, Path), ("username" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+/// Remove a person from a group.
+#[utoipa::path(delete, path = "/v1/groups/{name}/members/{username}", operation_id = "removeGroupMember",
+    tag = "groups", security(("key" = [])),
+    params(
+        ("name" = String, Path, description = "The group's name"),
+        ("username" = String, Path, description = "The person's username"),
+    ),
+    responses(
+        (status = 204, description = "The person is not a member of the group"),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No group has this name, or no person has this username"),
+    ))]
 pub async fn remove_member(
     _: Admin,
     State(desk): State<Desk>,

@@ -16,9 +16,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{contacts::ContactJson, groups::GroupJson, people::PersonJson};
 use super::Directory;
-use crate::http::{Bodies, Keys, Problem};
+use crate::http::{Bodies, Keys, Problem, sentence};
 
-/// What the handlers share. Cheap to clone.
+/// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
     directory: Directory,
@@ -38,7 +38,7 @@ impl FromRef<Desk> for Bodies {
     }
 }
 
-/// The addresses, with their description.
+/// The endpoints with their descriptions.
 pub fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(people::list, people::add))
@@ -60,17 +60,21 @@ fn invalid(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
 }
 
-/// Paths and texts that PostgreSQL cannot hold are no names of anything.
+/// The name in a path. U+0000 is refused here: PostgreSQL cannot store it.
 fn name(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    let Path(name) = path.map_err(|error| invalid(error.body_text()))?;
+    let Path(name) = path.map_err(|error| invalid(sentence(&error.body_text())))?;
     storable(&name)?;
     Ok(name)
 }
 
 fn storable(text: &str) -> Result<(), Problem> {
-    if text.contains('\0') { Err(invalid("no name holds U+0000".to_owned())) } else { Ok(()) }
+    if text.contains('\0') {
+        Err(invalid("A name must not contain the character U+0000.".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|Query(query)| query).map_err(|error| invalid(error.body_text()))
+    query.map(|Query(query)| query).map_err(|error| invalid(sentence(&error.body_text())))
 }

@@ -17,37 +17,43 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, Budget, JsonBody, MIB, Problem, last_of_full, page_limit},
+    http::{Admin, Budget, JsonBody, MIB, Problem, last_of_full, page_limit, sentence},
     store::StoredPerson,
 };
 
-/// The largest file of people.
+/// The maximum size of a CSV file of people, in bytes.
 const CSV_LIMIT: usize = 2 * MIB;
 
-/// A person.
+/// A member of staff.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Person)]
 pub struct PersonJson {
-    /// Unique; what rules name.
+    /// The username, unique. Rules refer to the person by it.
     username: String,
+    /// The name that messages show.
     name: String,
-    /// Who is not active gets nothing.
+    /// Whether they receive messages; false after they were deactivated.
     active: bool,
+    /// When the person was added.
     created_at: Timestamp,
-    /// Names of their groups.
+    /// Names of the groups they belong to.
     groups: Vec<String>,
-    /// The WhatsApp user they are linked to; without one they get nothing.
+    /// The WhatsApp user they are linked to; null if none is linked, and then they receive no messages.
     contact: Option<ContactOfPerson>,
-    /// When only urgent messages reach them; null where there is no such time.
+    /// When only urgent messages are sent to them; null if they have no quiet hours.
     quiet_hours: Option<QuietHoursJson>,
 }
 
-/// Hours of the day in which a person is left alone.
+/// Hours of the day in which a person receives only urgent messages.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = QuietHours)]
 struct QuietHoursJson {
-    /// Two times of the day, such as `21:00-06:30`.
+    /// Start and end as local times, for example `21:00-06:30`.
+    #[schema(examples("21:00-06:30"))]
     hours: String,
-    /// A name of the IANA database, such as `Africa/Harare`.
+    /// A time zone of the IANA database, for example `Africa/Harare`.
+    #[schema(examples("Africa/Harare"))]
     time_zone: String,
 }
 
@@ -59,13 +65,15 @@ impl From<QuietHours> for QuietHoursJson {
 
 /// The WhatsApp user that a person is linked to.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LinkedContact)]
 struct ContactOfPerson {
-    /// Digits of the number.
+    /// The WhatsApp id: the digits of the number. Null if the user hides their number.
     wa_id: Option<String>,
-    /// Meta's business-scoped user id.
+    /// Meta's business-scoped user id; null if it is not known.
     user_id: Option<String>,
+    /// When they last wrote; null if they never did.
     last_inbound_at: Option<Timestamp>,
-    /// Until when free-form messages may go there; null where they never wrote.
+    /// When the customer service window closes: free-form messages are possible until then. Null if they never wrote.
     window_until: Option<Timestamp>,
 }
 
@@ -94,29 +102,38 @@ impl From<StoredPerson> for PersonJson {
     }
 }
 
-/// A page of people.
+/// A page of people, by username.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PeoplePage {
+    /// The people.
     data: Vec<PersonJson>,
-    /// The next page's `after`; null on the last.
+    /// `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
+/// The query of a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// Only members of this group.
+    /// List only members of this group.
     group: Option<String>,
-    /// Only those whose usernames come after this one.
+    /// List only people whose usernames sort after this one: `next` of the previous page.
     #[serde(default)]
     after: String,
-    /// How many, from 1 to 1,000; 100 by default.
+    /// Maximum number of entries in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
 
-/// Lists people by username.
-#[utoipa::path(get, path = "/v1/people", tag = "people", params(Which), security(("key" = [])),
-    responses((status = 200, body = PeoplePage), (status = 404, body = Problem)))]
+/// List people, by username.
+#[utoipa::path(get, path = "/v1/people", operation_id = "listPeople", tag = "people", params(Which),
+    security(("key" = [])),
+    responses(
+        (status = 200, description = "A page of people", body = PeoplePage),
+        (status = 400, description = "The query is invalid"),
+        (status = 404, description = "No group has the name in the query"),
+    ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
@@ -131,23 +148,32 @@ pub async fn list(
     Ok(Json(PeoplePage { data: people.into_iter().map(PersonJson::from).collect(), next }))
 }
 
+/// A person to add.
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({"username": "tendai", "name": "Tendai Moyo", "whatsapp": "+263771234567", "groups": ["Sales Team"]})))]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewPerson)]
 pub struct NewPersonJson {
-    /// 1 to 150 letters, digits, and `@ . + - _`.
+    /// The username: 1 to 150 letters, digits, or `@ . + - _`.
     username: String,
+    /// The name that messages show: 1 to 150 characters on one line.
     name: String,
-    /// A number with its country code, or Meta's user id.
+    /// A number with its country code, or Meta's user id; links the person to that WhatsApp user.
     whatsapp: Option<String>,
-    /// Names of groups that exist.
+    /// Names of existing groups to add the person to.
     #[serde(default)]
     groups: Vec<String>,
 }
 
-/// Adds a person.
-#[utoipa::path(post, path = "/v1/people", tag = "people", request_body = NewPersonJson, security(("key" = [])),
-    responses((status = 201, body = PersonJson), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)))]
+/// Add a person.
+#[utoipa::path(post, path = "/v1/people", operation_id = "createPerson", tag = "people",
+    request_body = NewPersonJson, security(("key" = [])),
+    responses(
+        (status = 201, description = "The new person", body = PersonJson),
+        (status = 400, description = "The body is invalid"),
+        (status = 409, description = "Another person has this username"),
+        (status = 422, description = "The body names a group that does not exist"),
+    ))]
 pub async fn add(
     _: Admin,
     State(desk): State<Desk>,
@@ -157,14 +183,22 @@ pub async fn add(
     for group in &groups {
         storable(group)?;
     }
-    desk.directory.add_person(&username, &name, whatsapp.as_deref(), &groups).await?;
+    desk.directory
+        .add_person(&username, &name, whatsapp.as_deref(), &groups)
+        .await
+        .map_err(|error| error.about_body(&groups))?;
     let person = desk.directory.person(&username).await?;
     Ok((StatusCode::CREATED, Json(PersonJson::from(person))))
 }
 
-/// Tells of a person.
-#[utoipa::path(get, path = "/v1/people/{username}", tag = "people", security(("key" = [])),
-    responses((status = 200, body = PersonJson), (status = 404, body = Problem)))]
+/// Get a person.
+#[utoipa::path(get, path = "/v1/people/{username}", operation_id = "getPerson", tag = "people",
+    security(("key" = [])), params(("username" = String, Path, description = "The person's username")),
+    responses(
+        (status = 200, description = "The person", body = PersonJson),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No person has this username"),
+    ))]
 pub async fn get(
     _: Admin,
     State(desk): State<Desk>,
@@ -173,32 +207,41 @@ pub async fn get(
     Ok(Json(desk.directory.person(&name(username)?).await?.into()))
 }
 
+/// Changes to a person. Members that are absent change nothing.
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({"active": false}), json!({"quiet_hours": {"hours": "21:00-06:30", "time_zone": "Africa/Harare"}})))]
 #[serde(deny_unknown_fields)]
 pub struct PersonChange {
+    /// The name that messages show: 1 to 150 characters on one line.
     name: Option<String>,
-    /// False: they get nothing from now on.
+    /// False deactivates the person: they receive no messages until they are activated again.
     active: Option<bool>,
-    /// A number with its country code, or Meta's user id, links them; null unlinks them.
+    /// A number with its country code, or Meta's user id, to link the person to; null unlinks them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     whatsapp: Option<Option<String>>,
-    /// Null: there are none any more.
+    /// The new quiet hours; null removes them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<QuietHoursJson>)]
     quiet_hours: Option<Option<QuietHoursJson>>,
 }
 
-/// Tells null from nothing.
+/// Distinguishes null from an absent member.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Changes what is given of a person.
-#[utoipa::path(patch, path = "/v1/people/{username}", tag = "people", request_body = PersonChange, security(("key" = [])),
-    responses((status = 200, body = PersonJson), (status = 400, body = Problem), (status = 404, body = Problem)))]
+/// Change a person. Absent members stay as they are; a refused request changes nothing.
+#[utoipa::path(patch, path = "/v1/people/{username}", operation_id = "updatePerson", tag = "people",
+    request_body = PersonChange, security(("key" = [])),
+    params(("username" = String, Path, description = "The person's username")),
+    responses(
+        (status = 200, description = "The changed person", body = PersonJson),
+        (status = 400, description = "The path or the body is invalid"),
+        (status = 404, description = "No person has this username"),
+    ))]
 pub async fn change(
     _: Admin,
     State(desk): State<Desk>,
@@ -210,8 +253,8 @@ pub async fn change(
     let quiet_hours = quiet_hours
         .map(|quiet| quiet.map(|quiet| QuietHours::parse(&quiet.hours, &quiet.time_zone)).transpose())
         .transpose()
-        .map_err(invalid)?;
-    // First what may be refused, so that a refusal changes nothing.
+        .map_err(|why| invalid(sentence(&why)))?;
+    // What may be refused comes first, so that a refusal changes nothing.
     match whatsapp {
         Some(Some(number)) => drop(desk.directory.link(&username, &number).await?),
         Some(None) => desk.directory.unlink(&username).await?,
@@ -224,20 +267,28 @@ pub async fn change(
     Ok(Json(desk.directory.person(&username).await?.into()))
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ImportResult)]
 pub struct ImportedJson {
-    /// People who are new.
+    /// Number of people added.
     added: u64,
-    /// People whose usernames existed.
+    /// Number of existing people updated.
     updated: u64,
 }
 
-/// Adds people from CSV, and brings those up to date whose usernames exist; all or nothing. The columns are
-/// username, name, whatsapp, groups (parted by semicolons), quiet_hours and time_zone.
-#[utoipa::path(post, path = "/v1/people/import", tag = "people", security(("key" = [])),
-    request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = ImportedJson), (status = 400, body = Problem)))]
+/// Import people from CSV.
+///
+/// Adds new people and updates those whose usernames exist; nothing is changed if a line is invalid. The columns are
+/// username, name, whatsapp, groups (separated by semicolons), quiet_hours and time_zone. At most 2 MiB.
+#[utoipa::path(post, path = "/v1/people/import", operation_id = "importPeople", tag = "people",
+    security(("key" = [])),
+    request_body(content = String, content_type = "text/csv",
+        example = "username,name,whatsapp,groups\ntendai,Tendai Moyo,+263771234567,Sales Team; Finance Team\n"),
+    responses(
+        (status = 200, description = "The number of people added and updated", body = ImportedJson),
+        (status = 400, description = "Lines of the file are invalid, or name groups that do not exist"),
+    ))]
 pub async fn import(
     _: Admin,
     State(desk): State<Desk>,
@@ -245,10 +296,10 @@ pub async fn import(
     csv: Body,
 ) -> Result<Json<ImportedJson>, Problem> {
     let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the file may have at most 2 MiB");
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The file is larger than 2 MiB.");
     let csv = desk.bodies.read(&headers, csv, Budget::Large, CSV_LIMIT, too_large).await?;
     if csv.bytes.contains(&0) {
-        return Err(invalid("the file holds U+0000: is it CSV in UTF-8?".to_owned()));
+        return Err(invalid("The file contains the character U+0000; it must be CSV in UTF-8.".to_owned()));
     }
     let imported = desk.directory.import(&csv.bytes, &mut |_| {}).await?;
     Ok(Json(ImportedJson { added: imported.added, updated: imported.updated }))
