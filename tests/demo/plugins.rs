@@ -24,8 +24,12 @@ fn sources() -> TempDir {
     let manifest = fs::read_to_string(from.join("Cargo.toml")).unwrap();
     let sdk = top().join("sdk").display().to_string();
     fs::write(to.join("Cargo.toml"), manifest.replace("\"../sdk\"", &format!("{sdk:?}"))).unwrap();
-    fs::create_dir_all(from.join("target")).unwrap();
-    symlink(from.join("target"), to.join("target")).unwrap();
+    fs::create_dir(to.join("target")).unwrap();
+    // Inside of the folder, as plugins that are links to elsewhere are refused.
+    for part in ["target/release", "target/wasm32-wasip2"] {
+        fs::create_dir_all(from.join(part)).unwrap();
+        symlink(from.join(part), to.join(part)).unwrap();
+    }
     folder
 }
 
@@ -37,9 +41,9 @@ fn copy(from: &Path, to: &Path) {
             continue;
         }
         if path.is_dir() {
-            copy(&path, &to.join(name))
+            copy(&path, &to.join(name));
         } else {
-            drop(fs::copy(&path, to.join(name)).unwrap())
+            fs::copy(&path, to.join(name)).unwrap();
         }
     }
 }

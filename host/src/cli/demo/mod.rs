@@ -22,7 +22,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
-use hookswitch_core::domain::Senders;
+use hookswitch_core::{catalog, domain::Senders};
 use hookswitch_simulator::{Settings, Simulator};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +30,7 @@ use tokio::{signal::ctrl_c, sync::oneshot, task::spawn_blocking};
 
 use self::place::Place;
 use crate::{
-    app::App,
+    app::{self, App},
     config::{Config, LogConfig, RulesConfig, WhatsappConfig},
     telemetry,
 };
@@ -108,6 +108,12 @@ async fn show_all(args: &DemoArgs, bar: &ProgressBar) -> anyhow::Result<ExitCode
         ..Settings::default()
     };
     let config = config(args, &settings, host_address, simulator_address);
+    if args.plugins.is_dir() {
+        // A host starts while plugins are being compiled; the demo waits, so that all of them decide about the samples.
+        bar.set_message("compiling plugins");
+        let folders = app::folders(&config.rules, &config.database, false)?;
+        spawn_blocking(move || drop(catalog::load(&folders))).await?;
+    }
     let app = App::start(&config, &mut |text| step(bar, text)).await?;
 
     let simulator = Simulator::new(settings);

@@ -122,7 +122,7 @@ fn tell_decision(decision: &Value, width: usize) {
         }
         let body = notification["message"]["body"].as_str();
         if last_body == Some(body) {
-            println!("      {}", style("the same message").dim());
+            println!("      {}", style("same text").dim());
             continue;
         }
         last_body = Some(body);
