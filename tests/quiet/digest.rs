@@ -92,7 +92,7 @@ async fn hosts_that_die_neither_lose_nor_double_a_digest() {
     let mut stage = stage().await;
     let settings = [("WHATSAPP_MESSAGES_PER_SECOND", "1000")];
     let rules = &stage.rules.to_owned();
-    let _other = Host::start(free_port(), &stage.database, &stage.simulator, &rules, &settings);
+    let _other = Host::start(free_port(), &stage.database, &stage.simulator, rules, &settings);
     let mut posted = 0;
     for round in 0..3 {
         for n in 0..20 {

@@ -188,7 +188,7 @@ impl Key {
                     set(&self.value) == set(&actual)
                 } else if let ("after" | "dedupe_for", Ok(expected)) = (name, duration(&line(&self.value))) {
                     // `60m` is `1h`.
-                    Value::from(short(expected)) == actual
+                    actual == short(expected)
                 } else {
                     instant_or_text(&self.value) == instant_or_text(&actual)
                 };
