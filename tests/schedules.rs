@@ -120,7 +120,7 @@ fn a_wrong_schedule_is_told_with_its_place() {
     let said = String::from_utf8(output.stderr).unwrap();
     for line in [
         "there is no time zone `Africa/Hararee`",
-        "schedules.yaml:3:13",
+        "schedules.yaml:3:14",
         "there is no group `Sale`",
         "did you mean `Sales`?",
     ] {

@@ -216,7 +216,7 @@ async fn what_meta_rejects_is_told_with_its_reason() {
     said(&templates(&simulator, rules.path(), &["push", "--yes"]), 0);
     simulator.set_template("note", "REJECTED").await;
     let list = said(&templates(&simulator, rules.path(), &["list"]), 0);
-    assert!(list.contains("rejected (INVALID_FORMAT); change its words and push it"), "{list}");
+    assert!(list.contains("rejected (INVALID_FORMAT); edit and resubmit it"), "{list}");
     let push = said(&templates(&simulator, rules.path(), &["push", "--yes"]), 0);
     assert!(push.starts_with("note: rejected (INVALID_FORMAT)"), "{push}");
     write_note(rules.path(), NEW);
