@@ -8,7 +8,8 @@ use super::{
     yaml::{Fields, Kind, Node, parse},
 };
 use crate::decide::{
-    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, keys_between, mode, priority,
+    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, keys_between,
+    mode, priority,
 };
 
 /// A group that exists by default.

@@ -42,6 +42,7 @@ const CASES: &str = r#"
       context: {number: A-1, copies: 2.0}
       dedupe_key: 7
       send_at: 2026-11-23T09:10:00Z
+      after: 600s
       priority: normal
       body_contains: ["New order"]
     - groups: [System Admins]
