@@ -307,7 +307,7 @@ mod tests {
             detail: None,
         };
         let section = failures(10, &[failure], &(0, Vec::new()));
-        assert!(section.findings[0].what.starts_with("3 messages failed with Meta's code 131047: "));
+        assert!(section.findings[0].what.starts_with("3 messages failed with Meta's error 131047: "));
         assert!(!section.findings[0].what.contains("does not know"));
     }
 }

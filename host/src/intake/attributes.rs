@@ -60,7 +60,7 @@ impl<'a> Attributes<'a> {
             _ => Ok(()),
         };
         let there = |limit: usize| match text.is_empty() {
-            true => Err("is empty; say something, or leave it out where it may be absent".to_owned()),
+            true => Err("must not be empty; omit it if there is nothing to say".to_owned()),
             false => limited(limit),
         };
         let word = |limit: usize, example: &str| match text.contains(char::is_whitespace) {

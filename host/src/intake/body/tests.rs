@@ -82,12 +82,12 @@ fn everything_wrong_is_told_with_its_place() {
     assert_eq!(
         errors,
         [
-            "/typ unknown member; did you mean `type`?; what the event carries belongs into `data`",
+            "/typ unknown member; did you mean `type`?; the payload belongs in `data`",
             r#"/time expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got "soon""#,
             "/subject expected a text, got an object or an array",
-            "/id is empty; say something, or leave it out where it may be absent",
-            "/type missing: what happened, such as order.created",
-            "/data missing: what the rules read; {} where there is nothing to say",
+            "/id must not be empty; omit it if there is nothing to say",
+            "/type missing; expected the kind of event, for example order.created",
+            "/data missing; send {} if the event has no data",
         ]
     );
 }
@@ -106,7 +106,7 @@ fn a_batch_names_each_bad_event() {
         [
             r#"/1/specversion expected "1.0", got "0.3""#,
             "/2 expected an object, a CloudEvent",
-            "/3/data_base64 binary data is not taken: send JSON in `data`",
+            "/3/data_base64 `data_base64` is not supported; send JSON in `data`",
         ]
     );
     let many = format!("[{}]", vec!["{}"; BATCH_EVENTS + 1].join(","));
@@ -118,8 +118,8 @@ fn a_batch_names_each_bad_event() {
 fn what_is_no_event_is_refused_in_words() {
     let detail = |body: &str| json_post(body).err().unwrap().detail().to_owned();
     assert!(detail("[]").contains("send a batch of CloudEvents as application/cloudevents-batch+json"));
-    assert!(detail("{").starts_with("the body cannot be read: EOF while parsing"), "{}", detail("{"));
-    assert!(detail("hello").starts_with("the body cannot be read"), "{}", detail("hello"));
+    assert!(detail("{").starts_with("The body is not valid JSON: EOF while parsing"), "{}", detail("{"));
+    assert!(detail("hello").starts_with("The body is not valid JSON"), "{}", detail("hello"));
     assert!(detail("3").contains("expected a JSON object"), "{}", detail("3"));
     let deep = format!(r#"{{"type": "t", "data": {}{}}}"#, "[".repeat(100), "]".repeat(100));
     assert!(detail(&deep).contains("deeper than 64"));
@@ -199,8 +199,8 @@ fn headers_are_unquoted_and_decoded() {
         errors,
         [
             "ce-specversion expected 1.0, got nothing",
-            "ce-id missing: CloudEvents requires it",
-            "ce-source missing: CloudEvents requires it",
+            "ce-id missing; CloudEvents requires it",
+            "ce-source missing; CloudEvents requires it",
         ]
     );
     let xml = post(&[("ce-type", "t"), ("content-type", "application/xml")], "<a/>");
