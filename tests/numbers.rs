@@ -74,7 +74,7 @@ async fn a_template_or_a_rule_names_the_number_and_each_has_its_windows() {
     let decision = async || stage.host.event(&id).await["decisions"][0].clone();
     wait_until("it fails", SOON, async || decision().await["outcome"] == "failed").await;
     let why = decision().await["reason"].as_str().unwrap().to_owned();
-    assert!(why.contains("the sending number \"sails\"") && why.contains("names sales"), "{why}");
+    assert!(why.contains("unknown sending number \"sails\"") && why.contains("names sales"), "{why}");
 }
 
 #[tokio::test]

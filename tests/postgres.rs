@@ -74,7 +74,7 @@ fn a_new_cluster_serves_and_stops_and_keeps_what_it_was_given() {
     let dir = folder();
     let mut steps = Vec::new();
     let server = start(dir.path(), &mut |step| steps.push(step.to_owned())).unwrap();
-    assert!(steps[0].starts_with("making a PostgreSQL"), "{steps:?}");
+    assert!(steps[0].starts_with("creating a PostgreSQL"), "{steps:?}");
     check(&server);
     assert!(!server.adopted());
     if geteuid().is_root() && cfg!(target_os = "linux") {
@@ -210,7 +210,7 @@ fn the_server_ends_with_a_killed_process() {
 #[test]
 fn an_interrupted_initdb_is_begun_anew() {
     let dir = folder();
-    let (mut child, _) = process(dir.path(), "making ");
+    let (mut child, _) = process(dir.path(), "creating ");
     let unfinished = || {
         let names = fs::read_dir(dir.path()).unwrap().flatten().map(|entry| entry.path());
         names.filter(|path| path.to_string_lossy().contains("new-postgres-")).collect::<Vec<_>>()

@@ -156,7 +156,7 @@ async fn metas_check_of_the_address_is_answered() {
     ] {
         let (status, body) = check(wrong).await;
         assert_eq!(status, 403, "{wrong}");
-        assert!(body.contains("WHATSAPP_VERIFY_TOKEN") && !body.contains("verify-me"), "{body}");
+        assert!(body.contains("hub.verify_token") && !body.contains("verify-me"), "{body}");
     }
 }
 

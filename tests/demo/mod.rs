@@ -99,8 +99,8 @@ fn what_is_no_event_cannot_be_tried() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).replace(&folder.path().display().to_string(), "");
     insta::assert_snapshot!(said, @r"
-    error: invalid event /event.json: 2 things are wrong with what was posted; see errors
-      /dato: unknown member; did you mean `data`?; what the event carries belongs into `data`
-      /data: missing: what the rules read; {} where there is nothing to say
+    error: invalid event /event.json: 2 errors
+      /dato: unknown member; did you mean `data`?; the payload belongs in `data`
+      /data: missing; send {} if the event has no data
     ");
 }

@@ -136,9 +136,9 @@ async fn events_of_one_subject_keep_their_order_though_the_first_waits() {
     slow.post("plain", "other", Some("t")).await;
     slow.decided("other").await;
     assert_eq!((slow.outcome("second").await, slow.outcome("third").await), (None, None));
-    assert!(slow.says(&["explain", "first"]).contains("a plugin takes its time to decide about it"));
+    assert!(slow.says(&["explain", "first"]).contains("a plugin is deciding about it"));
     let page = slow.says(&["explain", "third"]);
-    assert!(page.contains("for its turn behind first from"), "{page}");
+    assert!(page.contains("behind first from"), "{page}");
     assert_eq!(slow.stage.host.event("third").await["waits"]["behind"]["id"], "first");
     slow.release.send_replace(true);
     for id in ["first", "second", "third"] {
@@ -211,7 +211,7 @@ async fn a_parked_event_that_a_host_died_of_twice_is_not_decided_again_either() 
     let reason = event["decisions"][1]["reason"].as_str().unwrap();
     assert!(reason.starts_with("the host died 2 times while this event was being decided"), "{event:#}");
     let replayed = slow.says(&["rules", "replay", "deadly"]);
-    assert!(replayed.contains("cannot be replayed: the host died"), "{replayed}");
+    assert!(replayed.contains("cannot be replayed: deciding it ended a host"), "{replayed}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn a_host_of_which_a_part_fails_says_which_and_ends() {
     let status = host.wait();
     assert_eq!(status.code(), Some(1), "{status}");
     assert!(failed.elapsed() < Duration::from_secs(10), "{:?}", failed.elapsed());
-    assert!(host.said().contains("templates ended; start this host anew"), "{}", host.said());
+    assert!(host.said().contains("templates ended unexpectedly; restart this host"), "{}", host.said());
     let lanes = "SELECT count(*) FROM lane WHERE owner IS NOT NULL AND deadline > now()";
     assert_eq!(database.count(lanes).await, 0, "the lanes are given back");
 }

@@ -99,7 +99,8 @@ async fn whoever_gets_a_number_after_somebody_else_is_not_them() {
     let why = &skipped["deliveries"].as_array().unwrap().last().unwrap()["detail"];
     assert!(why.as_str().unwrap().contains("belongs to somebody else now"), "{why}");
     assert!(stage.sent_to().await.is_empty());
-    assert!(stage.says(&["people", "list"]).contains("number reassigned"));
+    let list = stage.says(&["people", "list"]);
+    assert!(list.contains("not linked"), "{list}");
 
     // Meta tells, late, that it was Ann all along.
     let system = json!({"type": "user_changed_user_id", "previous_user_id": "US.1", "user_id": "US.9", "body": "changed"});

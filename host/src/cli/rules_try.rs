@@ -86,8 +86,13 @@ fn read(args: &TryArgs) -> Result<Vec<u8>, Failure> {
 
 fn refused(args: &TryArgs, problem: &Problem) -> Failure {
     let place = problem.place().map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-    let mut text = format!("invalid event {}{place}: {}", args.event.display(), problem.detail());
-    if problem.errors().len() > 1 {
+    let several = problem.errors().len() > 1;
+    let what = match several {
+        true => format!("{} errors", problem.errors().len()),
+        false => problem.detail().to_owned(),
+    };
+    let mut text = format!("invalid event {}{place}: {what}", args.event.display());
+    if several {
         for error in problem.errors() {
             text.push_str(&format!("\n  {}: {}", error.at, error.detail));
         }
