@@ -64,7 +64,8 @@ pub fn whole_tables(plan: &Value, small: &[&str]) -> Vec<String> {
         let text = |key: &str| node[key].as_str().unwrap_or_default();
         let (kind, table) = (text("Node Type"), text("Relation Name"));
         let is_whole = kind == "Seq Scan" || (kind.starts_with("Index") && node["Index Cond"].is_null());
-        if is_whole && !table.is_empty() && !small.contains(&table) {
+        let is_catalog = table.starts_with("pg_");
+        if is_whole && !table.is_empty() && !is_catalog && !small.contains(&table) {
             found.push(format!("{kind} of all of {table} {}", text("Index Name")));
         }
         nodes.extend(node["Plans"].as_array().into_iter().flatten());

@@ -42,7 +42,7 @@ pub struct ParkedFacts {
 }
 
 impl Store {
-    /// How many events are parked, by plugin, counted up to [`COUNTED`](super::COUNTED), and since when the first of
+    /// How many events are parked, by plugin, counted up to `COUNTED`, and since when the first of
     /// these.
     pub async fn parked(&self) -> Result<Vec<ParkedFacts>, StoreError> {
         let client = self.client().await?;
