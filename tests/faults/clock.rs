@@ -13,7 +13,7 @@ pub async fn stepped(case: &'static str) -> Case {
     let clock = Preload::compile("clock")?;
     let port = free_port();
     let mut stage = Stage::start(case, port, &["--latency", "30", "--error", "131000:0.1"]).await;
-    let mut host = stage.host(port, &[("LD_PRELOAD", clock.library())]).await;
+    let mut host = stage.host(port, &[("LD_PRELOAD", clock.shared_object())]).await;
     let producer = stage.produce(&[&host]);
     for hours in [-1, 1, -2, 3, 0, -5, 4].into_iter().cycle().take(scale::pick(7, 21)) {
         sleep(stage.chance.between(200, 1_500)).await;

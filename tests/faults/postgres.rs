@@ -63,12 +63,12 @@ pub fn bin(database: &Database) -> PathBuf {
 }
 
 /// The server's programs, with the library loaded before the C library.
-fn wrap(folder: &Path, bin: &Path, library: &Preload) {
+fn wrap(folder: &Path, bin: &Path, preload: &Preload) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-    for (name, preload) in [("initdb", ""), ("postgres", library.library())] {
+    for (name, loaded) in [("initdb", ""), ("postgres", preload.shared_object())] {
         let (path, program) = (folder.join(name), bin.join(name));
         let script =
-            format!("#!/bin/sh\nexport LD_PRELOAD='{preload}'\nexec '{}' \"$@\"\n", program.display());
+            format!("#!/bin/sh\nexport LD_PRELOAD='{loaded}'\nexec '{}' \"$@\"\n", program.display());
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }

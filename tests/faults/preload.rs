@@ -13,7 +13,7 @@ use crate::Skipped;
 
 /// A library, and the number in a file that it looks at.
 pub struct Preload {
-    library: PathBuf,
+    shared_object: PathBuf,
     switch: File,
     _folder: TempDir,
 }
@@ -28,23 +28,24 @@ impl Preload {
         let folder = tempfile::tempdir().unwrap();
         // PostgreSQL may run as another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let (library, switch) = (folder.path().join(format!("{name}.so")), folder.path().join("switch"));
+        let (shared_object, switch) =
+            (folder.path().join(format!("{name}.so")), folder.path().join("switch"));
         fs::write(&switch, 0_i64.to_ne_bytes()).unwrap();
         fs::set_permissions(&switch, fs::Permissions::from_mode(0o644)).unwrap();
         let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror"]).arg(&source).arg("-o").arg(&library);
+        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror"]).arg(&source).arg("-o").arg(&shared_object);
         cc.arg(format!("-DSWITCH=\"{}\"", switch.display())).arg("-ldl");
         match cc.output() {
             Err(error) => return Err(Skipped(format!("there is no C compiler: {error}"))),
             Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
         }
         let switch = File::options().write(true).open(&switch).unwrap();
-        Ok(Preload { library, switch, _folder: folder })
+        Ok(Preload { shared_object, switch, _folder: folder })
     }
 
     /// For `LD_PRELOAD`.
-    pub fn library(&self) -> &str {
-        self.library.to_str().unwrap()
+    pub fn shared_object(&self) -> &str {
+        self.shared_object.to_str().unwrap()
     }
 
     /// Changes the number, for all processes that have loaded it.

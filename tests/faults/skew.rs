@@ -32,7 +32,7 @@ async fn skewed(case: &'static str, seconds: i64) -> Case {
     let ports = [free_port(), free_port()];
     let balancer = Proxy::start(Target::Port(ports[0])).await;
     let mut stage = Stage::start(case, balancer.address().port(), &["--latency", "30"]).await;
-    let wrong = stage.host(ports[0], &[("LD_PRELOAD", clock.library())]).await;
+    let wrong = stage.host(ports[0], &[("LD_PRELOAD", clock.shared_object())]).await;
     let right = stage.host(ports[1], &[]).await;
     let mut hosts = [wrong, right];
     wait_until("two hosts share the lanes", SOON, async || stage.lanes().await == [32, 32]).await;
