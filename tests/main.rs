@@ -29,4 +29,5 @@ mod schedules;
 mod set_up;
 mod system_events;
 mod templates;
+mod unsent;
 mod wishes;

@@ -33,7 +33,7 @@ use crate::{
     receipts::Receipts,
     routing::{self, Routing},
     store::{Store, StoreError},
-    system::{Scheduler, prune, tell_failures, tell_parked},
+    system::{Scheduler, prune, tell_failures, tell_parked, tell_rule_failures},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
@@ -321,8 +321,10 @@ impl App {
             senders: Arc::new(config.whatsapp.whatsapp_phone_number_id.clone()),
             in_use,
             threads: routing::threads(),
+            tally: Default::default(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
+        let (counted, heard) = (store.clone(), grew.clone());
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
@@ -337,6 +339,7 @@ impl App {
         }
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
+        parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));
         parts.start("parked", |stop| tell_parked(watched, plugins, grew, stop));
         parts.start("routing", |stop| routing.run(stop));
         parts.start("dispatch", |stop| dispatch.run(stop));

@@ -18,6 +18,7 @@ mod digests;
 mod rows;
 mod spread;
 mod suspects;
+mod tally;
 mod work;
 mod write;
 
@@ -42,8 +43,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::calls::DIED;
 use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
+pub use self::{calls::DIED, tally::Tally};
 use crate::{
     lanes::{Beat, Leases},
     store::{Store, StoreError},
@@ -51,6 +52,8 @@ use crate::{
 
 const POLL: Duration = Duration::from_millis(1_500);
 const POLL_JITTER_MS: u64 = 300;
+/// Between calls of plugins that begin one after the other.
+const STAGGER: Duration = Duration::from_millis(5);
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 const FORGET_DEDUPE: Duration = Duration::from_secs(600);
 
@@ -76,6 +79,8 @@ pub struct Routing {
     pub in_use: Arc<ArcSwap<InUse>>,
     /// The threads that calls of plugins may block: see [`threads`].
     pub threads: Arc<Semaphore>,
+    /// Counts what came to no message.
+    pub tally: Tally,
 }
 
 /// As many threads for calls of plugins as there are calls at a time. However many plugins hang, the process has more
@@ -94,6 +99,8 @@ struct State {
     /// Lanes whose next events may have killed a host.
     orphans: BTreeSet<Lane>,
     answers: mpsc::UnboundedReceiver<Answer>,
+    /// Whether calls could begin that have not yet.
+    calls_left: bool,
     /// Counts how often the state was read anew: answers of before are dropped.
     generation: u64,
     /// How often in a row another host seemed to have written what this one wanted to.
@@ -157,6 +164,7 @@ impl Routing {
             aside: Aside::default(),
             orphans: BTreeSet::new(),
             answers,
+            calls_left: false,
             generation: 0,
             conflicts: 0,
         };
@@ -193,6 +201,7 @@ impl Routing {
                 Ok(()) = self.leases.changed() => {}
                 Some(answer) = state.answers.recv() => state.take(answer),
                 _ = poll.tick() => {}
+                () = sleep(STAGGER), if state.calls_left => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -257,6 +266,7 @@ impl Routing {
     async fn care(&self, state: &mut State, forget: bool) -> Result<bool, StoreError> {
         let more = self.close_digests().await?;
         self.take_up_parked(state).await?;
+        self.tally.tell(Instant::now());
         if forget {
             self.store.forget_dedupe().await?;
         }

@@ -12,6 +12,7 @@ pub const SMALL: &[&str] = &[
     "meta_template_switch",
     "own_clash",
     "refinery_schema_history",
+    "rule_failure",
     "webhook",
 ];
 
@@ -89,7 +90,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     (
         "decision::append_decisions",
         "sample.event_lanes(), sample.seqs(), sample.all_of(7::smallint), sample.texts('a'), sample.texts('a'), \
-         sample.texts('a'), sample.texts('a'), sample.texts('a'), sample.texts('a'), sample.texts('a'), now()",
+         sample.texts('a'), sample.texts('a'), sample.texts('a'), sample.texts('a'), sample.texts('a'), \
+         sample.all_of(0::smallint), now()",
     ),
     (
         "decision::append_notifications",
@@ -196,6 +198,18 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
           sample.all_of(now()), sample.all_of('{}'::text), sample.texts('a'), sample.all_of('\x01'::bytea)",
     ),
     ("event::clashes", r"sample.texts('order-'), sample.all_of('/shop'::text), sample.all_of('\x01'::bytea)"),
+    ("event_list::look_at_events", "sample.lanes(), 900000"),
+    ("event_list::look_at_events 2", "sample.lanes(), 899000"),
+    (
+        "event_list::look_at_events 3",
+        "sample.lanes(), 900000, 899000, now() - interval '90 days', NULL, 'customer-5', NULL, NULL, 50",
+    ),
+    ("event_list::look_at_decisions", "'failed', 900000, 1000"),
+    (
+        "event_list::look_at_decisions 2",
+        "'failed', 900000, 890000, now() - interval '90 days', NULL, NULL, NULL, 50",
+    ),
+    ("event_list::unsent_since", "'failed', now() - interval '90 days', 10, 1000"),
     ("failure::tell_failures", "1"),
     ("failure::tell_failures 2", "3, 60, 100"),
     ("failure::tell_failures 3", "sample.ids(), sample.all_of(1::smallint)"),
@@ -310,6 +324,10 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("parked::unpark", "sample.event_lanes(), sample.seqs(), sample.all_of(0::smallint)"),
     ("person::group_members", "ARRAY['group7']"),
     ("person::users", "sample.usernames()"),
+    ("rerun::rerun", "sample.texts('order-'), sample.all_of('/shop'::text)"),
+    ("rerun::told_in_earlier_runs", "9, 777, 0, 'template1'"),
+    ("rerun::told_before", "sample.event_lanes(), sample.seqs()"),
+    ("rerun::told_before 2", "sample.event_lanes(), sample.seqs()"),
     ("retention::prune_events", "1"),
     ("retention::prune_events 2", "1"),
     ("retention::prune_events 3", "5, 0, now() - interval '20 days', 100"),
@@ -319,6 +337,15 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("retention::prune_schedules", "now() - interval '4 days'"),
     ("retention::prune_schedules 2", "now() - interval '4 days'"),
     ("retention::prune_schedules 3", "now() - interval '1 year'"),
+    ("rule_failure::tell_rule_failures", "60, 100"),
+    ("rule_failure::tell_rule_failures 2", "1"),
+    ("rule_failure::tell_rule_failures 3", "60, ARRAY['a']"),
+    ("rule_failure::tell_rule_failures 4", "sample.event_lanes(), sample.seqs()"),
+    ("rule_failure::prune_rule_failures", "now()"),
+    (
+        "rule_failure::count_failures",
+        "sample.texts('a'), sample.event_lanes(), sample.seqs(), sample.texts('a'), now()",
+    ),
     ("schedule::last_slots", "now()"),
     ("schedule::take_slot", "'schedule1', now(), 'fired', '* * * * *'"),
     (
@@ -344,7 +371,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("unfinished::spread", "sample.event_lanes(), sample.seqs(), sample.all_of(6::smallint), sample.host()"),
     ("unfinished::advance", "5, 800005, -1, 0, NULL, 1, NULL"),
     ("unfinished::advance 2", "5, 800005, -1, 0, NULL"),
-    ("unfinished::next_ordinals", "sample.event_lanes(), sample.seqs()"),
+    ("unfinished::next_decisions", "sample.event_lanes(), sample.seqs()"),
     ("waiting::event_waits", "5, 800645"),
     ("unknown::unknown", "100"),
     ("unknown::resend_unknown", "sample.ids()"),

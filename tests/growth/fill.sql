@@ -52,7 +52,7 @@ SELECT n % 64, 'order-' || n, '/shop', 'order.created', 'customer-' || n % 20000
        '{"order":' || n || '}', decode(md5(n::text) || md5(n::text), 'hex'), sample.at(n, now() - interval '30 days')
 FROM generate_series(1, 1000000) AS n;
 INSERT INTO decision (lane, event_seq, ordinal, outcome, engine, rule, release, decision, decided_at)
-SELECT n % 64, n, 0, 'notify', 'route', 'routes.yaml:3', 'abc', '{"template":"order_created"}',
+SELECT n % 64, n, 0, CASE n % 10 WHEN 3 THEN 'failed' WHEN 5 THEN 'no_route' ELSE 'notify' END, 'route', 'routes.yaml:3', 'abc', '{"template":"order_created"}',
        sample.at(n, now() - interval '30 days')
 FROM generate_series(1, 900000) AS n;
 

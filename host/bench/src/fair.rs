@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// Normal messages that are measured beside each.
-const MESSAGES: usize = 200;
+const MESSAGES: usize = 1_000;
 /// Milliseconds from one to the next.
-const EVERY: u64 = 50;
+const EVERY: u64 = 20;
 /// The sending number that never answers, by Meta's id.
 const DEAD: &str = "106540352242999";
 /// People in the group of the bulk messages.

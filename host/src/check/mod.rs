@@ -4,6 +4,7 @@
 //! into a [`Report`], which the command line prints, or writes as it is with `--json`.
 
 mod database;
+mod events;
 mod meta;
 mod people;
 mod report;
@@ -40,6 +41,8 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const NAMED: i64 = 10;
 /// Maximum number of clashes of the system's own events to name.
 const CLASHES: i64 = 5;
+/// Maximum number of rules that failed to name, and of types without a rule.
+const CAUSES: i64 = 10;
 /// Maximum number of people to list with their windows.
 const LISTED: i64 = 1_000;
 
@@ -156,6 +159,7 @@ async fn ask_database(
         webhook,
         last_accepted,
         own_clashes,
+        unsent,
     ) = tokio::try_join!(
         store.host_facts(),
         store.group_sizes(),
@@ -171,6 +175,7 @@ async fn ask_database(
         store.webhook_facts(),
         store.last_accepted(),
         store.own_clashes(now - DAY, CLASHES),
+        store.unsent_since(now - DAY, CAUSES),
     )?;
     let alive: Vec<_> = hosts.iter().filter(|host| work::lives(host, server.now)).cloned().collect();
     Ok(DatabaseSections {
@@ -185,6 +190,7 @@ async fn ask_database(
             last_accepted,
             sections: vec![
                 work::hosts(&hosts, server.now),
+                events::judge(catalog.ok(), &unsent),
                 work::backlog(&backlog, &deferred, &refused, server.now),
                 work::failures(made, &failed, &own_clashes),
             ],

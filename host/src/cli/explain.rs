@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 use console::style;
 use hookswitch_core::domain::NotificationId;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{failure::Failure, output, page};
+use super::{events, failure::Failure, output, page};
 use crate::{
     app::Database,
     config::DatabaseConfig,
-    store::{EventHistory, Store},
+    store::{EventFilter, EventHistory, LoggedEvent, Store},
 };
 
 /// The arguments of `hookswitch explain`.
@@ -22,7 +23,7 @@ use crate::{
                   the receipts."
 )]
 pub struct ExplainArgs {
-    /// Id of an event or a notification, or Meta's id of a message (wamid.…)
+    /// Id of an event or a notification, Meta's id of a message (wamid.…), or an event's subject
     id: String,
     /// Source of the event, if events of several sources have this id
     #[arg(long)]
@@ -66,9 +67,16 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
                     .help(format!("add --source, for example {}", sources.join(" or ")))
                     .into());
             }
-            events.pop().ok_or_else(|| {
-                Failure::new(format!("no event, notification or message has the id {}", args.id))
-                    .help("for the latest: hookswitch notifications")
+            let by_subject = match events.pop() {
+                Some(found) => Some(found),
+                None => newest_about(store, &args.id, args.source.as_deref()).await?,
+            };
+            by_subject.ok_or_else(|| {
+                Failure::new(format!(
+                    "no event, notification or message has the id or the subject {}",
+                    args.id
+                ))
+                .help("for the latest: hookswitch events, hookswitch notifications")
             })?
         }
     };
@@ -96,6 +104,28 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The newest event with a subject.
+async fn newest_about(
+    store: &Store,
+    subject: &str,
+    source: Option<&str>,
+) -> anyhow::Result<Option<(LoggedEvent, Timestamp)>> {
+    let filter = EventFilter {
+        since: Timestamp::UNIX_EPOCH,
+        outcome: None,
+        kind: None,
+        subject: Some(subject.to_owned()),
+        source: source.map(str::to_owned),
+        before: None,
+        limit: 1,
+    };
+    let Some(event) = events::all(store, filter).await?.pop() else { return Ok(None) };
+    eprintln!(
+        "The newest event with this subject. For all: hookswitch events --since 90d --subject {subject}\n"
+    );
+    Ok(store.events_by_id(&event.id, Some(&event.source)).await?.pop())
 }
 
 fn contains(history: &EventHistory, id: NotificationId) -> bool {

@@ -9,6 +9,7 @@ mod confirm;
 mod contacts;
 #[cfg(feature = "simulator")]
 mod demo;
+mod events;
 mod explain;
 mod failed;
 mod failure;
@@ -66,6 +67,8 @@ enum Command {
     Plugin(plugin::PluginArgs),
     /// Send a test message and follow it until it is read
     Send(send::SendArgs),
+    /// List events and what came of them, or route them again
+    Events(events::EventsArgs),
     /// Explain why each person did or did not get a message
     Explain(explain::ExplainArgs),
     /// List notifications and their status
@@ -113,6 +116,7 @@ impl Cli {
             Command::Serve(args) => wait(serve::run(*args, self.database)),
             Command::Plugin(args) => plugin::run(args, database),
             Command::Send(args) => wait(send::run(args, database)),
+            Command::Events(args) => wait(events::run(args, database)),
             Command::Explain(args) => wait(explain::run(args, database)),
             Command::Notifications(args) => wait(notifications::run(args, database)),
             Command::Unknown(args) => wait(unknown::run(args, database)),

@@ -6,6 +6,7 @@ mod attributes;
 mod body;
 mod envelope;
 mod history;
+mod list;
 mod post;
 mod ready;
 mod scan;
@@ -92,7 +93,7 @@ pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
 /// The endpoints with their descriptions.
 pub fn routes() -> OpenApiRouter<Intake> {
     OpenApiRouter::new()
-        .routes(routes!(post::events))
+        .routes(routes!(post::events, list::events))
         .routes(routes!(history::event))
         .routes(routes!(ready::healthy))
         .routes(routes!(ready::ready))

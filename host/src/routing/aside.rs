@@ -163,11 +163,12 @@ impl<A> Aside<A> {
         }
     }
 
-    /// The events whose calls may begin now, which run from now on; `most` at a time over all plugins.
-    pub(super) fn startable(&mut self, most: usize, plugins: usize) -> Vec<Item> {
+    /// The events whose calls may begin now, which run from now on: `at_once` of them, and `most` at a time over all
+    /// plugins. And whether more might have begun.
+    pub(super) fn startable(&mut self, most: usize, plugins: usize, at_once: usize) -> (Vec<Item>, bool) {
         let asks_plugin = |item: &Item| item.suspect && !item.asks.is_empty();
         if self.suspects.values().chain(self.running.values()).any(asks_plugin) {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         let places = places(most, plugins);
         let mut begun = Vec::new();
@@ -176,8 +177,12 @@ impl<A> Aside<A> {
             let free = places.saturating_sub(self.busy(asks));
             // What asks nobody waits for its subject only; it must not take a place from others while it does.
             let ready = queue.values().filter(|item| !asks.is_empty() || turns.next(&self.subjects, item));
-            begun.extend(ready.take(free).cloned());
+            begun.extend(ready.take(free).cloned().enumerate());
         }
+        let are_left = begun.len() > at_once;
+        // In turn, one of each set of plugins.
+        begun.sort_by_key(|(turn, _)| *turn);
+        let begun: Vec<Item> = begun.into_iter().map(|(_, item)| item).take(at_once).collect();
         for item in &begun {
             if let Some(queue) = self.waiting.get_mut(&item.asks) {
                 queue.remove(&item.key());
@@ -185,7 +190,7 @@ impl<A> Aside<A> {
             self.running.insert(item.key(), item.clone());
         }
         self.waiting.retain(|_, queue| !queue.is_empty());
-        begun
+        (begun, are_left)
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.

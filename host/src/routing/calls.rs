@@ -19,6 +19,9 @@ use crate::store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished};
 
 /// Answers that are written in one transaction.
 const WRITTEN: usize = 256;
+/// Calls that begin at once. Each needs a processor for a moment: many together would keep routing and dispatch from
+/// theirs.
+const AT_ONCE: usize = 8;
 /// Parked events of each plugin that are taken up at a time.
 const PARKED: usize = 64;
 /// A host that dies so often while it decides one event, and no other beside, does not decide it again.
@@ -120,41 +123,47 @@ impl Routing {
         Ok(())
     }
 
-    /// Takes up parked events whose plugin was resumed.
+    /// Takes up parked events whose plugin was resumed, and events that are routed again.
     pub(super) async fn take_up_parked(&self, state: &mut State) -> Result<(), StoreError> {
         let lanes: Vec<Lane> = state.cursors.keys().copied().collect();
         let catalog = self.catalog.current();
         let mut deadly = HashMap::new();
-        for ParkedDue { row, deaths, alone_deaths } in self.store.parked_due(&lanes, PARKED).await? {
+        for ParkedDue { row, kind, deaths, alone_deaths } in self.store.parked_due(&lanes, PARKED).await? {
             if alone_deaths >= DEATHS {
                 deadly.insert((row.lane, row.event_seq), Origin::Parked(row));
                 continue;
             }
-            let Some(plugin) = catalog.plugins.get(&row.plugin) else { continue };
+            let plugin = catalog.plugins.get(&row.plugin);
+            if plugin.is_none() && !row.is_rerun() {
+                continue;
+            }
             let item = Item {
                 lane: row.lane,
                 seq: row.event_seq,
                 subject: None,
-                asks: row.plugin.clone(),
+                asks: if row.is_rerun() { asked_by(&catalog, &kind) } else { row.plugin.clone() },
                 parked: Some(row),
                 suspect: deaths >= DEATHS,
             };
             // The operator's word lets the plugin be called again, once: it may be parked again meanwhile.
-            if state.aside.add(item) {
+            if state.aside.add(item)
+                && let Some(plugin) = plugin
+            {
                 plugin.resume();
             }
         }
         self.bury(state, deadly).await
     }
 
-    /// Begins the calls that may begin now.
+    /// Begins the calls that may begin now, a few at once.
     pub(super) async fn begin_calls(
         &self,
         state: &mut State,
         answering: &mpsc::UnboundedSender<Answer>,
     ) -> Result<(), StoreError> {
         let catalog = self.catalog.current();
-        let items = state.aside.startable(CALLS, catalog.plugins.len());
+        let (items, are_left) = state.aside.startable(CALLS, catalog.plugins.len(), AT_ONCE);
+        state.calls_left = are_left;
         self.begin(state, items, &catalog, answering).await
     }
 
@@ -286,7 +295,7 @@ fn verdicts(catalog: &Catalog, logged: &LoggedEvent, ports: &CatalogPorts<'_>) -
     }
 }
 
-/// Of an event that is decided again only what the plugin says counts.
+/// Of an event that is decided again only what the plugin says counts; of one that is routed again, all does.
 fn only_of(catalog: &Catalog, row: &ParkedRow, mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
     let Some(plugin) = catalog.plugins.get(&row.plugin) else { return verdicts };
     let file = plugin.manifest().place.file.clone();

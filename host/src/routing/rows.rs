@@ -8,19 +8,21 @@ use std::{
 
 use hookswitch_core::{
     domain::{
-        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict,
-        uuid_at,
+        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Notification, Outcome, People, Senders,
+        Verdict, uuid_at,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use super::tally::Unsent;
 use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
 use crate::store::{
-    CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, OpenDigest, ParkedRow,
-    RoutingTransaction, StoreError,
+    CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NextDecision, NotificationRow, OpenDigest, ParkedRow,
+    RoutingTransaction, RuleFailed, StoreError, ToldBefore,
 };
+use crate::system::{RULE_FAILED, SOURCE};
 
 /// How long a dedupe key counts where the rule does not say.
 const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -39,6 +41,8 @@ pub(super) struct Rows {
     parked: Vec<ParkedRow>,
     /// Decisions that are told page by page.
     spread: Vec<(Lane, i64, i16)>,
+    /// Decisions of which no message comes, each with the event's place.
+    unsent: Vec<((Lane, i64), Unsent)>,
     /// Of the messages.
     bytes: usize,
 }
@@ -62,6 +66,15 @@ impl World {
             now: self.now,
         }
     }
+}
+
+/// What was appended.
+#[derive(Default)]
+pub(super) struct Appended {
+    /// Lanes with decisions that are to be told page by page.
+    pub held: Vec<Lane>,
+    /// What came to no message.
+    pub unsent: Vec<Unsent>,
 }
 
 impl Rows {
@@ -111,6 +124,15 @@ impl Rows {
             }
             if let Outcome::Parked { plugin, .. } = &verdict.outcome {
                 self.parked.push(ParkedRow { lane, event_seq: seq, ordinal, plugin: plugin.clone() });
+            }
+            let is_unsent = match planned.outcome {
+                DecisionOutcome::Failed | DecisionOutcome::Nobody => true,
+                // Nobody needs to have a rule for what the system tells of itself.
+                DecisionOutcome::NoRoute => work.logged.event.key.source != SOURCE,
+                _ => false,
+            };
+            if is_unsent {
+                self.unsent.push(((lane, seq), unsent(work, verdict, &planned)));
             }
             let same_call = asked.is_some_and(|asked| Arc::ptr_eq(asked, &verdict.asked));
             asked = Some(&verdict.asked);
@@ -162,7 +184,8 @@ impl Rows {
         let planned =
             Planned { outcome: DecisionOutcome::Failed, reason: Some(why), notifications: Vec::new() };
         let decisions = vec![row(work, 0, &verdict, &planned, false)];
-        Rows { decisions, taken: 1, ..Rows::default() }
+        let unsent = vec![(work.place(), unsent(work, &verdict, &planned))];
+        Rows { decisions, unsent, taken: 1, ..Rows::default() }
     }
 
     /// How many bytes each message has, or each that is collected.
@@ -171,25 +194,27 @@ impl Rows {
     }
 
     /// Numbers the decisions of events that have some already.
-    pub(super) fn number(&mut self, next: &[((Lane, i64), i16)]) {
-        let first: HashMap<(Lane, i64), i16> = next.iter().copied().collect();
-        let shift = |lane: Lane, seq: i64| first.get(&(lane, seq)).copied().unwrap_or(0);
-        self.decisions.iter_mut().for_each(|row| row.ordinal += shift(row.lane, row.event_seq));
+    pub(super) fn number(&mut self, next: &[((Lane, i64), NextDecision)]) {
+        let first: HashMap<(Lane, i64), NextDecision> = next.iter().copied().collect();
+        let shift = |lane: Lane, seq: i64| first.get(&(lane, seq)).map_or(0, |next| next.ordinal);
+        for row in &mut self.decisions {
+            row.ordinal += shift(row.lane, row.event_seq);
+            row.run += first.get(&(row.lane, row.event_seq)).map_or(0, |next| next.run);
+        }
         self.notifications.iter_mut().for_each(|row| row.ordinal += shift(row.event_lane, row.event_seq));
         self.collects.iter_mut().for_each(|(_, row)| row.ordinal += shift(Lane(row.lane), row.event_seq));
         self.parked.iter_mut().for_each(|row| row.ordinal += shift(row.lane, row.event_seq));
         self.spread.iter_mut().for_each(|(lane, seq, ordinal)| *ordinal += shift(*lane, *seq));
     }
 
-    /// Takes what is decided off its lists, claims keys, collects, and appends what is left. Returns the lanes with
-    /// decisions that are to be told page by page.
+    /// Takes what is decided off its lists, claims keys, collects, and appends what is left.
     pub(super) async fn write(
         mut self,
         transaction: &RoutingTransaction<'_>,
         entries: &[Entry],
         host: uuid::Uuid,
         now: Timestamp,
-    ) -> Result<Vec<Lane>, StoreError> {
+    ) -> Result<Appended, StoreError> {
         let works = || {
             entries.iter().filter_map(|entry| match entry {
                 Entry::Decided(work) => Some(work),
@@ -207,7 +232,12 @@ impl Rows {
         let places: Vec<(Lane, i64)> = again().map(|(work, _)| work.place()).collect();
         if !places.is_empty() {
             transaction.unpark(&again().map(|(_, row)| row).collect::<Vec<_>>()).await?;
-            self.number(&transaction.next_ordinals(&places).await?);
+            self.number(&transaction.next_decisions(&places).await?);
+            let reruns: Vec<(Lane, i64)> =
+                again().filter(|(work, _)| work.is_rerun()).map(|(work, _)| work.place()).collect();
+            if !reruns.is_empty() {
+                self.without_repeats(&transaction.told_before(&reruns).await?);
+            }
         }
         self.append(transaction, host, now).await
     }
@@ -218,7 +248,7 @@ impl Rows {
         transaction: &RoutingTransaction<'_>,
         host: uuid::Uuid,
         now: Timestamp,
-    ) -> Result<Vec<Lane>, StoreError> {
+    ) -> Result<Appended, StoreError> {
         transaction.park(&self.parked).await?;
         if !self.claims.is_empty() {
             let free = transaction.claim(&first_of_each(&self.claims)).await?;
@@ -236,7 +266,24 @@ impl Rows {
         }
         transaction.spread(host, &self.spread).await?;
         transaction.append(&self.decisions, &self.notifications, now).await?;
-        Ok(self.spread.iter().map(|(lane, ..)| *lane).collect())
+        // That rule.failed finds no rule, or one that fails, raises no further one.
+        let failed = self
+            .unsent
+            .iter()
+            .filter(|(_, unsent)| unsent.outcome == DecisionOutcome::Failed && unsent.kind != RULE_FAILED);
+        let failed: Vec<RuleFailed> = failed
+            .map(|((lane, seq), unsent)| RuleFailed {
+                rule: unsent.rule.clone(),
+                lane: *lane,
+                event_seq: *seq,
+                reason: unsent.reason.clone(),
+            })
+            .collect();
+        transaction.count_failures(&failed, now).await?;
+        Ok(Appended {
+            held: self.spread.iter().map(|(lane, ..)| *lane).collect(),
+            unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
+        })
     }
 
     /// The claims whose keys were not free, or were so for an earlier claim of this batch.
@@ -261,6 +308,35 @@ impl Rows {
         }
         self.notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
         self.spread.retain(|decision| !duplicates.contains(decision));
+    }
+
+    /// Of an event that is routed again, nobody is told again what the event has told them.
+    fn without_repeats(&mut self, before: &ToldBefore) {
+        let was_told = |row: &NotificationRow| {
+            let Notification { recipient, username, template, .. } = &row.notification;
+            let to = recipient.as_ref().or(username.as_ref()).cloned().unwrap_or_default();
+            before.told.contains(&((row.event_lane, row.event_seq), template.clone(), to))
+        };
+        let repeats: Vec<NotificationRow> = self.notifications.extract_if(.., |row| was_told(row)).collect();
+        let was_collected = |row: &CollectRow| {
+            before.collected.contains(&((Lane(row.lane), row.event_seq), row.template.clone()))
+        };
+        let collected = self.collects.extract_if(.., |(_, row)| was_collected(row));
+        let mut repeated: HashSet<(Lane, i64, i16)> =
+            collected.map(|(_, row)| (Lane(row.lane), row.event_seq, row.ordinal)).collect();
+        repeated.extend(repeats.iter().map(|row| (row.event_lane, row.event_seq, row.ordinal)));
+        let told: HashSet<(Lane, i64, i16)> =
+            self.notifications.iter().map(|row| (row.event_lane, row.event_seq, row.ordinal)).collect();
+        let mut duplicates = HashSet::new();
+        for (place, row) in self.decisions.iter_mut().enumerate() {
+            let decision = (row.lane, row.event_seq, row.ordinal);
+            if repeated.contains(&decision) && !told.contains(&decision) {
+                row.outcome = DecisionOutcome::Duplicate;
+                row.reason = Some("an earlier run of this event told all whom the decision names".to_owned());
+                duplicates.insert(place);
+            }
+        }
+        self.claims.retain(|(place, _)| !duplicates.contains(place));
     }
 
     /// Each decision says which digests it went into.
@@ -303,6 +379,7 @@ fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_ask
         lane,
         event_seq,
         ordinal,
+        run: i16::from(work.is_rerun()),
         outcome: planned.outcome,
         reason: planned.reason.clone(),
         engine: verdict.rule.as_ref().map(|rule| rule.engine.as_str()),
@@ -310,6 +387,17 @@ fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_ask
         release: work.catalog.release.clone(),
         decision,
         asked: asked.flatten(),
+    }
+}
+
+/// What the log tells of a decision of which no message comes.
+fn unsent(work: &Work, verdict: &Verdict, planned: &Planned) -> Unsent {
+    Unsent {
+        outcome: planned.outcome,
+        rule: verdict.rule.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reason: planned.reason.clone().unwrap_or_default(),
+        kind: work.logged.event.kind.clone(),
+        event: work.logged.event.key.clone(),
     }
 }
 

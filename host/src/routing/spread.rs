@@ -16,6 +16,8 @@ use hookswitch_core::{
     plan::Names,
 };
 
+use tokio::time::Instant;
+
 use super::{
     Routing, State, blocking,
     rows::{Rows, World},
@@ -120,6 +122,8 @@ impl Routing {
             if spread.progress != Progress::default() {
                 told.extend(self.store.told_of_decision(lane, spread.logged.seq, spread.ordinal).await?);
             }
+            let (seq, ordinal) = (spread.logged.seq, spread.ordinal);
+            told.extend(self.store.told_in_earlier_runs(lane, seq, ordinal, &decision.template).await?);
             return Ok(Some(Page { spread, decision, work, told, size: FIRST }));
         }
     }
@@ -238,13 +242,15 @@ impl Routing {
         let told =
             self.store.told_of_decision(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
         let mut rows = Rows::failed(work, format!("stopped after {told} people were told: {why}"));
-        self.store
+        let appended = self
+            .store
             .route(async |transaction| {
                 transaction.advance(spread, None).await?;
-                rows.number(&transaction.next_ordinals(&[work.place()]).await?);
+                rows.number(&transaction.next_decisions(&[work.place()]).await?);
                 rows.append(transaction, self.host, self.store.now()).await
             })
             .await?;
+        self.tally.add(appended.unsent, Instant::now());
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Origin {
     Log,
     /// From the list of what was set aside.
     Aside,
-    /// A plugin failed on it, and it is decided again.
+    /// A plugin failed on it, and it is decided again; or it is routed again as a whole.
     Parked(ParkedRow),
 }
 
@@ -120,6 +120,11 @@ impl Entry {
 impl Work {
     pub(super) fn place(&self) -> (Lane, i64) {
         (self.logged.lane, self.logged.seq)
+    }
+
+    /// Whether it was routed before, and is routed again as a whole.
+    pub(super) fn is_rerun(&self) -> bool {
+        matches!(&self.origin, Origin::Parked(row) if row.is_rerun())
     }
 
     /// The groups that it names, each as often as it is named.

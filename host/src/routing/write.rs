@@ -11,10 +11,11 @@ use hookswitch_core::{
     plan::named,
 };
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{
     Routing, State, blocking,
-    rows::{Rows, World},
+    rows::{Appended, Rows, World},
     work::{Entry, LARGE, MOST_GROUPS, MOST_NOTIFICATIONS, SetAside, Work},
 };
 use crate::store::StoreError;
@@ -173,7 +174,10 @@ impl Routing {
         };
         let rest = entries.split_off(rows.taken.min(entries.len()));
         let held = match self.append(state, rows, &entries, now).await {
-            Ok(held) => held,
+            Ok(Appended { held, unsent }) => {
+                self.tally.add(unsent, Instant::now());
+                held
+            }
             Err(error) => {
                 entries.extend(rest);
                 return Err((error, entries));
@@ -199,7 +203,7 @@ impl Routing {
         rows: Rows,
         entries: &[Entry],
         now: Timestamp,
-    ) -> Result<Vec<Lane>, StoreError> {
+    ) -> Result<Appended, StoreError> {
         let aside = |suspect: bool| {
             let aside = entries.iter().filter_map(|entry| match entry {
                 Entry::Aside(aside) => Some(aside),
@@ -290,7 +294,11 @@ impl Routing {
         let rows = Rows::failed(work, format!("write what the rules decided: {error}"));
         let entries = [Entry::Decided(work.clone())];
         let now = self.store.now();
-        self.store.route(async |transaction| rows.write(transaction, &entries, self.host, now).await).await?;
+        let appended = self
+            .store
+            .route(async |transaction| rows.write(transaction, &entries, self.host, now).await)
+            .await?;
+        self.tally.add(appended.unsent, Instant::now());
         Ok(())
     }
 }

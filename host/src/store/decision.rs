@@ -20,6 +20,8 @@ pub struct DecisionRow {
     pub event_seq: i64,
     /// From 0: which of the event's decisions.
     pub ordinal: i16,
+    /// How often the event had been routed whole before.
+    pub run: i16,
     /// What it came to.
     pub outcome: DecisionOutcome,
     /// Why, in words.
@@ -224,6 +226,7 @@ impl RoutingTransaction<'_> {
         let lanes: Vec<i16> = rows.iter().map(|r| r.lane.0).collect();
         let seqs: Vec<i64> = rows.iter().map(|r| r.event_seq).collect();
         let ordinals: Vec<i16> = rows.iter().map(|r| r.ordinal).collect();
+        let runs: Vec<i16> = rows.iter().map(|r| r.run).collect();
         let outcomes: Vec<&str> = rows.iter().map(|r| r.outcome.as_str()).collect();
         let reasons: Vec<Option<&str>> = rows.iter().map(|r| r.reason.as_deref()).collect();
         let engines: Vec<Option<&str>> = rows.iter().map(|r| r.engine).collect();
@@ -235,10 +238,11 @@ impl RoutingTransaction<'_> {
             .transaction
             .prepare_cached(
                 "INSERT INTO decision (lane, event_seq, ordinal, outcome, reason, engine, rule, release,
-                                       decision, asked, decided_at)
-                 SELECT *, $11::timestamptz
+                                       decision, asked, run, decided_at)
+                 SELECT *, $12::timestamptz
                  FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[],
-                             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])",
+                             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                             $11::smallint[])",
             )
             .await?;
         self.transaction
@@ -246,7 +250,7 @@ impl RoutingTransaction<'_> {
                 &statement,
                 &[
                     &lanes, &seqs, &ordinals, &outcomes, &reasons, &engines, &rules, &releases, &decisions,
-                    &asked, &now,
+                    &asked, &runs, &now,
                 ],
             )
             .await?;

@@ -33,6 +33,7 @@ mod digest;
 mod directory;
 mod erasure;
 mod event;
+mod event_list;
 mod failure;
 mod group;
 mod health;
@@ -50,7 +51,9 @@ mod parked;
 mod person;
 mod pooler;
 mod recipient;
+mod rerun;
 mod retention;
+mod rule_failure;
 mod schedule;
 mod session;
 mod unfinished;
@@ -73,6 +76,7 @@ pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{Imported, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
+pub use event_list::{EventFilter, EventPage, ListedEvent, UnsentFacts};
 pub use failure::{Failure, Told};
 pub use group::StoredGroup;
 pub use health::{
@@ -88,11 +92,13 @@ pub use notification::{Due, DueLimits, Logged, LoggedNotification, Searched, Unr
 pub use notification_list::{ListedNotification, NotificationFilter};
 pub use number_window::Opened;
 pub use opt_out::{OptedOutPerson, by_meta};
+pub use rerun::ToldBefore;
 pub use retention::Pruned;
+pub use rule_failure::{RuleFailed, RuleFailure};
 pub use schedule::{ExpiringWindow, LastSlot, SlotOutcome};
 
 pub use parked::{ParkedDue, ParkedFacts, ParkedRow};
-pub use unfinished::{Progress, Spread, Unfinished};
+pub use unfinished::{NextDecision, Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 pub use waiting::{EventWaits, WaitsFor};
 

@@ -1,4 +1,4 @@
-//! Events that a plugin failed on, until they are decided again.
+//! Events that a plugin failed on, until they are decided again, and events that are routed again.
 
 use hookswitch_core::domain::Lane;
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{COUNTED, LEASE, RoutingTransaction, Store, StoreError};
 
-/// An event that a plugin failed on.
+/// An event that a plugin failed on, or one that is routed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedRow {
     /// The event's lane.
@@ -15,8 +15,15 @@ pub struct ParkedRow {
     pub event_seq: i64,
     /// Of the decision that says so.
     pub ordinal: i16,
-    /// The plugin's id.
+    /// The plugin's id; empty where the whole event is routed again.
     pub plugin: String,
+}
+
+impl ParkedRow {
+    /// Whether the whole event is routed again.
+    pub fn is_rerun(&self) -> bool {
+        self.plugin.is_empty()
+    }
 }
 
 /// A parked event that is to be decided again.
@@ -24,6 +31,8 @@ pub struct ParkedRow {
 pub struct ParkedDue {
     /// Which.
     pub row: ParkedRow,
+    /// The event's type.
+    pub kind: String,
     /// How often a host died while it decided this event again.
     pub deaths: i16,
     /// How often while it decided nothing else beside.
@@ -50,7 +59,7 @@ impl Store {
         let rows = client
             .query(
                 "WITH RECURSIVE plugins (plugin) AS (
-                     SELECT min(plugin) FROM parked
+                     SELECT min(plugin) FROM parked WHERE plugin > ''
                      UNION ALL
                      SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
                      FROM plugins WHERE plugins.plugin IS NOT NULL
@@ -93,27 +102,28 @@ impl Store {
                      SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
                      FROM plugins WHERE plugins.plugin IS NOT NULL
                  )
-                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths
+                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths, e.type
                  FROM plugins
                  CROSS JOIN LATERAL (
                      SELECT lane, event_seq, ordinal, plugin, deaths, alone_deaths FROM parked
                      WHERE parked.plugin = plugins.plugin AND parked.due AND parked.lane = ANY($1)
                      ORDER BY event_seq, ordinal LIMIT $2
                  ) p
+                 JOIN event e ON e.lane = p.lane AND e.seq = p.event_seq
                  ORDER BY p.event_seq, p.ordinal",
             )
             .await?;
         let rows = client.query(&statement, &[&lanes, &limit]).await?;
         rows.iter()
             .map(|row| {
-                let (deaths, alone_deaths) = (row.try_get(4)?, row.try_get(5)?);
+                let (deaths, alone_deaths, kind) = (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
                 let row = ParkedRow {
                     lane: Lane(row.try_get(0)?),
                     event_seq: row.try_get(1)?,
                     ordinal: row.try_get(2)?,
                     plugin: row.try_get(3)?,
                 };
-                Ok(ParkedDue { row, deaths, alone_deaths })
+                Ok(ParkedDue { row, kind, deaths, alone_deaths })
             })
             .collect()
     }

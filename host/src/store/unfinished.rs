@@ -26,6 +26,15 @@ pub struct Unfinished {
     pub alone_deaths: i16,
 }
 
+/// The numbers of the next decision about an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NextDecision {
+    /// Its ordinal.
+    pub ordinal: i16,
+    /// The run of the last decision.
+    pub run: i16,
+}
+
 /// How far a decision is told that is told page by page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -328,20 +337,31 @@ impl RoutingTransaction<'_> {
         Ok(())
     }
 
-    /// The ordinals that the next decisions of these events have.
-    pub async fn next_ordinals(&self, events: &[(Lane, i64)]) -> Result<Vec<((Lane, i64), i16)>, StoreError> {
+    /// The numbers that the next decisions of these events have.
+    pub async fn next_decisions(
+        &self,
+        events: &[(Lane, i64)],
+    ) -> Result<Vec<((Lane, i64), NextDecision)>, StoreError> {
         let lanes: Vec<i16> = events.iter().map(|(lane, _)| lane.0).collect();
         let seqs: Vec<i64> = events.iter().map(|(_, seq)| *seq).collect();
         let statement = self
             .transaction
             .prepare_cached(
-                "SELECT e.lane, e.seq, (coalesce(
-                     (SELECT max(ordinal) FROM decision d WHERE d.lane = e.lane AND d.event_seq = e.seq), -1) + 1)::smallint
-                 FROM unnest($1::smallint[], $2::bigint[]) AS e (lane, seq)",
+                "SELECT e.lane, e.seq, (coalesce(last.ordinal, -1) + 1)::smallint, coalesce(last.run, 0::smallint)
+                 FROM unnest($1::smallint[], $2::bigint[]) AS e (lane, seq)
+                 LEFT JOIN LATERAL (
+                     SELECT ordinal, run FROM decision d WHERE d.lane = e.lane AND d.event_seq = e.seq
+                     ORDER BY ordinal DESC LIMIT 1
+                 ) last ON true",
             )
             .await?;
         let rows = self.transaction.query(&statement, &[&lanes, &seqs]).await?;
-        rows.iter().map(|row| Ok(((Lane(row.try_get(0)?), row.try_get(1)?), row.try_get(2)?))).collect()
+        rows.iter()
+            .map(|row| {
+                let next = NextDecision { ordinal: row.try_get(2)?, run: row.try_get(3)? };
+                Ok(((Lane(row.try_get(0)?), row.try_get(1)?), next))
+            })
+            .collect()
     }
 }
 

@@ -10,12 +10,14 @@ use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    store::{ExpiringWindow, Failure, NewEvent},
+    store::{ExpiringWindow, Failure, NewEvent, RuleFailure},
     whatsapp::{meaning, webhooks::NumberQuality},
 };
 
 /// The source of the system's own events.
 pub const SOURCE: &str = "/hookswitch";
+/// The type of the event that tells of a rule that failed.
+pub const RULE_FAILED: &str = "rule.failed";
 /// Of messages that failed for one cause, an event names so many.
 const NAMED: usize = 20;
 
@@ -91,6 +93,28 @@ pub fn message_failed(failures: &[&Failure]) -> Option<SystemEvent> {
     let subject = first.recipient.as_ref().map(|recipient| format!("contact-{recipient}"));
     let id = format!("message.failed:{}:{}", first.notification_id, first.attempt);
     made(id, "message.failed", subject, first.at, &data)
+}
+
+/// `rule.failed`: a rule that failed on events, and the last of these.
+///
+/// ```json
+/// {"rule": "rules/orders/routes.yaml:4", "reason": "no function `len` for nothing", "count": 3,
+///  "event": {"type": "order.created", "id": "1", "source": "/shop"}}
+/// ```
+///
+/// `rule` is null where no rule is to blame; `event` is null where it was dropped meanwhile.
+pub fn rule_failed(failure: &RuleFailure) -> Option<SystemEvent> {
+    let rule = Some(&failure.rule).filter(|rule| !rule.is_empty());
+    let event = failure.event.as_ref();
+    let data = json!({
+        "rule": rule,
+        "reason": failure.reason,
+        "count": failure.count,
+        "event": event.map(|(kind, key)| json!({"type": kind, "id": key.id, "source": key.source})),
+    });
+    let id = format!("{RULE_FAILED}:{}:{}", failure.rule, failure.failed_at);
+    let subject = rule.map(|rule| format!("rule-{rule}"));
+    made(id, RULE_FAILED, subject, failure.failed_at, &data)
 }
 
 /// The event of a schedule's slot: its data as the schedule says.

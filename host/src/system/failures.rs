@@ -8,14 +8,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::emit::{SystemEvent, message_failed, new_events};
+use super::emit::{RULE_FAILED, SystemEvent, message_failed, new_events};
 use crate::store::{Failure, Store, Told};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A burst of failures of one cause is one event in so long.
 const PAUSE: Duration = Duration::from_secs(60);
 /// A failing notice of a failure raises no further one.
-const KIND: &str = "message.failed";
+const NOTICES: [&str; 2] = ["message.failed", RULE_FAILED];
 
 /// Tells of failures until `stop`. `grew` is called when the event log has grown.
 pub async fn tell_failures(store: Store, grew: Arc<dyn Fn() + Send + Sync>, stop: CancellationToken) {
@@ -44,7 +44,9 @@ pub async fn tell_failures(store: Store, grew: Arc<dyn Fn() + Send + Sync>, stop
 /// itself, is left out.
 fn events(failures: &[Failure]) -> (Vec<SystemEvent>, Vec<String>) {
     let mut causes: BTreeMap<Option<i32>, Vec<&Failure>> = BTreeMap::new();
-    for failure in failures.iter().filter(|failure| failure.is_final && failure.event_kind != KIND) {
+    for failure in
+        failures.iter().filter(|failure| failure.is_final && !NOTICES.contains(&failure.event_kind.as_str()))
+    {
         causes.entry(failure.code).or_default().push(failure);
     }
     let events = causes.values().filter_map(|failures| message_failed(failures)).collect();
@@ -99,8 +101,8 @@ mod tests {
     #[test]
     fn what_is_tried_again_and_what_tells_of_a_failure_is_not_told() {
         let again = Failure { is_final: false, ..failure(1, Some(1)) };
-        let notice = Failure { event_kind: KIND.to_owned(), ..failure(2, Some(1)) };
-        let (events, causes) = events(&[again, notice]);
+        let notices = NOTICES.map(|kind| Failure { event_kind: kind.to_owned(), ..failure(2, Some(1)) });
+        let (events, causes) = events(&[again, notices[0].clone(), notices[1].clone()]);
         assert!(events.is_empty() && causes.is_empty());
     }
 }

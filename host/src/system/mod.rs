@@ -11,14 +11,16 @@ mod erasure;
 mod failures;
 mod plugins;
 mod retention;
+mod rule_failures;
 mod schedule;
 
 pub use emit::{
-    SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
+    RULE_FAILED, SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
     template_status_changed,
 };
 pub use erasure::names;
 pub use failures::tell_failures;
 pub use plugins::tell_parked;
 pub use retention::prune;
+pub use rule_failures::tell_rule_failures;
 pub use schedule::Scheduler;

@@ -69,5 +69,6 @@ async fn pass(store: &Store, before: Timestamp, stop: &CancellationToken) -> Res
         }
     }
     store.prune_schedules(before).await?;
+    store.prune_rule_failures(before).await?;
     Ok(events)
 }

@@ -15,7 +15,7 @@ use super::{
     ports::{Call, Ports},
     route::{self, Plain, RouteSource, RuleSource},
     script::Script,
-    source::{RuleError, Source, did_you_mean},
+    source::{RuleError, Source, closest, did_you_mean},
     value,
 };
 use crate::bounds::{REASON, cut, on_author_stack};
@@ -95,6 +95,13 @@ impl Routes {
     /// Whether there is no route.
     pub fn is_empty(&self) -> bool {
         self.0.routes.is_empty()
+    }
+
+    /// The type of event that was probably meant by one that no route is for.
+    pub fn closest_type(&self, kind: &str) -> Option<&str> {
+        let mut exact: Vec<&str> = self.0.exact.keys().map(String::as_str).collect();
+        exact.sort_unstable();
+        closest(kind, exact)
     }
 
     /// The plugins that are asked about events of this type, each once: that may take as long as their limits say.

@@ -27,12 +27,25 @@ fn a_plugin_that_hangs_takes_no_place_from_another() {
     for seq in 0..1_000 {
         aside.add(item(seq, None, "hangs"));
     }
-    assert_eq!(aside.startable(64, 2).len(), 32);
+    assert_eq!(aside.startable(64, 2, 64).0.len(), 32);
     aside.add(item(1_000, None, "quick"));
-    assert_eq!(seqs(&aside.startable(64, 2)), [1_000]);
-    assert_eq!(aside.startable(64, 2), []);
+    assert_eq!(seqs(&aside.startable(64, 2, 64).0), [1_000]);
+    assert_eq!(aside.startable(64, 2, 64).0, []);
     aside.answer((1_000, Lane(1), -1), 1_000);
     assert_eq!(written(&mut aside), [1_000]);
+}
+
+#[test]
+fn few_calls_begin_at_once_and_of_each_plugin_in_turn() {
+    let mut aside = Aside::<i64>::default();
+    for seq in 0..20 {
+        aside.add(item(seq, None, "a"));
+        aside.add(item(100 + seq, None, "b"));
+    }
+    let (first, are_left) = aside.startable(64, 2, 8);
+    assert_eq!((seqs(&first), are_left), (vec![0, 100, 1, 101, 2, 102, 3, 103], true));
+    assert_eq!(aside.startable(64, 2, 64).0.len(), 32);
+    assert_eq!(aside.startable(64, 2, 8), (vec![], false));
 }
 
 #[test]
@@ -44,7 +57,7 @@ fn answers_of_one_subject_are_written_in_the_order_of_the_log() {
     assert!(
         aside.holds(Lane(1), Some("a")) && !aside.holds(Lane(2), Some("a")) && !aside.holds(Lane(1), None)
     );
-    assert_eq!(seqs(&aside.startable(64, 1)), [1, 2, 3, 4], "they are asked side by side");
+    assert_eq!(seqs(&aside.startable(64, 1, 64).0), [1, 2, 3, 4], "they are asked side by side");
     for seq in [4, 3, 2] {
         aside.answer((seq, Lane(1), -1), seq);
     }
@@ -62,10 +75,10 @@ fn what_asks_no_plugin_waits_for_its_subject_without_taking_a_place() {
         aside.add(item(seq, Some("a"), ""));
     }
     aside.add(item(200, Some("b"), ""));
-    assert_eq!(seqs(&aside.startable(64, 1)), [200]);
+    assert_eq!(seqs(&aside.startable(64, 1, 64).0), [200]);
     aside.answer((1, Lane(1), -1), 1);
     assert_eq!(written(&mut aside), [1]);
-    assert_eq!(seqs(&aside.startable(64, 1))[..3], [2, 3, 4]);
+    assert_eq!(seqs(&aside.startable(64, 1, 64).0)[..3], [2, 3, 4]);
 }
 
 #[test]
@@ -79,13 +92,13 @@ fn suspects_are_decided_one_by_one_and_those_of_plugins_while_nothing_else_runs(
     let (first, alone) = aside.next_suspects(64);
     assert_eq!((seqs(&first), alone), (vec![3], false), "it asks nobody, and a plugin is at another");
     first.iter().for_each(|item| aside.done(item));
-    assert_eq!((aside.next_suspects(64).0, aside.startable(64, 2)), (vec![], vec![]));
+    assert_eq!((aside.next_suspects(64).0, aside.startable(64, 2, 64).0), (vec![], vec![]));
     aside.answer((1, Lane(1), -1), 1);
     let (second, alone) = aside.next_suspects(64);
     assert_eq!((seqs(&second), alone), (vec![2], true));
-    assert_eq!(aside.startable(64, 2), [], "it is alone");
+    assert_eq!(aside.startable(64, 2, 64).0, [], "it is alone");
     aside.answer((2, Lane(1), -1), 2);
-    assert_eq!(seqs(&aside.startable(64, 2)), [4]);
+    assert_eq!(seqs(&aside.startable(64, 2, 64).0), [4]);
 }
 
 #[test]
@@ -123,7 +136,7 @@ fn two_parked_decisions_of_one_event_are_written_one_after_the_other() {
     };
     let mut aside = Aside::<i64>::default();
     assert!(aside.add(parked(0)) && aside.add(parked(1)) && !aside.add(parked(1)));
-    assert_eq!(aside.startable(64, 1).len(), 2);
+    assert_eq!(aside.startable(64, 1, 64).0.len(), 2);
     aside.answer((7, Lane(1), 0), 0);
     aside.answer((7, Lane(1), 1), 1);
     assert_eq!(written(&mut aside), [0]);
@@ -136,5 +149,5 @@ fn what_is_another_hosts_is_forgotten() {
     aside.add(item(1, Some("a"), "p"));
     aside.add(Item { lane: Lane(2), ..item(2, None, "p") });
     aside.retain(|lane| lane == Lane(2));
-    assert_eq!((seqs(&aside.startable(64, 1)), aside.holds(Lane(1), Some("a"))), (vec![2], false));
+    assert_eq!((seqs(&aside.startable(64, 1, 64).0), aside.holds(Lane(1), Some("a"))), (vec![2], false));
 }
