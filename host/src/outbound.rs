@@ -144,12 +144,7 @@ impl Outbound {
             }
             body.extend_from_slice(&chunk);
         }
-        // What is not UTF-8 becomes longer.
-        let body = String::from_utf8_lossy(&body).into_owned();
-        if body.len() > BODY {
-            return Err(HttpError::TooLarge);
-        }
-        Ok(HttpAnswer { status, headers, body: self.redactor.redact(body) })
+        Ok(HttpAnswer { status, headers, body: self.redactor.redact_bytes(body) })
     }
 
     /// The headers, with the secrets in them that may go to this place.

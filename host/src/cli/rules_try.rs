@@ -9,8 +9,8 @@ use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
     decide::decide,
     domain::{
-        Contact, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, People, Person,
-        Priority, Senders, Verdict, short,
+        Asked, Contact, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, People,
+        Person, Priority, Senders, Verdict, short,
     },
     plan::{Planned, PlannedNotification, Planner, named},
 };
@@ -39,6 +39,10 @@ pub struct TryArgs {
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
 
+    /// Let plugins send their requests; without it they are refused
+    #[arg(long)]
+    network: bool,
+
     /// Print a JSON document with each decision and its messages
     #[arg(long)]
     json: bool,
@@ -55,7 +59,7 @@ pub fn try_event(args: &TryArgs, database: &DatabaseConfig) -> Result<ExitCode> 
     let now = args.at.unwrap_or_else(Timestamp::now);
     let body = read(args)?;
     let event = read_event(&body, now).map_err(|problem| refused(args, &problem))?;
-    let catalog = match catalog::load(&app::folders(&args.rules, database, true)?) {
+    let catalog = match catalog::load(&app::folders(&args.rules, database, args.network)?) {
         Ok(catalog) => catalog,
         Err(findings) => {
             eprintln!("{findings}");
@@ -66,7 +70,7 @@ pub fn try_event(args: &TryArgs, database: &DatabaseConfig) -> Result<ExitCode> 
     if args.json {
         output::json(&TryJson::new(&catalog, &event, &decided))?;
     } else {
-        show(&catalog, &event, &decided);
+        show(&catalog, &event, &decided, args.network);
     }
     let failed = decided.iter().any(|(_, planned)| planned.outcome == DecisionOutcome::Failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -118,7 +122,7 @@ fn decide_and_plan(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<(Ver
 }
 
 /// Prints everything.
-fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)]) {
+fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)], network: bool) {
     println!(
         "{}  {}",
         style(&event.kind).bold().yellow(),
@@ -128,6 +132,10 @@ fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)]) {
         show_verdict(verdict, planned);
     }
     println!("\n{}", style(NOTHING_SENT).dim());
+    let asks = |asked: &Asked| asked.port == "http";
+    if !network && decided.iter().any(|(verdict, _)| verdict.asked.iter().any(asks)) {
+        println!("{}", style("Requests of plugins were refused. To send them: --network").dim());
+    }
 }
 
 /// A member for each group, and every user that the rules name: no database is asked.

@@ -69,6 +69,33 @@ impl Redactor {
         }
         text
     }
+
+    /// Bytes without secrets, be they text or not.
+    pub fn redact_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match String::from_utf8(bytes) {
+            Ok(text) => self.redact(text).into_bytes(),
+            Err(other) => self.0.iter().fold(other.into_bytes(), |bytes, (form, instead)| {
+                replaced(bytes, form.as_bytes(), instead.as_bytes())
+            }),
+        }
+    }
+}
+
+fn replaced(bytes: Vec<u8>, form: &[u8], instead: &[u8]) -> Vec<u8> {
+    let find = |rest: &[u8]| rest.windows(form.len()).position(|window| window == form);
+    let Some(mut at) = find(&bytes) else { return bytes };
+    let (mut out, mut rest) = (Vec::with_capacity(bytes.len()), bytes.as_slice());
+    loop {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(instead);
+        rest = &rest[at + form.len()..];
+        match find(rest) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// A secret as it is, in JSON, in a URL, in HTML, in hexadecimal, and in base64 wherever it stands in what was encoded.
@@ -143,6 +170,17 @@ mod tests {
             ("TINY".to_owned(), Secret::from("x")),
         ]);
         Redactor::new(&secrets).redact(text.to_owned())
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_but_for_secrets() {
+        let secrets = BTreeMap::from([("DOOR".to_owned(), Secret::from("sesame"))]);
+        let redactor = Redactor::new(&secrets);
+        let image = b"\x89PNG\xff\x00\xfe".to_vec();
+        assert_eq!(redactor.redact_bytes(image.clone()), image);
+        let with = [&image[..], b"sesame", &image, b"sesame"].concat();
+        let without = [&image[..], b"[secret DOOR]", &image, b"[secret DOOR]"].concat();
+        assert_eq!(redactor.redact_bytes(with), without);
     }
 
     #[test]

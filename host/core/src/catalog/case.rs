@@ -1,9 +1,12 @@
 //! Cases as they are written: an event, the people, the time, and what must come out.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
+    case_http::{self, Answer},
     expect::{self, Expected},
     findings::Finding,
     people,
@@ -32,6 +35,10 @@ pub struct Case {
     pub now: Timestamp,
     /// What stands in for the folder's configuration, key by key.
     pub config: Map<String, Value>,
+    /// What stands in for the rows of plugins' tables, by table and key.
+    pub lookup: BTreeMap<String, Map<String, Value>>,
+    /// What services answer.
+    pub http: Vec<Answer>,
     /// The event.
     pub event: Event,
     /// Who there is.
@@ -56,18 +63,25 @@ pub fn cases(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Findin
 
 fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Option<Case> {
     let before = findings.len();
-    let fields = node.fields(&["name", "at", "config", "event", "people", "expect"], findings)?;
+    let fields = node.fields(&KEYS, findings)?;
     let name = required(&fields, "name", findings);
     let default = DEFAULT_TIME.parse().unwrap_or_default();
-    let now = fields.parsed("at", timestamp, findings).unwrap_or(default);
-    let config = match fields.get("config").map(Node::json) {
-        None => Map::new(),
-        Some(Value::Object(map)) => map,
-        Some(_) => {
-            findings.extend(fields.get("config").map(|node| node.wrong("a map")));
-            Map::new()
+    // `at` is what `now` was called first.
+    let at = fields.parsed("at", timestamp, findings);
+    let now = fields.parsed("now", timestamp, findings).or(at).unwrap_or(default);
+    let config = map(&fields, "config", findings);
+    let mut lookup = BTreeMap::new();
+    for (table, rows) in map(&fields, "lookup", findings) {
+        match rows {
+            Value::Object(rows) => {
+                lookup.insert(table, rows);
+            }
+            _ => findings.extend(
+                fields.get("lookup").map(|node| node.wrong("a map of tables, each a map of keys and rows")),
+            ),
         }
-    };
+    }
+    let http = fields.get("http").map(|node| case_http::answers(node, findings)).unwrap_or_default();
     let event = match fields.get("event") {
         Some(node) => node.fields(&EVENT_KEYS, findings).and_then(|fields| event(&fields, now, findings)),
         None => {
@@ -93,11 +107,27 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
         domain: domain_of(file).to_owned(),
         now,
         config,
+        lookup,
+        http,
         event: event?,
         people,
         expected,
     };
     (findings.len() == before).then_some(case)
+}
+
+const KEYS: [&str; 9] = ["name", "now", "at", "config", "lookup", "http", "event", "people", "expect"];
+
+/// The map of a key; empty where there is none.
+fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<String, Value> {
+    match fields.get(key).map(|node| (node, node.json())) {
+        None => Map::new(),
+        Some((_, Value::Object(map))) => map,
+        Some((node, _)) => {
+            findings.push(node.wrong("a map"));
+            Map::new()
+        }
+    }
 }
 
 const EVENT_KEYS: [&str; 6] = ["type", "source", "id", "subject", "time", "data"];

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, Findings, Folders, compile, load, tree};
+use super::{Catalog, Findings, Folders, compile, tree};
 use crate::decide::plugin::Sandbox;
 
 /// Between two looks at all files.
@@ -63,7 +63,10 @@ impl Live {
         if let Some(sandbox) = &folders.sandbox {
             sandbox.serve();
         }
-        let catalog = load(&folders)?;
+        let mut findings = Vec::new();
+        let tree = tree::read(&folders, &mut findings);
+        // A host starts without them: the others' messages do not wait for somebody to mend a plugin.
+        let catalog = compile(&folders, tree, findings, &|_| true)?;
         tell(&catalog);
         Ok(Arc::new(Live { folders, current: ArcSwap::from_pointee(catalog) }))
     }
@@ -178,7 +181,10 @@ impl Watch<'_> {
             }
             return;
         }
-        match compile(&self.live.folders, tree, findings) {
+        let live = self.live.current();
+        // One that works stays as it is; one that was left out keeps no others from their changes.
+        let is_left_out = |id: &str| live.plugins.get(id).is_some_and(|plugin| plugin.is_left_out());
+        match compile(&self.live.folders, tree, findings, &is_left_out) {
             Ok(catalog) => {
                 let counts = catalog.counts;
                 tell(&catalog);

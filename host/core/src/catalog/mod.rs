@@ -5,6 +5,7 @@
 //! fails, there is no [`Catalog`].
 
 mod case;
+mod case_http;
 mod expect;
 mod files;
 mod findings;
@@ -157,21 +158,34 @@ impl Ports for CatalogPorts<'_> {
 pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     let mut findings = Vec::new();
     let tree = tree::read(folders, &mut findings);
-    compile(folders, tree, findings)
+    compile(folders, tree, findings, &|_| false)
 }
 
 /// Compiles what was read. A panic, which would be a bug of Hookswitch or of a library, is a finding, too: a host goes
-/// on with the rules that it has.
-fn compile(folders: &Folders, tree: Tree, findings: Vec<Finding>) -> Result<Catalog, Findings> {
+/// on with the rules that it has. A plugin whose own cases fail is left out where `may_be_left_out` says so of its id; else
+/// they are errors.
+fn compile(
+    folders: &Folders,
+    tree: Tree,
+    findings: Vec<Finding>,
+    may_be_left_out: &dyn Fn(&str) -> bool,
+) -> Result<Catalog, Findings> {
     let folder = folders.rules.display().to_string();
-    catch_unwind(AssertUnwindSafe(|| compile_all(folders, tree, findings))).unwrap_or_else(|_| {
-        let finding = Finding::of_file("", "the compiler broke on these rules");
-        let help = "this is a bug of Hookswitch; please report it with the files that changed last";
-        Err(Findings { folder, findings: vec![finding.help(help)] })
-    })
+    catch_unwind(AssertUnwindSafe(|| compile_all(folders, tree, findings, may_be_left_out))).unwrap_or_else(
+        |_| {
+            let finding = Finding::of_file("", "the compiler broke on these rules");
+            let help = "this is a bug of Hookswitch; please report it with the files that changed last";
+            Err(Findings { folder, findings: vec![finding.help(help)] })
+        },
+    )
 }
 
-fn compile_all(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Result<Catalog, Findings> {
+fn compile_all(
+    folders: &Folders,
+    tree: Tree,
+    mut findings: Vec<Finding>,
+    may_be_left_out: &dyn Fn(&str) -> bool,
+) -> Result<Catalog, Findings> {
     let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
     let groups: Vec<_> = files(Kind::Groups)
         .flat_map(|(path, text)| some(&mut findings, |told| routes::groups(path, text, told)))
@@ -247,6 +261,7 @@ fn compile_all(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Res
     // Cases of rules that do not compile would only repeat it.
     if findings.is_empty() {
         run::all(&catalog, &mut findings);
+        leave_out(&mut catalog, &mut findings, may_be_left_out);
     }
     if findings.is_empty() {
         finish(&mut catalog.warnings, &tree);
@@ -254,6 +269,26 @@ fn compile_all(folders: &Folders, tree: Tree, mut findings: Vec<Finding>) -> Res
     }
     finish(&mut findings, &tree);
     Err(Findings { folder: folders.rules.display().to_string(), findings })
+}
+
+/// Leaves out plugins whose own cases fail: their events wait, or their last good revisions are asked.
+fn leave_out(catalog: &mut Catalog, findings: &mut Vec<Finding>, may_be_left_out: &dyn Fn(&str) -> bool) {
+    let Catalog { plugins, cases, warnings, .. } = catalog;
+    for (id, plugin) in plugins.iter() {
+        let folder = format!("plugins/{id}");
+        let is_own = |finding: &Finding| domain_of(&finding.file) == folder;
+        let Some(first) = findings.iter().find(|finding| is_own(finding)) else { continue };
+        if !may_be_left_out(id) {
+            continue;
+        }
+        let why = format!("{}:{}: {}", first.file, first.line, first.message);
+        plugin.leave_out(&why);
+        let what = format!("the plugin {id} is left out, as its cases fail, and its events wait: {why}");
+        warnings.push(Finding { severity: Severity::Warning, ..Finding::of_file(format!("{folder}/plugin.yaml"), what) }
+            .help(format!("for all of it: hookswitch plugin check {id}; once it is mended: hookswitch plugin resume {id}")));
+        findings.retain(|finding| !is_own(finding));
+        cases.retain(|case| case.domain != folder);
+    }
 }
 
 /// Reads a file; of what is wrong in many files some is kept.

@@ -81,7 +81,8 @@ pub fn plugins(
         match Plugin::load(sandbox, manifest, bytes) {
             Ok(plugin) => {
                 match plugin.held() {
-                    None => {}
+                    // Cases run later.
+                    None | Some(Held::CasesFail(_)) => {}
                     Some(Held::Compiling) => {
                         let what = format!("the plugin {id} is being compiled; its events wait for that");
                         warnings.push(warning(&component, what));

@@ -1,6 +1,9 @@
 //! Runs cases: the same way as the host does, but nobody hears of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,12 +11,13 @@ use serde_json::Value;
 use super::{
     Catalog,
     case::Case,
+    case_http::Rehearsed,
     expect::{self, Actual},
     findings::{Finding, TOLD},
     people,
 };
 use crate::{
-    decide::{Ports, decide},
+    decide::{Ports, StandIns, decide, plugin::Http},
     domain::{Outcome, Senders, Verdict},
     plan::{Planned, Planner},
 };
@@ -22,6 +26,13 @@ use crate::{
 struct CasePorts<'a> {
     catalog: &'a Catalog,
     case: &'a Case,
+    http: Arc<Rehearsed>,
+}
+
+impl<'a> CasePorts<'a> {
+    fn new(catalog: &'a Catalog, case: &'a Case) -> CasePorts<'a> {
+        CasePorts { catalog, case, http: Rehearsed::new(&case.http) }
+    }
 }
 
 impl Ports for CasePorts<'_> {
@@ -33,11 +44,26 @@ impl Ports for CasePorts<'_> {
         let own = (folder == self.case.domain).then(|| self.case.config.get(key)).flatten();
         own.or_else(|| self.catalog.config.get(folder)?.get(key)).cloned()
     }
+
+    /// Always: what a case says may depend on nobody.
+    fn http(&self) -> Option<Arc<dyn Http>> {
+        Some(self.http.clone())
+    }
+
+    fn stand_ins(&self, plugin: &str) -> StandIns {
+        let is_own = self.case.domain.strip_prefix("plugins/") == Some(plugin);
+        let config = if is_own { self.case.config.clone() } else { Default::default() };
+        StandIns { config, lookup: self.case.lookup.clone() }
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
 }
 
 /// What a case's event leads to.
 pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
-    let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
+    let verdicts = decide(&catalog.routes, &case.event, &CasePorts::new(catalog, case));
     verdicts.iter().map(|verdict| plan(catalog, case, verdict)).collect()
 }
 
@@ -76,9 +102,19 @@ pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
 
 /// Runs a case, and returns what did not come out as expected.
 pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
-    let verdicts = decide(&catalog.routes, &case.event, &CasePorts { catalog, case });
+    let ports = CasePorts::new(catalog, case);
+    let verdicts = decide(&catalog.routes, &case.event, &ports);
     let named = |message: String| format!("the case `{}` failed: {message}", case.name);
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = ports
+        .http
+        .unanswered()
+        .into_iter()
+        .map(|(method, url)| {
+            let what = named(format!("it has no answer to {method} {url}, which a plugin requests"));
+            let line = format!("- {{method: {method}, url: {url:?}, status: 200, body: '{{}}'}}");
+            Finding::at(&case.place, what).help(format!("give one under `http`, such as {line}"))
+        })
+        .collect();
     for (index, verdict) in verdicts.iter().enumerate() {
         let planned = plan(catalog, case, verdict);
         let result = Actual { event: &case.event, verdict, planned: &planned };

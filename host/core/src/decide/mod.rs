@@ -35,7 +35,7 @@ mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
 pub use answer::{KEYS, collect, duration, keys_between, kind_of, mode, priority, timestamp};
-pub use ports::Ports;
+pub use ports::{Ports, StandIns};
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
 pub use routes::Routes;

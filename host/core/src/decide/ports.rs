@@ -1,10 +1,10 @@
 //! What a rule may ask of the world, and the record of what it was told.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use scoped_tls_hkt::scoped_thread_local;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     budget::{Budget, QUESTIONS},
@@ -24,6 +24,26 @@ pub trait Ports: Send + Sync {
     fn http(&self) -> Option<Arc<dyn Http>> {
         None
     }
+
+    /// What stands in for a plugin's configuration and tables, by the plugin's id.
+    fn stand_ins(&self, _plugin: &str) -> StandIns {
+        StandIns::default()
+    }
+
+    /// Whether this is a rehearsal, as a case is: calls of plugins are not counted, whatever comes of them, nor logged, and
+    /// the newest revision is asked, though it may be parked.
+    fn is_rehearsal(&self) -> bool {
+        false
+    }
+}
+
+/// What stands in for what a plugin reads, key by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandIns {
+    /// For its configuration.
+    pub config: Map<String, Value>,
+    /// For the rows of its tables, by table and key.
+    pub lookup: BTreeMap<String, Map<String, Value>>,
 }
 
 /// One call of a rule: what helpers and limits reach from inside of it.

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use url::Url;
+
 /// An entry of the allow-list: `scheme://host:port`; `*.` in front of the host allows its subdomains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -54,6 +56,12 @@ impl Allowed {
             host == self.host
         };
         same && scheme == self.scheme && port == self.port
+    }
+
+    /// Whether a request to this URL is meant.
+    pub fn allows_url(&self, url: &Url) -> bool {
+        let host = url.host_str().zip(url.port_or_known_default());
+        host.is_some_and(|(host, port)| self.allows(url.scheme(), host, port))
     }
 
     /// Whether there can be a place that both entries allow.

@@ -52,7 +52,11 @@ const FULL_POOL_AT_MOST: Duration = Duration::from_secs(60);
 impl Plugin {
     /// What the plugin says about an event, and what it asked.
     pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
-        let Some(revision) = self.active() else {
+        let revision = match ports.is_rehearsal() {
+            true => Some(self.newest()),
+            false => self.active(),
+        };
+        let Some(revision) = revision else {
             let id = self.manifest().id.clone();
             return (vec![Outcome::Parked { plugin: id, why: self.why_not_called() }], Vec::new());
         };
@@ -88,6 +92,8 @@ impl Plugin {
             wasi: wasi(event, ports, output),
             table,
             manifest: revision.manifest.clone(),
+            stand_ins: ports.stand_ins(&revision.manifest.id),
+            logs: !ports.is_rehearsal(),
             event_id: event.key.id.clone(),
             now: ports.now(),
             record: Record::default(),
@@ -127,16 +133,23 @@ impl Plugin {
                 shared.runtime.block_on(sleep(FULL_POOL));
                 continue;
             }
-            said(&state, &output);
+            if state.logs {
+                said(&state, &output);
+            }
             let answer = match answer {
                 Err(error) if is_full_pool(&error) => {
                     return (Err(Failure::Answered(error.to_string())), Vec::new());
                 }
-                Err(error) => Err(Failure::Broke(in_words(&error, state.last_error.as_deref()))),
+                Err(error) => {
+                    let said = state.last_error.clone().or_else(|| last_line(&output));
+                    Err(Failure::Broke(in_words(&error, said.as_deref())))
+                }
                 Ok(Err(failure)) => Err(Failure::Answered(cut(&failure.message, REASON))),
                 Ok(Ok(answer)) => outcomes(answer).map_err(Failure::Broke),
             };
-            self.called(revision, began.elapsed(), state.most_memory, answer.as_ref().err());
+            if !ports.is_rehearsal() {
+                self.called(revision, began.elapsed(), state.most_memory, answer.as_ref().err());
+            }
             return (answer, state.record.into_asked());
         }
     }
@@ -292,6 +305,13 @@ fn said(state: &CallState, output: &Printed) {
     if state.lines > LINES {
         tracing::warn!(plugin, event, lines = state.lines, "most of a plugin's lines are left out");
     }
+}
+
+/// What the guest printed last: the end of a traceback says what it was.
+fn last_line(output: &Printed) -> Option<String> {
+    let text = output.text();
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line(last, REASON))
 }
 
 /// Why the guest was stopped: in the words of whoever stopped it, or of its own panic.

@@ -14,7 +14,7 @@ use super::{
     record::Record,
     words::{cut, line},
 };
-use crate::decide::budget::QUESTIONS;
+use crate::decide::{budget::QUESTIONS, ports::StandIns};
 
 /// Lines of a call in the log; the rest are counted.
 pub const LINES: usize = 100;
@@ -31,10 +31,14 @@ pub struct CallState {
     pub wasi: WasiCtx,
     pub table: ResourceTable,
     pub manifest: Arc<Manifest>,
+    /// What stands in for the manifest's configuration and tables.
+    pub stand_ins: StandIns,
+    /// Whether it logs: it does not in cases.
+    pub logs: bool,
     pub event_id: String,
     pub now: Timestamp,
     pub record: Record,
-    /// Who sends requests; none where there is no network, as in cases.
+    /// Who sends requests; none where there is no network.
     pub http: Option<Arc<dyn Http>>,
     pub until: Instant,
     pub lines: usize,
@@ -92,7 +96,7 @@ impl log::Host for CallState {
             self.last_error = Some(cut(&message, LINE));
         }
         self.lines += 1;
-        if self.lines > LINES {
+        if self.lines > LINES || !self.logs {
             return Ok(());
         }
         let message = line(&message, LINE);
@@ -127,7 +131,8 @@ impl config::Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         check_key(&key)?;
         let answer = self.ask("config", Value::String(key.clone()), |state| {
-            state.manifest.config.get(&key).cloned().unwrap_or_default()
+            let given = state.stand_ins.config.get(&key).or_else(|| state.manifest.config.get(&key));
+            given.cloned().unwrap_or_default()
         })?;
         Ok((!answer.is_null()).then(|| answer.to_string()))
     }
@@ -141,7 +146,10 @@ impl lookup::Host for CallState {
             return Ok(Err(format!("plugin.yaml names no table {table}")));
         };
         let question = json!({"table": table, "key": key});
-        let row = self.ask("lookup", question, |_| rows.get(&key).cloned().unwrap_or_default())?;
+        let row = self.ask("lookup", question, |state| {
+            let given = state.stand_ins.lookup.get(&table).and_then(|rows| rows.get(&key)).cloned();
+            given.or_else(|| rows.get(&key).cloned()).unwrap_or_default()
+        })?;
         Ok(Ok((!row.is_null()).then(|| row.to_string())))
     }
 }
@@ -196,10 +204,5 @@ impl http::Host for CallState {
 }
 
 fn response(answer: HttpAnswer) -> http::Response {
-    http::Response {
-        status: answer.status,
-        headers: answer.headers,
-        body: answer.body.into_bytes(),
-        hints: Vec::new(),
-    }
+    http::Response { status: answer.status, headers: answer.headers, body: answer.body, hints: Vec::new() }
 }

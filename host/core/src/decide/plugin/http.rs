@@ -37,8 +37,36 @@ pub struct HttpAnswer {
     pub status: u16,
     /// Names and values.
     pub headers: Vec<(String, String)>,
-    /// The body, as text: what is not UTF-8 is replaced.
-    pub body: String,
+    /// The body. Recorded as text, or, where it is not UTF-8, as `{"base64": …}`.
+    #[serde(with = "recorded")]
+    pub body: Vec<u8>,
+}
+
+/// How a body is recorded.
+mod recorded {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Body {
+        Text(String),
+        Binary { base64: String },
+    }
+
+    pub fn serialize<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        match str::from_utf8(body) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => Body::Binary { base64: STANDARD.encode(body) }.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        match Body::deserialize(deserializer)? {
+            Body::Text(text) => Ok(text.into_bytes()),
+            Body::Binary { base64 } => STANDARD.decode(base64).map_err(D::Error::custom),
+        }
+    }
 }
 
 /// Why there is no answer.

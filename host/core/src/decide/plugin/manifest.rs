@@ -8,7 +8,7 @@ use super::Allowed;
 use crate::decide::{Place, Source};
 
 /// A plugin's manifest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     /// The folder's name.
     pub id: String,

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -30,6 +30,15 @@ pub struct Revision {
     /// SHA-256 of the component.
     pub sha256: [u8; 32],
     cost: AtomicU64,
+    /// Why it is not called though it could be.
+    left_out: OnceLock<Held>,
+    health: Arc<Health>,
+}
+
+/// How a component with its manifest fares: shared by all revisions that are the same, so that a reload for another
+/// reason changes nothing of it.
+#[derive(Default)]
+struct Health {
     failures: AtomicU64,
     fault: Mutex<Fault>,
 }
@@ -49,6 +58,8 @@ pub enum Held {
     Compiling,
     /// It cannot be compiled, in words.
     Refused(String),
+    /// Its own cases fail, in words.
+    CasesFail(String),
 }
 
 /// How a revision broke last.
@@ -64,40 +75,69 @@ pub(super) struct Known {
     counts: Counters,
     /// The last two revisions that answered, the newer one first.
     good: Mutex<Vec<Arc<Revision>>>,
+    /// Of the last few revisions: the component's SHA-256, the manifest, and how they fare.
+    healths: Mutex<Vec<([u8; 32], Arc<Manifest>, Arc<Health>)>>,
     /// Its places in the pool.
     pub share: Arc<Semaphore>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Known { counts: Counters::default(), good: Mutex::default(), share: Arc::new(Semaphore::new(SHARE)) }
+        Known {
+            counts: Counters::default(),
+            good: Mutex::default(),
+            healths: Mutex::default(),
+            share: Arc::new(Semaphore::new(SHARE)),
+        }
+    }
+}
+
+impl Known {
+    /// The health of a revision: that of an earlier one that is the same, where there is one.
+    fn health(&self, revision: &Revision) -> Arc<Health> {
+        let mut healths = self.healths.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |(sha256, manifest, _): &([u8; 32], Arc<Manifest>, Arc<Health>)| {
+            *sha256 == revision.sha256 && **manifest == *revision.manifest
+        };
+        let health = match healths.iter().position(is_same) {
+            Some(place) => healths.remove(place).2,
+            None => Arc::clone(&revision.health),
+        };
+        healths.insert(0, (revision.sha256, Arc::clone(&revision.manifest), Arc::clone(&health)));
+        healths.truncate(KEPT);
+        health
     }
 }
 
 impl Revision {
-    pub fn new(manifest: Manifest, linked: Result<Linked, Held>, bytes: &[u8]) -> Arc<Revision> {
-        Arc::new(Revision {
+    pub fn new(manifest: Manifest, linked: Result<Linked, Held>, bytes: &[u8]) -> Revision {
+        Revision {
             manifest: Arc::new(manifest),
             linked,
             sha256: Sha256::digest(bytes).into(),
             cost: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            fault: Mutex::default(),
-        })
+            left_out: OnceLock::new(),
+            health: Arc::default(),
+        }
+    }
+
+    /// Why it cannot be called, where that is so.
+    fn held(&self) -> Option<&Held> {
+        self.linked.as_ref().err().or_else(|| self.left_out.get())
     }
 
     fn works(&self) -> bool {
-        self.linked.is_ok() && self.failures.load(Ordering::Relaxed) < FAILURES
+        self.held().is_none() && self.health.failures.load(Ordering::Relaxed) < FAILURES
     }
 
     fn fault(&self) -> MutexGuard<'_, Fault> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        self.health.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is time to give a parked revision one event.
     fn may_be_tried(&self) -> bool {
         let mut fault = self.fault();
-        let due = self.linked.is_ok() && fault.tried.is_none_or(|tried| tried.elapsed() >= PROBE_EVERY);
+        let due = self.held().is_none() && fault.tried.is_none_or(|tried| tried.elapsed() >= PROBE_EVERY);
         if due {
             fault.tried = Some(Instant::now());
         }
@@ -152,14 +192,26 @@ struct Counters {
 }
 
 impl Plugin {
-    pub(super) fn new(sandbox: Sandbox, revision: Arc<Revision>) -> Plugin {
+    pub(super) fn new(sandbox: Sandbox, revision: Revision) -> Plugin {
         let known = sandbox.known(&revision.manifest.id);
+        let revision = Arc::new(Revision { health: known.health(&revision), ..revision });
         Plugin { sandbox, known, revision }
+    }
+
+    /// Has its newest revision left out, because its own cases fail.
+    pub fn leave_out(&self, why: &str) {
+        // It is left out once; the first reason stays.
+        let _ = self.revision.left_out.set(Held::CasesFail(cut(why, 1_000)));
     }
 
     /// Why its newest revision cannot be called, where that is so.
     pub fn held(&self) -> Option<&Held> {
-        self.revision.linked.as_ref().err()
+        self.revision.held()
+    }
+
+    /// Whether its newest revision is left out because its own cases fail.
+    pub fn is_left_out(&self) -> bool {
+        self.revision.left_out.get().is_some()
     }
 
     /// What its manifest says.
@@ -188,6 +240,11 @@ impl Plugin {
         self.good().or_else(|| self.revision.may_be_tried().then(|| self.revision.clone()))
     }
 
+    /// The newest revision.
+    pub(super) fn newest(&self) -> Arc<Revision> {
+        self.revision.clone()
+    }
+
     /// The last revision that answered, other than the newest.
     fn good(&self) -> Option<Arc<Revision>> {
         let good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,6 +257,7 @@ impl Plugin {
         match self.held() {
             Some(Held::Compiling) => format!("the plugin {id} is being compiled"),
             Some(Held::Refused(why)) => format!("the plugin {id} cannot be compiled: {why}"),
+            Some(Held::CasesFail(why)) => format!("the plugin {id} is left out, as its cases fail: {why}"),
             None => format!("the plugin {id} failed several times in a row, and is not asked"),
         }
     }
@@ -209,6 +267,7 @@ impl Plugin {
         let reason = match self.held() {
             Some(Held::Compiling) => return None,
             Some(Held::Refused(why)) => format!("it cannot be compiled: {why}"),
+            Some(Held::CasesFail(why)) => format!("its cases fail: {why}"),
             None if self.revision.works() => return None,
             None => self.revision.fault().why.clone(),
         };
@@ -238,7 +297,7 @@ impl Plugin {
 
     /// Lets a parked plugin be called again.
     pub fn resume(&self) {
-        self.revision.failures.store(0, Ordering::Relaxed);
+        self.revision.health.failures.store(0, Ordering::Relaxed);
     }
 
     /// Counts a call. One that broke counts towards parking the plugin; a failure that the plugin itself answered
@@ -261,7 +320,7 @@ impl Plugin {
         }
         match failed {
             None => {
-                revision.failures.store(0, Ordering::Relaxed);
+                revision.health.failures.store(0, Ordering::Relaxed);
                 let mut good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
                 if good.first().is_none_or(|newest| !Arc::ptr_eq(newest, revision)) {
                     good.retain(|known| known.sha256 != revision.sha256);
@@ -269,9 +328,9 @@ impl Plugin {
                     good.truncate(KEPT);
                 }
             }
-            Some(Failure::Answered(_)) => revision.failures.store(0, Ordering::Relaxed),
+            Some(Failure::Answered(_)) => revision.health.failures.store(0, Ordering::Relaxed),
             Some(Failure::Broke(why)) => {
-                let row = revision.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                let row = revision.health.failures.fetch_add(1, Ordering::Relaxed) + 1;
                 let mut fault = revision.fault();
                 fault.why = cut(why, 1_000);
                 if row >= FAILURES {
