@@ -46,7 +46,11 @@ async fn a_case_gives_the_answers_and_nobody_is_asked() {
     tokio::spawn(async move { axum::serve(listener, serving).await.unwrap() });
 
     let folders = Folders::new();
-    folders.plugin("asker", "ask.*", &format!("http: [\"http://{address}\"]\non_failure: skip"));
+    folders.plugin(
+        "asker",
+        "ask.*",
+        &format!("http: [\"http://{address}\"]\non_failure: skip\nlimits: {{time: 5s}}"),
+    );
     let url = format!("http://{address}/hello");
     let grants = format!("asker=http://{address}");
     let private = address.to_string();
@@ -59,7 +63,7 @@ async fn a_case_gives_the_answers_and_nobody_is_asked() {
         (format!("{{url: \"{url}\", status: 418, body: from the case}}"), "answered 418 from the case"),
         (format!("{{url: \"{url}\", body: {{a: [1]}}}}"), "'answered 200 {\"a\":[1]}'"),
         (format!("{{url: \"{url}\", error: timeout}}"), "Timeout"),
-        (format!("{{url: \"{url}\", after: 2s}}"), "Timeout"),
+        (format!("{{url: \"{url}\", after: 6s}}"), "Timeout"),
         (format!("{{url: \"{url}\", error: refused}}"), "connection refused"),
         (format!("{{url: \"{url}\", error: too_large}}"), "TooLarge"),
     ] {
