@@ -32,7 +32,8 @@ fn case(url: &str, given: &str, reason: &str) -> String {
     )
 }
 
-#[tokio::test]
+// The commands run beside the service.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_case_gives_the_answers_and_nobody_is_asked() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
