@@ -74,7 +74,7 @@ async fn a_script_that_goes_wrong_is_recorded_and_harms_nobody() {
     let stage = stage(rules.path()).await;
     let expected = [
         ("throws", "failed", "bad/throws.rhai:2", "no stock"),
-        ("loops", "failed", "bad/loops.rhai:", "loop without end"),
+        ("loops", "failed", "bad/loops.rhai:", "endless loop"),
         ("text", "failed", "bad/text.rhai:", ""),
         ("map", "failed", "bad/map.rhai:", ""),
         ("shape", "failed", "bad/shape.rhai", "groups"),
@@ -102,7 +102,7 @@ async fn an_event_that_no_route_knows_is_recorded_as_such() {
     let decisions = stage.decisions(&json!({"type": "no.such", "data": {}})).await;
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0]["outcome"], "no_route");
-    assert_eq!(decisions[0]["reason"], "no route is for the type no.such");
+    assert_eq!(decisions[0]["reason"], "no route matches the type no.such");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The values that every room speaks of. No I/O, nothing async.
+//! Values used by all rooms. No I/O, nothing async.
 
 mod collect;
 mod contact;

@@ -1,9 +1,9 @@
-//! What somebody may have meant who misspelt a name.
+//! Suggestions for misspelt names.
 
-/// How alike two names must be, from 0 to 1.
+/// Minimum similarity of two names, from 0 to 1.
 const ALIKE: f64 = 0.85;
 
-/// The name of those that are known that is most like the one that was written, where one is alike.
+/// Returns the known name that is most similar to the written one, if it is similar enough.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|name| (strsim::jaro_winkler(written, name), name));
     let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
