@@ -1,7 +1,7 @@
 //! Rules that go wrong while the host runs, and rules that change while it runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -124,8 +124,7 @@ async fn a_folder_dropped_in_is_live_and_a_broken_one_is_not() {
 
     write_rule(folder.path(), "stock/templates/stock.j2", &format!("{FRONT}Low!"));
     write_rule(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: stock\n  groups: [Ops]\n");
-    wait_until("it is live within two seconds", Duration::from_secs(2), async || release().await.0 == 2)
-        .await;
+    wait_until("it is live", SOON, async || release().await.0 == 2).await;
     let (_, second) = release().await;
     assert_ne!(second, first);
 

@@ -40,10 +40,10 @@ pub use schedules::{ForEach, Missed, Schedule};
 
 use crate::{
     decide::{
-        Place, Ports, RouteSource, Routes, RuleSource, Source, closest,
+        Place, Ports, RouteSource, Routes, RuleSource, Source,
         plugin::{Plugin, Sandbox},
     },
-    domain::People,
+    domain::{People, closest},
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};

@@ -8,8 +8,8 @@ use super::{
     yaml::{Kind, Node},
 };
 use crate::{
-    decide::{Place, did_you_mean},
-    domain::{Contact, People, Person},
+    decide::Place,
+    domain::{Contact, People, Person, did_you_mean},
 };
 
 /// People by their usernames.

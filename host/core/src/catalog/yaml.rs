@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::findings::{Finding, KEPT};
 use crate::{
     bounds::cut,
-    decide::{Place, Source, did_you_mean},
+    decide::{Place, Source},
+    domain::did_you_mean,
 };
 
 pub use reader::parse;

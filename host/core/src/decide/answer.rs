@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{budget, source::did_you_mean, value::said_of};
+use super::{budget, value::said_of};
 use crate::bounds::{REASON, cut};
-use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime};
+use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime, did_you_mean};
 
 /// Keys of a decision, the common ones first.
 pub const KEYS: [&str; 15] = [

@@ -7,9 +7,9 @@ use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use super::{
     habits,
-    source::{Place, RuleError, closest},
+    source::{Place, RuleError},
 };
-use crate::bounds::cut;
+use crate::{bounds::cut, domain::closest};
 
 /// Functions of Rhai's grammar, which no package registers.
 const KEYWORDS: [&str; 9] =

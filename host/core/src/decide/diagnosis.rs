@@ -4,9 +4,12 @@ use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Positio
 
 use super::{
     budget, habits, helpers,
-    source::{Place, RuleError, Source, closest},
+    source::{Place, RuleError, Source},
 };
-use crate::bounds::{REASON, cut, shown};
+use crate::{
+    bounds::{REASON, cut, shown},
+    domain::closest,
+};
 
 /// The error of a text that does not compile.
 pub fn of_parsing(error: &ParseError, source: &Source, is_script: bool) -> RuleError {

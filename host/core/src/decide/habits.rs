@@ -2,8 +2,7 @@
 
 use rhai::{LexError, ParseErrorType};
 
-use super::source::closest;
-use crate::bounds::cut;
+use crate::{bounds::cut, domain::closest};
 
 /// Maximum length of an author's text that is repeated in a help, in characters.
 const REPEATED: usize = 40;

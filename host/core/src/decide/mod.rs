@@ -40,7 +40,7 @@ pub use ports::Ports;
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
 pub use routes::Routes;
-pub use source::{Place, RuleError, Source, closest, did_you_mean};
+pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;
 
 use crate::domain::{Event, Verdict};

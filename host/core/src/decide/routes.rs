@@ -15,11 +15,11 @@ use super::{
     ports::{Call, Ports},
     route::{self, Plain, RouteSource, RuleSource},
     script::Script,
-    source::{RuleError, Source, closest},
+    source::{RuleError, Source},
     value,
 };
 use crate::bounds::{REASON, cut, on_author_stack};
-use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
+use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict, closest};
 
 /// Maximum number of verdicts about one event, of all rules together.
 const VERDICTS: usize = 1_000;

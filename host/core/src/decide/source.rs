@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::bounds::cut;
-
 /// A place in a file, from which positions within the text there are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -63,45 +61,9 @@ pub struct RuleError {
     pub help: Option<String>,
 }
 
-/// Maximum length of a compared word, in bytes, and maximum number of candidates: comparing takes time proportional to
-/// the product of the lengths.
-const LONGEST: usize = 100;
-const COMPARED: usize = 500;
-
-/// Returns the known word that was probably meant.
-pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > LONGEST {
-        return None;
-    }
-    known
-        .into_iter()
-        .filter(|known| known.len() <= LONGEST)
-        .take(COMPARED)
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        // The first of equally close words: lists begin with the common ones.
-        .reduce(|best, other| if other.0 > best.0 { other } else { best })
-        .map(|(_, candidate)| candidate)
-}
-
-/// Maximum number of known words that are listed.
-const NAMED: usize = 40;
-
-/// The help for an unknown word: the closest known word, or all known ones.
-pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match closest(word, known.clone()) {
-        Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => {
-            let known: Vec<_> = known.into_iter().take(NAMED + 1).map(|known| cut(known, LONGEST)).collect();
-            let more = if known.len() > NAMED { ", …" } else { "" };
-            format!("known: {}{more}", known[..known.len().min(NAMED)].join(", "))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Place, closest};
+    use super::Place;
 
     #[test]
     fn places_within_words() {
@@ -111,13 +73,5 @@ mod tests {
         let block = Place { block: true, ..inline };
         assert_eq!(block.within(3, 5).to_string(), "a.yaml:9:15");
         assert_eq!(Place::start_of("b.rhai").within(2, 9).to_string(), "b.rhai:2:9");
-    }
-
-    #[test]
-    fn the_closest_word_is_named_and_a_strange_one_is_not() {
-        let known = ["template", "groups", "users"];
-        assert_eq!(closest("tempalte", known), Some("template"));
-        assert_eq!(closest("Group", known), Some("groups"));
-        assert_eq!(closest("xyz", known), None);
     }
 }

@@ -90,8 +90,10 @@ impl Output {
         if let Ok(map) = value.as_map_ref() {
             return self.map(&map);
         }
-        let hint = if value.is::<Skip>() { "; return skip(…) on its own" } else { "" };
-        Err(self.wrong(&format!("expected a JSON value, got {}{hint}", kind_of(value))))
+        if value.is::<Skip>() {
+            return Err(self.wrong("skip(…) cannot be part of an answer; return it on its own"));
+        }
+        Err(self.wrong(&format!("expected a JSON value, got {}", kind_of(value))))
     }
 
     fn map(&mut self, map: &Map) -> Result<Value, String> {

@@ -3,10 +3,7 @@
 use serde::Deserialize;
 
 use super::template::{Category, Wrong};
-use crate::{
-    decide::did_you_mean,
-    domain::{Button, Mode, OnUnknown},
-};
+use crate::domain::{Button, Mode, OnUnknown, did_you_mean};
 
 /// Maximum size of the front matter, in bytes.
 const SIZE: usize = 8 * 1024;

@@ -30,7 +30,7 @@ use self::{
 };
 use crate::domain::{
     DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome,
-    People, SendTime, Senders, Verdict, nearest,
+    People, SendTime, Senders, Verdict, closest,
 };
 
 /// The plan of a verdict: its outcome and its notifications.
@@ -191,7 +191,7 @@ impl<'a> Planner<'a> {
     {
         let name = &told.template;
         let template = self.templates.get(name).ok_or_else(|| {
-            let meant = nearest(name, self.templates.names());
+            let meant = closest(name, self.templates.names());
             let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
             format!("unknown template {name}{meant}")
         })?;

@@ -4,7 +4,7 @@
 use minijinja::{Environment, State, machinery::Instruction};
 
 use super::program::{Failure, Program};
-use crate::{bounds::cut, decide::closest};
+use crate::{bounds::cut, domain::closest};
 
 /// Functions that minijinja provides only within a block, a loop or a call.
 const SPECIAL: [&str; 3] = ["super", "loop", "caller"];

@@ -9,7 +9,7 @@ use super::{
     program::Failure,
     template::{Category, Template, Templates, place},
 };
-use crate::domain::{Decision, Message, Mode};
+use crate::domain::{Decision, Message, Mode, closest};
 
 /// Meta's limit for a text message, in characters.
 const BODY_LIMIT: usize = 4_096;
@@ -183,13 +183,8 @@ fn near(expression: &str, known: &[&str]) -> String {
     if expression.starts_with("event.") {
         return "; add what the template needs to the route's `context`".to_owned();
     }
-    let score = |name: &&&str| (strsim::jaro_winkler(expression, name) * 1_000.0) as u32;
-    known
-        .iter()
-        .max_by_key(score)
-        .filter(|name| score(name) > 850)
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    let meant = closest(expression, known.iter().copied());
+    meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// The values of a template's parameters at Meta, in order; empty strings for missing ones.

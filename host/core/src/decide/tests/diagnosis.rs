@@ -22,7 +22,7 @@ fn wrong_answers_are_told_with_their_path() {
         ("#{template: \"a\", mode: \"sms\"}", "mode: expected auto, template or text, got `sms`"),
         ("#{template: \"a\", context: 1}", "context: expected a map, got a number"),
         ("#{template: \"a\", context: #{f: |x| x}}", "context.f: expected a JSON value, got a function"),
-        ("[skip(\"x\")]", "return skip(…) on its own"),
+        ("[skip(\"x\")]", "return it on its own"),
         ("[]", "return skip(\"why\") to notify nobody"),
         ("()", "expected a map, an array of maps or skip(\"why\"), got nothing"),
         (
