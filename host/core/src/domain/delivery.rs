@@ -203,11 +203,11 @@ impl FromStr for WaitReason {
 /// A row of the delivery log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Delivery {
-    /// Notification of the row.
+    /// Id of the notification.
     pub notification_id: NotificationId,
     /// Attempt, from 1; 0 before the first attempt.
     pub attempt: i16,
-    /// Status.
+    /// Status that was reached.
     pub status: Status,
     /// Time, by Meta's clock for statuses of webhooks, otherwise by ours.
     pub at: Timestamp,
