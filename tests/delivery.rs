@@ -259,8 +259,8 @@ async fn who_cannot_be_reached_is_recorded_with_words() {
             "zoe has no WhatsApp number linked",
             "max is deactivated",
             "no person named eve",
-            "\"12\" has 2 digits, and phone numbers have 7 to 15; write it with its country code, such as +263 77 123 4567; \
-             or name a WhatsApp user id such as US.13491208655302741918",
+            "\"12\" has 2 digits instead of 7 to 15; write it with its country code, for example +263 77 123 4567, or as a \
+             WhatsApp user id, for example US.13491208655302741918",
         ]
     );
 }

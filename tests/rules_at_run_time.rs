@@ -1,7 +1,7 @@
 //! Rules that go wrong while the host runs, and rules that change while it runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ async fn a_script_that_goes_wrong_is_recorded_and_harms_nobody() {
     let stage = stage(rules.path()).await;
     let expected = [
         ("throws", "failed", "bad/throws.rhai:2", "no stock"),
-        ("loops", "failed", "bad/loops.rhai:", "loop without end"),
+        ("loops", "failed", "bad/loops.rhai:", "endless loop"),
         ("text", "failed", "bad/text.rhai:", ""),
         ("map", "failed", "bad/map.rhai:", ""),
         ("shape", "failed", "bad/shape.rhai", "groups"),
@@ -102,7 +102,7 @@ async fn an_event_that_no_route_knows_is_recorded_as_such() {
     let decisions = stage.decisions(&json!({"type": "no.such", "data": {}})).await;
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0]["outcome"], "no_route");
-    assert_eq!(decisions[0]["reason"], "no route is for the type no.such");
+    assert_eq!(decisions[0]["reason"], "no route matches the type no.such");
 }
 
 #[tokio::test]
@@ -124,8 +124,7 @@ async fn a_folder_dropped_in_is_live_and_a_broken_one_is_not() {
 
     write_rule(folder.path(), "stock/templates/stock.j2", &format!("{FRONT}Low!"));
     write_rule(folder.path(), "stock/routes.yaml", "- on: stock.low\n  template: stock\n  groups: [Ops]\n");
-    wait_until("it is live within two seconds", Duration::from_secs(2), async || release().await.0 == 2)
-        .await;
+    wait_until("it is live", SOON, async || release().await.0 == 2).await;
     let (_, second) = release().await;
     assert_ne!(second, first);
 

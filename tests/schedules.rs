@@ -119,9 +119,9 @@ fn a_wrong_schedule_is_told_with_its_place() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     for line in [
-        "there is no time zone `Africa/Hararee`",
+        "unknown time zone `Africa/Hararee`",
         "schedules.yaml:3:14",
-        "there is no group `Sale`",
+        "unknown group `Sale`",
         "did you mean `Sales`?",
     ] {
         assert!(said.contains(line), "{line}: {said}");

@@ -230,9 +230,9 @@ async fn what_meta_would_refuse_is_told_with_its_line_before_anything_is_sent() 
     let before: Vec<Value> = simulator.templates().await;
     let told = said(&templates(&simulator, rules.path(), &["push", "--yes"]), 1);
     for (place, what) in [
-        ("note.j2:7:4", "begins with a value; write words before `text`"),
-        ("note.j2:8:17", "`number` and `text` stand beside each other"),
-        ("note.j2:8:17", "ends with a value; write words after `text`"),
+        ("note.j2:7:4", "begins with a value; add text before `text`"),
+        ("note.j2:8:17", "values without text between them; add text between `number` and `text`"),
+        ("note.j2:8:17", "ends with a value; add text after `text`"),
     ] {
         assert!(told.contains(place) && told.contains(what), "{place} {what}: {told}");
     }

@@ -183,7 +183,10 @@ async fn in_quiet_hours_only_what_is_urgent_goes_out() {
     stage.notification(&id, "read").await;
     let mut wrong = program(&["people", "quiet", "ann", "10_11", "--time-zone", "Mars"]);
     let wrong = wrong.env("DATABASE_URL", stage.database.url()).output().unwrap();
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no quiet hours such as"), "{wrong:?}");
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains("expected quiet hours, for example 21:00-06:30"),
+        "{wrong:?}"
+    );
 }
 
 #[tokio::test]

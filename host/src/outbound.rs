@@ -1,8 +1,8 @@
-//! Requests of plugins: only where their manifests ask and the operator grants, and never into the operator's own
-//! network unless the operator says so.
+//! Sends requests of plugins: only to addresses that their manifests request and the operator grants, and into a private
+//! network only if the operator allows it.
 //!
-//! A name is resolved once, by the client that connects: an address that is not public is not among those it gets, so
-//! there is no second look-up to answer differently.
+//! A name is resolved once, by the client that connects, and only its public addresses are returned: a second look-up
+//! cannot give another answer.
 
 mod redact;
 
@@ -28,11 +28,11 @@ use tokio::time::timeout;
 use self::redact::Redactor;
 use crate::config::Secret;
 
-/// The largest answer, in bytes.
+/// Maximum size of the body of an answer, in bytes.
 const BODY: usize = 1024 * 1024;
-/// The most that the names and values of an answer's headers hold, in bytes.
+/// Maximum size of the headers of an answer, in bytes.
 const HEADERS: usize = 64 * 1024;
-/// The largest request, in bytes.
+/// Maximum size of the body of a request, in bytes.
 const REQUEST: usize = 256 * 1024;
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -41,7 +41,7 @@ const METHODS: [Method; 6] =
 pub struct Outbound {
     public: Client,
     private: Client,
-    /// `host:port` that may be private.
+    /// Hosts that may have private addresses, as `host:port`.
     private_hosts: Vec<String>,
     secrets: BTreeMap<String, Secret>,
     redactor: Redactor,
@@ -49,26 +49,26 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// With the secrets by their names, the `host:port`s that may have private addresses, and what is granted.
+    /// Creates a client with the secrets by name, the hosts (`host:port`) that may have private addresses, and the grants.
     ///
     /// # Errors
-    /// Where TLS cannot be set up.
+    /// If TLS cannot be set up.
     pub fn new(
         secrets: BTreeMap<String, Secret>,
         private_hosts: Vec<String>,
         grants: Arc<Grants>,
     ) -> Result<Arc<Outbound>, String> {
-        // Already installed is as good.
+        // Fails if one is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             Client::builder()
                 .user_agent(concat!("hookswitch-plugin/", env!("CARGO_PKG_VERSION")))
                 .redirect(Policy::none())
                 .retry(reqwest::retry::never())
-                // A proxy would look the names up for itself.
+                // A proxy would resolve names itself.
                 .no_proxy()
         };
-        let failed = |error: reqwest::Error| format!("set up TLS for plugins: {error}");
+        let failed = |error: reqwest::Error| format!("cannot set up TLS for plugins: {error}");
         Ok(Arc::new(Outbound {
             public: builder().dns_resolver(Arc::new(PublicOnly)).build().map_err(failed)?,
             private: builder().build().map_err(failed)?,
@@ -82,13 +82,13 @@ impl Outbound {
     async fn answer(&self, request: HttpRequest) -> Result<HttpAnswer, HttpError> {
         let denied = |why: String| Err(HttpError::Denied(why));
         let Ok(url) = Url::parse(&request.url) else {
-            return denied(format!("{:?} is no address", request.url));
+            return denied(format!("{:?} is not a valid URL", request.url));
         };
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return denied(format!("{:?} has no host", request.url));
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return denied("an address holds no user".to_owned());
+            return denied("URLs with a user name are not allowed".to_owned());
         }
         let Some(allowed) = request.allowed.iter().find(|entry| entry.allows(url.scheme(), host, port))
         else {
@@ -96,9 +96,7 @@ impl Outbound {
         };
         if !self.grants.allows(&request.plugin, url.scheme(), host, port) {
             let grant = format!("{}={}://{host}:{port}", request.plugin, url.scheme());
-            return denied(format!(
-                "the operator has not granted it: HOOKSWITCH_PLUGIN_GRANTS lacks {grant}"
-            ));
+            return denied(format!("not granted by the operator: HOOKSWITCH_PLUGIN_GRANTS lacks {grant}"));
         }
         let private =
             allowed.is_literal() && self.private_hosts.iter().any(|known| *known == format!("{host}:{port}"));
@@ -107,13 +105,13 @@ impl Outbound {
             && !private
             && !is_public(address)
         {
-            return denied(format!("{address} is no public address"));
+            return denied(format!("{address} is not a public address"));
         }
         let Some(method) = METHODS.into_iter().find(|method| method.as_str() == request.method) else {
-            return denied(format!("the method {:?} is not possible", request.method));
+            return denied(format!("unsupported method {:?}", request.method));
         };
         if request.body.as_ref().is_some_and(|body| body.len() > REQUEST) {
-            return denied(format!("a request has {} KiB at most", REQUEST / 1024));
+            return denied(format!("the body of the request is larger than {} KiB", REQUEST / 1024));
         }
         let client = if private { &self.private } else { &self.public };
         let headers = self.headers(&request, (url.scheme(), host, port))?;
@@ -147,7 +145,7 @@ impl Outbound {
         Ok(HttpAnswer { status, headers, body: self.redactor.redact_bytes(body) })
     }
 
-    /// The headers, with the secrets in them that may go to this place.
+    /// The headers, with secrets filled in if they are granted for this address.
     fn headers(
         &self,
         request: &HttpRequest,
@@ -156,23 +154,25 @@ impl Outbound {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
             let denied = |why: &str| HttpError::Denied(format!("the header {name:?} {why}"));
-            let parsed = HeaderName::try_from(name).map_err(|_| denied("is none"))?;
+            let parsed = HeaderName::try_from(name).map_err(|_| denied("is not a valid header name"))?;
             if ["host", "content-length", "transfer-encoding", "connection"].contains(&parsed.as_str()) {
-                return Err(denied("is not the plugin's to set"));
+                return Err(denied("cannot be set by a plugin"));
             }
             let mut text = String::new();
             let mut rest = value.as_str();
             while let Some((before, named)) = rest.split_once("{{secret:") {
                 let (secret, after) =
-                    named.split_once("}}").ok_or_else(|| denied("has an open {{secret:"))?;
+                    named.split_once("}}").ok_or_else(|| denied("has `{{secret:` without `}}`"))?;
                 let known = request.secrets.iter().any(|known| known == secret);
                 let value = self.secrets.get(secret).filter(|_| known).ok_or_else(|| {
-                    denied(&format!("names the secret {secret}, which plugin.yaml does not name or HOOKSWITCH_SECRET_{secret} does not set"))
+                    denied(&format!(
+                        "uses the secret {secret}, which plugin.yaml does not list or HOOKSWITCH_SECRET_{secret} does not set"
+                    ))
                 })?;
                 if !self.grants.gives(&request.plugin, secret, scheme, host, port) {
                     let grant = format!("{}:{secret}={scheme}://{host}:{port}", request.plugin);
                     return Err(denied(&format!(
-                        "names the secret {secret}, which the operator has not granted: \
+                        "uses the secret {secret}, which the operator has not granted: \
                          HOOKSWITCH_PLUGIN_GRANTS lacks {grant}"
                     )));
                 }
@@ -181,8 +181,7 @@ impl Outbound {
                 rest = after;
             }
             text.push_str(rest);
-            let mut parsed_value =
-                HeaderValue::try_from(text).map_err(|_| denied("has no value that HTTP knows"))?;
+            let mut parsed_value = HeaderValue::try_from(text).map_err(|_| denied("has an invalid value"))?;
             parsed_value.set_sensitive(true);
             headers.append(parsed, parsed_value);
         }
@@ -214,7 +213,7 @@ impl Http for Outbound {
 #[error("{0} has no public address")]
 struct NotPublic(String);
 
-/// Looks names up, and keeps only public addresses.
+/// Resolves names to their public addresses only.
 struct PublicOnly;
 
 impl Resolve for PublicOnly {

@@ -1,11 +1,10 @@
-//! Meta's webhook in: what became of messages, and what users wrote. A message that failed after Meta had taken it
-//! gets its next attempt in the same transaction that says so; one that waits for its recipient to write in goes
-//! out when they do.
+//! Receives Meta's webhooks: statuses of messages, and messages of users. A message that failed after Meta accepted it
+//! gets its next attempt in the same transaction; one that waits for its recipient to write in becomes due when they do.
 //!
-//! `GET /webhooks/whatsapp` is Meta's check that the address is ours. `POST` looks at the signature before
-//! anything else, and answers 200 only after all that it brought is committed: whatever else Meta is told, it
-//! posts again, for days, and repeated rows change nothing. Concurrent posts are written together (see
-//! `writer`), because Meta posts three webhooks and more for each message.
+//! `GET /webhooks/whatsapp` is Meta's verification of the address. `POST` checks the signature before anything else, and
+//! answers 200 only after everything has been committed: after any other answer Meta posts again, for days, and repeated
+//! rows change nothing. Concurrent posts are written together (see `writer`), because Meta posts at least three webhooks
+//! for each message.
 
 mod late;
 mod post;
@@ -39,17 +38,17 @@ use crate::{
     whatsapp,
 };
 
-/// Meta posts up to 3 MB.
+/// Maximum size of a webhook, in bytes: Meta posts up to 3 MB.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
-/// Webhooks without a signature are logged at most so often.
+/// Minimum interval between log lines about webhooks without a signature.
 const LOGGED: Duration = Duration::from_secs(60);
 
-/// What was seen of Meta's webhooks since somebody last asked.
+/// Observations of Meta's webhooks since the last request for them.
 #[derive(Clone, Default)]
 pub struct Seen(Arc<Mutex<Option<WebhookFacts>>>);
 
 impl Seen {
-    /// What was seen since the last call.
+    /// Returns the observations since the last call.
     pub fn take(&self) -> Option<WebhookFacts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -81,8 +80,8 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// Starts the task that writes; it ends when the last clone is gone. `templates` is rung when Meta has done
-    /// something to a template.
+    /// Starts the task that writes; it ends when the last clone is dropped. `templates` is notified when a template changed
+    /// at Meta.
     pub fn new(store: Store, config: &WhatsappConfig, templates: Arc<Notify>) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
@@ -99,24 +98,24 @@ impl Receipts {
         }
     }
 
-    /// Ends when the task that writes has, which it should not while the host runs.
+    /// Completes when the task that writes has ended, which must not happen while the host runs.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
         self.writer.clone().ended()
     }
 
-    /// What comes in, for whoever watches over it.
+    /// Observations for the supervision.
     pub fn seen(&self) -> Seen {
         self.seen.clone()
     }
 
-    /// Counts a webhook without Meta's signature, and says so in the log: the first at once, then how many there were
-    /// in a minute. Anybody can send them.
+    /// Counts a webhook without Meta's signature, and logs it: the first at once, then their number once per minute. Anyone
+    /// can send them.
     fn unsigned(&self) -> Problem {
         self.seen.refused(self.store.now());
         if let Some(refused) = self.unsigned.count(Instant::now()) {
             warn!(
                 refused,
-                "refused webhooks without Meta's signature; is WHATSAPP_APP_SECRET the secret of this app?"
+                "rejected webhooks without a valid signature; check that WHATSAPP_APP_SECRET is the secret of this app"
             );
         }
         Problem::new(
@@ -127,12 +126,12 @@ impl Receipts {
     }
 }
 
-/// Counts what would flood the log.
+/// Counts events that would flood the log.
 #[derive(Clone, Default)]
 struct Rarely(Arc<Mutex<(Option<Instant>, u64)>>);
 
 impl Rarely {
-    /// How many there were since it was last said, if it is time to say so.
+    /// Returns the number since the last log line, if another one is due.
     fn count(&self, now: Instant) -> Option<u64> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.1 += 1;
@@ -162,7 +161,7 @@ struct Verification {
     challenge: Option<String>,
 }
 
-/// Meta shows the token that the operator told it, and wants the challenge back.
+/// Answers Meta's verification: checks the token set by the operator, and returns the challenge.
 async fn verify(
     State(receipts): State<Receipts>,
     Query(asked): Query<Verification>,
@@ -186,7 +185,7 @@ async fn receive(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    // What cannot be signed is not read.
+    // A body without a signature is not read.
     if !signature.is_some_and(whatsapp::is_signature) {
         return Err(receipts.unsigned());
     }
@@ -199,7 +198,7 @@ async fn receive(
         return Err(receipts.unsigned());
     }
     let webhook = whatsapp::webhooks::parse(&body, receipts.store.now()).map_err(|error| {
-        warn!(%error, "refused a signed webhook that cannot be read");
+        warn!(%error, "rejected a signed webhook that cannot be read");
         Problem::new(
             StatusCode::BAD_REQUEST,
             "webhook_not_read",

@@ -1,15 +1,15 @@
 //! Reads the event log in order, decides, plans, and appends decisions and notifications in one transaction. The
-//! decision log is the cursor: an event routed twice breaks its key and undoes itself.
+//! decision log is the cursor: an event routed twice violates its key, and the transaction is rolled back.
 //!
-//! A turn routes one batch, and what it appends is bounded, by notifications and by bytes. What would hold a batch up
-//! goes beside it, and is listed in `unfinished` in the transaction that lets the cursor pass:
+//! A turn routes one batch, whose output is limited by notifications and by bytes. What would delay a batch is set aside,
+//! and listed in `unfinished` in the transaction that moves the cursor past it:
 //!
-//! - An event whose plugin does not answer in 50 ms, and the later events of its subject ([`aside`]).
-//! - A decision that tells more than 200 people ([`spread`]): its row first, then page by page, each page in a
-//!   transaction that moves the decision's progress. Its lane waits, the others go on between the pages.
-//! - The events that may have been under way when a host died ([`suspects`]): they are decided one by one.
+//! - An event whose plugin does not answer within 50 ms, and the later events of its subject ([`aside`]).
+//! - A decision for more than 200 people ([`spread`]): first its row, then page by page, each page in a transaction that
+//!   moves the decision's progress. Its lane waits; the others continue between the pages.
+//! - The events that may have been running when a host died ([`suspects`]): they are decided one by one.
 //!
-//! A host that starts, or takes a lane, takes up what the list has of it.
+//! A host that starts, or takes a lane, continues with what is listed for it.
 
 mod aside;
 mod batch;
@@ -57,42 +57,42 @@ const STAGGER: Duration = Duration::from_millis(5);
 const AFTER_AN_ERROR: Duration = Duration::from_millis(500);
 const FORGET_DEDUPE: Duration = Duration::from_secs(600);
 
-/// Routes what the event log says.
+/// Dependencies of routing.
 pub struct Routing {
-    /// The database.
+    /// Database.
     pub store: Store,
-    /// This process, as the list of hosts has it.
+    /// This process, as in the list of hosts.
     pub host: Uuid,
-    /// The rules.
+    /// Live rules.
     pub catalog: Arc<Live>,
-    /// The lanes that this host holds.
+    /// Lanes leased by this host.
     pub leases: watch::Receiver<Leases>,
-    /// Touched at each turn.
+    /// Reports each turn to the supervision.
     pub beat: Beat,
     /// Notified when the event log has grown.
     pub wake: Arc<Notify>,
-    /// Called when the notification log has grown.
+    /// Called when notifications have been appended.
     pub notified: Arc<dyn Fn() + Send + Sync>,
-    /// The numbers that send.
+    /// Sending numbers.
     pub senders: Arc<Senders>,
-    /// The versions of templates that are in use at Meta.
+    /// Versions of templates in use at Meta.
     pub in_use: Arc<ArcSwap<InUse>>,
-    /// The threads that calls of plugins may block: see [`threads`].
+    /// Threads that calls of plugins may block, see [`threads`].
     pub threads: Arc<Semaphore>,
     /// Counts what came to no message.
     pub tally: Tally,
 }
 
-/// As many threads for calls of plugins as there are calls at a time. However many plugins hang, the process has more
-/// threads than these, so that what routing decides by itself, and look-ups of names, always find one.
+/// A thread for each call of a plugin that can run at once. The process has more threads than these, so that routing and
+/// look-ups of names always find one, however many plugins hang.
 pub fn threads() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(CALLS))
 }
 
-/// Where this host stands. All of it can be read anew from the database.
+/// Progress of this host. All of it can be read again from the database.
 struct State {
     cursors: HashMap<Lane, Cursor>,
-    /// Lanes that wait until a large decision of theirs is told, the one whose turn it is first.
+    /// Lanes that wait for a large decision to be spread; the next one first.
     held: Vec<Lane>,
     pages: HashMap<Lane, Page>,
     aside: Aside<Work>,
@@ -101,19 +101,19 @@ struct State {
     answers: mpsc::UnboundedReceiver<Answer>,
     /// Whether calls could begin that have not yet.
     calls_left: bool,
-    /// Counts how often the state was read anew: answers of before are dropped.
+    /// Number of times that the state was read again: earlier answers are dropped.
     generation: u64,
-    /// How often in a row another host seemed to have written what this one wanted to.
+    /// Number of conflicts with another host in a row.
     conflicts: usize,
 }
 
-/// How far a lane is read.
+/// Progress of a lane.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
-    /// The term of the lease: another one reads the cursor anew.
+    /// Term of the lease; with a new term the cursor is read again.
     term: u64,
     seq: i64,
-    /// Events that are read at a time.
+    /// Number of events read at a time.
     share: usize,
 }
 
@@ -128,7 +128,7 @@ impl State {
     }
 }
 
-/// Something that is done every so often, however busy the loop is.
+/// A task that is done at intervals, however busy the loop is.
 struct Every {
     period: Duration,
     next: Instant,
@@ -154,7 +154,7 @@ impl Every {
 }
 
 impl Routing {
-    /// Routes until `stop`; what is under way is finished, but for calls of plugins.
+    /// Routes until `stop`. Running work is finished, except for calls of plugins.
     pub async fn run(mut self, stop: CancellationToken) {
         let (answering, answers) = mpsc::unbounded_channel();
         let mut state = State {
@@ -178,7 +178,9 @@ impl Routing {
                 match self.care(&mut state, forget.is_due()).await {
                     Ok(true) => care.at_once(),
                     Ok(false) => {}
-                    Err(error) => tracing::warn!(%error, "failed to look after digests and parked events"),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot process digests and parked events; trying again")
+                    }
                 }
             }
             match self.turn(&mut state, &answering).await {
@@ -189,7 +191,7 @@ impl Routing {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "failed to route; reading the cursors anew");
+                    tracing::warn!(%error, "cannot route; reading the cursors again");
                     state.forget();
                     state.conflicts += usize::from(matches!(error, StoreError::Conflict(_)));
                     sleep(AFTER_AN_ERROR).await;
@@ -206,11 +208,11 @@ impl Routing {
             }
         }
         if let Err(error) = self.store.end_routing(self.host).await {
-            tracing::warn!(%error, "failed to give the lanes back properly; the next host will be careful with them");
+            tracing::warn!(%error, "cannot release the lanes properly; the next host decides their next events one by one");
         }
     }
 
-    /// One turn of each kind of work; tells whether there may be more at once.
+    /// Does one turn of each kind of work. Returns whether there may be more at once.
     async fn turn(
         &self,
         state: &mut State,
@@ -227,7 +229,7 @@ impl Routing {
         Ok(read || suspect || wrote || told)
     }
 
-    /// Takes up the lanes that are new here, and forgets those that are another's; tells whether any is ours.
+    /// Starts new lanes of this host and drops lanes of others. Returns whether this host has any.
     async fn take_lanes(&self, state: &mut State) -> Result<bool, StoreError> {
         let leases = self.leases.borrow().clone();
         if !leases.are_ours(Instant::now()) {
@@ -262,7 +264,7 @@ impl Routing {
         Ok(true)
     }
 
-    /// What is done now and then, also under load; tells whether there is more to do.
+    /// Does the periodic tasks, also under load. Returns whether there is more to do.
     async fn care(&self, state: &mut State, forget: bool) -> Result<bool, StoreError> {
         let more = self.close_digests().await?;
         self.take_up_parked(state).await?;
@@ -274,7 +276,7 @@ impl Routing {
     }
 }
 
-/// Rules run beside the asynchronous threads.
+/// Runs rules outside the asynchronous threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    spawn_blocking(work).await.map_err(|error| StoreError::Row(format!("route a batch: {error}")))
+    spawn_blocking(work).await.map_err(|error| StoreError::Row(format!("cannot route a batch: {error}")))
 }

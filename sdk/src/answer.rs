@@ -1,4 +1,4 @@
-//! What a plugin answers.
+//! The answer of a plugin.
 
 use std::fmt::{self, Display};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What a plugin answers: whom to tell what, or why nobody is told.
+/// The answer of a plugin: decisions, or why nobody is notified.
 ///
 /// ```
 /// use hookswitch_sdk::{Answer, Decision};
@@ -16,13 +16,13 @@ use serde_json::{Map, Value};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Tell people.
+    /// Notifies people: 1 to 100 decisions.
     Notify(Vec<Decision>),
-    /// Tell nobody, and why.
+    /// Notifies nobody, for this reason.
     Skip(String),
 }
 
-/// Tells nobody, and says why.
+/// Returns an answer that notifies nobody, for this reason.
 ///
 /// ```
 /// use hookswitch_sdk::{Answer, skip};
@@ -33,7 +33,7 @@ pub fn skip(why: impl Into<String>) -> Answer {
     Answer::Skip(why.into())
 }
 
-/// Which message goes to whom, with what words in it.
+/// A decision: which message to send to whom, and when.
 ///
 /// ```
 /// use hookswitch_sdk::Decision;
@@ -51,126 +51,127 @@ pub fn skip(why: impl Into<String>) -> Answer {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// The template's name.
+    /// Name of the template.
     pub template: String,
-    /// Groups whose active members get it.
+    /// Groups whose active members receive it.
     pub groups: Vec<String>,
-    /// Usernames.
+    /// Usernames of people who receive it.
     pub users: Vec<String>,
-    /// E.164 numbers, `wa_id`s or Meta's user ids.
+    /// WhatsApp users outside the staff who receive it: E.164 numbers, `wa_id`s or Meta's user ids.
     pub contacts: Vec<String>,
-    /// The template's variables.
+    /// Variables of the template.
     pub context: Map<String, Value>,
-    /// A second decision for this template with the same key tells nobody, for a time.
+    /// Deduplication key: a later decision for the same template with the same key is recorded as a duplicate.
     pub dedupe_key: Option<String>,
-    /// For how long the key counts, such as `2h`; 24 hours by default.
+    /// How long the key applies: `90s`, `10m`, `2h` or `1d`, at most `365d` (default 24 hours).
     pub dedupe_for: Option<String>,
-    /// For how long, and with which others, it is collected into one message: `10m by group`, `1h by person`.
+    /// How long, and with which others, it is collected into one message: `10m by group`, `1h by person`.
     pub collect: Option<String>,
-    /// Not before this.
+    /// Earliest time to send; excludes `after`.
     pub send_at: Option<Timestamp>,
-    /// So long after the event's time: `90s`, `10m`, `2h`, `1d`.
+    /// Earliest time to send, as a duration after the event's time: `90s`, `10m`, `2h`, `1d`.
     pub after: Option<String>,
-    /// Not after this.
+    /// Latest time to send; after it the message is recorded as expired.
     pub expires_at: Option<Timestamp>,
-    /// `urgent`, `normal` or `bulk`.
+    /// Priority (default normal).
     pub priority: Option<Priority>,
-    /// `auto`, `template` or `text`.
+    /// Mode (default: that of the template).
     pub mode: Option<Mode>,
-    /// The name of the number that sends it.
+    /// Name of the sending number (default: that of the template, otherwise the default number).
     pub from: Option<String>,
-    /// Why, in your words.
+    /// Reason for the record, at most 1,000 characters.
     pub reason: Option<String>,
 }
 
 pub use crate::bindings::hookswitch::plugin::types::{Mode, Priority};
 
 impl Decision {
-    /// A decision for a template; say whom it goes to.
+    /// Creates a decision for a template. Add recipients with `group`, `user` or `contact`.
     pub fn new(template: impl Into<String>) -> Decision {
         Decision { template: template.into(), ..Decision::default() }
     }
 
-    /// Goes to a group.
+    /// Adds the active members of a group as recipients.
     pub fn group(mut self, group: impl Into<String>) -> Decision {
         self.groups.push(group.into());
         self
     }
 
-    /// Goes to a person, by username.
+    /// Adds a person as a recipient, by username.
     pub fn user(mut self, username: impl Into<String>) -> Decision {
         self.users.push(username.into());
         self
     }
 
-    /// Goes to a WhatsApp user who is no staff.
+    /// Adds a WhatsApp user outside the staff as a recipient: an E.164 number, a `wa_id` or one of Meta's user ids.
     pub fn contact(mut self, contact: impl Into<String>) -> Decision {
         self.contacts.push(contact.into());
         self
     }
 
-    /// Gives a variable of the template its value. What JSON cannot hold becomes null.
+    /// Sets a variable of the template. A value that JSON cannot represent becomes null.
     pub fn var(mut self, name: impl Into<String>, value: impl Serialize) -> Decision {
         self.context.insert(name.into(), serde_json::to_value(value).unwrap_or_default());
         self
     }
 
-    /// Only the first decision with this key counts, for 24 hours or as long as [`Decision::dedupe_for`] says.
+    /// Sets the deduplication key: only the first decision with it is sent, within 24 hours or the time set by
+    /// [`Decision::dedupe_for`].
     pub fn dedupe_key(mut self, key: impl Into<String>) -> Decision {
         self.dedupe_key = Some(key.into());
         self
     }
 
-    /// The number with this name sends it; without one, the template's or the usual one does.
+    /// Sets the name of the sending number (default: that of the template, otherwise the default number).
     pub fn from(mut self, name: impl Into<String>) -> Decision {
         self.from = Some(name.into());
         self
     }
 
-    /// For how long the key counts: `90s`, `10m`, `2h`, `1d`.
+    /// Sets how long the key applies: `90s`, `10m`, `2h` or `1d`, at most `365d` (default 24 hours).
     pub fn dedupe_for(mut self, duration: impl Into<String>) -> Decision {
         self.dedupe_for = Some(duration.into());
         self
     }
 
-    /// Told together with others of this template: `10m by group`, `1h by person`. The template sees them as `items`,
-    /// and how many there are as `count`.
+    /// Collects it with other decisions for the template into one message: `10m by group`, `1h by person`. The template
+    /// sees their contexts as `items`, and their number as `count`.
     pub fn collect(mut self, duration_and_by: impl Into<String>) -> Decision {
         self.collect = Some(duration_and_by.into());
         self
     }
 
-    /// Not before this.
+    /// Sets the earliest time to send.
     pub fn send_at(mut self, at: Timestamp) -> Decision {
         self.send_at = Some(at);
         self
     }
 
-    /// So long after the event's time: `90s`, `10m`, `2h`, `1d`.
+    /// Sets the earliest time to send, as a duration after the event's time: `90s`, `10m`, `2h`, `1d`, at most `365d`.
     pub fn after(mut self, duration: impl Into<String>) -> Decision {
         self.after = Some(duration.into());
         self
     }
 
-    /// Not after this.
+    /// Sets the latest time to send; after it the message is recorded as expired.
     pub fn expires_at(mut self, at: Timestamp) -> Decision {
         self.expires_at = Some(at);
         self
     }
 
-    /// Before all others.
+    /// Sets the priority urgent: it is sent before others, and in quiet hours too.
     pub fn urgent(mut self) -> Decision {
         self.priority = Some(Priority::Urgent);
         self
     }
 
-    /// After all others.
+    /// Sets the priority bulk: it is sent while nothing else waits; a tenth of the sends is reserved for it.
     pub fn bulk(mut self) -> Decision {
         self.priority = Some(Priority::Bulk);
         self
     }
 
-    /// Why, in your words: it stands in the history.
+    /// Sets the reason, which the history shows.
     pub fn because(mut self, reason: impl Into<String>) -> Decision {
         self.reason = Some(reason.into());
         self
@@ -183,7 +184,7 @@ impl From<Decision> for Answer {
     }
 }
 
-/// Why a plugin could not answer. The manifest says what is done then.
+/// Why a plugin could not answer. `on_failure` in the manifest decides what happens then.
 ///
 /// ```
 /// use hookswitch_sdk::Failure;
@@ -205,7 +206,7 @@ impl<T: Into<String>> From<T> for Failure {
     }
 }
 
-/// What a router may give.
+/// The return types of a router.
 ///
 /// ```
 /// use hookswitch_sdk::{Decision, IntoAnswer, skip};
@@ -215,10 +216,10 @@ impl<T: Into<String>> From<T> for Failure {
 /// assert!(Ok::<_, String>(skip("not today")).into_answer().is_ok());
 /// ```
 pub trait IntoAnswer {
-    /// The answer, or why there is none.
+    /// Converts it to an answer.
     ///
     /// # Errors
-    /// Where the router failed.
+    /// If the router returned an error.
     fn into_answer(self) -> Result<Answer, Failure>;
 }
 

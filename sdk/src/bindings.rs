@@ -1,4 +1,4 @@
-//! Made from the contract.
+//! Generated from the contract.
 #![allow(missing_docs, unsafe_code, clippy::all)]
 
 wit_bindgen::generate!({

@@ -1,10 +1,10 @@
-//! An event, with a payload of your own type.
+//! Events, with a payload of your own type.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// An event, in CloudEvents' terms.
+/// An event, with the attributes of CloudEvents.
 ///
 /// ```
 /// use hookswitch_sdk::Event;
@@ -21,40 +21,42 @@ use serde_json::{Map, Value};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Event<T> {
-    /// The producer's id.
+    /// Id given by the producer.
     pub id: String,
-    /// Who produced it.
+    /// Producer, a URI reference.
     pub source: String,
-    /// `type`, such as `order.created`.
+    /// Type (`type` in JSON), for example `order.created`.
     pub kind: String,
-    /// What it is about.
+    /// Subject, if any.
     pub subject: Option<String>,
-    /// When it happened.
+    /// Time of the event.
     pub time: Timestamp,
-    /// The payload.
+    /// Payload.
     pub data: T,
     /// CloudEvents extension attributes.
     pub extensions: Map<String, Value>,
 }
 
 impl<T: DeserializeOwned> Event<T> {
-    /// An event as it would be posted, for tests.
+    /// Reads an event from JSON, as it would be posted, for tests. `id`, `source` and `time` have defaults.
     ///
     /// # Errors
-    /// Where it is none, or its data do not fit the type.
+    /// If it is not an event, or its data has another type.
     pub fn from_json(json: &str) -> Result<Event<T>, String> {
         let mut event: Map<String, Value> =
-            serde_json::from_str(json).map_err(|error| format!("read the event: {error}"))?;
+            serde_json::from_str(json).map_err(|error| format!("cannot read the event: {error}"))?;
         let mut text = |key: &str| event.remove(key).and_then(|value| value.as_str().map(str::to_owned));
         let (id, source, kind) = (text("id"), text("source"), text("type"));
         let (subject, time) = (text("subject"), text("time"));
         Ok(Event {
             id: id.unwrap_or_else(|| "test".to_owned()),
             source: source.unwrap_or_else(|| "/test".to_owned()),
-            kind: kind.ok_or("read the event: it has no type")?,
+            kind: kind.ok_or("cannot read the event: `type` is missing")?,
             subject,
             time: match time {
-                Some(time) => time.parse().map_err(|error| format!("read the event's time: {error}"))?,
+                Some(time) => {
+                    time.parse().map_err(|error| format!("cannot read the event's time: {error}"))?
+                }
                 None => Timestamp::UNIX_EPOCH,
             },
             data: data(event.remove("data").unwrap_or_default())?,
@@ -64,5 +66,5 @@ impl<T: DeserializeOwned> Event<T> {
 }
 
 pub(crate) fn data<T: DeserializeOwned>(data: Value) -> Result<T, String> {
-    serde_json::from_value(data).map_err(|error| format!("read the event's data: {error}"))
+    serde_json::from_value(data).map_err(|error| format!("cannot read the event's data: {error}"))
 }

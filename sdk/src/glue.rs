@@ -1,4 +1,4 @@
-//! Between the contract's records and the types of authors.
+//! Converts between the records of the contract and the types of authors.
 
 use std::panic;
 
@@ -9,23 +9,24 @@ use crate::{
     Answer, Decision, Event, IntoAnswer, Level, bindings::hookswitch::plugin::types as wit, event, log,
 };
 
-/// Answers the host.
+/// Calls a router for an event, and converts its answer.
 pub fn decide<T: DeserializeOwned, A: IntoAnswer>(
     event: wit::Event,
     decide: fn(Event<T>) -> A,
 ) -> Result<wit::Answer, wit::Failure> {
-    // The trap that follows a panic says nothing: the host shall read what it was, and where.
+    // The trap after a panic has no message: the host reads it, and its place, from the log.
     panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
     let answer = read(event).and_then(|event| decide(event).into_answer().map_err(|failure| failure.0));
     answer.map(answered).map_err(|message| wit::Failure { message, hints: Vec::new() })
 }
 
-/// Lets the compiler look at a router where it is not built for the host.
+/// Lets the compiler check a router that is not built for the host.
 pub fn check<T: DeserializeOwned, A: IntoAnswer>(_: fn(Event<T>) -> A) {}
 
 fn read<T: DeserializeOwned>(given: wit::Event) -> Result<Event<T>, String> {
     let json = |what: &str, text: &str| {
-        serde_json::from_str::<Value>(text).map_err(|error| format!("read the event's {what}: {error}"))
+        serde_json::from_str::<Value>(text)
+            .map_err(|error| format!("cannot read the event's {what}: {error}"))
     };
     let extensions = match json("extensions", &given.extensions)? {
         Value::Object(map) => map,
@@ -33,7 +34,7 @@ fn read<T: DeserializeOwned>(given: wit::Event) -> Result<Event<T>, String> {
     };
     Ok(Event {
         data: event::data(json("data", &given.data)?)?,
-        time: given.time.parse().map_err(|error| format!("read the event's time: {error}"))?,
+        time: given.time.parse().map_err(|error| format!("cannot read the event's time: {error}"))?,
         id: given.id,
         source: given.source,
         kind: given.kind,

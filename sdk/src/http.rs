@@ -1,4 +1,4 @@
-//! Requests to the addresses that `plugin.yaml` allows.
+//! Requests to addresses that `plugin.yaml` requests and the operator grants.
 //!
 //! ```
 //! use hookswitch_sdk::{http, testing::World};
@@ -15,7 +15,7 @@ use crate::testing;
 
 pub use crate::bindings::hookswitch::plugin::http::Error;
 
-/// A request. Nothing is sent before [`Request::send`].
+/// A request. [`Request::send`] sends it.
 ///
 /// ```
 /// use hookswitch_sdk::http::Request;
@@ -25,19 +25,19 @@ pub use crate::bindings::hookswitch::plugin::http::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`, `POST`, …
+    /// Method: `GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: String,
-    /// Where to.
+    /// URL.
     pub url: String,
-    /// A value `{{secret:NAME}}` is replaced by the host; the plugin never sees it.
+    /// Names and values. The host replaces `{{secret:NAME}}` in a value; the plugin never sees the secret.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body, at most 256 KiB with the URL and the headers.
     pub body: Option<Vec<u8>>,
-    /// How long to wait; at most what is left of the call's time.
+    /// Maximum time to wait for the answer, in milliseconds (default and maximum: the remaining time of the call).
     pub timeout_ms: Option<u32>,
 }
 
-/// A `GET` request.
+/// Creates a `GET` request.
 ///
 /// ```
 /// assert_eq!(hookswitch_sdk::http::get("https://example.com").method, "GET");
@@ -47,7 +47,7 @@ pub fn get(url: impl Into<String>) -> Request {
 }
 
 impl Request {
-    /// A request with this method.
+    /// Creates a request with this method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Request {
         let (method, url) = (method.into(), url.into());
         Request { method, url, headers: Vec::new(), body: None, timeout_ms: None }
@@ -59,22 +59,22 @@ impl Request {
         self
     }
 
-    /// Gives it a body.
+    /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
         self.body = Some(body.into());
         self
     }
 
-    /// How long to wait, in milliseconds.
+    /// Sets the maximum time to wait for the answer, in milliseconds.
     pub fn timeout_ms(mut self, milliseconds: u32) -> Request {
         self.timeout_ms = Some(milliseconds);
         self
     }
 
-    /// Sends it, and waits for the whole answer.
+    /// Sends the request and waits for the whole answer.
     ///
     /// # Errors
-    /// Where the manifest does not allow it, or no answer comes in time.
+    /// If the request is not allowed, or the answer does not arrive in time.
     pub fn send(self) -> Result<Response, Error> {
         #[cfg(target_arch = "wasm32")]
         {
@@ -108,20 +108,20 @@ impl Request {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The headers.
+    /// Names and values, at most 64 KiB.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body, at most 1 MiB; invalid UTF-8 is replaced.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The body as JSON.
+    /// Reads the body as JSON.
     ///
     /// # Errors
-    /// Where it is none, or not of this type.
+    /// If it is not JSON, or has another type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_slice(&self.body).map_err(|error| format!("read the answer: {error}"))
+        serde_json::from_slice(&self.body).map_err(|error| format!("cannot read the answer: {error}"))
     }
 }

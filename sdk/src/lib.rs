@@ -1,6 +1,6 @@
-//! Write Hookswitch plugins in Rust: decide who hears about an event, and what they are told.
+//! Write Hookswitch plugins in Rust: decide who is notified about an event, and how.
 //!
-//! A plugin is a function from an event to an answer. This is a whole one:
+//! A plugin is a function from an event to an answer. A complete plugin:
 //!
 //! ```
 //! use hookswitch_sdk::{Answer, Decision, Event, router, skip};
@@ -21,9 +21,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! It is built for `wasm32-wasip2` and runs in a sandbox: no files, no network but [`http`] to the addresses that its
-//! manifest allows, no clock but [`now`]. What it asks of the world is recorded with the decision.
-//! In tests on your machine, a [`testing::World`] stands in for the host.
+//! Plugins are built for `wasm32-wasip2` and run in a sandbox: without files, without a network except for [`http`]
+//! requests that are allowed, and without a clock except for [`now`]. What a plugin asks of the host is recorded with its
+//! decision. In tests on your machine, a [`testing::World`] takes the place of the host.
 
 mod answer;
 #[doc(hidden)]
@@ -39,9 +39,9 @@ pub use answer::{Answer, Decision, Failure, IntoAnswer, Mode, Priority, skip};
 pub use event::Event;
 pub use world::{Level, config, log, lookup, now};
 
-/// Makes a function the plugin's router: the one that is asked about each event.
+/// Makes a function the router of the plugin: the host calls it for each event.
 ///
-/// The function takes an [`Event`] of a type of your own, and gives whatever [`IntoAnswer`] can turn into an answer.
+/// The function takes an [`Event`] with a payload of your own type, and returns a type that implements [`IntoAnswer`].
 ///
 /// ```
 /// use hookswitch_sdk::{Decision, Event, router};

@@ -1,4 +1,4 @@
-//! A world for tests on your machine: it stands in for the host.
+//! A world for tests on your machine, in place of the host.
 //!
 //! ```
 //! use hookswitch_sdk::{config, testing::World};
@@ -15,7 +15,7 @@ use crate::Level;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::http::{Error, Request, Response};
 
-/// What the host would answer. Without a world, each question gets an empty answer.
+/// The answers of the host in a test. Without a world, every answer is empty.
 ///
 /// ```
 /// use hookswitch_sdk::{http, testing::World};
@@ -37,48 +37,48 @@ thread_local! {
 }
 
 impl World {
-    /// An empty world.
+    /// Creates an empty world.
     pub fn new() -> World {
         World::default()
     }
 
-    /// The time, RFC 3339.
+    /// Sets the time, in RFC 3339 (default 1970-01-01T00:00:00Z).
     pub fn now(mut self, now: &str) -> World {
         self.now = Some(now.to_owned());
         self
     }
 
-    /// A value of the configuration.
+    /// Adds a value of the configuration.
     pub fn config(mut self, key: &str, value: impl Serialize) -> World {
         self.config.insert(key.to_owned(), json(value));
         self
     }
 
-    /// A row of a table.
+    /// Adds a row of a table.
     pub fn row(mut self, table: &str, key: &str, row: impl Serialize) -> World {
         self.rows.entry(table.to_owned()).or_default().insert(key.to_owned(), json(row));
         self
     }
 
-    /// What a request to this address is answered.
+    /// Sets the answer to requests to this URL.
     pub fn answer(mut self, url: &str, status: u16, body: &str) -> World {
         self.answers.insert(url.to_owned(), Some((status, body.as_bytes().to_vec())));
         self
     }
 
-    /// A request to this address gets no answer in time.
+    /// Lets requests to this URL time out.
     pub fn slow(mut self, url: &str) -> World {
         self.answers.insert(url.to_owned(), None);
         self
     }
 
-    /// Runs something in this world.
+    /// Runs a closure in this world.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let _restore = Restore(WORLD.replace(self.clone()));
         work()
     }
 
-    /// The lines that were logged.
+    /// Returns the logged lines.
     pub fn lines(&self) -> Vec<(Level, String)> {
         self.lines.borrow().clone()
     }
@@ -100,7 +100,7 @@ impl World {
 
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn find(&self, table: &str, key: &str) -> Result<Option<String>, String> {
-        let rows = self.rows.get(table).ok_or_else(|| format!("there is no table {table}"))?;
+        let rows = self.rows.get(table).ok_or_else(|| format!("plugin.yaml has no table `{table}`"))?;
         Ok(rows.get(key).cloned())
     }
 
@@ -116,7 +116,7 @@ impl World {
     }
 }
 
-/// Gives the thread its world back, also after a panic.
+/// Restores the world of the thread, even after a panic.
 struct Restore(World);
 
 impl Drop for Restore {
@@ -125,7 +125,7 @@ impl Drop for Restore {
     }
 }
 
-/// Asks the thread's world.
+/// Asks the world of this thread.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn current<T>(ask: impl FnOnce(&World) -> T) -> T {
     let world = WORLD.with_borrow(World::clone);

@@ -1,4 +1,4 @@
-//! What a plugin may ask of the world.
+//! What a plugin may ask of its host.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing;
 
-/// How important a line in the log is.
+/// The level of a line in the log.
 ///
 /// ```
 /// use hookswitch_sdk::{Level, log};
@@ -15,17 +15,18 @@ use crate::testing;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// For whoever looks for a mistake.
+    /// Details for debugging.
     Debug,
-    /// The usual.
+    /// Information.
     Info,
-    /// Something is odd.
+    /// Something unexpected.
     Warn,
-    /// Something is wrong.
+    /// An error.
     Error,
 }
 
-/// Writes a line into the host's log, with the plugin, its version and the event's id.
+/// Writes a line to the host's log, with the plugin, its version and the event's id. At most 100 lines of 1,000 characters
+/// per call are logged.
 ///
 /// ```
 /// use hookswitch_sdk::{Level, log, testing::World};
@@ -50,7 +51,7 @@ pub fn log(level: Level, message: &str) {
     testing::current(|world| world.log(level, message));
 }
 
-/// The time. It stands still while a plugin answers.
+/// Returns the time. It stands still during a call.
 ///
 /// ```
 /// use hookswitch_sdk::{now, testing::World};
@@ -66,10 +67,10 @@ pub fn now() -> Timestamp {
     now.parse().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// A value under `config` in `plugin.yaml`; none where there is no such key.
+/// Returns a value under `config` in `plugin.yaml`; `None` if the key is missing.
 ///
 /// # Errors
-/// Where the value is not of this type.
+/// If the value has another type.
 ///
 /// ```
 /// use hookswitch_sdk::{config, testing::World};
@@ -84,14 +85,16 @@ pub fn config<T: DeserializeOwned>(key: &str) -> Result<Option<T>, String> {
     #[cfg(not(target_arch = "wasm32"))]
     let value = testing::current(|world| world.value(key));
     value
-        .map(|value| serde_json::from_str(&value).map_err(|error| format!("read config {key}: {error}")))
+        .map(|value| {
+            serde_json::from_str(&value).map_err(|error| format!("cannot read config `{key}`: {error}"))
+        })
         .transpose()
 }
 
-/// The row with this key of a table that `plugin.yaml` names; none where there is no such row.
+/// Returns the row with this key of a table in `plugin.yaml`; `None` if there is no such row.
 ///
 /// # Errors
-/// Where there is no such table, or the row is not of this type.
+/// If the table does not exist, or the row has another type.
 ///
 /// ```
 /// use hookswitch_sdk::{lookup, testing::World};
@@ -111,6 +114,8 @@ pub fn lookup<T: DeserializeOwned>(table: &str, key: &str) -> Result<Option<T>, 
     let row = crate::bindings::hookswitch::plugin::lookup::get(table, key)?;
     #[cfg(not(target_arch = "wasm32"))]
     let row = testing::current(|world| world.find(table, key))?;
-    row.map(|row| serde_json::from_str(&row).map_err(|error| format!("read {table} {key}: {error}")))
-        .transpose()
+    row.map(|row| {
+        serde_json::from_str(&row).map_err(|error| format!("cannot read row `{key}` of `{table}`: {error}"))
+    })
+    .transpose()
 }

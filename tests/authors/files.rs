@@ -19,7 +19,7 @@ fn what_stands_outside_of_the_folder_is_not_read_or_shown() {
                 folder(&[("a/README.md", ""), ("a/templates/README.md", ""), ("a/cases/README.md", "")]);
             symlink(&target, rules.path().join(name)).unwrap();
             let ended = check(rules.path());
-            ended.lived(name).lived("outside of the folder");
+            ended.lived(name).lived("outside the folder");
             for secret in ["secret-word", "RUST_BACKTRACE", "root:"] {
                 assert!(!ended.said.contains(secret), "{name}: {}", ended.said);
             }
@@ -28,7 +28,7 @@ fn what_stands_outside_of_the_folder_is_not_read_or_shown() {
     let rules = folder(&[]);
     symlink(outside.path().join("a"), rules.path().join("a")).unwrap();
     let ended = check(rules.path());
-    ended.lived("outside of the folder");
+    ended.lived("outside the folder");
     assert!(!ended.said.contains("secret-word"), "{}", ended.said);
 }
 

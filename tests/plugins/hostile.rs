@@ -19,33 +19,34 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
     folders.plugin(
         "hostile",
         "harm.*",
-        "limits: {time: 500ms, memory: 160MiB}\non_failure: skip\n\
+        "limits: {time: 2s, memory: 160MiB}\non_failure: skip\n\
          http: [\"http://127.0.0.1:1\", \"http://localhost:80\", \"https://*.allowed.invalid\"]",
     );
+    // Little memory and much time: however busy the machine is, the memory ends first.
+    folders.plugin("greedy", "greed.*", "limits: {time: 10s, memory: 32MiB}\non_failure: skip");
     folders.plugin("neighbour", "good.*", "limits: {time: 1s}");
     let grants = "hostile=http://127.0.0.1:1,hostile=http://localhost:80,hostile=https://*.allowed.invalid";
     let stage = Stage::set(folders, &[("HOOKSWITCH_PLUGIN_GRANTS", grants)]).await;
     let none = json!({});
     let rows = [
-        ("loop", none.clone(), "took longer than 500 ms"),
-        ("sleep", none.clone(), "took longer than 1500 ms, waiting"),
-        ("allocate", none.clone(), "wanted more than 160 MiB of memory"),
-        ("recurse", none.clone(), "the plugin hostile failed: "),
+        ("loop", none.clone(), "took longer than 2000 ms"),
+        ("sleep", none.clone(), "took longer than 3000 ms, including waiting"),
+        ("recurse", none.clone(), "stack overflow: its function calls are nested too deeply"),
         ("panic", none.clone(), "src/lib.rs"),
-        ("long-log", none.clone(), "the plugin hostile failed: "),
-        ("many-logs", none.clone(), ""),
-        ("large-answer", none.clone(), "the plugin hostile failed: "),
+        ("long-log", none.clone(), "LONGLOG"),
+        ("many-logs", none.clone(), "took longer than 2000 ms"),
+        ("large-answer", none.clone(), "LARGE"),
         ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
         ("print", none.clone(), "printed"),
         ("forge", none.clone(), "forged"),
         ("random", json!({"bytes": 65_536}), "65536 bytes"),
         ("random", json!({"bytes": 65_537}), "exceeds limit 65536"),
         ("random", json!({"bytes": 64 * 1024 * 1024}), "exceeds limit 65536"),
-        ("long-questions", none.clone(), "a key has 1024 at most"),
+        ("long-questions", none.clone(), "the maximum is 1024"),
         ("fail", none.clone(), "this event is not good"),
-        ("many-decisions", none.clone(), "1000 decisions are more than 100"),
-        ("nan", none.clone(), ""),
-        ("huge-number", none.clone(), ""),
+        ("many-decisions", none.clone(), "1000 decisions exceed the maximum of 100"),
+        ("nan", none.clone(), "This is from , all right."),
+        ("huge-number", none.clone(), "This is from 1.7976931348623157e308, all right."),
         ("wrong-json", none.clone(), "[0].context: expected a JSON object"),
         ("questions", none.clone(), "asked more than 100 different questions"),
         (
@@ -53,22 +54,32 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
             json!({"url": "https://evil.example.com/"}),
             "plugin.yaml does not allow https://evil.example.com:443",
         ),
-        ("http", json!({"url": "http://127.0.0.1:1/"}), "127.0.0.1 is no public address"),
+        ("http", json!({"url": "http://127.0.0.1:1/"}), "127.0.0.1 is not a public address"),
         ("http", json!({"url": "http://localhost/"}), "localhost has no public address"),
-        ("http", json!({"url": "https://user:pw@x.allowed.invalid/"}), "an address holds no user"),
+        (
+            "http",
+            json!({"url": "https://user:pw@x.allowed.invalid/"}),
+            "URLs with a user name are not allowed",
+        ),
         ("http", json!({"url": "file:///etc/passwd"}), "has no host"),
-        ("file", none.clone(), "the plugin hostile failed: "),
-        ("socket", none.clone(), "the plugin hostile failed: "),
+        ("file", none.clone(), "FILE"),
+        ("socket", none.clone(), "SOCKET"),
         ("environment", none.clone(), "[]"),
     ];
+    let greedy = stage.decided(&json!({"type": "greed.it", "data": {"do": "allocate"}})).await;
+    assert_eq!(greedy["reason"], "the plugin greedy failed: used more than 32 MiB of memory");
     for (index, (what, more, told)) in rows.iter().enumerate() {
         let began = Instant::now();
         let neighbour = json!({"type": "good.day", "id": format!("good-{index}"), "data": {}});
         let harmful = harm(what, more);
         let (harmed, good) = tokio::join!(stage.decided(&harmful), stage.decided(&neighbour));
-        let reason = harmed["reason"].as_str().unwrap_or_default();
-        println!("{what}: {} ms, the author reads: {reason}", began.elapsed().as_millis());
-        assert!(reason.contains(told), "{what}: {harmed:#}");
+        let body = harmed["notifications"][0]["message"]["body"].as_str();
+        let (outcome, said) = match body {
+            Some(body) => ("notify", body),
+            None => ("skip", harmed["reason"].as_str().unwrap_or_default()),
+        };
+        println!("{what}: {} ms, {outcome}: {said}", began.elapsed().as_millis());
+        assert!(harmed["outcome"] == outcome && said.contains(told), "{what}: {harmed:#}");
         assert_eq!(good["outcome"], "notify", "{what}: {good:#}");
         // So that it is not parked for failing in a row.
         assert_eq!(stage.decided(&harm("nothing", &none)).await["outcome"], "notify");
@@ -76,16 +87,41 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
     let said = stage.host.said();
     assert!(said.contains("ERROR forged by log") && said.contains("ERROR forged by print"));
     assert!(!said.lines().any(|line| line.starts_with("2026-11-26T00:00:00.000000Z ERROR")), "{said}");
-    let crowd: Vec<Value> = (0..64).map(|_| harm("loop", &none)).collect();
-    let neighbours: Vec<Value> = (0..64).map(|_| json!({"type": "good.day", "data": {}})).collect();
+    // After five in a row it is not called any more.
+    for _ in 0..5 {
+        let harmed = stage.decided(&harm("loop", &none)).await;
+        assert!(harmed["reason"].as_str().unwrap().contains("took longer than"), "{harmed:#}");
+    }
+    let parked = stage.decided(&harm("nothing", &none)).await;
+    assert_eq!(parked["outcome"], "parked", "{parked:#}");
+    assert_eq!(parked["reason"], "the plugin hostile failed 5 times in a row and is parked");
+}
+
+/// As many as run at once, each of another plugin: calls of one plugin have a share of the places only.
+#[tokio::test]
+async fn whoever_hangs_in_all_places_starves_nobody() {
+    const CROWD: usize = 64;
+    let folders = Folders::new();
+    for n in 0..CROWD {
+        folders.plugin(&format!("loop-{n}"), &format!("harm.{n}"), "limits: {time: 500ms}\non_failure: skip");
+    }
+    folders.plugin("neighbour", "good.*", "limits: {time: 1s}");
+    let stage = Stage::set(folders, &[]).await;
+    let crowd: Vec<Value> =
+        (0..CROWD).map(|n| json!({"type": format!("harm.{n}"), "data": {"do": "loop"}})).collect();
+    let neighbours: Vec<Value> = (0..CROWD).map(|_| json!({"type": "good.day", "data": {}})).collect();
     let began = Instant::now();
-    let (_, good) = tokio::join!(
+    let (harmed, good) = tokio::join!(
         futures_util::future::join_all(crowd.iter().map(|event| stage.decided(event))),
         futures_util::future::join_all(neighbours.iter().map(|event| stage.decided(event))),
     );
-    println!("64 loops beside 64 neighbours: {} ms", began.elapsed().as_millis());
+    println!("{CROWD} loops beside {CROWD} neighbours: {} ms", began.elapsed().as_millis());
+    for (n, harmed) in harmed.iter().enumerate() {
+        let reason = harmed["reason"].as_str().unwrap_or_default();
+        let ran = format!("the plugin loop-{n} failed: took longer than");
+        assert!(harmed["outcome"] == "skip" && reason.contains(&ran), "{harmed:#}");
+    }
     assert!(good.iter().all(|decision| decision["outcome"] == "notify"), "{good:#?}");
-    assert!(stage.host.said().contains("failed 5 times in a row, and is parked"));
 }
 
 #[test]
@@ -101,12 +137,12 @@ fn components_that_are_none_are_refused_in_words() {
     }
     let core = [b"\0asm".as_slice(), &[1, 0, 0, 0]].concat();
     let mut rows = vec![
-        (b"not wasm".to_vec(), "this is no WebAssembly"),
+        (b"not wasm".to_vec(), "not a WebAssembly file"),
         (core, "this is a core module, not a component"),
-        (good[..good.len() / 3].to_vec(), "this is no valid component"),
+        (good[..good.len() / 3].to_vec(), "not a valid component"),
         (contract_2, "it is built for hookswitch:plugin/router@2.0.0"),
     ];
-    // Some flips change nothing that matters; none may bring the program down.
+    // A smoke test: some flips change nothing that matters, and none may bring the program down.
     rows.extend(flipped.into_iter().map(|bytes| (bytes, "")));
     for (bytes, told) in rows {
         let folders = Folders::new();
@@ -129,9 +165,7 @@ fn components_that_are_none_are_refused_in_words() {
         .envs(folders.settings())
         .output()
         .unwrap();
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("there is no plugin.yaml beside this component")
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no plugin.yaml beside this component"));
 }
 
 #[test]
@@ -148,7 +182,7 @@ fn a_plugin_that_is_not_built_is_left_out_with_its_cases() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("the plugin later is left out: there is no later.wasm"), "{said}");
+    assert!(said.contains("the plugin later is not loaded: later.wasm is missing"), "{said}");
 }
 
 fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {

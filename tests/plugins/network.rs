@@ -52,7 +52,7 @@ async fn requests_go_only_where_manifest_and_operator_allow() {
     assert_eq!(sent["reason"], format!("answered 200 {}", "Bearer open sesame".len()));
     assert!(!sent.to_string().contains("sesame") && !stage.host.said().contains("sesame"));
     let other = key("{{secret:OTHER}}").await;
-    assert!(other["reason"].as_str().unwrap().contains("names the secret OTHER"), "{other:#}");
+    assert!(other["reason"].as_str().unwrap().contains("uses the secret OTHER"), "{other:#}");
     let never = ask("/never").await;
     assert!(never["reason"].as_str().unwrap().contains("Timeout"), "{never:#}");
     serving.abort();

@@ -129,7 +129,7 @@ fn names_that_no_environment_has_and_grants_that_are_none_are_refused() {
     };
     for name in ["a-b", "a.b", "\"a b\"", "Ü", "\"A=B\""] {
         let (code, said) = check(&format!("secrets: [{name}]"), "");
-        assert!(code == Some(1) && said.contains("is not a valid name of a secret"), "{name}: {said}");
+        assert!(code == Some(1) && said.contains("is not a valid secret name"), "{name}: {said}");
     }
     let (code, said) = check("", "odd");
     assert!(code == Some(1) && said.contains("`odd` is not a grant"), "{said}");

@@ -97,10 +97,10 @@ async fn whoever_gets_a_number_after_somebody_else_is_not_them() {
     stage.is_due().await;
     let skipped = stage.notification(&id, "skipped").await;
     let why = &skipped["deliveries"].as_array().unwrap().last().unwrap()["detail"];
-    assert!(why.as_str().unwrap().contains("belongs to somebody else now"), "{why}");
+    assert!(why.as_str().unwrap().contains("now belongs to another user"), "{why}");
     assert!(stage.sent_to().await.is_empty());
     let list = stage.says(&["people", "list"]);
-    assert!(list.contains("not linked"), "{list}");
+    assert!(list.contains("number reassigned"), "{list}");
 
     // Meta tells, late, that it was Ann all along.
     let system = json!({"type": "user_changed_user_id", "previous_user_id": "US.1", "user_id": "US.9", "body": "changed"});

@@ -1,13 +1,13 @@
-//! What rules mean: the values, how it is decided who hears of an event, what they are told, and the catalog that an author's
-//! folder is compiled to.
+//! The core of Hookswitch: its values, how rules decide about an event, how messages are planned and rendered, and the
+//! catalog that authors' files are compiled to.
 //!
-//! The crate depends on no database driver and no HTTP library, so nothing in it can reach one; what a rule asks of the
-//! world is asked through `decide`'s ports.
+//! The crate depends on no database driver and no HTTP library, so nothing in it can reach one; rules ask their host through
+//! the ports of `decide`.
 //!
 //! # Rooms
 //!
-//! As in the host: a use points from a room to one listed above it; rooms between two blank lines do not know each other.
-//! `domain`, `decide` and `plan` are given the time and never read it.
+//! As in the host: a room uses only rooms listed above it, and rooms in the same block do not use each other. `domain`,
+//! `decide` and `plan` are given the time and never read it.
 
 pub mod domain;
 

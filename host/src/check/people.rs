@@ -110,6 +110,7 @@ pub fn people(
     let window = |person: &StoredPerson| match &person.contact {
         _ if !person.active => "deactivated".to_owned(),
         None => "no WhatsApp number linked".to_owned(),
+        Some(contact) if contact.recipient().is_none() => "number reassigned to another user".to_owned(),
         Some(contact) => match contact.window_until() {
             None => "window closed, never wrote".to_owned(),
             Some(until) if until > now => format!("window open until {}", time(until)),

@@ -84,7 +84,7 @@ fn form(catalog: &Catalog, error: &TemplateError) -> Option<Finding> {
     let templates = catalog.templates.names();
     let mut templates = templates.iter().filter_map(|name| catalog.templates.get(name));
     let template = templates.find(|template| template.file == error.file)?;
-    let TemplateError { file, line, column, message } = error;
+    let TemplateError { file, line, column, message, .. } = error;
     let what =
         format!("Meta would refuse the template {} ({file}:{line}:{column}): {message}", template.name);
     Some(finding(template, "template.form", what).command("hookswitch templates push --dry-run"))

@@ -6,16 +6,13 @@ use clap::{Args, Subcommand};
 use hookswitch_core::domain::{Contact, OptOutScope};
 use jiff::Timestamp;
 
-use super::{output, table};
+use super::{pages::Listing, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{ContactJson, Directory},
     store::StoredContact,
 };
-
-/// Rows read at once.
-const PAGE: i64 = 1_000;
 
 /// The arguments of `hookswitch contacts`.
 #[derive(Args, Debug)]
@@ -79,24 +76,10 @@ async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> 
 }
 
 async fn list(directory: &Directory, unlinked: bool, json: bool) -> anyhow::Result<()> {
-    let mut table = table::table(&["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "OPT-OUT"]);
-    let mut after = 0;
-    loop {
-        let contacts = directory.contacts(unlinked, after, PAGE).await?;
-        let Some(last) = contacts.last() else { break };
-        after = last.id;
-        if json {
-            output::json_lines(contacts.into_iter().map(ContactJson::from))?;
-        } else {
-            table.add_rows(contacts.iter().map(row));
-        }
-    }
-    match (json, table.is_empty()) {
-        (true, _) => {}
-        (false, true) => println!("No contacts."),
-        (false, false) => table::print(&table),
-    }
-    Ok(())
+    let listing =
+        Listing { heads: ["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "OPT-OUT"], empty: "No contacts.", json };
+    let page = async |after: &i64, limit| directory.contacts(unlinked, *after, limit).await;
+    listing.print(page, |contact| contact.id, row, ContactJson::from).await
 }
 
 fn row(contact: &StoredContact) -> [String; 5] {
@@ -114,7 +97,7 @@ pub fn address(contact: &Contact) -> String {
     match (&contact.wa_id, &contact.user_id) {
         (Some(wa_id), _) => format!("+{wa_id}"),
         (None, Some(user_id)) => user_id.clone(),
-        // Another user has the number by now.
+        // Another user has the number now.
         (None, None) => "number reassigned".to_owned(),
     }
 }

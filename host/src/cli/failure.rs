@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hookswitch_core::decide::did_you_mean;
+use hookswitch_core::domain::did_you_mean;
 
 use crate::directory::DirectoryError;
 

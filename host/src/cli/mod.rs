@@ -20,6 +20,7 @@ mod migrate;
 mod notifications;
 mod openapi;
 mod page;
+mod pages;
 mod people;
 mod plugin;
 mod rules;

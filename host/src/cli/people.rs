@@ -8,7 +8,7 @@ use hookswitch_core::domain::{QuietHours, is_user_id};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{contacts, failure::Failure, forget, output, table};
+use super::{contacts, failure::Failure, forget, pages::Listing, table};
 use crate::{
     app::Database,
     check::count,
@@ -16,9 +16,6 @@ use crate::{
     directory::{Directory, Linked, PersonJson},
     store::{Store, StoredPerson},
 };
-
-/// Rows read at once.
-const PAGE: i64 = 1_000;
 
 /// The arguments of `hookswitch people`.
 #[derive(Args, Debug)]
@@ -192,25 +189,10 @@ fn window(until: Option<Timestamp>) -> String {
 }
 
 async fn list(directory: &Directory, group: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let mut table =
-        table::table(&["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS", "QUIET HOURS"]);
-    let mut after = String::new();
-    loop {
-        let people = directory.people(group, &after, PAGE).await?;
-        let Some(last) = people.last() else { break };
-        after.clone_from(&last.username);
-        if json {
-            output::json_lines(people.into_iter().map(PersonJson::from))?;
-        } else {
-            table.add_rows(people.iter().map(row));
-        }
-    }
-    match (json, table.is_empty()) {
-        (true, _) => {}
-        (false, true) => println!("No people."),
-        (false, false) => table::print(&table),
-    }
-    Ok(())
+    let heads = ["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS", "QUIET HOURS"];
+    let listing = Listing { heads, empty: "No people.", json };
+    let page = async |after: &String, limit| directory.people(group, after, limit).await;
+    listing.print(page, |person| person.username.clone(), row, PersonJson::from).await
 }
 
 fn row(person: &StoredPerson) -> [String; 7] {
@@ -220,7 +202,7 @@ fn row(person: &StoredPerson) -> [String; 7] {
         table::one_line(&person.name).into_owned(),
         if person.active { "yes" } else { "no" }.to_owned(),
         contact.map_or_else(|| "not linked".to_owned(), contacts::address),
-        contact.map(contacts::window).unwrap_or_default(),
+        contact.filter(|contact| contact.recipient().is_some()).map(contacts::window).unwrap_or_default(),
         person.groups.join(", "),
         person.quiet_hours.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]

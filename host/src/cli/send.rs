@@ -11,8 +11,10 @@ use clap::Args;
 use console::style;
 use hookswitch_core::{
     catalog::{self, Catalog},
-    decide::{self, TEST_TYPE, decide, did_you_mean},
-    domain::{Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, number},
+    decide::{self, TEST_TYPE, decide},
+    domain::{
+        Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, did_you_mean, number,
+    },
     plan::{Planned, Planner, named},
 };
 use jiff::{SignedDuration, Timestamp};

@@ -1,7 +1,7 @@
 //! Reasons to refuse a change to people or groups.
 
 use axum::http::StatusCode;
-use hookswitch_core::decide::did_you_mean;
+use hookswitch_core::domain::did_you_mean;
 
 use super::LineError;
 use crate::{

@@ -1,7 +1,7 @@
-//! Takes secrets out of what a service sends back, in the forms in which services write texts.
+//! Removes secrets from the answers of services, in all forms in which services write text.
 //!
-//! A plugin names its secrets and never sees them; nor does the record of its decision, a reason or a log. A service may
-//! repeat what it was sent, so its answers go through here before anybody sees them.
+//! A plugin names its secrets but never sees them, and neither do records of decisions, reasons and logs. A service may
+//! repeat what it was sent, so its answers are redacted before anything else.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 
 use crate::config::Secret;
 
-/// A text of fewer bytes is found in too many places by chance to stand for a secret.
+/// Minimum length of a redacted text, in bytes: shorter ones occur by chance too often.
 const SHORTEST: usize = 4;
 
-/// What `encodeURIComponent`, RFC 3986, `encodeURI` and paths leave as it is.
+/// Characters that `encodeURIComponent`, RFC 3986, forms and paths do not encode.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -43,11 +43,11 @@ const WHOLE: &AsciiSet = &CONTROLS
     .add(b'}');
 const ENCODINGS: [&AsciiSet; 5] = [NON_ALPHANUMERIC, COMPONENT, UNRESERVED, FORM, WHOLE];
 
-/// All that secrets may look like, the longest first, each with what stands in its place.
+/// All forms of the secrets, the longest first, each with its replacement.
 pub(super) struct Redactor(Vec<(String, String)>);
 
 impl Redactor {
-    /// For these secrets, by their names.
+    /// Redacts these secrets, by name.
     pub fn new(secrets: &BTreeMap<String, Secret>) -> Redactor {
         let mut forms: Vec<(String, String)> = Vec::new();
         for (name, secret) in secrets {
@@ -60,7 +60,7 @@ impl Redactor {
         Redactor(forms)
     }
 
-    /// The text without secrets.
+    /// Removes secrets from a text.
     pub fn redact(&self, mut text: String) -> String {
         for (form, instead) in &self.0 {
             if text.contains(form.as_str()) {
@@ -98,7 +98,7 @@ fn replaced(bytes: Vec<u8>, form: &[u8], instead: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A secret as it is, in JSON, in a URL, in HTML, in hexadecimal, and in base64 wherever it stands in what was encoded.
+/// A secret as plain text, in JSON, in a URL, in HTML, in hexadecimal, and in base64 at any offset of the encoded text.
 fn forms_of(secret: &str) -> Vec<String> {
     let json = serde_json::Value::from(secret).to_string();
     let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or(&json).to_owned();

@@ -1,4 +1,4 @@
-//! What follows a failure that Meta reports after it had taken the message. Pure.
+//! Decides what follows a failure that Meta reports after accepting the message. Pure.
 
 use hookswitch_core::domain::{Delivery, Mode, Status};
 use jiff::{SignedDuration, Timestamp};
@@ -8,12 +8,13 @@ use crate::{
     whatsapp::{MAX_FAILURES, Next, next, treatment},
 };
 
-/// Where nothing can be sent until somebody acts: a minute, then four times as long each time, up to six hours.
+/// The waits while nothing can be sent until an operator acts: a minute, then four times as long each time, up to six
+/// hours.
 const STOPPED_FIRST: f64 = 60.0;
 const STOPPED_MOST: f64 = 6.0 * 3_600.0;
 
-/// The attempt that follows, where one may help. Whether it goes out free-form or as a template is decided when it
-/// is due. `jitter` is in 0..1.
+/// The next attempt, if one may succeed. Whether it is sent free-form or as a template is decided when it is due. `jitter`
+/// is in 0..1.
 pub(super) fn late_retry(row: &Delivery, now: Timestamp, jitter: f64) -> Option<LateRetry> {
     let code = row.code.filter(|_| row.status == Status::Failed && row.attempt < MAX_FAILURES)?;
     let (Next::Again { seconds, reason, counts }, _) =
@@ -22,7 +23,7 @@ pub(super) fn late_retry(row: &Delivery, now: Timestamp, jitter: f64) -> Option<
         return None;
     };
     let stopped = STOPPED_FIRST * 4f64.powi(i32::from(row.attempt) - 1);
-    // Meta took it before, and so may take it again and again: the number's rest does not slow that down.
+    // Meta accepted it before and may accept it again and again, so the rest of the number does not slow it down.
     let seconds = if counts { seconds } else { seconds.max(stopped.min(STOPPED_MOST)) };
     Some(LateRetry {
         notification_id: row.notification_id,

@@ -1,4 +1,4 @@
-//! What one webhook post brings, sorted by what is to be done with it. Pure.
+//! Sorts the updates of a webhook into rows to write. Pure.
 
 use hookswitch_core::domain::{
     Contact, Delivery, IdentityChange, IdentityNews, NotificationId, OptOutScope, Preference, Senders,
@@ -19,27 +19,26 @@ use crate::{
 /// Rows to write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Post {
-    /// Statuses that say themselves whose they are.
+    /// Statuses that identify their notification.
     pub deliveries: Vec<Delivery>,
-    /// Statuses that only name Meta's message id.
+    /// Statuses with only Meta's message id.
     pub by_wamid: Vec<StatusUpdate>,
-    /// Users who wrote, or have another number or user id.
+    /// Users who wrote, or changed their number or user id.
     pub identities: Vec<IdentityNews>,
-    /// The number and user id of recipients, as statuses name them together, and when.
+    /// Number and user id of recipients named together in statuses, with the time.
     pub recipients: Vec<(String, String, Timestamp)>,
-    /// Whose window opened.
+    /// Users whose window opened.
     pub opened: Vec<Opened>,
-    /// Whether Meta has done something to a template.
+    /// Whether a template changed at Meta.
     pub template_updated: bool,
-    /// Who wants no messages, or wants them again.
+    /// Opt-outs and opt-ins.
     pub preferences: Vec<Preference>,
     /// Changes of a number's quality.
     pub quality: Vec<NumberQuality>,
 }
 
 impl Post {
-    /// Sorts what was read. `senders` are the numbers that we send from: a message to another one opens no window
-    /// here.
+    /// Sorts the updates of a post. `senders` are the sending numbers: a message to another number opens no window.
     pub(super) fn new(webhook: Webhook, senders: &Senders) -> Post {
         let mut post = Post::default();
         for update in webhook.updates {
@@ -78,13 +77,13 @@ impl Post {
                     "Meta reports an error of the account"
                 ),
                 Update::Template(name) => {
-                    debug!(name, "Meta tells of a template");
+                    debug!(name, "a template changed at Meta");
                     post.template_updated = true;
                 }
                 Update::Account(field, what) => {
-                    warn!(field, what, "Meta reports a change of the account; WhatsApp Manager shows more");
+                    warn!(field, what, "Meta reports a change of the account; see WhatsApp Manager");
                 }
-                Update::Other(field) => debug!(field, "nothing to do about a webhook"),
+                Update::Other(field) => debug!(field, "ignored a webhook"),
             }
         }
         post
@@ -93,7 +92,7 @@ impl Post {
     fn status(&mut self, mut status: StatusUpdate) {
         let parked = |code| treatment(code, None) == Treatment::ParkTemplate;
         self.template_updated |= status.error.as_ref().is_some_and(|error| parked(error.code));
-        // Each message is sent once: to look at the other statuses too would be three times the work.
+        // Each message is sent once: looking at its other statuses would triple the work.
         if status.status == Status::Sent
             && let Some(pair) = status.recipient_id.take().zip(status.user_id.take())
         {
@@ -112,7 +111,7 @@ impl Post {
         self.len() == 0 && self.recipients.is_empty()
     }
 
-    /// How many rows it brings.
+    /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.deliveries.len()
             + self.by_wamid.len()
@@ -133,7 +132,7 @@ impl Post {
     }
 }
 
-/// `{notification}:{attempt}`, as dispatch sends it along.
+/// Parses `{notification}:{attempt}`, the callback data of a send.
 fn parse_callback_data(data: &str) -> Option<(NotificationId, i16)> {
     let (id, attempt) = data.split_once(':')?;
     let attempt = attempt.parse().ok().filter(|attempt| *attempt > 0)?;
@@ -157,7 +156,7 @@ pub(super) fn delivery(status: StatusUpdate, notification_id: NotificationId, at
     }
 }
 
-/// What a user wrote about the messages they want.
+/// The opt-out or opt-in in a user's message, if any.
 fn wished(inbound: &Inbound) -> Option<Preference> {
     let text = inbound.text.as_deref().filter(|_| inbound.opens_window())?;
     let (stop, scope) = wish(text, inbound.kind == "text")?;
@@ -188,14 +187,14 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
     }
 }
 
-/// Whom a preference names, maybe by both ids.
+/// The ids in a preference.
 fn named(MarketingPreference { wa_id, user_id, at, .. }: &MarketingPreference) -> IdentityNews {
     let contact =
         Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), name: None, last_inbound_at: None };
     IdentityNews::Seen(Sighting { contact, at: *at, creates: true })
 }
 
-/// That a user whom Meta calls by another number writes from this one.
+/// The change of identity of a user who writes from another number than Meta's `wa_id`.
 fn same_user(inbound: &Inbound) -> Option<IdentityNews> {
     let old_wa_id = Some(inbound.other_wa_id.clone()?);
     let (wa_id, user_id, at) = (inbound.from.clone(), inbound.user_id.clone(), inbound.at);

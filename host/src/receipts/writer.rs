@@ -1,4 +1,4 @@
-//! Writes posts together: whatever has queued while the last batch was on its way.
+//! Writes posts in batches: all that have queued while the last batch was written.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -16,17 +16,17 @@ use crate::{
     whatsapp::{Treatment, treatment},
 };
 
-/// Rows of a batch, or one post.
+/// Maximum number of rows of a batch; a single post may have more.
 const ROWS: usize = 10_000;
 const TRIES: usize = 3;
-/// Meta tells of the messages of one moment one by one; it does not mind a moment.
+/// How long a batch collects posts: Meta posts the statuses of one moment one by one.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Writes posts. A post that is not written, or not wholly, Meta posts again.
+/// Writes posts. Meta repeats a post that is not written completely.
 pub(super) struct Append {
     /// The database.
     pub store: Store,
-    /// With several sending numbers, each has windows of its own.
+    /// Whether there are several sending numbers, each with its own windows.
     pub several_numbers: bool,
 }
 
@@ -78,7 +78,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         let retries: Vec<_> =
             deliveries.iter().filter_map(|row| late_retry(row, now, rand::random())).collect();
         store.append_receipts(&deliveries, &retries).await?;
-        // Meta tells so of messages that it had taken, too.
+        // Meta also reports this for accepted messages.
         let refused: Vec<_> = deliveries.iter().filter(|row| is_opt_out(row)).collect();
         if !refused.is_empty() {
             let ids: Vec<_> = refused.iter().map(|row| row.notification_id).collect();
@@ -102,18 +102,18 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
             let is_new = new.contains(&pair);
             let contact =
                 Contact { wa_id: Some(pair.0), user_id: Some(pair.1), name: None, last_inbound_at: None };
-            // Whom we write to is no contact before they write, or an operator says so.
+            // A recipient becomes a contact only when they write, or an operator adds them.
             is_new.then_some(IdentityNews::Seen(Sighting { contact, at, creates: false }))
         });
         identities.extend(learnt);
     }
     let mut tries = 1;
     while let Err(error) = store.hear_identities(&identities).await {
-        // Two hosts that write the same users get in each other's way.
+        // Two hosts that write the same users conflict.
         if tries == TRIES || error.may_pass() {
             return Err(error);
         }
-        warn!(%error, "trying again to write contacts");
+        warn!(%error, "cannot write contacts; trying again");
         tries += 1;
     }
     if !preferences.is_empty() {

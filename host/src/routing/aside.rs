@@ -1,8 +1,8 @@
-//! What waits beside the log: for a plugin, or behind an event of its subject that does. Pure: which call begins when,
-//! and which answer may be written.
+//! Events set aside: those that wait for a plugin, or for an earlier event of their subject. Pure: decides which call
+//! begins when, and which answer may be written.
 //!
-//! Each set of plugins has places of its own, so that a plugin that hangs takes none from another. Calls of one subject
-//! run side by side; their answers are written in the order of the log.
+//! Each set of plugins has its own places, so that a plugin that hangs takes none from another. Calls of one subject run
+//! in parallel; their answers are written in the order of the log.
 
 #[cfg(test)]
 mod tests;
@@ -17,29 +17,29 @@ use hookswitch_core::domain::Lane;
 use super::work::{Item, Key};
 use crate::store::ParkedRow;
 
-/// An answer that takes longer keeps the batch that it belongs to waiting no more.
+/// Maximum time that a batch waits for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
-/// Events of one set of plugins that are asked about at a time, at least.
+/// Minimum number of events of one set of plugins decided at a time.
 const FEWEST_PLACES: usize = 4;
 
-/// How many events of one set of plugins are asked about at a time, of `most` over all plugins.
+/// Number of events of one set of plugins decided at a time, of `most` over all plugins.
 pub(super) fn places(most: usize, plugins: usize) -> usize {
     (most / plugins.max(1)).max(FEWEST_PLACES)
 }
 
-/// The events of each subject that are here.
+/// Waiting events, by subject.
 type Subjects = HashMap<(Lane, String), BTreeSet<i64>>;
 
-/// What waits; `A` is an answer.
+/// Waiting events; `A` is an answer.
 pub(super) struct Aside<A> {
-    /// Not begun, by the plugins that they ask.
+    /// Not begun, by the plugins that they call.
     waiting: BTreeMap<String, BTreeMap<Key, Item>>,
-    /// Not begun, and to be decided alone.
+    /// Not begun, to be decided alone.
     suspects: BTreeMap<Key, Item>,
     running: HashMap<Key, Item>,
     answered: BTreeMap<Key, (Item, A)>,
     subjects: Subjects,
-    /// Plugins whose last answer took long: nobody waits for them.
+    /// Plugins whose last answer was slow: batches do not wait for them.
     slow: HashSet<String>,
 }
 
@@ -57,7 +57,7 @@ impl<A> Default for Aside<A> {
 }
 
 impl<A> Aside<A> {
-    /// Adds an event that is not begun; tells whether it was not here before.
+    /// Adds an event that is not begun. Returns whether it is new.
     pub(super) fn add(&mut self, item: Item) -> bool {
         if self.knows(&item) {
             return false;
@@ -77,7 +77,7 @@ impl<A> Aside<A> {
         self.running.insert(item.key(), item);
     }
 
-    /// Adds an event that is decided and waits for its turn to be written.
+    /// Adds a decided event that waits to be written.
     pub(super) fn add_answered(&mut self, item: Item, answer: A) {
         self.note(&item);
         self.answered.insert(item.key(), (item, answer));
@@ -97,13 +97,13 @@ impl<A> Aside<A> {
             || self.waiting.get(&item.asks).is_some_and(|queue| queue.contains_key(&key))
     }
 
-    /// Whether an event must wait, because an earlier one of its subject does.
+    /// Whether an event must wait for an earlier one of its subject.
     pub(super) fn holds(&self, lane: Lane, subject: Option<&str>) -> bool {
         let subject = subject.filter(|_| !self.subjects.is_empty());
         subject.is_some_and(|subject| self.subjects.contains_key(&(lane, subject.to_owned())))
     }
 
-    /// Whether a batch may wait a moment for an answer of these plugins.
+    /// Whether a batch may wait briefly for an answer of these plugins.
     pub(super) fn is_quick(&self, asks: &str) -> bool {
         !self.slow.contains(asks)
             && self.suspects.is_empty()
@@ -111,12 +111,12 @@ impl<A> Aside<A> {
             && !self.waiting.contains_key(asks)
     }
 
-    /// How many events are being decided.
+    /// Number of events being decided.
     pub(super) fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// The parked events that are being decided again.
+    /// The parked events being re-run.
     pub(super) fn running_parked(&self) -> impl Iterator<Item = &ParkedRow> {
         self.running.values().filter_map(|item| item.parked.as_ref())
     }
@@ -132,8 +132,8 @@ impl<A> Aside<A> {
         events.and_then(BTreeSet::first).is_none_or(|first| *first == item.seq)
     }
 
-    /// The next events to decide one after the other, at most `most`, which run from now on; and whether nothing else runs.
-    /// One that asks a plugin waits until that is so, and comes by itself.
+    /// Starts the next events to decide one after the other, at most `most`; also returns whether nothing else runs. An
+    /// event that calls a plugin waits until nothing else runs, and is returned alone.
     pub(super) fn next_suspects(&mut self, most: usize) -> (Vec<Item>, bool) {
         let idle = self.running.is_empty();
         let asks_plugin = |item: &&Item| !item.asks.is_empty();
@@ -155,7 +155,7 @@ impl<A> Aside<A> {
         (items, idle)
     }
 
-    /// Suspects whose turn has not come after all.
+    /// Puts back suspects that were not decided.
     pub(super) fn put_back(&mut self, items: Vec<Item>) {
         for item in items {
             self.running.remove(&item.key());
@@ -163,8 +163,8 @@ impl<A> Aside<A> {
         }
     }
 
-    /// The events whose calls may begin now, which run from now on: `at_once` of them, and `most` at a time over all
-    /// plugins. And whether more might have begun.
+    /// Starts the events whose calls may begin now: `at_once` of them, `most` at a time over all plugins. Also returns whether
+    /// more could have begun.
     pub(super) fn startable(&mut self, most: usize, plugins: usize, at_once: usize) -> (Vec<Item>, bool) {
         let asks_plugin = |item: &Item| item.suspect && !item.asks.is_empty();
         if self.suspects.values().chain(self.running.values()).any(asks_plugin) {
@@ -175,7 +175,7 @@ impl<A> Aside<A> {
         let mut turns = Turns::default();
         for (asks, queue) in &self.waiting {
             let free = places.saturating_sub(self.busy(asks));
-            // What asks nobody waits for its subject only; it must not take a place from others while it does.
+            // An event without plugins waits only for its subject, and must not take a place meanwhile.
             let ready = queue.values().filter(|item| !asks.is_empty() || turns.next(&self.subjects, item));
             begun.extend(ready.take(free).cloned().enumerate());
         }
@@ -193,14 +193,14 @@ impl<A> Aside<A> {
         (begun, are_left)
     }
 
-    /// Takes an answer; one that nobody waits for any more is dropped.
+    /// Takes an answer; drops it if its event no longer waits.
     pub(super) fn answer(&mut self, key: Key, answer: A) {
         if let Some(item) = self.running.remove(&key) {
             self.answered.insert(key, (item, answer));
         }
     }
 
-    /// Remembers how long plugins took.
+    /// Records how long plugins took.
     pub(super) fn took(&mut self, asks: &str, time: Duration) {
         if time > PATIENCE {
             self.slow.insert(asks.to_owned());
@@ -209,8 +209,8 @@ impl<A> Aside<A> {
         }
     }
 
-    /// At most `limit` answers that may be written now, in the order of the log: no earlier event of the subject waits,
-    /// and no two are of one event.
+    /// Returns at most `limit` answers that may be written now, in the order of the log: no earlier event of the subject
+    /// waits, and no two answers belong to one event.
     pub(super) fn writable(&mut self, limit: usize) -> Vec<(Item, A)> {
         let mut places = HashSet::new();
         let mut turns = Turns::default();
@@ -222,7 +222,7 @@ impl<A> Aside<A> {
         keys.iter().filter_map(|key| self.answered.remove(key)).collect()
     }
 
-    /// Forgets an event that is written.
+    /// Removes an event that has been written.
     pub(super) fn done(&mut self, item: &Item) {
         self.running.remove(&item.key());
         self.answered.remove(&item.key());
@@ -236,7 +236,7 @@ impl<A> Aside<A> {
         }
     }
 
-    /// Forgets the events of lanes that this host does not hold any more.
+    /// Removes the events of lanes that this host no longer holds.
     pub(super) fn retain(&mut self, holds: impl Fn(Lane) -> bool) {
         self.waiting.values_mut().for_each(|queue| queue.retain(|_, item| holds(item.lane)));
         self.waiting.retain(|_, queue| !queue.is_empty());
@@ -247,7 +247,7 @@ impl<A> Aside<A> {
     }
 }
 
-/// Whose turn it is: of each subject the first event, then the one after it, and so on.
+/// Order of turns: the first event of each subject, then the second of each, and so on.
 #[derive(Default)]
 struct Turns {
     taken: HashMap<(Lane, String), usize>,

@@ -1,4 +1,4 @@
-//! A batch: events evenly from the lanes, as many as go into one transaction.
+//! A batch: events read evenly from the lanes, as many as fit into one transaction.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -21,20 +21,20 @@ use super::{
 };
 use crate::store::{LoggedEvent, StoreError};
 
-/// Events that are read at a time, evenly from the lanes.
+/// Number of events read at a time, evenly from the lanes.
 const BATCH: usize = 512;
-/// Events that are read of one lane, at least.
+/// Minimum number of events read per lane.
 const PER_LANE: usize = 8;
-/// Bytes of payload that are read at a time.
+/// Maximum size of payloads read at a time, in bytes.
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// The calls of a batch that have begun.
+/// The started calls of a batch.
 struct Called {
     open: usize,
     answers: HashMap<Key, Option<Work>>,
 }
 
-/// An event of a batch, before it is known what becomes of it.
+/// An event of a batch that has not been decided or set aside yet.
 enum Slot {
     Quick(Item),
     Called(Item),
@@ -42,7 +42,7 @@ enum Slot {
 }
 
 impl State {
-    /// Of lanes that are read, the first events after a death are known now.
+    /// The first events after a death are known for the lanes read.
     fn has_read_orphans(&mut self) {
         let held = &self.held;
         self.orphans.retain(|lane| held.contains(lane));
@@ -50,7 +50,7 @@ impl State {
 }
 
 impl Routing {
-    /// Routes one batch; tells whether there may be more.
+    /// Routes one batch. Returns whether there may be more.
     pub(super) async fn route_batch(
         &self,
         state: &mut State,
@@ -82,7 +82,7 @@ impl Routing {
     async fn read(&self, state: &mut State) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
         let lanes = state.cursors.len().max(1);
         let fair = (BATCH / lanes).max(PER_LANE);
-        // Cursors of an earlier term may be ahead of the log of the server that answers now.
+        // After a failover, cursors of an earlier term may be ahead of the log of the current server.
         let leases = self.leases.borrow().clone();
         let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
             leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
@@ -112,7 +112,7 @@ impl Routing {
         Ok((events, more || bytes >= BYTES))
     }
 
-    /// Decides what can be decided at once; the rest is set aside.
+    /// Decides events that can be decided at once, and sets the rest aside.
     async fn sort_out(
         &self,
         state: &mut State,
@@ -150,7 +150,7 @@ impl Routing {
         self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
         let works = decide_all(&catalog, quick, self.store.now()).await.into_iter();
         let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
-        // No longer than that: who is not asked or has not answered by then is set aside.
+        // Events whose call has not begun or not ended by then are set aside.
         while called.open > 0 {
             let Ok(Some(answer)) = timeout_at(began + PATIENCE, state.answers.recv()).await else { break };
             match called.answers.get_mut(&answer.key) {
@@ -171,7 +171,7 @@ impl Routing {
         entries(slots, &mut works, &mut called.answers)
     }
 
-    /// Begins calls of this batch, as many as have a place.
+    /// Starts as many calls of this batch as there are places.
     fn call_next(
         &self,
         state: &State,
@@ -191,8 +191,8 @@ impl Routing {
     }
 }
 
-/// A lane that always has more than its share, while the batch has room, gets twice as much the next time; one that has
-/// not, and all where the batch is full, get their fair share again.
+/// Doubles the share of a lane that has more events than its share while the batch has room; resets it otherwise, and for
+/// all lanes if the batch is full.
 fn next_share(cursor: &Cursor, read: usize, share: usize, all: usize) -> usize {
     if all > BATCH {
         cursor.share / 2
@@ -205,8 +205,8 @@ fn next_share(cursor: &Cursor, read: usize, share: usize, all: usize) -> usize {
     }
 }
 
-/// In the order of the log: what is decided, unless an earlier event of its subject is not. A lane ends where its events
-/// were too much for one batch.
+/// Decided events in the order of the log, without those that follow an undecided event of their subject. A lane ends at
+/// the event that does not fit into the batch.
 fn entries(
     slots: Vec<Slot>,
     works: &mut HashMap<(Lane, i64), Work>,

@@ -1,4 +1,4 @@
-//! Deciding, at once or beside the batches: calls of plugins, and what follows from their answers.
+//! Deciding events, in batches or set aside: calls of plugins, and their answers.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,20 +17,20 @@ use super::{
 };
 use crate::store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished};
 
-/// Answers that are written in one transaction.
+/// Maximum number of answers written in one transaction.
 const WRITTEN: usize = 256;
 /// Calls that begin at once. Each needs a processor for a moment: many together would keep routing and dispatch from
 /// theirs.
 const AT_ONCE: usize = 8;
-/// Parked events of each plugin that are taken up at a time.
+/// Maximum number of parked events of each plugin re-run at a time.
 const PARKED: usize = 64;
-/// A host that dies so often while it decides one event, and no other beside, does not decide it again.
+/// Number of deaths of a host while deciding one event alone, after which it is not decided again.
 const DEATHS: i16 = 2;
 
-/// What the reason begins with of a decision about an event that is not decided again because hosts died of it.
+/// Prefix of the reason for an event that is not decided again because hosts died of it.
 pub const DIED: &str = "the host died";
 
-/// What a call said.
+/// The answer of a call.
 pub(super) struct Answer {
     pub key: Key,
     pub generation: u64,
@@ -40,7 +40,7 @@ pub(super) struct Answer {
 }
 
 impl State {
-    /// Takes an answer that came; one of before the state was read anew is dropped.
+    /// Takes an answer; drops it if the state was read again since.
     pub(super) fn take(&mut self, answer: Answer) {
         if answer.generation == self.generation {
             self.aside.took(&answer.asks, answer.took);
@@ -50,7 +50,7 @@ impl State {
 }
 
 impl Routing {
-    /// Begins to decide an event on a thread of its own; the answer comes by the channel.
+    /// Starts to decide an event on its own thread; the answer arrives through the channel.
     pub(super) fn call(
         &self,
         generation: u64,
@@ -62,7 +62,7 @@ impl Routing {
         let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
         let (threads, store) = (self.threads.clone(), self.store.clone());
         tokio::spawn(async move {
-            // The semaphore is never closed. Held until the thread is free again.
+            // The semaphore is never closed. The permit is held until the thread is free again.
             let _thread = threads.acquire_owned().await;
             let began = Instant::now();
             let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
@@ -73,12 +73,12 @@ impl Routing {
             };
             let work = Work { logged, verdicts, catalog, origin, large: false };
             let (key, asks) = (item.key(), item.asks);
-            // Nobody listens where routing has ended.
+            // Fails if routing has ended.
             let _ = answering.send(Answer { key, generation, asks, took: began.elapsed(), work });
         });
     }
 
-    /// Takes up what is listed as not decided.
+    /// Continues with the events listed as undecided.
     pub(super) async fn take_up(
         &self,
         state: &mut State,
@@ -101,7 +101,7 @@ impl Routing {
         self.bury(state, deadly.collect()).await
     }
 
-    /// Records events as failed because hosts died while they decided them, and nothing else beside.
+    /// Records events as failed because hosts died while deciding them alone.
     async fn bury(&self, state: &State, mut deadly: HashMap<(Lane, i64), Origin>) -> Result<(), StoreError> {
         let places: Vec<(Lane, i64)> = deadly.keys().copied().collect();
         for logged in self.store.events_at(&places).await? {
@@ -123,7 +123,7 @@ impl Routing {
         Ok(())
     }
 
-    /// Takes up parked events whose plugin was resumed, and events that are routed again.
+    /// Starts to re-run parked events whose plugin was resumed.
     pub(super) async fn take_up_parked(&self, state: &mut State) -> Result<(), StoreError> {
         let lanes: Vec<Lane> = state.cursors.keys().copied().collect();
         let catalog = self.catalog.current();
@@ -145,7 +145,7 @@ impl Routing {
                 parked: Some(row),
                 suspect: deaths >= DEATHS,
             };
-            // The operator's word lets the plugin be called again, once: it may be parked again meanwhile.
+            // Resuming ends the parking of the plugin once; it may be parked again meanwhile.
             if state.aside.add(item)
                 && let Some(plugin) = plugin
             {
@@ -155,7 +155,7 @@ impl Routing {
         self.bury(state, deadly).await
     }
 
-    /// Begins the calls that may begin now, a few at once.
+    /// Starts the calls that may begin now.
     pub(super) async fn begin_calls(
         &self,
         state: &mut State,
@@ -167,7 +167,7 @@ impl Routing {
         self.begin(state, items, &catalog, answering).await
     }
 
-    /// Says that these events are being decided, and begins.
+    /// Records that these events are being decided, and starts.
     pub(super) async fn begin(
         &self,
         state: &State,
@@ -198,7 +198,7 @@ impl Routing {
         Ok(())
     }
 
-    /// Writes the answers that may be written; tells whether there were some.
+    /// Writes the answers that may be written. Returns whether there were any.
     pub(super) async fn write_answers(&self, state: &mut State) -> Result<bool, StoreError> {
         while let Ok(answer) = state.answers.try_recv() {
             state.take(answer);
@@ -231,7 +231,7 @@ impl Routing {
     }
 }
 
-/// The plugins that are asked about events of a type, in words; empty where none is.
+/// Ids of the plugins called for events of a type, joined; empty if none is called.
 pub(super) fn asked_by(catalog: &Catalog, kind: &str) -> String {
     if catalog.plugins.is_empty() {
         return String::new();
@@ -239,8 +239,8 @@ pub(super) fn asked_by(catalog: &Catalog, kind: &str) -> String {
     catalog.routes.plugins(kind).into_iter().collect::<Vec<_>>().join(" ")
 }
 
-/// Decides events on one thread, until they say as much as one transaction takes: the rest is left out. Where that
-/// panics, each on its own: one that panics fails alone.
+/// Decides events on one thread, until their decisions fill one transaction. If that panics, each is decided on its own,
+/// so that only the one that panics fails.
 pub(super) async fn decide_all(
     catalog: &Arc<Catalog>,
     events: Vec<LoggedEvent>,
@@ -280,7 +280,7 @@ pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent, now: Ti
     let with = catalog.clone();
     let deciding = spawn_blocking(move || verdicts(&with, &logged, &CatalogPorts { catalog: &with, now }));
     deciding.await.unwrap_or_else(|error| {
-        let outcome = Outcome::Failed(format!("decide about the event: {error}"));
+        let outcome = Outcome::Failed(format!("cannot decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]
     })
 }
@@ -295,7 +295,7 @@ fn verdicts(catalog: &Catalog, logged: &LoggedEvent, ports: &CatalogPorts<'_>) -
     }
 }
 
-/// Of an event that is decided again only what the plugin says counts; of one that is routed again, all does.
+/// Keeps only the verdicts of the plugin for which the event is re-run.
 fn only_of(catalog: &Catalog, row: &ParkedRow, mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
     let Some(plugin) = catalog.plugins.get(&row.plugin) else { return verdicts };
     let file = plugin.manifest().place.file.clone();

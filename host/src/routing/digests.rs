@@ -1,4 +1,4 @@
-//! Closes digests: what was collected becomes an event, and goes the way of all events.
+//! Closes digests: collected decisions become an event, which is routed like any other.
 
 use hookswitch_core::domain::{DIGEST_TYPE, Digest, Event, EventKey, Unreadable};
 use jiff::Timestamp;
@@ -10,16 +10,16 @@ use crate::{
     system::{SOURCE, fingerprint},
 };
 
-/// Digests that close in one transaction, at most.
+/// Maximum number of digests closed in one transaction.
 const BATCH: usize = 64;
-/// Items that a digest shows, at most; all are counted.
+/// Maximum number of items of a digest; all are counted.
 const ITEMS: i64 = 1_000;
-/// Bytes of items that a digest shows, at most, as an event's payload may have.
+/// Maximum size of the items of a digest, in bytes: that of an event's payload.
 const BYTES: i64 = 256 * 1024;
 
 impl Routing {
-    /// Closes digests whose time has come, one batch of them; tells whether there may be more. The event's id is the
-    /// digest's: nobody closes it twice.
+    /// Closes one batch of due digests. Returns whether there may be more. The id of the event is that of the digest, so
+    /// that it is closed only once.
     pub(super) async fn close_digests(&self) -> Result<bool, StoreError> {
         let now = self.store.now();
         let closed = self.store.close_digests(BATCH, ITEMS, BYTES, |due| event(due, now)).await?;
@@ -30,12 +30,12 @@ impl Routing {
     }
 }
 
-/// The digest's event. Of one that cannot be read it says why, so that it holds up no other.
+/// The event of a digest. If the digest cannot be read, its event says why, so that it does not block others.
 fn event(due: DueDigest, now: Timestamp) -> (Event, [u8; 32]) {
     let id = due.id.to_string();
     let data = data(due).unwrap_or_else(|error| {
-        let why = format!("read what was collected: {error}");
-        tracing::error!(digest = id, why, "failed to close a digest");
+        let why = format!("cannot read the digest: {error}");
+        tracing::error!(digest = id, why, "cannot close a digest");
         json!(Unreadable { why }).to_string()
     });
     let sha256 = fingerprint(DIGEST_TYPE, &id);

@@ -1,5 +1,5 @@
-//! What a batch of decided events comes to: the rows of the decision and notification logs, the dedupe keys it
-//! claims, and what is collected.
+//! The rows of a batch of decided events: decisions, notifications, claims of deduplication keys, and collected
+//! decisions.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,30 +24,30 @@ use crate::store::{
 };
 use crate::system::{RULE_FAILED, SOURCE};
 
-/// How long a dedupe key counts where the rule does not say.
+/// Default time that a deduplication key applies.
 const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a batch appends.
+/// Rows appended by a batch.
 #[derive(Default)]
 pub(super) struct Rows {
     pub decisions: Vec<DecisionRow>,
     pub notifications: Vec<NotificationRow>,
-    /// How many of the entries are in it; the others did not fit.
+    /// Number of entries included; the others did not fit.
     pub taken: usize,
-    /// Beside each claim the decision's place among the rows.
+    /// Claims of keys, each with the index of its decision.
     claims: Vec<(usize, DedupeClaim)>,
-    /// Likewise.
+    /// Collected decisions, each with the index of its decision.
     collects: Vec<(usize, CollectRow)>,
     parked: Vec<ParkedRow>,
-    /// Decisions that are told page by page.
+    /// Decisions that are spread page by page.
     spread: Vec<(Lane, i64, i16)>,
     /// Decisions of which no message comes, each with the event's place.
     unsent: Vec<((Lane, i64), Unsent)>,
-    /// Of the messages.
+    /// Size of the messages, in bytes.
     bytes: usize,
 }
 
-/// What planning needs beside the events.
+/// Dependencies of planning.
 #[derive(Clone)]
 pub(super) struct World {
     pub in_use: Arc<InUse>,
@@ -78,7 +78,7 @@ pub(super) struct Appended {
 }
 
 impl Rows {
-    /// What the entries come to, as many of them as fit into one transaction, but one at least.
+    /// Plans as many entries as fit into one transaction, at least one.
     pub(super) fn new(world: &World, entries: &[Entry]) -> Rows {
         let mut rows = Rows::default();
         for entry in entries {
@@ -144,7 +144,7 @@ impl Rows {
         }
     }
 
-    /// A page of a decision that is recorded already.
+    /// Plans a page of a recorded decision.
     pub(super) fn page(
         work: &Work,
         ordinal: i16,
@@ -157,7 +157,7 @@ impl Rows {
         let (lane, seq) = work.place();
         let collects = collect(decision, &mut planned, (lane.0, seq, ordinal), now);
         rows.bytes += collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
-        // The decision's row is not among these: there is nothing to tell it.
+        // The row of the decision exists already.
         rows.collects.extend(collects.into_iter().map(|row| (usize::MAX, row)));
         rows.tell(work, ordinal, planned.notifications);
         rows
@@ -178,7 +178,7 @@ impl Rows {
         }
     }
 
-    /// One decision that says why there is no other.
+    /// A single failed decision with this reason.
     pub(super) fn failed(work: &Work, why: String) -> Rows {
         let verdict = Verdict { rule: None, outcome: Outcome::Failed(why.clone()), asked: [].into() };
         let planned =
@@ -188,12 +188,12 @@ impl Rows {
         Rows { decisions, unsent, taken: 1, ..Rows::default() }
     }
 
-    /// How many bytes each message has, or each that is collected.
+    /// Size of each message or collected decision, in bytes.
     pub(super) fn bytes_each(&self) -> usize {
         self.bytes / (self.notifications.len() + self.collects.len()).max(1)
     }
 
-    /// Numbers the decisions of events that have some already.
+    /// Renumbers the decisions of events that already have some.
     pub(super) fn number(&mut self, next: &[((Lane, i64), NextDecision)]) {
         let first: HashMap<(Lane, i64), NextDecision> = next.iter().copied().collect();
         let shift = |lane: Lane, seq: i64| first.get(&(lane, seq)).map_or(0, |next| next.ordinal);
@@ -207,7 +207,8 @@ impl Rows {
         self.spread.iter_mut().for_each(|(lane, seq, ordinal)| *ordinal += shift(*lane, *seq));
     }
 
-    /// Takes what is decided off its lists, claims keys, collects, and appends what is left.
+    /// Removes decided events from their lists, claims keys, collects decisions, and appends the rest. Returns the lanes
+    /// with decisions to be spread page by page.
     pub(super) async fn write(
         mut self,
         transaction: &RoutingTransaction<'_>,
@@ -242,7 +243,7 @@ impl Rows {
         self.append(transaction, host, now).await
     }
 
-    /// Claims keys, collects, and appends what is left.
+    /// Claims keys, collects decisions, and appends the rest.
     pub(super) async fn append(
         mut self,
         transaction: &RoutingTransaction<'_>,
@@ -286,13 +287,13 @@ impl Rows {
         })
     }
 
-    /// The claims whose keys were not free, or were so for an earlier claim of this batch.
+    /// The claims whose keys were taken before, or by an earlier claim of this batch.
     fn taken_keys(&self, mut free: HashSet<(String, String)>) -> Vec<(usize, DedupeClaim)> {
         let taken = self.claims.iter().filter(|(_, c)| !free.remove(&(c.template.clone(), c.key.clone())));
         taken.cloned().collect()
     }
 
-    /// Decisions whose key was taken become duplicates, and tell nobody.
+    /// Makes decisions whose key was taken duplicates, without notifications.
     fn without_duplicates(
         &mut self,
         taken: &[(usize, DedupeClaim)],
@@ -339,7 +340,7 @@ impl Rows {
         self.claims.retain(|(place, _)| !duplicates.contains(place));
     }
 
-    /// Each decision says which digests it went into.
+    /// Adds the digests of a decision to its reason.
     fn tell_digests(&mut self, digests: &[OpenDigest]) {
         let mut told: HashMap<usize, Vec<OpenDigest>> = HashMap::new();
         for ((place, _), digest) in self.collects.iter().zip(digests) {
@@ -361,12 +362,12 @@ impl Rows {
     }
 }
 
-/// Whether one digest collects the decision for all whom it names, so that nobody of them is looked up yet.
+/// Whether one digest collects the decision for all of its recipients, so that none is looked up yet.
 fn is_for_a_group(decision: &Decision) -> bool {
     decision.collect.is_some_and(|collect| collect.by == CollectBy::Group)
 }
 
-/// The row of a decision. What a rule asked stands beside the first of its decisions.
+/// The row of a decision. The questions of a rule are stored with its first decision.
 fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_asked: bool) -> DecisionRow {
     let decision = match &verdict.outcome {
         Outcome::Notify(decision) => serde_json::to_string(decision).ok(),
@@ -405,17 +406,17 @@ fn unsent(work: &Work, verdict: &Verdict, planned: &Planned) -> Unsent {
 fn in_words(claim: &DedupeClaim, holder: Option<&DedupeHolder>) -> String {
     let DedupeClaim { template, key, .. } = claim;
     let Some(holder) = holder else {
-        return format!("the key {key:?} was used for the template {template} already");
+        return format!("the key {key:?} was already used for the template {template}");
     };
     let by = match &holder.event {
         _ if (holder.lane, holder.event_seq) == (claim.lane, claim.event_seq) => {
             "an earlier rule for this event".to_owned()
         }
         Some((id, source)) => format!("the event {id} from {source}"),
-        None => "an event that is in the log no more".to_owned(),
+        None => "an event that is no longer in the log".to_owned(),
     };
     let until = holder.expires_at;
-    format!("the key {key:?} was used for the template {template} by {by}, and counts until {until:.0}")
+    format!("the key {key:?} was used for the template {template} by {by}, and applies until {until:.0}")
 }
 
 fn claim(
@@ -428,14 +429,14 @@ fn claim(
     Some(DedupeClaim { template: decision.template.clone(), key, lane, event_seq, seconds })
 }
 
-/// Of equal keys in one batch the first claims.
+/// The first of equal keys in one batch claims it.
 fn first_of_each(claims: &[(usize, DedupeClaim)]) -> Vec<DedupeClaim> {
     let mut seen = HashSet::new();
     claims.iter().filter(|(_, c)| seen.insert((&c.template, &c.key))).map(|(_, c)| c.clone()).collect()
 }
 
-/// What is collected of a decision, instead of told now: that somebody cannot be reached is told when the digest goes
-/// out, or now where each person has one.
+/// The collected parts of a decision. Unreachable recipients are recorded when the digest is sent, or now if each person
+/// has a digest.
 fn collect(
     decision: &Decision,
     planned: &mut Planned,
@@ -448,7 +449,7 @@ fn collect(
     };
     planned.outcome = DecisionOutcome::Collected;
     let context = serde_json::json!(decision.context).to_string();
-    // All that a digest needs of the decision; its variables are beside.
+    // The parts of the decision that a digest needs; its variables are separate.
     let first =
         Decision { context: Default::default(), dedupe_key: None, dedupe_for: None, ..decision.clone() };
     let row = |first: Decision| {

@@ -1,10 +1,10 @@
-//! Decisions that tell many people, page by page. The decision's row is there already; each page is a transaction that
-//! moves the decision's progress and appends the page's messages, so a host that dies goes on at the page that it did
-//! not commit, and of two hosts one commits it. A page is bounded by people and by bytes, whatever a group's size; the
-//! log's lock is held for one page. The lane waits until all are told, so later events do not overtake.
+//! Spreads decisions for many people page by page. The row of the decision exists already; each page is a transaction that
+//! moves its progress and appends the messages of the page, so that another host continues at the page that a dead host did
+//! not commit, and only one of two hosts commits it. A page is limited by people and by bytes, whatever the size of a group;
+//! the lock of the log is held for one page. The lane waits until the end, so that later events do not overtake.
 //!
-//! Members are read in the order of their ids, then those whom the decision names itself. Somebody who joins a group
-//! meanwhile may be told or not; nobody is told twice.
+//! Members are read in the order of their ids, then the recipients named by the decision itself. A person who joins a group
+//! meanwhile may be notified or not; nobody is notified twice.
 
 use std::{
     collections::HashSet,
@@ -25,27 +25,27 @@ use super::{
 };
 use crate::store::{Member, Progress, Spread, StoreError};
 
-/// People on the first page; later ones have as many as their bytes allow.
+/// Number of people on the first page; later pages have as many as their bytes allow.
 const FIRST: usize = 500;
-/// People on a page, at most: appending it holds the log's lock for some 50 ms.
+/// Maximum number of people on a page: appending it holds the lock of the log for some 50 ms.
 const MOST: usize = 2_000;
-/// People on a page, at least, unless PostgreSQL refuses it.
+/// Minimum number of people on a page, unless PostgreSQL refuses it.
 const FEWEST: usize = 100;
-/// A host that dies so often without telling one page does not try it again.
+/// Number of deaths of a host without committing a page, after which spreading stops.
 const DEATHS: i16 = 2;
 
-/// A decision of a lane that is being told.
+/// A decision of a lane that is being spread.
 pub(super) struct Page {
     spread: Spread,
     decision: Decision,
     work: Work,
-    /// Whom it has told.
+    /// Recipients notified so far.
     told: Told,
-    /// People on the next page.
+    /// Number of people on the next page.
     size: usize,
 }
 
-/// Recipients, by hashes of 64 bits: of each lane there may be very many.
+/// Recipients, as hashes of 64 bits: a lane may have very many.
 #[derive(Default)]
 struct Told {
     hashes: HashSet<u64>,
@@ -64,16 +64,16 @@ impl Extend<String> for Told {
     }
 }
 
-/// Whom a page tells, and where the next one begins.
+/// The recipients of a page, and where the next page begins.
 struct Audience {
-    /// The decision, for these people only.
+    /// The decision, limited to these people.
     decision: Decision,
     people: People,
     next: Option<Progress>,
 }
 
 impl Routing {
-    /// Tells one page of the lane whose turn it is; tells whether there was something to do.
+    /// Spreads one page of the next lane. Returns whether there was one.
     pub(super) async fn tell_page(&self, state: &mut State) -> Result<bool, StoreError> {
         let Some(lane) = state.held.first().copied() else { return Ok(false) };
         let page = match state.pages.remove(&lane) {
@@ -93,7 +93,7 @@ impl Routing {
         Ok(true)
     }
 
-    /// The next decision of a lane that is to be told, where it left off.
+    /// The next decision of a lane to be spread, with its progress.
     async fn open(&self, lane: Lane) -> Result<Option<Page>, StoreError> {
         loop {
             let Some(spread) = self.store.begin_spread(self.host, lane).await? else { return Ok(None) };
@@ -106,10 +106,10 @@ impl Routing {
             };
             let decision = match serde_json::from_str::<Decision>(&spread.decision) {
                 Ok(_) if spread.deaths >= DEATHS => {
-                    Err(format!("the host died {DEATHS} times while it told them"))
+                    Err(format!("the host died {DEATHS} times while sending it to them"))
                 }
                 Ok(decision) => Ok(decision),
-                Err(error) => Err(format!("read the decision: {error}")),
+                Err(error) => Err(format!("cannot read the decision: {error}")),
             };
             let decision = match decision {
                 Ok(decision) => decision,
@@ -128,7 +128,7 @@ impl Routing {
         }
     }
 
-    /// Tells a page; returns the next one, where there is one.
+    /// Spreads a page. Returns the state for the next one, if any.
     async fn tell(&self, mut page: Page) -> Result<Option<Page>, StoreError> {
         let Audience { decision, people, next } = self.audience(&page).await?;
         let now = self.store.now();
@@ -195,7 +195,7 @@ impl Routing {
         }))
     }
 
-    /// Whom the next page tells.
+    /// The recipients of the next page.
     async fn audience(&self, page: &Page) -> Result<Audience, StoreError> {
         let Page { decision, size, .. } = page;
         let Progress { member, named } = page.spread.progress;
@@ -237,11 +237,11 @@ impl Routing {
         Ok(Audience { decision, people, next })
     }
 
-    /// Tells nobody any more, and records why in a decision of its own: what is told is told.
+    /// Stops spreading, and records why in a separate decision.
     async fn give_up(&self, spread: &Spread, work: &Work, why: &str) -> Result<(), StoreError> {
         let told =
             self.store.told_of_decision(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
-        let mut rows = Rows::failed(work, format!("stopped after {told} people were told: {why}"));
+        let mut rows = Rows::failed(work, format!("stopped after {told} recipients: {why}"));
         let appended = self
             .store
             .route(async |transaction| {
@@ -255,7 +255,7 @@ impl Routing {
     }
 }
 
-/// A decision for these members of its groups only.
+/// A decision limited to these members of its groups.
 fn only(decision: &Decision, members: &[Member]) -> (Decision, People) {
     let mut people = People::default();
     for member in members {

@@ -1,9 +1,9 @@
-//! What may have killed a host is decided alone, and noted before: an event that a host died of twice is not decided a
-//! third time. Costs nothing while hosts stop properly.
+//! Suspects: events that may have killed a host. They are decided alone, after recording that, so that an event that has
+//! killed two hosts is not decided a third time. Costs nothing while hosts stop properly.
 //!
-//! A host says in `lane.routed_by` that it routes a lane, once, and takes that back when it stops. Whoever takes a lane
-//! of a host that did not, and lives no more, lists the lane's next events in `unfinished` instead of deciding them in a
-//! batch, as the last batch of the dead host did; then it decides them one after the other.
+//! A host records once in `lane.routed_by` that it routes a lane, and removes that when it stops. A host that takes a lane
+//! from a dead host that did not remove it lists the lane's next events in `unfinished` instead of deciding them in a batch,
+//! as the last batch of the dead host did; then it decides them one after the other.
 
 use std::{
     collections::HashMap,
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Suspects that are decided one after the other before they are written.
+/// Maximum number of suspects decided before they are written.
 const GROUP: usize = 64;
-/// For so long, about: other events wait meanwhile.
+/// Approximate maximum time for that: other events wait meanwhile.
 const TURN: Duration = Duration::from_millis(50);
 
 impl Routing {
-    /// Decides some events, each alone; tells whether there were some.
+    /// Decides some suspects, each alone. Returns whether there were any.
     pub(super) async fn decide_suspects(
         &self,
         state: &mut State,
@@ -48,7 +48,7 @@ impl Routing {
         for item in items.by_ref() {
             let place = (item.lane, item.seq);
             if let Some(logged) = events.remove(&place) {
-                // Only what happens between these two is its doing: who kills the host at another moment blames no event.
+                // Only a death between these two is blamed on the event.
                 self.store.begin_deciding(self.host, &[place], alone).await?;
                 let verdicts = decided(&catalog, logged.clone(), self.store.now()).await;
                 left = left.saturating_sub(weight(&verdicts));
@@ -64,7 +64,7 @@ impl Routing {
         state.aside.put_back(items.collect());
         let mut written = Written::default();
         self.write(state, entries, &mut written).await?;
-        // What did not go into the transaction goes into the next.
+        // Those that did not fit into the transaction are written in the next.
         for entry in std::mem::take(&mut written.left) {
             if let (Some(item), Entry::Decided(work)) = (decided_of.remove(&entry.place()), entry) {
                 state.aside.answer(item.key(), work);

@@ -1,4 +1,4 @@
-//! Events on their way through routing, and how much of them goes into one transaction.
+//! Events in routing, and how many of them fit into one transaction.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::store::{LoggedEvent, ParkedRow};
 
-/// Notifications that one transaction appends, and a little more: an event is not divided.
+/// Number of notifications after which a transaction is full; events are not split.
 pub(super) const MOST_NOTIFICATIONS: usize = 5_000;
-/// Bytes of rendered messages that one transaction appends, and a little more.
+/// Size of rendered messages after which a transaction is full, in bytes.
 pub(super) const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// An event that tells more people than this is told page by page, so that small ones need not wait for it.
+/// Number of people above which an event is spread page by page, so that smaller ones do not wait for it.
 pub(super) const LARGE: usize = 200;
-/// Groups whose members are read for one transaction: a few hundred of each.
+/// Maximum number of groups read for one transaction, with a few hundred members each.
 pub(super) const MOST_GROUPS: usize = 256;
 
 /// A decided event.
@@ -24,25 +24,25 @@ pub(super) const MOST_GROUPS: usize = 256;
 pub(super) struct Work {
     pub logged: LoggedEvent,
     pub verdicts: Vec<Verdict>,
-    /// The rules that decided.
+    /// Rules that decided.
     pub catalog: Arc<Catalog>,
     pub origin: Origin,
-    /// Whether it is told page by page.
+    /// Whether it is spread page by page.
     pub large: bool,
 }
 
-/// Where an event comes from, which decides what its transaction takes away.
+/// Where an event comes from, which determines what its transaction removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// From the log: the cursor passes it.
+    /// From the log: the cursor moves past it.
     Log,
-    /// From the list of what was set aside.
+    /// From the list of events set aside.
     Aside,
-    /// A plugin failed on it, and it is decided again; or it is routed again as a whole.
+    /// From the parked events: it is re-run.
     Parked(ParkedRow),
 }
 
-/// About how many bytes verdicts hold.
+/// The approximate size of verdicts, in bytes.
 pub(super) fn weight(verdicts: &[Verdict]) -> usize {
     let of_verdict = |verdict: &Verdict| match &verdict.outcome {
         Outcome::Notify(decision) => {
@@ -57,7 +57,7 @@ pub(super) fn weight(verdicts: &[Verdict]) -> usize {
 }
 
 fn bytes(value: &Value) -> usize {
-    /// Of a value itself, whatever it holds.
+    /// Size of a value without its contents, in bytes.
     const EACH: usize = size_of::<Value>();
     EACH + match value {
         Value::String(text) => text.len(),
@@ -67,39 +67,39 @@ fn bytes(value: &Value) -> usize {
     }
 }
 
-/// What is done about an event in a transaction.
+/// What a transaction does about an event.
 #[derive(Clone)]
 pub(super) enum Entry {
     Decided(Work),
     Aside(SetAside),
 }
 
-/// An event that the cursor passes though it is not decided.
+/// An event set aside: the cursor moves past it although it is not decided.
 #[derive(Clone)]
 pub(super) struct SetAside {
     pub item: Item,
-    /// Whether somebody is deciding it.
+    /// Whether it is being decided.
     pub begun: bool,
-    /// The answer, where it came but an earlier event of the subject has none.
+    /// The answer, if it has arrived but an earlier event of the subject has none.
     pub answered: Option<Work>,
 }
 
-/// An event that waits beside the log.
+/// A waiting event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub lane: Lane,
     pub seq: i64,
-    /// Events of one subject are written in their order.
+    /// Subject: its events are written in order.
     pub subject: Option<String>,
-    /// The plugins that are asked about it, by their ids; empty where none is.
+    /// Ids of the plugins called for it; empty if none is called.
     pub asks: String,
-    /// Where it is decided again: which parked decision.
+    /// The parked decision, if it is re-run.
     pub parked: Option<ParkedRow>,
-    /// Whether it is decided alone, because hosts died while they decided it.
+    /// Whether it is decided alone, because a host died while deciding it.
     pub suspect: bool,
 }
 
-/// Orders what waits as the log does.
+/// Position in the log, which orders waiting events.
 pub(super) type Key = (i64, Lane, i16);
 
 impl Item {
@@ -127,12 +127,12 @@ impl Work {
         matches!(&self.origin, Origin::Parked(row) if row.is_rerun())
     }
 
-    /// The groups that it names, each as often as it is named.
+    /// The groups that it names, with repetitions.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
         self.decisions().flat_map(|decision| decision.groups.iter().map(String::as_str))
     }
 
-    /// The decisions that tell somebody.
+    /// The decisions with recipients.
     pub(super) fn decisions(&self) -> impl Iterator<Item = &hookswitch_core::domain::Decision> {
         self.verdicts.iter().filter_map(|verdict| match &verdict.outcome {
             Outcome::Notify(decision) => Some(&**decision),

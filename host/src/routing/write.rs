@@ -1,5 +1,5 @@
-//! Planning decided events and appending what they come to, in one transaction. What PostgreSQL refuses is halved until
-//! the event is found that it refuses.
+//! Plans decided events and appends their rows in one transaction. A batch that PostgreSQL refuses is halved until the
+//! refused event is found.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// How often a statement is tried that PostgreSQL does not take, though it takes others.
+/// Maximum number of tries of a statement that PostgreSQL refuses while it accepts others.
 const TRIES: usize = 2;
 /// Conflicts in a row that may be another host's doing.
 const CONFLICTS: usize = 5;

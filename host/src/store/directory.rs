@@ -19,7 +19,7 @@ pub struct StoredPerson {
     pub created_at: Timestamp,
     /// Names of their groups, in order.
     pub groups: Vec<String>,
-    /// The WhatsApp user they are linked to.
+    /// WhatsApp user that the person is linked to; without number and user id if another user has these now.
     pub contact: Option<Contact>,
     /// When they are left alone.
     pub quiet_hours: Option<QuietHours>,
@@ -56,7 +56,7 @@ const PEOPLE: &str =
     "SELECT p.username, p.name, p.active, p.created_at, c.wa_id, c.user_id, c.name, c.last_inbound_at,
             ARRAY(SELECT g.name FROM membership m JOIN groups g ON g.id = m.group_id
                   WHERE m.person_id = p.id ORDER BY g.name),
-            p.quiet_from, p.quiet_until, p.time_zone
+            p.quiet_from, p.quiet_until, p.time_zone, p.contact_id IS NOT NULL
      FROM person p LEFT JOIN contact c ON c.id = p.contact_id";
 
 impl Store {
@@ -298,7 +298,7 @@ fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
         active: row.try_get(2)?,
         created_at: row.try_get(3)?,
         groups: row.try_get(8)?,
-        contact: contact.recipient().is_some().then_some(contact),
+        contact: row.try_get::<_, bool>(12)?.then_some(contact),
         quiet_hours: quiet_hours(row.try_get(9)?, row.try_get(10)?, row.try_get(11)?),
     })
 }

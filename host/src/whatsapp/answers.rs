@@ -1,4 +1,4 @@
-//! What Meta answers to a send: that it took the message, or one of the ways in which that can fail.
+//! Meta's answer to a send: the message was accepted, or one of several failures.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,25 +13,25 @@ use serde_json::Value;
 use super::{Treatment, errors};
 
 const USAGE: &str = "x-business-use-case-usage";
-/// No header parks a message for longer.
+/// Maximum time that a header can defer a message.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
-/// Meta's 200: it took the message. Whether it arrives, webhooks tell.
+/// Meta accepted the message (HTTP 200). Webhooks report whether it arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// Meta's id of the message.
     pub wamid: String,
-    /// Meta holds it back for a check of its quality; it is released or fails later.
+    /// Whether Meta holds it for a quality check; it is released or fails later.
     pub held: bool,
 }
 
-/// Why Meta did not say that it took the message.
+/// Why Meta did not accept the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Meta refused it: it is certainly not sent.
-    #[error("send to Meta: error {code} with HTTP {http}: {message}{}", in_brackets(.details))]
+    /// Meta rejected it: it was certainly not sent.
+    #[error("Meta rejected it: error {code} with HTTP {http}: {message}{}", in_brackets(.details))]
     Refused {
-        /// The HTTP status; Meta says to look at the code instead.
+        /// HTTP status; Meta advises to use the code instead.
         http: u16,
         /// Meta's error code.
         code: i32,
@@ -43,21 +43,21 @@ pub enum SendError {
         details: Option<String>,
         /// Meta says that the same request may work later.
         is_transient: bool,
-        /// When Meta lets us send again, where it says so.
+        /// Time after which Meta allows another send, if given.
         retry_after: Option<Duration>,
     },
-    /// No connection: it is certainly not sent.
-    #[error("send to Meta: {0}")]
+    /// No connection: it was certainly not sent.
+    #[error("cannot reach Meta: {0}")]
     NotSent(String),
-    /// The request was on its way and no answer came, or one that says nothing: it may have been sent.
-    #[error("read Meta's answer: {0}")]
+    /// The request was sent but got no usable answer: the message may have been sent.
+    #[error("no usable answer from Meta: {0}")]
     Unknown(String),
-    /// An error that is not Meta's JSON, as from a proxy between: it may have been sent where `http` is 502 or 504.
-    #[error("read Meta's answer: HTTP {http} without an error of Meta's in it")]
+    /// An error without Meta's JSON, for example from a proxy: with HTTP 502 or 504 the message may have been sent.
+    #[error("no usable answer from Meta: HTTP {http} without an error from Meta")]
     Garbled {
         /// The HTTP status.
         http: u16,
-        /// The `Retry-After` header, where there is one.
+        /// The `Retry-After` header, if any.
         retry_after: Option<Duration>,
     },
 }
@@ -67,10 +67,10 @@ fn in_brackets(details: &Option<String>) -> String {
 }
 
 impl SendError {
-    /// What to do about it; `None` where the message may have been sent, so that only a webhook can tell.
+    /// What to do about it; `None` if the message may have been sent, so that only a webhook can tell.
     ///
-    /// Whatever the code: an answer that speaks of later is not the end. Such an attempt counts against the message, so
-    /// that one which is never accepted fails in the end.
+    /// Whatever the code, an answer that allows a later attempt is not final. The attempt counts against the message, so
+    /// that one that is never accepted fails eventually.
     pub fn treatment(&self) -> Option<Treatment> {
         match self {
             SendError::Refused { http, code, subcode, is_transient, retry_after, .. } => {
@@ -87,15 +87,15 @@ impl SendError {
             }
             SendError::NotSent(_) => Some(Treatment::Outage),
             SendError::Unknown(_) => None,
-            // A proxy that had passed the request on: bad gateway, time-outs, and Cloudflare's words for these.
+            // A proxy that passed the request on: bad gateway, time-outs, and Cloudflare's codes for these.
             SendError::Garbled { http: 502 | 504 | 520 | 524, .. } => None,
             SendError::Garbled { http: 429, .. } => Some(Treatment::Throttled),
-            // Meta's refusals are JSON: this is a proxy's or a server's, and says nothing about the message.
+            // Meta's errors are JSON: this one comes from a proxy or server, and is not about the message.
             SendError::Garbled { .. } => Some(Treatment::Outage),
         }
     }
 
-    /// When Meta lets us send again, where it says so.
+    /// Time after which Meta allows another send, if given.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             SendError::Refused { retry_after, .. } | SendError::Garbled { retry_after, .. } => *retry_after,
@@ -172,7 +172,7 @@ pub(super) fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Durat
             retry_after,
         },
         Err(_) if status.is_success() => {
-            SendError::Unknown(format!("HTTP {http} without what was asked for in it"))
+            SendError::Unknown(format!("HTTP {http} without the requested data"))
         }
         Err(_) => SendError::Garbled { http, retry_after },
     }

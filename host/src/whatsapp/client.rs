@@ -19,18 +19,18 @@ use crate::config::{Secret, WhatsappConfig};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Shorter than Meta keeps a connection, so that a send seldom meets one that is being closed.
+/// How long idle connections are kept: shorter than at Meta, so that a send rarely uses one that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// An answer has some 200 bytes, an error some 500.
+/// Maximum size of an answer, in bytes; a usual one has 200, an error 500.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
-/// Why there is no client.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address is not one.
+    /// The URL is not valid.
     #[error("invalid WHATSAPP_API_URL {0:?}: expected for example https://graph.facebook.com/v25.0")]
     Url(String),
-    /// The access token cannot stand in a header.
+    /// The access token is not a valid header value.
     #[error(
         "invalid WHATSAPP_ACCESS_TOKEN: it contains a character that no token has, for example a line break"
     )]
@@ -40,7 +40,7 @@ pub enum ClientError {
     Tls(String),
 }
 
-/// Sends messages. Cheap to clone; connections are kept and shared.
+/// A client that sends messages. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -54,10 +54,10 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the API that the settings name. Connects when it first sends.
+    /// Creates a client for the API in the settings. Connects when it first sends.
     ///
     /// # Errors
-    /// Where the address or the token cannot be used, or TLS cannot be set up.
+    /// If the URL or the token is not valid, or TLS cannot be set up.
     pub fn new(config: &WhatsappConfig) -> Result<Client, ClientError> {
         let url = Url::parse(&config.whatsapp_api_url)
             .ok()
@@ -66,11 +66,11 @@ impl Client {
         Ok(Client { http: http(token_header(&config.whatsapp_access_token)?, &url)?, url })
     }
 
-    /// Sends one message from a number, once: at most 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
-    /// 512 characters, comes back in each status webhook.
+    /// Sends one message from a number, once, within 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
+    /// 512 characters, is returned in each status webhook.
     ///
     /// # Errors
-    /// See [`SendError`]; only `Refused` and `NotSent` are sure that nothing was sent.
+    /// See [`SendError`]; only with `Refused` and `NotSent` is it certain that nothing was sent.
     pub async fn send(
         &self,
         phone_number_id: &str,
@@ -100,7 +100,7 @@ impl Client {
     }
 }
 
-/// The token as a header that is never printed.
+/// The token as a header value that is never printed.
 pub(super) fn token_header(token: &Secret) -> Result<HeaderValue, ClientError> {
     let token = token.expose();
     let mut authorization =
@@ -109,13 +109,13 @@ pub(super) fn token_header(token: &Secret) -> Result<HeaderValue, ClientError> {
     Ok(authorization)
 }
 
-/// HTTP to Meta, or to its stand-in nearby.
+/// An HTTP client for Meta, or for a simulator.
 pub(super) fn http(authorization: HeaderValue, url: &Url) -> Result<reqwest::Client, ClientError> {
     let headers = HeaderMap::from_iter([
         (AUTHORIZATION, authorization),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
     ]);
-    // Already installed is as good.
+    // Fails if one is already installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("hookswitch/", env!("CARGO_PKG_VERSION")))
@@ -125,16 +125,16 @@ pub(super) fn http(authorization: HeaderValue, url: &Url) -> Result<reqwest::Cli
         .pool_idle_timeout(IDLE_TIMEOUT)
         .dns_resolver(Arc::new(Few::default()))
         .redirect(reqwest::redirect::Policy::none())
-        // A second try is dispatch's decision.
+        // Dispatch decides about another attempt.
         .retry(reqwest::retry::never());
     if url.scheme() == "http" {
-        // A simulator nearby: no proxy on the way, and no certificates needed on this machine.
+        // For a local simulator: no proxy, and no certificates of this machine.
         builder = builder.no_proxy().tls_certs_only([]);
     }
     builder.build().map_err(|error| ClientError::Tls(causes(&error)))
 }
 
-/// The body, of at most so many bytes.
+/// Reads a body of at most `limit` bytes.
 pub(super) async fn read_within(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| causes(&error.without_url()))? {

@@ -1,64 +1,64 @@
-//! Our templates beside those that Meta has. Pure.
+//! Compares our templates with those at Meta. Pure.
 
 use hookswitch_core::plan::{MetaTemplate, version_name, version_number};
 
 use super::management::{MetaStatus, TemplateOnMeta, category};
 
-/// One of our templates beside its versions at Meta.
+/// One of our templates and its versions at Meta.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateState {
-    /// Ours.
+    /// Our definition.
     pub definition: MetaTemplate,
     /// Its versions at Meta, the newest first, each with its number.
     pub versions: Vec<(u32, TemplateOnMeta)>,
-    /// How ours stands at Meta.
+    /// State of our definition at Meta.
     pub state: State,
 }
 
-/// How one of our templates stands at Meta, in the words that it has now.
+/// The state of one of our templates at Meta, with its current text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Meta has no version of it.
     Missing,
     /// In review.
     Pending,
-    /// May be sent.
+    /// Approved: may be sent.
     Approved,
-    /// No version has these words; how the newest differs from ours.
+    /// No version has this text; how the newest differs from ours.
     Differs(Vec<Difference>),
-    /// Did not pass the review, with Meta's reason.
+    /// Rejected, with Meta's reason.
     Rejected(Option<String>),
-    /// Not to be sent for a while.
+    /// Paused: cannot be sent for a while.
     Paused,
-    /// Never to be sent again.
+    /// Disabled: can never be sent again.
     Disabled,
-    /// May be sent, but Meta has put it into another category, which may cost more and may be refused by people.
+    /// Approved, but in another category, which may cost more and from which people may opt out.
     Recategorised {
         /// Meta's.
         category: String,
     },
-    /// Another one of Meta's states: not to be sent.
+    /// Another state at Meta: cannot be sent.
     Other(String),
 }
 
-/// One part that differs.
+/// A part that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `body`, `footer`, `buttons`, or what ours has not.
+    /// `body`, `footer`, `buttons`, or a part that ours lacks.
     pub part: String,
-    /// What Meta has.
+    /// Its text at Meta.
     pub on_meta: String,
-    /// What we have.
+    /// Our text.
     pub ours: String,
 }
 
 impl TemplateState {
-    /// The version that has our words; of several the newest that may be sent.
+    /// The version with our text; of several, the newest that may be sent.
     pub fn current(&self) -> Option<&TemplateOnMeta> {
         current(&self.definition, &self.versions)
     }
 
-    /// Whether a new version must be made for our words to be sent.
+    /// Whether our text needs a new version.
     pub fn needs_push(&self) -> bool {
         matches!(self.state, State::Missing | State::Differs(_))
     }
@@ -70,7 +70,7 @@ impl TemplateState {
     }
 }
 
-/// How each of our templates stands at Meta.
+/// Compares each of our templates with its versions at Meta.
 pub fn compare(definitions: &[MetaTemplate], on_meta: &[TemplateOnMeta]) -> Vec<TemplateState> {
     definitions.iter().map(|definition| state(definition, on_meta)).collect()
 }

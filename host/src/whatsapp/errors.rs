@@ -1,4 +1,4 @@
-//! What each of Meta's error codes means, and what to do about it.
+//! The meaning of Meta's error codes, and what to do about them.
 //!
 //! The codes are those of Meta's page "Cloud API error codes" (December 2025 and September 2026), Graph's own,
 //! and the few that only client libraries list. Meta says to build on codes and not on HTTP statuses: some
@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-/// What to do with a message that Meta refused or could not deliver.
+/// What to do with a message that Meta rejected or could not deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
     /// Try again a few times, waiting longer each time.
@@ -20,16 +20,16 @@ pub enum Treatment {
     /// Too many requests, with no code that says of what: send more slowly and try again for hours, unless Meta's answer
     /// names a time.
     Throttled,
-    /// Nothing can be sent for so long, unless Meta's answer names another time; then try again.
+    /// Nothing can be sent for this time, unless Meta's answer names another; then try again.
     Later(Duration),
-    /// The token, the account or the number is refused: nothing can be sent until an operator acts.
+    /// The token, the account or the number was rejected: nothing can be sent until an operator acts.
     StopNumber,
-    /// The 24-hour window is closed: the same message can only go as a template.
+    /// The 24-hour window is closed: the message can only be sent as a template.
     AsTemplate,
-    /// This version of the template may not be sent now: nothing goes out as it, and the message waits for another
-    /// version, or for the window.
+    /// This version of the template cannot be sent now: the message waits for another version, or for the recipient to
+    /// write in.
     ParkTemplate,
-    /// This message will never be accepted: the user wants no marketing, which is to be remembered.
+    /// This message will never be accepted: the user does not want marketing, which is recorded.
     OptOut,
     /// This message will never be accepted.
     GiveUp,
@@ -46,7 +46,7 @@ const fn minutes(n: u64) -> Treatment {
 /// Sorted by code.
 const TABLE: &[(i32, Treatment, &str)] = &[
     (0, StopNumber, "the access token is expired or was invalidated: set a new one"),
-    (1, Retry, "an unknown error at Meta, or a request that it could not make sense of"),
+    (1, Retry, "an unknown error at Meta, or a request that it could not understand"),
     (2, Outage, "Meta's API is down or overloaded"),
     (3, StopNumber, "the app lacks a capability or permission that sending needs"),
     (4, minutes(5), "the app made too many API calls"),
@@ -58,19 +58,19 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (190, StopNumber, "the access token has expired: set a new one"),
     (200, StopNumber, "a permission was not granted to the access token, or was removed"),
     (341, minutes(5), "a limit of the app was reached"),
-    (368, StopNumber, "the account is blocked for a time for violating a policy"),
+    (368, StopNumber, "the account is temporarily blocked for violating a policy"),
     (613, minutes(5), "too many API calls were made in a short time"),
     (80007, minutes(5), "the WhatsApp Business account made too many API calls"),
     (80008, minutes(5), "too many API calls were made for this WhatsApp Business account"),
     (130403, GiveUp, "the business has blocked this user"),
-    (130429, SlowNumber, "the number sent more messages per second than it may"),
+    (130429, SlowNumber, "the number exceeded its messages per second"),
     (130472, GiveUp, "the user is part of an experiment by Meta and gets no marketing messages"),
     (130497, GiveUp, "the account may not message users in this country"),
     (131000, Retry, "something went wrong at Meta"),
     (131005, StopNumber, "a permission was not granted to the access token, or was removed"),
     (131008, GiveUp, "a required parameter is missing"),
     (131009, GiveUp, "a parameter's value is not valid"),
-    (131016, Outage, "a service at Meta is unavailable for the moment"),
+    (131016, Outage, "a service at Meta is temporarily unavailable"),
     (131021, GiveUp, "the recipient is the sending number itself"),
     (131026, GiveUp, "the recipient is not on WhatsApp, has an old app, or has not accepted its terms"),
     (131030, GiveUp, "a test number may only message the recipients on its list"),
@@ -83,7 +83,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     // Meta names no time; quality limits are lifted after hours.
     (131048, minutes(180), "too many users blocked or reported the number's messages"),
     // Not before a day has passed, says Meta: by then a notification is stale.
-    (131049, GiveUp, "Meta held it back: the user got enough marketing messages for now"),
+    (131049, GiveUp, "Meta did not deliver it: the user has received enough marketing messages for now"),
     (131050, OptOut, "the user stopped marketing messages from this business"),
     (131051, GiveUp, "the type of the message is not supported"),
     (131052, GiveUp, "the user's media could not be downloaded"),
@@ -95,7 +95,7 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131062, GiveUp, "this message cannot go to a user id: it needs the phone number"),
     (131063, GiveUp, "marketing templates are disabled for this account on the Cloud API"),
     (131064, StopNumber, "the account's limit was cut for misclassified templates"),
-    (132000, GiveUp, "the template has another number of parameters"),
+    (132000, GiveUp, "the message has a wrong number of parameters for the template"),
     (132001, ParkTemplate, "the template does not exist in this language, or is not approved"),
     (132005, GiveUp, "the template's text is too long with its parameters filled in"),
     (132007, GiveUp, "the template's text violates WhatsApp's content policy"),
@@ -103,11 +103,11 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (132012, GiveUp, "a template parameter has the wrong format"),
     (132015, ParkTemplate, "the template is paused for low quality"),
     (132016, ParkTemplate, "the template was disabled for low quality"),
-    (132018, GiveUp, "a template parameter holds a newline, a tab or more than four spaces in a row"),
+    (132018, GiveUp, "a template parameter contains a newline, a tab or more than four spaces in a row"),
     (132068, GiveUp, "the flow is blocked"),
     (132069, GiveUp, "the flow was sent too often in the last hour"),
     (133000, GiveUp, "an earlier deregistration of the number did not finish"),
-    (133004, Outage, "Meta's server is unavailable for the moment"),
+    (133004, Outage, "Meta's server is temporarily unavailable"),
     (133005, GiveUp, "the two-step verification PIN is wrong"),
     (133006, StopNumber, "the number must be verified again"),
     (133008, GiveUp, "the two-step verification PIN was guessed too often"),
@@ -116,12 +116,12 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (133015, GiveUp, "the number was deleted a moment ago: wait a few minutes before registering it"),
     (133016, GiveUp, "the number was registered or deregistered too often"),
     (134011, GiveUp, "WhatsApp Payments' terms are not accepted yet"),
-    (134100, GiveUp, "the Marketing Messages API takes marketing templates only"),
+    (134100, GiveUp, "the Marketing Messages API accepts only marketing templates"),
     (134101, minutes(10), "the template is still being synchronised, which takes up to ten minutes"),
     (134102, GiveUp, "the template cannot be used on the Marketing Messages API"),
-    (135000, GiveUp, "Meta could not make sense of the message's parameters"),
+    (135000, GiveUp, "Meta could not understand the parameters of the message"),
     (137000, GiveUp, "the recipient's identity key has changed"),
-    (2388019, GiveUp, "the account has as many templates as it may have"),
+    (2388019, GiveUp, "the account has reached its maximum number of templates"),
     (2388039, GiveUp, "the template cannot be changed now: it is in review, or was edited too often"),
     (2388040, GiveUp, "a field of the template is too long"),
     (2388047, GiveUp, "the template's header has a wrong format"),
@@ -145,13 +145,13 @@ fn row(code: i32) -> Option<&'static (i32, Treatment, &'static str)> {
     TABLE.binary_search_by_key(&code, |row| row.0).ok().and_then(|found| TABLE.get(found))
 }
 
-/// Whether the code is one that we know.
+/// Whether the code is known.
 pub fn is_known(code: i32) -> bool {
     row(code).is_some()
 }
 
-/// What to do about an error code. One that we do not know is final, for Meta's errors mostly are, unless it
-/// looks like an HTTP status of the 500s. (A caller that has the HTTP status: [`super::SendError::treatment`].)
+/// What to do about an error code. An unknown code is final, as most of Meta's errors are, unless it looks like an HTTP
+/// status of the 500s. (A caller that has the HTTP status: [`super::SendError::treatment`].)
 pub fn treatment(code: i32, subcode: Option<i32>) -> Treatment {
     match row(code) {
         Some((100, ..)) if subcode == Some(OBJECT_MISSING) => StopNumber,
@@ -161,9 +161,9 @@ pub fn treatment(code: i32, subcode: Option<i32>) -> Treatment {
     }
 }
 
-/// What an error code means, in words for operators.
+/// The meaning of an error code, for operators.
 pub fn meaning(code: i32) -> &'static str {
-    row(code).map_or("an error that Hookswitch does not know: see Meta's error codes", |row| row.2)
+    row(code).map_or("unknown error; see Meta's list of error codes", |row| row.2)
 }
 
 #[cfg(test)]
@@ -260,6 +260,6 @@ mod tests {
         assert_eq!(treatment(4_242_424, None), GiveUp);
         assert_eq!(treatment(-1, None), GiveUp);
         assert_eq!(treatment(503, None), Outage);
-        assert!(meaning(4_242_424).contains("does not know"));
+        assert!(meaning(4_242_424).contains("unknown error"));
     }
 }

@@ -27,7 +27,7 @@ const PAGES: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManagementError {
     /// Meta refuses.
-    #[error("Meta refused the request: error {code}: {message}")]
+    #[error("Meta rejected the request: error {code}: {message}")]
     Refused {
         /// Meta's code.
         code: i32,
@@ -51,7 +51,7 @@ impl From<SendError> for ManagementError {
             }
             SendError::NotSent(why) | SendError::Unknown(why) => ManagementError::Unreachable(why),
             SendError::Garbled { http, .. } => {
-                ManagementError::Unreachable(format!("HTTP {http} without an error of Meta's in it"))
+                ManagementError::Unreachable(format!("HTTP {http} without an error from Meta"))
             }
         }
     }
@@ -197,7 +197,7 @@ impl Management {
                 None => return Ok(templates),
             }
         }
-        Err(ManagementError::Unreachable(format!("it has more than {PAGES} pages of templates")))
+        Err(ManagementError::Unreachable(format!("more than {PAGES} pages of templates")))
     }
 
     /// Hands in a template for Meta's review under this name, and returns its status, such as `PENDING`.

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use hookswitch_core::domain::{Message, is_user_id};
 use serde::Serialize;
 
-/// How a message goes out, once its mode and the recipient's window have been looked at.
+/// The form in which a message is sent, chosen by its mode and the recipient's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Free-form; only while the recipient's window is open.
     Text,
-    /// As the Meta template that the message names.
+    /// As the Meta template of the message.
     Template,
 }
 
@@ -19,7 +19,7 @@ const TEXT_BODY: usize = 4096;
 const INTERACTIVE_BODY: usize = 1024;
 const FOOTER: usize = 60;
 const PARAMETER: usize = 1024;
-/// More spaces in a row than this are refused in a template's parameter (error 132018).
+/// Maximum number of spaces in a row in a template parameter (error 132018).
 const SPACES: usize = 4;
 
 #[derive(Serialize)]
@@ -109,14 +109,13 @@ struct Parameter<'a> {
     text: Cow<'a, str>,
 }
 
-/// The request's body. What exceeds Meta's limits is cut: a shortened notification is worth more than a
-/// refused one.
+/// The body of the request. Texts beyond Meta's limits are cut: a shortened notification is better than a rejected one.
 pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &str) -> Vec<u8> {
     let by_user_id = is_user_id(to);
     let mut request = Request {
         messaging_product: "whatsapp",
         recipient_type: "individual",
-        // Without the plus, Meta takes the number for one of the sender's own country.
+        // Without the plus, Meta adds the country code of the sender.
         to: (!by_user_id).then(|| if to.starts_with('+') { to.into() } else { format!("+{to}").into() }),
         recipient: by_user_id.then_some(to),
         kind: "text",
@@ -137,17 +136,17 @@ pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &s
         }
     }
     let mut body = Vec::with_capacity(512 + message.body.len());
-    // Strings and structs only, into memory: there is nothing that could fail.
+    // Serialising strings and structs to memory cannot fail.
     let _ = serde_json::to_writer(&mut body, &request);
     body
 }
 
-/// Plain text has no footer at Meta: it becomes an italic last line.
+/// Appends the footer as an italic last line: plain text has no footer at Meta.
 fn text(message: &Message) -> Text<'_> {
     let body = match message.footer.as_deref().map(str::trim).filter(|footer| !footer.is_empty()) {
         None => cut(&message.body, TEXT_BODY),
         Some(footer) => {
-            // WhatsApp's formatting does not go beyond a line.
+            // WhatsApp's formatting ends at the end of a line.
             let footer = one_line(footer, " ");
             let room = TEXT_BODY.saturating_sub(footer.chars().count() + "\n\n__".len());
             format!("{}\n\n_{footer}_", cut(&message.body, room)).into()
@@ -170,7 +169,7 @@ fn interactive(message: &Message) -> Interactive<'_> {
     }
 }
 
-/// A template's buttons are part of the template: without a payload of ours, Meta sends the button's text back.
+/// The payloads of a template's buttons: without them, Meta returns the text of a button.
 fn template(message: &Message) -> Template<'_> {
     let names = message.parameter_names.iter().map(|name| Some(name.as_str()));
     let parameters: Vec<_> = (message.parameters.iter().zip(names.chain(std::iter::repeat(None))))
@@ -183,8 +182,8 @@ fn template(message: &Message) -> Template<'_> {
     }
 }
 
-/// A parameter's value as Meta demands it: one line, no tabs, at most four spaces in a row, not empty, at
-/// most 1,024 characters (error 132018).
+/// A parameter in the form that Meta requires: one line of 1 to 1,024 characters, without tabs and with at most four
+/// spaces in a row (error 132018).
 pub(super) fn parameter(value: &str) -> Cow<'_, str> {
     let line = one_line(value, " · ");
     if line.is_empty() { Cow::Borrowed("N/A") } else { cut_cow(line, PARAMETER) }
@@ -214,7 +213,7 @@ fn one_line<'a>(value: &'a str, separator: &str) -> Cow<'a, str> {
                 spaces += 1;
                 continue;
             }
-            // A longer run is somebody's layout, which does not survive on one line.
+            // A longer run is layout, which is lost on one line.
             let kept = if spaces > SPACES { 1 } else { spaces };
             line.extend(std::iter::repeat_n(' ', kept));
             spaces = 0;
@@ -224,7 +223,7 @@ fn one_line<'a>(value: &'a str, separator: &str) -> Cow<'a, str> {
     line.into()
 }
 
-/// At most `limit` characters; an ellipsis says that something is missing.
+/// Cuts a text to `limit` characters, ending in an ellipsis.
 fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     // A character is at least a byte.
     if text.len() <= limit || text.chars().count() <= limit {

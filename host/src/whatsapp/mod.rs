@@ -1,8 +1,7 @@
-//! Meta's WhatsApp Business Cloud API: the only room that knows Meta's JSON.
+//! Meta's WhatsApp Business Cloud API: the only room with Meta's JSON.
 //!
-//! [`Client`] sends, [`management`] looks after account and templates, [`webhooks`] reads what comes back later, and
-//! [`errors`] says what an error code means and what to do about it. What is not here: when to send, and whether to
-//! try again.
+//! [`Client`] sends messages, [`management`] manages account and templates, [`webhooks`] reads webhooks, and [`errors`]
+//! explains error codes. Other rooms decide when to send, and whether to try again.
 
 mod answers;
 mod client;

@@ -1,4 +1,4 @@
-//! What follows a refusal, whether Meta gave it as an answer or, later, by webhook. Pure.
+//! Decides what follows a rejection, in an answer or later by webhook. Pure.
 
 use std::time::Duration;
 
@@ -6,47 +6,47 @@ use hookswitch_core::domain::{Mode, WaitReason};
 
 use super::Treatment;
 
-/// After so many refusals that are about the message itself it has failed.
+/// Number of rejections of the message itself after which it has failed.
 pub const MAX_FAILURES: i16 = 8;
-/// After so many, where Meta as a whole is down: with the waits between them, some hours.
+/// The same number while all of Meta is down: some hours, with the waits between attempts.
 const MAX_OUTAGES: i16 = 16;
-/// How long a number rests that can send nothing until somebody acts; then one message tries whether it can.
+/// How long a number rests that cannot send until an operator acts; then one message is tried.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
 
 const BACKOFF_FIRST: f64 = 2.0;
 const BACKOFF_MOST: f64 = 300.0;
 const OUTAGE_MOST: f64 = 3_600.0;
 
-/// What a refusal says about the sending number.
+/// The effect of a rejection on the sending number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NumberEffect {
     /// Nothing.
     None,
-    /// It was too fast.
+    /// It sends more slowly.
     Slow,
-    /// It can send nothing for so long; then one message tries.
+    /// It rests for this time; then one message is tried.
     Rest(Duration),
 }
 
-/// What is done about a refused message.
+/// What happens to a rejected message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {
     /// Another attempt.
     Again {
-        /// After so long.
+        /// Time to wait.
         seconds: f64,
-        /// What it waits for.
+        /// Why it waits.
         reason: WaitReason,
-        /// Whether it counts against the message: a number that is stopped says nothing about it.
+        /// Whether the attempt counts against the message, and not only against the number.
         counts: bool,
     },
-    /// None.
+    /// No further attempt.
     GiveUp,
 }
 
-/// What follows a refusal that is so treated. `failures` counts those that count against the message, this one
-/// with them; `asked` is the time after which Meta lets us send again, where it names one; `mode` is the message's;
-/// `jitter` is in 0..1.
+/// Decides what follows a rejection with this treatment. `failures` is the number of attempts that count against the
+/// message, including this one; `asked` is the time after which Meta allows another send, if given; `mode` is that of the
+/// message; `jitter` is in 0..1.
 pub fn next(
     treatment: Treatment,
     failures: i16,
@@ -54,7 +54,7 @@ pub fn next(
     mode: Mode,
     jitter: f64,
 ) -> (Next, NumberEffect) {
-    // Before then another attempt is in vain.
+    // An earlier attempt would be rejected.
     let not_before = |seconds: f64| seconds.max(asked.map_or(0.0, |asked| asked.as_secs_f64()));
     let again = |seconds, reason, effect| {
         (Next::Again { seconds: not_before(seconds), reason, counts: true }, effect)
@@ -92,7 +92,7 @@ pub fn next(
     }
 }
 
-/// Exponential, with full jitter: anywhere from none of it to all of it, but never at once.
+/// Exponential backoff with full jitter, but never zero.
 fn backoff(failures: i16, most: f64, jitter: f64) -> f64 {
     let whole = BACKOFF_FIRST * 2f64.powi(i32::from(failures) - 1);
     (whole.min(most) * jitter).max(0.1)

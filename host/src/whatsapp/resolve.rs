@@ -1,14 +1,14 @@
-//! Looks up names, a few at a time.
+//! Resolves names, a few at a time.
 //!
-//! A look-up blocks a thread until the resolver of the system gives up, whether or not somebody still waits for it. While
-//! names cannot be looked up, hundreds of sends must not take the threads of everything else.
+//! A look-up blocks a thread until the resolver of the system gives up, even if nobody waits for it any more. While names
+//! cannot be resolved, hundreds of sends must not take all threads.
 
 use std::{net::ToSocketAddrs, sync::Arc};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// Look-ups at a time, for each client.
+/// Maximum number of look-ups at a time per client.
 const MOST: usize = 8;
 
 /// The resolver of a client.

@@ -5,7 +5,7 @@ use sha2::Sha256;
 
 use crate::config::Secret;
 
-/// Whether an `X-Hub-Signature-256` header has the form of a signature, of whatever.
+/// Whether an `X-Hub-Signature-256` header has the form of a signature.
 pub fn is_signature(header: &str) -> bool {
     header
         .strip_prefix("sha256=")

@@ -1,8 +1,8 @@
-//! Reads the webhooks that Meta posts: what became of messages, what users wrote, who changed their identity.
+//! Reads Meta's webhooks: statuses of messages, messages of users, and changes of identities.
 //!
-//! A post holds up to 1,000 updates of any mix. Items are read one by one, so that one that we do not
-//! understand costs nothing but itself. Fields that Meta left out in some year (`wa_id` from 2026 on, for users
-//! with a username; `contacts` of failed messages) may be missing everywhere.
+//! A post has up to 1,000 updates of any kind. Items are read one by one, so that an item that cannot be read does not
+//! affect the others. Fields that Meta omits in some versions (`wa_id` of users with a username, from 2026 on; `contacts`
+//! of failed messages) may be missing everywhere.
 
 mod inbound;
 mod loose;
@@ -22,40 +22,40 @@ use self::loose::{loose, phone, text, time, user};
 pub use preference::MarketingPreference;
 pub use quality::NumberQuality;
 
-/// What one post says.
+/// The contents of a post.
 #[derive(Debug, Default, PartialEq)]
 pub struct Webhook {
-    /// In the order of the post, which is no order in time.
+    /// Updates in the order of the post, which is not chronological.
     pub updates: Vec<Update>,
-    /// How many items could not be read.
+    /// Number of items that could not be read.
     pub skipped: usize,
 }
 
-/// One thing that Meta reports.
+/// An update reported by Meta.
 #[derive(Debug, PartialEq)]
 pub enum Update {
-    /// What became of a message.
+    /// The status of a message.
     Status(StatusUpdate),
     /// A user wrote.
     Inbound(Inbound),
-    /// A user has another number or user id now.
+    /// A user changed their number or user id.
     Identity(IdentityChange),
     /// An error of the account or the number, not of a message.
     Error(ReportedError),
-    /// Meta has done something to a template of this name: ask it what.
+    /// A template with this name changed at Meta.
     Template(String),
     /// A sending number's quality, or what it may send, has changed.
     Quality(NumberQuality),
-    /// Something of the whole account that an operator should know, such as a restriction: Meta's field, and its word for
-    /// what has happened.
+    /// A change of the whole account that an operator should know, for example a restriction: Meta's field, and Meta's name
+    /// of the event.
     Account(&'static str, Option<String>),
-    /// A user wants no marketing messages, or wants them again.
+    /// A user stopped or resumed marketing messages.
     Preference(MarketingPreference),
-    /// Something that Hookswitch has no use for, by the name of Meta's field.
+    /// An update that Hookswitch does not use, by the name of Meta's field.
     Other(String),
 }
 
-/// What became of a message that we sent.
+/// The status of a sent message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusUpdate {
     /// Meta's id of the message.
@@ -68,7 +68,7 @@ pub struct StatusUpdate {
     pub recipient_id: Option<String>,
     /// The recipient's user id.
     pub user_id: Option<String>,
-    /// What was sent along as `biz_opaque_callback_data`.
+    /// `biz_opaque_callback_data` of the send.
     pub callback_data: Option<String>,
     /// Why it failed.
     pub error: Option<ReportedError>,
@@ -85,7 +85,7 @@ pub struct ReportedError {
     pub details: Option<String>,
 }
 
-/// A message from a user; at least one of `from` and `user_id` is there.
+/// A message from a user, with at least one of `from` and `user_id`.
 #[derive(Debug, PartialEq)]
 pub struct Inbound {
     /// Meta's id of the message.
@@ -111,13 +111,13 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Whether it opens the user's 24-hour window. In doubt it does not: a template can always be sent.
+    /// Whether it opens the user's 24-hour window. In doubt it does not: templates can always be sent.
     pub fn opens_window(&self) -> bool {
         !self.in_group && !matches!(self.kind.as_str(), "edit" | "revoke" | "system")
     }
 }
 
-/// A post that is no webhook of Meta's.
+/// A post that is not a webhook of Meta.
 #[derive(Debug, thiserror::Error)]
 #[error("read a webhook: {0}")]
 pub struct NotAWebhook(#[from] serde_json::Error);
@@ -232,10 +232,10 @@ struct Reader {
     webhook: Webhook,
 }
 
-/// Reads a post. `now` stands in where a time is missing.
+/// Reads a post. `now` replaces missing times.
 ///
 /// # Errors
-/// Where the body is not JSON, or not of Meta's shape on the outside.
+/// If the body is not JSON, or does not have the outer shape of Meta's webhooks.
 pub fn parse(body: &[u8], now: Timestamp) -> Result<Webhook, NotAWebhook> {
     let post: Post = serde_json::from_slice(body)?;
     let mut reader = Reader::default();
@@ -281,7 +281,7 @@ impl Reader {
             Err(error) => {
                 // Its words would quote what people wrote.
                 let (column, kind) = (error.column(), error.classify());
-                warn!(item, column, ?kind, "skipped a part of a webhook that is not as Meta describes it");
+                warn!(item, column, ?kind, "skipped a part of a webhook in an unexpected form");
                 self.webhook.skipped += 1;
                 None
             }
@@ -292,7 +292,7 @@ impl Reader {
         match update {
             Some(update) => self.webhook.updates.push(update),
             None => {
-                warn!(item, "skipped a part of a webhook that names no user, or says nothing that we know");
+                warn!(item, "skipped a part of a webhook without a user, or with unknown contents");
                 self.webhook.skipped += 1;
             }
         }

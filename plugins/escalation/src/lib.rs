@@ -50,7 +50,7 @@ fn decide(event: Event<Alarm>) -> Result<Answer, String> {
 /// Whether people are in the office now, and why, in words.
 fn office() -> Result<(bool, &'static str), String> {
     let zone: String = config("time_zone")?.unwrap_or_else(|| "UTC".to_owned());
-    let zone = TimeZone::get(&zone).map_err(|error| format!("read config.time_zone: {error}"))?;
+    let zone = TimeZone::get(&zone).map_err(|error| format!("invalid config.time_zone: {error}"))?;
     let here = now().to_zoned(zone);
     let holidays: Vec<String> = config("holidays")?.unwrap_or_default();
     if holidays.contains(&here.date().to_string()) {
@@ -61,7 +61,7 @@ fn office() -> Result<(bool, &'static str), String> {
     }
     let hours: Hours = config("office_hours")?.ok_or("plugin.yaml has no config.office_hours")?;
     let time = |text: &str| {
-        text.parse::<civil::Time>().map_err(|error| format!("read config.office_hours: {text:?}: {error}"))
+        text.parse::<civil::Time>().map_err(|error| format!("invalid time {text:?} in config.office_hours: {error}"))
     };
     let open = (time(&hours.from)?..time(&hours.until)?).contains(&here.time());
     Ok(if open { (true, "office hours") } else { (false, "outside office hours") })

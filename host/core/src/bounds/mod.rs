@@ -1,5 +1,5 @@
-//! What keeps the work of authors in bounds, whatever they write: a stack that their values cannot overflow, and
-//! texts that end at a limit instead of growing with what a value refers to.
+//! Limits for the work of authors, whatever they write: a stack that their values cannot overflow, and texts that end at
+//! a limit instead of growing with what a value refers to.
 
 mod stack;
 mod text;
@@ -7,4 +7,4 @@ mod text;
 #[cfg(test)]
 pub use stack::deepest;
 pub use stack::on_author_stack;
-pub use text::{Bounded, REASON, cut, shown};
+pub use text::{Bounded, REASON, counted, cut, shown};

@@ -1,12 +1,12 @@
 //! A stack for the work of authors.
 //!
-//! A script or a template can nest values deeper than any check sees: each step costs one small allocation, and
-//! comparing, printing or dropping the result recurses once per level. Rust ends the process where a thread's stack
-//! overflows. What authors write is therefore compiled, run and dropped on a stack of its own that is larger than the
+//! A script or a template can nest values more deeply than any check sees: each step costs one small allocation, and
+//! comparing, printing or dropping the result recurses once per level. Rust ends the process if a thread's stack
+//! overflows. What authors write is therefore compiled, run and dropped on a separate stack, which is large enough for the
 //! deepest values that the other limits (operations, memory, fuel, the size of a file) allow.
 //!
-//! The stack is reserved once per thread and costs memory only where it is touched; to switch to it takes a few
-//! nanoseconds. What a deep value touched is given back.
+//! The stack is reserved once per thread and uses memory only where it is touched; switching to it takes a few
+//! nanoseconds. Memory that a deep value touched is released.
 
 use std::cell::RefCell;
 
@@ -15,23 +15,23 @@ use corosensei::{
     stack::{DefaultStack, Stack},
 };
 
-/// Address space of a stack, in bytes. `decide::tests::depth` and `plan::tests` measure what the limits allow.
+/// Address space of a stack, in bytes. `decide::tests::depth` and `plan::tests` measure how much the limits allow.
 const SIZE: usize = 512 * 1024 * 1024;
-/// How much of a stack stays in memory between two calls, in bytes.
+/// Part of a stack that stays in memory between two calls, in bytes.
 const KEPT: usize = 1024 * 1024;
-/// What is looked at below `KEPT`, in bytes: whether a call has reached that deep. Its frames are smaller.
+/// Part below `KEPT` that shows whether a call went so deep, in bytes. Frames are smaller.
 const LOOKED_AT: usize = 4 * 1024;
 
 thread_local! {
     static STACK: RefCell<Option<DefaultStack>> = const { RefCell::new(None) };
 }
 
-/// Runs work of an author on the large stack of this thread; within such work, simply runs it.
+/// Runs the work of an author on the large stack of this thread; runs nested work directly.
 ///
-/// Values that an author's work makes must be dropped in `work`, too.
+/// Values that the work makes must also be dropped in `work`.
 ///
 /// # Panics
-/// Where `work` panics, or no address space is left for the stack.
+/// If `work` panics, or no address space is left for the stack.
 pub fn on_author_stack<R>(work: impl FnOnce() -> R) -> R {
     STACK.with(|slot| {
         let Ok(mut slot) = slot.try_borrow_mut() else { return work() };
@@ -52,7 +52,7 @@ fn reserve() -> DefaultStack {
     DefaultStack::new(SIZE).expect("failed to reserve address space for a stack")
 }
 
-/// Runs work on a fresh stack; tells how many bytes of it were touched, and how many there are.
+/// Runs work on a new stack; returns how many of its bytes were touched, and its size.
 #[cfg(test)]
 #[allow(unsafe_code, reason = "looks at bytes of the stack that nothing uses any more")]
 pub fn deepest(work: impl FnOnce()) -> (usize, usize) {

@@ -1,11 +1,11 @@
-//! Texts with an end.
+//! Texts of limited length.
 
 use std::fmt::{self, Write};
 
-/// How long a reason, a thrown text or a printed line of an author may be, in characters; the rest is cut.
+/// Maximum length of a reason, a thrown text or a printed line of an author, in characters; the rest is cut.
 pub const REASON: usize = 1_000;
 
-/// A text that takes up to a limit of bytes; whatever writes more into it is told to stop.
+/// A text of at most a number of bytes; writing more into it fails.
 #[derive(Debug)]
 pub struct Bounded {
     text: String,
@@ -14,17 +14,17 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// An empty text of at most `limit` bytes.
+    /// Creates an empty text of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Bounded { text: String::new(), limit, full: false }
     }
 
-    /// The text; `None` where more was written than fits.
+    /// Returns the text; `None` if more was written than fits.
     pub fn whole(self) -> Option<String> {
         (!self.full).then_some(self.text)
     }
 
-    /// The text, with an ellipsis at its end where more was written than fits.
+    /// Returns the text, ending in an ellipsis if more was written than fits.
     pub fn beginning(mut self) -> String {
         if self.full {
             self.text.push('…');
@@ -32,12 +32,12 @@ impl Bounded {
         self.text
     }
 
-    /// How many bytes it has.
+    /// Length in bytes.
     pub fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// Whether nothing was written.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -59,15 +59,15 @@ impl Write for Bounded {
     }
 }
 
-/// What a value shows, cut after about `limit` bytes.
+/// Formats a value, cut after about `limit` bytes.
 pub fn shown(value: &impl fmt::Display, limit: usize) -> String {
     let mut text = Bounded::new(limit);
-    // Fails only where the text is full.
+    // Fails only if the text is full.
     let _ = write!(text, "{value}");
     text.beginning()
 }
 
-/// A text of at most `most` characters, the last an ellipsis where something is cut.
+/// Cuts a text to at most `most` characters; the last one is an ellipsis if something is cut.
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
@@ -76,6 +76,11 @@ pub fn cut(text: &str, most: usize) -> String {
             format!("{}…", &text[..end])
         }
     }
+}
+
+/// A number with a regular noun: `1 word`, `2 words`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

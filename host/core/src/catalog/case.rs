@@ -1,4 +1,4 @@
-//! Cases as they are written: an event, the people, the time, and what must come out.
+//! Cases as they are written: an event, the people, the time, and the expected results.
 
 use std::collections::BTreeMap;
 
@@ -19,35 +19,35 @@ use crate::{
     domain::{Event, EventKey, People},
 };
 
-/// The time of a case that names none, and of its event: a Monday morning.
+/// Time of a case without `at`, and of its event without `time`: a Monday morning.
 const DEFAULT_TIME: &str = "2026-01-05T09:00:00Z";
 
-/// A case: what it is given, and what must come out.
+/// A case: its input and its expected results.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its name.
+    /// Name, for findings.
     pub name: String,
-    /// Where it stands.
+    /// Place of the case in its file.
     pub place: Place,
-    /// The folder that it belongs to.
+    /// Folder whose rules it tests: a domain, or `plugins/ID`.
     pub domain: String,
-    /// What the time is.
+    /// Time that the rules see.
     pub now: Timestamp,
-    /// What stands in for the folder's configuration, key by key.
+    /// Values that replace those of the folder's `config.yaml`, key by key.
     pub config: Map<String, Value>,
     /// What stands in for the rows of plugins' tables, by table and key.
     pub lookup: BTreeMap<String, Map<String, Value>>,
     /// What services answer.
     pub http: Vec<Answer>,
-    /// The event.
+    /// Event to decide.
     pub event: Event,
-    /// Who there is.
+    /// People and groups that exist.
     pub people: People,
-    /// What must come out, one for each verdict.
+    /// Expected results, one per verdict.
     pub expected: Vec<Expected>,
 }
 
-/// Reads a file of cases: one, or a list.
+/// Reads a file of cases: a map (one case) or a list of maps.
 pub fn cases(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Finding>) -> Vec<Case> {
     let nodes = match parse(file, text) {
         Ok(Some(Node { value: Kind::List(items), .. })) => items,
@@ -98,8 +98,9 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
         None => Vec::new(),
     };
     if expected.is_empty() && findings.len() == before {
-        let finding = Finding::at(&fields.place, "the case expects nothing");
-        findings.push(finding.help("list under `expect` what comes out, such as `- no_route: true`"));
+        let finding = Finding::at(&fields.place, "the case has no expectations");
+        findings
+            .push(finding.help("list the expected results under `expect`, for example `- no_route: true`"));
     }
     let case = Case {
         name: name?.text,

@@ -1,4 +1,4 @@
-//! What a case expects of one verdict, and whether it came out.
+//! What a case expects of one verdict, and how the verdict differs from it.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     findings::Finding,
-    yaml::{Kind, Node},
+    yaml::{Fields, Kind, Node},
 };
 use crate::{
     decide::{Place, duration, keys_between},
@@ -14,23 +14,23 @@ use crate::{
     plan::Planned,
 };
 
-/// What a case expects of one verdict.
+/// An entry of `expect`: what a case expects of one verdict.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// Where it stands.
+    /// Place of the entry in its file.
     pub place: Place,
     what: What,
 }
 
 #[derive(Clone, Debug)]
 enum What {
-    /// A skip; the reason contains this.
+    /// A skip whose reason contains this text.
     Skip(String),
-    /// No route.
+    /// No route matched.
     NoRoute,
-    /// A failure; the error contains this.
+    /// A failure whose error contains this text.
     Failed(String),
-    /// A decision; each key given matches.
+    /// A decision that matches each of these keys.
     Decision(Vec<Key>),
 }
 
@@ -41,31 +41,31 @@ struct Key {
     value: Value,
 }
 
-/// One thing that did not come out as expected.
+/// A difference between the expected and the actual result.
 pub struct Difference {
-    /// Where the expectation stands.
+    /// Place of the expectation.
     pub place: Place,
-    /// What it is about.
+    /// Key, or "outcome".
     pub about: String,
-    /// What was expected.
+    /// Expected value.
     pub expected: String,
-    /// What came out.
+    /// Actual value.
     pub actual: String,
 }
 
-/// A verdict and what came of it.
+/// A verdict and the messages planned from it.
 pub struct Actual<'a> {
-    /// The event.
+    /// Event of the case.
     pub event: &'a Event,
-    /// The verdict.
+    /// Verdict of the rules.
     pub verdict: &'a Verdict,
-    /// Its people and words.
+    /// Recipients and rendered messages.
     pub planned: &'a Planned,
 }
 
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
-/// The keys of a decision, and what else a case may expect.
+/// Keys of an entry of `expect`: those of a decision, and those of its result.
 const KEYS: [&str; 22] =
     keys_between([], ["to", "skipped", "body", "body_contains", "skip", "no_route", "failed"]);
 
@@ -75,40 +75,41 @@ pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Expected> {
     let alone =
         |key| fields.key(key).is_some() && matches!(&node.value, Kind::Map(entries) if entries.len() > 1);
     if let Some(key) = ["skip", "no_route", "failed"].into_iter().find(|key| alone(key)) {
-        findings.push(Finding::at(&fields.place, format!("`{key}` stands alone in its entry of `expect`")));
+        findings.push(Finding::at(&fields.place, format!("`{key}` must be the only key of its entry")));
         return None;
     }
     let what = if fields.key("skip").is_some() {
         What::Skip(fields.text("skip", findings)?.text)
     } else if fields.key("failed").is_some() {
         What::Failed(fields.text("failed", findings)?.text)
-    } else if fields.get("no_route").is_some() {
+    } else if fields.key("no_route").is_some() {
+        if fields.get("no_route").map(Node::json) != Some(Value::Bool(true)) {
+            findings.push(Finding::at(&fields.place, "`no_route` must be `true`"));
+        }
         What::NoRoute
     } else {
-        let key = |name| {
-            let value = fields.get(name)?;
-            Some(Key { name, place: fields.key(name)?.place.clone(), value: value.json() })
-        };
-        let keys: Vec<_> = KEYS.into_iter().filter_map(key).collect();
-        for key in &keys {
-            let list = key.value.is_array();
-            let text = matches!(key.value, Value::String(_) | Value::Number(_));
-            let (fits, wanted) = match key.name {
-                name if SETS.contains(&name) || name == "body_contains" => (list, "a list of texts"),
-                "context" => (key.value.is_object(), "a map"),
-                _ => (text, "a text"),
-            };
-            if !fits {
-                findings.push(Finding::at(&key.place, format!("expected {wanted} at `{}`", key.name)));
-            }
-        }
-        What::Decision(keys)
+        What::Decision(KEYS.into_iter().filter_map(|name| key(&fields, name, findings)).collect())
     };
     Some(Expected { place: fields.place, what })
 }
 
+/// Reads the expectation at a key, and reports a value of the wrong type.
+fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> Option<Key> {
+    let (node, place) = (fields.get(name)?, fields.key(name)?.place.clone());
+    let value = node.json();
+    let (fits, wanted) = match name {
+        name if SETS.contains(&name) || name == "body_contains" => (value.is_array(), "a list of strings"),
+        "context" => (value.is_object(), "a map"),
+        _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
+    };
+    if !fits {
+        findings.push(Finding::at(&place, format!("`{name}`: expected {wanted}, got {}", node.kind())));
+    }
+    Some(Key { name, place, value })
+}
+
 impl Expected {
-    /// Compares with what came out.
+    /// Compares with the actual result.
     pub fn differences(&self, result: &Actual<'_>) -> Vec<Difference> {
         let outcome = &result.verdict.outcome;
         let failure = failure_of(result);
@@ -139,7 +140,7 @@ impl Expected {
     }
 }
 
-/// What came out, in one line.
+/// Describes the actual result in one line.
 pub fn said(result: &Actual<'_>) -> String {
     match (&result.verdict.outcome, failure_of(result)) {
         (_, Some(why)) => format!("failed: {why}"),
@@ -223,7 +224,7 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
                 .username
                 .as_deref()
                 .or(notification.recipient.as_deref())
-                // A contact that is no number has no other.
+                // A contact that is not a valid number has only a name.
                 .or(notification.name.as_deref())
                 .unwrap_or("nobody")
                 .to_owned()
@@ -269,18 +270,18 @@ fn set(value: &Value) -> BTreeSet<String> {
     value.as_array().into_iter().flatten().map(line).collect()
 }
 
-/// A text or a number as text: `dedupe_key: 7` means the text, too.
+/// A string as it is, anything else as JSON: `dedupe_key: 7` means "7".
 fn line(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// Times are the same however they are written.
+/// A time in its canonical form, so that different notations of one instant are equal.
 fn instant_or_text(value: &Value) -> String {
     let text = line(value);
     text.parse::<jiff::Timestamp>().map_or(text, |at| at.to_string())
 }
 
-/// Whether two values are the same; 3 and 3.0 are.
+/// Whether two values are equal; 3 equals 3.0.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),

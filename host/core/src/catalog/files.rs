@@ -1,4 +1,4 @@
-//! The one door through which authors' files are read.
+//! The only place that reads authors' files.
 //!
 //! A folder of rules may come out of a repository, and a repository may hold links. What a link leads to outside of the
 //! folder is not the author's to read: it would stand in findings and logs, and could be sent to a phone. And a file is
@@ -13,31 +13,31 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-/// A folder of authors, wherever it really is: the folder itself may be a link or be mounted.
+/// A folder of authors' files, by its real path: the folder itself may be a link or a mount.
 pub struct Root(PathBuf);
 
-/// Why a file was not read. Never holds anything of its content.
+/// Why a file was not read. Never contains any of its content.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
     /// A link leads out of the folder.
-    #[error("it is a link to outside of the folder, and is not read")]
+    #[error("links that lead outside the folder are not followed")]
     Outside,
-    /// A device, a pipe, a socket.
-    #[error("it is no regular file")]
+    /// A device, a pipe or a socket.
+    #[error("not a regular file")]
     NoFile,
-    /// Over the limit, in bytes.
+    /// The file is larger than this limit, in bytes.
     #[error("the file is larger than {} MiB", .0 / 1024 / 1024)]
     TooLarge(u64),
-    /// The system's reason.
-    #[error("failed to read: {0}")]
+    /// Reason given by the operating system.
+    #[error("cannot read the file: {0}")]
     Io(#[from] io::Error),
 }
 
 impl Root {
-    /// The folder at a path.
+    /// Opens the folder at a path.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If the path cannot be resolved.
     pub fn of(folder: &Path) -> io::Result<Root> {
         Ok(Root(fs::canonicalize(folder)?))
     }
@@ -45,15 +45,15 @@ impl Root {
     /// Whether a path, with all links followed, is within the folder.
     ///
     /// # Errors
-    /// Where there is nothing at the path.
+    /// If nothing exists at the path.
     pub fn holds(&self, path: &Path) -> io::Result<bool> {
         Ok(fs::canonicalize(path)?.starts_with(&self.0))
     }
 
-    /// The bytes of a regular file within the folder, of at most `limit` bytes.
+    /// Reads a regular file within the folder, of at most `limit` bytes.
     ///
     /// # Errors
-    /// Where it is none, or larger.
+    /// If it is not a regular file within the folder, or larger.
     pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
         let path = fs::canonicalize(path)?;
         if !path.starts_with(&self.0) {
@@ -78,7 +78,7 @@ impl Root {
     }
 }
 
-/// Where an open file really is, as the kernel tells; where it does not, what the path leads to now.
+/// The real path of an open file, according to the kernel; if `/proc` is missing, where the path leads now.
 fn where_it_is(file: &File, path: &Path) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| fs::canonicalize(path))
 }

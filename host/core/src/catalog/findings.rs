@@ -1,50 +1,50 @@
-//! What is wrong in a rules folder: values, and how they are printed.
+//! Findings: what is wrong in a rules folder, where, and how it is printed.
 
 use std::fmt;
 
 use crate::{
-    bounds::{REASON, cut},
+    bounds::{REASON, counted, cut},
     decide::{Place, RuleError},
     domain::{is_visible, visible},
 };
 
-/// Whether a finding keeps the catalog from going live.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It does.
+    /// The catalog does not go live.
     Error,
-    /// It does not.
+    /// The catalog goes live all the same.
     Warning,
 }
 
-/// One thing that is wrong, and where.
+/// A problem in a rules folder, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// The file, relative to the rules folder; empty where it is about the folder itself.
+    /// File, relative to the rules folder; empty for the folder itself.
     pub file: String,
-    /// The line, from 1; 0 where it is about the file as a whole.
+    /// Line, from 1; 0 for the file as a whole.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// What is wrong, in one line.
     pub message: String,
-    /// More about it: a label and a text, such as what a case expected.
+    /// Labelled details, for example `help` or what a case `expected`.
     pub notes: Vec<(&'static str, String)>,
-    /// The line as it stands in the file; of a long one, what is around the column.
+    /// Text of the line; of a long line, the part around the column.
     pub source_line: Option<String>,
-    /// The column within `source_line`, from 1.
+    /// Column within `source_line`, from 1.
     pub(super) caret: usize,
 }
 
-/// How much of a line is shown, in characters: as much before the column as behind it.
+/// Maximum length of a shown line, in characters: half before the column, half after it.
 const SHOWN: usize = 160;
-/// How many findings are told.
+/// Maximum number of findings reported.
 pub const TOLD: usize = 100;
-/// How many are kept while files are read.
+/// Maximum number of findings kept while files are read.
 pub const KEPT: usize = 10 * TOLD;
-/// How long a note may be, in characters: what people read has 4,096 at most.
+/// Maximum length of a note, in characters: the text of a message has at most 4,096.
 const NOTE: usize = 5_000;
 
 impl Finding {
@@ -67,7 +67,7 @@ impl Finding {
         }
     }
 
-    /// Shows the line of the file that it is about.
+    /// Adds the line of the file.
     pub fn with_line(mut self, line: &str) -> Self {
         let before = self.column.saturating_sub(1);
         let skipped = before.saturating_sub(SHOWN / 2);
@@ -83,7 +83,7 @@ impl Finding {
         self
     }
 
-    /// With words of a length that people read.
+    /// Cuts the message and the notes to a readable length.
     pub fn in_bounds(mut self) -> Self {
         self.message = cut(&self.message, REASON);
         for (_, note) in &mut self.notes {
@@ -92,12 +92,12 @@ impl Finding {
         self
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub fn help(self, help: impl Into<String>) -> Self {
         self.note("help", help)
     }
 
-    /// Says more about it.
+    /// Adds a labelled detail.
     pub fn note(mut self, label: &'static str, text: impl Into<String>) -> Self {
         self.notes.push((label, text.into()));
         self
@@ -114,17 +114,17 @@ impl From<RuleError> for Finding {
     }
 }
 
-/// All that is wrong in a rules folder, in the order of files and lines; printed as rustc prints its errors.
+/// All findings of a rules folder, ordered by file and line, and printed in the style of rustc.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
-    /// The rules folder, as it was given.
+    /// Rules folder, as it was given.
     pub folder: String,
-    /// What is wrong.
+    /// Errors first, then warnings.
     pub findings: Vec<Finding>,
 }
 
 impl Findings {
-    /// How many of them are errors.
+    /// Number of errors.
     pub fn errors(&self) -> usize {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
     }
@@ -139,7 +139,6 @@ impl fmt::Display for Findings {
             writeln!(f)?;
         }
         let (errors, warnings) = (self.errors(), self.findings.len() - self.errors());
-        let counted = |count: usize, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         match (errors, warnings) {
             (_, 0) => write!(f, "{} in {}", counted(errors, "error"), self.folder),
             (0, _) => write!(f, "{} in {}", counted(warnings, "warning"), self.folder),
@@ -164,7 +163,7 @@ fn print(f: &mut fmt::Formatter<'_>, folder: &str, finding: &Finding) -> fmt::Re
     let margin = " ".repeat(number.len().max(1));
     let file = match finding.file.as_str() {
         "" => folder.to_owned(),
-        // Plugins have a folder of their own.
+        // Plugins have their own folder.
         file if file.starts_with("plugins/") => visible(file).into_owned(),
         file => format!("{}/{}", folder.trim_end_matches('/'), visible(file)),
     };

@@ -1,4 +1,4 @@
-//! The catalog's templates as Meta is to have them.
+//! The catalog's templates, as they are pushed to Meta.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,10 +13,10 @@ use crate::{
     plan::{MetaTemplate, definitions},
 };
 
-/// The definitions for Meta, with examples out of the cases: reviewers see what people read in earnest.
+/// The definitions for Meta, with examples from the cases, so that reviewers see realistic texts.
 ///
 /// # Errors
-/// With all that Meta would refuse.
+/// Returns everything that Meta would reject.
 pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTemplate>, Findings> {
     let (definitions, errors) = definitions(&catalog.templates);
     if !errors.is_empty() {
@@ -30,7 +30,7 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTempla
                 let place =
                     Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
                 let finding = Finding::at(&place, error.message)
-                    .help("`mode: text` is for templates that are only sent while the window is open");
+                    .help("or set `mode: text` if it is only sent while the 24-hour window is open");
                 match line {
                     Some(line) => finding.with_line(line),
                     None => finding,
@@ -43,7 +43,7 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTempla
     Ok(with_examples(catalog, definitions))
 }
 
-/// The definitions with the values of the first case of each in place of made-up ones.
+/// Replaces made-up examples by the values of each template's first case.
 pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> Vec<MetaTemplate> {
     let mut examples = examples(catalog);
     for definition in &mut definitions {
@@ -57,7 +57,7 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
     definitions
 }
 
-/// For each template, the parameters of the first message that a case leads to.
+/// For each template, the parameters of the first message of a case.
 fn examples(catalog: &Catalog) -> BTreeMap<String, Vec<String>> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {

@@ -1,8 +1,8 @@
-//! What authors write, read and compiled: an immutable snapshot, live in one swap or not at all.
+//! The catalog: authors' files, read and compiled into an immutable snapshot that goes live in one swap or not at all.
 //!
-//! A folder is read into memory once ([`load`]): what is hashed is what is compiled. Everything that is wrong is
-//! told at once, over all files, with file, line and column. Cases gate a snapshot as its syntax does: where one
-//! fails, there is no [`Catalog`].
+//! A folder is read into memory once ([`load`]): what is hashed is what is compiled. All problems of all files are
+//! reported at once, with file, line and column. Cases gate a snapshot as its syntax does: if one fails, there is no
+//! [`Catalog`].
 
 mod case;
 mod case_http;
@@ -41,22 +41,22 @@ pub use schedules::{ForEach, Missed, Schedule};
 
 use crate::{
     decide::{
-        Place, Ports, RouteSource, Routes, RuleSource, Source, closest,
+        Place, Ports, RouteSource, Routes, RuleSource, Source,
         plugin::{Plugin, Sandbox},
     },
-    domain::People,
+    domain::{People, closest},
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};
 
-/// Where authors write.
+/// Folders of authors' files.
 #[derive(Clone)]
 pub struct Folders {
     /// Routes, scripts, templates and cases.
     pub rules: PathBuf,
-    /// Plugins; it need not exist.
+    /// Plugins; the folder may be missing.
     pub plugins: Option<PathBuf>,
-    /// Where plugins run; without one they are left out.
+    /// Sandbox that runs plugins; without it plugins are not loaded.
     pub sandbox: Option<Sandbox>,
 }
 
@@ -68,7 +68,7 @@ impl From<&Path> for Folders {
 
 /// All rules, compiled. Never changes.
 pub struct Catalog {
-    /// The first 12 hexadecimal digits of a hash over all files: the same rules have the same release.
+    /// First 12 hexadecimal digits of a hash over all files: the same rules have the same release.
     pub release: String,
     /// Routes and scripts.
     pub routes: Routes,
@@ -76,48 +76,48 @@ pub struct Catalog {
     pub templates: Templates,
     /// Plugins, by their ids.
     pub plugins: BTreeMap<String, Plugin>,
-    /// The groups that exist by default.
+    /// Groups of `groups.yaml`.
     pub groups: Vec<Group>,
-    /// What happens at set times.
+    /// Events that are fired at set times.
     pub schedules: Vec<Schedule>,
-    /// The cases, all passed.
+    /// Cases; all have passed.
     pub cases: Vec<Case>,
-    /// The folders' `config.yaml`s, by folder.
+    /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
-    /// What the plain routes name.
+    /// Templates, groups and variables that plain routes name.
     pub uses: Vec<RouteUse>,
-    /// What is odd, but keeps nothing from going live.
+    /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
-    /// How much there is.
+    /// Number of files of each kind.
     pub counts: Counts,
 }
 
 impl Catalog {
-    /// One member with WhatsApp for each group, made up, as cases have them that name no people.
+    /// Made-up people, one member with WhatsApp for each group: those of a case without `people`.
     pub fn made_up_people(&self) -> People {
         people::by_default(&self.groups)
     }
 }
 
-/// What a plain route names; a script decides that when it runs.
+/// Names used by a plain route; a script decides them only when it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteUse {
     /// `file:line` of the route.
     pub place: String,
-    /// The template.
+    /// Template.
     pub template: String,
-    /// The groups.
+    /// Groups.
     pub groups: Vec<String>,
-    /// Whether it names users or contacts beside.
+    /// Whether it also names users or contacts.
     pub others: bool,
-    /// The variables that its template sees.
+    /// Variables that its template sees.
     pub variables: Vec<String>,
 }
 
-/// How much a catalog holds.
+/// Numbers of a catalog's parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Folders.
+    /// Folders of rules, without those of plugins.
     pub domains: usize,
     /// Routes.
     pub routes: usize,
@@ -133,11 +133,11 @@ pub struct Counts {
     pub schedules: usize,
 }
 
-/// What rules are told in earnest: the catalog's configuration and the time.
+/// Ports of a live host: the catalog's configuration and the time.
 pub struct CatalogPorts<'a> {
-    /// The catalog.
+    /// Catalog whose configuration rules read.
     pub catalog: &'a Catalog,
-    /// The time.
+    /// Time that rules see.
     pub now: Timestamp,
 }
 
@@ -151,19 +151,19 @@ impl Ports for CatalogPorts<'_> {
     }
 }
 
-/// Reads and compiles a rules folder, and runs its cases. Blocks for as long as that takes.
+/// Reads and compiles a rules folder, and runs its cases, for up to a minute. Blocks.
 ///
 /// # Errors
-/// With all that is wrong in it.
+/// Returns all problems of the folder.
 pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     let mut findings = Vec::new();
     let tree = tree::read(folders, &mut findings);
     compile(folders, tree, findings, &|_| false)
 }
 
-/// Compiles what was read. A panic, which would be a bug of Hookswitch or of a library, is a finding, too: a host goes
-/// on with the rules that it has. A plugin whose own cases fail is left out where `may_be_left_out` says so of its id; else
-/// they are errors.
+/// Compiles what was read. A panic, which would be a bug in Hookswitch or in a library, becomes a finding: a host keeps
+/// the rules that it has. A plugin whose own cases fail is left out if `may_be_left_out` says so of its id; otherwise the
+/// failures are errors.
 fn compile(
     folders: &Folders,
     tree: Tree,
@@ -173,8 +173,8 @@ fn compile(
     let folder = folders.rules.display().to_string();
     catch_unwind(AssertUnwindSafe(|| compile_all(folders, tree, findings, may_be_left_out))).unwrap_or_else(
         |_| {
-            let finding = Finding::of_file("", "the compiler broke on these rules");
-            let help = "this is a bug of Hookswitch; please report it with the files that changed last";
+            let finding = Finding::of_file("", "internal error while compiling these rules");
+            let help = "this is a bug in Hookswitch; please report it with the files that changed last";
             Err(Findings { folder, findings: vec![finding.help(help)] })
         },
     )
@@ -232,12 +232,16 @@ fn compile_all(
     let (templates, errors) = Templates::compile(template_sources);
     findings.extend(errors.into_iter().map(|error| {
         let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-        Finding::at(&place, error.message)
+        let finding = Finding::at(&place, error.message);
+        match error.help {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
     }));
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
-        // A plugin that is left out or held has no cases to pass.
+        // A plugin that is not loaded, or held, cannot run its cases.
         let can_be_asked = |id| plugins.get(id).is_some_and(|plugin| plugin.held().is_none());
         case.domain.strip_prefix("plugins/").is_none_or(can_be_asked)
     };
@@ -258,7 +262,7 @@ fn compile_all(
         uses: route_sources.iter().filter_map(used).collect(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
     };
-    // Cases of rules that do not compile would only repeat it.
+    // Cases of rules that do not compile would only repeat the errors.
     if findings.is_empty() {
         run::all(&catalog, &mut findings);
         leave_out(&mut catalog, &mut findings, may_be_left_out);
@@ -291,14 +295,14 @@ fn leave_out(catalog: &mut Catalog, findings: &mut Vec<Finding>, may_be_left_out
     }
 }
 
-/// Reads a file; of what is wrong in many files some is kept.
+/// Reads a file, and limits the number of findings kept.
 fn some<T>(findings: &mut Vec<Finding>, read: impl FnOnce(&mut Vec<Finding>) -> T) -> T {
     let read = read(findings);
     findings.truncate(KEPT);
     read
 }
 
-/// Puts findings in order, and adds the lines that they are about.
+/// Sorts findings, limits their number and adds their source lines.
 fn finish(findings: &mut Vec<Finding>, tree: &Tree) {
     findings.sort_by(|a, b| {
         (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column))
@@ -315,7 +319,7 @@ fn finish(findings: &mut Vec<Finding>, tree: &Tree) {
         };
     }
     if more > 0 {
-        findings.push(Finding::of_file("", format!("and {more} more findings, at least")));
+        findings.push(Finding::of_file("", format!("more findings are not shown: at least {more}")));
     }
 }
 
@@ -327,11 +331,11 @@ fn templates_of<'a>(
     for (path, text) in files {
         let name = path.rsplit('/').next().and_then(|file| file.strip_suffix(".j2")).unwrap_or(path);
         if let Some(other) = sources.iter().find(|source| source.name == name) {
-            let finding = Finding::of_file(path.as_str(), format!("there are two templates `{name}`"));
+            let finding = Finding::of_file(path.as_str(), format!("duplicate template `{name}`"));
             findings.push(
                 finding
-                    .note("other", other.file.clone())
-                    .help("a template's name is unique over all folders"),
+                    .note("also in", other.file.clone())
+                    .help("rename one: template names are unique across all folders"),
             );
             continue;
         }
@@ -340,16 +344,16 @@ fn templates_of<'a>(
     sources
 }
 
-/// Finds the templates and groups that routes name and that do not exist.
+/// Reports the unknown templates and groups of plain routes.
 fn check_names(routes: &[RouteSource], groups: &[Group], templates: &[String], findings: &mut Vec<Finding>) {
     for route in routes {
         let RuleSource::Plain(plain) = &route.rule else { continue };
         if !templates.contains(&plain.template.text) {
             let name = &plain.template.text;
-            let finding = Finding::at(&plain.template.place, format!("there is no template `{name}`"));
+            let finding = Finding::at(&plain.template.place, format!("unknown template `{name}`"));
             findings.push(match closest(name, templates.iter().map(String::as_str)) {
                 Some(close) => finding.help(format!("did you mean `{close}`?")),
-                None => finding.help(format!("a template is a file `{}/templates/{name}.j2`", route.folder)),
+                None => finding.help(format!("create `{}/templates/{name}.j2`", route.folder)),
             });
         }
         for group in plain.groups.iter().filter(|named| !groups.iter().any(|group| group.name == named.text))
@@ -374,7 +378,7 @@ fn used(route: &RouteSource) -> Option<RouteUse> {
     })
 }
 
-/// Scripts that no route names.
+/// Warns about scripts that no route uses.
 fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec<Finding> {
     let used = |path: &str| {
         routes.iter().any(|route| matches!(&route.rule, RuleSource::Script(script) if script.text == path))
@@ -384,7 +388,7 @@ fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec<Fin
         .map(|path| Finding {
             severity: Severity::Warning,
             ..Finding::of_file(path.as_str(), "no route uses this script")
-                .help("name it in `routes.yaml` with `script:`")
+                .help("set `script` to it in `routes.yaml`, or delete the file")
         })
         .collect()
 }

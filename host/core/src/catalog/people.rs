@@ -1,4 +1,4 @@
-//! The people of a case: made up, always alike.
+//! The people of a case: made up, and always the same.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,14 +8,14 @@ use super::{
     yaml::{Kind, Node},
 };
 use crate::{
-    decide::{Place, did_you_mean},
-    domain::{Contact, People, Person},
+    decide::Place,
+    domain::{Contact, People, Person, did_you_mean},
 };
 
 /// People by their usernames.
 type Users = HashMap<String, Arc<Person>>;
 
-/// Without people of its own, a case has one member with WhatsApp in each group, named after it
+/// The people of a case without `people`: one member with WhatsApp in each group, named after it
 /// (`Sales Team` → `sales_team`).
 pub fn by_default(groups: &[Group]) -> People {
     let mut people = People::default();
@@ -29,7 +29,7 @@ pub fn by_default(groups: &[Group]) -> People {
     people
 }
 
-/// Reads `people`: members of groups, and users beside.
+/// Reads `people`: members of groups, and further users.
 pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> People {
     let mut people = People::default();
     let Some(fields) = node.fields(&["groups", "users"], findings) else { return people };
@@ -59,13 +59,17 @@ pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Peopl
     people
 }
 
-/// A finding that a group is not one of those in `groups.yaml`.
+/// The finding for a group that is not in `groups.yaml`.
 pub fn unknown_group(name: &str, place: &Place, groups: &[Group]) -> Finding {
     let known: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
-    Finding::at(place, format!("there is no group `{name}` in groups.yaml")).help(did_you_mean(name, known))
+    let help = match known.is_empty() {
+        true => "add it to `groups.yaml`".to_owned(),
+        false => did_you_mean(name, known),
+    };
+    Finding::at(place, format!("unknown group `{name}`")).help(help)
 }
 
-/// A person: a username alone, or a map. Named again, it is the same one.
+/// Reads a person: a username, or a map. A username that was read before is the same person.
 fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Arc<Person>> {
     let number = made_up_number(100 + users.len());
     let person = match &node.value {
@@ -83,7 +87,10 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
                 None => true,
                 Some((_, serde_json::Value::Bool(active))) => active,
                 Some((node, _)) => {
-                    findings.push(node.wrong("true or false"));
+                    findings.push(
+                        node.wrong("true or false")
+                            .help("write `true` or `false`: `yes` and `no` are strings"),
+                    );
                     true
                 }
             };
@@ -111,7 +118,7 @@ fn contact(number: String, name: &str) -> Contact {
     Contact { wa_id: Some(number), user_id: None, name: Some(name.to_owned()), last_inbound_at: None }
 }
 
-/// A number that nobody has: the area code 000 is not given out.
+/// A number that nobody has: the area code 000 is not assigned.
 fn made_up_number(index: usize) -> String {
     format!("263000{index:06}")
 }

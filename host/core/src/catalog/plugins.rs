@@ -29,15 +29,15 @@ const KEYS: [&str; 11] = [
     "on_failure",
     "owner",
 ];
-/// The contract that this host has.
+/// Contract version of this host.
 const CONTRACT: &str = "1.0";
 const MEBIBYTE: usize = 1024 * 1024;
-/// The memory of one table, in bytes, and of a cell beside its texts.
+/// Maximum memory of one table, in bytes, and the overhead of one cell.
 const TABLE: usize = 64 * MEBIBYTE;
 const CELL: usize = 128;
-const BRING_ANOTHER: &str = "build it anew with less code in one function";
+const BRING_ANOTHER: &str = "rebuild it with smaller functions";
 
-/// The plugins of a tree that can be called, with their own routes.
+/// Loads the plugins of a tree; returns them by id, with the routes of their manifests.
 pub fn plugins(
     tree: &Tree,
     sandbox: Option<&Sandbox>,
@@ -50,8 +50,8 @@ pub fn plugins(
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         if !tree.files.contains_key(&format!("{folder}/plugin.yaml")) {
             findings.push(
-                Finding::of_file(path.as_str(), "there is no plugin.yaml beside this component")
-                    .help("it says for which events it is and what it may use: see plugins/README.md"),
+                Finding::of_file(path.as_str(), "no plugin.yaml beside this component")
+                    .help("add one: it names the plugin's events and what it may use (plugins/README.md)"),
             );
         }
     }
@@ -66,14 +66,14 @@ pub fn plugins(
         let id = manifest.id.clone();
         let component = format!("plugins/{id}/{id}.wasm");
         let Some(bytes) = tree.components.get(&component) else {
-            let what = format!("the plugin {id} is left out: there is no {id}.wasm");
+            let what = format!("the plugin {id} is not loaded: {id}.wasm is missing");
             warnings.push(warning(path, what).help(format!("build it: hookswitch plugin build {id}")));
             continue;
         };
         let Some(sandbox) = sandbox else { continue };
         let missing = sandbox.grants().missing(&manifest);
         if !missing.is_empty() {
-            let what = format!("the plugin {id} asks for more than it is granted");
+            let what = format!("the plugin {id} requests more than it is granted");
             let help = format!("to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}", missing.join(","));
             warnings.push(warning(path, what).help(help));
         }
@@ -84,11 +84,11 @@ pub fn plugins(
                     // Cases run later.
                     None | Some(Held::CasesFail(_)) => {}
                     Some(Held::Compiling) => {
-                        let what = format!("the plugin {id} is being compiled; its events wait for that");
+                        let what = format!("the plugin {id} is being compiled; its events wait until then");
                         warnings.push(warning(&component, what));
                     }
                     Some(Held::Refused(why)) => {
-                        let what = format!("the plugin {id} cannot be compiled, and is not asked: {why}");
+                        let what = format!("the plugin {id} cannot be compiled, so it is not called: {why}");
                         warnings.push(warning(&component, what).help(BRING_ANOTHER));
                     }
                 }
@@ -99,7 +99,7 @@ pub fn plugins(
                 }
             }
             Err(error @ LoadError::Compiling) => {
-                warnings.push(warning(&component, format!("the plugin {id} is left out: {error}")));
+                warnings.push(warning(&component, format!("the plugin {id} is not loaded yet: {error}")));
             }
             Err(error @ LoadError::Refused(_)) => {
                 findings.push(Finding::of_file(component, error.to_string()).help(BRING_ANOTHER));
@@ -132,13 +132,13 @@ fn manifest(path: &str, text: &str, tree: &Tree, findings: &mut Vec<Finding>) ->
     let folder = path.split('/').nth(1).unwrap_or_default();
     let id = required(&fields, "id", findings)?;
     if id.text != folder {
-        let what = format!("the id is `{}`, and the folder is `{folder}`", id.text);
-        findings.push(Finding::at(&id.place, what).help("both have the same name"));
+        let what = format!("the id `{}` differs from the folder's name, `{folder}`", id.text);
+        findings.push(Finding::at(&id.place, what).help("use the same name for both"));
     }
     let version = required(&fields, "version", findings)?;
     let contract = required(&fields, "contract", findings)?;
     if contract.text != CONTRACT {
-        let what = format!("it is built for the contract {}, and this host has {CONTRACT}", contract.text);
+        let what = format!("unsupported contract {}; this host supports {CONTRACT}", contract.text);
         findings.push(Finding::at(&contract.place, what));
     }
     let owner = required(&fields, "owner", findings)?;
@@ -179,8 +179,9 @@ fn secrets(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Vec<String> {
         if is_secret_name(&secret.text) {
             secrets.push(secret.text);
         } else {
-            let what = format!("`{}` is not a valid name of a secret", secret.text);
-            let help = "use letters, digits and underscores, at most 64: HOOKSWITCH_SECRET_ and the name is a variable";
+            let what = format!("`{}` is not a valid secret name", secret.text);
+            let help =
+                "use 1 to 64 letters, digits and underscores: its value comes from HOOKSWITCH_SECRET_NAME";
             findings.push(Finding::at(&secret.place, what).help(help));
         }
     }
@@ -192,7 +193,7 @@ fn on_failure(word: &str) -> Result<OnFailure, String> {
         "park" => Ok(OnFailure::Park),
         "skip" => Ok(OnFailure::Skip),
         "retry" => Ok(OnFailure::Retry),
-        other => Err(format!("`{other}` is none of park, skip, retry")),
+        other => Err(format!("expected park, skip or retry, got `{other}`")),
     }
 }
 
@@ -222,7 +223,7 @@ fn time(text: &str) -> Result<Duration, String> {
     milliseconds
         .filter(|ms| (1..=10_000).contains(ms))
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is no time such as 200ms or 2s, of at most 10s"))
+        .ok_or_else(|| format!("expected a time from 1ms to 10s, for example 200ms, got `{text}`"))
 }
 
 fn memory(text: &str) -> Result<usize, String> {
@@ -230,7 +231,7 @@ fn memory(text: &str) -> Result<usize, String> {
         .and_then(|number| number.trim().parse::<usize>().ok())
         .filter(|mebibytes| (1..=256).contains(mebibytes))
         .map(|mebibytes| mebibytes * MEBIBYTE)
-        .ok_or_else(|| format!("`{text}` is no size such as 16MiB, of at most 256MiB"))
+        .ok_or_else(|| format!("expected a size from 1MiB to 256MiB, for example 16MiB, got `{text}`"))
 }
 
 fn tables(
@@ -251,8 +252,8 @@ fn tables(
         let path = format!("plugins/{folder}/{}", file.text);
         let Some(text) = tree.files.get(&path) else {
             findings.push(
-                Finding::at(&file.place, format!("there is no file `{}` beside the manifest", file.text))
-                    .help("a table is a .csv with a header, or a .yaml with a map of rows"),
+                Finding::at(&file.place, format!("no file `{}` beside plugin.yaml", file.text))
+                    .help("a table is a .csv file with a header, or a .yaml file with a map of rows"),
             );
             continue;
         };
@@ -278,7 +279,7 @@ fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -
     for record in reader.records() {
         match record {
             Ok(record) => {
-                // Each row names the columns again.
+                // Each row repeats the names of the columns.
                 let names: usize = header.iter().map(|column| column.len() + CELL).sum();
                 let Some(left) = room.checked_sub(names + record.as_slice().len()) else {
                     let what = format!("the table takes more than {} MiB of memory", TABLE / MEBIBYTE);
@@ -296,7 +297,13 @@ fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -
             }
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line) as usize;
-                findings.push(Finding { line, column: 1, ..Finding::of_file(path, error.to_string()) });
+                let what = match error.kind() {
+                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                        format!("the row has {len} fields, but the header has {expected_len}")
+                    }
+                    _ => error.to_string(),
+                };
+                findings.push(Finding { line, column: 1, ..Finding::of_file(path, what) });
                 return None;
             }
         }

@@ -12,16 +12,16 @@ use crate::decide::{
     mode, priority,
 };
 
-/// A group that exists by default.
+/// A group of `groups.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its name, by which rules know it.
+    /// Name, as rules use it.
     pub name: String,
-    /// What its people do.
+    /// Description for people.
     pub description: String,
 }
 
-/// The keys of a route: its own, and those of its decision.
+/// Keys of a route: its own, and those of its decision.
 const KEYS: [&str; 19] = keys_between(KEYS_WITH_SCRIPT, []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
@@ -32,7 +32,8 @@ pub fn groups(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Group>
         let Some(fields) = node.fields(&["name", "description"], findings) else { continue };
         let Some(name) = required(&fields, "name", findings) else { continue };
         if groups.iter().any(|group| group.name == name.text) {
-            findings.push(Finding::at(&name.place, format!("the group `{}` stands here twice", name.text)));
+            findings.push(Finding::at(&name.place, format!("duplicate group `{}`", name.text)));
+            continue;
         }
         let description = fields.text("description", findings).map(|text| text.text).unwrap_or_default();
         groups.push(Group { name: name.text, description });
@@ -63,7 +64,7 @@ pub fn routes(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<RouteS
     items(file, text, findings).iter().filter_map(|node| route(node, domain_of(file), findings)).collect()
 }
 
-/// The items of a file that is a list.
+/// Reads a file that is a list, and returns its items.
 pub fn items(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Node> {
     match parse(file, text) {
         Ok(Some(Node { value: Kind::List(items), .. })) => items,
@@ -88,7 +89,7 @@ fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<Route
         Some(kind) => vec![kind.text(findings)?],
         None => {
             findings
-                .push(missing(&fields, "on").help("name the types of events, such as `on: order.created`"));
+                .push(missing(&fields, "on").help("name the event types, for example `on: order.created`"));
             return None;
         }
     };
@@ -96,7 +97,7 @@ fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<Route
     let rule = match (fields.get("script"), fields.get("plugin")) {
         (None, None) => RuleSource::Plain(Box::new(plain(&fields, findings)?)),
         (Some(_), Some(_)) => {
-            findings.push(Finding::at(&fields.place, "a script and a plugin in one route"));
+            findings.push(Finding::at(&fields.place, "a route cannot have both `script` and `plugin`"));
             return None;
         }
         (Some(script), None) => {
@@ -112,14 +113,14 @@ fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<Route
     Some(RouteSource { folder: folder.to_owned(), on, when, rule })
 }
 
-/// Beside a script or a plugin stand only the conditions.
+/// Reports the keys that a route with a script or a plugin cannot have.
 fn alone(fields: &Fields<'_>, what: &str, findings: &mut Vec<Finding>) {
     for key in KEYS.iter().filter(|key| !KEYS_WITH_SCRIPT.contains(key)) {
         if let Some(key) = fields.key(key) {
-            let finding = Finding::at(&key.place, format!("`{}` beside a {what}", key.text));
-            findings.push(
-                finding.help(format!("the {what} decides alone; only `on` and `when` stand beside it")),
-            );
+            let message = format!("`{}` cannot be used with `{what}`", key.text);
+            let help =
+                format!("the {what} decides everything else: only `on` and `when` can be set beside it");
+            findings.push(Finding::at(&key.place, message).help(help));
         }
     }
 }
@@ -129,15 +130,17 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         Some(template) => template,
         None => {
             if fields.get("template").is_none() {
-                findings.push(missing(fields, "template").help("a route has a `template` or a `script`"));
+                findings.push(
+                    missing(fields, "template").help("a route needs a `template`, a `script` or a `plugin`"),
+                );
             }
             return None;
         }
     };
     let people = ["groups", "users", "contacts"];
     if people.iter().all(|key| fields.get(key).is_none()) {
-        let finding = Finding::at(&fields.place, "the route tells nobody");
-        findings.push(finding.help("name `groups`, `users` or `contacts`"));
+        let finding = Finding::at(&fields.place, "the route has no recipients");
+        findings.push(finding.help("add `groups`, `users` or `contacts`"));
     }
     let context = match fields.get("context").map(|context| (context, &context.value)) {
         None => Vec::new(),
@@ -153,16 +156,17 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
     let send_at = fields.text("send_at", findings);
     let after = fields.parsed("after", duration, findings);
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
-        findings.push(Finding::at(&key.place, "`send_at` and `after` exclude each other"));
+        findings.push(Finding::at(&key.place, "`send_at` and `after` cannot be used together"));
     }
     for (key, other) in
         [("collect", "send_at"), ("collect", "after"), ("collect", "expires_at"), ("dedupe_for", "")]
     {
         let Some(key) = fields.key(key) else { continue };
         if fields.key(other).is_some() {
-            findings.push(Finding::at(&key.place, format!("`collect` and `{other}` exclude each other")));
+            findings
+                .push(Finding::at(&key.place, format!("`collect` and `{other}` cannot be used together")));
         } else if other.is_empty() && fields.key("dedupe_key").is_none() {
-            findings.push(Finding::at(&key.place, "`dedupe_for` without `dedupe_key`"));
+            findings.push(Finding::at(&key.place, "`dedupe_for` needs a `dedupe_key`"));
         }
     }
     Some(PlainSource {
@@ -194,7 +198,7 @@ fn variable(node: &Node, findings: &mut Vec<Finding>) -> Option<ValueSource> {
     }
 }
 
-/// The text at a key that must be there.
+/// Returns the text at a required key.
 pub fn required(fields: &Fields<'_>, key: &'static str, findings: &mut Vec<Finding>) -> Option<Source> {
     if fields.get(key).is_none() {
         findings.push(missing(fields, key));

@@ -1,4 +1,4 @@
-//! Runs cases: the same way as the host does, but nobody hears of it.
+//! Runs cases: decides and plans as a host does, but sends nothing.
 
 use std::{
     sync::Arc,
@@ -17,12 +17,13 @@ use super::{
     people,
 };
 use crate::{
+    bounds::counted,
     decide::{Ports, StandIns, decide, plugin::Http},
     domain::{Outcome, Senders, Verdict},
     plan::{Planned, Planner},
 };
 
-/// What rules are told while a case runs.
+/// Ports of a case: its time and its configuration.
 struct CasePorts<'a> {
     catalog: &'a Catalog,
     case: &'a Case,
@@ -61,7 +62,7 @@ impl Ports for CasePorts<'_> {
     }
 }
 
-/// What a case's event leads to.
+/// Plans the messages of a case's event, without comparing them.
 pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
     let verdicts = decide(&catalog.routes, &case.event, &CasePorts::new(catalog, case));
     verdicts.iter().map(|verdict| plan(catalog, case, verdict)).collect()
@@ -78,10 +79,10 @@ fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
     planner.plan(&case.event, verdict)
 }
 
-/// How long all cases may take together. A host that starts, or takes in a change, waits for them.
+/// Maximum time for all cases together: a host waits for them when it starts or reloads its rules.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Runs all cases, and adds what did not come out as expected.
+/// Runs all cases and adds their findings.
 pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
     let started = Instant::now();
     for case in &catalog.cases {
@@ -89,7 +90,7 @@ pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
             let what = format!("the cases take longer than {} s", TIME.as_secs());
             findings.push(
                 Finding::at(&case.place, what)
-                    .help("this one and those behind it were not run; keep some of them"),
+                    .help("this case and all after it were not run; remove some cases or make them faster"),
             );
             return;
         }
@@ -100,11 +101,11 @@ pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Runs a case, and returns what did not come out as expected.
+/// Runs a case and returns its findings.
 pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
     let ports = CasePorts::new(catalog, case);
     let verdicts = decide(&catalog.routes, &case.event, &ports);
-    let named = |message: String| format!("the case `{}` failed: {message}", case.name);
+    let named = |message: String| format!("case `{}` failed: {message}", case.name);
     let mut findings: Vec<Finding> = ports
         .http
         .unanswered()
@@ -127,7 +128,7 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
             }
         }
         let Some(expected) = case.expected.get(index) else {
-            let finding = Finding::at(place, named(format!("verdict {} is not expected", index + 1)));
+            let finding = Finding::at(place, named(format!("unexpected result {}", index + 1)));
             let by = verdict
                 .rule
                 .as_ref()
@@ -141,8 +142,10 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
         }
     }
     for expected in case.expected.iter().skip(verdicts.len()) {
-        let message =
-            named(format!("one more verdict is expected than the {} that came out", verdicts.len()));
+        let message = named(format!(
+            "expected another result; the event led to only {}",
+            counted(verdicts.len(), "result")
+        ));
         findings.push(Finding::at(&expected.place, message));
     }
     findings

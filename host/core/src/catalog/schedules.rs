@@ -1,4 +1,4 @@
-//! `schedules.yaml` as it is written: events that happen at set times.
+//! `schedules.yaml`: events that are fired at set times.
 
 use cronexpr::{Crontab, MakeTimestamp};
 use jiff::{Timestamp, tz::TimeZone};
@@ -10,41 +10,40 @@ use super::{
     routes::{Group, items, required},
     yaml::{Fields, Kind, Node},
 };
-use crate::decide::{Source, did_you_mean};
+use crate::decide::Source;
 
 const KEYS: [&str; 8] = ["name", "cron", "time_zone", "event", "subject", "data", "for_each", "missed"];
-const MISSED: [&str; 2] = ["skip", "catch_up"];
 const FOR_EACH: [&str; 1] = ["expiring_windows"];
 const NAME_LIMIT: usize = 100;
 
-/// An event that happens at set times.
+/// An event that is fired at set times.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    /// Its name; what was fired is known by it.
+    /// Unique name, under which its times are recorded; 1 to 100 bytes.
     pub name: String,
-    /// The cron expression and its time zone, as written.
+    /// Cron expression and time zone, as written.
     pub cron: String,
-    /// What is done about times at which no host ran.
+    /// What happens at times when no host ran.
     pub missed: Missed,
-    /// The event's type.
+    /// Type of the event.
     pub kind: String,
-    /// What the event is about.
+    /// Subject of the event.
     pub subject: Option<String>,
-    /// The event's data.
+    /// Data of the event.
     pub data: Map<String, Value>,
-    /// Where one event is made for each of something.
+    /// Fires one event for each of these, instead of one event.
     pub for_each: Option<ForEach>,
     crontab: Crontab,
 }
 
 impl Schedule {
-    /// The first of its times after this one. `None` where there is none in four years.
+    /// The first scheduled time after this one; `None` if there is none within four years.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         self.crontab.find_next(MakeTimestamp(after)).ok().map(|next| next.timestamp())
     }
 }
 
-/// What is done about times at which no host ran.
+/// What happens at times when no host ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missed {
     /// They are recorded as missed.
@@ -54,7 +53,7 @@ pub enum Missed {
     CatchUp,
 }
 
-/// What one event each is made for.
+/// What a schedule fires one event for each of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForEach {
     /// Members of these groups whose 24-hour window closes within the hour.
@@ -69,7 +68,7 @@ pub fn schedules(file: &str, text: &str, groups: &[Group], findings: &mut Vec<Fi
         let Some(schedule) = schedule(&fields, groups, findings) else { continue };
         if schedules.iter().any(|other| other.name == schedule.name) {
             let place = &fields.key("name").map_or(&fields.place, |key| &key.place);
-            findings.push(Finding::at(place, format!("the schedule `{}` stands here twice", schedule.name)));
+            findings.push(Finding::at(place, format!("duplicate schedule `{}`", schedule.name)));
         }
         schedules.push(schedule);
     }
@@ -89,7 +88,7 @@ fn schedule(fields: &Fields<'_>, groups: &[Group], findings: &mut Vec<Finding>) 
     if let Some(kind) =
         kind.as_ref().filter(|kind| kind.text.contains(|c: char| c.is_whitespace() || c == '*'))
     {
-        findings.push(Finding::at(&kind.place, "expected one type of events, such as `report.due`"));
+        findings.push(Finding::at(&kind.place, "expected one event type, for example `report.due`"));
     }
     let subject = fields.text("subject", findings).map(|subject| subject.text);
     let data = match fields.get("data").map(|node| (node.json(), node)) {
@@ -102,8 +101,8 @@ fn schedule(fields: &Fields<'_>, groups: &[Group], findings: &mut Vec<Finding>) 
     };
     let for_each = fields.get("for_each").and_then(|node| for_each(node, groups, findings));
     if let (Some(_), Some(key)) = (&for_each, fields.key("data").or(fields.key("subject"))) {
-        let finding = Finding::at(&key.place, format!("`{}` beside `for_each`", key.text));
-        findings.push(finding.help("each event says whom it is for"));
+        let finding = Finding::at(&key.place, format!("`{}` cannot be used with `for_each`", key.text));
+        findings.push(finding.help("each event is about the member it is fired for"));
     }
     let missed = fields.parsed("missed", missed, findings).unwrap_or_default();
     let crontab = cron.as_ref().zip(zone.as_ref()).and_then(|(cron, zone)| crontab(cron, zone, findings));
@@ -121,14 +120,14 @@ fn schedule(fields: &Fields<'_>, groups: &[Group], findings: &mut Vec<Finding>) 
 
 fn crontab(cron: &Source, zone: &Source, findings: &mut Vec<Finding>) -> Option<Crontab> {
     if TimeZone::get(&zone.text).is_err() {
-        let finding = Finding::at(&zone.place, format!("there is no time zone `{}`", zone.text));
-        findings.push(finding.help("it has a name such as `Africa/Harare` or `UTC`"));
+        let finding = Finding::at(&zone.place, format!("unknown time zone `{}`", zone.text));
+        findings.push(finding.help("use an IANA name, for example `Africa/Harare` or `UTC`"));
         return None;
     }
-    let example = "minute, hour, day of the month, month, day of the week, such as `0 7 * * MON-FRI`";
+    let example = "minute, hour, day of the month, month, day of the week; for example `0 7 * * MON-FRI`";
     if cron.text.split_whitespace().count() != 5 {
-        let finding = Finding::at(&cron.place, format!("no cron expression: `{}`", cron.text));
-        findings.push(finding.help(format!("it has five parts: {example}")));
+        let finding = Finding::at(&cron.place, format!("invalid cron expression `{}`", cron.text));
+        findings.push(finding.help(format!("it needs five fields: {example}")));
         return None;
     }
     let crontab = match cronexpr::parse_crontab(&format!("{} {}", cron.text, zone.text)) {
@@ -137,13 +136,13 @@ fn crontab(cron: &Source, zone: &Source, findings: &mut Vec<Finding>) -> Option<
             // The library draws the place on further lines.
             let why =
                 error.to_string().lines().last().unwrap_or_default().trim_matches(['^', ' ']).to_owned();
-            let finding = Finding::at(&cron.place, format!("no cron expression: `{}`: {why}", cron.text));
-            findings.push(finding.help(format!("it has {example}")));
+            let finding = Finding::at(&cron.place, format!("invalid cron expression `{}`: {why}", cron.text));
+            findings.push(finding.help(format!("the five fields are {example}")));
             return None;
         }
     };
     if crontab.find_next(MakeTimestamp(Timestamp::UNIX_EPOCH)).is_err() {
-        findings.push(Finding::at(&cron.place, format!("`{}` never comes", cron.text)));
+        findings.push(Finding::at(&cron.place, format!("`{}` never occurs", cron.text)));
         return None;
     }
     Some(crontab)
@@ -153,21 +152,20 @@ fn missed(text: &str) -> Result<Missed, String> {
     match text {
         "skip" => Ok(Missed::Skip),
         "catch_up" => Ok(Missed::CatchUp),
-        other => {
-            Err(format!("expected `skip` or `catch_up`, got `{other}`; {}", did_you_mean(other, MISSED)))
-        }
+        other => Err(format!("expected skip or catch_up, got `{other}`")),
     }
 }
 
 fn for_each(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Option<ForEach> {
     let Kind::Map(_) = &node.value else {
-        findings.push(node.wrong("a map").help("such as `for_each: {expiring_windows: [Technical Admin]}`"));
+        findings
+            .push(node.wrong("a map").help("for example `for_each: {expiring_windows: [Technical Admin]}`"));
         return None;
     };
     let fields = node.fields(&FOR_EACH, findings)?;
     let named = fields.texts("expiring_windows", findings);
     if named.is_empty() {
-        findings.push(Finding::at(&fields.place, "expected `expiring_windows` with the names of groups"));
+        findings.push(Finding::at(&fields.place, "expected `expiring_windows` with a list of groups"));
         return None;
     }
     for group in named.iter().filter(|named| !groups.iter().any(|group| group.name == named.text)) {
@@ -246,23 +244,20 @@ mod tests {
         assert_eq!(wrong("- cron: 0 * * * *\n  time_zone: UTC\n  event: a.b\n"), ["1:3: `name` is missing"]);
         assert_eq!(
             wrong("- name: n\n  cron: 0 * * *\n  time_zone: UTC\n  event: a\n"),
-            ["2:9: no cron expression: `0 * * *`"]
+            ["2:9: invalid cron expression `0 * * *`"]
         );
         let zone = wrong("- name: n\n  cron: 0 * * * *\n  time_zone: Harare\n  event: a\n");
-        assert_eq!(zone, ["3:14: there is no time zone `Harare`"]);
+        assert_eq!(zone, ["3:14: unknown time zone `Harare`"]);
         assert_eq!(
             wrong("- name: n\n  cron: 0 0 31 2 *\n  time_zone: UTC\n  event: a\n"),
-            ["2:9: `0 0 31 2 *` never comes"]
+            ["2:9: `0 0 31 2 *` never occurs"]
         );
         let minute = wrong("- name: n\n  cron: 61 * * * *\n  time_zone: UTC\n  event: a\n");
-        assert!(minute[0].starts_with("2:9: no cron expression: `61 * * * *`: "), "{minute:?}");
-        assert!(wrong(&with("missed: never"))[0].starts_with("5:11: expected `skip` or `catch_up`"));
+        assert!(minute[0].starts_with("2:9: invalid cron expression `61 * * * *`: "), "{minute:?}");
+        assert!(wrong(&with("missed: never"))[0].starts_with("5:11: expected skip or catch_up, got `never`"));
         assert_eq!(wrong(&with("data: 3")), ["5:9: expected a map, got a number"]);
-        assert_eq!(
-            wrong(&with("for_each: {expiring_windows: [Sales]}")),
-            ["5:33: there is no group `Sales` in groups.yaml"]
-        );
+        assert_eq!(wrong(&with("for_each: {expiring_windows: [Sales]}")), ["5:33: unknown group `Sales`"]);
         let twice = format!("{}{}", with("missed: skip"), with("missed: skip"));
-        assert_eq!(wrong(&twice), ["6:3: the schedule `n` stands here twice"]);
+        assert_eq!(wrong(&twice), ["6:3: duplicate schedule `n`"]);
     }
 }

@@ -1,6 +1,8 @@
 //! What a rules folder may hold, what is told of a wrong one, and how a change goes live.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod words;
+
 use std::{fs, path::Path};
 
 use tempfile::TempDir;
@@ -209,7 +211,7 @@ fn a_verdict_that_no_case_expects_is_told() {
         "orders/cases/orders.yaml",
         "name: one\nevent: {type: order.created}\nexpect:\n  - skip: amount\n",
     )]);
-    assert!(words.contains("the case `one` failed: verdict 2 is not expected"), "{words}");
+    assert!(words.contains("case `one` failed: unexpected result 2"), "{words}");
 }
 
 #[test]
@@ -220,20 +222,20 @@ fn files_that_do_not_belong_are_told() {
         ("orders/case/a.yaml", "x", "unknown folder"),
         ("orders/templates/deep/a.j2", "x", "unknown folder"),
         ("orders/config.yaml", large.as_str(), "larger than 1 MiB"),
-        ("other/templates/order_created.j2", TEMPLATE, "two templates `order_created`"),
+        ("other/templates/order_created.j2", TEMPLATE, "duplicate template `order_created`"),
     ] {
         let told = told(&[(path, text)]);
         assert!(told.contains(words), "{told}");
     }
     let folder = rules();
     fs::write(folder.path().join("orders/config.yaml"), [0xff, 0xfe]).unwrap();
-    assert!(load(&folder.path().into()).err().unwrap().to_string().contains("not text in UTF-8"));
+    assert!(load(&folder.path().into()).err().unwrap().to_string().contains("not valid UTF-8"));
     assert!(
         load(&folder.path().join("gone").as_path().into())
             .err()
             .unwrap()
             .to_string()
-            .contains("failed to read")
+            .contains("cannot read the folder")
     );
     assert!(
         load(&TempDir::new().unwrap().path().into())

@@ -10,21 +10,21 @@ use super::{
     findings::Finding,
 };
 
-/// The size of one file, in bytes.
+/// Maximum size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
-/// The size of all files of a folder but components together, in bytes.
+/// Maximum total size of all files except components, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
-/// How many files there may be.
+/// Maximum number of files.
 const MAX_FILES: usize = 10_000;
 
-/// What paths of plugins begin with; no domain has this name.
+/// Prefix of the paths of plugins; no domain can have this name.
 const PLUGINS: &str = "plugins";
-/// The size of one component, in bytes.
+/// Maximum size of one component, in bytes.
 const MAX_COMPONENT_SIZE: u64 = 64 * 1024 * 1024;
 
-/// What a rules folder holds.
+/// Contents of a rules folder and of its plugins folder.
 pub struct Tree {
-    /// The text of each file, by its path relative to the folder, with `/` between its parts.
+    /// Text of each file, by its path relative to the folder, with `/` as separator.
     pub files: BTreeMap<String, String>,
     /// Components of plugins, by their paths.
     pub components: BTreeMap<String, Vec<u8>>,
@@ -32,7 +32,7 @@ pub struct Tree {
     pub release: String,
 }
 
-/// What a file is for.
+/// Kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `groups.yaml`
@@ -55,7 +55,7 @@ pub enum Kind {
     Table,
 }
 
-/// What the file at a path relative to the rules folder is for; `None` where files are unknown there.
+/// The kind of the file at a path relative to the rules folder; `None` if no file is expected there.
 pub fn kind_of(path: &str) -> Option<Kind> {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
@@ -75,7 +75,7 @@ pub fn kind_of(path: &str) -> Option<Kind> {
     }
 }
 
-/// The folder that a file belongs to: a domain, or `plugins/<id>`.
+/// The folder that a file belongs to: a domain, or `plugins/<id>`; empty for files at the top.
 pub fn domain_of(path: &str) -> &str {
     let rest = path.strip_prefix(PLUGINS).and_then(|rest| rest.strip_prefix('/'));
     match rest.and_then(|rest| rest.find('/')) {
@@ -84,37 +84,39 @@ pub fn domain_of(path: &str) -> &str {
     }
 }
 
-/// Whether nobody means a file of this name to be a rule: notes for people, and what editors leave behind.
+/// Whether a file is ignored: notes for people, hidden files and editors' backups.
 fn is_ignored(name: &str) -> bool {
     name == "README.md" || name.starts_with('.') || name.ends_with('~') || name.ends_with(".swp")
 }
 
-/// Reads the folders. What cannot be read, or does not belong there, is told; the rest is read all the same.
+/// Reads the folders. Reports files that cannot be read or do not belong there, and reads the rest.
 pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
     let mut tree = Tree { files: BTreeMap::new(), components: BTreeMap::new(), release: String::new() };
     match Root::of(&folders.rules) {
         Ok(root) => {
             Walk { root, files: &mut tree.files, findings, size: 0 }.folder(&folders.rules, "");
         }
-        Err(error) => findings.push(Finding::of_file("", format!("failed to read: {error}"))),
+        Err(error) => findings.push(Finding::of_file("", format!("cannot read the folder: {error}"))),
     }
     if tree.files.is_empty() && findings.is_empty() {
         findings.push(
-            Finding::of_file("", "there are no rules in the folder")
-                .help("it has a `groups.yaml` and one folder for each domain"),
+            Finding::of_file("", "no rules in the folder")
+                .help("add `groups.yaml`, and a folder for each domain"),
         );
     }
     if let Some(plugins) = folders.plugins.as_ref().filter(|plugins| plugins.is_dir()) {
         match Root::of(plugins) {
             Ok(root) => read_plugins(&root, plugins, &mut tree, findings),
-            Err(error) => findings.push(Finding::of_file(PLUGINS, format!("failed to read: {error}"))),
+            Err(error) => {
+                findings.push(Finding::of_file(PLUGINS, format!("cannot read the folder: {error}")))
+            }
         }
     }
     tree.release = release_of(&tree);
     tree
 }
 
-/// Reads what belongs to plugins, and passes over their sources.
+/// Reads the files of plugins, without their source code.
 fn read_plugins(root: &Root, folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
     let names = |folder: &Path| -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -144,7 +146,7 @@ fn read_plugins(root: &Root, folder: &Path, tree: &mut Tree, findings: &mut Vec<
                 Ok(bytes) if is_component => drop(tree.components.insert(path, bytes)),
                 Ok(bytes) => match String::from_utf8(bytes) {
                     Ok(text) => drop(tree.files.insert(path, text)),
-                    Err(_) => findings.push(Finding::of_file(path, "the file is not text in UTF-8")),
+                    Err(_) => findings.push(Finding::of_file(path, "the file is not valid UTF-8")),
                 },
                 Err(why) => findings.push(Finding::of_file(path, why.to_string())),
             }
@@ -165,12 +167,12 @@ fn release_of(tree: &Tree) -> String {
     hex::encode(&hash.finalize()[..6])
 }
 
-/// A walk through the rules folder.
+/// Walk through the rules folder.
 struct Walk<'a> {
     root: Root,
     files: &'a mut BTreeMap<String, String>,
     findings: &'a mut Vec<Finding>,
-    /// Of what was read, in bytes.
+    /// Bytes read so far.
     size: usize,
 }
 
@@ -198,27 +200,27 @@ impl Walk<'_> {
             Ok((true, metadata)) => metadata,
             Ok((false, _)) => {
                 let finding = Finding::of_file(path, Unread::Outside.to_string());
-                return self.findings.push(finding.help("copy what it leads to into the folder"));
+                return self.findings.push(finding.help("copy the target into the folder"));
             }
-            // It went away since the folder was listed, as editors' files do.
+            // Removed since the folder was listed, as editors' temporary files are.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
             Err(error) => return self.failed(&path, &error),
         };
         if path == PLUGINS {
             self.findings.push(
-                Finding::of_file(path, "plugins do not stand among the rules")
-                    .help("they have a folder of their own: --plugins"),
+                Finding::of_file(path, "plugins do not belong in the rules folder")
+                    .help("move them to the folder given by --plugins"),
             );
         } else if metadata.is_dir() && is_folder(&path) {
             self.folder(file, &path);
         } else if !metadata.is_file() || kind_of(&path).is_none() {
             self.findings.push(unknown(&path, metadata.is_dir()));
         } else if self.files.len() == MAX_FILES {
-            self.findings.push(Finding::of_file(path, format!("there are more than {MAX_FILES} files")));
+            self.findings.push(Finding::of_file(path, format!("the folder has more than {MAX_FILES} files")));
         } else if self.size > MAX_SIZE {
             let size = MAX_SIZE / 1024 / 1024;
             self.findings
-                .push(Finding::of_file(path, format!("the files are larger than {size} MiB together")));
+                .push(Finding::of_file(path, format!("the files have more than {size} MiB in total")));
         } else {
             self.read(file, path);
         }
@@ -230,13 +232,13 @@ impl Walk<'_> {
                 self.size += text.len();
                 self.files.insert(path, text);
             }
-            Ok(Err(_)) => self.findings.push(Finding::of_file(path, "the file is not text in UTF-8")),
+            Ok(Err(_)) => self.findings.push(Finding::of_file(path, "the file is not valid UTF-8")),
             Err(why) => self.findings.push(Finding::of_file(path, why.to_string())),
         }
     }
 
     fn failed(&mut self, path: &str, error: &io::Error) {
-        self.findings.push(Finding::of_file(path, format!("failed to read: {error}")));
+        self.findings.push(Finding::of_file(path, format!("cannot read it: {error}")));
     }
 }
 
@@ -248,10 +250,10 @@ fn is_folder(path: &str) -> bool {
 fn unknown(path: &str, is_folder: bool) -> Finding {
     let what = if is_folder { "folder" } else { "file" };
     let help = match path.split('/').collect::<Vec<_>>().as_slice() {
-        [_] => "here stand `groups.yaml`, `schedules.yaml` and one folder for each domain",
-        [_, _] => "here stand `routes.yaml`, `config.yaml`, scripts `*.rhai`, `templates/` and `cases/`",
-        [_, "templates", _] => "here stand templates, `*.j2`",
-        _ => "here stand cases, `*.yaml`",
+        [_] => "expected `groups.yaml`, `schedules.yaml` and a folder for each domain",
+        [_, _] => "expected `routes.yaml`, `config.yaml`, `*.rhai`, `templates/` and `cases/`",
+        [_, "templates", _] => "expected templates, named `*.j2`",
+        _ => "expected cases, named `*.yaml`",
     };
     Finding::of_file(path, format!("unknown {what}")).help(help)
 }

@@ -1,48 +1,53 @@
-//! YAML with the place of each value: what the author wrote, and where.
+//! YAML with the place of each value.
 
+mod help;
 mod reader;
 
 use serde_json::Value;
 
 use super::findings::{Finding, KEPT};
-use crate::decide::{Place, Source, did_you_mean};
+use crate::{
+    bounds::cut,
+    decide::{Place, Source},
+    domain::did_you_mean,
+};
 
 pub use reader::parse;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it begins.
+    /// Where the value begins.
     pub place: Place,
-    /// What it is.
+    /// The value.
     pub value: Kind,
 }
 
-/// What a value is.
+/// A YAML value.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// Nothing, a truth, a number.
+    /// Null, a boolean or a number.
     Plain(Value),
-    /// A text.
+    /// A string.
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// A map, in its order.
+    /// A map, in the order of the file.
     Map(Vec<(Source, Node)>),
 }
 
 impl Node {
-    /// What kind of value this is, in words.
+    /// Describes the type of the value, for messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Kind::Plain(value) => crate::decide::kind_of(value),
-            Kind::Text(_) => "a text",
+            Kind::Text(_) => "a string",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
         }
     }
 
-    /// Whether nothing is written there.
+    /// Whether the value is null or left out.
     pub fn is_null(&self) -> bool {
         matches!(self.value, Kind::Plain(Value::Null))
     }
@@ -59,7 +64,7 @@ impl Node {
         }
     }
 
-    /// A text, or a number, a truth as it is written.
+    /// A string, or a number or boolean as JSON writes it.
     fn word(&self) -> Option<String> {
         match &self.value {
             Kind::Text(text) => Some(text.clone()),
@@ -68,31 +73,35 @@ impl Node {
         }
     }
 
-    /// A finding that this is not what was wanted.
+    /// The finding for a value of another type than `wanted`.
     pub fn wrong(&self, wanted: &str) -> Finding {
         Finding::at(&self.place, format!("expected {wanted}, got {}", self.kind()))
     }
 
-    /// The text that stands here.
+    /// The value as text; reports an empty or unsuitable one.
     pub fn text(&self, findings: &mut Vec<Finding>) -> Option<Source> {
         match self.word().filter(|text| !text.trim().is_empty()) {
             Some(text) => Some(Source { text, place: self.place.clone() }),
             None => {
                 findings.push(match &self.value {
-                    Kind::Text(_) => Finding::at(&self.place, "expected a text, got an empty one"),
-                    _ => self.wrong("a text"),
+                    Kind::Text(_) => Finding::at(&self.place, "the value must not be empty"),
+                    _ => self.wrong("a string"),
                 });
                 None
             }
         }
     }
 
-    /// The items of a list; what is no list is told.
+    /// The items of a list; reports anything else.
     pub fn items(&self, findings: &mut Vec<Finding>) -> &[Node] {
         match &self.value {
             Kind::List(items) => items,
-            _ => {
-                findings.push(self.wrong("a list"));
+            kind => {
+                let finding = self.wrong("a list");
+                findings.push(match kind {
+                    Kind::Text(text) => finding.help(format!("write a list: `[{}]`", cut(text, 100))),
+                    _ => finding,
+                });
                 &[]
             }
         }
@@ -103,14 +112,14 @@ impl Node {
         self.items(findings).iter().filter_map(|item| item.text(findings)).collect()
     }
 
-    /// The entries of a map of which only these keys are known; others are told, with the closest that is.
+    /// The entries of a map; reports unknown keys, with the closest known one.
     pub fn fields(&self, known: &[&'static str], findings: &mut Vec<Finding>) -> Option<Fields<'_>> {
         let Kind::Map(entries) = &self.value else {
             findings.push(self.wrong("a map"));
             return None;
         };
         let unknown = entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str()));
-        // Words are compared for as many findings as are kept.
+        // Keys are compared only for the findings that are kept.
         for (key, _) in unknown.take(KEPT.saturating_sub(findings.len())) {
             let finding = Finding::at(&key.place, format!("unknown key `{}`", key.text));
             findings.push(finding.help(did_you_mean(&key.text, known.iter().copied())));
@@ -121,13 +130,13 @@ impl Node {
 
 /// A map's entries, by their keys.
 pub struct Fields<'a> {
-    /// Where the map begins.
+    /// Place of the map.
     pub place: Place,
     entries: &'a [(Source, Node)],
 }
 
 impl<'a> Fields<'a> {
-    /// The value at a key, where there is one.
+    /// The value at a key, unless it is missing or null.
     pub fn get(&self, key: &str) -> Option<&'a Node> {
         self.entries
             .iter()
@@ -136,22 +145,22 @@ impl<'a> Fields<'a> {
             .filter(|value| !value.is_null())
     }
 
-    /// The key as it stands there, even without a value.
+    /// The key itself, even if its value is null.
     pub fn key(&self, key: &str) -> Option<&'a Source> {
         self.entries.iter().map(|(found, _)| found).find(|found| found.text == key)
     }
 
-    /// The text at a key, where there is one.
+    /// The text at a key, unless it is missing.
     pub fn text(&self, key: &str, findings: &mut Vec<Finding>) -> Option<Source> {
         self.get(key)?.text(findings)
     }
 
-    /// The texts at a key; none where there is no such key.
+    /// The texts of the list at a key; empty if the key is missing.
     pub fn texts(&self, key: &str, findings: &mut Vec<Finding>) -> Vec<Source> {
         self.get(key).map(|node| node.texts(findings)).unwrap_or_default()
     }
 
-    /// The text at a key, read as something else.
+    /// The text at a key, parsed; reports the error of `parse`.
     pub fn parsed<T>(
         &self,
         key: &str,

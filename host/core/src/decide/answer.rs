@@ -1,15 +1,15 @@
-//! What a rule answered, as JSON → decisions; the one contract of all engines, checked key by key.
+//! Converts the answer of a rule from JSON to decisions: one contract for all engines, checked key by key.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{budget, source::did_you_mean, value::said_of};
+use super::{budget, value::said_of};
 use crate::bounds::{REASON, cut};
-use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime};
+use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime, did_you_mean};
 
-/// The keys of a decision.
+/// Keys of a decision, the common ones first.
 pub const KEYS: [&str; 15] = [
     "template",
     "groups",
@@ -28,7 +28,7 @@ pub const KEYS: [&str; 15] = [
     "reason",
 ];
 
-/// The keys of a decision between others, for the formats that have both. `N` is the number of all.
+/// The keys of a decision with others before and after them, for the formats that have both. `N` is the total number.
 pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
     before: [&'static str; B],
     after: [&'static str; A],
@@ -52,15 +52,15 @@ pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
 /// Reads an answer: a map, or an array of maps.
 ///
 /// # Errors
-/// Says what is wrong at which path, such as `[1].groups: expected an array of texts, got a number`.
+/// Returns what is wrong and its path, for example `[1].groups: expected an array of strings, got a number`.
 pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
     match answer {
         Value::Object(map) => Ok(vec![decision(map, "")?]),
         Value::Array(maps) if maps.is_empty() => {
-            Err("the answer is an empty array; return skip(\"why\") to tell nobody".to_owned())
+            Err("the answer is an empty array; return skip(\"why\") to notify nobody".to_owned())
         }
         Value::Array(maps) if maps.len() > budget::DECISIONS => {
-            Err(format!("{} decisions are more than {}", maps.len(), budget::DECISIONS))
+            Err(format!("{} decisions exceed the maximum of {}", maps.len(), budget::DECISIONS))
         }
         Value::Array(maps) => maps
             .iter()
@@ -71,7 +71,7 @@ pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
             })
             .collect(),
         other => Err(format!(
-            "expected a map, an array of maps or skip(\"why\"), got {}; the last value of `decide` is its answer",
+            "expected a map, an array of maps or skip(\"why\"), got {}; the last expression of `decide` is its answer",
             kind_of(other)
         )),
     }
@@ -86,7 +86,7 @@ fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
         fields.text("template")?.ok_or_else(|| format!("{}`template` is missing", said_of(path)))?;
     let send = match (fields.text("send_at")?, fields.text("after")?) {
         (Some(_), Some(_)) => {
-            return Err(format!("{}`send_at` and `after` exclude each other", said_of(path)));
+            return Err(format!("{}`send_at` and `after` cannot be used together", said_of(path)));
         }
         (Some(at), None) => Some(SendTime::SendAt(fields.parsed("send_at", timestamp(&at))?)),
         (None, Some(after)) => Some(SendTime::After(fields.parsed("after", duration(&after))?)),
@@ -129,7 +129,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// A value that says something.
+    /// The value at a key, unless it is missing or null.
     fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
@@ -147,7 +147,7 @@ impl Fields<'_> {
     }
 
     fn text(&self, key: &str) -> Result<Option<String>, String> {
-        self.get(key).map_or(Ok(None), |value| word(value).ok_or_else(|| self.wrong(key, "a text", value)))
+        self.get(key).map_or(Ok(None), |value| word(value).ok_or_else(|| self.wrong(key, "a string", value)))
     }
 
     fn texts(&self, key: &str) -> Result<Vec<String>, String> {
@@ -156,18 +156,18 @@ impl Fields<'_> {
             Some(Value::Array(items)) => {
                 let item = |(index, item)| {
                     word(item)
-                        .ok_or_else(|| self.wrong(&format!("{key}[{index}]"), "a text", item))
+                        .ok_or_else(|| self.wrong(&format!("{key}[{index}]"), "a string", item))
                         .transpose()
                 };
                 items.iter().enumerate().filter_map(item).collect()
             }
-            Some(other) => Err(self.wrong(key, "an array of texts", other)),
+            Some(other) => Err(self.wrong(key, "an array of strings", other)),
         }
     }
 }
 
-/// A value as one word or line: `None` where it is no text, `Some(None)` where it says nothing. A whole number
-/// counts as text: ids and phone numbers often come so.
+/// Reads a value as a string: `None` for another type, `Some(None)` for an empty or missing one. A whole number counts as
+/// a string: ids and phone numbers are often sent like that.
 pub fn word(value: &Value) -> Option<Option<String>> {
     match value {
         Value::Null => Some(None),
@@ -178,15 +178,23 @@ pub fn word(value: &Value) -> Option<Option<String>> {
     }
 }
 
-/// RFC 3339.
+/// Parses a time in RFC 3339.
+///
+/// # Errors
+/// If it is not one.
 pub fn timestamp(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| format!("`{text}` is no time such as 2026-11-23T09:00:00Z"))
+    text.parse()
+        .map_err(|_| format!("expected a time in RFC 3339, for example 2026-11-23T09:00:00Z, got `{text}`"))
 }
 
-/// A number and a unit, of at most a year: `90s`, `10m`, `2h`, `1d`.
+/// Parses a duration of at most a year, a number and a unit: `90s`, `10m`, `2h`, `1d`.
+///
+/// # Errors
+/// If it is not one.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     const YEAR: Duration = Duration::from_secs(365 * 86_400);
-    let wrong = || format!("`{text}` is no duration such as 90s, 10m, 2h or 1d, of at most 365d");
+    let wrong =
+        || format!("expected a duration of at most 365d, for example 90s, 10m, 2h or 1d, got `{text}`");
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let seconds = match text[digits.len()..].trim() {
         "s" => 1,
@@ -200,9 +208,14 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     duration.and_then(|duration| duration.try_into().ok()).ok_or_else(wrong)
 }
 
-/// A duration, and what goes together: `10m by group`, `1h by person`.
+/// Parses how decisions are collected: `10m by group`, `1h by person`.
+///
+/// # Errors
+/// If it is neither, or the duration is zero.
 pub fn collect(text: &str) -> Result<Collect, String> {
-    let wrong = || format!("`{text}` is nothing such as `10m by group` or `1h by person`");
+    let wrong = || {
+        format!("expected a duration and `by group` or `by person`, for example `10m by group`, got `{text}`")
+    };
     let (time, by) = text.split_once(" by ").ok_or_else(wrong)?;
     let by = match by.trim() {
         "group" => CollectBy::Group,
@@ -213,43 +226,49 @@ pub fn collect(text: &str) -> Result<Collect, String> {
     if time.is_zero() { Err(wrong()) } else { Ok(Collect { time, by }) }
 }
 
-/// Why these keys do not go together, if they do not.
+/// Returns which keys cannot be used together, if any.
 pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {
     let other = ["send_at", "after", "expires_at"].into_iter().find(|key| is_there(key));
     if let Some(other) = other.filter(|_| is_there("collect")) {
-        return Some(format!("`collect` and `{other}` exclude each other"));
+        return Some(format!("`collect` and `{other}` cannot be used together"));
     }
     (is_there("dedupe_for") && !is_there("dedupe_key"))
-        .then(|| "`dedupe_for` says for how long, and there is no key".to_owned())
+        .then(|| "`dedupe_for` needs a `dedupe_key`".to_owned())
 }
 
-/// `urgent`, `normal` or `bulk`.
+/// Parses a priority: `urgent`, `normal` or `bulk`.
+///
+/// # Errors
+/// If it is none of these.
 pub fn priority(word: &str) -> Result<Priority, String> {
     match word {
         "urgent" => Ok(Priority::Urgent),
         "normal" => Ok(Priority::Normal),
         "bulk" => Ok(Priority::Bulk),
-        other => Err(format!("`{other}` is none of urgent, normal, bulk")),
+        other => Err(format!("expected urgent, normal or bulk, got `{other}`")),
     }
 }
 
-/// `auto`, `template` or `text`.
+/// Parses a mode: `auto`, `template` or `text`.
+///
+/// # Errors
+/// If it is none of these.
 pub fn mode(word: &str) -> Result<Mode, String> {
     match word {
         "auto" => Ok(Mode::Auto),
         "template" => Ok(Mode::Template),
         "text" => Ok(Mode::Text),
-        other => Err(format!("`{other}` is none of auto, template, text")),
+        other => Err(format!("expected auto, template or text, got `{other}`")),
     }
 }
 
-/// What kind of value this is, in words.
+/// Describes the type of a value, for messages.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "a map",
     }

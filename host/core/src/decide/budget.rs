@@ -1,4 +1,4 @@
-//! What one call of a rule may use. Whoever reaches an end is stopped, and its message says which.
+//! The limits of one call of a rule. A call that exceeds one is stopped, with a message that names it.
 
 use std::{
     cell::Cell,
@@ -7,52 +7,52 @@ use std::{
 
 use super::memory;
 
-/// The time a call may take.
+/// Maximum time of a call.
 pub const TIME: Duration = Duration::from_millis(100);
-/// The memory a call may hold beyond what was held when it began, in bytes.
+/// Maximum memory that a call may hold in addition to what was held when it began, in bytes.
 pub const MEMORY: isize = 16 * 1024 * 1024;
-/// Rhai operations in a call.
+/// Maximum number of Rhai operations in a call.
 pub const OPERATIONS: u64 = 500_000;
-/// How deep functions may call each other.
+/// Maximum depth of function calls.
 pub const CALL_LEVELS: usize = 32;
-/// How deep an expression may nest.
+/// Maximum nesting of an expression.
 pub const EXPRESSION_DEPTH: usize = 64;
-/// The length of a text, in bytes: of an event that is one text, too.
+/// Maximum length of a string, in bytes; also that of an event that consists of one string.
 pub const TEXT: usize = 256 * 1024;
-/// Items of an array, those of arrays within it included.
+/// Maximum number of items of an array, including those of nested arrays.
 pub const ITEMS: usize = 10_000;
-/// Entries of a map, those of maps within it included.
+/// Maximum number of entries of a map, including those of nested maps.
 pub const ENTRIES: usize = 10_000;
-/// Variables in a call.
+/// Maximum number of variables in a call.
 pub const VARIABLES: usize = 256;
-/// Functions in a script.
+/// Maximum number of functions in a script.
 pub const FUNCTIONS: usize = 128;
-/// Decisions of a call.
+/// Maximum number of decisions of a call.
 pub const DECISIONS: usize = 100;
-/// All decisions of a call as JSON, in bytes.
+/// Maximum size of all decisions of a call as JSON, in bytes.
 pub const OUTPUT: usize = 64 * 1024;
-/// Different questions to the world in a call.
+/// Maximum number of different questions that a call may ask.
 pub const QUESTIONS: usize = 100;
 
-/// Between two looks at the clock.
+/// Interval between two looks at the clock, in operations.
 const OPERATIONS_PER_LOOK: u64 = 4;
-/// The most that counts between two looks: what is longer is the scheduler's doing on a busy machine, and
-/// must not fail a rule that takes microseconds.
+/// Maximum time counted between two looks: a longer interval is due to the scheduler of a busy machine, and must not
+/// fail a rule that takes microseconds.
 const LONGEST_STEP: Duration = Duration::from_millis(20);
 
-/// What a call has used so far.
+/// The usage of a call so far.
 pub struct Budget {
     held_at_start: isize,
     looked_at: Cell<Instant>,
     used: Cell<Duration>,
-    /// Whether a text would have grown beyond its limit, where nothing else can end the call.
+    /// Set when a string would have exceeded its limit in a function that cannot end the call itself.
     pub text_too_large: Cell<bool>,
-    /// How many bytes of JSON the answer may still take.
+    /// Remaining size of the answer as JSON, in bytes.
     pub output: Cell<usize>,
 }
 
 impl Budget {
-    /// A call begins.
+    /// Starts to count for a new call.
     pub fn start() -> Self {
         Budget {
             held_at_start: memory::held(),
@@ -63,10 +63,10 @@ impl Budget {
         }
     }
 
-    /// Whether the call must stop, and why; asked at each operation.
+    /// Returns why the call must stop, if so; called at each operation.
     pub fn spent(&self, operations: u64) -> Option<String> {
         if self.text_too_large.get() {
-            return Some(format!("a text grew beyond {} KiB", TEXT / 1024));
+            return Some(format!("a string grew beyond {} KiB", TEXT / 1024));
         }
         if memory::held().wrapping_sub(self.held_at_start) > MEMORY {
             return Some(format!("used more than {} MiB of memory", MEMORY / 1024 / 1024));
@@ -74,7 +74,7 @@ impl Budget {
         if operations.is_multiple_of(OPERATIONS_PER_LOOK) { self.late() } else { None }
     }
 
-    /// Whether the time is over, and in which words; for work of any length within one operation.
+    /// Returns a message if the time is over; for long work within one operation.
     pub fn late(&self) -> Option<String> {
         let now = Instant::now();
         let step = now.saturating_duration_since(self.looked_at.replace(now)).min(LONGEST_STEP);

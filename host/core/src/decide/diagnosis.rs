@@ -1,32 +1,61 @@
-//! Rhai's errors in words that an author can act on.
+//! Rhai's errors, in words that an author can act on.
 
-use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::{
-    budget, helpers,
-    source::{Place, RuleError, closest},
+    budget, habits, helpers,
+    source::{Place, RuleError, Source},
 };
-use crate::bounds::{REASON, cut, shown};
+use crate::{
+    bounds::{REASON, cut, shown},
+    domain::closest,
+};
 
-/// What is wrong with words that do not compile.
-pub fn of_parsing(error: &ParseError, place: &Place, known: &[&str]) -> RuleError {
-    let help = match error.err_type() {
-        ParseErrorType::VariableUndefined(name)
-            if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') =>
-        {
-            Some(format!("a constant of the script is read as `global::{name}`"))
+/// The error of a text that does not compile.
+pub fn of_parsing(error: &ParseError, source: &Source, is_script: bool) -> RuleError {
+    let position = error.position();
+    let line = position.line().and_then(|line| source.text.lines().nth(line - 1)).unwrap_or_default();
+    let column = position.position().unwrap_or(1).saturating_sub(1);
+    let (before, after) = line.split_at(line.char_indices().nth(column).map_or(line.len(), |(at, _)| at));
+    let around = habits::Around { text: &source.text, before, after, is_script };
+    RuleError {
+        place: at(&source.place, position),
+        message: cut(&parsing(error.err_type(), is_script), REASON),
+        help: habits::parsing(error.err_type(), &around),
+    }
+}
+
+fn parsing(error: &ParseErrorType, is_script: bool) -> String {
+    match error {
+        ParseErrorType::BadInput(LexError::UnexpectedInput(word)) => {
+            format!("unexpected `{}`", habits::foreign_operator(word))
         }
-        ParseErrorType::VariableUndefined(name) => Some(closest(name, known.iter().copied()).map_or_else(
-            || "a text is written in double quotes".to_owned(),
-            |known| format!("did you mean `{known}`?"),
-        )),
-        ParseErrorType::Reserved(word) if word == "import" => {
-            Some("put what the scripts share into each of them: scripts do not import".to_owned())
+        ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
+            format!("single quotes are for a single character: `{text}`")
         }
-        _ => None,
-    };
-    let message = lowercase_first(&cut(&error.err_type().to_string(), REASON));
-    RuleError { place: at(place, error.position()), message, help }
+        ParseErrorType::BadInput(LexError::ImproperSymbol(word, why)) if why.contains("disabled") => {
+            format!("`{word}` is not available")
+        }
+        ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => format!("unexpected `{word}`"),
+        ParseErrorType::BadInput(LexError::UnterminatedString) => "unterminated string".to_owned(),
+        ParseErrorType::UnknownOperator(word) => format!("unknown operator `{word}`"),
+        ParseErrorType::VariableUndefined(name) => format!("unknown variable `{name}`"),
+        ParseErrorType::Reserved(word) if word.starts_with(char::is_alphabetic) => {
+            format!("`{word}` is a reserved word")
+        }
+        ParseErrorType::Reserved(symbol) => format!("unexpected `{symbol}`"),
+        ParseErrorType::PropertyExpected => "expected the name of a property".to_owned(),
+        ParseErrorType::VariableExpected => "expected the name of a variable".to_owned(),
+        ParseErrorType::MissingToken(token, where_) => format!("expected `{token}` {where_}"),
+        ParseErrorType::ExprExpected(what) => format!("expected {what} expression"),
+        ParseErrorType::MismatchedType(wanted, given) => {
+            format!("expected {}, got {}", kind(wanted), kind(given))
+        }
+        ParseErrorType::UnexpectedEOF if is_script => "the script is incomplete".to_owned(),
+        ParseErrorType::UnexpectedEOF => "the expression is incomplete".to_owned(),
+        ParseErrorType::ExprTooDeep => "the expression is nested too deeply".to_owned(),
+        other => lowercase_first(&other.to_string()),
+    }
 }
 
 /// Why a rule failed.
@@ -51,27 +80,28 @@ fn at(place: &Place, position: Position) -> Place {
 fn explain(error: &EvalAltResult) -> (String, Option<String>) {
     match error {
         EvalAltResult::ErrorRuntime(thrown, _) => (thrown_words(thrown), None),
-        EvalAltResult::ErrorTerminated(why, _) => {
-            (why.to_string(), Some("look for a loop without end".into()))
-        }
+        EvalAltResult::ErrorTerminated(why, _) => (why.to_string(), Some("look for an endless loop".into())),
         EvalAltResult::ErrorTooManyOperations(_) => (
             format!("took more than {} operations", budget::OPERATIONS),
-            Some("look for a loop without end".into()),
+            Some("look for an endless loop".into()),
         ),
         EvalAltResult::ErrorStackOverflow(_) => (
-            format!("functions call each other more than {} deep", budget::CALL_LEVELS),
+            format!("function calls are nested more than {} levels deep", budget::CALL_LEVELS),
             Some("look for a function that calls itself".into()),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => (too_large(what), None),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(signature),
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
             let missing = wanted == "bool" && given == "()";
-            let help = missing.then(|| "a value is missing there: write `… == true` or `… != ()`".to_owned());
+            let help = missing.then(|| MISSING_CONDITION.to_owned());
             (format!("expected {}, got {}", kind(wanted), kind(given)), help)
         }
         other => (lowercase_first(&shown(other, REASON)), None),
     }
 }
+
+/// The help for a condition whose value is missing.
+pub const MISSING_CONDITION: &str = "compare it, so that a missing value is false: `… == true`, or `… != ()`";
 
 fn thrown_words(thrown: &Dynamic) -> String {
     if thrown.is_unit() {
@@ -83,7 +113,7 @@ fn thrown_words(thrown: &Dynamic) -> String {
 
 fn too_large(what: &str) -> String {
     if what.contains("string") {
-        format!("a text grew beyond {} KiB", budget::TEXT / 1024)
+        format!("a string grew beyond {} KiB", budget::TEXT / 1024)
     } else if what.contains("map") {
         format!("a map grew beyond {} entries", budget::ENTRIES)
     } else {
@@ -91,7 +121,7 @@ fn too_large(what: &str) -> String {
     }
 }
 
-/// Rhai says `name (type, type)`.
+/// The message for a signature as Rhai writes it: `name (type, type)`.
 fn no_function(signature: &str) -> (String, Option<String>) {
     let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ")"));
     let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
@@ -105,26 +135,29 @@ fn no_function(signature: &str) -> (String, Option<String>) {
             kinds => kinds.join(" and "),
         }
     );
-    let help = if kinds.contains(&"nothing") {
-        Some("a value is missing there: give one with first(value, …) or `value ?? …`".to_owned())
+    let help = if kinds.contains(&MISSING) {
+        Some("give a default: `first(value, …)` or `value ?? …`".to_owned())
     } else if helpers::NAMES.contains(&name) {
         Some(format!("`{name}` takes other arguments"))
     } else {
-        closest(name, helpers::NAMES).map(|known| format!("did you mean `{known}`?"))
+        habits::function(name)
+            .or_else(|| closest(name, helpers::NAMES).map(|known| format!("did you mean `{known}`?")))
     };
     (message, help)
 }
 
-/// Rhai's name of a type, in words.
+const MISSING: &str = "a missing value";
+
+/// Describes Rhai's name of a type, for messages.
 fn kind(rhai_name: &str) -> &str {
     match rhai_name {
-        "()" => "nothing",
+        "()" => MISSING,
         "bool" => "true or false",
         "i64" | "f64" => "a number",
         "array" => "an array",
         "map" => "a map",
         "Fn" => "a function",
-        name if name.contains("str") || name.contains("String") || name == "char" => "a text",
+        name if name.contains("str") || name.contains("String") || name == "char" => "a string",
         name => name,
     }
 }

@@ -1,5 +1,4 @@
-//! The Rhai engine: one, never changed after it is built, shared by all rules and threads. What a call may
-//! touch is in its own scope.
+//! The Rhai engine: built once, never changed, and shared by all rules and threads. A call has a scope of its own.
 
 use std::any::TypeId;
 
@@ -16,8 +15,8 @@ use crate::bounds::{REASON, cut};
 
 /// Builds the engine.
 ///
-/// Left out on purpose: the core language package (it has `sleep`), the time package, `eval`, modules, and
-/// printing to the standard output.
+/// Deliberately without the core language package (it has `sleep`), the time package, `eval`, modules, and printing to
+/// the standard output.
 pub fn build() -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
@@ -43,7 +42,7 @@ pub fn build() -> Engine {
     engine
 }
 
-/// Every limit is set: the engine's own differ between debug and release builds.
+/// Sets every limit: the engine's defaults differ between debug and release builds.
 fn limit(engine: &mut Engine) {
     engine
         .set_strict_variables(true)
@@ -61,7 +60,7 @@ fn limit(engine: &mut Engine) {
         });
 }
 
-/// Makes `event.data.a.b[0].c` the missing value `()` wherever the path breaks off, and a loop over it empty.
+/// Makes `event.data.a.b[0].c` the missing value `()` if any part of the path is missing, and a loop over it empty.
 fn let_paths_be_missing(engine: &mut Engine) {
     engine.set_fail_on_invalid_map_property(false);
     engine.register_indexer_get(|_: &mut (), _: ImmutableString| Dynamic::UNIT);

@@ -1,4 +1,4 @@
-//! Rhai expressions in YAML: one line that sees `event`.
+//! Rhai expressions in YAML, with the variable `event`.
 
 use jiff::Timestamp;
 use rhai::{AST, Dynamic, Engine, Scope};
@@ -20,9 +20,9 @@ pub struct Expression {
     source: Source,
 }
 
-/// Why an expression gave no value.
+/// Why an expression has no value.
 pub enum Unanswered {
-    /// It was `skip("why")`.
+    /// It called `skip("why")`.
     Skip(String),
     /// It failed.
     Failed(RuleError),
@@ -35,27 +35,26 @@ impl From<RuleError> for Unanswered {
 }
 
 impl Expression {
-    /// Compiles an expression; where something is wrong (it does not parse, uses a variable other than `event`, calls
-    /// what does not exist), `errors` has it all.
+    /// Compiles an expression. If it does not parse, uses a variable other than `event`, or calls an unknown function, all
+    /// of its errors are added to `errors`.
     pub fn compile(
         engine: &Engine,
         functions: &Functions,
         source: &Source,
         errors: &mut Vec<RuleError>,
     ) -> Option<Expression> {
-        // No constant here: the compiler would put its value into the expression.
+        // Not a constant: the compiler would replace it by its value.
         let mut scope = Scope::new();
         scope.push_dynamic("event", Dynamic::UNIT);
         let parsed = engine.compile_expression_with_scope(&scope, &source.text);
-        let parsed =
-            parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, &source.place, &["event"])));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, false)));
         let ast = parsed.ok()?;
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
         (errors.len() == before).then(|| Expression { ast, source: source.clone() })
     }
 
-    /// The words that it was compiled from.
+    /// The expression, as written.
     pub fn text(&self) -> &str {
         self.source.text.trim()
     }
@@ -72,28 +71,30 @@ impl Expression {
         }
     }
 
-    /// Its value as JSON.
+    /// Evaluates it to JSON.
     pub fn json(&self, engine: &Engine, scope: &mut Scope) -> Result<Value, Unanswered> {
         let value = self.value(engine, scope)?;
         value::answer(&value).map_err(|message| self.wrong(message))
     }
 
-    /// Its value as a condition.
+    /// Evaluates it as a condition.
     pub fn holds(&self, engine: &Engine, scope: &mut Scope) -> Result<bool, Unanswered> {
         let value = self.value(engine, scope)?;
-        value
-            .as_bool()
-            .map_err(|_| self.wrong(format!("expected true or false, got {}", value::kind_of(&value))))
+        value.as_bool().map_err(|_| {
+            let error = self.error(format!("expected true or false, got {}", value::kind_of(&value)));
+            let help = value.is_unit().then(|| diagnosis::MISSING_CONDITION.to_owned());
+            RuleError { help, ..error }.into()
+        })
     }
 
-    /// Its value as a text; `None` where it is empty.
+    /// Evaluates it to a string; `None` if that is empty.
     pub fn word(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<String>, Unanswered> {
         let value = self.json(engine, scope)?;
         answer::word(&value)
-            .ok_or_else(|| self.wrong(format!("expected a text, got {}", answer::kind_of(&value))))
+            .ok_or_else(|| self.wrong(format!("expected a string, got {}", answer::kind_of(&value))))
     }
 
-    /// Its value as texts: a text, or an array of texts; without the empty ones.
+    /// Evaluates it to a string or an array of strings, without the empty ones.
     pub fn words(&self, engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
         let value = self.json(engine, scope)?;
         let items = match &value {
@@ -101,26 +102,31 @@ impl Expression {
             other => std::slice::from_ref(other),
         };
         let word = |item| {
-            let wrong =
-                || self.wrong(format!("expected a text or an array of texts, got {}", answer::kind_of(item)));
+            let wrong = || {
+                self.wrong(format!("expected a string or an array of strings, got {}", answer::kind_of(item)))
+            };
             answer::word(item).ok_or_else(wrong).transpose()
         };
         items.iter().filter_map(word).collect()
     }
 
-    /// Its value as a time; `None` where it is empty.
+    /// Evaluates it to a time; `None` if that is empty.
     pub fn time(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<Timestamp>, Unanswered> {
         let word = self.word(engine, scope)?;
         word.map(|text| answer::timestamp(&text).map_err(|message| self.wrong(message))).transpose()
     }
 
     fn wrong(&self, message: String) -> Unanswered {
+        self.error(message).into()
+    }
+
+    fn error(&self, message: String) -> RuleError {
         let place: Place = self.source.place.clone();
-        RuleError { place, message: format!("`{}`: {message}", self.text()), help: None }.into()
+        RuleError { place, message: format!("`{}`: {message}", self.text()), help: None }
     }
 }
 
-/// The scope of one rule's expressions. The event is constant there, so none changes it for the next.
+/// The scope of the expressions of one rule. The event is a constant, so that no expression changes it for the next.
 pub fn scope_of(event: Dynamic) -> Scope<'static> {
     let mut scope = Scope::new();
     scope.push_constant_dynamic("event", event);

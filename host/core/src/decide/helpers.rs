@@ -1,4 +1,4 @@
-//! The functions that rules have beside Rhai's own; the same in expressions and scripts.
+//! Functions for rules in addition to Rhai's own, for expressions and scripts alike.
 
 use std::fmt::Write;
 
@@ -10,11 +10,11 @@ use crate::bounds::{Bounded, REASON, cut};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
-/// What `skip("why")` gives: nobody is told, and why.
+/// The value of `skip("why")`: nobody is notified, for this reason.
 #[derive(Clone, Debug)]
 pub struct Skip(pub String);
 
-/// The helpers' names, to tell an author who misspelt one.
+/// Names of the helpers, for suggestions.
 pub const NAMES: [&str; 8] = ["config", "first", "maps_link", "money", "now", "skip", "text", "title"];
 
 /// Registers the helpers.
@@ -37,11 +37,11 @@ fn ask(question: impl FnOnce(&Call<'_>) -> Result<Value, String>) -> Answer<Dyna
     match Call::current(question) {
         Some(Ok(answer)) => to_dynamic(answer),
         Some(Err(error)) => Err(EvalAltResult::ErrorTerminated(error.into(), Position::NONE).into()),
-        None => Err("the world can be asked only while a rule runs".into()),
+        None => Err("`now` and `config` are only available while a rule runs".into()),
     }
 }
 
-/// `first(a, b, …)`: Rhai knows no functions of any number of arguments, so up to eight.
+/// Registers `first(a, b, …)`: Rhai has no variadic functions, so for one to eight arguments.
 fn register_first(engine: &mut Engine) {
     fn first<const N: usize>(values: [Dynamic; N]) -> Dynamic {
         values.into_iter().find(|value| !is_empty(value)).unwrap_or_default()
@@ -59,7 +59,7 @@ fn register_first(engine: &mut Engine) {
     });
 }
 
-/// Whether a value says nothing: missing, blank, or without items. 0 and false say something.
+/// Whether a value is missing, blank, or without items. 0 and false are not empty.
 pub fn is_empty(value: &Dynamic) -> bool {
     if let Ok(text) = value.as_immutable_string_ref() {
         return text.trim().is_empty();
@@ -73,20 +73,20 @@ pub fn is_empty(value: &Dynamic) -> bool {
     value.is_unit()
 }
 
-/// A value as people read it: a missing one as nothing, an array with commas, a map as JSON.
+/// Formats a value for people: a missing one as an empty string, an array with commas, a map as JSON.
 ///
 /// # Errors
-/// Where that is longer than a text may be.
+/// If the result is longer than a string may be.
 fn text(value: &Dynamic) -> Answer<String> {
     let mut out = Bounded::new(budget::TEXT);
-    // Fails only where the text is full, or the value nests too deep.
+    // Fails only if the text is full, or the value is nested too deeply.
     match write_text(&mut out, value, 0).ok().and_then(|()| out.whole()) {
         Some(text) => Ok(text),
         None => unfolding::too_large(),
     }
 }
 
-/// A value as a reason: its text, cut where it is long.
+/// Formats a value as a reason, cut to the maximum length of a reason.
 pub fn reason_text(value: &Dynamic) -> String {
     let mut out = Bounded::new(4 * REASON);
     let _ = write_text(&mut out, value, 0);
@@ -141,7 +141,7 @@ fn title(words: &str) -> String {
     titled
 }
 
-/// A number, or text that is one.
+/// Reads a number, or a string that is one.
 fn number(value: &Dynamic) -> Option<f64> {
     let number = match (value.as_float(), value.as_int()) {
         (Ok(float), _) => float,
@@ -151,12 +151,12 @@ fn number(value: &Dynamic) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// `1234.5` → `1234.50`; what is no number → `0.00`.
+/// `1234.5` → `1234.50`; anything but a number → `0.00`.
 fn money(amount: &Dynamic) -> String {
     format!("{:.2}", number(amount).unwrap_or_default())
 }
 
-/// A pin `{latitude, longitude}` → its link; `()` where there is none.
+/// A pin `{latitude, longitude}` → its link; anything else → `()`.
 fn maps_link(pin: &Dynamic) -> Dynamic {
     let coordinate = |map: &Map, key: &str, most: f64| {
         map.get(key).and_then(number).filter(|degrees| degrees.abs() <= most)

@@ -1,8 +1,8 @@
-//! How much memory a thread holds: what stops a script that fills memory.
+//! The memory that a thread holds, which stops a script that fills memory.
 //!
-//! Rhai bounds the size of each value, not of all values together (`map[key] = value` and the result of
-//! `map()` slip past its checks), and has no hook for allocations. So the program's allocator counts, for
-//! each thread, the bytes it has handed out minus those taken back; a call may grow that by so much.
+//! Rhai limits the size of each value, not of all values together (`map[key] = value` and the result of `map()` escape
+//! its checks), and has no hook for allocations. So the program's allocator counts, for each thread, the bytes allocated
+//! minus those freed; a call may increase that by a limit.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -22,20 +22,20 @@ static ALLOCATOR: Counting = Counting;
 
 struct Counting;
 
-/// The bytes that this thread has allocated minus those that it has freed. Below zero where a thread frees
-/// what others allocated: only a difference over a stretch of code means something.
+/// The bytes that this thread has allocated minus those that it has freed. Negative if it frees what others allocated:
+/// only differences are meaningful.
 pub fn held() -> isize {
     HELD.get()
 }
 
 fn count(bytes: isize) {
-    // A thread that is ending has no thread-locals any more, and runs no scripts.
+    // A thread that is ending has no thread-locals left, and runs no scripts.
     let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(bytes)));
     #[cfg(test)]
     let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held())));
 }
 
-/// By how much some work has ever exceeded what was held before it, in bytes.
+/// The maximum memory held during some work in addition to what was held before, in bytes.
 #[cfg(test)]
 pub fn peak_of(work: impl FnOnce()) -> isize {
     let before = held();

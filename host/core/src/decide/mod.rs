@@ -1,14 +1,14 @@
-//! Rules decide about events: plain routes and Rhai scripts, one contract.
+//! Rules decide about events: plain routes, Rhai scripts and plugins, with one contract.
 //!
-//! Goals: the same event, the same release and the same answers of the ports give the same verdicts, byte for
-//! byte; no rule can take the host down, stall it past its budget, or spoil another rule; an author reads what
-//! went wrong, in which file, at which line and column.
+//! Goals: the same event, the same release and the same answers of the ports give the same verdicts, byte for byte; no
+//! rule can bring the host down, stall it beyond its budget, or affect another rule; an author is told what went wrong,
+//! in which file, at which line and column.
 //!
-//! One [`Routes`] is shared by all threads without a lock: the engine and the syntax trees never change, each
-//! call has a scope of its own. An event is converted to Rhai's values once for all rules.
+//! One [`Routes`] is shared by all threads without a lock: the engine and the syntax trees never change, and each call
+//! has its own scope. An event is converted to Rhai's values once for all rules.
 //!
-//! Rejected: a pool of engines (there is nothing to pool); a scope kept between calls (a rule could leave
-//! something behind for the next event); Rhai's own bounds as the only ones (they do not see all values together).
+//! Rejected: a pool of engines (nothing to pool); a scope kept between calls (a rule could leave something behind for the
+//! next event); Rhai's own limits alone (they do not count all values together).
 
 mod answer;
 mod budget;
@@ -17,6 +17,7 @@ mod diagnosis;
 mod digest;
 mod engine;
 mod expression;
+mod habits;
 mod helpers;
 mod memory;
 pub mod plugin;
@@ -39,14 +40,14 @@ pub use ports::{Ports, StandIns};
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
 pub use routes::Routes;
-pub use source::{Place, RuleError, Source, closest, did_you_mean};
+pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;
 
 use crate::domain::{Event, Verdict};
 
-/// Decides about an event: one verdict for each matching route, in order, more where a script gives more. Never
-/// empty: an event that no route is for has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute). A plugin may take
-/// as long as its limits say: call it from a thread that may block.
+/// Decides about an event: returns the verdicts of each matching route, in order. Never empty: an event without a
+/// matching route has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute). Blocks for as long as plugins run, up to
+/// their limits.
 pub fn decide(routes: &Routes, event: &Event, ports: &dyn Ports) -> Vec<Verdict> {
     if event.kind == TEST_TYPE {
         return vec![test_message::verdict(event)];

@@ -1,4 +1,4 @@
-//! What a rule may ask of the world, and the record of what it was told.
+//! Ports: what a rule may ask of its host, and the record of the answers.
 
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
@@ -12,15 +12,15 @@ use super::{
 };
 use crate::{bounds::on_author_stack, domain::Asked};
 
-/// What a rule may ask of the world. The same answers give the same decisions.
+/// What a rule may ask of its host. The same answers give the same decisions.
 pub trait Ports: Send + Sync {
-    /// The time.
+    /// Returns the time.
     fn now(&self) -> Timestamp;
 
-    /// A value of the `config.yaml` of a rules folder.
+    /// Returns a value of the `config.yaml` of a rules folder.
     fn config(&self, folder: &str, key: &str) -> Option<Value>;
 
-    /// Who answers the requests of plugins, where it is not the sandbox's own.
+    /// Sends the requests of plugins, in place of the sandbox's own client.
     fn http(&self) -> Option<Arc<dyn Http>> {
         None
     }
@@ -46,12 +46,12 @@ pub struct StandIns {
     pub lookup: BTreeMap<String, Map<String, Value>>,
 }
 
-/// One call of a rule: what helpers and limits reach from inside of it.
+/// One call of a rule, as its helpers and limits see it.
 pub struct Call<'a> {
     ports: &'a dyn Ports,
     folder: &'a str,
     asked: RefCell<Vec<Asked>>,
-    /// What it may use.
+    /// Remaining time, memory and output.
     pub budget: Budget,
 }
 
@@ -60,7 +60,7 @@ scoped_thread_local! {
 }
 
 impl<'a> Call<'a> {
-    /// Runs a rule of a folder on the stack for authors' work, and returns what it asked too. What the rule made
+    /// Runs a rule of a folder on the stack for authors' work; also returns what it asked. Values that the rule made
     /// must be dropped in `rule`.
     pub fn run<T>(ports: &'a dyn Ports, folder: &'a str, rule: impl FnOnce() -> T) -> (T, Vec<Asked>) {
         let call = Call { ports, folder, asked: RefCell::default(), budget: Budget::start() };
@@ -68,23 +68,23 @@ impl<'a> Call<'a> {
         (answer, call.asked.into_inner())
     }
 
-    /// The call that this thread is in; `None` while a rule is compiled.
+    /// Passes on the current call of this thread; `None` while a rule is compiled.
     pub fn current<T>(ask: impl FnOnce(&Call<'_>) -> T) -> Option<T> {
         CALL.is_set().then(|| CALL.with(ask))
     }
 
-    /// The time, as RFC 3339.
+    /// Returns the time, as RFC 3339.
     pub fn now(&self) -> Result<Value, String> {
         self.ask("now", Value::Null, || Value::String(self.ports.now().to_string()))
     }
 
-    /// A value of the folder's configuration, null where it has none.
+    /// Returns a value of the folder's configuration, or null.
     pub fn config(&self, key: &str) -> Result<Value, String> {
         let answer = || self.ports.config(self.folder, key).unwrap_or_default();
         self.ask("config", Value::from(key), answer)
     }
 
-    /// Each question is put, and recorded, once: its answer stays the same through a call.
+    /// Asks and records each question once: its answer stays the same throughout a call.
     fn ask(&self, port: &str, question: Value, answer: impl FnOnce() -> Value) -> Result<Value, String> {
         let mut asked = self.asked.borrow_mut();
         if let Some(known) = asked.iter().find(|known| known.port == port && known.question == question) {

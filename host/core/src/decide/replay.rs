@@ -1,4 +1,4 @@
-//! The world as it answered once: what a rule asked then is answered the same again.
+//! Replay of recorded answers: a rule gets the same answers as in its recorded decision.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Of what a decision recorded; `decided_at` is the time where the rule did not ask for it.
+    /// Uses the answers that a decision recorded; `decided_at` is the time if the rule did not ask for it.
     pub fn new(asked: Vec<Asked>, decided_at: Timestamp) -> Replay {
         let now = asked.iter().find(|asked| asked.port == "now");
         let now = now.and_then(|asked| asked.answer.as_str()?.parse().ok()).unwrap_or(decided_at);
@@ -47,14 +47,14 @@ impl Ports for Replay {
     }
 }
 
-/// Answers of HTTP services, in the order in which they were asked.
+/// Answers of HTTP services, in the order of the requests.
 struct Recorded(Mutex<VecDeque<Result<HttpAnswer, HttpError>>>);
 
 impl Http for Recorded {
     fn send(&self, _: HttpRequest) -> Answering<'_> {
         let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         Box::pin(std::future::ready(
-            answer.unwrap_or_else(|| Err(HttpError::Failed("no answer is recorded".to_owned()))),
+            answer.unwrap_or_else(|| Err(HttpError::Failed("no recorded answer".to_owned()))),
         ))
     }
 }

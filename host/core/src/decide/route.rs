@@ -1,4 +1,4 @@
-//! Routes: which events a rule is for, and what a plain one decides.
+//! Routes: which events a rule handles, and what a plain route decides.
 
 use std::collections::BTreeMap;
 
@@ -13,71 +13,71 @@ use super::{
 };
 use crate::domain::{Collect, Decision, Mode, Outcome, Priority, SendTime};
 
-/// A route as it was written, checked for its shape but not compiled.
+/// A route as written: its shape is checked, its expressions are not compiled yet.
 pub struct RouteSource {
-    /// The folder that it stands in, whose `config.yaml` it reads.
+    /// Folder of the route, whose `config.yaml` it reads.
     pub folder: String,
-    /// Types of events: `order.created`, `payment.*`, `*`.
+    /// Event types: `order.created`, `payment.*`, `*`.
     pub on: Vec<Source>,
-    /// A condition.
+    /// Condition, an expression.
     pub when: Option<Source>,
-    /// What decides.
+    /// Rule that decides.
     pub rule: RuleSource,
 }
 
-/// What decides for a route.
+/// The rule of a route.
 pub enum RuleSource {
     /// The route itself.
     Plain(Box<PlainSource>),
-    /// A script, by its file's path relative to the rules folder.
+    /// A script, by its path relative to the rules folder.
     Script(Source),
     /// A plugin, by its id.
     Plugin(Source),
 }
 
-/// A plain route's decision as it was written.
+/// The decision of a plain route, as written.
 pub struct PlainSource {
-    /// The template's name.
+    /// Name of the template.
     pub template: Source,
     /// Names of groups.
     pub groups: Vec<Source>,
-    /// Expressions that give usernames.
+    /// Expressions for usernames.
     pub users: Vec<Source>,
-    /// Expressions that give contacts.
+    /// Expressions for contacts: phone numbers or WhatsApp user ids.
     pub contacts: Vec<Source>,
-    /// An expression that gives the deduplication key.
+    /// Expression for the deduplication key.
     pub dedupe_key: Option<Source>,
-    /// For how long the key counts.
+    /// How long the key applies, at most 365 days (default 24 hours).
     pub dedupe_for: Option<SignedDuration>,
-    /// Told together with others.
+    /// How decisions are collected into one message.
     pub collect: Option<Collect>,
-    /// The template's variables.
+    /// Variables of the template.
     pub context: Vec<(String, ValueSource)>,
-    /// When to send.
+    /// Earliest time to send.
     pub send: Option<SendSource>,
-    /// An expression that gives a time.
+    /// Expression for the time after which the message is no longer sent.
     pub expires_at: Option<Source>,
-    /// Which messages overtake which.
+    /// Priority (default normal).
     pub priority: Priority,
     /// Overrides the template's mode.
     pub mode: Option<Mode>,
-    /// The name of the number that sends it.
+    /// Name of the sending number.
     pub from: Option<String>,
-    /// Why, in the author's words.
+    /// Reason for the record, in the author's words.
     pub reason: Option<String>,
 }
 
-/// A variable of the template as it was written.
+/// A variable of the template, as written.
 pub enum ValueSource {
-    /// A number, or true or false.
+    /// A number or boolean.
     Literal(Value),
     /// An expression.
     Expression(Source),
 }
 
-/// When to send, as it was written.
+/// The earliest time to send, as written.
 pub enum SendSource {
-    /// An expression that gives a time.
+    /// An expression for a time.
     At(Source),
     /// A duration after the event's time.
     After(SignedDuration),
@@ -112,7 +112,7 @@ enum Send {
 }
 
 impl Plain {
-    /// Compiles a route's expressions; where some are wrong, `errors` has them all.
+    /// Compiles the expressions of a route; adds all of their errors to `errors`.
     pub fn compile(
         engine: &Engine,
         functions: &Functions,
@@ -196,7 +196,7 @@ fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Resu
     Ok(words)
 }
 
-/// Whether a route's condition lets an event through; else what to answer instead.
+/// Evaluates the condition of a route: `None` if it holds, or the outcome if not.
 pub fn let_through(
     when: &Expression,
     engine: &Engine,
@@ -210,7 +210,7 @@ pub fn let_through(
     }
 }
 
-/// What a plain route answers for an event.
+/// The outcome of a plain route for an event.
 pub fn outcome(plain: &Plain, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
     match plain.decide(engine, scope) {
         Ok(decision) => Ok(Outcome::Notify(Box::new(decision))),

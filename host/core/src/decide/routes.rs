@@ -1,4 +1,4 @@
-//! All routes, compiled: found by an event's type, asked one by one.
+//! All routes, compiled: matched by the type of an event, and called one after the other.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,16 +15,16 @@ use super::{
     ports::{Call, Ports},
     route::{self, Plain, RouteSource, RuleSource},
     script::Script,
-    source::{RuleError, Source, closest, did_you_mean},
+    source::{RuleError, Source},
     value,
 };
 use crate::bounds::{REASON, cut, on_author_stack};
-use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict};
+use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict, closest};
 
-/// Decisions about one event, of all rules together.
+/// Maximum number of verdicts about one event, of all rules together.
 const VERDICTS: usize = 1_000;
 
-/// Compiled routes and scripts, and the engine that runs them. Never changes; cheap to clone.
+/// Compiled routes and scripts, and the engine that runs them. Immutable; cheap to clone.
 #[derive(Clone)]
 pub struct Routes(Arc<Compiled>);
 
@@ -32,9 +32,9 @@ struct Compiled {
     engine: Engine,
     /// In the order of folder, file and line.
     routes: Vec<Route>,
-    /// By an event's type, which routes are for exactly that.
+    /// Routes for one exact type, by that type.
     exact: HashMap<String, Vec<usize>>,
-    /// Beginnings of types (`payment.`, or nothing for all), and their routes.
+    /// Prefixes of types (`payment.`, or empty for all), and their routes.
     prefixes: Vec<(String, usize)>,
 }
 
@@ -52,8 +52,8 @@ enum Rule {
 }
 
 impl Routes {
-    /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. All errors are
-    /// told at once; the routes are those without one.
+    /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. Returns the routes
+    /// without errors, and all errors.
     pub fn compile(
         sources: &[RouteSource],
         scripts: &BTreeMap<String, Source>,
@@ -87,12 +87,12 @@ impl Routes {
         (Routes(Arc::new(compiled)), errors)
     }
 
-    /// How many routes there are.
+    /// Number of routes.
     pub fn len(&self) -> usize {
         self.0.routes.len()
     }
 
-    /// Whether there is no route.
+    /// Whether there are no routes.
     pub fn is_empty(&self) -> bool {
         self.0.routes.is_empty()
     }
@@ -104,7 +104,7 @@ impl Routes {
         closest(kind, exact)
     }
 
-    /// The plugins that are asked about events of this type, each once: that may take as long as their limits say.
+    /// Ids of the plugins that are called for events of this type.
     pub fn plugins(&self, kind: &str) -> BTreeSet<&str> {
         let routes = self.0.matching(kind).into_iter().map(|index| &self.0.routes[index].rule);
         routes
@@ -133,7 +133,7 @@ impl Routes {
                 full = true;
                 verdicts.truncate(VERDICTS - 1);
                 let why = format!(
-                    "the rules made more than {VERDICTS} decisions about one event; the rest is left out"
+                    "the rules made more than {VERDICTS} decisions about one event; the rest are dropped"
                 );
                 let rule = Some(route.reference.clone());
                 verdicts.push(Verdict { rule, outcome: Outcome::Failed(why), asked: [].into() });
@@ -145,7 +145,7 @@ impl Routes {
                 decided(last, Ok(value));
             }
             Err(error) => {
-                let why = format!("failed to read the event: {error}");
+                let why = format!("cannot read the event: {error}");
                 matching.iter().for_each(|&index| decided(index, Err(why.clone())));
             }
         }
@@ -153,7 +153,7 @@ impl Routes {
     }
 }
 
-/// Reasons are for people: a long one is cut.
+/// Cuts a long reason.
 fn in_bounds(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Skip(why) => Outcome::Skip(cut(&why, REASON)),
@@ -184,13 +184,15 @@ impl Compiled {
             }
             RuleSource::Script(path) => {
                 let Some(script) = scripts.get(path.text.as_str()) else {
-                    let known: Vec<_> =
-                        scripts.keys().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+                    let known = scripts.keys().map(|path| path.rsplit('/').next().unwrap_or(path));
                     let name = path.text.rsplit('/').next().unwrap_or(&path.text);
                     errors.push(RuleError {
                         place: path.place.clone(),
-                        message: format!("there is no script `{}`", path.text),
-                        help: Some(did_you_mean(name, known)),
+                        message: format!("unknown script `{}`", path.text),
+                        help: Some(match closest(name, known) {
+                            Some(close) => format!("did you mean `{close}`?"),
+                            None => format!("create `{}`", path.text),
+                        }),
                     });
                     return None;
                 };
@@ -202,8 +204,11 @@ impl Compiled {
                 let Some(plugin) = plugins.get(&id.text) else {
                     errors.push(RuleError {
                         place: id.place.clone(),
-                        message: format!("there is no plugin `{}`, or it is not built", id.text),
-                        help: Some(did_you_mean(&id.text, plugins.keys().map(String::as_str))),
+                        message: format!("unknown plugin `{}`", id.text),
+                        help: Some(match closest(&id.text, plugins.keys().map(String::as_str)) {
+                            Some(close) => format!("did you mean `{close}`?"),
+                            None => format!("build it, if it exists: hookswitch plugin build {}", id.text),
+                        }),
                     });
                     return None;
                 };
@@ -226,8 +231,10 @@ impl Compiled {
             } else if kind.text.contains('*') || kind.text.trim().is_empty() {
                 errors.push(RuleError {
                     place: kind.place.clone(),
-                    message: format!("`{}` is no type of event", kind.text),
-                    help: Some("write `order.created`, `payment.*` or `*`".to_owned()),
+                    message: format!("`{}` is not an event type", kind.text),
+                    help: Some(
+                        "`*` can only stand at the end: `order.created`, `payment.*` or `*`".to_owned(),
+                    ),
                 });
             } else {
                 self.exact.entry(kind.text.clone()).or_default().push(index);

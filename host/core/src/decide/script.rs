@@ -20,13 +20,13 @@ const FUNCTION: &str = "decide";
 /// A compiled script.
 pub struct Script {
     ast: AST,
-    /// Where `fn decide` stands; errors without a place of their own are told there.
+    /// Place of `fn decide`, and of errors without a place of their own.
     place: Place,
 }
 
 impl Script {
-    /// Compiles a script; where something is wrong (it does not parse, has no `fn decide(event)`, does something
-    /// outside of its functions, calls what does not exist), `errors` has it all.
+    /// Compiles a script. If it does not parse, has no `fn decide(event)`, has statements outside its functions, or calls
+    /// an unknown function, all of its errors are added to `errors`.
     pub fn compile(
         engine: &Engine,
         functions: &Functions,
@@ -35,7 +35,7 @@ impl Script {
     ) -> Option<Script> {
         let file = &source.place;
         let parsed = engine.compile(&source.text);
-        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, file, &["event"])));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, true)));
         let mut ast = parsed.ok()?;
         ast.set_source(&*file.file);
         let before = errors.len();
@@ -43,9 +43,10 @@ impl Script {
             let at = statement.position();
             errors.push(RuleError {
                 place: file.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
-                message: "a statement outside of a function".to_owned(),
+                message: "statement outside a function".to_owned(),
                 help: Some(
-                    "only `fn` and `const` stand there; put the rest into `fn decide(event)`".to_owned(),
+                    "only `fn` and `const` are allowed there; move the rest into `fn decide(event)`"
+                        .to_owned(),
                 ),
             });
         }
@@ -54,8 +55,8 @@ impl Script {
             errors.push(RuleError {
                 place: file.clone(),
                 message: match takes {
-                    None => "there is no `fn decide(event)`".to_owned(),
-                    Some(count) => format!("`fn decide` has {count} parameters instead of one"),
+                    None => "missing `fn decide(event)`".to_owned(),
+                    Some(count) => format!("`fn decide` must have 1 parameter, not {count}"),
                 },
                 help: Some("write `fn decide(event) { … }`".to_owned()),
             });
@@ -67,17 +68,17 @@ impl Script {
         (errors.len() == before).then(|| Script { ast, place: file.within(line, 1) })
     }
 
-    /// Where `fn decide` stands.
+    /// Place of `fn decide`.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Calls the script, in a scope of its own.
+    /// Calls the script, in its own scope.
     ///
     /// # Errors
-    /// Where it throws, is stopped at a limit, or answers in a wrong shape.
+    /// If it throws, exceeds a limit, or returns an invalid answer.
     pub fn decide(&self, engine: &Engine, event: Dynamic) -> Result<Vec<Outcome>, RuleError> {
-        // Constants are evaluated for each call: Rhai knows no other way to show them to functions.
+        // Constants are evaluated for each call: functions do not see them otherwise.
         let options = CallFnOptions::new().eval_ast(!self.ast.statements().is_empty());
         let call = || {
             engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.ast, FUNCTION, (event,))
@@ -90,7 +91,7 @@ impl Script {
         let decisions = value::answer(&answer).and_then(|json| answer::decisions(&json));
         let decisions = decisions.map_err(|message| RuleError {
             place: self.place.clone(),
-            message: format!("wrong answer: {message}"),
+            message: format!("invalid answer: {message}"),
             help: None,
         })?;
         Ok(decisions.into_iter().map(|decision| Outcome::Notify(Box::new(decision))).collect())
@@ -110,18 +111,18 @@ impl Script {
     }
 }
 
-/// Why a call did not end well.
+/// Why a call failed.
 pub enum Failure {
-    /// The rule's doing.
+    /// An error of the rule.
     Rhai(Box<EvalAltResult>),
-    /// The engine's own.
+    /// A panic of the engine.
     Panic,
 }
 
-/// Runs a rule; a panic in it, which would be a bug of the engine, is its failure alone.
+/// Runs a rule. A panic, which would be a bug in the engine, fails only this rule.
 pub fn caught<T>(rule: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(rule)) {
-        // Asked once more: nothing may have followed what spent the budget.
+        // Checked once more: the last operation may have exceeded the budget.
         Ok(Ok(answer)) => match Call::current(|call| call.budget.spent(1)).flatten() {
             Some(why) => {
                 Err(Failure::Rhai(EvalAltResult::ErrorTerminated(why.into(), Position::NONE).into()))
@@ -133,12 +134,12 @@ pub fn caught<T>(rule: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result
     }
 }
 
-/// What is said of a panic.
+/// The error for a panic of the engine.
 pub fn panicked(place: &Place) -> RuleError {
     RuleError {
         place: place.clone(),
-        message: "the engine broke on this rule".to_owned(),
-        help: Some("this is a bug of Hookswitch; please report it with the rule and the event".to_owned()),
+        message: "internal error while running this rule".to_owned(),
+        help: Some("this is a bug in Hookswitch; please report it with the rule and the event".to_owned()),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Functions of Rhai that unfold what a value refers to, in bounds.
+//! Bounded versions of the Rhai functions that unfold what a value refers to.
 //!
-//! A text in an array is a reference: an array of 10,000 references to one text of 200 KB takes 160 KB, and as a text
-//! it takes 2 GB. Between two looks at the budget one native function runs, so each that writes, compares or multiplies
+//! A string in an array is a reference: an array of 10,000 references to one string of 200 KB takes 160 KB, but 2 GB when
+//! printed. Between two looks at the budget one native function runs, so each function that prints, compares or multiplies
 //! what values refer to is replaced by one that stops at a limit. `decide::tests::natives` calls every function of the
-//! engine with such values and holds this.
+//! engine with such values to ensure this.
 
 use std::{
     cmp::Ordering,
@@ -18,19 +18,19 @@ use crate::bounds::Bounded;
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
-/// The deepest that values are written or compared.
+/// Maximum nesting of values that are printed or compared.
 const DEPTH: usize = 64;
-/// How many bytes are compared between two looks at the clock.
+/// Bytes compared between two looks at the clock.
 const COMPARED: usize = 256 * 1024;
 
-/// Replaces them.
+/// Replaces these functions.
 pub fn register(engine: &mut Engine) {
     for name in ["to_string", "to_debug", "print", "debug"] {
-        // Pure: constants are printed, too.
+        // Pure, so that constants can be printed too.
         let pure = || FuncRegistration::new(name).with_purity(true);
         pure().register_into_engine(engine, |array: &mut Array| written(array, write_array));
         pure().register_into_engine(engine, |map: &mut Map| written(map, write_map));
-        // Without what it holds.
+        // Without its captured values.
         pure().register_into_engine(engine, |function: &mut FnPtr| format!("Fn({})", function.fn_name()));
     }
     engine
@@ -44,7 +44,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: char| {
         replace(text, find, with.encode_utf8(&mut [0; 4]))
     });
-    // Rhai's own is a stream that each copy of it holds in full: an array of 10,000 streams takes gigabytes.
+    // Rhai's own returns an iterator that each copy holds in full: an array of 10,000 iterators takes gigabytes.
     engine.register_fn("chars", |text: &str| chars(text, 0, i64::MAX));
     engine.register_get("chars", |text: &mut ImmutableString| chars(text, 0, i64::MAX));
     engine.register_fn("chars", |text: &str, start: i64| chars(text, start, i64::MAX));
@@ -65,13 +65,13 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("!=", |a: Map, b: Map| Comparing::default().maps(&a, &b, 0).map(|same| !same));
 }
 
-/// A text grew too large.
+/// The error for a string that is too long.
 pub fn too_large<T>() -> Answer<T> {
     Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
 }
 
-/// What a value is as a text. Where that is too large, the call ends at its next operation, and the value is emptied:
-/// where printing fails, and where what was printed is larger than a value may be, Rhai prints it in its own way, in full.
+/// Prints a value. If the result is too large, the call ends at its next operation and the value is emptied: if printing
+/// fails, or the printed string is larger than allowed, Rhai prints the value itself, in full.
 fn written<T: Default>(
     value: &mut T,
     write: fn(&mut Bounded, &T, usize) -> std::fmt::Result,
@@ -84,7 +84,7 @@ fn written<T: Default>(
     text.beginning().into()
 }
 
-/// Writes a value as Rhai does for debugging: texts in quotes, `[…]`, `#{…}`.
+/// Prints a value as Rhai does for debugging: strings in quotes, `[…]`, `#{…}`.
 pub fn write(out: &mut Bounded, value: &Dynamic, depth: usize) -> std::fmt::Result {
     if depth > DEPTH {
         return Err(std::fmt::Error);
@@ -130,7 +130,7 @@ fn write_map(out: &mut Bounded, map: &Map, depth: usize) -> std::fmt::Result {
     out.write_char('}')
 }
 
-/// Rhai's own builds a text of any size before it is measured.
+/// Rhai's own builds a string of any size before measuring it.
 fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Answer<()> {
     let found = text.matches(find).count();
     if text.len() - found * find.len() + found * with.len() > budget::TEXT {
@@ -140,7 +140,7 @@ fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Answer<()> {
     Ok(())
 }
 
-/// The characters of a text from `start` on, counted from its end where that is negative; at most `length`.
+/// Returns up to `length` characters of a string from `start` on; a negative `start` counts from the end.
 fn chars(text: &str, start: i64, length: i64) -> Answer<Array> {
     let start = if start < 0 { start.saturating_add(text.chars().count() as i64).max(0) } else { start };
     let (start, length) = (usize::try_from(start).unwrap_or(0), usize::try_from(length).unwrap_or(0));
@@ -152,24 +152,24 @@ fn chars(text: &str, start: i64, length: i64) -> Answer<Array> {
     Ok(some)
 }
 
-/// Sorts values of one kind.
+/// Sorts values of one type.
 fn sort(array: &mut Array, direction: fn(Ordering) -> Ordering) -> Answer<()> {
     let Some(kind) = array.first().map(Dynamic::type_id) else { return Ok(()) };
     if array.iter().any(|item| item.type_id() != kind) {
-        return Err("elements of different types cannot be sorted".into());
+        return Err("cannot sort items of different types".into());
     }
     let length = |item: &Dynamic| item.as_immutable_string_ref().map_or(8, |text| text.len());
     let longest = array.iter().map(length).max().unwrap_or(0);
     let comparisons = array.len() * (array.len().ilog2() as usize + 1);
-    // What takes a tenth of the time at most; longer texts are seldom equal at their beginnings.
+    // Up to a tenth of the time limit; longer strings rarely have equal beginnings.
     if longest.saturating_mul(comparisons) > 64 * 1024 * 1024 && longest > 4_096 {
-        return Err("the texts are too long to be sorted".into());
+        return Err("cannot sort strings that are so long".into());
     }
     let first = &array[0];
     let sortable =
         first.is_int() || first.is_float() || first.is_char() || first.is_bool() || first.is_unit();
     if !sortable && !first.is_string() {
-        return Err(format!("{} cannot be sorted", value::kind_of(first)).into());
+        return Err(format!("cannot sort items of this type: {}", value::kind_of(first)).into());
     }
     array.sort_by(|a, b| direction(compare(a, b)));
     Ok(())
@@ -191,7 +191,7 @@ fn compare(a: &Dynamic, b: &Dynamic) -> Ordering {
     a.as_bool().unwrap_or_default().cmp(&b.as_bool().unwrap_or_default())
 }
 
-/// One comparison of two values; looks at the budget now and then.
+/// A comparison of two values that looks at the budget from time to time.
 #[derive(Default)]
 struct Comparing {
     bytes: usize,
@@ -224,7 +224,7 @@ impl Comparing {
 
     fn values(&mut self, a: &Dynamic, b: &Dynamic, depth: usize) -> Answer<bool> {
         if depth > DEPTH {
-            return Err(format!("values that nest more than {DEPTH} deep cannot be compared").into());
+            return Err(format!("cannot compare values that are nested more than {DEPTH} levels deep").into());
         }
         self.count(16)?;
         if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {

@@ -1,4 +1,4 @@
-//! Values on their way into rules and out of them.
+//! Conversion of values into rules and out of them.
 
 use rhai::{Dynamic, Identifier, Map};
 use serde_json::{Number, Value};
@@ -6,11 +6,11 @@ use serde_json::{Number, Value};
 use super::{budget, helpers::Skip, ports::Call};
 use crate::domain::Event;
 
-/// Converts an event, once for all rules: JSON text straight to Rhai's values (through `serde_json::Value` it
-/// takes half as long again).
+/// Converts an event, once for all rules, directly from JSON to Rhai's values (via `serde_json::Value` it would take
+/// half as long again).
 ///
 /// # Errors
-/// Where the payload is no JSON that Rhai can hold; intake lets no such event in.
+/// If Rhai cannot represent the payload; intake accepts no such event.
 pub fn of_event(event: &Event) -> Result<Dynamic, serde_json::Error> {
     let mut map: Map = match &event.extensions {
         Some(extensions) => serde_json::from_str::<Dynamic>(extensions.get())?.try_cast().unwrap_or_default(),
@@ -25,10 +25,10 @@ pub fn of_event(event: &Event) -> Result<Dynamic, serde_json::Error> {
     Ok(map.into())
 }
 
-/// A part of a rule's answer, as JSON; counts against what the call may answer.
+/// Converts a part of a rule's answer to JSON, and counts it against the maximum size of the answer.
 ///
 /// # Errors
-/// Names the path of what JSON does not know (a function, a range), or says that it is too large.
+/// If a value is not JSON (a function, a range), with its path, or if the answer is too large.
 pub fn answer(value: &Dynamic) -> Result<Value, String> {
     let left = Call::current(|call| call.budget.output.get()).unwrap_or(budget::OUTPUT);
     let mut output = Output { left, path: Vec::new() };
@@ -37,16 +37,16 @@ pub fn answer(value: &Dynamic) -> Result<Value, String> {
     json
 }
 
-/// A map as JSON text of at most about `limit` bytes.
+/// Converts a map to JSON text of at most about `limit` bytes.
 ///
 /// # Errors
-/// Where JSON does not know something in it, or it is larger.
+/// If a value is not JSON, or the text would be larger.
 pub fn json_of(map: &Map, limit: usize) -> Result<String, String> {
     let mut output = Output { left: limit, path: Vec::new() };
     output.map(map).map(|json| json.to_string())
 }
 
-/// The most values within values of an answer: more serve nobody.
+/// Maximum nesting of an answer.
 const DEPTH: usize = 64;
 
 struct Output {
@@ -77,7 +77,7 @@ impl Output {
             return Ok(Value::Number(int.into()));
         }
         if let Ok(float) = value.as_float() {
-            let no_number = || self.wrong(&format!("{float} is no number that JSON knows"));
+            let no_number = || self.wrong(&format!("{float} is not a JSON number"));
             return Number::from_f64(float).map(Value::Number).ok_or_else(no_number);
         }
         if let Ok(character) = value.as_char() {
@@ -90,8 +90,10 @@ impl Output {
         if let Ok(map) = value.as_map_ref() {
             return self.map(&map);
         }
-        let hint = if value.is::<Skip>() { "; return skip(…) alone" } else { "" };
-        Err(self.wrong(&format!("expected a value that JSON knows, got {}{hint}", kind_of(value))))
+        if value.is::<Skip>() {
+            return Err(self.wrong("skip(…) cannot be part of an answer; return it on its own"));
+        }
+        Err(self.wrong(&format!("expected a JSON value, got {}", kind_of(value))))
     }
 
     fn map(&mut self, map: &Map) -> Result<Value, String> {
@@ -104,7 +106,7 @@ impl Output {
 
     fn at(&mut self, step: String, value: &Dynamic) -> Result<Value, String> {
         if self.path.len() == DEPTH {
-            return Err(format!("the answer nests more than {DEPTH} deep"));
+            return Err(format!("the answer is nested more than {DEPTH} levels deep"));
         }
         self.path.push(step);
         let json = self.json(value);
@@ -117,22 +119,22 @@ impl Output {
     }
 }
 
-/// The beginning of a message about what is at a path.
+/// The prefix of a message about the value at a path; empty for the whole.
 pub fn said_of(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
-/// What kind of value this is, in words.
+/// Describes the type of a value, for messages.
 pub fn kind_of(value: &Dynamic) -> &'static str {
     match value.type_name() {
-        "()" => "nothing",
+        "()" => "a missing value",
         "bool" => "true or false",
         "i64" | "f64" => "a number",
-        "string" | "char" => "a text",
+        "string" | "char" => "a string",
         "array" => "an array",
         "map" => "a map",
         "Fn" => "a function",
         "range" | "range=" => "a range",
-        _ => "something else",
+        _ => "another type",
     }
 }

@@ -1,4 +1,4 @@
-//! Many decisions, one message.
+//! Collecting decisions into one message.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 
 use super::Decision;
 
-/// For how long decisions are collected, and which of them go together.
+/// How long decisions are collected, and which of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collect {
-    /// From the first one on.
+    /// Time from the first decision, more than zero and at most 365 days.
     pub time: SignedDuration,
-    /// Which of the same template go together.
+    /// Which decisions with the same template are collected together.
     pub by: CollectBy,
 }
 
-/// Which decisions go together.
+/// Which decisions are collected together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollectBy {
     /// Those for the same groups, users and contacts.
     Group,
-    /// Those for one person, whatever groups they come by.
+    /// Those for one person, through whatever groups.
     Person,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Collect {
     }
 }
 
-/// A duration as it is written in rules: `90s`, `10m`, `2h`, `1d`.
+/// Formats a duration as in rules: `90s`, `10m`, `2h`, `1d`.
 pub fn short(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
@@ -45,44 +45,45 @@ pub fn short(duration: SignedDuration) -> String {
     whole.map_or_else(|| format!("{seconds}s"), |(unit, letter)| format!("{}{letter}", seconds / unit))
 }
 
-/// The type of the event by which a digest goes out.
+/// Type of a digest event.
 pub const DIGEST_TYPE: &str = "hookswitch.digest";
 
-/// What the event says in place of a digest that cannot be read.
+/// Data of a digest event whose digest cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// Why, in words.
+    /// Human-readable reason.
     pub why: String,
 }
 
-/// What an event says by which a digest goes out.
+/// Data of a digest event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
-    /// The first decision that was collected.
+    /// First collected decision.
     pub decision: Decision,
-    /// The contexts, in the order of the log; the first of them where there are very many.
+    /// Contexts in the order of the log, at most the first 1,000.
     pub items: Vec<Value>,
-    /// How many were collected.
+    /// Number of collected decisions.
     pub count: u64,
-    /// Of which events, by their ids and sources, as many as there are items.
+    /// Ids and sources of their events, one for each item.
     pub events: Vec<(String, String)>,
 }
 
-/// So many events are named in a digest's reason.
+/// Maximum number of events named in a digest's reason.
 const NAMED: usize = 10;
 
 impl Digest {
-    /// Of one decision, to see what it will be like.
+    /// A digest of one decision, as a preview.
     pub fn of_one(decision: &Decision) -> Digest {
         let items = vec![json!(decision.context)];
         Digest { decision: decision.clone(), items, count: 1, events: Vec::new() }
     }
 
-    /// What is decided when it goes out: the template sees `items` and `count`.
+    /// The decision of the digest: its template sees `items` and `count`.
     pub fn into_decision(self) -> Decision {
         let ids: Vec<&str> = self.events.iter().take(NAMED).map(|(id, _)| id.as_str()).collect();
         let more = if self.count > ids.len() as u64 { ", …" } else { "" };
-        let reason = format!("a digest of {} events: {}{more}", self.count, ids.join(", "));
+        let events = if self.count == 1 { "event" } else { "events" };
+        let reason = format!("a digest of {} {events}: {}{more}", self.count, ids.join(", "));
         let context = [("items".to_owned(), self.items.into()), ("count".to_owned(), self.count.into())];
         Decision {
             context: context.into(),

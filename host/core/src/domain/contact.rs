@@ -1,4 +1,4 @@
-//! A contact: a WhatsApp user, as Meta names them.
+//! Contacts: WhatsApp users, as Meta identifies them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -10,30 +10,30 @@ pub const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// A WhatsApp user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Contact {
-    /// Digits of the number; absent where the user hides it.
+    /// Digits of the number; `None` if the user hides it.
     pub wa_id: Option<String>,
     /// Meta's business-scoped user id.
     pub user_id: Option<String>,
-    /// The profile name.
+    /// Profile name.
     pub name: Option<String>,
-    /// When they last wrote.
+    /// When the user last wrote.
     pub last_inbound_at: Option<Timestamp>,
 }
 
 impl Contact {
-    /// What a message is addressed to: the `wa_id` last seen, else the user id.
+    /// Address of messages: the last known `wa_id`, otherwise the user id.
     pub fn recipient(&self) -> Option<&str> {
         self.wa_id.as_deref().or(self.user_id.as_deref())
     }
 
-    /// When the 24-hour window closes; `None` where they never wrote.
+    /// When the 24-hour window closes; `None` if the user never wrote.
     pub fn window_until(&self) -> Option<Timestamp> {
         self.last_inbound_at.and_then(|at| at.checked_add(SERVICE_WINDOW).ok())
     }
 }
 
-/// Whether this is Meta's business-scoped user id (two letters of a country, a dot, `ENT.` for a parent,
-/// up to 128 letters and digits), not a phone number.
+/// Whether this is one of Meta's business-scoped user ids (two letters of a country, a dot, `ENT.` for a parent, up to
+/// 128 letters and digits) rather than a phone number.
 pub fn is_user_id(recipient: &str) -> bool {
     let Some((country, rest)) = recipient.split_once('.') else { return false };
     let id = rest.strip_prefix("ENT.").unwrap_or(rest);

@@ -1,4 +1,4 @@
-//! What a rule decides about an event: the one contract of routes, scripts and plugins.
+//! Decisions of rules about events: one contract for routes, scripts and plugins.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -8,87 +8,86 @@ use serde_json::Value;
 
 use super::Collect;
 
-/// Which message goes to whom, with what words in it.
+/// A decision: which message to send to whom, and when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The template's name.
+    /// Name of the template.
     pub template: String,
-    /// Groups whose active members get it.
+    /// Groups whose active members receive it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Usernames of people who get it.
+    /// Usernames of people who receive it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// WhatsApp users who get it though they are no staff: E.164 numbers, `wa_id`s or Meta's user ids.
+    /// WhatsApp users outside the staff who receive it: E.164 numbers, `wa_id`s or Meta's user ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<String>,
-    /// The template's variables.
+    /// Variables of the template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub context: BTreeMap<String, Value>,
-    /// A second decision for this template with the same key is recorded as a duplicate, for a time.
+    /// Deduplication key: a later decision for the same template with the same key is recorded as a duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_key: Option<String>,
-    /// For so long; 24 hours where it is not said.
+    /// How long the key applies, at most 365 days (default 24 hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_for: Option<SignedDuration>,
-    /// Told together with others.
+    /// How it is collected with others into one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<Collect>,
-    /// Not before this.
+    /// Earliest time to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<SendTime>,
-    /// Not after this: what has not been sent by then is recorded as expired.
+    /// Latest time to send; after it the message is recorded as expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// Which messages overtake which.
+    /// Priority (default normal).
     #[serde(default)]
     pub priority: Priority,
-    /// Overrides the template's mode.
+    /// Mode (default: that of the template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// The name of the number that sends it; the template's where it is not given, and the usual one where that has
-    /// none.
+    /// Name of the sending number (default: that of the template, otherwise the default number).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Why, in the rule's own words.
+    /// Reason, in the rule's own words, at most 1,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// `send_at` or `after`: when a message may go out at the earliest.
+/// The earliest time to send a message: `send_at` or `after`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SendTime {
     /// At a point in time.
     SendAt(Timestamp),
-    /// So long after the event's `time`.
+    /// A duration after the event's `time`, at most 365 days.
     After(SignedDuration),
 }
 
-/// Which messages overtake which, however many wait. One recipient's messages of the same priority keep their order;
-/// those of a higher priority overtake.
+/// Priority: messages of a higher priority overtake others, however many wait. One recipient's messages of the same
+/// priority keep their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// First, and in quiet hours too.
+    /// Sent first, and in quiet hours too.
     Urgent,
-    /// The usual.
+    /// The default.
     #[default]
     Normal,
-    /// While nothing else waits, and now and then: a tenth of the sends is for the least urgent.
+    /// Sent while nothing else waits; a tenth of the sends is reserved for the lowest priority.
     Bulk,
 }
 
 impl Priority {
-    /// All of them, the most urgent first.
+    /// All priorities, the most urgent first.
     pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Bulk];
 
-    /// As stored: 0 is the most urgent.
+    /// The stored number: 0 is the most urgent.
     pub fn rank(self) -> i16 {
         self as i16
     }
 
-    /// From what was stored.
+    /// The priority with this stored number.
     pub fn from_rank(rank: i16) -> Priority {
         match rank {
             ..=0 => Priority::Urgent,
@@ -102,7 +101,7 @@ impl Priority {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Free-form while the recipient's 24-hour window is open, else as a Meta template.
+    /// Free-form while the recipient's 24-hour window is open, otherwise as a Meta template.
     #[default]
     Auto,
     /// Always as a Meta template.
@@ -111,7 +110,7 @@ pub enum Mode {
     Text,
 }
 
-/// What kind of rule decided.
+/// The kind of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
@@ -124,7 +123,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// As stored and shown.
+    /// Name, as stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Engine::Route => "route",
@@ -149,71 +148,71 @@ impl fmt::Display for RuleRef {
     }
 }
 
-/// Where the rule stands.
+/// The place of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RuleRef {
-    /// What kind of rule it is.
+    /// Kind of the rule.
     pub engine: Engine,
-    /// The file, relative to the rules folder, such as `orders/routes.yaml`.
+    /// File, relative to the rules folder, for example `orders/routes.yaml`.
     pub file: String,
-    /// The line in it, from 1; 0 where the rule is built in, and `file` is its name.
+    /// Line, from 1; 0 for a built-in rule, whose name is in `file`.
     pub line: usize,
 }
 
-/// A rule's answer for one event; an event that no rule knows gets one without a rule.
+/// A verdict of a rule about an event; an event without a matching route has one verdict without a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The rule that answered.
+    /// The rule that decided.
     pub rule: Option<RuleRef>,
-    /// What it said.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What the rule asked of the world and was told, in order; shared by all verdicts of one call.
+    /// The rule's questions to the host, with the answers, in order; shared by all verdicts of one call.
     pub asked: Arc<[Asked]>,
 }
 
-/// What came of asking a rule.
+/// The outcome of a rule for an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Tell people.
+    /// Notify people.
     Notify(Box<Decision>),
-    /// Tell nobody, and why.
+    /// Notify nobody, for this reason.
     Skip(String),
-    /// No route is for this type of event.
+    /// No route matches the type of the event.
     NoRoute,
-    /// The rule failed; the message says what, where and what to do.
+    /// The rule failed; the message says what is wrong, where and what to do.
     Failed(String),
-    /// A plugin failed; the event is kept, to be decided again.
+    /// A plugin failed; the event is kept until it is re-run.
     Parked {
-        /// The plugin's id.
+        /// Id of the plugin.
         plugin: String,
-        /// How it failed.
+        /// Message of the failure.
         why: String,
     },
 }
 
-/// What a verdict came to, as the decision log has it.
+/// The outcome of a verdict in the decision log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DecisionOutcome {
-    /// At least one person is told.
+    /// At least one recipient is notified.
     Notify,
-    /// Nobody of those who are named can be reached.
+    /// None of the recipients can be reached.
     Nobody,
-    /// The rule says that nobody is to be told.
+    /// The rule skipped the event.
     Skip,
-    /// No route is for this type of event.
+    /// No route matches the type of the event.
     NoRoute,
     /// The deduplication key was used before.
     Duplicate,
-    /// Waits in a digest, to be told together with others.
+    /// Waits to be sent in a digest.
     Collected,
-    /// The rule, the template or the statement failed.
+    /// The rule or the template failed.
     Failed,
     /// A plugin failed; the event is kept until the plugin is resumed.
     Parked,
 }
 
 impl DecisionOutcome {
-    /// As stored and shown.
+    /// Name, as stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             DecisionOutcome::Notify => "notify",
@@ -234,13 +233,13 @@ impl fmt::Display for DecisionOutcome {
     }
 }
 
-/// A question of a rule to the world, and the answer.
+/// A question of a rule to the host, and the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The port: `now`, `config`, `lookup` or `http`.
+    /// Port: `now`, `config`, `lookup` or `http`.
     pub port: String,
-    /// What was asked.
+    /// Question.
     pub question: Value,
-    /// What was told.
+    /// Answer.
     pub answer: Value,
 }

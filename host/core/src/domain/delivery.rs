@@ -1,4 +1,4 @@
-//! What happened to a notification: rows of the delivery log, and their ranks.
+//! The delivery log of a notification: its rows, and their ranks.
 
 use std::{fmt, str::FromStr};
 
@@ -8,34 +8,34 @@ use utoipa::ToSchema;
 
 use super::NotificationId;
 
-/// What a row of the delivery log says. In the order of their ranks: of one attempt, the highest counts,
-/// in whatever order the rows came.
+/// Status of a row of the delivery log, ordered by rank: the highest status of an attempt counts, in whatever order the
+/// rows arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// In the log, nothing has happened yet. Never stored.
+    /// Nothing has happened yet. Never stored.
     Queued,
-    /// Waits for a time or for a recipient's earlier message.
+    /// Waits, for a [`WaitReason`].
     Deferred,
-    /// The intent to send: from here on Meta may have it.
+    /// About to be sent: from now on Meta may have it.
     Sending,
-    /// Sent, and no answer came: only a webhook can tell.
+    /// Sent without getting an answer: only a webhook can tell whether it arrived.
     Unknown,
-    /// Meta refused it for now; another attempt follows.
+    /// Meta rejected it for now; another attempt follows.
     Retrying,
-    /// Meta took it.
+    /// Meta accepted it.
     Accepted,
-    /// Meta took it and holds it for a check of its quality.
+    /// Meta accepted it and holds it for a quality check.
     Held,
     /// On its way to the phone.
     Sent,
-    /// Will not arrive; `code` is Meta's, `detail` the reason.
+    /// Failed permanently; `code` is Meta's error code, `detail` the reason.
     Failed,
-    /// Was never sent, for the reason in `detail`.
+    /// Never sent, for the reason in `detail`.
     Skipped,
-    /// Was not sent before it expired.
+    /// Not sent before it expired.
     Expired,
-    /// On the phone.
+    /// Delivered to the phone.
     Delivered,
     /// Read.
     Read,
@@ -44,7 +44,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// All of them, in the order of their ranks.
+    /// All statuses, by rank.
     pub const ALL: [Status; 14] = [
         Status::Queued,
         Status::Deferred,
@@ -82,7 +82,7 @@ impl Status {
         }
     }
 
-    /// Whether the phone has it: then no other attempt's failure counts.
+    /// Whether it was delivered: then failures of other attempts do not count.
     pub fn arrived(self) -> bool {
         self >= Status::Delivered
     }
@@ -101,40 +101,40 @@ impl FromStr for Status {
         Status::ALL
             .into_iter()
             .find(|status| status.as_str() == s)
-            .ok_or_else(|| format!("know the delivery status {s:?}"))
+            .ok_or_else(|| format!("unknown delivery status {s:?}"))
     }
 }
 
-/// What a notification waits for in `deferred`.
+/// Why a notification in `deferred` waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// Its own time has not come.
+    /// For its own time, `send_at` or `after`.
     SendAt,
-    /// The recipient's quiet hours.
+    /// For the end of the recipient's quiet hours.
     Quiet,
-    /// The next attempt after a refusal.
+    /// For the next attempt after a rejection.
     Retry,
-    /// Meta's limit of messages to one recipient.
+    /// For Meta's limit of messages to one recipient.
     Pair,
-    /// A webhook that tells what became of a send without an answer.
+    /// For a delivery webhook, after a send without an answer.
     Unknown,
-    /// An operator, who decides about a send without an answer.
+    /// For an operator, who decides about a send without an answer.
     Hold,
-    /// The next attempt, which can only go as a template.
+    /// For the next attempt, which can only be sent as a template.
     AsTemplate,
-    /// The recipient's 24-hour window, or a version of its template that Meta accepts.
+    /// For the recipient to write in, or for Meta to approve a version of its template.
     Window,
-    /// Meta's limit of users in 24 hours.
+    /// For Meta's limit of users in 24 hours.
     Daily,
-    /// An earlier message to the same recipient.
+    /// For an earlier message to the same recipient.
     Behind,
-    /// A host of a version that can read it.
+    /// For a host of a version that can read it.
     Unreadable,
 }
 
 impl WaitReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [WaitReason; 11] = [
         WaitReason::SendAt,
         WaitReason::Quiet,
@@ -166,8 +166,8 @@ impl WaitReason {
         }
     }
 
-    /// Whether the recipient's later messages of the same class wait with it. What may never come, or comes at a time
-    /// of its own, keeps nobody waiting.
+    /// Whether the recipient's later messages of the same priority wait too. They do not wait for something that may never
+    /// happen, or that has its own time.
     pub fn blocks_others(self) -> bool {
         match self {
             WaitReason::Retry
@@ -196,30 +196,30 @@ impl FromStr for WaitReason {
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let known = WaitReason::ALL.into_iter().find(|reason| reason.as_str() == s);
-        known.ok_or_else(|| format!("{s:?} is not a reason to wait that this version knows"))
+        known.ok_or_else(|| format!("unknown reason to wait {s:?}"))
     }
 }
 
 /// A row of the delivery log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Delivery {
-    /// Whose it is.
+    /// Id of the notification.
     pub notification_id: NotificationId,
-    /// From 1; 0 for what happened before any attempt.
+    /// Attempt, from 1; 0 before the first attempt.
     pub attempt: i16,
-    /// What happened.
+    /// Status that was reached.
     pub status: Status,
-    /// When: by Meta's clock for webhook statuses, else by ours.
+    /// Time, by Meta's clock for statuses of webhooks, otherwise by ours.
     pub at: Timestamp,
     /// Meta's id of the message.
     pub wamid: Option<String>,
     /// Meta's error code.
     pub code: Option<i32>,
-    /// What there is to say about it, in words.
+    /// Human-readable detail.
     pub detail: Option<String>,
 }
 
-/// A notification's status: that of any attempt that arrived, else the highest of the last attempt.
+/// The status of a notification: that of a delivered attempt, otherwise the highest of the last attempt.
 pub fn status_of(deliveries: &[Delivery]) -> Status {
     let arrived = deliveries.iter().map(|d| d.status).filter(|s| s.arrived()).max();
     arrived.unwrap_or_else(|| {

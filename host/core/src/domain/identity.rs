@@ -1,13 +1,13 @@
-//! Who is who. WhatsApp users have numbers and user ids, and change them; Meta says so now by a message of its own, now
-//! only by naming both together, in no order. A contact is the user behind them. Pure.
+//! Identities of WhatsApp users. Users have numbers and user ids, and change them; Meta reports that by a message or only
+//! by naming both together, in any order. A contact is the user behind them. Pure.
 //!
-//! A user id names one user for ever. A number is given to somebody else after a while: a number that is seen with
-//! another user id than before, and nobody has said that its user's id changed, belongs to another user. They get a
-//! contact of their own, without the former user's people and window. What the former user did not want they do not
-//! get either: whether it is the same user after all nobody knows, and an opt-out is easier to take back than a message.
+//! A user id identifies one user forever. A number can be reassigned: if it is seen with another user id than before, and
+//! no change of the user id was reported, it belongs to another user. That user gets a new contact, without the former
+//! user's people and window, but with the former user's opt-outs: it may be the same user after all, and an opt-out is
+//! easier to undo than a message.
 //!
-//! News may be old: Meta repeats webhooks for days. Each address knows since when it stands as it does, and what is
-//! older changes nothing.
+//! News may be old: Meta repeats webhooks for days. Each address has the time of its last change, and older news changes
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -18,35 +18,35 @@ use super::{Contact, same_user, spellings};
 /// A user was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The ids that were seen together, at least one; the name; when they wrote, if they did.
+    /// Ids seen together, at least one; the name, and when the user wrote, if known.
     pub contact: Contact,
-    /// When they were seen, by Meta's clock.
+    /// When the user was seen, by Meta's clock.
     pub at: Timestamp,
-    /// Whether a user who is not known becomes a contact.
+    /// Whether an unknown user becomes a contact.
     pub creates: bool,
 }
 
-/// A user's old ids and new ones; at least one of each is there.
+/// A change of a user's ids, with at least one old and one new id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityChange {
-    /// The number before.
+    /// Old number.
     pub old_wa_id: Option<String>,
-    /// The user id before.
+    /// Old user id.
     pub old_user_id: Option<String>,
-    /// The number now.
+    /// New number.
     pub wa_id: Option<String>,
-    /// The user id now.
+    /// New user id.
     pub user_id: Option<String>,
-    /// When they changed, by Meta's clock.
+    /// When the ids changed, by Meta's clock.
     pub at: Timestamp,
 }
 
-/// What Meta says about a user's identity.
+/// News from Meta about a user's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityNews {
-    /// They were seen.
+    /// The user was seen.
     Seen(Sighting),
-    /// They have other ids now.
+    /// The user's ids changed.
     Changed(IdentityChange),
 }
 
@@ -59,7 +59,7 @@ impl IdentityNews {
         }
     }
 
-    /// The ids that it names, in each spelling.
+    /// The ids in the news, in all spellings.
     pub fn addresses(&self) -> impl Iterator<Item = String> {
         let named = match self {
             IdentityNews::Seen(Sighting { contact: c, .. }) => [&c.wa_id, &c.user_id, &None, &None],
@@ -69,33 +69,33 @@ impl IdentityNews {
     }
 }
 
-/// Whose an address is or was.
+/// The holder of an address, now or before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The contact's key; negative for one that is not stored yet.
+    /// Key of the contact; negative if it is not stored yet.
     pub contact: i64,
-    /// Since when they have it, or, where it is none of their present ids, since when they do not; `None`: always.
+    /// Since when the contact has the address or, if it is a former one, no longer has it; `None`: always.
     pub since: Option<Timestamp>,
 }
 
-/// What is to be stored. Merges come first, in this order.
+/// Changes to store. Merges come first, in this order.
 #[derive(Debug, Default, PartialEq)]
 pub struct IdentityChanges {
-    /// Contacts that turned out to be one: the first goes, with all that is kept of it, into the second.
+    /// Contacts that turned out to be one: the first is merged into the second.
     pub merged: Vec<(i64, i64)>,
-    /// New contacts; their keys are negative.
+    /// New contacts, with negative keys.
     pub created: Vec<(i64, Contact)>,
-    /// Contacts that are not as they were.
+    /// Changed contacts.
     pub updated: Vec<(i64, Contact)>,
-    /// Those of them that give up a number or user id, which another may take.
+    /// Changed contacts that lose a number or user id, which another may take.
     pub freed: Vec<i64>,
-    /// Addresses that are not as they were.
+    /// Changed addresses.
     pub addresses: Vec<(String, Holder)>,
-    /// The first contact's opt-outs are the second's too, where that one has said nothing itself.
+    /// The second contact inherits the first one's opt-outs, unless it has its own.
     pub inherited: Vec<(i64, i64)>,
 }
 
-/// The contacts that some news is about, as they are stored, and then as the news makes them.
+/// The contacts concerned by some news, as stored and as changed by the news.
 #[derive(Debug, Default)]
 pub struct Identities {
     contacts: BTreeMap<i64, Contact>,
@@ -107,21 +107,21 @@ pub struct Identities {
     created: i64,
 }
 
-/// How a number stands at a time.
+/// The standing of a number at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nobody has it, as far as known.
+    /// No known contact has it.
     Free,
     /// This contact has it.
     Is(i64),
-    /// This contact had it then, and has it no more.
+    /// This contact had it then, but no longer has it.
     Was(i64),
-    /// Somebody has had it since, but not yet then.
+    /// A contact got it only later.
     Later,
 }
 
 impl Identities {
-    /// From what is stored: all contacts that one of the news' addresses belongs to, with all of their addresses.
+    /// Starts from the stored contacts that hold an address of the news, with all of their addresses.
     pub fn new(contacts: BTreeMap<i64, Contact>, addresses: BTreeMap<String, Holder>) -> Identities {
         Identities {
             stored_contacts: contacts.clone(),
@@ -132,7 +132,7 @@ impl Identities {
         }
     }
 
-    /// Takes in what Meta says, the oldest first.
+    /// Applies news, the oldest first.
     pub fn hear(&mut self, news: &[IdentityNews]) {
         let mut news: Vec<&IdentityNews> = news.iter().collect();
         news.sort_by_key(|news| news.at());
@@ -144,7 +144,7 @@ impl Identities {
         }
     }
 
-    /// What is different from what is stored.
+    /// The changes to what is stored.
     pub fn changes(self) -> IdentityChanges {
         let mut changes = IdentityChanges { merged: self.merged, ..IdentityChanges::default() };
         changes.inherited = self.inherited;
@@ -172,8 +172,8 @@ impl Identities {
         let of_user = user_id.and_then(|user_id| self.holder(user_id)).map(|holder| holder.contact);
         let number = wa_id.map(|wa_id| self.standing(wa_id, at));
         let takes_number = matches!(number, Some(Standing::Free | Standing::Is(_)));
-        // Whom we write to tells nobody who writes to us: a status takes no number away, but an opt-out by the user id
-        // that it names is the contact's.
+        // A status of a sent message does not say who uses the number: it takes no number away, but an opt-out by its user
+        // id applies to the contact.
         if let (Some(Standing::Is(holder)), Some(user_id), false) = (number, user_id, *creates)
             && self.is_another(holder, wa_id, Some(user_id))
         {
@@ -192,7 +192,7 @@ impl Identities {
                 id
             }
             (None, Some(Standing::Is(holder) | Standing::Was(holder))) => holder,
-            // Only an old message of somebody who had the number before.
+            // An old message of a former user of the number.
             (None, Some(Standing::Later)) if user_id.is_none() => return,
             (None, _) if *creates => self.create(),
             (None, _) => return,
@@ -235,7 +235,7 @@ impl Identities {
                     if theirs.is_some_and(|theirs| user_id.as_deref().is_some_and(|ours| ours != theirs)) {
                         self.lose_all(other, at);
                     } else {
-                        // They wrote from the new number before Meta said that it is new.
+                        // They wrote from the new number before Meta reported the change.
                         let theirs = theirs.map(str::to_owned);
                         id = self.merge(other, id, at);
                         if let Some(theirs) = theirs {
@@ -244,7 +244,7 @@ impl Identities {
                     }
                     self.set_number(id, wa_id, at);
                 }
-                // Repeated, or told after something newer.
+                // Repeated, or older than what is known.
                 Standing::Is(_) | Standing::Was(_) | Standing::Later => {}
             }
         }
@@ -280,18 +280,18 @@ impl Identities {
         }
     }
 
-    /// Whether a number is seen with another user id than it was. Under another spelling it says nothing: WhatsApp may
-    /// not have known yet what the number was.
+    /// Whether a number is seen with another user id than before. Another spelling does not count: WhatsApp may not have
+    /// known the number yet.
     fn is_another(&self, id: i64, wa_id: Option<&str>, user_id: Option<&str>) -> bool {
         let Some(contact) = self.contacts.get(&id) else { return false };
         let since = |address: &Option<String>| self.holder(address.as_deref()?)?.since;
         user_id.is_some_and(|user_id| contact.user_id.as_deref().is_some_and(|known| known != user_id))
             && contact.wa_id.as_deref() == wa_id
-            // An id that was known before the number changed has not been seen with it.
+            // An id known before the number changed has not been seen with it.
             && since(&contact.wa_id) <= since(&contact.user_id)
     }
 
-    /// A user id of one contact is seen with the number of another: they are one, or the number has changed hands.
+    /// Handles a user id of one contact seen with the number of another: they are one, or the number was reassigned.
     fn one_of(&mut self, user: (i64, Option<&str>), number: (i64, Option<&str>), at: Timestamp) -> i64 {
         if !self.is_another(number.0, number.1, user.1) {
             return self.merge(user.0, number.0, at);
@@ -308,7 +308,7 @@ impl Identities {
         self.created
     }
 
-    /// Makes one contact of two and returns its key: the second's, unless only the first is stored.
+    /// Merges two contacts and returns the key of the result: the second's, unless only the first is stored.
     fn merge(&mut self, gone: i64, kept: i64, at: Timestamp) -> i64 {
         let (gone, kept) = if kept < 0 && gone > 0 { (kept, gone) } else { (gone, kept) };
         let Some(other) = self.contacts.remove(&gone) else { return kept };
@@ -344,7 +344,7 @@ impl Identities {
         kept
     }
 
-    /// The contact has the address no more, and is still known by it.
+    /// Makes an address a former one of the contact.
     fn leave(&mut self, id: i64, address: &str, at: Timestamp) {
         for address in spellings(address) {
             if self.addresses.get(&address).is_none_or(|holder| holder.contact == id) {
@@ -367,10 +367,10 @@ impl Identities {
         if let Some(before) = &before {
             self.leave(id, before, at);
         }
-        // The first number of its first user has always been theirs, as far as known.
+        // The first user of a number has always had it, as far as known.
         let is_first = before.is_none() && self.holder(wa_id).is_none();
         for address in spellings(wa_id) {
-            // Another contact that has just this spelling keeps it: it may be another user's.
+            // Another contact with exactly this spelling keeps it: it may be another user.
             let theirs =
                 self.addresses.get(&address).map(|holder| holder.contact).filter(|other| *other != id);
             let is_theirs =
@@ -386,7 +386,7 @@ impl Identities {
         }
     }
 
-    /// `was`: only an old message says so.
+    /// `was`: whether only an old message says so.
     fn set_user_id(&mut self, id: i64, user_id: &str, at: Timestamp, was: bool) {
         let known = self.addresses.get(user_id).filter(|holder| holder.contact == id);
         let is_older = known.is_some_and(|holder| holder.since.is_some_and(|since| since > at));
@@ -404,7 +404,7 @@ impl Identities {
         self.addresses.insert(user_id.to_owned(), Holder { contact: id, since });
     }
 
-    /// The user id was seen with the number that the contact has now.
+    /// Records that the user id was seen with the current number of the contact.
     fn confirm(&mut self, wa_id: Option<&str>, user_id: &str) {
         let Some(number) = wa_id.and_then(|wa_id| self.holder(wa_id)) else { return };
         if !wa_id.is_some_and(|wa_id| self.has(number.contact, wa_id)) {
@@ -417,7 +417,7 @@ impl Identities {
         }
     }
 
-    /// Whoever was stored under the number's other spelling is the same user, unless their user ids say otherwise.
+    /// Merges the contact stored under the number's other spelling, unless it has a user id of its own.
     fn unite_spellings(&mut self, id: i64, wa_id: &str, at: Timestamp) -> i64 {
         let Some(twin) = same_user(wa_id) else { return id };
         let other = self.contacts.iter().find(|(_, contact)| contact.wa_id.as_ref() == Some(&twin));

@@ -1,11 +1,11 @@
-//! Lanes: each log is cut into a fixed number of them, and a host leases lanes. In the notification log each lane has
-//! a track for each priority.
+//! Lanes: each log is divided into a fixed number of lanes, which hosts lease. In the notification log each lane has a
+//! track per priority.
 
 use serde::{Deserialize, Serialize};
 
 use super::Priority;
 
-/// How many lanes each log has. Fixed: a lane is stored with each row.
+/// Number of lanes of each log. Fixed: a lane is stored with each row.
 pub const LANES: i16 = 64;
 
 /// A lane of a log, in `0..LANES`.
@@ -21,19 +21,19 @@ impl Lane {
     }
 }
 
-/// The messages of one priority in a lane of the notification log: read by a cursor of their own, so that none waits
-/// behind the backlog of a lesser priority. Stored as `lane + 64 × rank`, in `0..192`.
+/// The messages of one priority in a lane of the notification log, with their own cursor, so that none waits behind the
+/// backlog of a lower priority. Stored as `lane + 64 × rank`, in `0..192`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Track(pub i16);
 
 impl Track {
-    /// The track of this lane's messages of this priority.
+    /// The track of a lane and a priority.
     pub fn new(lane: Lane, priority: Priority) -> Track {
         Track(lane.0 + LANES * priority.rank())
     }
 
-    /// The lane that it belongs to.
+    /// The lane of the track.
     pub fn lane(self) -> Lane {
         Lane(self.0.rem_euclid(LANES))
     }

@@ -1,5 +1,6 @@
-//! The values that every room speaks of. No I/O, nothing async.
+//! Values used by all rooms. No I/O, nothing async.
 
+mod closest;
 mod collect;
 mod contact;
 mod decision;
@@ -7,7 +8,6 @@ mod delivery;
 mod event;
 mod identity;
 mod lane;
-mod nearest;
 mod notification;
 mod number;
 mod opt_out;
@@ -16,6 +16,7 @@ mod quiet_hours;
 mod senders;
 mod visible;
 
+pub use closest::{closest, did_you_mean};
 pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{
@@ -25,7 +26,6 @@ pub use delivery::{Delivery, Status, WaitReason, status_of};
 pub use event::{Event, EventKey};
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};
-pub use nearest::nearest;
 pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};

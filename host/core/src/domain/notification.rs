@@ -1,4 +1,4 @@
-//! A notification: one message to one person, rendered and on its way.
+//! Notifications: one rendered message to one recipient.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use uuid::{NoContext, Uuid};
 
 use super::{Lane, Mode, Priority, Track};
 
-/// A notification's id: a UUID of version 7. Travels to Meta and back as `biz_opaque_callback_data`.
+/// Id of a notification: a UUID of version 7. Sent to Meta and returned as `biz_opaque_callback_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct NotificationId(pub Uuid);
 
 impl NotificationId {
-    /// A new id that begins with the time.
+    /// Creates an id that begins with the time.
     pub fn new(now: Timestamp) -> NotificationId {
         NotificationId(uuid_at(now))
     }
 }
 
-/// A new UUID of version 7 that begins with the time.
+/// Creates a UUID of version 7 that begins with the time.
 pub fn uuid_at(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
     let nanoseconds = now.subsec_nanosecond().unsigned_abs();
@@ -34,50 +34,50 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// What the person reads.
+/// A rendered message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// How it is sent.
     pub mode: Mode,
-    /// The rendered text, in WhatsApp's formatting; at most 4,096 characters, 1,024 with buttons.
+    /// Rendered text, in WhatsApp's formatting; at most 4,096 characters, 1,024 with buttons.
     pub body: String,
-    /// A small line under the text, at most 60 characters.
+    /// Footer: a small line below the text, at most 60 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<String>,
     /// Quick-reply buttons, at most three.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
-    /// The Meta template's name, for `Mode::Template` and for `Mode::Auto` outside the window.
+    /// Name of the Meta template, for `Mode::Template` and for `Mode::Auto` outside the window.
     pub template: String,
-    /// The Meta template's language, such as `en_US`.
+    /// Language of the Meta template, for example `en_US`.
     pub language: String,
-    /// Which words the parameters belong to: a hash over the Meta template's body, footer and buttons.
+    /// Fingerprint of the texts to which the parameters belong: a hash over the Meta template's body, footer and buttons.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub wording: String,
-    /// The Meta template's body parameters, in order; not yet cleaned as Meta demands.
+    /// Body parameters of the Meta template, in order; not yet cleaned as Meta requires.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
-    /// The names of these at Meta, where the Meta template has names.
+    /// Names of the parameters at Meta; empty if they are numbered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_names: Vec<String>,
-    /// Whether the template's category is `marketing`.
+    /// Whether the category of the template is `marketing`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marketing: bool,
-    /// What is done where nobody can tell whether it was sent.
+    /// What happens if its delivery cannot be confirmed.
     #[serde(default, skip_serializing_if = "OnUnknown::is_default")]
     pub on_unknown: OnUnknown,
 }
 
-/// What is done about a message that was sent without an answer, and of which no webhook tells in time.
+/// What happens to a message that was sent without an answer and for which no webhook arrives in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
-    /// It is sent again: it may come twice, and is not lost.
+    /// It is sent again: it may arrive twice, but is not lost.
     #[default]
     Resend,
     /// It waits for an operator: `hookswitch unknown`.
     Hold,
-    /// It is given up: it may be lost, and never comes twice.
+    /// It is dropped: it may be lost, but never arrives twice.
     Drop,
 }
 
@@ -89,50 +89,50 @@ impl OnUnknown {
 
 /// A quick-reply button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a button, for example `{id: yes, title: Confirm}`")]
 pub struct Button {
-    /// Comes back when it is pressed; at most 256 characters.
+    /// Id that is returned when it is pressed; at most 256 characters.
     pub id: String,
-    /// What it says; at most 20 characters.
+    /// Title; at most 20 characters.
     pub title: String,
 }
 
-/// One message to one person.
+/// A message to one recipient.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Notification {
-    /// Its id.
+    /// Id.
     pub id: NotificationId,
-    /// The person's username, where the recipient is staff.
+    /// Username, if the recipient is a person.
     pub username: Option<String>,
-    /// The recipient's name, as far as known.
+    /// Name of the recipient, if known.
     pub name: Option<String>,
-    /// The recipient's `wa_id` or Meta user id; `None` where the person cannot be reached.
+    /// `wa_id` or Meta's user id of the recipient; `None` if the person cannot be reached.
     pub recipient: Option<String>,
-    /// The number that sends, by Meta's id.
+    /// Sending number, by Meta's id.
     pub phone_number_id: String,
-    /// The template, by its name in the catalog.
+    /// Name of the template in the catalog.
     pub template: String,
-    /// Which messages overtake which.
+    /// Priority.
     pub priority: Priority,
-    /// What the person reads.
+    /// Rendered message.
     pub message: Message,
-    /// Why this person gets it, in words.
+    /// Why the recipient gets it, for people.
     pub reason: String,
-    /// Not before this.
+    /// Earliest time to send.
     pub send_at: Option<Timestamp>,
-    /// Not after this.
+    /// Latest time to send.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Notification {
-    /// The track on which it waits to be sent: of the sending number and the recipient, so that one recipient's messages
-    /// of a priority stay in order.
+    /// The track on which it waits to be sent, determined by sending number, recipient and priority, so that one
+    /// recipient's messages of a priority stay in order.
     pub fn track(&self) -> Track {
         let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
         Track::new(Notification::lane_of(&self.phone_number_id, to), self.priority)
     }
 
-    /// The lane in which this number's messages to this recipient wait.
+    /// The lane of messages from this number to this recipient.
     pub fn lane_of(phone_number_id: &str, to: &str) -> Lane {
         Lane::of(&format!("{phone_number_id}/{to}"))
     }

@@ -1,28 +1,28 @@
-//! Phone numbers, as WhatsApp knows them: digits with the country code in front, and no plus sign.
+//! Phone numbers as in WhatsApp: digits with the country code, without a plus sign.
 
-/// A phone number that was read.
+/// A parsed phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Number {
-    /// Digits of the E.164 number, as `wa_id` has them.
+    /// Digits of the E.164 number, as in `wa_id`.
     pub wa_id: String,
-    /// Whether the country's numbering plan, as far as known here, gives such numbers out. Plans grow: a number
-    /// that is not known may work all the same.
+    /// Whether the number belongs to a known range of the country's numbering plan. Plans grow: an unknown number may
+    /// work all the same.
     pub known: bool,
 }
 
-/// Reads a number as people write it: `+263 77 123 4567`, `00263…`, or digits with the country code in front.
+/// Parses a number as people write it: `+263 77 123 4567`, `00263…`, or digits with the country code.
 ///
 /// # Errors
-/// Why it is no number that WhatsApp could know, in words.
+/// If it cannot be a phone number.
 pub fn number(text: &str) -> Result<Number, String> {
     let (wa_id, number) = parsed(text)?;
     Ok(Number { wa_id, known: phonenumber::is_valid(&number) })
 }
 
-/// As [`number`], where nobody asks whether the numbering plan gives it out: that takes as long again.
+/// Parses a number as [`number`] does, without looking it up in the numbering plan, which takes as long again.
 ///
 /// # Errors
-/// Why it is no number that WhatsApp could know, in words.
+/// If it cannot be a phone number.
 pub fn digits(text: &str) -> Result<String, String> {
     parsed(text).map(|(wa_id, _)| wa_id)
 }
@@ -32,27 +32,29 @@ fn parsed(text: &str) -> Result<(String, phonenumber::PhoneNumber), String> {
         text.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
     let digits = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")).unwrap_or(&plain);
     let wrong =
-        |why: &str| format!("{text:?} {why}; write it with its country code, such as +263 77 123 4567");
+        |why: &str| format!("{text:?} {why}; write it with its country code, for example +263 77 123 4567");
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(wrong("is no phone number"));
+        return Err(wrong("is not a phone number"));
     }
     if digits.starts_with('0') {
         return Err(wrong("begins with 0"));
     }
     // E.164, 6.2: at most 15 digits.
     if !(7..=15).contains(&digits.len()) {
-        return Err(wrong(&format!("has {} digits, and phone numbers have 7 to 15", digits.len())));
+        return Err(wrong(&format!("has {} digits instead of 7 to 15", digits.len())));
     }
     match phonenumber::parse(None, format!("+{digits}")) {
         Ok(number) => Ok((digits.to_owned(), number)),
-        Err(phonenumber::ParseError::InvalidCountryCode) => Err(wrong("begins with no country's code")),
-        Err(error) => Err(wrong(&format!("is no phone number ({error})"))),
+        Err(phonenumber::ParseError::InvalidCountryCode) => {
+            Err(wrong("does not begin with a known country code"))
+        }
+        Err(error) => Err(wrong(&format!("is not a phone number ({error})"))),
     }
 }
 
-/// The other number under which WhatsApp may know the same user: Brazil's ninth digit, Mexico's 1 and Argentina's 9
-/// after the country code, which WhatsApp adds or leaves out. (Meta, "Send messages": the prefix "may be modified by
-/// the Cloud API".) `None` for anything else, a user id among it. The other number's other number is this one.
+/// The other number under which WhatsApp may know the same user: with or without Brazil's ninth digit, Mexico's 1 or
+/// Argentina's 9 after the country code. (Meta, "Send messages": the prefix "may be modified by the Cloud API".) `None`
+/// for anything else, including user ids. Applying it twice returns the number.
 pub fn same_user(wa_id: &str) -> Option<String> {
     // Mobile numbers of Brazil began with 6 to 9 when they had eight digits; landlines never got the ninth.
     let was_mobile = |rest: &str| rest.starts_with(['6', '7', '8', '9']);
@@ -72,7 +74,7 @@ pub fn same_user(wa_id: &str) -> Option<String> {
     }
 }
 
-/// Each way in which WhatsApp may write an address (digits of a number, or a user id), the given one first.
+/// All spellings of an address (digits of a number, or a user id) in WhatsApp, the given one first.
 pub fn spellings(address: &str) -> impl Iterator<Item = String> {
     std::iter::once(address.to_owned()).chain(same_user(address))
 }
@@ -94,12 +96,12 @@ mod tests {
     #[test]
     fn what_cannot_be_a_number_is_refused_with_a_reason() {
         for (text, why) in [
-            ("", "no phone number"),
-            ("tendai", "no phone number"),
+            ("", "not a phone number"),
+            ("tendai", "not a phone number"),
             ("0771234567", "begins with 0"),
             ("+26377", "has 5 digits"),
             ("+2637712345678901", "has 16 digits"),
-            ("+2107712345678", "no country's code"),
+            ("+2107712345678", "a known country code"),
         ] {
             let error = number(text).unwrap_err();
             assert!(error.contains(why) && error.contains("+263 77 123 4567"), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! Who wants no messages, and why else a message is not sent to somebody.
+//! Opt-outs, and other reasons not to send a message.
 
 use std::{fmt, str::FromStr};
 
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What somebody does not want.
+/// Messages that an opt-out applies to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OptOutScope {
-    /// Any message.
+    /// All messages.
     #[default]
     All,
-    /// Those whose template has the category `marketing`.
+    /// Messages whose template has the category `marketing`.
     Marketing,
 }
 
@@ -40,7 +40,7 @@ impl FromStr for OptOutScope {
         match s {
             "all" => Ok(OptOutScope::All),
             "marketing" => Ok(OptOutScope::Marketing),
-            other => Err(format!("know the scope {other:?} of an opt-out")),
+            other => Err(format!("unknown opt-out scope {other:?}")),
         }
     }
 }
@@ -73,10 +73,10 @@ impl fmt::Display for OptOut {
     }
 }
 
-/// Why a message may not be sent to whom it is for, as things stand when it is to be sent.
+/// Why a message must not be sent, at the time of sending.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// They opted out.
+    /// The recipient opted out.
     #[error("{0}")]
     OptedOut(OptOut),
     /// The person was deactivated.
@@ -85,44 +85,44 @@ pub enum Refusal {
     /// The person was deleted.
     #[error("no person named {0}")]
     NoPerson(String),
-    /// The person's link was taken away.
+    /// The person is not linked to a WhatsApp user.
     #[error("{0} has no WhatsApp number linked")]
     Unlinked(String),
-    /// Their number belongs to another WhatsApp user now, and nobody knows their new one.
-    #[error("the WhatsApp number belongs to somebody else now; link the person to the new one")]
+    /// The number of the recipient now belongs to another WhatsApp user, and the new one is unknown.
+    #[error("the WhatsApp number now belongs to another user; link the person to the new number")]
     NumberLost,
     /// The recipient was erased on request.
     #[error("erased on request")]
     Erased,
 }
 
-/// What a user or an operator says about the messages that somebody wants.
+/// A change of an opt-out, by a user or an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preference {
-    /// The numbers and user ids by which the user is named here; by any of them their contact is found.
+    /// Numbers and user ids of the user; any of them identifies the contact.
     pub recipients: Vec<String>,
-    /// Whether they want none.
+    /// Whether to opt out; otherwise to opt in.
     pub stop: bool,
-    /// The messages that are no longer sent.
+    /// Messages that it applies to.
     pub scope: OptOutScope,
-    /// Who said so, in words.
+    /// Where it came from, for example `wrote STOP`.
     pub source: String,
-    /// When, by Meta's clock where Meta says so.
+    /// Time, by Meta's clock if it came from Meta.
     pub at: Timestamp,
-    /// Tells it from another one of the same second: Meta's id of the message. A repeated one changes nothing.
+    /// Meta's id of the message, to distinguish changes of the same second. A repeated one changes nothing.
     pub message_id: String,
 }
 
-/// What a message of a user says about the messages they want: whether to stop, and which. The words are those of the
+/// Reads a user's message as an opt-out or opt-in: whether to stop, and which messages. The keywords are those of the
 /// CTIA's handbook for text messages and of the FCC's rule on revoking consent (47 CFR 64.1200(a)(10)), and the title of
-/// Meta's own opt-out button. `typed`: they wrote it themselves; a button's title is ours, and one that says "Cancel"
-/// or "End" is about something else.
+/// Meta's opt-out button. `typed`: whether the user wrote it; a button's title is ours, and "Cancel" or "End" on a button
+/// means something else.
 pub fn wish(text: &str, typed: bool) -> Option<(bool, OptOutScope)> {
-    // No such word is longer, in whatever letters.
+    // All keywords are shorter, in any letters.
     if text.len() > 120 {
         return None;
     }
-    // The wide forms of ASCII, as East Asian keyboards write them.
+    // Full-width forms of ASCII, as typed on East Asian keyboards.
     let narrow = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         other => other,

@@ -1,4 +1,4 @@
-//! People, and who is in which group.
+//! People and groups.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,29 +6,29 @@ use serde::Serialize;
 
 use super::Contact;
 
-/// Somebody on the staff.
+/// A person on the staff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Person {
-    /// Unique; what rules name.
+    /// Unique name, as rules use it.
     pub username: String,
-    /// As shown.
+    /// Name for people.
     pub name: String,
-    /// Whether they get anything.
+    /// Whether they receive messages.
     pub active: bool,
-    /// The WhatsApp user they are linked to.
+    /// WhatsApp user that the person is linked to.
     pub contact: Option<Contact>,
 }
 
-/// What resolving decisions needs to know about people: the groups, users and contacts that they name.
+/// The groups, users and contacts that decisions name, for resolving them.
 #[derive(Clone, Debug, Default)]
 pub struct People {
-    /// The members of each group that exists, by the group's name; deactivated people too.
+    /// Members of each existing group, including deactivated people, by the group's name.
     pub groups: HashMap<String, Vec<Arc<Person>>>,
-    /// By username.
+    /// People, by username.
     pub users: HashMap<String, Arc<Person>>,
-    /// Known contacts, by what the decision calls them.
+    /// Known contacts, by their address: digits of the number, or user id.
     pub contacts: HashMap<String, Contact>,
-    /// The digits or the user id of what a decision calls a contact, as far as they were read already: to read a number
-    /// takes longer than all else about it.
+    /// Addresses of contacts as decisions write them, if they were parsed before: parsing a number is the most expensive
+    /// part of resolving it.
     pub addresses: HashMap<String, String>,
 }

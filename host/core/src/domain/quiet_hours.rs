@@ -1,10 +1,10 @@
-//! Hours of the day in which somebody is left alone.
+//! Quiet hours: hours of the day in which a person receives only urgent messages.
 
 use std::{fmt, str::FromStr};
 
 use jiff::{Timestamp, ToSpan, civil::Time, tz::TimeZone};
 
-/// Quiet hours, by the clock on the person's wall. They may reach over midnight.
+/// Quiet hours, in the person's time zone. They may span midnight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuietHours {
     from: Time,
@@ -13,51 +13,56 @@ pub struct QuietHours {
 }
 
 impl QuietHours {
-    /// From and until two times of the day, in a time zone of the IANA database such as `Africa/Harare`.
+    /// Creates quiet hours between two times of the day, in a time zone of the IANA database, for example `Africa/Harare`.
     ///
     /// # Errors
-    /// Where both times are the same, or there is no such zone.
+    /// If both times are equal, or the time zone is unknown.
     pub fn new(from: Time, until: Time, zone: &str) -> Result<QuietHours, String> {
         if from == until {
-            return Err(format!("quiet hours from {} until {} are none", hour(from), hour(until)));
+            return Err(format!(
+                "quiet hours must begin and end at different times, got {}-{}",
+                hour(from),
+                hour(until)
+            ));
         }
-        let zone = TimeZone::get(zone)
-            .map_err(|_| format!("{zone:?} is no time zone of the IANA database such as Africa/Harare"))?;
+        let zone = TimeZone::get(zone).map_err(|_| {
+            format!("unknown time zone {zone:?}; use an IANA name, for example Africa/Harare")
+        })?;
         Ok(QuietHours { from, until, zone })
     }
 
-    /// Reads `21:00-06:30`, in this time zone.
+    /// Parses `21:00-06:30`, in this time zone.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If the hours or the time zone are not valid.
     pub fn parse(hours: &str, zone: &str) -> Result<QuietHours, String> {
-        let wrong = || format!("{hours:?} are no quiet hours such as 21:00-06:30");
+        let wrong = || format!("expected quiet hours, for example 21:00-06:30, got {hours:?}");
         let (from, until) = hours.split_once('-').ok_or_else(wrong)?;
         let time = |text: &str| Time::from_str(text.trim()).map_err(|_| wrong());
         QuietHours::new(time(from)?, time(until)?, zone)
     }
 
-    /// When they begin.
+    /// Time of the day at which they begin.
     pub fn from(&self) -> Time {
         self.from
     }
 
-    /// When they end.
+    /// Time of the day at which they end.
     pub fn until(&self) -> Time {
         self.until
     }
 
-    /// Both, as people write them: `21:00-06:30`.
+    /// Both times, in the form `21:00-06:30`.
     pub fn hours(&self) -> String {
         format!("{}-{}", hour(self.from), hour(self.until))
     }
 
-    /// The time zone's name.
+    /// Name of the time zone.
     pub fn zone(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
-    /// When those end that it is now, if it is quiet now.
+    /// When the quiet hours end, if `now` is within them.
     pub fn end(&self, now: Timestamp) -> Option<Timestamp> {
         let local = now.to_zoned(self.zone.clone());
         let (time, over_midnight) = (local.time(), self.from > self.until);
@@ -71,7 +76,7 @@ impl QuietHours {
         let today = local.date();
         let day = if over_midnight && time >= self.from { today.checked_add(1.day()).ok()? } else { today };
         let end = self.zone.to_ambiguous_zoned(day.to_datetime(self.until)).compatible().ok()?.timestamp();
-        // Where the clock is set back, the hour comes twice.
+        // When the clock is set back, the hour occurs twice.
         (end > now).then_some(end)
     }
 }

@@ -1,27 +1,27 @@
-//! The numbers that messages are sent from.
+//! Sending numbers.
 
 use std::collections::BTreeMap;
 
-/// The sending numbers, by Meta's ids: the usual one, and others by the names that rules use.
+/// The sending numbers, by Meta's ids: the default one, and others by the names that rules use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Senders {
     usual: String,
     named: BTreeMap<String, String>,
-    /// Rules are looked at apart from the settings: any name will do.
+    /// Accepts any name, for checking rules without settings.
     any: bool,
 }
 
 impl Senders {
-    /// Reads `106540352242922,sales=106540352242923`: the first is the usual one, each other has a name.
+    /// Parses `106540352242922,sales=106540352242923`: the first is the default one, each further one has a name.
     ///
     /// # Errors
-    /// What is wrong, and what was expected.
+    /// If it is not valid.
     pub fn parse(text: &str) -> Result<Senders, String> {
         let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
         let wrong = |part: &str| {
             format!(
-                "expected the digits of Meta's id of the sending number (WhatsApp Manager, API setup), and after it \
-                 any others with a name, such as 106540352242922,sales=106540352242923; got {part:?}"
+                "expected the id of the sending number (WhatsApp Manager, API setup), then any others with a name, for \
+                 example 106540352242922,sales=106540352242923, got {part:?}"
             )
         };
         let mut parts = text.split(',').map(str::trim);
@@ -33,41 +33,41 @@ impl Senders {
                 return Err(wrong(part));
             }
             if senders.named.insert(name.trim().to_owned(), id.trim().to_owned()).is_some() {
-                return Err(format!("the name {:?} is given twice", name.trim()));
+                return Err(format!("duplicate name {:?}", name.trim()));
             }
         }
         Ok(senders)
     }
 
-    /// One number.
+    /// A single number.
     pub fn only(phone_number_id: &str) -> Senders {
         Senders { usual: phone_number_id.to_owned(), ..Senders::default() }
     }
 
-    /// For rules that are looked at apart from a host's settings: each name is one.
+    /// Accepts any name, for checking rules without a host's settings.
     pub fn any() -> Senders {
         Senders { usual: "1".to_owned(), any: true, ..Senders::default() }
     }
 
-    /// The usual one.
+    /// Id of the default number.
     pub fn usual(&self) -> &str {
         &self.usual
     }
 
-    /// The one with this name; the usual one where there is none.
+    /// Id of the number with this name; that of the default number without a name.
     ///
     /// # Errors
-    /// Which names there are.
+    /// If the name is unknown.
     pub fn get(&self, name: Option<&str>) -> Result<&str, String> {
         let Some(name) = name.filter(|_| !self.any) else { return Ok(&self.usual) };
         self.named.get(name).map(String::as_str).ok_or_else(|| {
             let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() { "no others".to_owned() } else { known.join(", ") };
             format!("unknown sending number {name:?}; WHATSAPP_PHONE_NUMBER_ID names {known}")
         })
     }
 
-    /// All ids, the usual one first.
+    /// All ids, the default one first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         let named = self.named.values().map(String::as_str).filter(|id| *id != self.usual);
         [self.usual.as_str()].into_iter().chain(named)

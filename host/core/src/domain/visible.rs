@@ -1,15 +1,15 @@
-//! What people wrote, as it may be shown to people: without what moves a cursor, hides, or turns words around.
+//! Makes text safe to show: without characters that move the cursor, are invisible, or change the direction of text.
 
 use std::borrow::Cow;
 
-/// Whether a character shows as itself wherever it is printed. Control characters move the cursor of a terminal or
-/// begin a forged line; format characters turn the direction of text, or are not seen.
+/// Whether a character is shown as itself everywhere. Control characters move the cursor of a terminal or begin a forged
+/// line; format characters change the direction of text, or are invisible.
 pub fn is_visible(c: char) -> bool {
     !(c.is_control() || is_format(c))
 }
 
-/// Unicode's general category Cf, line and paragraph separators, and what looks like nothing. The joiners of emoji and
-/// of Persian and Indic writing are left.
+/// Unicode's general category Cf, line and paragraph separators, and blank characters, except the joiners of emoji and
+/// of Persian and Indic scripts.
 fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
@@ -19,12 +19,12 @@ fn is_format(c: char) -> bool {
         | '\u{e0000}'..='\u{e001f}')
 }
 
-/// A text with such characters written out (`\u{1b}`); lines and tabs stay.
+/// Escapes such characters (`\u{1b}`), except line breaks and tabs.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_visible(c) || matches!(c, '\n' | '\t'))
 }
 
-/// A text as one line: line breaks are written out, too.
+/// Escapes such characters, including line breaks and tabs: the result is one line.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_visible)
 }
@@ -44,8 +44,8 @@ fn escaped(text: &str, shows: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A name that somebody gave themselves: one line, without what is not seen and without white space at its ends; `None`
-/// where nothing is left.
+/// Cleans a profile name: one line, without invisible characters and without whitespace at its ends; `None` if nothing is
+/// left.
 pub fn clean_name(name: &str) -> Option<String> {
     let shown = name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| is_visible(*c));
     let name = shown.collect::<String>();

@@ -1,5 +1,5 @@
-//! Which version of each template is in use: the newest that Meta has approved and whose words are known. The
-//! parameters of a message belong to that version, also while a newer wording waits for its approval.
+//! The version of each template in use: the newest that Meta has approved and whose source is known. The parameters of a
+//! message belong to that version, even while a newer version waits for approval.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::domain::Message;
 
-/// The Meta template that a message goes out as.
+/// The Meta template that a message is sent as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetaName {
-    /// Its name, such as `hanna_new_order_created_v2`.
+    /// Name, for example `hanna_new_order_created_v2`.
     pub name: String,
-    /// Its language, such as `en_US`.
+    /// Language code, for example `en_US`.
     pub language: String,
-    /// The names of its parameters in their order, where it has names.
+    /// Names of its parameters in order; empty if they are numbered.
     pub parameter_names: Vec<String>,
 }
 
-/// One version of a template, compiled from the file as it was then.
+/// A version of a template, compiled from the file of that time.
 #[derive(Debug)]
 pub struct Version {
     templates: Templates,
@@ -31,14 +31,14 @@ pub struct Version {
 }
 
 impl Version {
-    /// A version whose name at Meta is `name`, from the template's file of that time.
+    /// Compiles the version with this name at Meta from the template's file of that time.
     ///
     /// # Errors
-    /// Where this version of Hookswitch cannot read the file any more.
+    /// If this version of Hookswitch can no longer read the file.
     pub fn compile(name: &str, source: TemplateSource) -> Result<Version, Vec<TemplateError>> {
         let template = source.name.clone();
         let (mut templates, errors) = Templates::compile(vec![source]);
-        // What the rules no longer give is left empty.
+        // Variables that the rules no longer provide are empty.
         templates.environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         match templates.get(&template) {
             Some(compiled) => {
@@ -53,7 +53,7 @@ impl Version {
         }
     }
 
-    /// With the names that its parameters have at Meta.
+    /// Sets the names of its parameters at Meta.
     pub fn with_parameter_names(mut self, names: Vec<String>) -> Version {
         self.meta.parameter_names = names;
         self
@@ -64,24 +64,24 @@ impl Version {
         &self.meta
     }
 
-    /// Its words, as [`super::wording`] tells them apart.
+    /// Fingerprint of its texts, see [`super::wording`].
     pub fn wording(&self) -> &str {
         self.template().map_or("", |template| &template.wording)
     }
 
-    /// Whether its words speak of the recipient.
+    /// Whether its text depends on the recipient.
     pub(super) fn uses_recipient(&self) -> bool {
         self.template().is_some_and(|template| template.uses_recipient)
     }
 
-    /// Gives a message that was planned with the newest words the name and the parameters of this version; leaves it
-    /// as it is where these cannot be worked out. `context` is the decision's.
+    /// Changes a message planned with the newest version to the name and the parameters of this version, unless the
+    /// parameters cannot be rendered. `context` is that of the decision.
     pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, message: &mut Message) {
         if self.wording() != message.wording {
             let Some(old) = self.template() else { return };
             match parameters(&self.templates, old, context, to) {
                 Ok(parameters) => message.parameters = parameters,
-                // The newest words, once they are approved.
+                // The message waits for the approval of the newest version.
                 Err(_) => return,
             }
             message.wording = old.wording.clone();
@@ -95,22 +95,22 @@ impl Version {
     }
 }
 
-/// The versions in use. A snapshot; never changes.
+/// The versions in use: an immutable snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct InUse {
-    /// By the template's name in the catalog: all versions that may be sent, the one in use first. `None` where
-    /// nobody asks Meta, so that each template is taken to be approved under the name that it has in its file.
+    /// All versions that may be sent, the one in use first, by the template's name in the catalog. `None` without a
+    /// WhatsApp Business Account: each template counts as approved under the name in its file.
     versions: Option<BTreeMap<String, Vec<Arc<Version>>>>,
 }
 
 impl InUse {
-    /// These versions, by the template's name in the catalog: all that may be sent, the one in use first.
+    /// Uses these versions: all that may be sent, the one in use first, by the template's name in the catalog.
     pub fn new(versions: BTreeMap<String, Vec<Arc<Version>>>) -> InUse {
         InUse { versions: Some(versions) }
     }
 
-    /// The approved Meta templates that a message of this template can go out as now, the one in use first: those
-    /// with the words that the message's parameters belong to.
+    /// The approved Meta templates as which a message can be sent now, the one in use first: those with the text to which
+    /// the message's parameters belong.
     pub fn approved(&self, template: &str, message: &Message) -> Vec<MetaName> {
         let Some(versions) = &self.versions else {
             return vec![MetaName {
@@ -124,13 +124,13 @@ impl InUse {
         fitting.map(|version| version.meta.clone()).collect()
     }
 
-    /// The version in use of this template; `None` where there is none, and where nobody asks Meta.
+    /// The version of this template in use; `None` if none is approved, or without a WhatsApp Business Account.
     pub fn current(&self, template: &str) -> Option<&Version> {
         self.versions.as_ref()?.get(template)?.first().map(Arc::as_ref)
     }
 }
 
-/// Who a message is for, as templates may speak of them.
+/// The recipient of a message, as templates see it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Addressee<'a> {
     /// `recipient.name`.

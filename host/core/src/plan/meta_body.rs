@@ -1,12 +1,12 @@
-//! A template's body as Meta knows bodies: words, and numbered parameters in between.
+//! A template's body in Meta's form: text with numbered parameters.
 //!
-//! Meta has no conditions, loops or filters, so a body is taken apart by one rule. It is held by the definition
-//! that is sent to Meta and by the parameters of each message alike, because both come from here:
+//! Meta has no conditions, loops or filters, so a body is split by one rule. The definition sent to Meta and the
+//! parameters of each message both follow it:
 //!
-//! - `{{ … }}` becomes a parameter, whatever is between the braces; a variable that stands there twice, two.
-//! - `{% if x %}…{% endif %}` whose every `{{ … }}` speaks of `x` keeps its words; the parameters are empty where
-//!   `x` is missing.
-//! - Any other block that writes something becomes one parameter as a whole.
+//! - Each `{{ … }}` becomes a parameter, with its filters; a variable that is used twice becomes two.
+//! - `{% if x %}…{% endif %}` in which each `{{ … }}` uses `x` keeps its text; the parameters are empty if `x` is
+//!   missing.
+//! - Any other block with output becomes one parameter.
 
 use minijinja::{
     Environment,
@@ -20,36 +20,36 @@ use minijinja::{
 
 use super::render::tidy;
 
-/// Stands between the values that `values` renders to, and never in one of them (see `Templates::default`).
+/// Separates the values that `values` renders to; never part of a value (see `Templates::default`).
 pub(super) const SEPARATOR: char = '\u{1f}';
 
-/// A body as Meta knows it.
+/// A body in Meta's form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct MetaBody {
-    /// Words and `{{1}}`, `{{2}}`, …
+    /// Text with the parameters `{{1}}`, `{{2}}`, ….
     pub text: String,
-    /// The parameters, in order.
+    /// Parameters, in order.
     pub parameters: Vec<MetaParameter>,
-    /// A template that renders to the parameters' values, each with a separator after it.
+    /// A template that renders to the values of the parameters, each followed by a separator.
     pub values: String,
 }
 
-/// One parameter.
+/// A parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct MetaParameter {
-    /// The line in the body, from 1.
+    /// Line in the body, from 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What stands there, such as `name | truncate(20)`.
+    /// Source of the parameter, for example `name | truncate(20)`.
     pub source: String,
 }
 
 impl MetaBody {
-    /// Takes a body apart that has been compiled with this syntax.
+    /// Splits a body that has been compiled with this syntax.
     ///
     /// # Errors
-    /// What the parser says.
+    /// Returns the error of the parser.
     pub(super) fn new(body: &str, syntax: SyntaxConfig) -> Result<MetaBody, minijinja::Error> {
         let tree = parse(body, "body", syntax)?;
         let mut reader =
@@ -60,7 +60,7 @@ impl MetaBody {
         Ok(MetaBody { text: tidy(&reader.text), ..reader.meta })
     }
 
-    /// The words around the parameters: one piece more than there are parameters.
+    /// The texts around the parameters: one more than there are parameters.
     pub(super) fn words(&self) -> Vec<&str> {
         let mut words = Vec::with_capacity(self.parameters.len() + 1);
         let mut rest = self.text.as_str();
@@ -88,7 +88,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// `conditions` are the variables that must be there for these to be written.
+    /// `conditions` are the variables on which the output of these statements depends.
     fn statements(&mut self, statements: &[Stmt<'a>], conditions: &[&'a str]) {
         for statement in statements {
             match statement {
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
                 Stmt::Block(it) => self.block(it.span(), conditions),
                 Stmt::Include(it) => self.block(it.span(), conditions),
                 Stmt::CallBlock(it) => self.block(it.span(), conditions),
-                // These write nothing, but what follows may need them.
+                // These have no output, but later statements may need them.
                 Stmt::Set(it) => self.silent(it.span()),
                 Stmt::SetBlock(it) => self.silent(it.span()),
                 Stmt::Macro(it) => self.silent(it.span()),
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The variable of an `{% if x %}` whose words may always stand, with parameters that are empty where `x` is.
+    /// The variable of an `{% if x %}` whose text can always be shown, with empty parameters if `x` is missing.
     fn speaks_of_its_condition(&self, condition: &IfCond<'a>) -> Option<&'a str> {
         let Expr::Var(variable) = &condition.expr else { return None };
         let mut writes = false;
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
     fn block(&mut self, span: Span, conditions: &[&str]) {
         let source = self.source(span);
         self.parameter(span, &format!("{{% {source} %}}"), conditions);
-        // A tag at the end of its line leaves no line behind, but this one leaves its parameter.
+        // A tag at the end of a line removes the line break, but here a parameter remains.
         let after = self.body.get(span.end_offset as usize..).unwrap_or_default().trim_start();
         if after.strip_prefix("%}").is_some_and(|after| after.starts_with(['\n', '\r'])) {
             self.text.push('\n');

@@ -1,4 +1,4 @@
-//! A template as Meta is to have it, checked against Meta's rules before Meta sees it.
+//! A template's definition for Meta, checked against Meta's rules before it is pushed.
 //!
 //! Source of the rules: Meta, "Message templates", "Template components" and the errors 2388xxx of its creation.
 
@@ -6,39 +6,41 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::template::{Category, Template, TemplateError, Templates, line_of};
-use crate::domain::Mode;
+use super::{
+    front::{is_meta_name, line_of},
+    template::{Category, Template, TemplateError, Templates},
+};
+use crate::{bounds::counted, domain::Mode};
 
-/// The longest body, in characters; also with its parameters filled in.
+/// Maximum length of a body, in characters, also with its parameters filled in.
 pub(super) const BODY_LIMIT: usize = 1_024;
-/// The longest name, with room for `_v999`.
+/// Maximum length of a name, with room for `_v999`.
 const NAME_LIMIT: usize = 507;
 
 /// A template's definition for Meta.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetaTemplate {
-    /// The name that rules use.
+    /// Name that rules use.
     pub template: String,
-    /// The name of its first version; later ones have `_v2`, `_v3`, … at the end.
+    /// Name of its first version; later ones end in `_v2`, `_v3`, ….
     pub name: String,
-    /// Such as `en_US`.
+    /// Language code, for example `en_US`.
     pub language: String,
     /// Meta's category.
     pub category: Category,
-    /// Words, and `{{1}}`, `{{2}}`, …
+    /// Text with the parameters `{{1}}`, `{{2}}`, ….
     pub body: String,
-    /// A value for each parameter, as Meta's reviewers see it.
+    /// An example value for each parameter, for Meta's reviewers.
     pub examples: Vec<String>,
-    /// A small line under the text.
+    /// Footer: a small line below the text.
     pub footer: Option<String>,
-    /// The titles of its quick-reply buttons.
+    /// Titles of its quick-reply buttons.
     pub buttons: Vec<String>,
-    /// What tells its words from others', see [`wording`].
+    /// Fingerprint of its texts, see [`wording`].
     pub wording: String,
 }
 
-/// What tells the words of one version from another's: 12 hexadecimal digits of a hash over body, footer and
-/// buttons.
+/// Fingerprint of the texts of one version: 12 hexadecimal digits of a hash over body, footer and buttons.
 pub fn wording(body: &str, footer: Option<&str>, buttons: &[String]) -> String {
     let mut hash = Sha256::new();
     for part in [body, footer.unwrap_or_default()].into_iter().chain(buttons.iter().map(String::as_str)) {
@@ -48,7 +50,7 @@ pub fn wording(body: &str, footer: Option<&str>, buttons: &[String]) -> String {
     hex::encode(&hash.finalize()[..6])
 }
 
-/// The definitions of all templates that are not of mode `text`, sorted by name, and what Meta would refuse.
+/// The definitions of all templates whose mode is not `text`, sorted by name, and everything that Meta would reject.
 pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateError>) {
     let (mut definitions, mut findings) = (Vec::new(), Vec::new());
     let (mut names, mut words) = (BTreeMap::new(), BTreeMap::new());
@@ -65,7 +67,7 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
                 template,
                 line_of(&template.source, "meta_name"),
                 format!(
-                    "the name {} at Meta is that of {} already; give one a meta_name",
+                    "the name {} at Meta is already used by {}; set a `meta_name`",
                     definition.name, first.file
                 ),
             ));
@@ -74,7 +76,7 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
             findings.push(at(
                 template,
                 template.lines_before + 1,
-                format!("Meta takes no two templates with the same words; {} has these already", first.file),
+                format!("Meta rejects a second template with the same text; {} has it too", first.file),
             ));
         }
         definitions.push(definition);
@@ -82,7 +84,7 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
     (definitions, findings)
 }
 
-/// A template's definition for Meta, whatever Meta would say to it.
+/// A template's definition for Meta, without checking it.
 pub fn definition(template: &Template) -> MetaTemplate {
     MetaTemplate {
         template: template.name.clone(),
@@ -97,12 +99,12 @@ pub fn definition(template: &Template) -> MetaTemplate {
     }
 }
 
-/// The name of a version: the base name for the first.
+/// The name of a version: the base name for the first, and `_v2`, `_v3`, … appended for later ones.
 pub fn version_name(base: &str, number: u32) -> String {
     if number < 2 { base.to_owned() } else { format!("{base}_v{number}") }
 }
 
-/// Which version of `base` this name is; `None` where it is another template's.
+/// The number of the version of `base` with this name; `None` for the name of another template.
 pub fn version_number(base: &str, name: &str) -> Option<u32> {
     let rest = name.strip_prefix(base)?;
     if rest.is_empty() {
@@ -130,48 +132,44 @@ fn example(source: &str) -> String {
 }
 
 fn at(template: &Template, line: usize, message: String) -> TemplateError {
-    TemplateError { file: template.file.clone(), line, column: 1, message }
+    TemplateError { file: template.file.clone(), line, column: 1, message, help: None }
 }
 
-/// What Meta would refuse, each with its place.
+/// Everything that Meta would reject in a template.
 fn check(template: &Template) -> Vec<TemplateError> {
     let mut findings = Vec::new();
     let front = |key: &str, message: String| at(template, line_of(&template.source, key), message);
     let name = &template.meta_name;
-    if name.is_empty()
-        || name.len() > NAME_LIMIT
-        || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    {
-        findings.push(front(
-            "meta_name",
-            format!(
-                "{name:?} is no name at Meta: lower-case letters, digits and underscores, at most {NAME_LIMIT}; give \
-                 the template a meta_name"
-            ),
-        ));
+    if name.is_empty() || name.len() > NAME_LIMIT || !is_meta_name(name) {
+        let message = format!(
+            "a name at Meta has 1 to {NAME_LIMIT} lowercase letters, digits and underscores, got {name:?}; set a \
+             `meta_name`"
+        );
+        findings.push(front("meta_name", message));
     }
     if template.category == Category::Authentication {
         findings.push(front(
             "category",
-            "Meta writes the words of an authentication template itself; use utility, or `mode: text`"
-                .to_owned(),
+            "Meta provides the text of authentication templates; use the category utility".to_owned(),
         ));
     }
     if template.footer.as_deref().is_some_and(|footer| footer.trim().is_empty()) {
-        findings.push(front("footer", "the footer is empty; leave it out".to_owned()));
+        findings.push(front("footer", "the footer must not be empty; omit it".to_owned()));
     }
     if template.footer.as_deref().is_some_and(|footer| footer.contains("{{") || footer.contains(['\n', '\r']))
     {
-        findings.push(front("footer", "a footer has no variables and no line breaks".to_owned()));
+        findings.push(front("footer", "a footer must not contain variables or line breaks".to_owned()));
     }
     for (index, button) in template.buttons.iter().enumerate() {
         let title = &button.title;
         if title.contains("{{") || title.contains(['\n', '\r']) || title.trim().is_empty() {
-            findings
-                .push(front("buttons", format!("the title {title:?}: a button has words, and no variables")));
+            findings.push(front(
+                "buttons",
+                format!("a button title must be one line of text without variables, got {title:?}"),
+            ));
         }
         if template.buttons[..index].iter().any(|other| other.title == *title) {
-            findings.push(front("buttons", format!("two buttons say {title:?}")));
+            findings.push(front("buttons", format!("two buttons have the title {title:?}")));
         }
     }
     body(template, &mut findings);
@@ -183,17 +181,18 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
     let words = meta.words();
     let place = |index: usize, message: String| {
         let (line, column) = meta.parameters.get(index).map_or((1, 1), |p| (p.line, p.column));
-        TemplateError { file: template.file.clone(), line: template.lines_before + line, column, message }
+        let (file, line) = (template.file.clone(), template.lines_before + line);
+        TemplateError { file, line, column, message, help: None }
     };
     let length = meta.text.chars().count();
     if length > BODY_LIMIT {
         findings.push(place(
             usize::MAX,
-            format!("the body has {length} characters without its values; Meta takes {BODY_LIMIT}"),
+            format!("the body has {length} characters without its values; Meta allows {BODY_LIMIT}"),
         ));
     }
     if words.iter().any(|words| words.contains("{{") || words.contains("}}")) {
-        findings.push(place(usize::MAX, "Meta takes no double braces in a text".to_owned()));
+        findings.push(place(usize::MAX, "Meta rejects double braces in a text".to_owned()));
     }
     let count = meta.parameters.len();
     if count == 0 {
@@ -206,14 +205,14 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
     if words[0].trim().is_empty() {
         findings.push(place(
             0,
-            format!("Meta takes no template that begins with a value; write words before `{}`", name(0)),
+            format!("Meta rejects a template that begins with a value; add text before `{}`", name(0)),
         ));
     }
     if words[count].trim().is_empty() {
         let last = count - 1;
         findings.push(place(
             last,
-            format!("Meta takes no template that ends with a value; write words after `{}`", name(last)),
+            format!("Meta rejects a template that ends with a value; add text after `{}`", name(last)),
         ));
     }
     for (index, between) in words.iter().enumerate().take(count).skip(1) {
@@ -221,7 +220,7 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
             findings.push(place(
                 index,
                 format!(
-                    "`{}` and `{}` stand beside each other; Meta wants words between two values",
+                    "Meta rejects values without text between them; add text between `{}` and `{}`",
                     name(index - 1),
                     name(index)
                 ),
@@ -230,14 +229,16 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
     }
     let written =
         words.iter().flat_map(|w| w.split_whitespace()).filter(|w| w.contains(char::is_alphanumeric)).count();
-    // Meta does not publish the ratio; this one is what people have found by trying.
+    // Meta does not publish the ratio; this one was found by trial.
     let needed = 2 * count + 1;
     if written < needed {
         findings.push(place(
             0,
             format!(
-                "{count} values among {written} words are too many for Meta; write {} words more",
-                needed - written
+                "too many values for Meta: {} with {}; add {}",
+                counted(count, "value"),
+                counted(written, "word"),
+                counted(needed - written, "word")
             ),
         ));
     }

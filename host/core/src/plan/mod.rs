@@ -1,8 +1,10 @@
-//! Decisions → people → rendered messages. Pure: people and time are given.
+//! Plans messages: from decisions and people to rendered notifications. Pure: people and time are given.
 
+mod front;
 mod in_use;
 mod meta_body;
 mod meta_template;
+mod names;
 mod program;
 mod render;
 mod resolve;
@@ -28,26 +30,26 @@ use self::{
 };
 use crate::domain::{
     DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome,
-    People, SendTime, Senders, Verdict, nearest,
+    People, SendTime, Senders, Verdict, closest,
 };
 
-/// What a verdict comes to.
+/// The plan of a verdict: its outcome and its notifications.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// Anything but `Duplicate` and `Collected`, which only the database knows of.
+    /// Any outcome except `Duplicate` and `Collected`, which only the database can determine.
     pub outcome: DecisionOutcome,
-    /// Why, in words.
+    /// Human-readable reason.
     pub reason: Option<String>,
-    /// Who is told, and who would have been.
+    /// Notifications to send, and those that will never be sent.
     pub notifications: Vec<PlannedNotification>,
 }
 
-/// A notification that is to be sent, or that never will be.
+/// A notification to send, or one that will never be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedNotification {
-    /// It.
+    /// The notification.
     pub notification: Notification,
-    /// Why it will never be sent, in words.
+    /// Why it will never be sent; `None` if it is to be sent.
     pub skipped: Option<String>,
 }
 
@@ -62,17 +64,17 @@ impl Planned {
 pub struct Planner<'a> {
     /// All templates of the rules.
     pub templates: &'a Templates,
-    /// The numbers that send.
+    /// Sending numbers.
     pub senders: &'a Senders,
-    /// The versions in use at Meta; `None` where rules are looked at apart from Meta.
+    /// Versions in use at Meta; `None` if rules are checked without Meta.
     pub in_use: Option<&'a InUse>,
-    /// Those whom the verdicts name.
+    /// People named by the verdicts.
     pub people: &'a People,
-    /// The time.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// What all messages of one decision have in common.
+/// The common parts of all messages of one decision.
 struct Common<'a> {
     renderer: Renderer<'a>,
     sender: &'a str,
@@ -80,7 +82,7 @@ struct Common<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// What a verdict comes to, for these people.
+    /// Plans a verdict for these people.
     pub fn plan(&self, event: &Event, verdict: &Verdict) -> Planned {
         match &verdict.outcome {
             Outcome::Notify(decision) => self
@@ -88,7 +90,7 @@ impl<'a> Planner<'a> {
                 .unwrap_or_else(|why| Planned::without_people(DecisionOutcome::Failed, Some(why))),
             Outcome::Skip(why) => Planned::without_people(DecisionOutcome::Skip, Some(why.clone())),
             Outcome::NoRoute => {
-                let why = format!("no route is for the type {}", event.kind);
+                let why = format!("no route matches the type {}", event.kind);
                 Planned::without_people(DecisionOutcome::NoRoute, Some(why))
             }
             Outcome::Failed(why) => Planned::without_people(DecisionOutcome::Failed, Some(why.clone())),
@@ -98,8 +100,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What a verdict comes to whose people are told page by page, later: it is checked as far as it can be without
-    /// them. Of its groups it must be known which exist.
+    /// Plans a verdict whose people are planned page by page later: checks it as far as possible without them. `people`
+    /// must contain its existing groups.
     pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
         let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
         let told = told(decision);
@@ -135,13 +137,13 @@ impl<'a> Planner<'a> {
         let remarks = remarks(decision, self.people);
         let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
         if !reached && reasons.is_empty() {
-            reasons.push("nobody whom it names can be reached".to_owned());
+            reasons.push("none of its recipients can be reached".to_owned());
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
         Ok(Planned { outcome, reason, notifications })
     }
 
-    /// What the template is shown, and of a digest that is too long how many of its items are left out.
+    /// The decision as the template sees it, and how many items are left out of a digest that is too long.
     fn shown<'b>(
         &self,
         event: &Event,
@@ -155,7 +157,7 @@ impl<'a> Planner<'a> {
         Ok((Cow::Owned(shorter), Some(left_out)))
     }
 
-    /// A digest with as many of its items as can be sent, and how many are left out.
+    /// A digest with as many items as can be sent, and the number of items left out.
     fn shorter(
         &self,
         event: &Event,
@@ -189,9 +191,9 @@ impl<'a> Planner<'a> {
     {
         let name = &told.template;
         let template = self.templates.get(name).ok_or_else(|| {
-            let meant = nearest(name, self.templates.names());
+            let meant = closest(name, self.templates.names());
             let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-            format!("find the template {name}: there is none{meant}")
+            format!("unknown template {name}{meant}")
         })?;
         let sender = self.senders.get(told.from.as_deref().or(template.from.as_deref()))?;
         let send_at = match &told.send {
@@ -201,7 +203,7 @@ impl<'a> Planner<'a> {
                 event
                     .time
                     .checked_add(*time)
-                    .map_err(|error| format!("add `after` to the event's time: {error}"))?,
+                    .map_err(|_| "`after` leads to a time beyond the year 9999".to_owned())?,
             ),
         };
         let in_use = self.in_use.and_then(|in_use| in_use.current(name));
@@ -241,7 +243,7 @@ impl Common<'_> {
     }
 }
 
-/// What the template sees: of what is collected a digest of one, which shows what the digest will be like.
+/// The decision as the template sees it: a collected one becomes a digest of one, which shows what the digest will be.
 fn told(decision: &Decision) -> Cow<'_, Decision> {
     match decision.collect {
         Some(_) => Cow::Owned(Digest::of_one(decision).into_decision()),
@@ -249,12 +251,12 @@ fn told(decision: &Decision) -> Cow<'_, Decision> {
     }
 }
 
-/// The last line of a digest that shows some of its items.
+/// The last line of a digest that shows only some of its items.
 fn more(left_out: u64) -> String {
     format!("… and {left_out} more")
 }
 
-/// The names of the recipient whose text is the longest.
+/// The names of the recipient with the longest text.
 fn longest(recipients: &[Recipient]) -> Addressee<'_> {
     let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
     let longest = recipients.iter().max_by_key(|to| length(&to.name) + length(&to.username));

@@ -1,11 +1,10 @@
-//! A template's body, compiled so that whatever it does ends within bounds.
+//! A template's body, compiled so that it always ends within its limits.
 //!
-//! minijinja's fuel pays for each instruction and for each byte that is produced, but values share what they hold: a
-//! list of ten lists of ten lists … of one text costs a few instructions, and as a text it is gigabytes. So each
-//! instruction that makes a value is followed by one that weighs it ([`super::weigh`]): no value of a rendering would
-//! take more as a text than a limit, or nests deeper than a limit. Namespaces, the only values that change, hold
-//! neither each other nor themselves. All of this runs on the stack for authors' work, where its values are dropped,
-//! too.
+//! minijinja's fuel limits instructions and output, but values share their contents: a list of ten lists of ten lists …
+//! of one string costs a few instructions, and gigabytes as text. So each instruction that makes a value is followed by
+//! one that weighs it ([`super::weigh`]): no value may be larger as text, or nested more deeply, than a limit. Namespaces,
+//! the only mutable values, can hold neither each other nor themselves. All of this runs on the stack for authors' work,
+//! where its values are also dropped.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +23,13 @@ use super::{
 };
 use crate::bounds::{REASON, on_author_stack, shown};
 
-/// The size of a body, in bytes; what people read has 4,096 characters at most.
+/// Maximum size of a body, in bytes; the text of a message has at most 4,096 characters.
 const BODY: usize = 64 * 1024;
-/// How many tags (`{{ … }}`, `{% … %}`) a body has at most.
+/// Maximum number of tags (`{{ … }}`, `{% … %}`) of a body.
 const TAGS: usize = 2_000;
-/// How many words and signs a tag has at most: the compiler recurses over chains such as `a.b.c` or `a ~ b ~ c`.
+/// Maximum number of tokens of a tag: the compiler recurses over chains such as `a.b.c` or `a ~ b ~ c`.
 const TOKENS: usize = 1_000;
-/// For instructions that are not in the table of filters of the compiled template.
+/// For instructions that are not in the compiled template's table of filters.
 const NO_LOCAL: u8 = !0;
 
 struct Source {
@@ -60,25 +59,28 @@ impl std::fmt::Debug for Program {
     }
 }
 
-/// Why a body does not compile or render; holds no value of the template.
+/// Why a body does not compile or render. Contains no values of the template.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub kind: ErrorKind,
-    /// In words, where minijinja has some.
+    /// Message, if minijinja has one.
     pub detail: Option<String>,
-    /// From 1, of the body.
+    /// Line of the body, from 1.
     pub line: usize,
-    /// The bytes of the body that it is about.
+    /// Bytes of the body that it is about.
     pub range: Option<std::ops::Range<usize>>,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
 }
 
 impl Failure {
-    fn at(span: Span, detail: &str) -> Self {
+    pub(super) fn at(span: Span, detail: &str) -> Self {
         Failure {
             kind: ErrorKind::SyntaxError,
             detail: Some(detail.to_owned()),
             line: usize::from(span.start_line),
             range: Some(span.start_offset as usize..span.end_offset as usize),
+            help: None,
         }
     }
 }
@@ -99,6 +101,7 @@ impl From<Error> for Failure {
             detail: error.detail().map(|detail| shown(&detail, REASON)),
             line: error.line().unwrap_or(1),
             range: error.range(),
+            help: None,
         }
     }
 }
@@ -107,16 +110,16 @@ impl Program {
     /// Compiles a body.
     ///
     /// # Errors
-    /// Where it is no template, or too large or too long a chain to be compiled.
+    /// If it is not a valid template, or too large.
     pub(super) fn compile(name: &str, body: &str) -> Result<Program, Failure> {
         check(body)?;
         Program::of_checked(name, body)
     }
 
-    /// Compiles what was made of a body that has been compiled.
+    /// Compiles a text derived from a body that has been checked.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// Returns the error of the compiler.
     pub(super) fn of_checked(name: &str, body: &str) -> Result<Program, Failure> {
         on_author_stack(|| {
             let source = Source { name: name.to_owned(), body: body.to_owned() };
@@ -132,15 +135,23 @@ impl Program {
         })
     }
 
-    /// The body as it was written.
+    /// The instructions of the body and of its blocks, with the places that they come from.
+    pub(super) fn instructions(&self) -> impl Iterator<Item = (&Instruction<'_>, Span)> {
+        let code = self.0.borrow_dependent();
+        std::iter::once(&code.main).chain(code.blocks.values()).flat_map(|code| {
+            (0..).map_while(|at| Some((code.get(at)?, code.get_span(at).unwrap_or_default())))
+        })
+    }
+
+    /// The body, as written.
     pub(super) fn body(&self) -> &str {
         &self.0.borrow_owner().body
     }
 
-    /// What it renders to.
+    /// Renders the body.
     ///
     /// # Errors
-    /// What went wrong, and where.
+    /// Returns what went wrong, and where.
     pub(super) fn render(
         &self,
         environment: &Environment<'static>,
@@ -158,16 +169,22 @@ impl Program {
     }
 }
 
-/// Refuses what would take long, or a deep stack, to compile.
+/// Rejects what would take long, or a deep stack, to compile.
 fn check(body: &str) -> Result<(), Failure> {
     if body.len() > BODY {
         let detail = format!("the body is larger than {} KiB", BODY / 1024);
-        return Err(Failure { kind: ErrorKind::SyntaxError, detail: Some(detail), line: 1, range: None });
+        return Err(Failure {
+            kind: ErrorKind::SyntaxError,
+            detail: Some(detail),
+            line: 1,
+            range: None,
+            help: None,
+        });
     }
     let (mut tags, mut tokens) = (0, 0);
-    // A list stands in the tag; `[` after a value takes an item of it.
+    // Whether the tag has a list; `[` after a value is an index.
     let (mut lists, mut repeats, mut after_value) = (false, false, false);
-    // What is no token is told by the parser.
+    // The parser reports invalid tokens.
     for (token, span) in tokenize(body, false, syntax()).map_while(Result::ok) {
         tokens += 1;
         match token {
@@ -183,13 +200,13 @@ fn check(body: &str) -> Result<(), Failure> {
             return Err(Failure::at(span, "the template has more than 2,000 tags"));
         }
         if tokens > TOKENS {
-            return Err(Failure::at(span, "the tag has more than 1,000 words and signs; write it shorter"));
+            return Err(Failure::at(span, "the tag has more than 1,000 tokens; split it up"));
         }
         if lists && repeats {
-            // The compiler would make a constant of it, however long.
+            // The compiler would turn it into a constant of any length.
             return Err(Failure::at(
                 span,
-                "a list cannot stand beside `*` in one tag; use `{% set %}` for it",
+                "a list and `*` cannot be used in the same tag; assign the list with `{% set %}`",
             ));
         }
         after_value =
@@ -201,11 +218,11 @@ fn check(body: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same instructions, with each value weighed that one of them makes.
+/// The same instructions, with a check after each one that makes a value.
 fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
     let old: Vec<Instruction<'a>> = (0..).map_while(|index| code.get(index).cloned()).collect();
     let sets = |index: usize| matches!(old.get(index), Some(Instruction::SetAttr(_)));
-    // Where each instruction stands in the new ones; a jump to one with a guard before it goes to the guard.
+    // New index of each instruction; a jump to one with a guard before it goes to the guard.
     let mut places = Vec::with_capacity(old.len() + 1);
     let mut next = 0_u32;
     for (index, instruction) in old.iter().enumerate() {
@@ -223,10 +240,13 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
         };
         if sets(index) && !matches!(old.get(index.wrapping_sub(1)), Some(Instruction::Lookup(_))) {
             let span = code.get_span(at).unwrap_or_default();
-            return Err(Failure::at(span, "only an attribute of a variable can be set, such as `ns.count`"));
+            return Err(Failure::at(
+                span,
+                "only an attribute of a variable can be set, for example `ns.count`",
+            ));
         }
         if sets(index + 1) {
-            // The namespace is looked up next; the value that it is to hold lies on top now.
+            // The namespace is looked up next; its new value is on top of the stack now.
             add(Instruction::ApplyFilter(SETTABLE, Some(1), NO_LOCAL));
         }
         let mut instruction = instruction.clone();
@@ -239,7 +259,7 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
             | Instruction::BuildMacro(_, target, _) => {
                 *target = places.get(*target as usize).copied().unwrap_or(*target);
             }
-            // It keeps its arguments, which may hold the loop itself.
+            // It keeps its arguments, which may contain the loop itself.
             Instruction::CallMethod("changed", _) => {
                 let span = code.get_span(at).unwrap_or_default();
                 return Err(Failure::at(span, "`loop.changed` is not available; compare the values instead"));
@@ -255,10 +275,10 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
     Ok(new)
 }
 
-/// Whether an instruction may leave a value that takes more as a text than what it was made of.
+/// Whether an instruction may make a value that is larger as text than its operands.
 fn makes_a_value(instruction: &Instruction<'_>) -> bool {
     match instruction {
-        // Maps of constants are no longer than they are written; keyword arguments are such.
+        // Maps of constants are no longer than their source; keyword arguments are such maps.
         Instruction::LoadConst(value) => matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable),
         Instruction::BuildMap(_)
         | Instruction::BuildList(_)

@@ -1,4 +1,4 @@
-//! A template and a context → what a person reads.
+//! Renders a template with a context to a message.
 
 use minijinja::{ErrorKind, Value as Rendered, context, value::Serde};
 
@@ -9,29 +9,29 @@ use super::{
     program::Failure,
     template::{Category, Template, Templates, place},
 };
-use crate::domain::{Decision, Message, Mode};
+use crate::domain::{Decision, Message, Mode, closest};
 
-/// Meta's limit of a text message.
+/// Meta's limit for a text message, in characters.
 const BODY_LIMIT: usize = 4_096;
-/// Meta's limit of a message with buttons.
+/// Meta's limit for a message with buttons, in characters.
 const BODY_LIMIT_WITH_BUTTONS: usize = 1_024;
 
-/// One decision's context, converted once for all who get it.
+/// Renders the messages of one decision; its context is converted once for all recipients.
 pub struct Renderer<'a> {
     templates: &'a Templates,
     template: &'a Template,
     decision: &'a Decision,
     context: Rendered,
-    /// The version in use at Meta, where it is known.
+    /// The version in use at Meta, if known.
     in_use: Option<&'a Version>,
-    /// A last line of the text.
+    /// Line appended to the text.
     last_line: Option<String>,
-    /// The text, where it does not depend on the recipient.
+    /// The message, if it does not depend on the recipient.
     shared: Option<Message>,
 }
 
 impl<'a> Renderer<'a> {
-    /// For one decision; `in_use` is the template's version that its messages go out as.
+    /// Renders for one decision; `in_use` is the version as which its messages are sent.
     pub fn new(
         templates: &'a Templates,
         template: &'a Template,
@@ -42,13 +42,13 @@ impl<'a> Renderer<'a> {
         Renderer { templates, template, decision, context, in_use, last_line: None, shared: None }
     }
 
-    /// With a last line that the template does not have.
+    /// Appends a last line to the text.
     pub fn with_last_line(self, line: String) -> Renderer<'a> {
         Renderer { last_line: Some(line), ..self }
     }
 
-    /// Whether the text is no longer than can be sent, and no work to render that ends too early. Other mistakes are
-    /// told when it is rendered.
+    /// Whether the text is short enough to be sent, and does not exceed the limits of rendering. Other errors are reported
+    /// by `render`.
     pub fn fits(&self, to: Addressee<'_>) -> bool {
         let context = with_recipient(self.template, &self.context, to);
         match self.template.body.render(&self.templates.environment, &context) {
@@ -70,10 +70,10 @@ impl<'a> Renderer<'a> {
         if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS }
     }
 
-    /// What this person reads.
+    /// Renders the message for a recipient.
     ///
     /// # Errors
-    /// What is wrong, with the template's file and line.
+    /// Returns what is wrong, with the template's file and line.
     pub fn render(&mut self, name: Option<&str>, username: Option<&str>) -> Result<Message, String> {
         if let Some(message) = &self.shared {
             return Ok(message.clone());
@@ -95,9 +95,12 @@ impl<'a> Renderer<'a> {
         let text = text.map_err(|failure| self.explain(&failure, self.template.body.body()))?;
         let (body, limit) = (self.body(&text), self.limit());
         let length = body.chars().count();
-        if length == 0 || length > limit {
+        if length == 0 {
+            return Err(format!("cannot send the template {template} ({file}): the text is empty"));
+        }
+        if length > limit {
             return Err(format!(
-                "render the template {template} ({file}): the text has {length} characters; 1 to {limit} can be sent"
+                "cannot send the template {template} ({file}): the text has {length} characters; the limit is {limit}"
             ));
         }
         let mode = self.decision.mode.unwrap_or(self.template.mode);
@@ -105,7 +108,7 @@ impl<'a> Renderer<'a> {
             Vec::new()
         } else {
             parameters(self.templates, self.template, &self.context, Addressee { name, username }).map_err(
-                |error| format!("render the parameters of the template {template} ({file}): {error}"),
+                |error| format!("cannot render the parameters of the template {template} ({file}): {error}"),
             )?
         };
         Ok(Message {
@@ -123,9 +126,9 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// What is undefined: the expression that the error points at, but where that is a filter, its variable.
+    /// The undefined expression: the one that the error points at or, for a filter, its variable.
     fn undefined<'b>(&'b self, failure: &Failure, body: &'b str) -> &'b str {
-        let expression = failure.range.clone().and_then(|range| body.get(range)).unwrap_or("a variable");
+        let expression = failure.range.clone().and_then(|range| whole(body, range)).unwrap_or("a variable");
         let line = failure.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default();
         let variables = self.template.variables.iter().map(String::as_str);
         let missing: Vec<&str> = variables
@@ -144,29 +147,47 @@ impl<'a> Renderer<'a> {
             ErrorKind::UndefinedError => {
                 let expression = self.undefined(failure, body);
                 let known: Vec<&str> = self.decision.context.keys().map(String::as_str).collect();
-                let has = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-                format!("`{expression}` is not in the context, which has {has}{}", near(expression, &known))
+                let is_part =
+                    expression.split_once(['.', '[']).is_some_and(|(root, _)| known.contains(&root));
+                if is_part {
+                    return format!(
+                        "cannot render the template {name} ({file}:{line}:{column}): `{expression}` has no value"
+                    );
+                }
+                let has = match known.as_slice() {
+                    [] => "is empty".to_owned(),
+                    known => format!("has {}", known.join(", ")),
+                };
+                format!("`{expression}` is not in the context, which {has}{}", near(expression, &known))
             }
             ErrorKind::OutOfFuel => {
-                "it takes too many steps or makes too much text; is there a loop without an end?".to_owned()
+                "it takes too many steps or makes too much text; look for an endless loop".to_owned()
             }
             _ => failure.to_string(),
         };
-        format!("render the template {name} ({file}:{line}:{column}): {what}")
+        format!("cannot render the template {name} ({file}:{line}:{column}): {what}")
     }
 }
 
-fn near(expression: &str, known: &[&str]) -> String {
-    let score = |name: &&&str| (strsim::jaro_winkler(expression, name) * 1_000.0) as u32;
-    known
-        .iter()
-        .max_by_key(score)
-        .filter(|name| score(name) > 850)
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+/// An expression with its beginning: the range of an attribute begins with the dot.
+fn whole(body: &str, range: std::ops::Range<usize>) -> Option<&str> {
+    let is_of_a_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']' | '"' | '\'');
+    let start = match body.get(range.clone())? {
+        part if part.starts_with(['.', '[']) => body.get(..range.start)?.trim_end_matches(is_of_a_path).len(),
+        _ => range.start,
+    };
+    body.get(start..range.end)
 }
 
-/// The values of a template's parameters at Meta, in order; empty where there is nothing to say.
+fn near(expression: &str, known: &[&str]) -> String {
+    if expression.starts_with("event.") {
+        return "; add what the template needs to the route's `context`".to_owned();
+    }
+    let meant = closest(expression, known.iter().copied());
+    meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The values of a template's parameters at Meta, in order; empty strings for missing ones.
 pub(super) fn parameters(
     templates: &Templates,
     template: &Template,
@@ -178,7 +199,7 @@ pub(super) fn parameters(
     }
     let text = template.values.render(&templates.environment, &with_recipient(template, context, to))?;
     let mut values: Vec<String> = text.split(SEPARATOR).map(tidy).collect();
-    // After the last separator comes nothing.
+    // Nothing follows the last separator.
     values.truncate(template.meta.parameters.len());
     let words = template.meta.words().iter().map(|words| words.chars().count()).sum();
     shorten(&mut values, META_LIMIT.saturating_sub(words));
@@ -193,7 +214,7 @@ fn with_recipient(template: &Template, context: &Rendered, to: Addressee<'_>) ->
     context! { recipient => context! { name, username }, ..context.clone() }
 }
 
-/// Meta refuses a text over its limit: the longest values are cut until all have room.
+/// Cuts the longest values until all fit: Meta rejects a text over its limit.
 fn shorten(values: &mut [String], room: usize) {
     let lengths: Vec<usize> = values.iter().map(|value| length_at_meta(value)).collect();
     let fits = |most: usize| lengths.iter().map(|length| (*length).min(most)).sum::<usize>() <= room;
@@ -207,7 +228,7 @@ fn shorten(values: &mut [String], room: usize) {
     }
 }
 
-/// A line break becomes three characters on Meta's one line, nothing becomes `N/A`.
+/// The length of a value at Meta: a line break becomes three characters on one line, an empty value `N/A`.
 fn length_at_meta(value: &str) -> usize {
     match value {
         "" => "N/A".len(),
@@ -215,7 +236,7 @@ fn length_at_meta(value: &str) -> usize {
     }
 }
 
-/// No blank lines in a row, none at the ends, nothing at the end of a line, and no NUL, which cannot be stored.
+/// Removes repeated blank lines, blank lines at both ends, spaces at the ends of lines, and NUL, which cannot be stored.
 pub(super) fn tidy(text: &str) -> String {
     let mut tidy = String::with_capacity(text.len());
     let mut blank = 0;

@@ -1,4 +1,4 @@
-//! Whom a decision reaches: groups, users and contacts → recipients, each once, with the reason.
+//! Resolves the groups, users and contacts of a decision to recipients, each once, with the reason.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -7,24 +7,24 @@ use std::{
 
 use crate::domain::{Contact, Decision, Outcome, People, Person, Refusal, Verdict, digits, is_user_id};
 
-/// How long a reason may get, in bytes, where many people share one number; further ones are not named.
+/// Maximum length of a reason, in bytes, if many people share one number; further people are not named.
 const LONGEST_REASON: usize = 1_000;
 
-/// Whom a batch of verdicts names, so that they are looked up in one go.
+/// The names used by a batch of verdicts, to look them up at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Groups.
     pub groups: BTreeSet<String>,
     /// Usernames.
     pub users: BTreeSet<String>,
-    /// Contacts, as [`People::contacts`] has them: digits of the number, or a user id.
+    /// Contacts as in [`People::contacts`]: digits of the number, or a user id.
     pub contacts: BTreeSet<String>,
-    /// For [`People::addresses`].
+    /// Addresses of contacts as decisions name them, see [`People::addresses`].
     pub addresses: HashMap<String, String>,
 }
 
 impl Names {
-    /// Adds contacts as a decision names them; what is none is left out.
+    /// Adds contacts as a decision names them, without invalid ones.
     pub fn add_contacts(&mut self, contacts: &[String]) {
         for contact in contacts {
             if !self.addresses.contains_key(contact)
@@ -37,7 +37,7 @@ impl Names {
     }
 }
 
-/// Whom these verdicts name.
+/// Collects the names used by verdicts.
 pub fn named<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Names {
     let mut names = Names::default();
     for verdict in verdicts {
@@ -50,22 +50,22 @@ pub fn named<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Names {
     names
 }
 
-/// Somebody a decision reaches, or would.
+/// A recipient of a decision, reachable or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// The person's username, where it is staff.
+    /// Username, if it is a person.
     pub username: Option<String>,
-    /// The name, as far as known.
+    /// Name, if known.
     pub name: Option<String>,
-    /// The `wa_id` or user id.
+    /// `wa_id` or user id; `None` if unreachable.
     pub to: Option<String>,
-    /// Why, in words.
+    /// Why the recipient gets the message, for people.
     pub reason: String,
-    /// Why not, in words.
+    /// Why the recipient cannot be reached, for people.
     pub skipped: Option<String>,
 }
 
-/// Whom the decision reaches. Takes time in proportion to their number.
+/// Resolves the recipients of a decision, in time proportional to their number.
 pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
     let mut found = All::default();
     for group in once_each(&decision.groups) {
@@ -110,13 +110,13 @@ pub fn resolve(decision: &Decision, people: &People) -> Vec<Recipient> {
     recipients
 }
 
-/// What there is to say about groups that do not exist.
+/// Remarks about groups that do not exist.
 pub fn missing(decision: &Decision, people: &People) -> Vec<String> {
     let missing = once_each(&decision.groups).filter(|group| !people.groups.contains_key(*group));
     missing.map(|group| format!("the group {group} does not exist")).collect()
 }
 
-/// What there is to say about groups that reach nobody.
+/// Remarks about groups that reach nobody.
 pub fn remarks(decision: &Decision, people: &People) -> Vec<String> {
     let remark = |group: &str| match people.groups.get(group) {
         None => Some(format!("the group {group} does not exist")),
@@ -133,7 +133,7 @@ fn once_each(names: &[String]) -> impl Iterator<Item = &str> {
     names.iter().map(String::as_str).filter(move |name| seen.insert(*name))
 }
 
-/// Who was found, in order, and why each of them.
+/// The recipients found, in order, with their reasons.
 #[derive(Default)]
 struct All<'a> {
     all: Vec<(Found, Reasons<'a>)>,
@@ -141,7 +141,7 @@ struct All<'a> {
 }
 
 impl<'a> All<'a> {
-    /// Adds somebody who may be there already; returns why they get it.
+    /// Adds a recipient unless it was added before; returns its reasons.
     fn add(&mut self, found: Found) -> &mut Reasons<'a> {
         let at = *self.places.entry(found.who()).or_insert(self.all.len());
         if at == self.all.len() {
@@ -151,7 +151,7 @@ impl<'a> All<'a> {
     }
 }
 
-/// What makes somebody the same as somebody else.
+/// Identity of a recipient.
 #[derive(PartialEq, Eq, Hash)]
 enum Who {
     Username(String),
@@ -160,7 +160,7 @@ enum Who {
     NoAddress(String),
 }
 
-/// Why somebody gets it.
+/// Why a recipient gets the message.
 #[derive(Default)]
 struct Reasons<'a> {
     groups: Vec<&'a str>,
@@ -230,15 +230,15 @@ impl Found {
     }
 }
 
-/// What a contact is addressed as: the digits of an E.164 number, or Meta's user id.
+/// The address of a contact: the digits of an E.164 number, or Meta's user id.
 ///
 /// # Errors
-/// Why it is neither, in words.
+/// If it is neither.
 pub fn recipient(contact: &str) -> Result<String, String> {
     let contact = contact.trim();
     if is_user_id(contact) {
         return Ok(contact.to_owned());
     }
     digits(contact)
-        .map_err(|why| format!("{why}; or name a WhatsApp user id such as US.13491208655302741918"))
+        .map_err(|why| format!("{why}, or as a WhatsApp user id, for example US.13491208655302741918"))
 }

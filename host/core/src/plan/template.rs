@@ -11,8 +11,10 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
+    front,
     meta_body::{MetaBody, SEPARATOR},
     meta_template::wording,
+    names,
     program::{Failure, Program},
     weigh,
 };
@@ -21,45 +23,72 @@ use crate::{
     domain::{Button, Mode, OnUnknown},
 };
 
-/// Instructions that one rendering may take; a page of text takes some hundred. Text counts too, 64 bytes as
-/// one, so that a rendering holds about 6 MB at most.
+/// Maximum number of instructions of one rendering; a page of text takes some hundred. 64 bytes of text count as one
+/// more, so that a rendering holds about 6 MB at most.
 const FUEL: u64 = 100_000;
-/// The size of the front matter, in bytes.
-const FRONT_MATTER: usize = 8 * 1024;
-const FOOTER_LIMIT: usize = 60;
-const BUTTONS: usize = 3;
-const BUTTON_TITLE_LIMIT: usize = 20;
-const BUTTON_ID_LIMIT: usize = 256;
 
-/// A template as it is written.
+/// A template as written.
 #[derive(Clone, Debug)]
 pub struct TemplateSource {
-    /// The file's stem: the name that rules use.
+    /// Stem of the file: the name that rules use.
     pub name: String,
-    /// Relative to the rules folder.
+    /// File, relative to the rules folder.
     pub file: String,
     /// Front matter and body.
     pub text: String,
 }
 
-/// What is wrong with a template.
+/// A problem of a template, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// Relative to the rules folder.
+    /// File, relative to the rules folder.
     pub file: String,
-    /// From 1, of the whole file.
+    /// Line of the whole file, from 1.
     pub line: usize,
-    /// From 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// What is wrong, in one line.
     pub message: String,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
 }
 
-/// Meta's category of a message.
+/// A problem within the file that is being compiled.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Wrong {
+    pub fn at(line: usize, column: usize, message: impl Into<String>) -> Wrong {
+        Wrong { line, column, message: message.into(), help: None }
+    }
+
+    pub fn help(self, help: impl Into<String>) -> Wrong {
+        Wrong { help: Some(help.into()), ..self }
+    }
+
+    fn of(failure: Failure, body: &str, lines_before: usize) -> Wrong {
+        let (line, column) = place(&failure, body, lines_before);
+        let help = match failure.kind {
+            _ if failure.help.is_some() => failure.help.clone(),
+            ErrorKind::SyntaxError => {
+                body.lines().nth(failure.line.saturating_sub(1)).and_then(names::syntax)
+            }
+            _ => None,
+        };
+        Wrong { line, column, message: failure.to_string(), help }
+    }
+}
+
+/// Meta's category of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
-    /// About something that the person has asked for or takes part in.
+    /// About something that the recipient asked for or takes part in.
     Utility,
     /// An offer.
     Marketing,
@@ -67,63 +96,46 @@ pub enum Category {
     Authentication,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontMatter {
-    description: String,
-    category: Category,
-    language: String,
-    #[serde(default)]
-    mode: Mode,
-    footer: Option<String>,
-    #[serde(default)]
-    buttons: Vec<Button>,
-    meta_name: Option<String>,
-    #[serde(default)]
-    on_unknown: OnUnknown,
-    from: Option<String>,
-}
-
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {
-    /// The name that rules use.
+    /// Name that rules use.
     pub name: String,
-    /// Relative to the rules folder.
+    /// File, relative to the rules folder.
     pub file: String,
-    /// What it is for.
+    /// Description for people.
     pub description: String,
     /// Meta's category.
     pub category: Category,
-    /// Such as `en_US`.
+    /// Language code, for example `en_US`.
     pub language: String,
-    /// How it is sent, unless the decision says otherwise.
+    /// How it is sent, unless the decision sets another mode.
     pub mode: Mode,
-    /// A small line under the text.
+    /// Footer: a small line below the text, at most 60 characters.
     pub footer: Option<String>,
-    /// Quick-reply buttons.
+    /// Quick-reply buttons, at most 3.
     pub buttons: Vec<Button>,
-    /// The name on Meta's side.
+    /// Name at Meta.
     pub meta_name: String,
-    /// What is done where nobody can tell whether a message was sent.
+    /// What happens to a message whose delivery could not be confirmed.
     pub on_unknown: OnUnknown,
-    /// The name of the number that sends it, unless the decision says otherwise.
+    /// Name of the sending number, unless the decision sets another.
     pub from: Option<String>,
-    /// The variables of the body, sorted, but for `recipient`.
+    /// Variables of the body, sorted, without `recipient`.
     pub variables: Vec<String>,
-    /// Whether the body speaks of its recipient, and so differs from one to the next.
+    /// Whether the body uses `recipient`, so that it differs between recipients.
     pub uses_recipient: bool,
-    /// The file, as it was compiled.
+    /// Text of the file.
     pub source: String,
-    /// What tells its words at Meta from others'.
+    /// Fingerprint of its texts at Meta.
     pub wording: String,
-    /// The body as Meta knows it.
+    /// Body in Meta's form.
     pub(super) meta: MetaBody,
-    /// The body.
+    /// Compiled body.
     pub(super) body: Program,
-    /// What renders to the values of its parameters at Meta, in order.
+    /// Renders the values of its parameters at Meta, in order.
     pub(super) values: Program,
-    /// Lines of the file before the body.
+    /// Number of lines before the body.
     pub(super) lines_before: usize,
 }
 
@@ -140,7 +152,7 @@ impl Default for Templates {
         environment.set_syntax(syntax());
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        // A missing value leaves a gap, as it does in a Meta template's parameters; not the word "none".
+        // A missing value is written as nothing, as in the parameters of a Meta template, and not as "none".
         environment.set_formatter(|out, state, value| match value.as_str() {
             _ if value.is_none() => Ok(()),
             Some(text) if text.contains(SEPARATOR) => {
@@ -157,32 +169,31 @@ impl Default for Templates {
         environment.add_filter("truncate", truncate);
         weigh::register(&mut environment);
         environment.set_fuel(Some(FUEL));
-        // Errors then name the place.
+        // With this, errors have a place.
         environment.set_debug(true);
         Templates { environment, by_name: HashMap::new() }
     }
 }
 
-/// A tag on a line of its own leaves no line behind.
+/// The syntax of bodies: a line with only a tag leaves no blank line.
 pub(super) fn syntax() -> SyntaxConfig {
     SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default()
 }
 
 impl Templates {
-    /// Compiles all; what is wrong is told of all, and what compiles is there.
+    /// Compiles templates; returns those without errors, and all errors.
     pub fn compile(sources: Vec<TemplateSource>) -> (Templates, Vec<TemplateError>) {
         let mut templates = Templates::default();
         let mut errors = Vec::new();
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for source in sources {
-            let error =
-                |line, column, message| TemplateError { file: source.file.clone(), line, column, message };
+            let error = |Wrong { line, column, message, help }| {
+                let file = source.file.clone();
+                TemplateError { file, line, column, message, help }
+            };
             if let Some(first) = files.get(&source.name) {
-                errors.push(error(
-                    1,
-                    1,
-                    format!("the template {} is in {first} already; rename one", source.name),
-                ));
+                let message = format!("duplicate template `{}`, also in {first}", source.name);
+                errors.push(error(Wrong::at(1, 1, message)));
                 continue;
             }
             files.insert(source.name.clone(), source.file.clone());
@@ -190,9 +201,7 @@ impl Templates {
                 Ok(template) => {
                     templates.by_name.insert(source.name.clone(), template);
                 }
-                Err(wrong) => {
-                    errors.extend(wrong.into_iter().map(|(line, column, text)| error(line, column, text)))
-                }
+                Err(wrong) => errors.extend(wrong.into_iter().map(error)),
             }
         }
         (templates, errors)
@@ -210,35 +219,25 @@ impl Templates {
         names
     }
 
-    fn compile_one(&self, source: &TemplateSource) -> Result<Template, Vec<(usize, usize, String)>> {
-        let (front, body, lines_before) = split(&source.text).map_err(|message| vec![(1, 1, message)])?;
+    fn compile_one(&self, source: &TemplateSource) -> Result<Template, Vec<Wrong>> {
+        let (front, body, lines_before) = front::split(&source.text).map_err(|wrong| vec![wrong])?;
         let mut wrong = Vec::new();
-        let front: Option<FrontMatter> = match serde_yaml::from_str(front) {
-            Ok(front) => Some(front),
-            Err(error) => {
-                let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-                // The front matter begins in line 2.
-                wrong.push((line + 1, column, without_place(&error.to_string())));
-                None
-            }
-        };
-        if let Some(front) = &front {
-            wrong.extend(
-                check(front).into_iter().map(|(key, message)| (line_of(&source.text, key), 1, message)),
-            );
-        }
+        let front = front::read(&source.text, front, &mut wrong);
         if body.trim().is_empty() {
-            wrong.push((lines_before + 1, 1, "the template has no body; write what people read".to_owned()));
+            let no_body = Wrong::at(lines_before + 1, 1, "the template has no body");
+            wrong.push(no_body.help("write the text of the message below the front matter"));
         }
-        let program = Program::compile(&source.name, body).map_err(|failure| {
-            let (line, column) = place(&failure, body, lines_before);
-            wrong.push((line, column, failure.to_string()));
-        });
+        let program = Program::compile(&source.name, body)
+            .map_err(|failure| wrong.push(Wrong::of(failure, body, lines_before)));
+        if let Ok(program) = &program {
+            let unknown = names::check(&self.environment, program).into_iter();
+            wrong.extend(unknown.map(|failure| Wrong::of(failure, body, lines_before)));
+        }
         let compiled = program.and_then(|program| {
             let meta = MetaBody::new(body, syntax()).map_err(Failure::from);
             let of_meta = meta.and_then(|meta| Ok((Program::of_checked(&source.name, &meta.values)?, meta)));
             let (values, meta) = of_meta.map_err(|failure| {
-                wrong.push((lines_before + 1, 1, failure.to_string()));
+                wrong.push(Wrong::at(lines_before + 1, 1, failure.to_string()));
             })?;
             Ok((program, values, meta))
         });
@@ -283,8 +282,8 @@ impl Templates {
     }
 }
 
-/// Jinja's filter: at most so many characters, the last an ellipsis where something is left out. For what people
-/// write at any length: too long a text cannot be sent at all.
+/// Jinja's filter `truncate`: at most `length` characters, the last one an ellipsis if the text is cut. For free text,
+/// which could make the message too long to be sent.
 fn truncate(value: &Value, length: usize) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(ErrorKind::UndefinedError.into());
@@ -297,86 +296,11 @@ fn truncate(value: &Value, length: usize) -> Result<String, Error> {
     Ok(format!("{}…", kept.trim_end()))
 }
 
-/// Front matter, body, and how many lines stand before the body.
-fn split(text: &str) -> Result<(&str, &str, usize), String> {
-    let missing = "a template begins with front matter: a line ---, then description, category and language, then \
-                   a line ---";
-    let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")).ok_or(missing)?;
-    let mut at = 0;
-    for line in rest.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            let front = &rest[..at];
-            if front.len() > FRONT_MATTER {
-                return Err(format!("the front matter is larger than {} KiB", FRONT_MATTER / 1024));
-            }
-            return Ok((front, &rest[at + line.len()..], front.lines().count() + 2));
-        }
-        at += line.len();
-    }
-    Err(missing.to_owned())
-}
-
-fn check(front: &FrontMatter) -> Vec<(&'static str, String)> {
-    let mut wrong = Vec::new();
-    let long = |text: &str, limit: usize| text.chars().count() > limit;
-    if front.description.trim().is_empty() {
-        wrong.push(("description", "the description is empty; say what the template is for".to_owned()));
-    }
-    if !front
-        .language
-        .split('_')
-        .all(|part| (2..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
-    {
-        wrong.push(("language", format!("expected a language such as en_US, got {:?}", front.language)));
-    }
-    if front.footer.as_deref().is_some_and(|footer| long(footer, FOOTER_LIMIT)) {
-        wrong.push(("footer", format!("a footer has at most {FOOTER_LIMIT} characters")));
-    }
-    if front.buttons.len() > BUTTONS {
-        wrong.push(("buttons", format!("a message has at most {BUTTONS} buttons")));
-    }
-    for button in &front.buttons {
-        if button.title.is_empty() || long(&button.title, BUTTON_TITLE_LIMIT) {
-            wrong.push((
-                "buttons",
-                format!("the title {:?}: a button has 1 to {BUTTON_TITLE_LIMIT} characters", button.title),
-            ));
-        }
-        if button.id.is_empty() || long(&button.id, BUTTON_ID_LIMIT) {
-            wrong.push((
-                "buttons",
-                format!("the id {:?}: an id has 1 to {BUTTON_ID_LIMIT} characters", button.id),
-            ));
-        }
-    }
-    if let Some(name) = &front.meta_name
-        && (name.is_empty()
-            || name.len() > 512
-            || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
-    {
-        wrong.push((
-            "meta_name",
-            "a name at Meta has lower-case letters, digits and underscores, at most 512".to_owned(),
-        ));
-    }
-    wrong
-}
-
-pub(super) fn line_of(text: &str, key: &str) -> usize {
-    let key = format!("{key}:");
-    text.lines().position(|line| line.starts_with(&key)).map_or(1, |n| n + 1)
-}
-
-/// Line and column of a failure, counted in the whole file.
+/// Line and column of a failure in the whole file.
 pub(super) fn place(failure: &Failure, body: &str, lines_before: usize) -> (usize, usize) {
     let column = failure.range.as_ref().map_or(1, |range| {
         let before = body.get(..range.start).unwrap_or_default();
         before.chars().rev().take_while(|c| *c != '\n').count() + 1
     });
     (lines_before + failure.line, column)
-}
-
-/// serde_yaml ends its messages with the place, which stands in line and column.
-fn without_place(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).to_owned()
 }

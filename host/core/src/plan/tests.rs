@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod meta;
+mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -132,8 +133,8 @@ fn who_cannot_be_reached_is_recorded_with_the_reason() {
             (None, "no person named eve"),
             (
                 None,
-                "\"077\" begins with 0; write it with its country code, such as +263 77 123 4567; or name a \
-                 WhatsApp user id such as US.13491208655302741918"
+                "\"077\" begins with 0; write it with its country code, for example +263 77 123 4567, or as a WhatsApp \
+                 user id, for example US.13491208655302741918"
             ),
         ]
         .map(|(to, why): (Option<&str>, _)| (to, why))
@@ -182,15 +183,15 @@ fn what_cannot_be_rendered_fails_with_its_place() {
     let typo = Decision { context: context(json!({"customer_name": "Tom", "x": 1})), ..decision(&["A"]) };
     assert_eq!(
         failure(&templates("Hello\n  {{ custommer_name }}"), typo),
-        "render the template t (x/templates/t.j2:7:6): `custommer_name` is not in the context, which has \
+        "cannot render the template t (x/templates/t.j2:7:6): `custommer_name` is not in the context, which has \
          customer_name, x; did you mean `customer_name`?"
     );
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
     assert!(failure(&templates(endless), decision(&["A"])).contains("too many steps"));
     let long = Decision { context: context(json!({"x": "y".repeat(5000)})), ..decision(&["A"]) };
-    assert!(failure(&templates("{{ x }}"), long).contains("5000 characters; 1 to 4096"));
+    assert!(failure(&templates("{{ x }}"), long).contains("5000 characters; the limit is 4096"));
     let unknown = Decision { template: "tt".into(), ..decision(&["A"]) };
-    assert!(failure(&templates("x"), unknown).starts_with("find the template tt: there is none"));
+    assert!(failure(&templates("x"), unknown).starts_with("unknown template tt"));
 }
 
 #[test]
@@ -214,11 +215,11 @@ fn all_errors_of_a_template_are_told_with_their_places() {
     assert_eq!(found[1].0, 8, "{found:?}");
     let found = errors("---\ndescription: x\ncategorie: utility\n---\nHi\n");
     assert_eq!(found[0].0, 3, "{found:?}");
-    assert!(found[0].2.contains("unknown field `categorie`"), "{found:?}");
-    assert!(errors("Hi")[0].2.starts_with("a template begins with front matter"));
+    assert!(found[0].2.contains("unknown key `categorie`"), "{found:?}");
+    assert!(errors("Hi")[0].2.starts_with("the front matter is missing"));
     let (_, twice) =
         Templates::compile(vec![source("t", &format!("{FRONT}a")), source("t", &format!("{FRONT}b"))]);
-    assert!(twice[0].message.contains("is in x/templates/t.j2 already"));
+    assert!(twice[0].message.contains("duplicate template `t`, also in x/templates/t.j2"));
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn long_words_of_people_may_be_truncated() {
     assert_eq!(body(text, json!({"fault": null})), "Fault: .");
     assert_eq!(
         body(text, json!({"faults": 1})),
-        "render the template t (x/templates/t.j2:6:19): `fault` is not in the context, which has faults; did you \
+        "cannot render the template t (x/templates/t.j2:6:19): `fault` is not in the context, which has faults; did you \
          mean `faults`?"
     );
     let variables = templates(text).get("t").unwrap().variables.clone();

@@ -1,26 +1,26 @@
-//! How much a value of a template would take as a text.
+//! The size that a template's value would have as text.
 
 use std::{cell::Cell, collections::BTreeMap};
 
 use minijinja::{Environment, Error, ErrorKind, Value, value::ValueKind};
 
-/// The filter that lets a value pass that is not too large. No author can write its name.
+/// A filter that passes a value on unless it is too large. Authors cannot write its name.
 pub(super) const WEIGHED: &str = "#weighed";
-/// The filter that gives what a namespace may hold: a copy without anything lazy or changing.
+/// A filter that copies a value for a namespace, without anything lazy or mutable.
 pub(super) const SETTABLE: &str = "#settable";
 
-/// What a value may take as a text, in bytes.
+/// Maximum size of a value as text, in bytes.
 pub(super) const SIZE: usize = 1024 * 1024;
-/// The deepest that values may stand in values.
+/// Maximum nesting of values.
 const DEPTH: usize = 64;
-/// How many values are visited in a rendering, each time that one of them is weighed.
+/// Maximum number of values visited in one rendering; a value counts each time it is weighed.
 const VISITS: usize = 1_000_000;
 
 thread_local! {
     static VISITED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A rendering begins.
+/// Starts a rendering.
 pub(super) fn begin() {
     VISITED.set(0);
 }
@@ -30,7 +30,7 @@ pub(super) fn register(environment: &mut Environment<'_>) {
     environment.add_filter(WEIGHED, |value: Value| {
         let mut left = SIZE;
         if is_namespace(&value) {
-            // What it was made with; what it is given later is looked at then.
+            // Its initial values; later ones are checked when they are set.
             for key in value.try_iter()? {
                 weigh(&value.get_item(&key)?, 1, &mut left)?;
             }
@@ -83,14 +83,14 @@ enum Kind<'a> {
     Map(&'a BTreeMap<Value, Value>),
 }
 
-/// What a value holds. Macros, loops and namespaces change, or hold what changes: they stand alone.
+/// The shape of a value. Macros, loops and namespaces are mutable, or hold what is: they cannot be nested.
 fn kind(value: &Value, depth: usize) -> Result<Kind<'_>, Error> {
     if depth > DEPTH {
-        let what = format!("the values nest more than {DEPTH} deep");
+        let what = format!("the values are nested more than {DEPTH} levels deep");
         return Err(Error::new(ErrorKind::InvalidOperation, what));
     }
     let alone = || {
-        let what = "a namespace, a loop or a macro cannot stand in another value";
+        let what = "a namespace, a loop or a macro cannot be stored in another value";
         Err(Error::new(ErrorKind::InvalidOperation, what))
     };
     match value.kind() {
@@ -104,7 +104,7 @@ fn kind(value: &Value, depth: usize) -> Result<Kind<'_>, Error> {
     }
 }
 
-/// minijinja tells no other way.
+/// minijinja offers no other way to tell.
 fn is_namespace(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
 }

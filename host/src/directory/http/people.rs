@@ -67,9 +67,9 @@ impl From<QuietHours> for QuietHoursJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LinkedContact)]
 struct ContactOfPerson {
-    /// The WhatsApp id: the digits of the number. Null if the user hides their number.
+    /// The WhatsApp id: the digits of the number. Null if the user hides it, or if it was reassigned to another user.
     wa_id: Option<String>,
-    /// Meta's business-scoped user id; null if it is not known.
+    /// Meta's business-scoped user id; null if it is unknown. Both ids are null after the number was reassigned.
     user_id: Option<String>,
     /// When they last wrote; null if they never did.
     last_inbound_at: Option<Timestamp>,

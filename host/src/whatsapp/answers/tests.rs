@@ -41,7 +41,7 @@ fn metas_errors_are_read() {
     }
     let text = br#"{"error":{"message":"m","code":132001,"error_data":"a text"}}"#;
     let error = answer(StatusCode::NOT_FOUND, text, None).unwrap_err();
-    assert_eq!(error.to_string(), "send to Meta: error 132001 with HTTP 404: m (a text)");
+    assert_eq!(error.to_string(), "Meta rejected it: error 132001 with HTTP 404: m (a text)");
 }
 
 #[test]

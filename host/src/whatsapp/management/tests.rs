@@ -66,7 +66,7 @@ async fn the_account_is_told() {
 async fn what_goes_wrong_is_said_without_the_token() {
     let (_simulator, management, _) = simulator(0).await;
     let unknown = management.templates("1").await.unwrap_err().to_string();
-    assert!(unknown.starts_with("Meta refused the request: error 100"), "{unknown}");
+    assert!(unknown.starts_with("Meta rejected the request: error 100"), "{unknown}");
     let secret = Secret::from("a-secret-token");
     let nobody = Management::new("http://127.0.0.1:1", &secret).unwrap();
     let error = nobody.token().await.unwrap_err().to_string();

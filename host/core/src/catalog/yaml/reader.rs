@@ -1,8 +1,8 @@
-//! The parser's events → nodes.
+//! Builds nodes from the parser's events.
 //!
-//! The parser itself does not recurse; the loaders on top of it do, before anybody can count. So nodes are built here,
-//! from one event after another, with a depth, a number of nodes and a size of what aliases repeat that are known at
-//! each step. A file is read or refused in time and memory in proportion to its length.
+//! The parser does not recurse, but the loaders on top of it do, before anything can be counted. So nodes are built here,
+//! one event at a time, counting depth, nodes and what aliases repeat. Time and memory are proportional to the length
+//! of the file.
 
 use std::{
     borrow::Cow,
@@ -13,23 +13,24 @@ use saphyr::Scalar;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::{Number, Value};
 
-use super::{Kind, Node};
+use super::{Kind, Node, help};
 use crate::{
+    bounds::cut,
     catalog::findings::Finding,
     decide::{Place, Source},
 };
 
-/// The deepest that values may stand in values.
+/// Maximum nesting of values.
 const DEPTH: usize = 64;
-/// The most values of a file, keys among them.
+/// Maximum number of values of a file, including keys.
 const NODES: usize = 100_000;
-/// What all aliases (`*name`) of a file may repeat: values, and each 64 bytes of their texts as one more.
+/// Maximum number of values that all aliases (`*name`) of a file repeat; each 64 bytes of text count as one more.
 const REPEATED: usize = 10_000;
 
 /// Reads a file of one YAML document; an empty one is `None`.
 ///
 /// # Errors
-/// Where it is no YAML, has several documents, repeats a key, nests too deep or has too many values.
+/// If it is not valid YAML, has several documents or duplicate keys, or is nested too deeply or too large.
 pub fn parse(file: &str, text: &str) -> Result<Option<Node>, Finding> {
     let mut reader = Reader {
         file: Place { block: false, ..Place::start_of(file) },
@@ -39,7 +40,7 @@ pub fn parse(file: &str, text: &str) -> Result<Option<Node>, Finding> {
         repeated: 0,
         anchors: HashMap::new(),
     };
-    // A byte order mark says nothing.
+    // A byte order mark has no meaning.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| reader.broken(&error, text))?;
@@ -48,7 +49,7 @@ pub fn parse(file: &str, text: &str) -> Result<Option<Node>, Finding> {
     Ok(reader.root.map(|weighed| weighed.node))
 }
 
-/// A list or a map whose end has not come yet.
+/// A list or a map whose end has not been read yet.
 struct Open {
     place: Place,
     anchor: usize,
@@ -61,7 +62,7 @@ enum Container {
     Map { entries: Vec<(Source, Node)>, keys: HashSet<String>, key: Option<Source> },
 }
 
-/// A node and what it would cost to repeat it.
+/// A node and the cost of repeating it.
 #[derive(Clone)]
 struct Weighed {
     node: Node,
@@ -74,7 +75,7 @@ struct Reader {
     root: Option<Weighed>,
     nodes: usize,
     repeated: usize,
-    /// What aliases stand for; `None` where that is too large to be repeated.
+    /// Nodes that aliases refer to; `None` for one that is too large to be repeated.
     anchors: HashMap<usize, Option<Weighed>>,
 }
 
@@ -85,7 +86,7 @@ impl Reader {
             Event::Nothing | Event::StreamStart | Event::StreamEnd => Ok(()),
             Event::DocumentStart(_) | Event::DocumentEnd => Ok(()),
             _ if self.open.is_empty() && self.root.is_some() => {
-                Err(Finding::at(&place, "a second YAML document in one file"))
+                Err(Finding::at(&place, "the file has more than one YAML document"))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.opens(place, anchor, tag.as_deref(), Container::List(Vec::new()))
@@ -131,16 +132,16 @@ impl Reader {
             return Err(tagged(&place));
         }
         if self.open.len() == DEPTH {
-            return Err(Finding::at(&place, format!("the values nest more than {DEPTH} deep")));
+            return Err(Finding::at(&place, format!("the values are nested more than {DEPTH} levels deep")));
         }
         self.open.push(Open { place, anchor, weight: 1, what });
         Ok(())
     }
 
-    /// Puts a complete node where it belongs.
+    /// Adds a complete node to its parent.
     fn put(&mut self, weighed: Weighed, anchor: usize) -> Result<(), Finding> {
         if anchor > 0 {
-            // Copied only where that costs little: anchors may stand in anchors.
+            // Copied only if that is cheap: anchors may be nested.
             let kept = self.repeats(weighed.weight, &weighed.node.place).is_ok();
             self.anchors.insert(anchor, kept.then(|| weighed.clone()));
         }
@@ -156,10 +157,10 @@ impl Reader {
                 None => {
                     let place = weighed.node.place.clone();
                     let Some(text) = weighed.node.word() else {
-                        return Err(Finding::at(&place, "expected a text as the key"));
+                        return Err(Finding::at(&place, "a key must be a string"));
                     };
                     if !keys.insert(text.clone()) {
-                        return Err(Finding::at(&place, "no valid YAML: duplicated key in mapping"));
+                        return Err(Finding::at(&place, format!("duplicate key `{}`", cut(&text, 100))));
                     }
                     *key = Some(Source { text, place });
                 }
@@ -172,7 +173,7 @@ impl Reader {
         self.nodes += 1;
         if self.nodes > NODES {
             return Err(Finding::at(place, format!("the file has more than {NODES} values"))
-                .help("a large table can be a .csv"));
+                .help("a large table can be a .csv file"));
         }
         Ok(())
     }
@@ -190,11 +191,16 @@ impl Reader {
     }
 
     fn broken(&self, error: &ScanError, text: &str) -> Finding {
-        // Where the file ends too early, the place is behind its last line.
+        // If the file ends too early, the place is after its last line.
         let last = text.lines().enumerate().last();
         let end = last.map_or((1, 1), |(index, line)| (index + 1, line.chars().count() + 1));
         let (line, column) = (error.marker().line(), error.marker().col() + 1).min(end);
-        Finding::at(&Place { line, column, ..self.file.clone() }, format!("no valid YAML: {}", error.info()))
+        let place = Place { line, column, ..self.file.clone() };
+        let finding = Finding::at(&place, format!("invalid YAML: {}", error.info()));
+        match help::of_lines(text.lines().skip(line - 1), column) {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
     }
 }
 
@@ -213,10 +219,10 @@ fn scalar(
         Some(Scalar::Integer(int)) => Kind::Plain(int.into()),
         Some(Scalar::FloatingPoint(float)) => match Number::from_f64(float.into_inner()) {
             Some(number) => Kind::Plain(number.into()),
-            None => return Err(Finding::at(&place, "no number that JSON knows")),
+            None => return Err(Finding::at(&place, "not a JSON number")),
         },
         Some(Scalar::String(text)) => {
-            // The place of the first character: behind the quote, and for a literal block told as one.
+            // The place of the first character: after the quote; a literal block is marked as one.
             let place = match style {
                 ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                     Place { column: place.column + 1, ..place }
@@ -232,9 +238,11 @@ fn scalar(
 }
 
 fn tagged(place: &Place) -> Finding {
-    Finding::at(place, "expected a text, a number, a list or a map, without a YAML tag")
+    Finding::at(place, "YAML tags (`!name`) are not supported")
+        .help("put an expression that begins with `!` in quotes: `when: '!event.data.paid'`")
 }
 
 fn too_much_repeated(place: &Place) -> Finding {
-    Finding::at(place, "aliases repeat too much of the file").help("write the values out, or anchor less")
+    Finding::at(place, "the aliases repeat too many values")
+        .help("write the values out, or use smaller anchors")
 }

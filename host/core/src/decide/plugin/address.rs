@@ -1,10 +1,10 @@
-//! Where a plugin may send requests to.
+//! Addresses to which a plugin may send requests.
 
 use std::{fmt, net::IpAddr};
 
 use url::Url;
 
-/// An entry of the allow-list: `scheme://host:port`; `*.` in front of the host allows its subdomains.
+/// An entry of the allow-list: `scheme://host:port`; `*.` before the host allows its subdomains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
     scheme: String,
@@ -14,22 +14,24 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Reads an entry. Without a port it is the scheme's.
+    /// Parses an entry. The default port is that of the scheme.
     ///
     /// # Errors
-    /// Why it is none, in words.
+    /// If it is not a valid entry.
     pub fn parse(text: &str) -> Result<Allowed, String> {
         let wrong = || {
-            format!("`{text}` is no address such as https://api.example.com or https://*.example.com:8443")
+            format!(
+                "expected an address, for example https://api.example.com or https://*.example.com:8443, got `{text}`"
+            )
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let default_port = match scheme {
             "https" => 443,
             "http" => 80,
-            _ => return Err(format!("`{text}`: only https and http are possible")),
+            _ => return Err(format!("the address must begin with https:// or http://, got `{text}`")),
         };
         if rest.contains(['/', '?', '#', '@']) {
-            return Err(format!("`{text}`: only scheme, host and port are compared; leave the rest out"));
+            return Err(format!("the address must have only a scheme, a host and a port, got `{text}`"));
         }
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
@@ -47,7 +49,7 @@ impl Allowed {
         Ok(Allowed { scheme: scheme.to_owned(), host: host.to_ascii_lowercase(), subdomains, port })
     }
 
-    /// Whether a request to this place is meant.
+    /// Whether the entry allows a request to this scheme, host and port.
     pub fn allows(&self, scheme: &str, host: &str, port: u16) -> bool {
         let host = host.to_ascii_lowercase();
         let same = if self.subdomains {
@@ -64,14 +66,14 @@ impl Allowed {
         host.is_some_and(|(host, port)| self.allows(url.scheme(), host, port))
     }
 
-    /// Whether there can be a place that both entries allow.
+    /// Whether some address is allowed by both entries.
     pub fn overlaps(&self, other: &Allowed) -> bool {
         self.allows(&other.scheme, &other.host, other.port)
             || other.allows(&self.scheme, &self.host, self.port)
             || self == other
     }
 
-    /// Whether this entry names the host itself, so that the operator can have meant a private address by it.
+    /// Whether the entry names one host, so that the operator can have meant a private address.
     pub fn is_literal(&self) -> bool {
         !self.subdomains
     }
@@ -84,8 +86,8 @@ impl fmt::Display for Allowed {
     }
 }
 
-/// Whether an address is on the public internet: no loopback, private, link-local, shared (RFC 6598), documentation,
-/// benchmarking, multicast or reserved one (IANA's special-purpose registries).
+/// Whether an address is on the public internet: not loopback, private, link-local, shared (RFC 6598), documentation,
+/// benchmarking, multicast or reserved (IANA's special-purpose registries).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -103,7 +105,7 @@ pub fn is_public(address: IpAddr) -> bool {
                 || a >= 240)
         }
         IpAddr::V6(v6) => {
-            // What stands for an IPv4 address is judged as that one: mapped, NAT64 and 6to4.
+            // Mapped, NAT64 and 6to4 addresses count as the IPv4 address that they contain.
             let segments = v6.segments();
             if let Some(v4) = v6.to_ipv4_mapped() {
                 return is_public(IpAddr::V4(v4));
@@ -118,7 +120,7 @@ pub fn is_public(address: IpAddr) -> bool {
             if segments[0] == 0x2002 {
                 return is_public(v4(segments[1], segments[2]));
             }
-            // Only 2000::/3 is given out; of it, 2001::/23 and 2001:db8::/32 are not for hosts.
+            // Only 2000::/3 is assigned; within it, 2001::/23 and 2001:db8::/32 are not for hosts.
             segments[0] & 0xe000 == 0x2000
                 && !(segments[0] == 0x2001 && (segments[1] < 0x200 || segments[1] == 0xdb8))
         }

@@ -1,4 +1,4 @@
-//! One call of a plugin: a fresh store, its bounds, and what the answer says.
+//! One call of a plugin: a new store with limits, and the conversion of its answer.
 
 use std::{
     collections::HashMap,
@@ -29,28 +29,28 @@ use crate::{
     domain::{Asked, Event, Outcome},
 };
 
-/// Time on the wall beyond the running time: for waiting on a busy machine, and in host calls.
+/// Wall time in addition to the running time: for waiting on a busy machine, and in host calls.
 const GRACE: Duration = Duration::from_secs(1);
-/// The most that counts between two looks at the clock: what is longer is the scheduler's doing.
+/// Maximum time counted between two looks at the clock: a longer interval is due to the scheduler.
 const LONGEST_STEP: Duration = Duration::from_millis(20);
-/// Bytes that the guest may have the host hold in one host call, in and out.
+/// Maximum number of bytes passed in one host call, in either direction.
 const HOSTCALL_BYTES: usize = 2 * 1024 * 1024;
-/// Random bytes that a guest gets at once.
+/// Maximum number of random bytes per request.
 const RANDOM_BYTES: u64 = 64 * 1024;
-/// Streams, pollables and the like that a guest may hold.
+/// Maximum number of handles (streams, pollables) of a guest.
 const HANDLES: usize = 4_096;
-/// Characters of a reason.
+/// Maximum length of a reason, in characters.
 const REASON: usize = 1_000;
-/// More instructions than any call has time for.
+/// More instructions than any call can run.
 const FUEL: u64 = u64::MAX;
-/// How often a plugin that is to be tried again is asked.
+/// Number of tries of a plugin with `on_failure: retry`.
 const TRIES: usize = 3;
-/// Between two looks whether a full pool has room again, and for how long.
+/// Interval at which a full pool is tried again, and maximum total time.
 const FULL_POOL: Duration = Duration::from_millis(5);
 const FULL_POOL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl Plugin {
-    /// What the plugin says about an event, and what it asked.
+    /// Calls the plugin for an event; returns its outcomes, and what it asked.
     pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
         let revision = match ports.is_rehearsal() {
             true => Some(self.newest()),
@@ -114,7 +114,7 @@ impl Plugin {
     ) -> (Result<Vec<Outcome>, Failure>, Vec<Asked>) {
         let shared = &self.sandbox.0;
         let ended = || (Err(Failure::Answered("the sandbox has ended".to_owned())), Vec::new());
-        // Dropped after the store, whose slots in the pool it stands for.
+        // Dropped after the store, for whose slots in the pool it stands.
         let Some(_place) = self.sandbox.place(&self.known) else { return ended() };
         let _ticking = shared.clock.run();
         let asked = Instant::now();
@@ -128,7 +128,7 @@ impl Plugin {
                 self.cost(FUEL - left);
             }
             let state = store.into_data();
-            // The pool has room for every call that has a place; if it is full all the same, nobody failed.
+            // The pool has room for every call with a place; if it is full all the same, the plugin did not fail.
             if answer.as_ref().is_err_and(is_full_pool) && asked.elapsed() < FULL_POOL_AT_MOST {
                 shared.runtime.block_on(sleep(FULL_POOL));
                 continue;
@@ -154,7 +154,7 @@ impl Plugin {
         }
     }
 
-    /// A store with all bounds of a call.
+    /// A store with all limits of a call.
     fn store(
         &self,
         revision: &Arc<Revision>,
@@ -166,7 +166,7 @@ impl Plugin {
         let mut store = Store::new(&self.sandbox.0.engine, self.state(revision, event, ports, output));
         store.limiter(|state| state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
-        // Refused where instructions are not counted.
+        // Fails if instructions are not counted.
         let _ = store.set_fuel(FUEL);
         store.set_epoch_deadline(1);
         let (mut used, mut looked) = (Duration::ZERO, Instant::now());
@@ -183,7 +183,7 @@ impl Plugin {
     }
 }
 
-/// Instantiates a revision, and asks it.
+/// Instantiates a revision and calls it.
 async fn answer_of(
     revision: &Revision,
     store: &mut Store<CallState>,
@@ -197,7 +197,7 @@ async fn answer_of(
     };
     match timeout(most, answering).await {
         Ok(answer) => answer,
-        Err(_) => wasmtime::bail!("took longer than {} ms, waiting", most.as_millis()),
+        Err(_) => wasmtime::bail!("took longer than {} ms, including waiting", most.as_millis()),
     }
 }
 
@@ -206,13 +206,13 @@ fn is_full_pool(error: &wasmtime::Error) -> bool {
 }
 
 impl Plugin {
-    /// Asks one running instance again and again, for the benchmark: what a call costs without an instance of its own.
-    /// Gives the microseconds of each.
+    /// Calls one running instance repeatedly, for the benchmark: the cost of a call without a new instance. Returns the
+    /// microseconds of each call.
     ///
     /// # Errors
-    /// Where the plugin is parked, or fails.
+    /// If the plugin is parked, or fails.
     pub fn time_running(&self, event: &Event, ports: &dyn Ports, times: usize) -> Result<Vec<f64>, String> {
-        let revision = self.active().ok_or("it is parked")?;
+        let revision = self.active().ok_or("the plugin is parked")?;
         let shared = &self.sandbox.0;
         let Ok(linked) = &revision.linked else { return Err(self.why_not_called()) };
         let _ticking = shared.clock.run();
@@ -295,7 +295,7 @@ fn given(event: &Event) -> types::Event {
     }
 }
 
-/// What the guest printed goes into the log.
+/// Logs the output of the guest.
 fn said(state: &CallState, output: &Printed) {
     let (plugin, event) = (&state.manifest.id, &state.event_id);
     let printed = output.text();
@@ -303,7 +303,12 @@ fn said(state: &CallState, output: &Printed) {
         tracing::info!(plugin, event, "{}", line(printed, REASON));
     }
     if state.lines > LINES {
-        tracing::warn!(plugin, event, lines = state.lines, "most of a plugin's lines are left out");
+        tracing::warn!(
+            plugin,
+            event,
+            lines = state.lines,
+            "a plugin logs too much; the rest of its lines are dropped"
+        );
     }
 }
 
@@ -314,15 +319,15 @@ fn last_line(output: &Printed) -> Option<String> {
     Some(line(last, REASON))
 }
 
-/// Why the guest was stopped: in the words of whoever stopped it, or of its own panic.
+/// Why the guest was stopped: the message of its panic, or of the limit that it exceeded.
 fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return match (trap, last_error) {
             (wasmtime::Trap::UnreachableCodeReached, Some(panic)) => panic.to_owned(),
             (wasmtime::Trap::StackOverflow, _) => {
-                "its functions call each other too deep: the stack is full".to_owned()
+                "stack overflow: its function calls are nested too deeply".to_owned()
             }
-            (trap, Some(said)) => format!("{trap}; it said last: {said}"),
+            (trap, Some(said)) => format!("{trap}; its last error: {said}"),
             (trap, None) => trap.to_string(),
         };
     }
@@ -330,7 +335,7 @@ fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
     cut(root.lines().next().unwrap_or_default(), REASON)
 }
 
-/// The answer, as a script's would be checked.
+/// Converts the answer, with the same checks as for a script.
 fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
     let decisions = match answer {
         router::Answer::Skip(why) => {
@@ -339,7 +344,7 @@ fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
         router::Answer::Notify(decisions) => decisions,
     };
     if decisions.len() > DECISIONS {
-        return Err(format!("{} decisions are more than {DECISIONS}", decisions.len()));
+        return Err(format!("{} decisions exceed the maximum of {DECISIONS}", decisions.len()));
     }
     let mut size = 0;
     let maps = decisions
@@ -379,7 +384,7 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         types::Mode::Template => "template",
         types::Mode::Text => "text",
     });
-    // What the contract has no field for yet.
+    // Values for which the contract has no field yet.
     let hints: HashMap<&str, &str> =
         decision.hints.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     Ok(json!({

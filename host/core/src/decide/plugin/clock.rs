@@ -1,4 +1,4 @@
-//! The clock that interrupts guests. It ticks while a guest runs, and sleeps otherwise: an idle host is not woken.
+//! The clock that interrupts guests. It ticks only while a guest runs: an idle host is not woken.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use wasmtime::Engine;
 
 use super::TICK;
 
-/// Advances an engine's epoch every [`TICK`] while a call is under way. Ends when it is dropped.
+/// Advances an engine's epoch at each [`TICK`] while a call is running. Ends when dropped.
 pub(super) struct Clock {
     state: Arc<State>,
     thread: Thread,
@@ -21,7 +21,7 @@ pub(super) struct Clock {
 
 #[derive(Default)]
 struct State {
-    /// Calls under way.
+    /// Number of running calls.
     running: AtomicUsize,
     ended: AtomicBool,
 }
@@ -34,7 +34,7 @@ impl Clock {
         let ticker = move || {
             while !shared.ended.load(Ordering::Acquire) {
                 if shared.running.load(Ordering::Acquire) == 0 {
-                    // Returns at once where a call began, or the clock ended, since the look above.
+                    // Returns at once if a call has begun, or the clock has ended, since the check above.
                     thread::park();
                     continue;
                 }
@@ -46,7 +46,7 @@ impl Clock {
         Ok(Clock { state, thread: thread.thread().clone() })
     }
 
-    /// Keeps the clock ticking for as long as the answer lives.
+    /// Keeps the clock ticking until the returned guard is dropped.
     pub fn run(&self) -> Running<'_> {
         if self.state.running.fetch_add(1, Ordering::AcqRel) == 0 {
             self.thread.unpark();
@@ -62,7 +62,7 @@ impl Drop for Clock {
     }
 }
 
-/// A call under way.
+/// A running call.
 pub(super) struct Running<'a>(&'a State);
 
 impl Drop for Running<'_> {

@@ -1,4 +1,4 @@
-//! From a component's bytes to code that can be linked: compiled once, kept in a folder, remembered while it is in use.
+//! Compiles components: once, with a cache on disk, and shared while in use.
 
 use std::{
     collections::HashMap,
@@ -17,36 +17,36 @@ use super::{
     kept::{forget_old, is_ours, keep, temporary, used},
 };
 
-/// How many compilers run at once.
+/// Maximum number of compilers at once.
 const AT_ONCE: usize = 2;
-/// How long the start of a host waits for plugins that are compiled for the first time, all together.
+/// Maximum time that a starting host waits for all plugins that are compiled for the first time.
 const START_PATIENCE: Duration = Duration::from_secs(20);
-/// How long a change of the rules waits for a new plugin's compiler, before it goes live without.
+/// Maximum time that changed rules wait for a new plugin to be compiled before they go live without it.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(3);
 
 type Hash = [u8; 32];
 
-/// Why a component cannot be linked, or not yet.
+/// Why a component has not been compiled; with messages.
 #[derive(Clone, Debug)]
 pub(super) enum NotCompiled {
-    /// It is not a component; in words.
+    /// It is not a valid component.
     Invalid(String),
-    /// It cannot be compiled within its allowance; in words.
+    /// It cannot be compiled within its allowance.
     Refused(String),
-    /// Something else failed, which may work another time; in words.
+    /// Something else failed; it may work another time.
     Failed(String),
-    /// Its compiler still runs.
+    /// It is still being compiled.
     UnderWay,
 }
 
-/// Compiles components and keeps what came of it. Cheap to clone.
+/// Compiles components and caches the results. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Compiling(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
     mode: Mode,
-    /// The folder that compiled code is kept in.
+    /// Cache folder of compiled code.
     cache: Option<PathBuf>,
     started: Instant,
     known: Mutex<Known>,
@@ -55,7 +55,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Known {
-    /// Components that some revision holds: a change of the rules compiles no plugin anew.
+    /// Components of current revisions: changed rules do not compile plugins again.
     in_use: HashMap<Hash, Weak<Component>>,
     jobs: HashMap<Hash, Job>,
     running: usize,
@@ -65,7 +65,7 @@ struct Known {
 }
 
 enum Job {
-    /// Whether somebody was told that it takes longer.
+    /// `told`: whether a caller received [`NotCompiled::UnderWay`].
     UnderWay {
         told: bool,
     },
@@ -84,32 +84,32 @@ impl Compiling {
         }))
     }
 
-    /// From now on nobody waits long: what takes its time is told as [`NotCompiled::UnderWay`].
+    /// From now on callers wait only for seconds, and then receive [`NotCompiled::UnderWay`].
     pub fn do_not_wait(&self) {
         self.known().waits_not = true;
     }
 
-    /// Calls this whenever a compiler ends that somebody was told of.
+    /// Calls `ended` whenever a compiler ends for which a caller received [`NotCompiled::UnderWay`].
     pub fn tell(&self, ended: Arc<dyn Fn() + Send + Sync>) {
         self.known().host = Some(ended);
     }
 
-    /// Whether a compiler ended that somebody was told of, since this was asked last.
+    /// Whether such a compiler has ended since the last call of this function.
     pub fn finished_late(&self) -> bool {
         std::mem::take(&mut self.known().finished_late)
     }
 
-    /// Whether a host runs with what is compiled.
+    /// Whether a running host uses the plugins.
     pub fn is_live(&self) -> bool {
         self.known().host.is_some()
     }
 
-    /// Whether a host starts or runs with what is compiled.
+    /// Whether a starting or running host uses the plugins.
     pub fn serves(&self) -> bool {
         self.known().waits_not
     }
 
-    /// Starts to compile a component, if that is to be done.
+    /// Starts to compile a component, unless it is compiled or being compiled.
     pub fn begin(&self, bytes: &[u8]) {
         let hash = Sha256::digest(bytes).into();
         let mut known = self.known();
@@ -124,11 +124,11 @@ impl Compiling {
             compiling.done(hash, done);
         };
         if let Err(error) = thread::Builder::new().name("plugin-compiler".to_owned()).spawn(work) {
-            self.done(hash, Err(NotCompiled::Failed(format!("failed to start a thread: {error}"))));
+            self.done(hash, Err(NotCompiled::Failed(format!("cannot start a thread: {error}"))));
         }
     }
 
-    /// A component, compiled.
+    /// Returns a compiled component. Blocks.
     pub fn compile(&self, bytes: &[u8]) -> Result<Arc<Component>, NotCompiled> {
         let hash = Sha256::digest(bytes).into();
         self.begin(bytes);
@@ -185,7 +185,7 @@ impl Compiling {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a component from the folder, or has it compiled. Blocks.
+    /// Loads a component from the cache, or compiles it. Blocks.
     fn component(&self, bytes: &[u8]) -> Result<Arc<Component>, NotCompiled> {
         let cached = self.cached(bytes);
         if let Some(component) = cached.as_deref().and_then(|file| self.load(file)) {
@@ -200,7 +200,7 @@ impl Compiling {
         }
         let _turn = self.turn();
         let failed =
-            |error: io::Error| NotCompiled::Failed(format!("failed to write its compiled form: {error}"));
+            |error: io::Error| NotCompiled::Failed(format!("cannot write its compiled form: {error}"));
         let file = temporary(cached.as_deref()).map_err(failed)?;
         if cached.is_some() {
             forget_old(file.path());
@@ -212,7 +212,7 @@ impl Compiling {
             Err(Failure::TooMuch(why)) => {
                 let kept = refusal.map(|file| keep(temporary(Some(&file))?, &file, Some(&why)));
                 if let Some(Err(error)) = kept {
-                    tracing::debug!(%error, "failed to note that a plugin cannot be compiled");
+                    tracing::debug!(%error, "cannot record that a plugin cannot be compiled");
                 }
                 return Err(NotCompiled::Refused(why));
             }
@@ -223,7 +223,7 @@ impl Compiling {
         if let Some(cached) = cached
             && let Err(error) = keep(file, &cached, None)
         {
-            tracing::warn!(%error, file = %cached.display(), "failed to keep a compiled plugin; it is compiled anew at the next start");
+            tracing::warn!(%error, file = %cached.display(), "cannot cache a compiled plugin; it is compiled again at the next start");
         }
         Ok(Arc::new(component))
     }
@@ -238,7 +238,7 @@ impl Compiling {
         Turn(self)
     }
 
-    /// Where the compiled form of these bytes is kept: named by them, and by what compiles them how.
+    /// Cache file of these bytes, named by their hash and that of the compiler with its settings.
     fn cached(&self, bytes: &[u8]) -> Option<PathBuf> {
         let folder = self.0.cache.as_ref()?;
         let mut compiler = CompatibilityHasher(Sha256::new());
@@ -255,7 +255,7 @@ impl Compiling {
         let code = is_ours(file).then(|| fs::read(file).ok()).flatten()?;
         used(file);
         self.deserialize(&code)
-            .inspect_err(|error| tracing::debug!(%error, "a compiled plugin is of no use"))
+            .inspect_err(|error| tracing::debug!(%error, "cannot use a cached plugin"))
             .ok()
     }
 
@@ -277,7 +277,7 @@ impl Known {
     }
 }
 
-/// A compiler that runs.
+/// A running compiler.
 struct Turn<'a>(&'a Compiling);
 
 impl Drop for Turn<'_> {

@@ -1,8 +1,8 @@
-//! Compiling a component in a process of its own: hostile code can make a compiler take any time and memory.
+//! Compiles a component in a separate process: hostile code can make a compiler use any amount of time and memory.
 //!
-//! The child is this program again. It gets the component on its standard input, writes compiled code to its standard
-//! output, has an empty environment and opens nothing. It watches what it has used and gives up beyond its
-//! allowance, which grows with the size of the component: compilers are linear for code that people write.
+//! The child is this program again. It reads the component from standard input, writes compiled code to standard output,
+//! has an empty environment and opens no files. It watches its usage and exits beyond its allowance, which grows with the
+//! size of the component: compilers are linear for code that people write.
 
 use std::{
     fs::File,
@@ -23,21 +23,21 @@ use nix::sys::{
 use super::{sandbox, words::line};
 
 const MEBIBYTE: u64 = 1024 * 1024;
-/// How much slower a debug build compiles than a release build.
+/// Factor by which a debug build compiles more slowly than a release build.
 const SLOWNESS: u64 = if cfg!(debug_assertions) { 3 } else { 1 };
-/// How often the child looks at what it has used.
+/// Interval at which the child checks its usage.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The largest compiled form, in bytes.
+/// Maximum size of the compiled form, in bytes.
 const COMPILED: u64 = 512 * MEBIBYTE;
-/// The longest message of a compiler, in bytes.
+/// Maximum length of a message of the compiler, in bytes.
 const MESSAGE: u64 = 4_096;
 const OVER_TIME: u8 = 3;
 const OVER_MEMORY: u8 = 4;
 
-/// The name of the hidden command that [`run`] is behind.
+/// Name of the hidden command that calls [`run`].
 pub const COMMAND: &str = "compile-plugin";
 
-/// What compiling one component may take.
+/// Limits for compiling one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// CPU time of all threads, in seconds.
@@ -47,56 +47,56 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// 10 s and 512 MiB, and 3 s and 32 MiB more for each MiB of the component; a debug build has three times as long. Python's
-    /// 39 MiB took 59 s and 498 MiB in a debug build: a sixth of its time, a third of its memory.
+    /// 10 s and 512 MiB, plus 3 s and 32 MiB for each MiB of the component; three times as long for a debug build.
+    /// Python's 39 MiB took 59 s and 498 MiB in a debug build: a sixth of the time, a third of the memory.
     fn of(bytes: usize) -> Allowance {
         let mebibytes = (bytes as u64).div_ceil(MEBIBYTE) - 1;
         Allowance { cpu_seconds: (10 + 3 * mebibytes) * SLOWNESS, memory_mib: 512 + 32 * mebibytes }
     }
 
-    /// Longer than a machine that is busy with other things needs.
+    /// Wall time, enough on a busy machine.
     fn on_the_wall(self) -> Duration {
         Duration::from_secs(30 + 4 * self.cpu_seconds)
     }
 }
 
-/// How an engine is set up: child and parent must agree.
+/// Settings of an engine, the same in child and parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
     /// Counts instructions.
     pub measures: bool,
-    /// Does without what not every kernel has.
+    /// Avoids features that not every kernel has.
     pub plain: bool,
 }
 
-/// Why there is no compiled form, in words.
+/// Why a component was not compiled; with messages.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It is not a component.
+    /// It is not a valid component.
     Invalid(String),
-    /// It took more than it may, and would again.
+    /// It exceeded its allowance, and would again.
     TooMuch(String),
-    /// Something else; it may work another time.
+    /// Something else failed; it may work another time.
     Other(String),
 }
 
 /// Compiles a component in a child and writes the result to a file.
 pub(super) fn compile(bytes: &[u8], mode: Mode, compiled: File) -> Result<(), Failure> {
     let allowance = Allowance::of(bytes.len());
-    let other = |error: std::io::Error| Failure::Other(format!("failed to start the compiler: {error}"));
+    let other = |error: std::io::Error| Failure::Other(format!("cannot start the compiler: {error}"));
     let mut command = Command::new(own_program().map_err(other)?);
     command.arg0("hookswitch").arg(COMMAND);
     command.args(["--cpu-seconds", &allowance.cpu_seconds.to_string()]);
     command.args(["--memory-mib", &allowance.memory_mib.to_string()]);
     command.args(mode.measures.then_some("--measures")).args(mode.plain.then_some("--plain"));
-    // The host's threads have work to do, too.
+    // The host's threads need processors too.
     let threads = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
     command.env_clear().env("RAYON_NUM_THREADS", threads.to_string()).current_dir("/");
     command.stdin(Stdio::piped()).stdout(compiled).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(other)?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let (status, message) = thread::scope(|scope| {
-        // Fails where the child has ended, which its status tells.
+        // Fails if the child has ended, which its status reports.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(bytes)));
         let message = scope.spawn(move || {
             let mut message = Vec::new();
@@ -112,13 +112,13 @@ pub(super) fn compile(bytes: &[u8], mode: Mode, compiled: File) -> Result<(), Fa
     judged(status, &message, allowance)
 }
 
-/// This program's file, also where it was replaced by a newer one since it was started.
+/// The file of this program, even if it was replaced by a newer one since it was started.
 fn own_program() -> std::io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }
 
-/// Waits for a child's end; `None` where it had to be killed.
+/// Waits for a child to exit; `None` if it had to be killed.
 fn wait(child: &mut Child, most: Duration) -> Option<ExitStatus> {
     let began = Instant::now();
     loop {
@@ -126,7 +126,7 @@ fn wait(child: &mut Child, most: Duration) -> Option<ExitStatus> {
             Ok(Some(status)) => return Some(status),
             Ok(None) if began.elapsed() < most => thread::sleep(Duration::from_millis(5)),
             _ => {
-                // It may have ended by itself just now.
+                // It may just have exited by itself.
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;
@@ -137,34 +137,33 @@ fn wait(child: &mut Child, most: Duration) -> Option<ExitStatus> {
 
 fn judged(status: Option<ExitStatus>, message: &str, allowance: Allowance) -> Result<(), Failure> {
     let Allowance { cpu_seconds, memory_mib } = allowance;
-    let too_long = || Failure::TooMuch(format!("compiling it took more than {cpu_seconds} CPU seconds"));
+    let too_long = || Failure::TooMuch(format!("compiling took more than {cpu_seconds} CPU seconds"));
     let Some(status) = status else {
         let seconds = allowance.on_the_wall().as_secs();
-        return Err(Failure::Other(format!("compiling it took longer than {seconds} s")));
+        return Err(Failure::Other(format!("compiling took longer than {seconds} s")));
     };
     match (status.code().map(u8::try_from), status.signal().map(Signal::try_from)) {
         (Some(Ok(0)), _) => Ok(()),
         (Some(Ok(1)), _) => Err(Failure::Invalid(line(message.lines().next().unwrap_or_default(), 1_000))),
         (Some(Ok(OVER_TIME)), _) | (_, Some(Ok(Signal::SIGXCPU))) => Err(too_long()),
         (Some(Ok(OVER_MEMORY)), _) => {
-            Err(Failure::TooMuch(format!("compiling it took more than {memory_mib} MiB of memory")))
+            Err(Failure::TooMuch(format!("compiling took more than {memory_mib} MiB of memory")))
         }
         (_, Some(Ok(Signal::SIGXFSZ))) => {
-            Err(Failure::TooMuch(format!("compiled, it is larger than {} MiB", COMPILED / MEBIBYTE)))
+            Err(Failure::TooMuch(format!("its compiled form is larger than {} MiB", COMPILED / MEBIBYTE)))
         }
-        // A stack that overflowed, or memory that the system did not give.
+        // A stack overflow, or memory that the system refused.
         (_, Some(Ok(signal @ (Signal::SIGABRT | Signal::SIGSEGV | Signal::SIGBUS)))) => {
-            Err(Failure::TooMuch(format!("the compiler broke on it ({signal})")))
+            Err(Failure::TooMuch(format!("the compiler crashed ({signal})")))
         }
         _ => {
             let said = line(message.lines().last().unwrap_or_default(), 1_000);
-            Err(Failure::Other(format!("the compiler ended with {status}: {said}")))
+            Err(Failure::Other(format!("the compiler exited with {status}: {said}")))
         }
     }
 }
 
-/// The child: compiles what it reads from its standard input. Never prints anything but compiled code and why there is
-/// none.
+/// Runs the child: compiles the component on standard input. Prints only compiled code, or why there is none.
 pub fn run(mode: Mode, allowance: Allowance) -> ExitCode {
     limit(allowance);
     let mut bytes = Vec::new();
@@ -176,7 +175,7 @@ pub fn run(mode: Mode, allowance: Allowance) -> ExitCode {
         Ok(code) => match std::io::stdout().lock().write_all(&code) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("failed to write the compiled component: {error}");
+                eprintln!("cannot write the compiled component: {error}");
                 ExitCode::from(2)
             }
         },
@@ -187,7 +186,7 @@ pub fn run(mode: Mode, allowance: Allowance) -> ExitCode {
     }
 }
 
-/// Sets limits where the system lets us (a service may be forbidden to), and watches them in any case.
+/// Sets limits if the system allows it (a service may not be allowed to), and watches them in any case.
 fn limit(allowance: Allowance) {
     let Allowance { cpu_seconds, memory_mib } = allowance;
     let _ = setrlimit(Resource::RLIMIT_CPU, cpu_seconds + 5, cpu_seconds + 5);
@@ -199,7 +198,7 @@ fn limit(allowance: Allowance) {
         loop {
             if let Ok(used) = getrusage(UsageWho::RUSAGE_SELF) {
                 let seconds = used.user_time().num_seconds() + used.system_time().num_seconds();
-                // In KiB, but for macOS.
+                // In KiB, except on macOS.
                 let unit = if cfg!(target_os = "macos") { MEBIBYTE } else { 1_024 };
                 if used.max_rss() as u64 / unit > memory_mib {
                     std::process::exit(i32::from(OVER_MEMORY));

@@ -1,9 +1,8 @@
-//! What the operator grants to plugins. A manifest asks; without a grant, no request goes out and no secret is used.
+//! Grants of the operator to plugins. A manifest only requests: without a grant no request is sent and no secret used.
 
 use super::{Allowed, Manifest};
 
-/// Grants, written `PLUGIN=ADDRESS` (requests of the plugin may go there) or `PLUGIN:SECRET=ADDRESS` (and may carry the
-/// secret there).
+/// Grants, written as `PLUGIN=ADDRESS` (the plugin may send requests there) or `PLUGIN:SECRET=ADDRESS` (with the secret).
 #[derive(Clone, Debug, Default)]
 pub struct Grants(Vec<Grant>);
 
@@ -15,27 +14,27 @@ struct Grant {
 }
 
 impl Grants {
-    /// Reads grants.
+    /// Parses grants.
     ///
     /// # Errors
-    /// What is wrong with which of them, in words.
+    /// If one of them is not valid.
     pub fn parse(texts: &[String]) -> Result<Grants, String> {
         let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         texts.map(Grant::parse).collect::<Result<_, _>>().map(Grants)
     }
 
-    /// Whether a plugin may send requests to this place.
+    /// Whether a plugin may send requests to this scheme, host and port.
     pub fn allows(&self, plugin: &str, scheme: &str, host: &str, port: u16) -> bool {
         self.of(plugin).any(|grant| grant.to.allows(scheme, host, port))
     }
 
-    /// Whether a plugin's request to this place may carry a secret.
+    /// Whether a plugin's request to this scheme, host and port may contain a secret.
     pub fn gives(&self, plugin: &str, secret: &str, scheme: &str, host: &str, port: u16) -> bool {
         self.of(plugin)
             .any(|grant| grant.secret.as_deref() == Some(secret) && grant.to.allows(scheme, host, port))
     }
 
-    /// The grants that a manifest asks for and that are not there, as the operator would write them.
+    /// The grants that a manifest requests and that are missing, in the form in which the operator adds them.
     pub fn missing(&self, manifest: &Manifest) -> Vec<String> {
         let Manifest { id, http, secrets, .. } = manifest;
         let known = |secret: &&String| self.of(id).any(|grant| grant.secret.as_ref() == Some(secret));
@@ -72,12 +71,12 @@ impl Grant {
         if plugin.is_empty() || secret.is_some_and(|secret| !is_secret_name(secret)) {
             return Err(wrong());
         }
-        let to = Allowed::parse(to).map_err(|why| format!("the grant `{text}`: {why}"))?;
+        let to = Allowed::parse(to).map_err(|why| format!("invalid grant `{text}`: {why}"))?;
         Ok(Grant { plugin: plugin.to_owned(), secret: secret.map(str::to_owned), to })
     }
 }
 
-/// Whether a name can stand after `HOOKSWITCH_SECRET_` in an environment: letters, digits and underscores, 64 at most.
+/// Whether a name can follow `HOOKSWITCH_SECRET_` in a variable: 1 to 64 letters, digits and underscores.
 pub fn is_secret_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

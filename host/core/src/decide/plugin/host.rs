@@ -1,4 +1,4 @@
-//! What a guest finds in its world: one call's state, and the imports.
+//! The imports of a guest, and the state of one call.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,17 +16,17 @@ use super::{
 };
 use crate::decide::{budget::QUESTIONS, ports::StandIns};
 
-/// Lines of a call in the log; the rest are counted.
+/// Maximum number of logged lines per call; the rest are counted.
 pub const LINES: usize = 100;
-/// The longest line in the log, in characters.
+/// Maximum length of a logged line, in characters.
 const LINE: usize = 1_000;
 
-/// The longest key of a configuration or a table, in bytes.
+/// Maximum length of a key of a configuration or a table, in bytes.
 const KEY: usize = 1_024;
-/// The largest request, in bytes: address, headers and body.
+/// Maximum size of a request, in bytes: method, URL, headers and body.
 const REQUEST: usize = 256 * 1024;
 
-/// One call.
+/// State of one call.
 pub struct CallState {
     pub wasi: WasiCtx,
     pub table: ResourceTable,
@@ -38,11 +38,11 @@ pub struct CallState {
     pub event_id: String,
     pub now: Timestamp,
     pub record: Record,
-    /// Who sends requests; none where there is no network.
+    /// Sends requests; `None` without a network, as in cases.
     pub http: Option<Arc<dyn Http>>,
     pub until: Instant,
     pub lines: usize,
-    /// What the guest said last as an error: a panic's message, and its place.
+    /// The last line that the guest logged as an error: the message and place of a panic.
     pub last_error: Option<String>,
     pub memory: usize,
     pub most_memory: usize,
@@ -63,7 +63,7 @@ impl ResourceLimiter for CallState {
         self.memory = self.memory.saturating_sub(current) + desired;
         if self.memory > self.manifest.limits.memory {
             let most = self.manifest.limits.memory / 1024 / 1024;
-            wasmtime::bail!("wanted more than {most} MiB of memory");
+            wasmtime::bail!("used more than {most} MiB of memory");
         }
         self.most_memory = self.most_memory.max(self.memory);
         Ok(true)
@@ -75,7 +75,7 @@ impl ResourceLimiter for CallState {
 }
 
 impl CallState {
-    /// Answers a question that has the same answer throughout a call; it is recorded once.
+    /// Answers a question whose answer stays the same throughout a call, and records it once.
     fn ask(
         &mut self,
         port: &str,
@@ -119,10 +119,10 @@ impl clock::Host for CallState {
     }
 }
 
-/// Nothing has a longer key; recording one would cost more than it is worth.
+/// Rejects a long key: none exists, and recording it would be expensive.
 fn check_key(key: &str) -> wasmtime::Result<()> {
     if key.len() > KEY {
-        wasmtime::bail!("asked with a key of {} bytes, and a key has {KEY} at most", key.len());
+        wasmtime::bail!("asked for a key of {} bytes; the maximum is {KEY}", key.len());
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ impl lookup::Host for CallState {
         check_key(&table)?;
         check_key(&key)?;
         let Some(rows) = self.manifest.lookup.get(&table).cloned() else {
-            return Ok(Err(format!("plugin.yaml names no table {table}")));
+            return Ok(Err(format!("plugin.yaml has no table `{table}`")));
         };
         let question = json!({"table": table, "key": key});
         let row = self.ask("lookup", question, |state| {
@@ -157,12 +157,12 @@ impl lookup::Host for CallState {
 impl http::Host for CallState {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
         if !self.record.has_room() {
-            return Err(http::Error::Denied(format!("a call asks {QUESTIONS} questions at most")));
+            return Err(http::Error::Denied(format!("asked more than {QUESTIONS} different questions")));
         }
         let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let body = request.body.as_ref().map_or(0, Vec::len);
         if request.method.len() + request.url.len() + headers + body > REQUEST {
-            return Err(http::Error::Denied(format!("a request has {} KiB at most", REQUEST / 1024)));
+            return Err(http::Error::Denied(format!("the request is larger than {} KiB", REQUEST / 1024)));
         }
         let question = json!({
             "method": request.method,
@@ -175,7 +175,7 @@ impl http::Host for CallState {
             .timeout_ms
             .map_or(most, |ms| most.min(Instant::now() + std::time::Duration::from_millis(u64::from(ms))));
         let answer = match &self.http {
-            None => Err(HttpError::Denied("there is no network here".to_owned())),
+            None => Err(HttpError::Denied("no network access here".to_owned())),
             Some(http) => {
                 let request = HttpRequest {
                     plugin: self.manifest.id.clone(),

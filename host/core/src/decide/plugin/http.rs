@@ -1,4 +1,4 @@
-//! The port through which plugins send requests; who sends them is somebody else's.
+//! The port through which plugins send requests.
 
 use std::{
     pin::Pin,
@@ -9,35 +9,35 @@ use serde::{Deserialize, Serialize};
 
 use super::Allowed;
 
-/// A request of a plugin, allowed by its manifest.
+/// A request of a plugin.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
-    /// The plugin's id.
+    /// Id of the plugin.
     pub plugin: String,
-    /// `GET`, `POST`, …
+    /// Method, for example `GET`.
     pub method: String,
-    /// Where to.
+    /// URL.
     pub url: String,
-    /// Names and values; secrets are not in yet.
+    /// Names and values, with `{{secret:NAME}}` in place of secrets.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body, if any.
     pub body: Option<Vec<u8>>,
-    /// The manifest's allow-list.
+    /// Addresses that the manifest allows.
     pub allowed: Vec<Allowed>,
-    /// The secrets that the manifest names.
+    /// Names of the secrets in the manifest.
     pub secrets: Vec<String>,
-    /// When the answer must be there.
+    /// Deadline of the whole answer.
     pub until: Instant,
 }
 
-/// An answer.
+/// An answer of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpAnswer {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
     /// Names and values.
     pub headers: Vec<(String, String)>,
-    /// The body. Recorded as text, or, where it is not UTF-8, as `{"base64": …}`.
+    /// Body. Recorded as text, or, if it is not UTF-8, as `{"base64": …}`.
     #[serde(with = "recorded")]
     pub body: Vec<u8>,
 }
@@ -69,30 +69,30 @@ mod recorded {
     }
 }
 
-/// Why there is no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpError {
-    /// It is not allowed, and why.
+    /// The request is not allowed, for this reason.
     Denied(String),
-    /// No whole answer in time.
+    /// The whole answer did not arrive in time.
     Timeout,
     /// The answer is larger than allowed.
     TooLarge,
-    /// Anything else.
+    /// Any other reason.
     Failed(String),
 }
 
-/// What comes of a request.
+/// The future answer to a request.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<HttpAnswer, HttpError>> + Send + 'a>>;
 
 /// Sends requests of plugins.
 pub trait Http: Send + Sync {
-    /// Sends one, with all checks of where it goes.
+    /// Sends a request, after checking its address.
     fn send(&self, request: HttpRequest) -> Answering<'_>;
 }
 
-/// How long is left until then.
+/// The time left until a deadline.
 pub fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }

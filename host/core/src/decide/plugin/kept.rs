@@ -1,5 +1,5 @@
-//! The folder that compiled code is kept in, and refusals of what cannot be compiled: files that only this user writes.
-//! Those that nothing has used for a month go.
+//! The cache folder of compiled plugins, and of refusals to compile: files that only this user can write. Files that
+//! were not used for a month are removed.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -12,18 +12,18 @@ use nix::{
 };
 use tempfile::NamedTempFile;
 
-/// What was not used for so long is of a plugin, a program or an engine that is there no more.
+/// How long unused files are kept: older ones belong to a plugin, a program or an engine that no longer exists.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Says that a file is used, which its time of change tells.
+/// Marks a file as used, by its time of change.
 pub(super) fn used(file: &Path) {
     let now = TimeSpec::UTIME_NOW;
     if let Err(error) = utimensat(AT_FDCWD, file, &now, &now, UtimensatFlags::NoFollowSymlink) {
-        tracing::debug!(%error, file = %file.display(), "failed to note that a compiled plugin is used");
+        tracing::debug!(%error, file = %file.display(), "cannot mark a compiled plugin as used");
     }
 }
 
-/// Removes what nothing has used for a month before this file was made, and what compilers left that were killed.
+/// Removes files not used in the month before this file was created, including those of compilers that were killed.
 pub(super) fn forget_old(new: &Path) {
     let changed = |file: &Path| fs::symlink_metadata(file).and_then(|metadata| metadata.modified()).ok();
     let (Some(folder), Some(now)) = (new.parent(), changed(new)) else { return };
@@ -35,17 +35,17 @@ pub(super) fn forget_old(new: &Path) {
         if is_kind && unused.is_some_and(|unused| unused > KEPT) && is_ours(&file) {
             match fs::remove_file(&file) {
                 Ok(()) => {
-                    tracing::debug!(file = %file.display(), "removed a compiled plugin that nothing uses")
+                    tracing::debug!(file = %file.display(), "removed an unused compiled plugin")
                 }
                 Err(error) => {
-                    tracing::debug!(%error, file = %file.display(), "failed to remove a compiled plugin");
+                    tracing::debug!(%error, file = %file.display(), "cannot remove an unused compiled plugin");
                 }
             }
         }
     }
 }
 
-/// Whether nobody but this user can have written the file.
+/// Whether only this user can have written the file.
 pub(super) fn is_ours(file: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let user = nix::unistd::geteuid().as_raw();
@@ -55,8 +55,8 @@ pub(super) fn is_ours(file: &Path) -> bool {
         && fs::symlink_metadata(file).is_ok_and(|file| file.is_file() && safe(file))
 }
 
-/// A file beside this one, or, where nothing is kept or the folder cannot be written, elsewhere; only this user can
-/// open it.
+/// Creates a temporary file beside this one or, without a cache or if its folder is not writable, elsewhere. Only this
+/// user can open it.
 pub(super) fn temporary(beside: Option<&Path>) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::DirBuilderExt;
     let within = |folder: &Path| {
@@ -69,7 +69,7 @@ pub(super) fn temporary(beside: Option<&Path>) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Moves a temporary file to its place, after writing the text.
+/// Moves a temporary file to its place, after writing the text, if any.
 pub(super) fn keep(temporary: NamedTempFile, file: &Path, text: Option<&str>) -> io::Result<()> {
     if let Some(text) = text {
         fs::write(temporary.path(), text)?;

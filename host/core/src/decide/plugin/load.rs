@@ -1,4 +1,4 @@
-//! From a file to a plugin that can be called: what does not fit is told in the author's words.
+//! Loads a component as a plugin, and checks its imports and exports.
 
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -12,39 +12,39 @@ use super::{
     words::line,
 };
 
-/// The contract's package, without its version.
+/// Package of the contract, without its version.
 const CONTRACT: &str = "hookswitch:plugin/";
 const VERSION: &str = "1.0.0";
-/// Names in messages, in characters.
+/// Maximum length of names in messages, in characters.
 const NAME: usize = 200;
 
-/// Why there is no plugin to call, in words.
+/// Why a plugin cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// It is not a plugin that this host can run.
+    /// The component is not a plugin that this host can run.
     #[error("{0}")]
     Invalid(String),
-    /// It cannot be compiled.
-    #[error("it cannot be compiled: {0}")]
+    /// The component cannot be compiled.
+    #[error("cannot be compiled: {0}")]
     Refused(String),
-    /// It is new, and its compiler still runs; it can be loaded when that has ended.
-    #[error("it is being compiled; it goes live when that is done")]
+    /// The plugin is new and still being compiled; it can be loaded afterwards.
+    #[error("it is being compiled, and goes live when that is done")]
     Compiling,
 }
 
 impl Plugin {
-    /// Compiles and links a component. Blocks for as long as that takes; where the sandbox serves a host, for seconds
-    /// at most. A plugin of a host that cannot be compiled, or not yet, is [held](Plugin::held).
+    /// Compiles and links a component. Blocks for as long as that takes, or for some seconds if the sandbox serves a host.
+    /// A plugin of a host that cannot be compiled, or not yet, is [held](Plugin::held).
     ///
     /// # Errors
-    /// Why it is no plugin.
+    /// If the component is not a plugin, or cannot be loaded.
     pub fn load(sandbox: &Sandbox, manifest: Manifest, bytes: &[u8]) -> Result<Plugin, LoadError> {
         if bytes.get(..4) != Some(b"\0asm") {
-            return Err(invalid("this is no WebAssembly: it does not begin as such"));
+            return Err(invalid("not a WebAssembly file"));
         }
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(invalid(
-                "this is a core module, not a component: build it for wasm32-wasip2 (hookswitch plugin build)",
+                "this is a core module, not a component; build it for wasm32-wasip2 (hookswitch plugin build)",
             ));
         }
         let serves = sandbox.serves();
@@ -55,7 +55,7 @@ impl Plugin {
                 Ok(Linked { pre, imports, _component: component })
             }
             Err(NotCompiled::Invalid(why)) => {
-                return Err(invalid(&format!("this is no valid component: {why}")));
+                return Err(invalid(&format!("not a valid component: {why}")));
             }
             Err(NotCompiled::Refused(why) | NotCompiled::Failed(why)) if serves => Err(Held::Refused(why)),
             Err(NotCompiled::Refused(why) | NotCompiled::Failed(why)) => return Err(LoadError::Refused(why)),
@@ -78,7 +78,7 @@ fn linked(
     let imports: Vec<String> = kind.imports(engine).map(|(name, _)| line(name, NAME)).collect();
     if let Some(http) = imports.iter().find(|name| name.starts_with("wasi:http/")) {
         return Err(invalid(&format!(
-            "it imports {http}: use {CONTRACT}http, where the manifest's rules apply"
+            "it imports {http}; use {CONTRACT}http, to which the manifest applies"
         )));
     }
     let router = format!("{CONTRACT}router@{VERSION}");
@@ -94,14 +94,17 @@ fn linked(
             .find(|name| name.starts_with(CONTRACT) || name.starts_with("hookswitch:plugin"));
         return Err(invalid(&match other {
             Some(other) => format!(
-                "it is built for {other}, and this host has {router}: build it with the SDK of this host's version"
+                "it is built for {other}, but this host supports {router}; build it with the SDK of this host's version"
             ),
-            None => format!("it does not export {router}: is `router!(decide)` there?"),
+            None => format!("it does not export {router}; add `router!(decide)` to the plugin"),
         }));
     }
     let pre = sandbox.0.linker.instantiate_pre(component).and_then(PluginPre::new);
     let pre = pre.map_err(|error| {
-        invalid(&format!("this host does not give what it imports: {}", line(&first_line(&error), 1_000)))
+        invalid(&format!(
+            "it imports something that this host does not provide: {}",
+            line(&first_line(&error), 1_000)
+        ))
     })?;
     Ok((pre, imports))
 }
@@ -110,7 +113,7 @@ fn invalid(why: &str) -> LoadError {
     LoadError::Invalid(why.to_owned())
 }
 
-/// Without wasmtime's details, which are for whoever writes compilers.
+/// The first line of an error and its causes, without wasmtime's details for compiler authors.
 pub(super) fn first_line(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
     causes.join(": ").lines().next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! What `plugin.yaml` says, read and checked by the catalog.
+//! The contents of `plugin.yaml`, read and checked by the catalog.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,36 +10,36 @@ use crate::decide::{Place, Source};
 /// A plugin's manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
-    /// The folder's name.
+    /// Id: the name of the folder.
     pub id: String,
-    /// The author's.
+    /// Version, chosen by the author.
     pub version: String,
-    /// Types of events, as in a route; a route of the rules may name the plugin beside.
+    /// Event types, as in a route; routes of the rules may name the plugin too.
     pub on: Vec<Source>,
-    /// What the plugin reads as its configuration.
+    /// Configuration that the plugin reads.
     pub config: Map<String, Value>,
-    /// What a call may use.
+    /// Limits of a call.
     pub limits: Limits,
-    /// Where it may send requests to.
+    /// Addresses to which it may send requests, if they are granted.
     pub http: Vec<Allowed>,
-    /// Its tables, by name.
+    /// Tables, by name.
     pub lookup: BTreeMap<String, Arc<Table>>,
-    /// Names of secrets that may stand in its requests' headers.
+    /// Names of secrets that headers of its requests may contain, if they are granted.
     pub secrets: Vec<String>,
-    /// What to do where it fails.
+    /// What happens if it fails (default park).
     pub on_failure: OnFailure,
-    /// Who looks after it.
+    /// Team or person responsible for it.
     pub owner: String,
-    /// Where the manifest stands.
+    /// Place of the manifest.
     pub place: Place,
 }
 
-/// What a call may use.
+/// Limits of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Running time, and time for requests.
+    /// Running time, and time for requests: 1 ms to 10 s (default 200 ms).
     pub time: Duration,
-    /// Memory, in bytes.
+    /// Memory in bytes: 1 MiB to 256 MiB (default 16 MiB).
     pub memory: usize,
 }
 
@@ -49,17 +49,17 @@ impl Default for Limits {
     }
 }
 
-/// A table's rows, by key.
+/// Rows of a table, by key.
 pub type Table = BTreeMap<String, Value>;
 
-/// What to do where a plugin fails.
+/// What happens if a plugin fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Keep the event; `hookswitch plugin resume` decides it again.
+    /// The event is kept until `hookswitch plugin resume` re-runs it.
     #[default]
     Park,
-    /// Tell nobody, and go on.
+    /// Nobody is notified.
     Skip,
-    /// Ask twice more at once, then park.
+    /// The plugin is called twice more at once, then the event is parked.
     Retry,
 }

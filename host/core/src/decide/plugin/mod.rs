@@ -1,20 +1,22 @@
-//! Plugins: WebAssembly components that decide, in a sandbox.
+//! Plugins: WebAssembly components that decide about events in a sandbox.
 //!
-//! One [`Sandbox`] a process: wasmtime's engine, its pool of instances, the clock that interrupts guests. A [`Plugin`] is a
-//! component, compiled and linked once. Each call gets a fresh store and instance: nothing is left behind for the next.
+//! A process has one [`Sandbox`]: wasmtime's engine, its pool of instances, and the clock that interrupts guests. A
+//! [`Plugin`] is a component, compiled and linked once. Each call has a new store and instance: nothing remains for the
+//! next.
 //!
-//! What bounds a call: its running time (the guest is interrupted each [`TICK`], and what it has used is counted as the
-//! Rhai budget counts it, so that a busy machine fails nobody), the time on the wall (a guest that waits in a host
-//! call is not interrupted, it is dropped), memory and tables, the bytes that cross in host calls, the questions it may
-//! ask, and the size of its answer. Beyond its memory limit a call holds some 8 MiB of the host's at most: what crosses in one
-//! host call, an answer of a service, what is recorded. A plugin has a quarter of the places of the pool: whoever
-//! hangs in all of them keeps no other plugin from being called.
+//! Limits of a call: its running time (the guest is interrupted at each [`TICK`], and its time is counted as in the Rhai
+//! budget, so that a busy machine fails nobody), its wall time (a guest that waits in a host call is not interrupted but
+//! dropped), memory and tables, the bytes passed in host calls, the number of questions, and the size of its answer. In
+//! addition to its memory limit a call uses at most some 8 MiB of the host's memory: the data of one host call, an answer
+//! of a service, and the record. A plugin can use a quarter of the pool: if all of its calls hang, other plugins are still
+//! called.
 //!
-//! What bounds compiling: it is done in a child process with an allowance (`compiler`). A component that is beyond it is refused
-//! alone.
+//! Compiling runs in a child process with an allowance (`compiler`). A component that exceeds it is refused without
+//! affecting others.
 //!
-//! WASI is linked, because languages' runtimes want it, and gives nothing: no files, no environment, no sockets; its
-//! clock stands at the call's time and its random numbers come from the event, so that a replay is exact.
+//! WASI is linked, because the runtimes of languages need it, but provides nothing: no files, no environment, no sockets;
+//! its clock stands still at the call's time and its random numbers are derived from the event, so that a replay is
+//! exact.
 
 mod address;
 mod call;
@@ -47,9 +49,9 @@ pub use self::{
     state::{Counts, Held, Parked, Plugin},
 };
 
-/// How often a running guest is interrupted.
+/// Interval at which a running guest is interrupted.
 pub const TICK: Duration = Duration::from_millis(2);
-/// How many plugins run at once in a process.
+/// Maximum number of plugin calls at once in a process.
 pub const CALLS: usize = 64;
 
 mod bindings {

@@ -1,4 +1,4 @@
-//! What a guest prints: the first bytes are kept for the log, the rest is taken and lost.
+//! The output of a guest: the first bytes are kept for the log, the rest is accepted and dropped.
 
 use std::{
     io,
@@ -14,17 +14,17 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// Bytes of a call that are kept.
+/// Maximum number of bytes kept per call.
 const KEPT: usize = 16 * 1024;
-/// Bytes that are taken at once.
+/// Maximum number of bytes accepted at once.
 const CHUNK: usize = 16 * 1024;
 
-/// The standard output and error of one call. Printing never fails, however much it is.
+/// The standard output and standard error of one call. Printing never fails.
 #[derive(Clone, Default)]
 pub(super) struct Printed(Arc<Mutex<Vec<u8>>>);
 
 impl Printed {
-    /// The first 16 KiB, as text.
+    /// The first 16 KiB, as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }

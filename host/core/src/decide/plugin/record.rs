@@ -1,4 +1,4 @@
-//! What a call asked and was told: kept with its decision, within bounds, so that it can be decided again.
+//! The record of a call's questions and answers, kept with its decision so that it can be replayed, within limits.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{decide::budget::QUESTIONS, domain::Asked};
 
-/// Bytes of questions and answers that a call's record holds, as JSON. What comes after is kept as its length and hash.
+/// Maximum size of the questions and answers of a record, as JSON, in bytes. Later ones are kept as length and hash.
 const RECORDED: usize = 256 * 1024;
-/// A question up to this many bytes is kept as it is even then.
+/// Maximum size of a question that is kept in full even then, in bytes.
 const SHORT: usize = 1_024;
-/// The key of what stands in place of a value that was not kept.
+/// Key of the replacement for a value that was not kept.
 const NOT_KEPT: &str = "not_kept";
 
 /// The record of one call.
@@ -32,7 +32,7 @@ impl Record {
     /// Records a question that always has the same answer, once.
     ///
     /// # Errors
-    /// Where the call has asked too many questions.
+    /// If the call has asked too many questions.
     pub fn once(&mut self, port: &str, question: Value, answer: &Value) -> wasmtime::Result<()> {
         let hash = Sha256::digest(format!("{port}\0{question}")).into();
         if self.seen.contains(&hash) {
@@ -46,7 +46,7 @@ impl Record {
     /// Records a question with its answer.
     ///
     /// # Errors
-    /// Where the call has asked too many questions.
+    /// If the call has asked too many questions.
     pub fn add(&mut self, port: &str, question: Value, answer: Value) -> wasmtime::Result<()> {
         if !self.has_room() {
             wasmtime::bail!("asked more than {QUESTIONS} different questions");
@@ -64,12 +64,12 @@ impl Record {
         Ok(())
     }
 
-    /// What was asked, in order.
+    /// Returns the questions and answers, in order.
     pub fn into_asked(self) -> Vec<Asked> {
         self.asked
     }
 
-    /// Forgets it all, for the next call of the same instance.
+    /// Clears the record for the next call of the same instance.
     pub fn clear(&mut self) {
         *self = Record::default();
     }
@@ -79,7 +79,7 @@ fn instead_of(text: &str) -> Value {
     json!({NOT_KEPT: {"bytes": text.len(), "sha256": hex::encode(Sha256::digest(text))}})
 }
 
-/// Whether all answers were kept, so that the rule can be asked again as it was then.
+/// Whether all answers were kept, so that the decision can be replayed.
 pub fn is_whole(asked: &[Asked]) -> bool {
     let is_gap = |value: &Value| {
         value.as_object().is_some_and(|map| {

@@ -1,4 +1,4 @@
-//! wasmtime's engine and its pool, and what all plugins of a process share.
+//! The sandbox: wasmtime's engine with its pool, and the state shared by all plugins of a process.
 
 use std::{
     collections::HashMap,
@@ -16,21 +16,21 @@ use super::{
     state::Known,
 };
 
-/// The most memory that a manifest may ask for, in bytes.
+/// Maximum memory that a manifest may request, in bytes.
 pub const MOST_MEMORY: usize = 256 * 1024 * 1024;
-/// A component of Python has some hundred core instances.
+/// Maximum number of core instances per component; one of Python has some hundred.
 const CORE_INSTANCES: u32 = 200;
-/// A component has one memory, or one for each component that it is composed of.
+/// Maximum number of memories per component: one for each component that it is composed of.
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 16;
 const TABLE_ELEMENTS: usize = 20_000;
-/// So much of a memory stays resident for its next instance: clearing it is cheaper than mapping it anew. With all
-/// memories of the pool 64 MiB.
+/// Part of a memory that stays resident for the next instance, in bytes: clearing it is cheaper than mapping it again.
+/// 64 MiB for all memories of the pool.
 const KEPT_RESIDENT: usize = 256 * 1024;
-/// The same of a table; with all tables of the pool 16 MiB.
+/// The same for a table, in bytes: 16 MiB for all tables of the pool.
 const KEPT_OF_TABLE: usize = 16 * 1024;
 
-/// What all plugins of a process share. Cheap to clone.
+/// The sandbox of all plugins of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox(pub(super) Arc<Shared>);
 
@@ -43,20 +43,20 @@ pub(super) struct Shared {
     pub compiling: Compiling,
     pub grants: Arc<Grants>,
     calls: Arc<Semaphore>,
-    /// By the plugin's id: they outlive its revisions.
+    /// By id of the plugin; outlive its revisions.
     plugins: Mutex<HashMap<String, Arc<Known>>>,
 }
 
-/// A place in the pool of instances, and one of the plugin's share of them.
+/// A place in the pool of instances, and in the plugin's share of it.
 pub(super) struct Place(
     #[expect(dead_code, reason = "held until the call has ended")] [OwnedSemaphorePermit; 2],
 );
 
-/// A runtime that may be dropped anywhere: one that waits for its threads may not be dropped among async code.
+/// A runtime that can be dropped anywhere: one that waits for its threads must not be dropped in async code.
 pub(super) struct OwnRuntime(Option<tokio::runtime::Runtime>);
 
 impl OwnRuntime {
-    /// Runs a future to its end on this thread, which may block.
+    /// Runs a future to completion. Blocks.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         self.0.as_ref().map(|runtime| runtime.block_on(future))
     }
@@ -71,10 +71,10 @@ impl Drop for OwnRuntime {
 }
 
 impl Sandbox {
-    /// Starts it. Compiled components are kept in `cache`, a folder that nobody else may write.
+    /// Starts a sandbox. Compiled components are kept in `cache`, a folder that only this user may write.
     ///
     /// # Errors
-    /// Where this machine cannot run it, in words.
+    /// If this machine cannot run it.
     pub fn new(
         cache: Option<PathBuf>,
         http: Option<Arc<dyn Http>>,
@@ -83,10 +83,10 @@ impl Sandbox {
         Sandbox::start(cache, http, grants, false)
     }
 
-    /// Starts one that counts instructions, for authors. It has no network, and keeps nothing.
+    /// Starts a sandbox for authors: it counts instructions, and has no network and no cache.
     ///
     /// # Errors
-    /// Where this machine cannot run it, in words.
+    /// If this machine cannot run it.
     pub fn measuring(grants: Arc<Grants>) -> Result<Sandbox, String> {
         Sandbox::start(None, None, grants, true)
     }
@@ -97,7 +97,7 @@ impl Sandbox {
         grants: Arc<Grants>,
         measures: bool,
     ) -> Result<Sandbox, String> {
-        let failed = |error: wasmtime::Error| format!("start the sandbox for plugins: {error:#}");
+        let failed = |error: wasmtime::Error| format!("cannot start the sandbox for plugins: {error:#}");
         let engine = |plain| {
             let mode = Mode { measures, plain };
             engine(mode).map(|engine| (engine, mode))
@@ -106,14 +106,14 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         bindings::Plugin::add_to_linker::<_, CallState>(&mut linker, |state| state).map_err(failed)?;
-        let clock =
-            Clock::start(engine.clone()).map_err(|error| format!("start the plugins' clock: {error}"))?;
+        let clock = Clock::start(engine.clone())
+            .map_err(|error| format!("cannot start the plugins' clock: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugins")
             .enable_all()
             .build()
-            .map_err(|error| format!("start the plugins' runtime: {error}"))?;
+            .map_err(|error| format!("cannot start the plugins' runtime: {error}"))?;
         Ok(Sandbox(Arc::new(Shared {
             compiling: Compiling::new(engine.clone(), mode, cache),
             engine,
@@ -127,51 +127,51 @@ impl Sandbox {
         })))
     }
 
-    /// What the operator grants to plugins.
+    /// Grants of the operator.
     pub fn grants(&self) -> &Grants {
         &self.0.grants
     }
 
-    /// Says that a host serves with these plugins: one that takes long to compile keeps nobody waiting, and one that
-    /// cannot be compiled is left out instead of being an error.
+    /// Prepares for a host: from now on nobody waits long for a plugin to be compiled, and one that cannot be compiled is
+    /// held instead of being an error.
     pub fn serve(&self) {
         self.0.compiling.do_not_wait();
     }
 
-    /// Whether a host serves with these plugins.
+    /// Whether a host uses this sandbox.
     pub fn serves(&self) -> bool {
         self.0.compiling.serves()
     }
 
-    /// Calls this when a plugin is compiled that was told to be [`Compiling`](super::LoadError::Compiling).
+    /// Calls `ended` when a plugin that was reported as [`Compiling`](super::LoadError::Compiling) has been compiled.
     pub fn when_compiled(&self, ended: Arc<dyn Fn() + Send + Sync>) {
         self.0.compiling.tell(ended);
     }
 
-    /// Whether such a plugin was compiled since this was asked last.
+    /// Whether such a plugin has been compiled since the last call of this function.
     pub fn has_compiled(&self) -> bool {
         self.0.compiling.finished_late()
     }
 
-    /// Starts to compile these components, so that none waits for the one before it.
+    /// Starts to compile these components at once.
     pub fn prepare<'a>(&self, components: impl Iterator<Item = &'a [u8]>) {
         components
             .filter(|bytes| bytes.starts_with(b"\0asm"))
             .for_each(|bytes| self.0.compiling.begin(bytes));
     }
 
-    /// What is known of a plugin beyond its revisions; a new one is made where there is none.
+    /// State of a plugin that outlives its revisions; created if there is none.
     pub(super) fn known(&self, id: &str) -> Arc<Known> {
         let mut plugins = self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.entry(id.to_owned()).or_default().clone()
     }
 
-    /// Whether a plugin of this id was loaded before.
+    /// Whether a plugin with this id was loaded before.
     pub(super) fn has_known(&self, id: &str) -> bool {
         self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
-    /// Waits for a place in the pool. One plugin has a share of them only, so that its slow calls leave room for others.
+    /// Waits for a place in the pool. A plugin has only a share of it, so that its slow calls leave room for others.
     pub(super) fn place(&self, known: &Known) -> Option<Place> {
         let both = async {
             let of_its_share = known.share.clone().acquire_owned().await.ok()?;
@@ -182,8 +182,8 @@ impl Sandbox {
     }
 }
 
-/// The engine. The pool has room for [`CALLS`] calls of the largest component that is accepted: it reserves address
-/// space for them, not memory.
+/// Creates the engine. Its pool has room for [`CALLS`] calls of the largest accepted component; it reserves address space
+/// for them, not memory.
 pub(super) fn engine(mode: Mode) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let calls = u32::try_from(CALLS).unwrap_or(u32::MAX);

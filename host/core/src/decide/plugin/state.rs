@@ -1,4 +1,4 @@
-//! A plugin over time: its revision, how often it failed in a row, what it has used.
+//! The state of a plugin: its revisions, its failures in a row, and what it has used.
 
 use std::{
     sync::{
@@ -14,16 +14,16 @@ use wasmtime::component::Component;
 
 use super::{CALLS, bindings::PluginPre, host::CallState, manifest::Manifest, sandbox::Sandbox, words::cut};
 
-/// After so many calls in a row that broke, a plugin is parked.
+/// Number of calls broken in a row after which a plugin is parked.
 const FAILURES: u64 = 5;
-/// How long a parked plugin is left alone before one event is given to it, to see whether it works again.
+/// Interval at which a parked plugin is given one event, to see whether it works again.
 const PROBE_EVERY: Duration = Duration::from_secs(60);
-/// How many calls of one plugin run at once.
+/// Maximum number of calls of one plugin at once.
 const SHARE: usize = CALLS / 4;
-/// How many revisions that answered are kept.
+/// Number of good revisions that are kept.
 const KEPT: usize = 2;
 
-/// A manifest with its component, linked where it could be.
+/// A manifest with its component, linked if possible.
 pub struct Revision {
     pub manifest: Arc<Manifest>,
     pub linked: Result<Linked, Held>,
@@ -47,37 +47,37 @@ struct Health {
 pub struct Linked {
     pub pre: PluginPre<CallState>,
     pub imports: Vec<String>,
-    /// Kept, so that the same bytes need not be compiled again.
+    /// Kept so that the same bytes are not compiled again.
     pub(super) _component: Arc<Component>,
 }
 
 /// Why a revision cannot be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Its compiler still runs.
+    /// It is being compiled.
     Compiling,
-    /// It cannot be compiled, in words.
+    /// It cannot be compiled, for this reason.
     Refused(String),
     /// Its own cases fail, in words.
     CasesFail(String),
 }
 
-/// How a revision broke last.
+/// The last failure of a revision.
 #[derive(Default)]
 struct Fault {
     why: String,
-    /// When it was parked, or an event was given to it since.
+    /// When it was parked or last tried.
     tried: Option<Instant>,
 }
 
-/// What is known of a plugin beyond its revisions.
+/// State of a plugin that outlives its revisions.
 pub(super) struct Known {
     counts: Counters,
-    /// The last two revisions that answered, the newer one first.
+    /// The last two good revisions, the newer one first.
     good: Mutex<Vec<Arc<Revision>>>,
     /// Of the last few revisions: the component's SHA-256, the manifest, and how they fare.
     healths: Mutex<Vec<([u8; 32], Arc<Manifest>, Arc<Health>)>>,
-    /// Its places in the pool.
+    /// Its share of the pool.
     pub share: Arc<Semaphore>,
 }
 
@@ -134,7 +134,7 @@ impl Revision {
         self.health.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is time to give a parked revision one event.
+    /// Whether a parked revision is due to be tried.
     fn may_be_tried(&self) -> bool {
         let mut fault = self.fault();
         let due = self.held().is_none() && fault.tried.is_none_or(|tried| tried.elapsed() >= PROBE_EVERY);
@@ -153,33 +153,33 @@ pub struct Plugin {
     revision: Arc<Revision>,
 }
 
-/// What a plugin has used since the process started.
+/// Usage of a plugin since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Counts {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// Calls that failed.
+    /// Number of failed calls.
     pub failures: u64,
-    /// Running time of all calls, in microseconds.
+    /// Total running time, in microseconds.
     pub microseconds: u64,
-    /// The most memory that a call had, in bytes.
+    /// Maximum memory of a call, in bytes.
     pub most_memory: u64,
-    /// Whether it is parked: it failed several times in a row, and is not called.
+    /// Whether it is parked: it failed 5 times in a row and is not called.
     pub parked: bool,
 }
 
-/// A revision of a plugin that is not called any more, because it failed several times in a row.
+/// A parked revision of a plugin: it failed 5 times in a row and is no longer called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// The plugin's id.
+    /// Id of the plugin.
     pub plugin: String,
-    /// The revision's version.
+    /// Version of the revision.
     pub version: String,
-    /// The first 12 hexadecimal digits of the component's SHA-256.
+    /// First 12 hexadecimal digits of the component's SHA-256.
     pub revision: String,
-    /// The version that is called in its place, where there is one.
+    /// Version that is called instead, if any.
     pub resumed: Option<String>,
-    /// How it failed last.
+    /// Message of its last failure.
     pub reason: String,
 }
 
@@ -204,7 +204,7 @@ impl Plugin {
         let _ = self.revision.left_out.set(Held::CasesFail(cut(why, 1_000)));
     }
 
-    /// Why its newest revision cannot be called, where that is so.
+    /// Why its newest revision cannot be called, if so.
     pub fn held(&self) -> Option<&Held> {
         self.revision.held()
     }
@@ -214,12 +214,12 @@ impl Plugin {
         self.revision.left_out.get().is_some()
     }
 
-    /// What its manifest says.
+    /// Manifest of its newest revision.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.revision.manifest
     }
 
-    /// What it has used.
+    /// Usage since the process started.
     pub fn counts(&self) -> Counts {
         let counts = &self.known.counts;
         Counts {
@@ -231,8 +231,8 @@ impl Plugin {
         }
     }
 
-    /// The revision to call: the newest, or, while that is parked, the last good one. Where there is none, the newest
-    /// gets one event a minute, to see whether it works again.
+    /// The revision to call: the newest or, while that is parked, the last good one. If there is none, the newest gets one
+    /// event per minute, to see whether it works again.
     pub(super) fn active(&self) -> Option<Arc<Revision>> {
         if self.revision.works() {
             return Some(self.revision.clone());
@@ -245,28 +245,28 @@ impl Plugin {
         self.revision.clone()
     }
 
-    /// The last revision that answered, other than the newest.
+    /// The last good revision other than the newest.
     fn good(&self) -> Option<Arc<Revision>> {
         let good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
         good.iter().find(|good| good.sha256 != self.revision.sha256 && good.works()).cloned()
     }
 
-    /// Why no revision is called, in words.
+    /// Why no revision is called.
     pub(super) fn why_not_called(&self) -> String {
         let id = &self.manifest().id;
         match self.held() {
             Some(Held::Compiling) => format!("the plugin {id} is being compiled"),
             Some(Held::Refused(why)) => format!("the plugin {id} cannot be compiled: {why}"),
             Some(Held::CasesFail(why)) => format!("the plugin {id} is left out, as its cases fail: {why}"),
-            None => format!("the plugin {id} failed several times in a row, and is not asked"),
+            None => format!("the plugin {id} failed {FAILURES} times in a row and is parked"),
         }
     }
 
-    /// What there is to tell where the newest revision is parked.
+    /// The newest revision, if it is parked.
     pub fn parked(&self) -> Option<Parked> {
         let reason = match self.held() {
             Some(Held::Compiling) => return None,
-            Some(Held::Refused(why)) => format!("it cannot be compiled: {why}"),
+            Some(Held::Refused(why)) => format!("cannot be compiled: {why}"),
             Some(Held::CasesFail(why)) => format!("its cases fail: {why}"),
             None if self.revision.works() => return None,
             None => self.revision.fault().why.clone(),
@@ -281,12 +281,12 @@ impl Plugin {
         })
     }
 
-    /// What its component imports.
+    /// Names of its component's imports.
     pub fn imports(&self) -> &[String] {
         self.revision.linked.as_ref().map_or(&[], |linked| &linked.imports)
     }
 
-    /// How many instructions the last call took, where the sandbox counts them.
+    /// Number of instructions of the last call; 0 unless the sandbox counts them.
     pub fn last_cost(&self) -> u64 {
         self.revision.cost.load(Ordering::Relaxed)
     }
@@ -295,13 +295,13 @@ impl Plugin {
         self.revision.cost.store(instructions, Ordering::Relaxed);
     }
 
-    /// Lets a parked plugin be called again.
+    /// Ends the parking of the plugin.
     pub fn resume(&self) {
         self.revision.health.failures.store(0, Ordering::Relaxed);
     }
 
-    /// Counts a call. One that broke counts towards parking the plugin; a failure that the plugin itself answered
-    /// shows that it works: it is about the event's data, and another event may have better.
+    /// Counts a call. A broken call counts towards parking the plugin. A failure that the plugin returned shows that it
+    /// works: it is about the data of this event.
     pub(super) fn called(
         &self,
         revision: &Arc<Revision>,
@@ -342,7 +342,7 @@ impl Plugin {
                         plugin = id,
                         version,
                         why,
-                        "a plugin failed {FAILURES} times in a row, and is parked"
+                        "a plugin failed {FAILURES} times in a row and is parked"
                     );
                 }
             }
@@ -350,12 +350,12 @@ impl Plugin {
     }
 }
 
-/// How a call failed, in words.
+/// How a call failed, with its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The plugin answered that it failed.
+    /// The plugin returned a failure.
     Answered(String),
-    /// It trapped, reached a limit, or its answer is not one.
+    /// The plugin trapped, exceeded a limit, or returned an invalid answer.
     Broke(String),
 }
 

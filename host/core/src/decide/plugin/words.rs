@@ -1,7 +1,7 @@
-//! Texts of guests, made fit for a log.
+//! Makes texts of guests safe for a log.
 
-/// The text on one line, at most `most` characters: what would end the line, move the cursor or turn the direction of
-/// the text around is written as an escape, so that no guest can forge a line.
+/// A text as one line of at most `most` characters. Characters that would end the line, move the cursor or change the
+/// direction of the text are escaped, so that no guest can forge a line.
 pub(super) fn line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for c in text.chars().take(most) {
@@ -10,12 +10,12 @@ pub(super) fn line(text: &str, most: usize) -> String {
     line
 }
 
-/// At most `most` characters of a text.
+/// The first `most` characters of a text.
 pub(super) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// Control characters, line and paragraph separators, marks that change direction, and what has no width.
+/// Whether this is a control character, a line or paragraph separator, a direction mark, or has no width.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

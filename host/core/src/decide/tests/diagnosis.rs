@@ -10,30 +10,30 @@ fn wrong_answers_are_told_with_their_path() {
     for (answer, words) in [
         (
             "[#{template: \"a\"}, #{template: \"a\", groups: 7}]",
-            "[1].groups: expected an array of texts, got a number",
+            "[1].groups: expected an array of strings, got a number",
         ),
-        ("#{template: \"a\", users: [[1]]}", "users[0]: expected a text, got an array"),
+        ("#{template: \"a\", users: [[1]]}", "users[0]: expected a string, got an array"),
         ("#{template: \"a\", grups: []}", "unknown key `grups`: did you mean `groups`?"),
         ("#{groups: []}", "`template` is missing"),
-        ("#{template: \"a\", after: \"soon\"}", "after: `soon` is no duration"),
-        ("#{template: \"a\", send_at: \"soon\"}", "send_at: `soon` is no time"),
-        ("#{template: \"a\", send_at: now(), after: \"1h\"}", "exclude each other"),
-        ("#{template: \"a\", priority: \"high\"}", "priority: `high` is none of"),
-        ("#{template: \"a\", mode: \"sms\"}", "mode: `sms` is none of"),
+        ("#{template: \"a\", after: \"soon\"}", "after: expected a duration of at most 365d"),
+        ("#{template: \"a\", send_at: \"soon\"}", "send_at: expected a time in RFC 3339"),
+        ("#{template: \"a\", send_at: now(), after: \"1h\"}", "cannot be used together"),
+        ("#{template: \"a\", priority: \"high\"}", "priority: expected urgent, normal or bulk, got `high`"),
+        ("#{template: \"a\", mode: \"sms\"}", "mode: expected auto, template or text, got `sms`"),
         ("#{template: \"a\", context: 1}", "context: expected a map, got a number"),
-        (
-            "#{template: \"a\", context: #{f: |x| x}}",
-            "context.f: expected a value that JSON knows, got a function",
-        ),
-        ("[skip(\"x\")]", "return skip(…) alone"),
-        ("[]", "return skip(\"why\") to tell nobody"),
+        ("#{template: \"a\", context: #{f: |x| x}}", "context.f: expected a JSON value, got a function"),
+        ("[skip(\"x\")]", "return it on its own"),
+        ("[]", "return skip(\"why\") to notify nobody"),
         ("()", "expected a map, an array of maps or skip(\"why\"), got nothing"),
-        ("let a = []; for i in 0..101 { a += #{template: \"a\"}; } a", "101 decisions are more than 100"),
+        (
+            "let a = []; for i in 0..101 { a += #{template: \"a\"}; } a",
+            "101 decisions exceed the maximum of 100",
+        ),
         ("let t = \"x\"; t.pad(70000, \"x\"); #{template: t}", "larger than 64 KiB"),
     ] {
         let why = failure(&format!("\nfn decide(event) {{ {answer} }}"));
         assert!(why.contains(words), "{answer}: {why}");
-        assert!(why.starts_with("orders/s.rhai:2:1: wrong answer"), "{why}");
+        assert!(why.starts_with("orders/s.rhai:2:1: invalid answer"), "{why}");
     }
 }
 
@@ -61,15 +61,15 @@ fn all_errors_are_told_at_once_with_their_places() {
     assert_eq!(
         errors,
         [
-            "orders/a.rhai:2:11: unexpected ';'",
-            "orders/b.rhai:2:1: a statement outside of a function (only `fn` and `const` stand there; put the rest into `fn decide(event)`)",
-            "orders/c.rhai:1:1: `fn decide` has 0 parameters instead of one (write `fn decide(event) { … }`)",
-            "orders/d.rhai:1:33: undefined variable: A (a constant of the script is read as `global::A`)",
-            "orders/e.rhai:1:20: reserved keyword 'eval' is disabled",
-            "orders/f.rhai:1:1: 'import' is a reserved keyword (put what the scripts share into each of them: scripts do not import)",
-            "orders/routes.yaml:3:9: undefined variable: evnt (did you mean `event`?)",
-            "orders/routes.yaml:3:12: script is incomplete",
-            "orders/routes.yaml:3:9: there is no script `orders/instalation.rhai` (did you mean `installation.rhai`?)",
+            "orders/a.rhai:2:11: unexpected `;`",
+            "orders/b.rhai:2:1: statement outside a function (only `fn` and `const` are allowed there; move the rest into `fn decide(event)`)",
+            "orders/c.rhai:1:1: `fn decide` must have 1 parameter, not 0 (write `fn decide(event) { … }`)",
+            "orders/d.rhai:1:33: unknown variable `A` (a constant of the script is read as `global::A`)",
+            "orders/e.rhai:1:20: `eval` is not available",
+            "orders/f.rhai:1:1: `import` is a reserved word (scripts cannot import: copy shared functions into each script)",
+            "orders/routes.yaml:3:9: unknown variable `evnt` (did you mean `event`?)",
+            "orders/routes.yaml:3:12: the expression is incomplete",
+            "orders/routes.yaml:3:9: unknown script `orders/instalation.rhai` (did you mean `installation.rhai`?)",
         ]
     );
 }
@@ -83,13 +83,13 @@ fn unknown_functions_are_found_before_they_run() {
     assert_eq!(
         errors,
         [
-            "orders/s.rhai:3:45: there is no function `frist` (did you mean `first`?)",
-            "orders/s.rhai:3:54: there is no function `sleep`",
-            "orders/s.rhai:4:16: there is no function `oown` (did you mean `own`?)",
-            "orders/s.rhai:4:21: there is no function `timestamp`",
+            "orders/s.rhai:3:45: unknown function `frist` (did you mean `first`?)",
+            "orders/s.rhai:3:54: unknown function `sleep`",
+            "orders/s.rhai:4:16: unknown function `oown` (did you mean `own`?)",
+            "orders/s.rhai:4:21: unknown function `timestamp` (use `event.time` or `now()`)",
         ]
     );
     let sources = [route("*", RuleSource::Plain(Box::new(plain(&[("x", "titel(event.data.a)")]))))];
     let error = Routes::compile(&sources, &BTreeMap::new(), &BTreeMap::new()).1.remove(0).to_string();
-    assert_eq!(error, "orders/routes.yaml:3:9: there is no function `titel` (did you mean `title`?)");
+    assert_eq!(error, "orders/routes.yaml:3:9: unknown function `titel` (did you mean `title`?)");
 }

@@ -5,6 +5,8 @@ mod depth;
 mod diagnosis;
 mod limits;
 mod natives;
+mod readme;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -288,7 +290,9 @@ fn a_condition_stands_before_a_script_too() {
         (
             "event.data.x",
             Outcome::Failed(
-                "orders/routes.yaml:3:9: `event.data.x`: expected true or false, got nothing".into(),
+                "orders/routes.yaml:3:9: `event.data.x`: expected true or false, got a missing value (compare it, so \
+                 that a missing value is false: `… == true`, or `… != ()`)"
+                    .into(),
             ),
         ),
         ("true", Outcome::Failed("orders/s.rhai:1:16: threw: 1".into())),

@@ -104,27 +104,30 @@ fn what_meta_would_refuse_is_told_with_its_line() {
     assert_eq!(found("", &format!("Hi {{{{ a }}}}, {words}.")), "");
     assert_eq!(
         found("", &format!("{words}\n{{{{ a }}}}\n{{{{ b }}}}\nend")),
-        "8:4: `a` and `b` stand beside each other; Meta wants words between two values"
+        "8:4: Meta rejects values without text between them; add text between `a` and `b`"
     );
     assert_eq!(
         found("", &format!("{{{{ a }}}} {words}")),
-        "6:4: Meta takes no template that begins with a value; write words before `a`"
+        "6:4: Meta rejects a template that begins with a value; add text before `a`"
     );
     assert_eq!(
         found("footer: x\n", &format!("{words}\n {{{{ a }}}}\n")),
-        "8:5: Meta takes no template that ends with a value; write words after `a`"
+        "8:5: Meta rejects a template that ends with a value; add text after `a`"
     );
-    assert!(found("", "Hi {{ a }} there").starts_with("6:7: 1 values among 2 words are too many"));
+    assert!(
+        found("", "Hi {{ a }} there")
+            .starts_with("6:7: too many values for Meta: 1 value with 2 words; add 1 word")
+    );
     assert!(found("", &"long ".repeat(300)).starts_with("6:1: the body has 1499 characters"));
     assert!(found("", "{% raw %}{{{% endraw %} x").contains("double braces"));
     assert!(
         found("buttons: [{id: a, title: Yes}, {id: b, title: Yes}]\n", words)
-            .starts_with("5:1: two buttons say")
+            .starts_with("5:1: two buttons have the title")
     );
     assert_eq!(found("mode: text\n", "{{ a }}"), "", "never sent as a template");
     let twice = ["a", "b"].map(|name| source(name, &format!("{FRONT}{words}")));
     let (_, findings) = definitions(&Templates::compile(twice.to_vec()).0);
-    assert!(findings[0].message.contains("x/templates/a.j2 has these already"), "{findings:?}");
+    assert!(findings[0].message.contains("x/templates/a.j2 has it too"), "{findings:?}");
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! The texts of everything that goes wrong while a rule runs, as its author reads them.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{World, compile, event, plain, route, run_script, source};
+use crate::{
+    decide::{RuleSource, decide},
+    domain::Outcome,
+};
+
+#[test]
+fn of_scripts_that_fail() {
+    let bodies = [
+        "throw \"no stock\"",
+        "throw",
+        "f(event)",
+        "let s = \"x\"; loop { s += s; }",
+        "let a = [1]; loop { a += a; }",
+        "let a = []; a.pad(70, 1); for i in 0..70 { a = [a]; } #{template: \"t\", context: #{a: a}}",
+        "event.data.missing + 1",
+        "event.data.missing.len()",
+        "event.data.list + 1",
+        "if event.data.missing { skip(\"x\") }",
+        "if event.data.name { skip(\"x\") }",
+        "event.data.number / 0",
+        "event.data.name.trim().len()",
+        "event.data.missing.x = 1",
+        "event.data.list[0] = 1",
+        "event.data.name.sub_string(\"a\")",
+        "first()",
+        "config(\"a\")",
+        "event.data.name.frobnicate(\"frobnicate\")",
+        "parse_int(\"a\")",
+        "[1, \"a\"].order()",
+        "for i in 0..1000 { config(`k${i}`, 0); }",
+        "42",
+        "()",
+        "[]",
+        "[1]",
+        "[skip(\"x\")]",
+        "#{}",
+        "#{template: \"t\", grups: []}",
+        "#{template: 1.5}",
+        "[#{template: \"t\"}, #{template: \"t\", groups: \"Sales Team\"}]",
+        "#{template: \"t\", users: [[1]]}",
+        "#{template: \"t\", context: 1}",
+        "#{template: \"t\", context: #{f: |x| x}}",
+        "#{template: \"t\", context: #{n: 0.0 / 0.0}}",
+        "#{template: \"t\", after: \"soon\"}",
+        "#{template: \"t\", after: \"400d\"}",
+        "#{template: \"t\", send_at: \"tomorrow\"}",
+        "#{template: \"t\", send_at: now(), after: \"1h\"}",
+        "#{template: \"t\", collect: \"15m by site\"}",
+        "#{template: \"t\", collect: \"15m by group\", after: \"1h\"}",
+        "#{template: \"t\", dedupe_for: \"1h\"}",
+        "#{template: \"t\", priority: \"high\"}",
+        "#{template: \"t\", mode: \"sms\"}",
+        "let all = []; for i in 0..101 { all += #{template: \"t\"}; } all",
+        "let s = \"x\"; s.pad(70000, \"x\"); #{template: s}",
+    ];
+    let data = json!({"name": "Tendai", "list": [1], "number": 5, "map": {}});
+    let mut said = String::new();
+    for body in bodies {
+        let script = format!("fn f(x) {{ f(x) }}\nfn decide(event) {{ {body} }}");
+        let outcome = run_script(&script, data.clone()).remove(0).outcome;
+        let Outcome::Failed(why) = outcome else { panic!("{body}: {outcome:?}") };
+        writeln!(said, "{body}\n    {why}").unwrap();
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn of_expressions_that_fail() {
+    let data = json!({"name": "Tendai", "list": [1], "number": 5, "map": {}});
+    let of_route = |rule: RuleSource, when: Option<&str>| {
+        let mut route = route("*", rule);
+        route.when = when.map(source);
+        match decide(&compile(vec![route]), &event("a", data.clone()), &World).remove(0).outcome {
+            Outcome::Failed(why) | Outcome::Skip(why) => why,
+            other => format!("{other:?}"),
+        }
+    };
+    let plain = || RuleSource::Plain(Box::new(plain(&[])));
+    let mut said = String::new();
+    for when in [
+        "event.data.missing",
+        "event.data.name",
+        "event.data.missing > 5",
+        "event.data.name > 5",
+        "skip(\"closed\")",
+    ] {
+        writeln!(said, "when: {when}\n    {}", of_route(plain(), Some(when))).unwrap();
+    }
+    for (key, text) in [
+        ("users", "5.5"),
+        ("users", "[event.data.map]"),
+        ("dedupe_key", "event.data.list"),
+        ("expires_at", "event.data.name"),
+        ("context", "|x| x"),
+    ] {
+        let RuleSource::Plain(mut rule) = plain() else { continue };
+        match key {
+            "users" => rule.users = vec![source(text)],
+            "dedupe_key" => rule.dedupe_key = Some(source(text)),
+            "expires_at" => rule.expires_at = Some(source(text)),
+            _ => rule.context = super::plain(&[("x", text)]).context,
+        }
+        writeln!(said, "{key}: {text}\n    {}", of_route(RuleSource::Plain(rule), None)).unwrap();
+    }
+    insta::assert_snapshot!(said);
+}

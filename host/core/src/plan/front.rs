@@ -1,0 +1,173 @@
+//! The front matter of a template: its settings, and what is wrong with them.
+
+use serde::Deserialize;
+
+use super::template::{Category, Wrong};
+use crate::domain::{Button, Mode, OnUnknown, did_you_mean};
+
+/// Maximum size of the front matter, in bytes.
+const SIZE: usize = 8 * 1024;
+const FOOTER_LIMIT: usize = 60;
+const BUTTONS: usize = 3;
+const BUTTON_TITLE_LIMIT: usize = 20;
+const BUTTON_ID_LIMIT: usize = 256;
+const META_NAME_LIMIT: usize = 512;
+const KEYS: [&str; 9] =
+    ["description", "category", "language", "mode", "footer", "buttons", "meta_name", "on_unknown", "from"];
+const BUTTON_KEYS: [&str; 2] = ["id", "title"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "keys with values, for example `category: utility`")]
+pub(super) struct FrontMatter {
+    pub description: String,
+    pub category: Category,
+    pub language: String,
+    #[serde(default)]
+    pub mode: Mode,
+    pub footer: Option<String>,
+    #[serde(default)]
+    pub buttons: Vec<Button>,
+    pub meta_name: Option<String>,
+    #[serde(default)]
+    pub on_unknown: OnUnknown,
+    pub from: Option<String>,
+}
+
+/// Splits a file into front matter, body, and the number of lines before the body.
+pub(super) fn split(text: &str) -> Result<(&str, &str, usize), Wrong> {
+    let missing = || {
+        Wrong::at(1, 1, "the front matter is missing")
+            .help("begin with a line `---`, then `description`, `category` and `language`, then a line `---`")
+    };
+    let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")).ok_or_else(missing)?;
+    let mut at = 0;
+    for line in rest.split_inclusive('\n') {
+        if line.trim_end() == "---" {
+            let front = &rest[..at];
+            if front.len() > SIZE {
+                let message = format!("the front matter is larger than {} KiB", SIZE / 1024);
+                return Err(Wrong::at(1, 1, message));
+            }
+            return Ok((front, &rest[at + line.len()..], front.lines().count() + 2));
+        }
+        at += line.len();
+    }
+    Err(missing())
+}
+
+/// Reads the front matter of a file, and adds what is wrong with it.
+pub(super) fn read(text: &str, front: &str, wrong: &mut Vec<Wrong>) -> Option<FrontMatter> {
+    match serde_yaml::from_str(front) {
+        Ok(read) => {
+            check(&read, &mut |key, message| wrong.push(Wrong::at(line_of(text, key), 1, message)));
+            Some(read)
+        }
+        Err(error) => {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            let message = error.to_string();
+            // The message ends with the place, which is reported as line and column.
+            let message = message.split(" at line ").next().unwrap_or(&message);
+            let (message, help) = in_words(message);
+            let tab = front.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.starts_with('\t'));
+            let help =
+                if tab { Some("indent with spaces: YAML does not allow tabs".to_owned()) } else { help };
+            // The front matter begins in line 2.
+            let line = second_of(front, &message).unwrap_or(line) + 1;
+            wrong.push(Wrong { line, column, message, help });
+            None
+        }
+    }
+}
+
+/// The line of the second one of duplicate keys, from 1: the parser gives that of the whole.
+fn second_of(front: &str, message: &str) -> Option<usize> {
+    let key = message.strip_prefix("duplicate key `")?.strip_suffix('`')?;
+    let is_key = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let mut lines = front.lines().enumerate().filter(|(_, line)| is_key(line));
+    lines.nth(1).map(|(index, _)| index + 1)
+}
+
+/// Serde's errors, in the words of other findings.
+fn in_words(message: &str) -> (String, Option<String>) {
+    let quoted = |rest: &str| rest.split('`').next().unwrap_or_default().to_owned();
+    let part = |start: &str| message.split_once(start);
+    if let Some((path, rest)) = part("unknown field `") {
+        let name = quoted(rest);
+        let known = if path.is_empty() { &KEYS[..] } else { &BUTTON_KEYS[..] };
+        let help = did_you_mean(&name, known.iter().copied());
+        return (format!("{path}unknown key `{name}`"), Some(help));
+    }
+    if let Some((path, rest)) = part("missing field `") {
+        return (format!("{path}`{}` is missing", quoted(rest)), None);
+    }
+    if let Some((path, rest)) = part("duplicate field `") {
+        return (format!("{path}duplicate key `{}`", quoted(rest)), None);
+    }
+    if let Some((path, rest)) = part("unknown variant `")
+        && let Some((_, expected)) = rest.split_once("expected ")
+    {
+        return (format!("{path}expected {}, got `{}`", expected.replace('`', ""), quoted(rest)), None);
+    }
+    if let Some((path, rest)) = part("invalid type: ")
+        && let Some((given, expected)) = rest.split_once(", expected ")
+    {
+        let given = match given.split([' ', ',']).next().unwrap_or_default() {
+            "string" => "a string",
+            "sequence" => "a list",
+            "map" => "a map",
+            "integer" | "floating" => "a number",
+            "boolean" => "true or false",
+            "unit" => "nothing",
+            _ => given,
+        };
+        return (format!("{path}expected {expected}, got {given}"), None);
+    }
+    (format!("invalid YAML: {message}"), None)
+}
+
+fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
+    let long = |text: &str, limit: usize| text.chars().count() > limit;
+    if front.description.trim().is_empty() {
+        wrong("description", "`description` must not be empty".to_owned());
+    }
+    let is_part =
+        |part: &str| (2..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !front.language.split('_').all(is_part) {
+        let message = format!("expected a language code, for example en_US, got {:?}", front.language);
+        wrong("language", message);
+    }
+    if front.footer.as_deref().is_some_and(|footer| long(footer, FOOTER_LIMIT)) {
+        wrong("footer", format!("a footer has at most {FOOTER_LIMIT} characters"));
+    }
+    if front.buttons.len() > BUTTONS {
+        wrong("buttons", format!("a message has at most {BUTTONS} buttons"));
+    }
+    for Button { id, title } in &front.buttons {
+        if title.is_empty() || long(title, BUTTON_TITLE_LIMIT) {
+            let message = format!("a button title has 1 to {BUTTON_TITLE_LIMIT} characters, got {title:?}");
+            wrong("buttons", message);
+        }
+        if id.is_empty() || long(id, BUTTON_ID_LIMIT) {
+            wrong("buttons", format!("a button id has 1 to {BUTTON_ID_LIMIT} characters, got {id:?}"));
+        }
+    }
+    if let Some(name) = &front.meta_name
+        && (name.is_empty() || name.len() > META_NAME_LIMIT || !is_meta_name(name))
+    {
+        let message = format!(
+            "a name at Meta has 1 to {META_NAME_LIMIT} lowercase letters, digits and underscores, got {name:?}"
+        );
+        wrong("meta_name", message);
+    }
+}
+
+/// Whether a name has only characters that Meta allows.
+pub(super) fn is_meta_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// The line of a key of the front matter, from 1.
+pub(super) fn line_of(text: &str, key: &str) -> usize {
+    let key = format!("{key}:");
+    text.lines().position(|line| line.starts_with(&key)).map_or(1, |n| n + 1)
+}

@@ -1,0 +1,164 @@
+//! Unknown filters, tests, functions and methods of a template: minijinja itself looks them up only when a message is
+//! rendered.
+
+use minijinja::{Environment, State, machinery::Instruction};
+
+use super::program::{Failure, Program};
+use crate::{bounds::cut, domain::closest};
+
+/// Functions that minijinja provides only within a block, a loop or a call.
+const SPECIAL: [&str; 3] = ["super", "loop", "caller"];
+
+/// Filters that are suggested for a misspelt one.
+const FILTERS: [&str; 26] = [
+    "upper",
+    "lower",
+    "title",
+    "capitalize",
+    "trim",
+    "truncate",
+    "replace",
+    "default",
+    "join",
+    "split",
+    "length",
+    "first",
+    "last",
+    "round",
+    "int",
+    "float",
+    "abs",
+    "sum",
+    "min",
+    "max",
+    "sort",
+    "reverse",
+    "unique",
+    "map",
+    "groupby",
+    "items",
+];
+/// Tests that are suggested for a misspelt one.
+const TESTS: [&str; 9] =
+    ["defined", "undefined", "none", "number", "string", "mapping", "sequence", "startingwith", "endingwith"];
+
+/// Methods and filters of other languages, and what to use in a template.
+const HABITS: &[(&[&str], &str)] = &[
+    (&["toUpperCase", "upcase"], "the filter `upper`"),
+    (&["toLowerCase", "downcase"], "the filter `lower`"),
+    (&["strip"], "the filter `trim`"),
+    (&["len", "size", "count"], "the filter `length`"),
+    (&["startswith", "startsWith"], "the test `is startingwith`"),
+    (&["endswith", "endsWith"], "the test `is endingwith`"),
+    (&["includes", "contains"], "`in`"),
+    (&["get"], "`map.key`, and the filter `default`"),
+    (
+        &[
+            "date",
+            "strftime",
+            "datetimeformat",
+            "intcomma",
+            "floatformat",
+            "currency",
+            "format_number",
+            "number_format",
+        ],
+        "a value that the route formats: dates and numbers are formatted in `context`",
+    ),
+];
+
+/// Reports the unknown names of a program.
+pub(super) fn check(environment: &Environment<'static>, program: &Program) -> Vec<Failure> {
+    let mut state = environment.empty_state();
+    let stored: Vec<&str> = program
+        .instructions()
+        .filter_map(|(instruction, _)| match instruction {
+            Instruction::StoreLocal(name) => Some(*name),
+            _ => None,
+        })
+        .collect();
+    let mut failures = Vec::new();
+    for (instruction, span) in program.instructions() {
+        let (what, name, help) = match instruction {
+            Instruction::ApplyFilter(name, ..) if !exists(&mut state, "filter", name) => {
+                ("filter", name, habit(name).or_else(|| meant(name, &FILTERS)))
+            }
+            Instruction::PerformTest(name, ..) if !exists(&mut state, "test", name) => {
+                ("test", name, meant(name, &TESTS))
+            }
+            Instruction::CallFunction(name, _)
+                if !SPECIAL.contains(name)
+                    && !stored.contains(name)
+                    && !environment.globals().any(|(global, _)| global == *name) =>
+            {
+                ("function", name, habit(name).or_else(|| as_filter(&mut state, name)))
+            }
+            // `loop.cycle`, and `loop.changed`, which is refused on its own.
+            Instruction::CallMethod("cycle" | "changed", _) => continue,
+            Instruction::CallMethod(name, _) => {
+                let no_methods = || Some("values have no methods in templates: use filters".to_owned());
+                ("method", name, habit(name).or_else(|| as_filter(&mut state, name)).or_else(no_methods))
+            }
+            _ => continue,
+        };
+        let message = format!("unknown {what} `{}`", cut(name, 100));
+        failures.push(Failure { help, ..Failure::at(span, &message) });
+    }
+    failures
+}
+
+/// Whether a filter or a test exists: minijinja has a test for each.
+fn exists(state: &mut State<'_, '_>, what: &str, name: &str) -> bool {
+    let name: String = name.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    state.perform_test(what, &[name.into()]).unwrap_or(false)
+}
+
+fn as_filter(state: &mut State<'_, '_>, name: &str) -> Option<String> {
+    exists(state, "filter", name).then(|| format!("use the filter: `{{{{ value | {name} }}}}`"))
+}
+
+fn habit(name: &str) -> Option<String> {
+    let (_, advice) = HABITS.iter().find(|(names, _)| names.contains(&name))?;
+    Some(format!("use {advice}"))
+}
+
+fn meant(name: &str, known: &[&str]) -> Option<String> {
+    closest(name, known.iter().copied()).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// What to use in place of operators of other languages, in a line that does not compile.
+pub(super) fn syntax(line: &str) -> Option<String> {
+    let help = if line.contains("&&") {
+        "use `and`"
+    } else if line.contains("||") {
+        "use `or`"
+    } else if line.contains("else if") {
+        "use `elif`"
+    } else if line.contains("{{#") || line.contains("{{/") {
+        "write `{% if name %}…{% endif %}` or `{% for item in items %}…{% endfor %}`"
+    } else if line.contains('?') && line.contains("{{") {
+        "write `{{ one if condition else other }}`"
+    } else if line.contains("===") {
+        "use `==`"
+    } else if line.contains("{% if !") || line.contains(" !") && !line.contains("!=") {
+        "use `not`"
+    } else {
+        return None;
+    };
+    Some(help.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Templates, FILTERS, TESTS, exists};
+
+    #[test]
+    fn what_is_suggested_exists() {
+        let templates = Templates::default();
+        let mut state = templates.environment.empty_state();
+        let of_kind = |kind: &'static str, names: &'static [&str]| names.iter().map(move |name| (kind, name));
+        let named = of_kind("filter", &FILTERS).chain(of_kind("test", &TESTS));
+        let missing: Vec<_> = named.filter(|(kind, name)| !exists(&mut state, kind, name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -1,0 +1,69 @@
+//! The texts of everything that keeps a decision from becoming messages.
+
+use std::fmt::Write;
+
+use super::*;
+
+fn said(body: &str, context: Value) -> String {
+    let decision = Decision {
+        context: self::context(context),
+        contacts: vec!["+263 77 000 0001".into()],
+        ..decision(&[])
+    };
+    let planned = planned(&templates(body), decision, &People::default());
+    planned.reason.unwrap_or_else(|| planned.notifications[0].notification.message.body.clone())
+}
+
+#[test]
+fn of_templates_that_cannot_be_rendered() {
+    let mut words = String::new();
+    for (body, context) in [
+        ("Hello {{ custommer }}.", json!({"customer": "Tom", "x": 1})),
+        ("Hello {{ name }}.", json!({})),
+        ("Hello {{ event.data.name }}.", json!({"name": "Tom"})),
+        ("Hello {{ customer.name.first }}.", json!({"customer": {}})),
+        ("Fault: {{ fault | truncate(9) }}.", json!({"faults": 1})),
+        ("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}", json!({})),
+        ("{{ x }}", json!({"x": "y".repeat(5_000)})),
+        ("{{ x }}", json!({"x": " "})),
+        ("{{ x + 1 }}", json!({"x": "a"})),
+        ("{{ x | round }}", json!({"x": "a"})),
+        ("{% for i in x %}{{ i }}{% endfor %}", json!({"x": 1})),
+    ] {
+        writeln!(words, "{body}\n    {}", said(body, context)).unwrap();
+    }
+    insta::assert_snapshot!(words);
+}
+
+#[test]
+fn of_recipients() {
+    let mut people = People::default();
+    people
+        .groups
+        .insert("A".into(), vec![person("zoe", None, true), person("max", Some("263770000009"), false)]);
+    people.groups.insert("Empty".into(), vec![]);
+    let contacts = ["077 123 4567", "12", "+999 12345678", "2637712345678901", "tendai", ""];
+    let decision = Decision {
+        users: vec!["eve".into()],
+        contacts: contacts.iter().map(|contact| (*contact).into()).collect(),
+        ..decision(&["A", "Empty", "Gone"])
+    };
+    let of_people = planned(&templates("Hello"), decision, &people);
+    let mut words = of_people.reason.clone().unwrap();
+    for (_, why, not) in who(&of_people) {
+        write!(words, "\n{why}: {}", not.unwrap_or("reached")).unwrap();
+    }
+    for decision in [
+        Decision { template: "tt".into(), ..self::decision(&[]) },
+        Decision { template: "other".into(), ..self::decision(&[]) },
+        Decision { from: Some("sales".into()), ..self::decision(&[]) },
+        self::decision(&[]),
+    ] {
+        let planned = planned(&templates("Hello"), decision, &people);
+        write!(words, "\n{}", planned.reason.unwrap()).unwrap();
+    }
+    let no_route = Verdict { rule: None, outcome: Outcome::NoRoute, asked: [].into() };
+    let planned = planned_with(&templates("Hello"), None, &no_route, &people);
+    write!(words, "\n{}", planned.reason.unwrap()).unwrap();
+    insta::assert_snapshot!(words);
+}
