@@ -116,8 +116,8 @@ async fn content(mut part: Field<'_>) -> Result<File, GraphError> {
     let kind = kind?;
     match kind.limit_of(&content) {
         _ if size == 0 => Err(GraphError::parameter("Param file must not be empty.")),
-        _ if size > most => Err(too_large(kind, most)),
-        limit if size > limit => Err(too_large(kind, limit)),
+        _ if size > most => Err(too_large(kind.mime_type, most)),
+        limit if size > limit => Err(too_large(kind.mime_type, limit)),
         // Without the room that the vector has left.
         _ => Ok(File { kind, content: content.into_boxed_slice().into() }),
     }
@@ -135,11 +135,14 @@ fn missing(parameter: &str) -> GraphError {
 }
 
 fn unreadable(error: multer::Error) -> GraphError {
-    GraphError::parameter(format!("Invalid parameter: the upload cannot be read: {error}"))
+    match error {
+        multer::Error::StreamSizeExceeded { .. } => too_large("A file", LARGEST),
+        error => GraphError::parameter(format!("Invalid parameter: the upload cannot be read: {error}")),
+    }
 }
 
-fn too_large(kind: Kind, limit: usize) -> GraphError {
-    let text = format!("The file you uploaded is too large. {} may have {limit} bytes.", kind.mime_type);
+fn too_large(what: &str, limit: usize) -> GraphError {
+    let text = format!("The file you uploaded is too large. {what} may have at most {limit} bytes.");
     GraphError {
         user: Some(Box::new(("File Too Large".into(), text))),
         ..GraphError::parameter("Invalid parameter")

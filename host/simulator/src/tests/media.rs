@@ -68,6 +68,12 @@ async fn types_and_sizes_are_metas() {
     assert_eq!(status("image/webp", &webp(true, 500 * 1024)).await, 200);
     assert_eq!(status("image/webp", &webp(true, 500 * 1024 + 1)).await, 400);
     assert_eq!(status("text/plain", b"").await, 400);
+    let (_, answer) = running.upload(NUMBER, "video/mp4", &vec![0; 16 * 1024 * 1024 + 1]).await;
+    assert_eq!(answer["error"]["error_user_title"], "File Too Large");
+    assert_eq!(
+        answer["error"]["error_user_msg"],
+        "The file you uploaded is too large. video/mp4 may have at most 16777216 bytes."
+    );
 }
 
 #[tokio::test]
