@@ -27,6 +27,7 @@ mod rooms;
 mod rules_at_run_time;
 mod schedules;
 mod set_up;
+mod simulated_errors;
 mod system_events;
 mod templates;
 mod unsent;

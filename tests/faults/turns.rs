@@ -11,10 +11,10 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use hookswitch_simulator::Settings;
+use hookswitch_simulator::{Settings, user_id};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -179,13 +179,6 @@ fn wamid() -> String {
 
 fn now() -> String {
     Timestamp::now().as_second().to_string()
-}
-
-/// The business-scoped user id that the simulator gives a number too.
-fn user_id(number: &str) -> String {
-    let hash = Sha256::digest(number.as_bytes());
-    let id = hash.iter().take(8).fold(0_u64, |id, byte| id << 8 | u64::from(*byte));
-    format!("US.{id:020}")
 }
 
 fn signature(secret: &str, body: &str) -> String {

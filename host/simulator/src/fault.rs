@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::error;
+use super::codes;
 
 /// Sends that fail: all, a fraction, the next few, or those to one number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ impl Fault {
     /// Says what does not.
     pub fn check(&self) -> Result<(), String> {
         match self.code {
-            Some(code) if error::known(code).is_none() => {
-                return Err(format!("read the knobs: errors: {code} is no error code of Meta's sending API"));
+            Some(code) if codes::known(code).is_none() => {
+                return Err(format!("read the knobs: errors: {code} is not one of Meta's error codes"));
             }
             None if self.webhook || self.http_status.is_none() => {
                 return Err("read the knobs: errors: a code is needed, or an http_status alone".into());

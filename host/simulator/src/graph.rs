@@ -1,34 +1,32 @@
 //! The Graph API's paths: with or without a version, behind a bearer token.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Json,
     body::{Body, to_bytes},
-    extract::{Query, Request, State},
+    extract::{Query, Request as HttpRequest, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use jiff::Timestamp;
-use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    Simulator, accounts,
+    Simulator,
     error::GraphError,
+    media,
+    routes::{Request, route},
     send::{Answer, send},
-    templates,
     templates::Query as Parameters,
-    webhook::Update,
 };
 
-/// The largest body that is read.
+/// The largest body that is read, but for uploads.
 const BODY: usize = 1024 * 1024;
 /// The version that is answered where the caller names none.
 const VERSION: &str = "v25.0";
 
 /// Answers any path of the Graph API.
-pub async fn handle(State(simulator): State<Simulator>, request: Request) -> Response {
+pub async fn handle(State(simulator): State<Simulator>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let mut path: Vec<&str> = parts.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let mut version = VERSION;
@@ -40,17 +38,29 @@ pub async fn handle(State(simulator): State<Simulator>, request: Request) -> Res
     };
     let answer = match authorize(&simulator, &parts.headers, &query) {
         Err(error) => error.into_response(),
-        Ok(()) => match to_bytes(body, BODY).await {
-            Err(_) => GraphError::parameter("Invalid parameter: the body is too large or was cut off.")
-                .into_response(),
-            Ok(body) if parts.method == Method::POST && is_send(&simulator, &path) => {
-                answer_send(&simulator, path[0], &body).await
+        Ok(()) => match (&parts.method, path.as_slice()) {
+            (&Method::POST, [id, "media"]) if simulator.settings().number(id).is_some() => {
+                let uploaded = media::upload(&simulator, id, &parts.headers, &query, body).await;
+                uploaded.map_or_else(GraphError::into_response, |id| Json(id).into_response())
             }
-            Ok(body) => {
-                let here = here(&parts.headers, parts.uri.path());
-                route(&simulator, &parts.method, &path, &query, &body, &here)
-                    .unwrap_or_else(|error| error.into_response())
-            }
+            (method, path) => match to_bytes(body, BODY).await {
+                Err(_) => GraphError::parameter("Invalid parameter: the body is too large or was cut off.")
+                    .into_response(),
+                Ok(body) if method == Method::POST && is_send(&simulator, path) => {
+                    answer_send(&simulator, path[0], &body).await
+                }
+                Ok(body) => {
+                    let request = Request {
+                        method,
+                        path,
+                        query: &query,
+                        body: &body,
+                        base: &base(&parts.headers),
+                        full_path: parts.uri.path(),
+                    };
+                    route(&simulator, &request).unwrap_or_else(GraphError::into_response)
+                }
+            },
         },
     };
     with_headers(&simulator, version, answer)
@@ -98,107 +108,10 @@ async fn answer_send(simulator: &Simulator, phone_number_id: &str, body: &[u8]) 
     }
 }
 
-/// This request's own address, for `paging.next`.
-fn here(headers: &HeaderMap, path: &str) -> String {
+/// The address of this host, for links.
+fn base(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    format!("http://{host}{path}")
-}
-
-fn route(
-    simulator: &Simulator,
-    method: &Method,
-    path: &[&str],
-    query: &Parameters,
-    body: &[u8],
-    here: &str,
-) -> Result<Response, GraphError> {
-    let settings = simulator.settings();
-    let fields = query.get("fields").map(String::as_str);
-    let (id, rest) = path.split_first().ok_or_else(|| no_path(""))?;
-    let answer = match (method.as_str(), *id, rest) {
-        ("GET", "me", []) => accounts::me(settings, fields),
-        ("GET", "debug_token", []) => accounts::debug_token(settings),
-        ("GET", id, []) if settings.number(id).is_some() => accounts::phone_number(simulator, id, fields),
-        ("GET", id, []) if id == settings.waba_id => accounts::account(settings, fields),
-        ("GET", id, ["phone_numbers"]) if id == settings.waba_id => {
-            let more = settings.more_numbers.iter().map(|(id, _)| id);
-            let ids = [&settings.phone_number_id].into_iter().chain(more);
-            json!({"data": ids.map(|id| accounts::phone_number(simulator, id, fields)).collect::<Vec<_>>()})
-        }
-        (_, id, ["subscribed_apps"]) if id == settings.waba_id => {
-            accounts::subscribed_apps(simulator, method, body)?
-        }
-        (_, id, ["message_templates"]) if id == settings.waba_id => {
-            message_templates(simulator, method, query, body, here)?
-        }
-        ("GET", id, []) => {
-            let state = simulator.state();
-            templates::get(&state.templates, id, query).ok_or_else(|| GraphError::no_object("GET", id))?
-        }
-        ("POST", id, []) => {
-            let body = json_body(body)?;
-            let mut state = simulator.state();
-            let review = state.knobs.template_review_ms;
-            let edited =
-                templates::edit(&mut state.templates, id, &body, review, (Instant::now(), Timestamp::now()));
-            drop(state);
-            simulator.wake();
-            edited.ok_or_else(|| GraphError::no_object("POST", id))??
-        }
-        ("POST", id, ["unpause"]) => {
-            let mut state = simulator.state();
-            let (answer, event) = templates::unpause(&mut state.templates, id)
-                .ok_or_else(|| GraphError::no_object("POST", id))?;
-            if let Some(event) = event {
-                state.tell(Update::Template(event), Instant::now());
-            }
-            drop(state);
-            simulator.wake();
-            answer
-        }
-        (_, id, [] | ["messages" | "message_templates" | "phone_numbers" | "subscribed_apps"]) => {
-            return Err(GraphError::no_object(method.as_str(), id));
-        }
-        _ => return Err(no_path(&path.join("/"))),
-    };
-    Ok(Json(answer).into_response())
-}
-
-fn message_templates(
-    simulator: &Simulator,
-    method: &Method,
-    query: &Parameters,
-    body: &[u8],
-    here: &str,
-) -> Result<Value, GraphError> {
-    let now = (Instant::now(), Timestamp::now());
-    let mut state = simulator.state();
-    match *method {
-        Method::GET => Ok(templates::list(&state.templates, query, here)),
-        Method::DELETE => templates::delete(&mut state.templates, query, now.1),
-        Method::POST => {
-            let body = json_body(body)?;
-            let review = state.knobs.template_review_ms;
-            let created = templates::create(&mut state.templates, &body, review, now)?;
-            drop(state);
-            simulator.wake();
-            Ok(created)
-        }
-        _ => Err(GraphError::no_object(method.as_str(), &simulator.settings().waba_id)),
-    }
-}
-
-fn json_body(body: &[u8]) -> Result<Value, GraphError> {
-    serde_json::from_slice(body)
-        .map_err(|e| GraphError::parameter(format!("Invalid parameter: the body is not JSON: {e}")))
-}
-
-fn no_path(path: &str) -> GraphError {
-    GraphError {
-        code: 2500,
-        message: format!("Unknown path components: /{path}"),
-        ..GraphError::parameter("")
-    }
+    format!("http://{host}")
 }
 
 fn with_headers(simulator: &Simulator, version: &str, mut answer: Response<Body>) -> Response {

@@ -4,6 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 
+use super::country::country;
+
 /// A message that the business sent: Meta's wamids are base64 of a small record with the recipient and a
 /// random part, whose digits are from another alphabet in each direction.
 pub fn outbound_wamid(recipient: &str) -> String {
@@ -25,11 +27,11 @@ fn wamid(user: &str, direction: u8, unique: &str) -> String {
     format!("wamid.{}", STANDARD.encode(record))
 }
 
-/// The business-scoped user id of a number: always the same, so that webhooks and sends agree.
+/// The business-scoped user id of a number, with its country in front: always the same, so that webhooks and sends agree.
 pub fn user_id(wa_id: &str) -> String {
     let digest = Sha256::digest(wa_id.as_bytes());
     let number = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("US.{number:020}")
+    format!("{}.{number:020}", country(wa_id))
 }
 
 /// Whether this is a business-scoped user id and no phone number: two letters of a country, a dot, `ENT.` for a parent's, and
@@ -63,7 +65,7 @@ mod tests {
         assert_ne!(a, b);
         assert!(a.starts_with("wamid.HBgLMTY1MDU1NTEyMzQVAgARGB"), "{a}");
         assert!(inbound_wamid("16505551234").starts_with("wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQ"));
-        assert!(is_user_id(&user_id("16505551234")));
+        assert!(is_user_id(&user_id("16505551234")) && user_id("263771234567").starts_with("ZW."));
         assert_eq!(user_id("16505551234"), user_id("16505551234"));
         assert!(!is_user_id("16505551234") && !is_user_id("us.1") && is_user_id("US.ENT.a1"));
     }

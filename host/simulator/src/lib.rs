@@ -11,7 +11,9 @@
 mod accounts;
 mod bucket;
 mod check;
+mod codes;
 mod control;
+mod country;
 mod error;
 mod fault;
 mod fields;
@@ -19,9 +21,14 @@ mod graph;
 mod ids;
 mod inbound;
 mod knobs;
+mod media;
 mod message;
+mod profile;
+mod routes;
+mod rules;
 mod send;
 mod settings;
+mod signature;
 mod state;
 mod stats;
 mod status;
@@ -45,6 +52,7 @@ use tokio::{
 use self::state::State;
 pub use self::{
     fault::Fault,
+    ids::user_id,
     inbound::{InboundMessage, PressedButton},
     knobs::{Enforcement, Knobs, WebhookShape},
     message::{ReachedStatus, ReceivedMessage},
@@ -67,6 +75,7 @@ struct Inner {
     wake: Notify,
     changed: watch::Sender<()>,
     usage: HeaderValue,
+    uploads: media::Uploads,
 }
 
 impl Simulator {
@@ -84,6 +93,7 @@ impl Simulator {
             wake: Notify::new(),
             changed: watch::Sender::new(()),
             usage: HeaderValue::try_from(usage.to_string()).unwrap_or(HeaderValue::from_static("{}")),
+            uploads: media::Uploads::default(),
             settings,
         }))
     }
@@ -177,6 +187,10 @@ impl Simulator {
 
     fn announce(&self) {
         self.0.changed.send_replace(());
+    }
+
+    fn uploads(&self) -> &media::Uploads {
+        &self.0.uploads
     }
 
     fn usage_header(&self) -> HeaderValue {

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Enforcement, Simulator,
+    Simulator,
     check::{self, Checked, Request},
     error::GraphError,
     ids,
     message::{Sent, Step},
+    rules::{category, limits, media, refusal},
     state::State,
-    templates,
 };
 use crate::status::Status;
 
@@ -47,7 +47,8 @@ pub fn send(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Answer
 fn attempt(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Result<Answer, GraphError> {
     let unreadable =
         |e: serde_json::Error| GraphError::parameter(format!("Invalid parameter: the body is not JSON: {e}"));
-    let value: Value = serde_json::from_slice(body).map_err(unreadable)?;
+    let mut value: Value = serde_json::from_slice(body).map_err(unreadable)?;
+    check::unpack(&mut value);
     let mut message = match check::request(&value)? {
         Request::Message(message) => message,
         Request::Read => {
@@ -84,8 +85,9 @@ fn attempt(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Result<
     }
     limits(&mut state, phone_number_id, &message, now)?;
     let category = category(&state, &message)?;
+    let unfit = media(&state, phone_number_id, &value, message.kind, at)?;
     let in_window = state.window_open(phone_number_id, message.recipient.key(), at);
-    let failure = failure.or(refusal(&state, &message, &category, in_window)?);
+    let failure = failure.or(refusal(&state, &message, &category, in_window)?).or(unfit);
     let answer = accept(
         simulator,
         state,
@@ -93,72 +95,6 @@ fn attempt(simulator: &Simulator, phone_number_id: &str, body: &[u8]) -> Result<
         Take { phone_number_id, category, in_window, failure, request: raw.into(), now, at },
     );
     Ok(wrong_answer.unwrap_or(answer))
-}
-
-fn limits(
-    state: &mut State,
-    phone_number_id: &str,
-    message: &Checked<'_>,
-    now: Instant,
-) -> Result<(), GraphError> {
-    if state.throughput(phone_number_id).is_some_and(|bucket| !bucket.take(now)) {
-        return Err(GraphError::new(130_429, "Cloud API message throughput has been reached."));
-    }
-    let pair = format!("{phone_number_id}/{}", message.recipient.key());
-    if state.pairs.as_mut().is_some_and(|pairs| !pairs.take(&pair, now)) {
-        return Err(GraphError::new(
-            131_056,
-            "Message failed to send because there were too many messages sent from this phone number to the same \
-             phone number in a short period of time.",
-        ));
-    }
-    Ok(())
-}
-
-/// The message's category; checks that its template exists and fits.
-fn category(state: &State, message: &Checked<'_>) -> Result<String, GraphError> {
-    let Some(send) = &message.template else { return Ok("service".into()) };
-    match state.templates.find(send.name, send.language) {
-        Some(template) => {
-            templates::fit(template, send)?;
-            if template.category == "AUTHENTICATION" && message.recipient.wa_id.is_none() {
-                return Err(GraphError::new(131_062, "Authentication templates cannot be sent to a user id"));
-            }
-            Ok(template.category.to_lowercase())
-        }
-        None if state.knobs.unknown_templates => Ok("utility".into()),
-        None => Err(templates::missing(send)),
-    }
-}
-
-/// Rules about the recipient: an error, or the code with which the message will fail.
-fn refusal(
-    state: &State,
-    message: &Checked<'_>,
-    category: &str,
-    in_window: bool,
-) -> Result<Option<u32>, GraphError> {
-    let knobs = &state.knobs;
-    let key = message.recipient.key();
-    let listed = |numbers: &[String]| numbers.iter().any(|number| number == key);
-    let (how, code, details) = if listed(&knobs.not_on_whatsapp) {
-        (knobs.recipient_errors, 131_026, "Message undeliverable: the recipient is not on WhatsApp.")
-    } else if category == "marketing" && listed(&knobs.opted_out) {
-        let details = "Unable to deliver the message. This recipient has chosen to stop receiving marketing messages \
-                       on WhatsApp from your business";
-        (knobs.recipient_errors, 131_050, details)
-    } else if category == "service" && !in_window {
-        let details = "Message failed to send because more than 24 hours have passed since the customer last replied \
-                       to this number.";
-        (knobs.window, 131_047, details)
-    } else {
-        return Ok(None);
-    };
-    match how {
-        Enforcement::Sync => Err(GraphError::new(code, details)),
-        Enforcement::Async => Ok(Some(code)),
-        Enforcement::Off => Ok(None),
-    }
 }
 
 struct Take<'a> {

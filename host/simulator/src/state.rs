@@ -1,7 +1,7 @@
 //! What the simulator remembers: users, messages and what will happen to them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,12 +13,17 @@ use super::{
     Fault, Knobs, ReachedStatus, ReceivedMessage, Settings,
     bucket::{Bucket, Pairs},
     check::Recipient,
+    media::MediaStore,
     message::{Sent, Step},
+    profile::Profile,
     stats::Stats,
     templates::Templates,
     webhook::{Due, Queue, Update},
 };
 use crate::status::Status;
+
+/// Users that are remembered with their names, ids and windows.
+const USERS: usize = 200_000;
 
 /// A WhatsApp user, as far as the simulator knows them.
 #[derive(Clone, Debug)]
@@ -43,6 +48,9 @@ pub struct State {
     throughput: HashMap<String, Bucket>,
     pub pairs: Option<Pairs>,
     pub templates: Templates,
+    pub media: MediaStore,
+    /// By the number's id.
+    pub profiles: HashMap<String, Profile>,
     pub queue: Queue,
     pub stats: Stats,
     /// When the webhook task wakes by itself.
@@ -67,6 +75,8 @@ impl State {
             windows: HashMap::new(),
             pairs: limits.pair.then(Pairs::default),
             templates: Templates::with_samples(Timestamp::now()),
+            media: MediaStore::default(),
+            profiles: HashMap::new(),
             queue: Queue::new(settings.webhook_url.is_some()),
             stats: Stats::default(),
             wake_at: Instant::now(),
@@ -133,12 +143,27 @@ impl State {
 
     /// A user has written to a number.
     pub fn wrote(&mut self, phone_number_id: &str, user: User, at: Timestamp) {
+        if self.users.len() >= USERS {
+            self.forget(at);
+        }
         let key = user.wa_id.clone().unwrap_or_else(|| user.user_id.clone());
         self.windows.insert((phone_number_id.to_owned(), key.clone()), at);
         if let Some(wa_id) = &user.wa_id {
             self.numbers.insert(user.user_id.clone(), wa_id.clone());
         }
         self.users.insert(key, user);
+    }
+
+    /// Forgets the users whose windows have closed; all of them where that is not enough.
+    fn forget(&mut self, at: Timestamp) {
+        let window = Duration::from_secs(self.knobs.window_seconds);
+        self.windows.retain(|_, last| at.duration_since(*last).unsigned_abs() < window);
+        if self.windows.len() >= USERS / 2 {
+            self.windows.clear();
+        }
+        let open: HashSet<&String> = self.windows.keys().map(|(_, key)| key).collect();
+        self.users.retain(|key, _| open.contains(key));
+        self.numbers.retain(|_, wa_id| open.contains(wa_id));
     }
 
     /// The next message's number.

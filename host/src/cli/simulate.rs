@@ -13,8 +13,8 @@ use crate::{config::LogConfig, telemetry};
 /// The arguments of `hookswitch simulate`.
 #[derive(Args, Debug)]
 #[command(
-    long_about = "Run a simulator of Meta's WhatsApp Cloud API\n\nIt accepts messages and templates as Meta does, posts \
-                  signed webhooks, and lists under /_simulator what it received. Everything is kept in memory."
+    long_about = "Run a simulator of Meta's WhatsApp Cloud API\n\nIt accepts messages, media and templates as Meta does, \
+                  posts signed webhooks, and lists under /_simulator what it received. Everything is kept in memory."
 )]
 pub struct SimulateArgs {
     /// Address and port to listen on; port 0 takes a free one

@@ -1,134 +1,162 @@
-//! Interactive messages: reply buttons, lists, a link button, a request for the location.
-
-use std::collections::HashSet;
+//! Interactive messages: their frame, and which type takes what.
 
 use serde_json::Value;
 
 use super::{
-    GraphError,
-    fields::{array, invalid, mandatory, optional_text, text},
+    GraphError, carousel,
+    choices::{buttons, link, list},
+    elsewhere,
+    fields::{invalid, mandatory, text},
     media,
 };
 
 /// The longest header and footer, in characters.
 const LINE: usize = 60;
+/// The longest body of all types but a list, in characters.
+const BODY: usize = 1024;
+/// The headers that a type with any header takes.
+const HEADERS: &[&str] = &["text", "image", "video", "document"];
+/// Meta's types.
+const TYPES: &[&str] = &[
+    "address_message",
+    "button",
+    "call_permission_request",
+    "carousel",
+    "catalog_message",
+    "cta_url",
+    "flow",
+    "list",
+    "location_request_message",
+    "order_details",
+    "order_status",
+    "product",
+    "product_list",
+    "request_contact_info",
+    "voice_call",
+];
 
 /// Checks the `interactive` object.
 pub fn check(object: &Value) -> Result<(), GraphError> {
     let kind = text(object, "type", "interactive", 64)?;
-    let action = |object: &Value| match object.get("action") {
-        Some(action) if action.is_object() => Ok(action.clone()),
-        _ => Err(mandatory("action", "interactive")),
-    };
     match kind {
         "button" => {
-            frame(object, 1024, &["text", "image", "video", "document"])?;
-            buttons(&action(object)?)
+            frame(object, BODY, HEADERS)?;
+            buttons(action(object)?)
         }
         "list" => {
             frame(object, 4096, &["text"])?;
-            list(&action(object)?)
+            list(action(object)?)
         }
         "cta_url" => {
-            frame(object, 1024, &["text", "image", "video", "document"])?;
-            link(&action(object)?)
+            frame(object, BODY, HEADERS)?;
+            link(action(object)?)
         }
         "location_request_message" => {
-            frame(object, 1024, &[])?;
-            match action(object)?["name"].as_str() {
-                Some("send_location") => Ok(()),
-                _ => Err(invalid("interactive['action']['name'] must be send_location")),
-            }
+            frame(object, BODY, &[])?;
+            named(action(object)?, "send_location")
         }
-        "flow" => Err(elsewhere(kind, "a published flow")),
-        "product" | "product_list" | "catalog_message" => Err(elsewhere(kind, "a product catalogue")),
-        "order_details" | "order_status" => Err(elsewhere(kind, "a payment configuration")),
-        other => Err(invalid(format!(
-            "interactive['type'] must be button, list, cta_url or location_request_message, got {other:?}"
+        "request_contact_info" => {
+            frame(object, BODY, &[])?;
+            named(action(object)?, "request_contact_info")
+        }
+        "carousel" => {
+            only_body(object)?;
+            carousel::check(action(object)?)
+        }
+        "flow" => {
+            frame(object, BODY, HEADERS)?;
+            elsewhere::flow(action(object)?)
+        }
+        "product" => {
+            optional_frame(object, &[])?;
+            elsewhere::product(action(object)?)
+        }
+        "product_list" => {
+            frame(object, BODY, &["text"])?;
+            object.get("header").ok_or_else(|| mandatory("header", kind))?;
+            elsewhere::product_list(action(object)?)
+        }
+        "catalog_message" => {
+            frame(object, BODY, &[])?;
+            elsewhere::catalog(action(object)?)
+        }
+        "voice_call" => {
+            frame(object, BODY, HEADERS)?;
+            elsewhere::voice_call(action(object)?)
+        }
+        "call_permission_request" => {
+            optional_frame(object, &[])?;
+            elsewhere::call_permission(action(object)?)
+        }
+        "address_message" => {
+            frame(object, BODY, HEADERS)?;
+            elsewhere::address(action(object)?)
+        }
+        "order_details" | "order_status" => Err(elsewhere::needs(kind, "a payment configuration")),
+        other => Err(GraphError::parameter(format!(
+            "Param interactive['type'] must be one of {{{}}} - got \"{other}\".",
+            TYPES.join(", ")
         ))),
     }
 }
 
-/// A kind that works only with something that is set up at Meta.
-fn elsewhere(kind: &str, needs: &str) -> GraphError {
-    invalid(format!("interactive type '{kind}' needs {needs} at Meta, which the simulator does not have"))
+fn action(object: &Value) -> Result<&Value, GraphError> {
+    object.get("action").filter(|action| action.is_object()).ok_or_else(|| mandatory("action", "interactive"))
+}
+
+/// An action goes by its name.
+pub fn named(action: &Value, name: &str) -> Result<(), GraphError> {
+    if action["name"] == name {
+        Ok(())
+    } else {
+        Err(invalid(format!("interactive['action']['name'] must be {name}")))
+    }
 }
 
 /// Header, body and footer.
 fn frame(object: &Value, body_limit: usize, headers: &[&str]) -> Result<(), GraphError> {
     let body = object.get("body").ok_or_else(|| mandatory("body", "interactive"))?;
     text(body, "text", "body", body_limit)?;
-    if let Some(footer) = object.get("footer").filter(|footer| !footer.is_null()) {
+    around(object, headers)
+}
+
+/// As [`frame`], for types that may go without a body.
+fn optional_frame(object: &Value, headers: &[&str]) -> Result<(), GraphError> {
+    match given(object, "body") {
+        Some(_) => frame(object, BODY, headers),
+        None => around(object, headers),
+    }
+}
+
+/// Header and footer.
+fn around(object: &Value, headers: &[&str]) -> Result<(), GraphError> {
+    if let Some(footer) = given(object, "footer") {
         text(footer, "text", "footer", LINE)?;
     }
-    let Some(header) = object.get("header").filter(|header| !header.is_null()) else { return Ok(()) };
+    given(object, "header").map_or(Ok(()), |found| header(found, headers))
+}
+
+/// A body, and nothing beside it.
+fn only_body(object: &Value) -> Result<(), GraphError> {
+    match ["header", "footer"].into_iter().find(|part| given(object, part).is_some()) {
+        Some(part) => Err(invalid(format!("interactive['{part}'] is not possible in a carousel"))),
+        None => frame(object, BODY, &[]),
+    }
+}
+
+fn given<'a>(object: &'a Value, part: &str) -> Option<&'a Value> {
+    object.get(part).filter(|part| !part.is_null())
+}
+
+/// A header of one of these types.
+pub fn header(header: &Value, possible: &[&str]) -> Result<(), GraphError> {
     let kind = text(header, "type", "header", 16)?;
-    if !headers.contains(&kind) {
-        return Err(invalid(format!("header type {kind:?} is not possible here; possible: {headers:?}")));
+    if !possible.contains(&kind) {
+        return Err(invalid(format!("header type {kind:?} is not possible here; possible: {possible:?}")));
     }
     match header.get(kind) {
         None => Err(mandatory(kind, "header")),
         Some(_) if kind == "text" => text(header, "text", "header", LINE).map(drop),
         Some(source) => media::source(source, kind),
-    }
-}
-
-fn buttons(action: &Value) -> Result<(), GraphError> {
-    let buttons = array(action, "buttons", "action")?;
-    if buttons.len() > 3 {
-        return Err(invalid("Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: 3"));
-    }
-    let (mut ids, mut titles) = (HashSet::new(), HashSet::new());
-    for button in buttons {
-        if button["type"] != "reply" {
-            return Err(invalid("button type must be reply"));
-        }
-        let reply = button.get("reply").ok_or_else(|| mandatory("reply", "button"))?;
-        if !ids.insert(text(reply, "id", "button", 256)?) {
-            return Err(invalid("Duplicated button id"));
-        }
-        if !titles.insert(text(reply, "title", "button", 20)?) {
-            return Err(invalid("Duplicated button title"));
-        }
-    }
-    Ok(())
-}
-
-fn list(action: &Value) -> Result<(), GraphError> {
-    text(action, "button", "list", 20)?;
-    let sections = array(action, "sections", "list")?;
-    if sections.len() > 10 {
-        return Err(invalid("Invalid sections count. Max allowed sections: 10"));
-    }
-    let mut ids = HashSet::new();
-    for section in sections {
-        if optional_text(section, "title", "section", 24)?.is_none() && sections.len() > 1 {
-            return Err(mandatory("title", "section"));
-        }
-        for row in array(section, "rows", "section")? {
-            if !ids.insert(text(row, "id", "row", 200)?) {
-                return Err(invalid("Duplicated row id"));
-            }
-            text(row, "title", "row", 24)?;
-            optional_text(row, "description", "row", 72)?;
-        }
-    }
-    if ids.len() > 10 {
-        return Err(invalid("Total row count exceed max allowed count: 10"));
-    }
-    Ok(())
-}
-
-fn link(action: &Value) -> Result<(), GraphError> {
-    if action["name"] != "cta_url" {
-        return Err(invalid("interactive['action']['name'] must be cta_url"));
-    }
-    let parameters = action.get("parameters").ok_or_else(|| mandatory("parameters", "action"))?;
-    text(parameters, "display_text", "cta_url", 20)?;
-    let url = text(parameters, "url", "cta_url", 2000)?;
-    if url.starts_with("https://") || url.starts_with("http://") {
-        Ok(())
-    } else {
-        Err(GraphError::parameter("Param cta_url['url'] is not a valid URL."))
     }
 }

@@ -1,13 +1,18 @@
 //! Checks a send request as Meta does, without looking at the account: fields, types and sizes.
 
+mod carousel;
+mod choices;
+mod elsewhere;
 mod fields;
 mod interactive;
 mod media;
+mod references;
 mod template;
 
 use serde_json::Value;
 
 use self::fields::{invalid, mandatory, text};
+pub use self::references::media_references;
 pub use self::template::{Component, Parameter, TemplateSend};
 use super::error::GraphError;
 use crate::ids::is_user_id;
@@ -54,6 +59,17 @@ impl Recipient {
     /// What the simulator knows them by: the number, or the user id where there is none.
     pub fn key(&self) -> &str {
         self.wa_id.as_deref().or(self.user_id.as_deref()).unwrap_or_default()
+    }
+}
+
+/// Reads what is written as a JSON text within the body: Graph takes an object or a list as either.
+pub fn unpack(body: &mut Value) {
+    let Some(kind) = body.get("type").and_then(Value::as_str).map(str::to_owned) else { return };
+    for name in [kind.as_str(), "context"] {
+        let Some(Value::String(text)) = body.get(name) else { continue };
+        if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+            body[name] = value;
+        }
     }
 }
 

@@ -1,18 +1,15 @@
-//! Template management: create, list, read, delete.
+//! Template management: create and delete.
 
 use std::{collections::BTreeMap, time::Instant};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Template, TemplateStatus, Templates, definition::parts};
-use crate::{error::GraphError, fields::pick, ids};
+use crate::{error::GraphError, ids};
 
 /// The longest name, in characters.
 const NAME: usize = 512;
-/// Templates on a page, where the caller does not say.
-const PAGE: usize = 25;
 
 /// What a request's query says.
 pub type Query = BTreeMap<String, String>;
@@ -66,6 +63,7 @@ pub fn create(
         ));
     }
     let template = Template {
+        seq: 0,
         id: ids::object_id(),
         name: name.into(),
         language: language.into(),
@@ -113,49 +111,6 @@ pub(super) fn ttl(body: &Value) -> Result<Option<i64>, GraphError> {
             )),
         },
     }
-}
-
-/// `GET /{waba-id}/message_templates`; `here` is the address of the list, for `paging.next`.
-pub fn list(templates: &Templates, query: &Query, here: &str) -> Value {
-    let wanted = |template: &&Template| {
-        let is =
-            |key: &str, value: &str| query.get(key).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value));
-        let says = |wanted: &String| template.name.contains(wanted) || template.parts.text.contains(wanted);
-        query.get("name").is_none_or(|name| template.name.contains(name))
-            && query.get("name_or_content").is_none_or(says)
-            && is("status", template.status.as_str())
-            && is("language", &template.language)
-            && is("category", &template.category)
-    };
-    let matching: Vec<&Template> = templates.all().iter().filter(wanted).collect();
-    let after = query.get("after").and_then(|cursor| String::from_utf8(STANDARD.decode(cursor).ok()?).ok());
-    let start =
-        after.and_then(|id| matching.iter().position(|template| template.id == id)).map_or(0, |at| at + 1);
-    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE).clamp(1, 1_000);
-    let page = &matching[start.min(matching.len())..matching.len().min(start + limit)];
-    let fields = query.get("fields").map(String::as_str);
-    let data: Vec<Value> = page.iter().map(|template| pick(template.value(), fields)).collect();
-    let (Some(first), Some(last)) = (page.first(), page.last()) else { return json!({"data": []}) };
-    let cursor = |template: &Template| STANDARD.encode(&template.id);
-    let mut paging = json!({"cursors": {"before": cursor(first), "after": cursor(last)}});
-    if start + limit < matching.len() {
-        let mut next: Vec<(&str, &str)> = query
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .filter(|(key, _)| !matches!(*key, "after" | "access_token"))
-            .collect();
-        let after = cursor(last);
-        next.push(("after", &after));
-        paging["next"] =
-            reqwest::Url::parse_with_params(here, next).map_or(Value::Null, |url| url.to_string().into());
-    }
-    json!({"data": data, "paging": paging})
-}
-
-/// `GET /{template-id}`; `None` where there is no such template.
-pub fn get(templates: &Templates, id: &str, query: &Query) -> Option<Value> {
-    let template = templates.all().iter().find(|template| template.id == id)?;
-    Some(pick(template.value(), query.get("fields").map(String::as_str)))
 }
 
 /// `DELETE /{waba-id}/message_templates?name=…[&hsm_id=…]`.

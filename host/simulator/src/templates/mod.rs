@@ -4,7 +4,9 @@ mod buttons;
 mod definition;
 mod edit;
 mod endpoints;
+mod filter;
 mod fit;
+mod list;
 mod samples;
 mod store;
 mod template;
@@ -12,8 +14,9 @@ mod variables;
 
 pub use self::{
     edit::{edit, set_status, unpause},
-    endpoints::{Query, create, delete, get, list},
+    endpoints::{Query, create, delete},
     fit::{fit, missing},
+    list::{get, list},
     store::Templates,
     template::{REJECTION_MARKER, Template, TemplateStatus},
 };

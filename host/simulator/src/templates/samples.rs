@@ -37,6 +37,7 @@ pub fn samples(now: Timestamp) -> impl Iterator<Item = Template> {
 fn sample(name: &str, components: Value, now: Timestamp) -> Template {
     let components = components.as_array().cloned().unwrap_or_default();
     Template {
+        seq: 0,
         id: ids::object_id(),
         name: name.into(),
         language: "en_US".into(),

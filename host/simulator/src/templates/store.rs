@@ -12,12 +12,16 @@ use super::{Template, TemplateStatus, samples};
 use crate::error::GraphError;
 
 /// How many templates an account may have (Meta, verified accounts).
-const TEMPLATES: usize = 6_000;
+pub const TEMPLATES: usize = 6_000;
+
+/// Deleted names that are remembered; at Meta, all are.
+const BLOCKED: usize = 10_000;
 
 /// All templates of the account, in the order of their creation.
 #[derive(Default)]
 pub struct Templates {
     all: Vec<Template>,
+    next_seq: u64,
     by_name: HashMap<String, Vec<usize>>,
     reviews: Vec<(Instant, String)>,
     blocked: HashMap<(String, String), Timestamp>,
@@ -27,9 +31,15 @@ impl Templates {
     /// With the samples that Meta puts into each new account.
     pub fn with_samples(now: Timestamp) -> Self {
         let mut templates = Templates::default();
-        templates.all.extend(samples::samples(now));
-        templates.index();
+        samples::samples(now).for_each(|sample| templates.push(sample));
         templates
+    }
+
+    fn push(&mut self, mut template: Template) {
+        self.next_seq += 1;
+        template.seq = self.next_seq;
+        self.by_name.entry(template.name.clone()).or_default().push(self.all.len());
+        self.all.push(template);
     }
 
     fn index(&mut self) {
@@ -83,8 +93,7 @@ impl Templates {
                 format!("This account has {TEMPLATES} templates, which is the limit."),
             ));
         }
-        self.by_name.entry(template.name.clone()).or_default().push(self.all.len());
-        self.all.push(template);
+        self.push(template);
         Ok(())
     }
 
@@ -118,6 +127,10 @@ impl Templates {
 
     /// Removes some; their names stay blocked for 30 days where they were approved. Returns how many.
     pub fn remove(&mut self, gone: impl Fn(&Template) -> bool, now: Timestamp) -> usize {
+        self.blocked.retain(|_, until| *until > now);
+        if self.blocked.len() >= BLOCKED {
+            self.blocked.clear();
+        }
         let before = self.all.len();
         let blocked_until = now.checked_add(SignedDuration::from_hours(30 * 24)).unwrap_or(now);
         for template in self.all.iter().filter(|template| gone(template)) {

@@ -41,6 +41,8 @@ impl TemplateStatus {
 /// A template in one language.
 #[derive(Clone, Debug)]
 pub struct Template {
+    /// Its place in the order of creation, given by the store.
+    pub seq: u64,
     /// Meta's id: digits.
     pub id: String,
     /// The name.
@@ -68,6 +70,11 @@ pub struct Template {
 }
 
 impl Template {
+    /// Nobody blocks or reports what the simulator sends, so there is no score.
+    pub fn quality_score(&self) -> &'static str {
+        "UNKNOWN"
+    }
+
     /// As Meta shows it.
     pub fn value(&self) -> Value {
         let mut value = json!({
@@ -78,7 +85,7 @@ impl Template {
             "category": self.category,
             "parameter_format": if self.named { "NAMED" } else { "POSITIONAL" },
             "components": self.components,
-            "quality_score": {"score": "UNKNOWN", "date": self.created_at.as_second()},
+            "quality_score": {"score": self.quality_score(), "date": self.created_at.as_second()},
             "rejected_reason": self.rejected_reason,
         });
         if let Some(ttl) = self.ttl {

@@ -54,9 +54,24 @@ fn examples(folder: &str) -> Vec<(String, Value)> {
 async fn sends_are_taken_or_refused_for_a_stated_reason() {
     let running = Running::free().await;
     running.simulator.set_knobs(&json!({"unknown_templates": true})).unwrap();
+    let mut media = Vec::new();
+    for (placeholder, mime_type) in [
+        ("<AUDIO_OBJECT_ID>", "audio/ogg"),
+        ("<DOCUMENT_OBJECT_ID>", "application/pdf"),
+        ("<IMAGE_OBJECT_ID>", "image/png"),
+        ("<MEDIA_OBJECT_ID>", "image/webp"),
+        ("<VIDEO_OBJECT_ID>", "video/mp4"),
+    ] {
+        media.push((placeholder, running.uploaded(mime_type).await));
+    }
     let examples = examples("send-requests");
     assert!(examples.len() > 40, "{} examples", examples.len());
     for (name, body) in examples {
+        let mut text = body.to_string();
+        for (placeholder, id) in &media {
+            text = text.replace(placeholder, id);
+        }
+        let body: Value = serde_json::from_str(&text).unwrap();
         let (status, answer) = running.send(&body).await;
         match REFUSED_SENDS.iter().find(|(refused, _)| *refused == name) {
             None => assert_eq!(status, 200, "{name}: {answer}"),

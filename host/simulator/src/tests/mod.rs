@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod errors;
+mod interactive;
+mod media;
 mod messages;
 mod metas_examples;
+mod profile;
+mod template_list;
 mod template_management;
 mod webhooks;
 
@@ -111,12 +116,16 @@ async fn take(State(hook): State<Hook>, headers: HeaderMap, body: Bytes) -> Stat
 impl Running {
     /// Starts with these knobs and limits; messages reach their statuses within milliseconds.
     async fn start(knobs: Value, limits: Limits) -> Running {
+        Running::with(Settings::default(), knobs, limits).await
+    }
+
+    /// As above, as another account.
+    async fn with(settings: Settings, knobs: Value, limits: Limits) -> Running {
         let quick =
             json!({"sent_after_ms": 1, "delivered_after_ms": 1, "read_after_ms": 1, "template_review_ms": 1});
         let knobs = Knobs::default().with(&quick).unwrap().with(&knobs).unwrap();
         let (hook, url) = Hook::listen().await;
-        let settings =
-            Settings { webhook_url: Some(url), knobs, limits, seed: Some(1), ..Settings::default() };
+        let settings = Settings { webhook_url: Some(url), knobs, limits, seed: Some(1), ..settings };
         let simulator = Simulator::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -149,6 +158,40 @@ impl Running {
 
     async fn send(&self, body: &Value) -> (u16, Value) {
         self.request("POST", "/v23.0/106540352242922/messages", Some(body)).await
+    }
+
+    /// Uploads a file for a number.
+    async fn upload(&self, phone_number_id: &str, mime_type: &str, content: &[u8]) -> (u16, Value) {
+        let file = format!("name=\"file\"; filename=\"f\"\r\nContent-Type: {mime_type}");
+        self.post_form(phone_number_id, &[("name=\"messaging_product\"", b"whatsapp"), (&file, content)])
+            .await
+    }
+
+    /// Posts a form to a number's media, each part with the rest of its header.
+    async fn post_form(&self, phone_number_id: &str, parts: &[(&str, &[u8])]) -> (u16, Value) {
+        let mut form = Vec::new();
+        for (header, content) in parts {
+            form.extend(format!("--of-parts\r\nContent-Disposition: form-data; {header}\r\n\r\n").bytes());
+            form.extend(*content);
+            form.extend(b"\r\n");
+        }
+        form.extend(b"--of-parts--\r\n");
+        let request = self.client.post(format!("{}/v23.0/{phone_number_id}/media", self.address));
+        let request = request.bearer_auth(&self.simulator.settings().access_token);
+        let answer = request
+            .header("content-type", "multipart/form-data; boundary=of-parts")
+            .body(form)
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Uploads a small file; it must be taken. Returns its id.
+    async fn uploaded(&self, mime_type: &str) -> String {
+        let (status, answer) = self.upload("106540352242922", mime_type, b"content").await;
+        assert_eq!(status, 200, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
     }
 
     /// Sends a text; it must be taken. Returns its wamid.

@@ -9,7 +9,7 @@ use super::{
     escape::to_escaped_json,
     queue::{Inbound, Update},
 };
-use crate::{Settings, WebhookShape, error, message::Sent, status::Status};
+use crate::{Settings, WebhookShape, codes, message::Sent, status::Status};
 
 /// Meta's page that errors link to.
 const ERROR_PAGE: &str = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/";
@@ -273,6 +273,6 @@ fn pricing(shape: WebhookShape, sent: &Sent) -> Pricing<'_> {
 }
 
 fn status_error(code: u32) -> StatusError {
-    let title = error::known(code).map_or("Unknown error", |(_, title)| title);
+    let title = codes::known(code).map_or("Unknown error", |(_, title)| title);
     StatusError { code, title, message: title, error_data: ErrorData { details: title }, href: ERROR_PAGE }
 }
