@@ -75,11 +75,11 @@ async fn what_cannot_be_unpacked_is_refused_in_words() {
         ("nothing", Vec::new(), "ends before it is complete"),
         ("half a header", whole[..5].to_vec(), "ends before it is complete"),
         ("half a body", whole[..whole.len() / 2].to_vec(), "ends before it is complete"),
-        ("half a trailer", whole[..whole.len() - 3].to_vec(), "ends before it is complete"),
+        ("half a trailer", whole[..whole.len() - 3].to_vec(), "incomplete"),
         ("corrupt", corrupt, "is corrupt"),
         ("another checksum", other_sum, "is corrupt"),
         ("not gzip", order(1).to_string().into(), "is corrupt"),
-        ("something behind", [whole.clone(), b"more".to_vec()].concat(), "is corrupt"),
+        ("something behind", [whole.clone(), b"something else behind it".to_vec()].concat(), "is corrupt"),
     ] {
         let (status, body) = problem(post(&host, PLAIN, "gzip", body).await).await;
         assert_eq!((status, &body["code"]), (400, &json!("invalid_encoding")), "{what}");

@@ -188,11 +188,11 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// Makes room for so many bytes in all, of a body that begins like this; false if it is too large.
-    async fn fits(&mut self, length: usize, begins: &[u8]) -> Result<bool, Problem> {
+    /// Makes room for so many bytes in all, of a body that has these parts so far; false if it is too large.
+    async fn fits(&mut self, length: usize, parts: &[&[u8]]) -> Result<bool, Problem> {
         if length > self.limit
             && let Some(limit) = self.array
-            && begins.trim_ascii_start().starts_with(b"[")
+            && is_array(parts, self.limit)
         {
             // Taken whole, and nobody with a large share waits for a small one.
             let mut large = self.bodies.share(Budget::Large);
@@ -207,6 +207,12 @@ impl Room<'_> {
         }
         Ok(true)
     }
+}
+
+/// Whether the first so many bytes of a body show that it is an array, however it is cut into parts.
+fn is_array(parts: &[&[u8]], shown: usize) -> bool {
+    let mut bytes = parts.iter().flat_map(|part| part.iter()).take(shown);
+    bytes.find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
 /// A body as it comes in: in time, and fast enough.
@@ -252,9 +258,7 @@ async fn read_plain(body: body::Body, room: &mut Room<'_>) -> Result<Option<Byte
     let mut incoming = Incoming::new(body);
     let (mut first, mut all) = (Bytes::new(), Vec::new());
     while let Some(chunk) = incoming.next().await? {
-        let begins =
-            [&all[..], &first, &chunk].into_iter().find(|bytes| !bytes.is_empty()).unwrap_or_default();
-        if !room.fits(incoming.length, begins).await? {
+        if !room.fits(incoming.length, &[&all, &first, &chunk]).await? {
             drop((first, all));
             return incoming.discard(room.limit).await.map(|()| None);
         }
@@ -272,7 +276,7 @@ async fn read_plain(body: body::Body, room: &mut Room<'_>) -> Result<Option<Byte
 /// The same for one that is compressed.
 async fn read_packed(body: body::Body, room: &mut Room<'_>) -> Result<Option<Bytes>, Problem> {
     let mut incoming = Incoming::new(body);
-    room.fits(0, b"").await?;
+    room.fits(0, &[]).await?;
     let mut unpacker = Unpacker::new();
     while let Some(chunk) = incoming.next().await? {
         let mut packed = &chunk[..];
@@ -283,7 +287,7 @@ async fn read_packed(body: body::Body, room: &mut Room<'_>) -> Result<Option<Byt
             }
             let unpacked = unpacker.unpacked();
             let fits =
-                incoming.length <= room.limit + DISCARDED && room.fits(unpacked.len(), unpacked).await?;
+                incoming.length <= room.limit + DISCARDED && room.fits(unpacked.len(), &[unpacked]).await?;
             if !fits {
                 drop(unpacker);
                 return incoming.discard(room.limit).await.map(|()| None);
@@ -291,7 +295,7 @@ async fn read_packed(body: body::Body, room: &mut Room<'_>) -> Result<Option<Byt
         }
     }
     let bytes = unpacker.finish()?;
-    Ok(room.fits(bytes.len(), &bytes).await?.then(|| bytes.into()))
+    Ok(room.fits(bytes.len(), &[&bytes]).await?.then(|| bytes.into()))
 }
 
 fn too_slow() -> Problem {

@@ -56,7 +56,11 @@ impl Unpacker {
 
     /// All that came out, once all has come in.
     pub fn finish(self) -> Result<Vec<u8>, Problem> {
-        self.0.finish().map_err(|error| refused(&error))
+        self.0.finish().map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => refused(&error),
+            // The checksum is wrong, or a part of it is missing.
+            _ => broken("it is corrupt or incomplete"),
+        })
     }
 }
 
@@ -71,6 +75,6 @@ fn broken(why: &str) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "invalid_encoding",
-        format!("The body cannot be unpacked: Content-Encoding is gzip, but {why}."),
+        format!("The body is not valid gzip, as Content-Encoding says it is: {why}."),
     )
 }

@@ -24,7 +24,7 @@ pub fn read<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>
         let mut refuse = |detail: String| errors.push(ProblemError { at: name.to_string(), detail });
         let mut values = headers.get_all(name).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            refuse("must be there once".to_owned());
+            refuse("must appear only once".to_owned());
             continue;
         };
         let Some(text) = value.to_str().ok().and_then(decode) else {

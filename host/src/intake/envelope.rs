@@ -130,7 +130,7 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
     }
     if let Some(base64) = binary {
         match decoded(&base64) {
-            _ if event.data.is_some() => Err("must not be there together with `data`".to_owned()),
+            _ if event.data.is_some() => Err("must not be used together with `data`".to_owned()),
             decoded => decoded.map(|data| event.data = data.map(Cow::Owned)),
         }
         .unwrap_or_else(|detail| errors.push(ProblemError { at: format!("{at}/data_base64"), detail }));

@@ -45,7 +45,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// (W3C Trace Context) of the request become extension attributes of events that have neither.
 ///
 /// The same event may be written differently when it is posted again: in another CloudEvents mode, with other white space,
-/// another order of members, escapes or spelling of numbers, or with its time at another offset. A member may be there once.
+/// another order of members, escapes or spelling of numbers, or with its time at another offset. No object may have a member
+/// twice.
 #[utoipa::path(post, path = "/v1/events", operation_id = "postEvents", tag = "events", security(("key" = [])),
     params(BinaryAttributes), request_body(content(
         (PostedEvents = "application/json"),

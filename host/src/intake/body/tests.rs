@@ -118,7 +118,7 @@ fn a_batch_names_each_bad_event() {
             r#"/1/specversion expected "1.0", got "0.3""#,
             "/2 expected an object, an event",
             r"/3/data_base64 expected JSON in base64, as only JSON is accepted: expected value at line 1 column 1",
-            "/4/data_base64 must not be there together with `data`",
+            "/4/data_base64 must not be used together with `data`",
         ]
     );
     let many = format!("[{}]", vec!["{}"; BATCH_EVENTS + 1].join(","));
@@ -169,8 +169,8 @@ fn json_in_base64_is_data() {
         (r#""data_base64": "/w==""#, "expected JSON in base64"),
         (r#""data_base64": {}"#, "expected a text"),
         (r#""data_base64": 12"#, "expected a text"),
-        (r#""data_base64": "eyJhIjogMX0=", "data": {"a": 1}"#, "must not be there together with `data`"),
-        (r#""data": null, "data_base64": "eyJhIjogMX0=""#, "must not be there together with `data`"),
+        (r#""data_base64": "eyJhIjogMX0=", "data": {"a": 1}"#, "must not be used together with `data`"),
+        (r#""data": null, "data_base64": "eyJhIjogMX0=""#, "must not be used together with `data`"),
         // {"b":[{"a":1,"a":1}]}, "\u0000", and 66 levels.
         (
             r#""data_base64": "eyJiIjpbeyJhIjoxLCJhIjoxfV19""#,
@@ -256,7 +256,7 @@ fn attributes_have_limits() {
 #[test]
 fn attributes_are_texts_and_extensions_are_scalars() {
     for (name, value) in [("id", "7"), ("type", "true"), ("subject", "1.5"), ("source", "0")] {
-        let (_, errors) = refusal(json_post(&format!(r#"{{"type": "t", "data": 1, "{name}": {value}}}"#)));
+        let (_, errors) = refusal(json_post(&format!(r#"{{"{name}": {value}, "data": 1}}"#)));
         assert!(errors[0].starts_with(&format!("/{name} expected a text, got {value}")), "{errors:?}");
     }
     let extension = |value: &str| {
