@@ -154,3 +154,32 @@ fn findings_are_there_for_editors_too() {
     let tried: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(tried["decisions"][0]["notifications"][0]["message"]["body"], "Hi");
 }
+
+#[test]
+fn a_member_that_is_there_twice_is_refused_with_its_place() {
+    let folder = rules(&[
+        (
+            "a/routes.yaml",
+            "- on: a\n  template: a\n  contacts: [event.data.to]\n  context: {n: event.data.n}\n",
+        ),
+        ("a/templates/a.j2", "---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\nN {{ n }}\n"),
+    ]);
+    let event = folder.path().join("event.json");
+    fs::write(&event, "{\"type\": \"a\",\n \"data\": {\"n\": 1,\n  \"n\": 2}}").unwrap();
+    let output = hookswitch(folder.path(), &["rules", "try", event.to_str().unwrap()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("event.json:3:3: The JSON has the member \"n\" more than once, at /data/n."),
+        "{said}"
+    );
+
+    let arguments = ["send", "a", "--to", "15550100001", "--context", r#"n={"x": [{"y": 1, "y": 1}]}"#];
+    let output = hookswitch(folder.path(), &arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("invalid --context n: the JSON has the member \"y\" more than once, at /x/0/y"),
+        "{said}"
+    );
+}

@@ -33,7 +33,7 @@ use self::{post::Post, writer::Append};
 use crate::{
     commit::GroupCommit,
     config::{Secret, WhatsappConfig},
-    http::{Bodies, Budget, Problem},
+    http::{Bodies, Budget, Limits, Problem},
     store::{Store, WebhookFacts},
     whatsapp,
 };
@@ -189,10 +189,10 @@ async fn receive(
     if !signature.is_some_and(whatsapp::is_signature) {
         return Err(receipts.unsigned());
     }
-    let too_large = || {
+    let too_large = |_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large", "The webhook is larger than 3 MiB.")
     };
-    let read = bodies.read(&headers, body, Budget::Unsigned, BODY_LIMIT, too_large).await?;
+    let read = bodies.read(&headers, body, Limits::new(Budget::Unsigned, BODY_LIMIT), too_large).await?;
     let body = read.bytes;
     if !whatsapp::verify(&receipts.app_secret, signature, &body) {
         return Err(receipts.unsigned());

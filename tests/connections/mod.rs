@@ -1,6 +1,7 @@
 //! Clients without a key, or slow ones, cost little and nobody else's time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bombs;
 mod lasting;
 mod shortage;
 mod stop;

@@ -98,11 +98,24 @@ pub fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "minimum" if value.as_f64() < said.as_f64() && value.is_number() => {
                 wrong.push(format!("{at}: {value} is below {said}"));
             }
+            "maxLength" => {
+                let length = value.as_str().map_or(0, |text| text.chars().count());
+                if said.as_u64().is_some_and(|most| length as u64 > most) {
+                    wrong.push(format!("{at}: {length} characters are more than {said}"));
+                }
+            }
+            "maxItems" => {
+                let length = value.as_array().map_or(0, Vec::len);
+                if said.as_u64().is_some_and(|most| length as u64 > most) {
+                    wrong.push(format!("{at}: {length} items are more than {said}"));
+                }
+            }
             "pattern" if said == "^1\\.0$" && value != "1.0" => {
                 wrong.push(format!("{at}: {value} is not 1.0"))
             }
             "enum" | "const" | "additionalProperties" | "minimum" | "maximum" | "default" | "pattern" => {}
             "description" | "examples" | "example" | "format" | "title" | "propertyNames" => {}
+            "contentEncoding" | "contentMediaType" => {}
             word => panic!("the description says {word:?}, which this test cannot read"),
         }
     }

@@ -1,9 +1,12 @@
 //! Intake's HTTP API onto a real database.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod gzip;
+mod handshake;
 mod history;
 mod keys;
 mod refusals;
+mod sameness;
 mod writing;
 
 use std::{sync::Arc, time::Duration};
@@ -138,7 +141,7 @@ async fn an_event_that_is_written_anew_is_the_same_event() {
     };
     let first = event(r#"{"a":1,"b":[1,2],"c":{"x":"y","z":null}}"#, "");
     accepted(host.post("application/json", first).await).await;
-    // Other white space, another order of the keys, at another moment.
+    // Other white space, another order of the members, at another moment.
     let again = event(r#"{ "c": {"z": null, "x": "\u0079"}, "b": [1, 2], "a": 1 }"#, "");
     accepted(host.post("application/json", again).await).await;
     for other in [
@@ -191,8 +194,13 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
     let answer = accepted(host.post(BATCH, batch.clone()).await).await;
     let key = |id: usize| json!({"id": format!("o/{id}"), "source": "/shop"});
     assert_eq!(answer, json!({"events": [key(1), key(2), key(1)]}));
-    assert_eq!(accepted(host.post(BATCH, batch).await).await, answer);
+    assert_eq!(accepted(host.post(BATCH, batch.clone()).await).await, answer);
+    assert_eq!(accepted(host.post(PLAIN, batch).await).await, answer, "an array of JSON is a batch");
     assert_eq!(host.logged().await, 2);
+    for media_type in [BATCH, PLAIN] {
+        let none = accepted(host.post(media_type, " [\n] ").await).await;
+        assert_eq!(none, json!({"events": []}), "{media_type}");
+    }
 
     let mut other = cloud_order(2);
     other["data"] = json!("another");
@@ -204,6 +212,28 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
     let (status, invalid) = problem(host.post(BATCH, json!([cloud_order(6), bad]).to_string()).await).await;
     assert_eq!((status, &invalid["errors"][0]["at"]), (400, &json!("/1/type")));
     assert_eq!(host.logged().await, 2, "nothing of either batch");
+}
+
+#[tokio::test]
+async fn an_array_of_plain_events_is_a_batch_with_its_limits() {
+    let host = Host::start().await;
+    let batch = |events: usize, bytes: usize| {
+        let event = |n: usize| json!({"type": "t", "id": format!("b-{n}"), "data": "x".repeat(bytes)});
+        json!((0..events).map(event).collect::<Vec<_>>()).to_string()
+    };
+    let answer = accepted(host.post(PLAIN, batch(1_000, 10_000)).await).await;
+    assert_eq!(answer["events"].as_array().unwrap().len(), 1_000);
+    assert_eq!(answer["events"][999], json!({"id": "b-999", "source": "/keys/shop"}));
+    for (body, code) in [
+        (batch(1_001, 1), "batch_size"),
+        (batch(2, 300 * 1024), "event_too_large"),
+        (batch(100, 200 * 1024), "event_too_large"),
+        (format!("{}[]", " ".repeat(300 * 1024)), "event_too_large"),
+    ] {
+        let (status, body) = problem(host.post(PLAIN, body).await).await;
+        assert_eq!((status, body["code"].as_str().unwrap()), (413, code), "{body}");
+    }
+    assert_eq!(host.logged().await, 1_000);
 }
 
 #[tokio::test]

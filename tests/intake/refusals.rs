@@ -21,7 +21,8 @@ async fn bad_bodies_are_refused_in_words() {
         (PLAIN, r#"{"type": "t", "data": 1e999}"#, 400, "invalid_json"),
         (PLAIN, &deep, 400, "invalid_json"),
         (PLAIN, "3", 400, "invalid_json"),
-        (PLAIN, "[]", 400, "invalid_json"),
+        (PLAIN, r#"{"type": "t", "data": {"a": 1, "a": 1}}"#, 400, "invalid_json"),
+        (PLAIN, "[1]", 400, "invalid_event"),
         (PLAIN, r#"{"data": 1}"#, 400, "invalid_event"),
         (PLAIN, r#"{"type": {"a": 1}, "data": 1}"#, 400, "invalid_event"),
         (PLAIN, r#"{"type": "t", "dta": 1}"#, 400, "invalid_event"),
@@ -54,7 +55,7 @@ async fn other_addresses_and_methods_are_refused() {
     let host = Host::start().await;
     let request = async |method, path: &str| host.request(method, path).send().await.unwrap();
     let answer = request(Method::DELETE, "/v1/events").await;
-    assert_eq!(answer.headers()["allow"], "POST,GET,HEAD");
+    assert_eq!(answer.headers()["allow"], "POST,GET,HEAD,OPTIONS");
     assert_eq!(problem(answer).await.0, 405);
     assert_eq!(problem(request(Method::GET, "/v1/event").await).await.0, 404);
     for (path, status) in [
@@ -71,12 +72,14 @@ async fn other_addresses_and_methods_are_refused() {
 #[tokio::test]
 async fn however_much_is_wrong_the_answer_stays_small() {
     let host = Host::start().await;
-    let members = vec![r#""A":1"#; 20_000].join(",");
+    let members = (0..20_000).map(|n| format!(r#""A{n}":1"#)).collect::<Vec<_>>().join(",");
     let long = "n".repeat(100_000);
+    let twice = format!(r#"{{"type": "t", "data": {{"{long}": 1, "{long}": 1}}}}"#);
+    let text = host.post(PLAIN, twice).await.text().await.unwrap();
+    assert!(text.len() < 10_000, "{} bytes", text.len());
     let batch = format!("[{}]", vec![format!("{{{members}}}"); 20].join(","));
-    for (media_type, body) in
-        [("application/cloudevents-batch+json", batch), (PLAIN, format!(r#"{{"{long}":1,{members}}}"#))]
-    {
+    let one = format!(r#"{{"{}":1,{members}}}"#, &long[..20_000]);
+    for (media_type, body) in [(BATCH, batch), (PLAIN, one)] {
         let answer = host.post(media_type, body).await;
         assert_eq!(answer.status(), 400);
         let text = answer.text().await.unwrap();

@@ -108,6 +108,8 @@ async fn the_examples_can_be_posted() {
     for form in ["PlainEvent", "CloudEvent"] {
         examples.extend(schemas[form]["examples"].as_array().unwrap().iter().cloned());
     }
+    examples.push(json!([schemas["PlainEvent"]["examples"][0], schemas["CloudEvent"]["examples"][0]]));
+    examples.push(json!([]));
     let office = Office::open().await;
     let host = office.host();
     for example in &examples {
@@ -124,6 +126,8 @@ async fn the_examples_can_be_posted() {
         json!({"data": {}}),
         json!({"type": "x", "data": {}, "nme": 1}),
         json!({"specversion": "1.0", "type": "x"}),
+        json!({"type": "x".repeat(257), "data": {}}),
+        json!([{"type": "x", "data": {}}, {"type": "x"}]),
     ] {
         assert_ne!(
             misfits(&content["application/json"]["schema"], &wrong, ""),

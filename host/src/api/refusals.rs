@@ -19,7 +19,7 @@ const WITH_KEY: [(&str, &str); 4] = [
 const WITH_BODY: [(&str, &str); 3] = [
     ("408", "The body did not arrive in time"),
     ("413", "The body is too large"),
-    ("415", "The content type is not supported"),
+    ("415", "The content type or the content encoding is not supported"),
 ];
 
 /// Declares what is the same for all endpoints. What an endpoint declares itself, with its own words, stays.
@@ -46,16 +46,23 @@ pub fn declare(document: &mut Document) {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, patch, delete, .. } = item;
-    [get, put, post, patch, delete].into_iter().flatten()
+    let PathItem { get, put, post, patch, delete, options, .. } = item;
+    [get, put, post, patch, delete, options].into_iter().flatten()
 }
 
 fn complete(status: &str, response: &mut Response) {
     let problem = Content::new(Some(Ref::from_schema_name("Problem")));
     response.content.insert("application/problem+json".to_owned(), RefOr::T(problem));
-    if status == "503" {
-        let mut seconds = Header::new(Object::with_type(SchemaType::Type(Type::Integer)));
-        seconds.description = Some("Seconds to wait before the next try".to_owned());
-        response.headers.insert("Retry-After".to_owned(), RefOr::T(seconds));
+    let mut header = |name: &str, kind: Type, description: &str| {
+        let mut header = Header::new(Object::with_type(SchemaType::Type(kind)));
+        header.description = Some(description.to_owned());
+        response.headers.insert(name.to_owned(), RefOr::T(header));
+    };
+    match status {
+        "415" => {
+            header("Accept-Encoding", Type::String, "`gzip`, if another content encoding was the reason")
+        }
+        "503" => header("Retry-After", Type::Integer, "Seconds to wait before the next try"),
+        _ => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use console::{StyledObject, Term, style};
-use hookswitch_core::domain::{Delivery, NotificationId, Refusal, Status};
+use hookswitch_core::domain::{Delivery, Event, NotificationId, Refusal, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
@@ -31,6 +31,9 @@ pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String
     if let Some(subject) = &event.subject {
         line("about", subject);
     }
+    if let Some(trace) = trace(event) {
+        line("trace", &trace);
+    }
     line("happened", &time(event.time));
     line("received", &time(history.received_at));
     if let Some(waits) = &history.waits {
@@ -42,6 +45,13 @@ pub fn page(history: &EventHistory, asked_for: Option<NotificationId>) -> String
         page.push_str(&of_decision(decision, asked_for));
     }
     page
+}
+
+/// The event's `traceparent`.
+fn trace(event: &Event) -> Option<String> {
+    let [parent, _] = Event::TRACE_CONTEXT;
+    let extensions: Value = serde_json::from_str(event.extensions.as_ref()?.get()).ok()?;
+    Some(extensions.get(parent)?.as_str()?.to_owned())
 }
 
 /// Why an event is not routed yet.

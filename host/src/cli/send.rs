@@ -30,6 +30,7 @@ use super::{bubble::bubble, failure::Failure, output, table::one_line};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
+    intake::unfit_json,
     store::{EventHistory, NewEvent, NotificationHistory, Store},
     whatsapp,
 };
@@ -103,7 +104,10 @@ fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>
         }
         // A number stays text, so that 007 keeps its zeros.
         let value = match serde_json::from_str::<Value>(value) {
-            Ok(parsed @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => parsed,
+            Ok(parsed @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => match unfit_json(value) {
+                None => parsed,
+                Some(why) => return Err(Failure::usage(format!("invalid --context {name}: the JSON {why}"))),
+            },
             _ => Value::String(value.to_owned()),
         };
         context.insert(name.to_owned(), value);

@@ -14,7 +14,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::Problem;
+use super::{
+    Problem,
+    gzip::{Unpacker, is_gzip},
+};
 
 /// Bytes.
 pub const KIB: usize = 1024;
@@ -40,6 +43,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Of a body that is too large, how much more is read and discarded: a client that is cut off while sending does not
 /// read the answer.
 const DISCARDED: usize = 4 * MIB;
+/// What unpacking a body takes besides what comes out: the window and a buffer. Large shares have room for it.
+const UNPACKER: usize = 80 * KIB;
 /// The largest JSON body of the operator's endpoints.
 const JSON_LIMIT: usize = 256 * KIB;
 
@@ -108,32 +113,62 @@ impl Share {
     }
 }
 
+/// What a body may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The share of the memory.
+    pub budget: Budget,
+    /// The maximum size, in bytes, after unpacking.
+    pub bytes: usize,
+    /// The maximum size of a JSON array, in bytes, where that is more: beyond `bytes` it takes a large share.
+    pub array: Option<usize>,
+}
+
+impl Limits {
+    /// At most so many bytes.
+    pub fn new(budget: Budget, bytes: usize) -> Limits {
+        Limits { budget, bytes, array: None }
+    }
+}
+
 impl Bodies {
-    /// Reads a body of at most `limit` bytes; `too_large` is the refusal of a larger one.
-    ///
-    /// # Errors
-    /// 408 where it takes longer than 30 seconds or comes slower than 16 KiB a second, 413 where it is too large,
-    /// 503 where bodies of others take all memory.
-    pub async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: body::Body,
-        budget: Budget,
-        limit: usize,
-        too_large: impl Fn() -> Problem,
-    ) -> Result<Body, Problem> {
+    fn share(&self, budget: Budget) -> Share {
         let semaphore = match budget {
             Budget::Small => &self.small,
             Budget::Large => &self.large,
             Budget::Unsigned => &self.unsigned,
         };
-        let mut share = Share { semaphore: semaphore.clone(), held: None, bytes: 0 };
-        let declared = declared(headers);
-        if budget == Budget::Large {
-            share.grow(declared.unwrap_or(limit).min(limit)).await?;
+        Share { semaphore: semaphore.clone(), held: None, bytes: 0 }
+    }
+
+    /// Reads a body, and unpacks it if it is compressed; `too_large` is the refusal of one that is larger than the limit
+    /// that it is given. A body without a key is never unpacked: its signature is about what was sent.
+    ///
+    /// # Errors
+    /// 400 where it cannot be unpacked, 408 where it takes longer than 30 seconds or comes slower than 16 KiB a second, 413
+    /// where it is too large, 415 for an encoding other than gzip, 503 where bodies of others take all memory.
+    pub async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: body::Body,
+        limits: Limits,
+        too_large: impl Fn(usize) -> Problem,
+    ) -> Result<Body, Problem> {
+        let is_gzip = limits.budget != Budget::Unsigned && is_gzip(headers)?;
+        let mut share = self.share(limits.budget);
+        let declared = declared(headers).filter(|_| !is_gzip);
+        if limits.budget == Budget::Large {
+            share.grow(declared.unwrap_or(limits.bytes).min(limits.bytes)).await?;
         }
-        let bytes = read(body, &mut share, limit).await?.ok_or_else(too_large)?;
-        Ok(Body { bytes, share })
+        let overhead = if is_gzip && limits.budget == Budget::Small { UNPACKER } else { 0 };
+        let mut room =
+            Room { bodies: self, share, limit: limits.bytes, array: limits.array, declared, overhead };
+        let read = match is_gzip {
+            true => read_packed(body, &mut room).await?,
+            false => read_plain(body, &mut room).await?,
+        };
+        let bytes = read.ok_or_else(|| too_large(room.limit))?;
+        Ok(Body { bytes, share: room.share })
     }
 }
 
@@ -141,17 +176,64 @@ fn declared(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Nothing where it is too large.
-async fn read(body: body::Body, share: &mut Share, limit: usize) -> Result<Option<Bytes>, Problem> {
-    let mut chunks = body.into_data_stream();
-    let (mut first, mut all, mut length) = (Bytes::new(), Vec::new(), 0);
-    let start = Instant::now();
-    loop {
+/// The memory that one body has and may get.
+struct Room<'a> {
+    bodies: &'a Bodies,
+    share: Share,
+    limit: usize,
+    array: Option<usize>,
+    declared: Option<usize>,
+    /// What unpacking takes besides, in bytes.
+    overhead: usize,
+}
+
+impl Room<'_> {
+    /// Makes room for so many bytes in all, of a body that has these parts so far; false if it is too large.
+    async fn fits(&mut self, length: usize, parts: &[&[u8]]) -> Result<bool, Problem> {
+        if length > self.limit
+            && let Some(limit) = self.array
+            && is_array(parts, self.limit)
+        {
+            // Taken whole, and nobody with a large share waits for a small one.
+            let mut large = self.bodies.share(Budget::Large);
+            large.grow(self.declared.unwrap_or(limit).clamp(length.min(limit), limit)).await?;
+            (self.share, self.limit, self.array, self.overhead) = (large, limit, None, 0);
+        }
+        if length > self.limit {
+            return Ok(false);
+        }
+        if length + self.overhead > self.share.bytes {
+            self.share.grow(length + self.overhead).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the first so many bytes of a body show that it is an array, however it is cut into parts.
+fn is_array(parts: &[&[u8]], shown: usize) -> bool {
+    let mut bytes = parts.iter().flat_map(|part| part.iter()).take(shown);
+    bytes.find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// A body as it comes in: in time, and fast enough.
+struct Incoming {
+    chunks: body::BodyDataStream,
+    start: Instant,
+    length: usize,
+}
+
+impl Incoming {
+    fn new(body: body::Body) -> Incoming {
+        Incoming { chunks: body.into_data_stream(), start: Instant::now(), length: 0 }
+    }
+
+    /// The next chunk; nothing at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         // At most GRACE after the time at which the bytes that are there would have come at RATE.
-        let due = GRACE + Duration::from_millis(length as u64 * 1_000 / RATE as u64);
-        let chunk = match timeout_at(start + due.min(TIME), chunks.next()).await {
+        let due = GRACE + Duration::from_millis(self.length as u64 * 1_000 / RATE as u64);
+        let chunk = match timeout_at(self.start + due.min(TIME), self.chunks.next()).await {
             Err(_) => return Err(too_slow()),
-            Ok(None) => break,
+            Ok(None) => return Ok(None),
             Ok(Some(chunk)) => chunk.map_err(|error| {
                 Problem::new(
                     StatusCode::BAD_REQUEST,
@@ -160,15 +242,25 @@ async fn read(body: body::Body, share: &mut Share, limit: usize) -> Result<Optio
                 )
             })?,
         };
-        length += chunk.len();
-        if length > limit + DISCARDED {
-            break;
-        } else if length > limit {
-            (first, all) = (Bytes::new(), Vec::new());
-            continue;
-        }
-        if length > share.bytes {
-            share.grow(length).await?;
+        self.length += chunk.len();
+        Ok(Some(chunk))
+    }
+
+    /// Reads on for a while, after the body was found to be too large.
+    async fn discard(mut self, limit: usize) -> Result<(), Problem> {
+        while self.length <= limit + DISCARDED && self.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Nothing where it is too large.
+async fn read_plain(body: body::Body, room: &mut Room<'_>) -> Result<Option<Bytes>, Problem> {
+    let mut incoming = Incoming::new(body);
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
+    while let Some(chunk) = incoming.next().await? {
+        if !room.fits(incoming.length, &[&all, &first, &chunk]).await? {
+            drop((first, all));
+            return incoming.discard(room.limit).await.map(|()| None);
         }
         if first.is_empty() && all.is_empty() {
             // Usually there is no second one, and nothing to copy.
@@ -178,10 +270,32 @@ async fn read(body: body::Body, share: &mut Share, limit: usize) -> Result<Optio
         all.extend_from_slice(&std::mem::take(&mut first));
         all.extend_from_slice(&chunk);
     }
-    if length > limit {
-        return Ok(None);
-    }
     Ok(Some(if all.is_empty() { first } else { all.into() }))
+}
+
+/// The same for one that is compressed.
+async fn read_packed(body: body::Body, room: &mut Room<'_>) -> Result<Option<Bytes>, Problem> {
+    let mut incoming = Incoming::new(body);
+    room.fits(0, &[]).await?;
+    let mut unpacker = Unpacker::new();
+    while let Some(chunk) = incoming.next().await? {
+        let mut packed = &chunk[..];
+        while !packed.is_empty() {
+            match unpacker.take(packed) {
+                Ok(taken) => packed = &packed[taken..],
+                Err(broken) => return incoming.discard(room.limit).await.and(Err(broken)),
+            }
+            let unpacked = unpacker.unpacked();
+            let fits =
+                incoming.length <= room.limit + DISCARDED && room.fits(unpacked.len(), &[unpacked]).await?;
+            if !fits {
+                drop(unpacker);
+                return incoming.discard(room.limit).await.map(|()| None);
+            }
+        }
+    }
+    let bytes = unpacker.finish()?;
+    Ok(room.fits(bytes.len(), &[&bytes]).await?.then(|| bytes.into()))
 }
 
 fn too_slow() -> Problem {
@@ -221,11 +335,12 @@ where
                 format!("The content type must be application/json, not {}.", media_type.unwrap_or("absent"));
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let too_large = || {
+        let too_large = |_| {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 256 KiB.")
         };
         let bodies = Bodies::from_ref(state);
-        let body = bodies.read(&head.headers, body, Budget::Small, JSON_LIMIT, too_large).await?;
+        let limits = Limits::new(Budget::Small, JSON_LIMIT);
+        let body = bodies.read(&head.headers, body, limits, too_large).await?;
         let wrong = |error: serde_json::Error| {
             let detail = format!("The body is invalid: {error}.");
             let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail);

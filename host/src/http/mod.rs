@@ -6,6 +6,7 @@
 
 mod body;
 mod connections;
+mod gzip;
 mod keys;
 mod page;
 mod problem;
@@ -14,7 +15,7 @@ mod source;
 mod stream;
 
 pub use self::{
-    body::{Bodies, Body, Budget, JsonBody, KIB, MIB},
+    body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
     keys::{Admin, ApiKey, Caller, Keys, Scope},
     page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},

@@ -17,6 +17,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
+use super::gzip::UNSUPPORTED;
 use crate::store::StoreError;
 
 /// One error in a request, and its place.
@@ -248,7 +249,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.0.status, self.0.retry_after);
+        let (status, code, retry_after) = (self.0.status, self.0.code, self.0.retry_after);
         let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -257,6 +258,9 @@ impl IntoResponse for Problem {
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if code == UNSUPPORTED {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
     }

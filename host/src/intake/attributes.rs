@@ -2,10 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use hookswitch_core::domain::{Event, EventKey};
+use hookswitch_core::domain::{Event, EventKey, fingerprint};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const ID_LIMIT: usize = 256;
@@ -28,18 +27,29 @@ pub struct Attributes<'a> {
     subject: Option<Cow<'a, str>>,
     time: Option<Timestamp>,
     /// The payload.
-    pub data: Option<&'a RawValue>,
+    pub data: Option<Cow<'a, RawValue>>,
     /// By name; the value as JSON.
     extensions: BTreeMap<String, Box<RawValue>>,
 }
 
-/// An event, and the SHA-256 of what its producer said: the same for the same bytes of JSON, in whichever of the three
-/// ways they came. Where two differ, the store compares what they say.
+/// What an event gets where its producer left it out.
+#[derive(Debug)]
+pub struct Defaults<'a> {
+    /// The source of the caller's events.
+    pub source: &'a str,
+    /// The time of arrival.
+    pub now: Timestamp,
+    /// The trace context of the request, as extension attributes.
+    pub trace: BTreeMap<String, Box<RawValue>>,
+}
+
+/// An event with its fingerprint: the same for the same bytes of JSON, in whichever of the ways they came. Where two
+/// differ, the store compares what they say.
 #[derive(Debug)]
 pub struct Checked {
     /// The event.
     pub event: Event,
-    /// Over type, subject, time, data and extensions.
+    /// See [`fingerprint`].
     pub sha256: [u8; 32],
     /// Whether the producer said when it happened.
     pub has_time: bool,
@@ -122,24 +132,14 @@ impl<'a> Attributes<'a> {
         missing
     }
 
-    /// The event. Absent attributes get defaults: a new id, the source of the key, the time of arrival.
-    pub fn into_event(self, default_source: &str, now: Timestamp) -> Checked {
-        let data: Box<RawValue> = self.data.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
-        let has_time = self.time.is_some();
-        let mut hash = Sha256::new();
-        let mut part = |text: &str| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        };
+    /// The event. Absent attributes get defaults: a new id, and what the request says.
+    pub fn into_event(mut self, defaults: &Defaults<'_>) -> Checked {
+        let data = self.data.map_or_else(|| RawValue::NULL.to_owned(), Cow::into_owned);
         let kind = self.kind.unwrap_or_default().into_owned();
-        part(&kind);
-        // None of these is empty where it is there.
-        part(self.subject.as_deref().unwrap_or_default());
-        part(&self.time.map(|time| time.to_string()).unwrap_or_default());
-        part(data.get());
-        for (name, value) in &self.extensions {
-            part(name);
-            part(value.get());
+        // What the producer said, and no more.
+        let sha256 = fingerprint(&kind, self.subject.as_deref(), self.time, data.get(), &self.extensions);
+        if !Event::TRACE_CONTEXT.iter().any(|name| self.extensions.contains_key(*name)) {
+            self.extensions.extend(defaults.trace.clone());
         }
         let extensions = (!self.extensions.is_empty())
             .then(|| serde_json::value::to_raw_value(&self.extensions).ok())
@@ -147,15 +147,15 @@ impl<'a> Attributes<'a> {
         let event = Event {
             key: EventKey {
                 id: self.id.map_or_else(|| Uuid::now_v7().to_string(), Cow::into_owned),
-                source: self.source.map_or_else(|| default_source.to_owned(), Cow::into_owned),
+                source: self.source.map_or_else(|| defaults.source.to_owned(), Cow::into_owned),
             },
             kind,
             subject: self.subject.map(Cow::into_owned),
-            time: self.time.unwrap_or(now),
+            time: self.time.unwrap_or(defaults.now),
             data,
             extensions,
         };
-        Checked { event, sha256: hash.finalize().into(), has_time }
+        Checked { event, sha256, has_time: self.time.is_some() }
     }
 }
 

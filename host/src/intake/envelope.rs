@@ -2,17 +2,31 @@
 
 use std::{borrow::Cow, fmt};
 
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::attributes::{Attributes, DEFINED};
+use super::{
+    attributes::{Attributes, DEFINED},
+    body::DEPTH,
+    scan::{scan, step},
+};
 use crate::http::{Errors, ProblemError};
 
 /// The members of a JSON object in order, with their values unparsed.
-pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl Members<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(member, _)| member == name)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -72,7 +86,7 @@ pub enum Form {
 
 const PLAIN: [&str; 6] = ["type", "data", "id", "source", "subject", "time"];
 
-/// Reads the members of one event.
+/// Reads the members of one event; one with `specversion` is a CloudEvent in either form.
 ///
 /// # Errors
 /// All errors in it, each with a JSON pointer that begins with `at`.
@@ -80,24 +94,18 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
     let mut event = Attributes::default();
     let mut errors = Errors::default();
     let mut version = None;
+    let mut binary = None;
+    let form = if members.has("specversion") { Form::CloudEvent } else { form };
     for (name, value) in &members.0 {
-        let mut refuse = |detail: String| {
-            errors.push(ProblemError {
-                at: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
-                detail,
-            })
-        };
+        let mut refuse =
+            |detail: String| errors.push(ProblemError { at: format!("{at}{}", step(name)), detail });
         if form == Form::Plain && !PLAIN.contains(&name.as_ref()) {
             let near = closest(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             refuse(format!("unknown member{near}; the payload belongs in `data`"));
             continue;
         }
         if name == "data" {
-            event.data = Some(*value);
-            continue;
-        }
-        if name == "data_base64" {
-            refuse("`data_base64` is not supported; send JSON in `data`".to_owned());
+            event.data = Some(Cow::Borrowed(*value));
             continue;
         }
         let text = match attribute(name, value) {
@@ -112,9 +120,20 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
             version = Some(text);
             continue;
         }
+        if name == "data_base64" {
+            binary = Some(text);
+            continue;
+        }
         if let Err(detail) = event.set(name, text, Some(value)) {
             refuse(detail);
         }
+    }
+    if let Some(base64) = binary {
+        match decoded(&base64) {
+            _ if event.data.is_some() => Err("must not be used together with `data`".to_owned()),
+            decoded => decoded.map(|data| event.data = data.map(Cow::Owned)),
+        }
+        .unwrap_or_else(|detail| errors.push(ProblemError { at: format!("{at}/data_base64"), detail }));
     }
     if form == Form::CloudEvent && version.as_deref() != Some("1.0") {
         let detail = match &version {
@@ -132,6 +151,26 @@ pub fn read<'a>(members: &Members<'a>, form: Form, at: &str) -> Result<Attribute
     if errors.is_empty() { Ok(event) } else { Err(errors) }
 }
 
+/// The JSON in `data_base64`; nothing if it is empty, like an empty body in binary mode. (CloudEvents' JSON format 1.0.2,
+/// section 3.1.1.)
+fn decoded(base64: &str) -> Result<Option<Box<RawValue>>, String> {
+    let bytes = BASE64.decode(base64).map_err(|error| format!("expected base64 (RFC 4648): {error}"))?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let not_json = |error: String| format!("expected JSON in base64, as only JSON is accepted: {error}");
+    let text = String::from_utf8(bytes).map_err(|error| not_json(error.to_string()))?;
+    scan(text.as_bytes(), DEPTH).map_err(|refused| format!("the JSON in it {refused}"))?;
+    let json: &RawValue = serde_json::from_str(&text).map_err(|error| not_json(error.to_string()))?;
+    Ok(Some(json.to_owned()))
+}
+
+/// Base64 with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// An attribute's text; null is as good as absent. Extension attributes may be booleans and whole numbers of 32
 /// bits too. (CloudEvents' JSON format 1.0.2, section 2.2.)
 fn attribute<'a>(name: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, String> {
@@ -143,7 +182,7 @@ fn attribute<'a>(name: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>
         }
         Some(b'n') => Ok(None),
         Some(b'{' | b'[') => Err("expected a text, got an object or an array".to_owned()),
-        _ if name == "specversion" || DEFINED.contains(&name) => {
+        _ if ["specversion", "data_base64"].contains(&name) || DEFINED.contains(&name) => {
             Err(format!("expected a text, got {raw}; put it in quotes"))
         }
         Some(b't' | b'f') => Ok(Some(Cow::Borrowed(raw))),

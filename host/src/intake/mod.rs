@@ -3,17 +3,21 @@
 //! Nothing a rule does can make intake fail: it knows no rules.
 
 mod attributes;
+mod binary;
 mod body;
 mod envelope;
+mod handshake;
 mod history;
 mod list;
 mod post;
 mod ready;
 mod scan;
 mod schema;
+mod trace;
+mod way;
 mod writer;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -24,7 +28,7 @@ use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::ready::NotReady;
-use self::{body::Way, envelope::Form, ready::Pulse, writer::Append};
+use self::{attributes::Defaults, envelope::Form, ready::Pulse, way::Way, writer::Append};
 use crate::{
     commit::GroupCommit,
     http::{Bodies, Keys, Problem},
@@ -80,9 +84,14 @@ impl Intake {
 pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
     let way = Way::One(Form::Plain);
     if body.len() > way.limit() {
-        return Err(post::too_large(way));
+        return Err(post::too_large(way.limit()));
     }
-    let events = body::events(way, &HeaderMap::new(), body, "/keys/try", now)?;
+    if way.shown_by(body).is_batch() {
+        let detail = "Expected one event (an object), not an array of events.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_event", detail));
+    }
+    let defaults = Defaults { source: "/keys/try", now, trace: BTreeMap::new() };
+    let events = body::events(way, &HeaderMap::new(), body, &defaults)?;
     events
         .into_iter()
         .next()
@@ -90,10 +99,16 @@ pub fn read_event(body: &[u8], now: Timestamp) -> Result<Event, Problem> {
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "The body contains no event."))
 }
 
+/// What keeps valid JSON from being the data of an event, as the rest of a sentence about it: a member that is there more
+/// than once, its depth, a character or a number. `None` if nothing does.
+pub fn unfit_json(text: &str) -> Option<String> {
+    scan::scan(text.as_bytes(), body::DEPTH).err().map(|refused| refused.to_string())
+}
+
 /// The endpoints with their descriptions.
 pub fn routes() -> OpenApiRouter<Intake> {
     OpenApiRouter::new()
-        .routes(routes!(post::events, list::events))
+        .routes(routes!(post::events, list::events, handshake::permission))
         .routes(routes!(history::event))
         .routes(routes!(ready::healthy))
         .routes(routes!(ready::ready))

@@ -14,13 +14,15 @@ use serde_json::json;
 
 use super::{
     Intake,
-    attributes::Checked,
-    body::{self, Way},
-    schema::{Accepted, BinaryAttributes, CloudEvent, PostedEvent},
+    attributes::{Checked, Defaults},
+    body,
+    schema::{Accepted, BinaryAttributes, CloudEvent, PostedEvents},
+    trace,
+    way::{BATCH_LIMIT, Way},
 };
 use crate::{
     commit::Refusal,
-    http::{Body, Budget, Caller, Errors, Problem, ProblemError, Scope, is_reserved},
+    http::{Body, Budget, Caller, Errors, Limits, Problem, ProblemError, Scope, is_reserved},
     store::Clash,
 };
 
@@ -36,16 +38,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// An event that was answered with 202 is committed to disk and is routed exactly once. Posting the same event again
 /// (the same `id` and `source`) is safe: it is stored once. A batch is accepted as a whole or refused as a whole.
 ///
-/// A CloudEvent in binary mode has its attributes in `ce-` headers, and any JSON value as its body.
+/// A CloudEvent in binary mode has its attributes in `ce-` headers, and any JSON value as its body. An array in
+/// `application/json` is a batch; each element may be a CloudEvent or have the plain form. An empty batch is accepted.
+///
+/// The body may be compressed (`Content-Encoding: gzip`); the limits hold for what is in it. `traceparent` and `tracestate`
+/// (W3C Trace Context) of the request become extension attributes of events that have neither.
+///
+/// The same event may be written differently when it is posted again: in another CloudEvents mode, with other white space,
+/// another order of members, escapes or spelling of numbers, or with its time at another offset. No object may have a member
+/// twice.
 #[utoipa::path(post, path = "/v1/events", operation_id = "postEvents", tag = "events", security(("key" = [])),
     params(BinaryAttributes), request_body(content(
-        (PostedEvent = "application/json"),
+        (PostedEvents = "application/json"),
         (CloudEvent = "application/cloudevents+json"),
         (Vec<CloudEvent> = "application/cloudevents-batch+json"))),
     responses(
         (status = 202, description = "The id and source of the event, or of each event of the batch in order",
             body = Accepted, headers(("Location" = String, description = "Where a single event's history is read"))),
-        (status = 400, description = "The body is not valid JSON, or an event is invalid"),
+        (status = 400, description = "The body is not valid JSON or not valid gzip, or an event is invalid"),
         (status = 403, description = "The key lacks the scope `events`, or must not post this type or source"),
         (status = 409, description = "An event with this `id` and `source` but different content exists"),
         (status = 413, description = "An event is larger than 256 KiB, or a batch than 16 MiB or 1,000 events"),
@@ -54,11 +64,23 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, Scope::Events).await?;
     let way = Way::of(&head.headers)?;
-    let budget = if way == Way::Batch { Budget::Large } else { Budget::Small };
-    let Body { bytes, share } =
-        intake.bodies.read(&head.headers, body, budget, way.limit(), || too_large(way)).await?;
-    let events = body::events(way, &head.headers, &bytes, &caller.default_source(), intake.reads.now())?;
+    let limits = Limits {
+        budget: if way.is_batch() { Budget::Large } else { Budget::Small },
+        bytes: way.limit(),
+        array: way.may_be_batch().then_some(BATCH_LIMIT),
+    };
+    let Body { bytes, share } = intake.bodies.read(&head.headers, body, limits, too_large).await?;
+    let way = way.shown_by(&bytes);
+    let defaults = Defaults {
+        source: &caller.default_source(),
+        now: intake.reads.now(),
+        trace: trace::of(&head.headers),
+    };
+    let events = body::events(way, &head.headers, &bytes, &defaults)?;
     drop(bytes);
+    if events.is_empty() {
+        return Ok(accepted(way, &events));
+    }
     refuse_others(way, &caller, &events)?;
     if !caller.may(Scope::Admin) {
         refuse_reserved(way, &events)?;
@@ -87,7 +109,7 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
 /// Where an attribute of an event is in the request.
 fn place(way: Way, place: usize, attribute: &str) -> String {
     match way {
-        Way::Batch => format!("/{place}/{attribute}"),
+        Way::Batch(_) => format!("/{place}/{attribute}"),
         Way::One(_) => format!("/{attribute}"),
         Way::Binary => format!("ce-{attribute}"),
     }
@@ -161,7 +183,7 @@ fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
     let clashing = clashes.iter().filter_map(|clash| Some((clash, &events.get(clash.place)?.event.key)));
     let errors: Errors = clashing
         .map(|(clash, key)| ProblemError {
-            at: if way == Way::Batch { format!("/{}", clash.place) } else { String::new() },
+            at: if way.is_batch() { format!("/{}", clash.place) } else { String::new() },
             detail: format!(
                 "an event with the id {:?} and the source {:?} but different content was received at {:.3}; see {}",
                 key.id,
@@ -171,7 +193,7 @@ fn conflict(way: Way, events: &[Checked], clashes: &[Clash]) -> Problem {
             ),
         })
         .collect();
-    let detail = if way == Way::Batch {
+    let detail = if way.is_batch() {
         "Events of this batch were posted before with different content, so none of the batch is accepted; use a new \
          id for a new event."
     } else {
@@ -189,10 +211,10 @@ fn busy() -> Problem {
     .retry_after(RETRY_AFTER)
 }
 
-/// The refusal of a body that is too large.
-pub fn too_large(way: Way) -> Problem {
-    let what = if way == Way::Batch { "batch" } else { "event" };
-    let limit = way.limit() / 1024;
+/// The refusal of a body that is larger than this limit, in bytes.
+pub fn too_large(limit: usize) -> Problem {
+    let what = if limit == BATCH_LIMIT { "batch" } else { "event" };
+    let limit = limit / 1024;
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "event_too_large",

@@ -2,13 +2,33 @@
 //! messages.
 #![expect(dead_code, reason = "it describes")]
 
+use std::collections::BTreeMap;
+
 use hookswitch_core::domain::EventKey;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ObjectBuilder, OneOfBuilder, Type},
+    },
+};
 
-/// An event in `application/json`: a CloudEvent if it has `specversion`, else the plain form.
+/// What `application/json` may hold: an event, or an array of events, which is a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PostedEvents {
+    /// The plain form.
+    Plain(PlainEvent),
+    /// A CloudEvent.
+    CloudEvent(CloudEvent),
+    /// A batch of at most 1,000 events; it may be empty.
+    Batch(Vec<PostedEvent>),
+}
+
+/// An event: a CloudEvent if it has `specversion`, else the plain form.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum PostedEvent {
@@ -24,21 +44,26 @@ pub enum PostedEvent {
 #[schema(examples(json!({"type": "order.created", "subject": "order-1042",
     "data": {"order": {"id": 1042, "number": "SO-1042", "amount": 1250}}})))]
 pub struct PlainEvent {
-    /// The kind of event, for example `order.created`; rules match on it.
+    /// The kind of event, for example `order.created`; rules match on it. At most 256 bytes.
+    #[schema(max_length = 256, pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$")]
     r#type: String,
-    /// Any JSON value; rules read it as `event.data`.
+    /// Any JSON value, at most 64 levels deep; rules read it as `event.data`.
     data: Value,
-    /// The event's id; generated if absent. An event with the same `id` and `source` is stored once.
+    /// The event's id; generated if absent. An event with the same `id` and `source` is stored once. At most 256 bytes.
+    #[schema(max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     id: Option<String>,
-    /// A URI-reference that names the producer; by default `/keys/NAME`, or the first source the key is bound to.
+    /// A URI-reference that names the producer; by default `/keys/NAME`, or the first source the key is bound to. At most
+    /// 1,024 bytes.
+    #[schema(max_length = 1024, pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$")]
     source: Option<String>,
-    /// What the event is about. Events with the same subject are routed in order.
+    /// What the event is about. Events with the same subject are routed in order. At most 1,024 bytes.
+    #[schema(max_length = 1024, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     subject: Option<String>,
     /// When it happened; by default the time at which it was received.
     time: Option<Timestamp>,
 }
 
-/// A CloudEvent (1.0) in JSON. Further members are extension attributes: strings, booleans or integers.
+/// A CloudEvent (1.0) in JSON. Further members are extension attributes; their names have lower-case letters and digits.
 #[derive(Serialize, ToSchema)]
 #[schema(examples(json!({"specversion": "1.0", "id": "4711", "source": "/shop", "type": "order.created",
     "subject": "order-1042", "data": {"order": {"id": 1042, "number": "SO-1042", "amount": 1250}}})))]
@@ -46,24 +71,58 @@ pub struct CloudEvent {
     /// The version of CloudEvents: `1.0`.
     #[schema(pattern = "^1\\.0$")]
     specversion: String,
-    /// The event's id. An event with the same `id` and `source` is stored once.
+    /// The event's id. An event with the same `id` and `source` is stored once. At most 256 bytes.
+    #[schema(max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     id: String,
-    /// A URI-reference that names the producer.
+    /// A URI-reference that names the producer. At most 1,024 bytes.
+    #[schema(max_length = 1024, pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$")]
     source: String,
-    /// The kind of event, for example `order.created`; rules match on it.
+    /// The kind of event, for example `order.created`; rules match on it. At most 256 bytes.
+    #[schema(max_length = 256, pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$")]
     r#type: String,
-    /// What the event is about. Events with the same subject are routed in order.
+    /// What the event is about. Events with the same subject are routed in order. At most 1,024 bytes.
+    #[schema(max_length = 1024, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     subject: Option<String>,
     /// When it happened; by default the time at which it was received.
     time: Option<Timestamp>,
-    /// The media type of `data`: a JSON type.
+    /// The media type of the data: a JSON type.
+    #[schema(pattern = "^(application/json|text/json|[^;\\s]+\\+json)(;.*)?$")]
     datacontenttype: Option<String>,
-    /// A URI that names the schema of `data`.
+    /// A URI that names the schema of the data.
+    #[schema(max_length = 4096, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     dataschema: Option<String>,
-    /// Any JSON value; rules read it as `event.data`. `data_base64` is not supported.
+    /// Any JSON value, at most 64 levels deep; rules read it as `event.data`.
     #[schema(required = false)]
     data: Value,
+    /// The data as JSON in base64; not together with `data`.
+    #[schema(content_encoding = "base64", content_media_type = "application/json")]
+    data_base64: Option<String>,
+    #[serde(flatten)]
+    extensions: BTreeMap<String, Extension>,
 }
+
+/// The value of an extension attribute.
+#[derive(Serialize)]
+pub struct Extension(Value);
+
+impl PartialSchema for Extension {
+    fn schema() -> RefOr<Schema> {
+        let kind = |kind| ObjectBuilder::new().schema_type(kind);
+        let text =
+            kind(Type::String).max_length(Some(4096)).pattern(Some("^[^\\u0000-\\u001f\\u007f-\\u009f]*$"));
+        let description = "The value of an extension attribute: a text of at most 4,096 bytes, an integer of 32 bits or a \
+                           boolean. An integer or a boolean is the same as its text, and null is the same as absent.";
+        OneOfBuilder::new()
+            .item(text)
+            .item(kind(Type::Integer).minimum(Some(i32::MIN)).maximum(Some(i32::MAX)))
+            .item(kind(Type::Boolean))
+            .item(kind(Type::Null))
+            .description(Some(description))
+            .into()
+    }
+}
+
+impl ToSchema for Extension {}
 
 /// The attributes of a CloudEvent in binary mode. Any other `ce-` header is an extension attribute.
 #[derive(IntoParams)]

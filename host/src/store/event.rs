@@ -1,6 +1,8 @@
 //! The event log: intake appends, routing reads.
 
-use hookswitch_core::domain::{Event, EventKey, Lane};
+use std::collections::BTreeMap;
+
+use hookswitch_core::domain::{Event, EventKey, Lane, are_same_extensions, fingerprint, is_same_json};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
@@ -35,23 +37,36 @@ pub struct NewEvent<'a> {
 }
 
 impl NewEvent<'_> {
-    /// Whether what is stored says the same in another form: JSON with other white space or another order of its keys.
+    /// Whether what is stored says the same in another form: JSON that is written differently, another CloudEvents mode.
     fn says_the_same(&self, row: &Row) -> Result<bool, StoreError> {
-        let Event { kind, subject, time, data, extensions, .. } = self.event;
-        let stored_time: Timestamp = row.try_get(4)?;
+        let Event { kind, subject, data, extensions, .. } = self.event;
         Ok(row.try_get::<_, &str>(2)? == kind
             && row.try_get::<_, Option<&str>>(3)? == subject.as_deref()
-            // PostgreSQL keeps microseconds.
-            && (!self.has_time || stored_time.duration_since(*time).abs() <= SignedDuration::from_micros(1))
-            && is_same_json(Some(data.get()), row.try_get(5)?)
-            && is_same_json(extensions.as_deref().map(RawValue::get), row.try_get(6)?))
+            && self.has_the_same_time(row)?
+            && is_same_json(row.try_get(5)?, data.get())
+            && are_same_extensions(row.try_get(6)?, extensions.as_deref().map(RawValue::get)))
     }
-}
 
-fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return one == other };
-    let read = serde_json::from_str::<serde_json::Value>;
-    one == other || read(one).is_ok_and(|one| read(other).is_ok_and(|other| one == other))
+    /// Whether both producers gave the same time, or neither gave any. The row does not say whether its time is that of its
+    /// producer, but its fingerprint does.
+    fn has_the_same_time(&self, row: &Row) -> Result<bool, StoreError> {
+        let (kind, subject, data): (&str, Option<&str>, &str) =
+            (row.try_get(2)?, row.try_get(3)?, row.try_get(5)?);
+        let all: BTreeMap<String, Box<RawValue>> = match row.try_get::<_, Option<&str>>(6)? {
+            Some(extensions) => serde_json::from_str(extensions).unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        // The trace context may be the request's.
+        let mut own = all.clone();
+        own.retain(|name, _| !Event::TRACE_CONTEXT.contains(&name.as_str()));
+        let stored: &[u8] = row.try_get(7)?;
+        let had_time =
+            ![all, own].iter().any(|extensions| fingerprint(kind, subject, None, data, extensions) == stored);
+        let time: Timestamp = row.try_get(4)?;
+        // PostgreSQL keeps microseconds.
+        let is_same = time.duration_since(self.event.time).abs() < SignedDuration::from_micros(1);
+        Ok(had_time == self.has_time && (is_same || !had_time))
+    }
 }
 
 /// Another event has the id and source of a new one.
@@ -284,7 +299,7 @@ async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>
     let sha256s: Vec<&[u8]> = events.iter().map(|new| new.sha256.as_slice()).collect();
     let statement = client
         .prepare_cached(
-            "SELECT n.place - 1, e.received_at, e.type, e.subject, e.time, e.data, e.extensions
+            "SELECT n.place - 1, e.received_at, e.type, e.subject, e.time, e.data, e.extensions, e.sha256
              FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS n (id, source, sha256, place)
              JOIN event e ON e.id = n.id AND e.source = n.source
              WHERE e.sha256 <> n.sha256

@@ -32,13 +32,16 @@ pub struct Event {
     /// The payload: any JSON value, stored as it was sent.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
-    /// CloudEvents extension attributes.
+    /// CloudEvents extension attributes; the trace context of the request among them, if the event had none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub extensions: Option<Box<RawValue>>,
 }
 
 impl Event {
+    /// The extension attributes that carry the context of a trace (W3C Trace Context).
+    pub const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
+
     /// The lane in which the event waits to be routed: that of its subject, or of its id if it has no subject.
     pub fn lane(&self) -> Lane {
         Lane::of(self.subject.as_deref().unwrap_or(&self.key.id))

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, Budget, JsonBody, MIB, Problem, last_of_full, page_limit, sentence},
+    http::{Admin, Budget, JsonBody, Limits, MIB, Problem, last_of_full, page_limit, sentence},
     store::StoredPerson,
 };
 
@@ -296,8 +296,8 @@ pub async fn import(
     csv: Body,
 ) -> Result<Json<ImportedJson>, Problem> {
     let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The file is larger than 2 MiB.");
-    let csv = desk.bodies.read(&headers, csv, Budget::Large, CSV_LIMIT, too_large).await?;
+        |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The file is larger than 2 MiB.");
+    let csv = desk.bodies.read(&headers, csv, Limits::new(Budget::Large, CSV_LIMIT), too_large).await?;
     if csv.bytes.contains(&0) {
         return Err(invalid("The file contains the character U+0000; it must be CSV in UTF-8.".to_owned()));
     }

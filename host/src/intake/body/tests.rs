@@ -1,10 +1,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use hookswitch_core::domain::Event;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+
+const PLAIN: [(&str, &str); 1] = [("content-type", "application/json")];
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs
@@ -15,11 +20,16 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn post(pairs: &[(&str, &str)], body: &str) -> Result<Vec<Checked>, Problem> {
     let headers = headers(pairs);
-    events(Way::of(&headers)?, &headers, body.as_bytes(), "/keys/shop", Timestamp::UNIX_EPOCH)
+    let way = Way::of(&headers)?.shown_by(body.as_bytes());
+    events(way, &headers, body.as_bytes(), &defaults())
+}
+
+fn defaults() -> Defaults<'static> {
+    Defaults { source: "/keys/shop", now: Timestamp::UNIX_EPOCH, trace: BTreeMap::new() }
 }
 
 fn json_post(body: &str) -> Result<Vec<Checked>, Problem> {
-    post(&[("content-type", "application/json")], body)
+    post(&PLAIN, body)
 }
 
 fn one(result: Result<Vec<Checked>, Problem>) -> Checked {
@@ -99,25 +109,127 @@ fn a_batch_names_each_bad_event() {
         {"specversion": "0.3", "id": "2", "source": "/a", "type": "t"},
         3,
         {"specversion": "1.0", "id": "4", "source": "/a", "type": "t", "data_base64": "AA=="},
+        {"specversion": "1.0", "id": "5", "source": "/a", "type": "t", "data_base64": "e30=", "data": null},
     ]);
     let (_, errors) = refusal(post(&[("content-type", BATCH)], &batch.to_string()));
     assert_eq!(
         errors,
         [
             r#"/1/specversion expected "1.0", got "0.3""#,
-            "/2 expected an object, a CloudEvent",
-            "/3/data_base64 `data_base64` is not supported; send JSON in `data`",
+            "/2 expected an object, an event",
+            r"/3/data_base64 expected JSON in base64, as only JSON is accepted: expected value at line 1 column 1",
+            "/4/data_base64 must not be used together with `data`",
         ]
     );
     let many = format!("[{}]", vec!["{}"; BATCH_EVENTS + 1].join(","));
-    assert_eq!(refusal(post(&[("content-type", BATCH)], &many)).0, "batch_size");
-    assert_eq!(refusal(post(&[("content-type", BATCH)], "[]")).0, "batch_size");
+    for media_type in [BATCH, "application/json"] {
+        assert_eq!(refusal(post(&[("content-type", media_type)], &many)).0, "batch_size");
+        assert_eq!(post(&[("content-type", media_type)], " [] ").unwrap().len(), 0);
+    }
+}
+
+#[test]
+fn an_array_of_json_is_a_batch_in_either_form() {
+    let plain = r#"{"type": "t", "data": 1}"#;
+    let events = json_post(&format!(" [{plain}, {CLOUD_EVENT}, {plain}]")).unwrap();
+    let kinds: Vec<&str> = events.iter().map(|checked| checked.event.kind.as_str()).collect();
+    assert_eq!(kinds, ["t", "order.created", "t"]);
+    assert_eq!(events[1].sha256, one(json_post(CLOUD_EVENT)).sha256);
+    let (_, errors) = refusal(json_post(r#"[{"type": "t", "data": 1}, {"typ": "t", "data": 1}, 7]"#));
+    assert_eq!(errors[0], "/1/typ unknown member; did you mean `type`?; the payload belongs in `data`");
+    assert_eq!(errors[2], "/2 expected an object, an event");
+    let other = post(&[("content-type", "application/cloudevents+json")], &format!("[{CLOUD_EVENT}]"));
+    assert!(other.unwrap_err().detail().contains("send a batch as application/cloudevents-batch+json"));
+    let data = one(post(
+        &[PLAIN[0], ("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")],
+        "[1]",
+    ));
+    assert_eq!(data.event.data.get(), "[1]", "in binary mode an array is data");
+}
+
+#[test]
+fn json_in_base64_is_data() {
+    let with = |data: &str| CLOUD_EVENT.replace(r#""data": {"a": 1}"#, data);
+    let verbatim = one(json_post(CLOUD_EVENT));
+    // With padding, without, and with an escape that JSON allows.
+    for base64 in ["eyJhIjogMX0=", "eyJhIjogMX0", r"eyJhIjogMX0\u003d"] {
+        let event = one(json_post(&with(&format!(r#""data_base64": "{base64}""#))));
+        assert_eq!(
+            (event.event.data.get(), event.sha256),
+            (verbatim.event.data.get(), verbatim.sha256),
+            "{base64}"
+        );
+    }
+    for empty in [r#""data_base64": """#, r#""data_base64": null"#] {
+        assert_eq!(one(json_post(&with(empty))).event.data.get(), "null", "{empty}");
+    }
+    for (wrong, why) in [
+        (r#""data_base64": "?""#, "expected base64"),
+        (r#""data_base64": "aGVsbG8=""#, "expected JSON in base64"),
+        (r#""data_base64": "/w==""#, "expected JSON in base64"),
+        (r#""data_base64": {}"#, "expected a text"),
+        (r#""data_base64": 12"#, "expected a text"),
+        (r#""data_base64": "eyJhIjogMX0=", "data": {"a": 1}"#, "must not be used together with `data`"),
+        (r#""data": null, "data_base64": "eyJhIjogMX0=""#, "must not be used together with `data`"),
+        // {"b":[{"a":1,"a":1}]}, "\u0000", and 66 levels.
+        (
+            r#""data_base64": "eyJiIjpbeyJhIjoxLCJhIjoxfV19""#,
+            "the JSON in it has the member \"a\" more than once, at /b/0/a",
+        ),
+        (r#""data_base64": "Ilx1MDAwMCI=""#, "the JSON in it holds \\u0000"),
+        (&format!(r#""data_base64": "{}{}""#, "W1tb".repeat(22), "XV1d".repeat(22)), "deeper than 64 levels"),
+    ] {
+        let (_, errors) = refusal(json_post(&with(wrong)));
+        assert!(errors.len() == 1 && errors[0].starts_with("/data_base64 "), "{wrong}: {errors:?}");
+        assert!(errors[0].contains(why), "{wrong}: {errors:?}");
+    }
+    let (_, errors) = refusal(json_post(r#"{"type": "t", "data_base64": "e30="}"#));
+    assert!(errors[0].starts_with("/data_base64 unknown member"), "the plain form has none: {errors:?}");
+}
+
+#[test]
+fn a_member_may_be_there_once() {
+    let twice = |body: &str, pairs: &[(&str, &str)]| {
+        let problem = post(pairs, body).err().unwrap();
+        (problem.errors()[0].at.clone(), problem.place().unwrap(), problem.detail().to_owned())
+    };
+    let (at, place, detail) = twice("{\"type\": \"t\", \"data\": {},\n \"type\": \"t\"}", &PLAIN);
+    assert_eq!((at.as_str(), place), ("/type", (2, 2)));
+    assert_eq!(detail, r#"The JSON has the member "type" more than once, at /type."#);
+    let deep = r#"{"a": [0, {"b": 1, "b": 2}]}"#;
+    let event = CLOUD_EVENT.replace(r#"{"a": 1}"#, deep);
+    assert_eq!(twice(&event, &[("content-type", "application/cloudevents+json")]).0, "/data/a/1/b");
+    let batch = format!("[{CLOUD_EVENT},\n{event}]");
+    for media_type in [BATCH, "application/json"] {
+        let (at, (line, _), _) = twice(&batch, &[("content-type", media_type)]);
+        assert_eq!((at.as_str(), line), ("/1/data/a/1/b", 6));
+    }
+    let binary = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+    assert_eq!(twice(deep, &binary).0, "/a/1/b");
+    let mut headers = headers(&binary);
+    headers.append("ce-id", HeaderValue::from_static("2"));
+    let problem = events(Way::Binary, &headers, b"1", &defaults()).err().unwrap();
+    assert_eq!(problem.errors()[0].at, "ce-id");
+}
+
+#[test]
+fn the_trace_of_a_request_is_that_of_events_without_one() {
+    let trace =
+        || Event::TRACE_CONTEXT.map(|name| (name.to_owned(), RawValue::from_string("\"x\"".into()).unwrap()));
+    let post = |body: &str| {
+        let defaults = Defaults { trace: trace().into(), ..defaults() };
+        events(Way::One(Form::Plain), &HeaderMap::new(), body.as_bytes(), &defaults).unwrap().pop().unwrap()
+    };
+    let plain = r#"{"type": "t", "data": 1}"#;
+    let event = post(plain);
+    assert_eq!(event.event.extensions.unwrap().get(), r#"{"traceparent":"x","tracestate":"x"}"#);
+    assert_eq!(event.sha256, one(json_post(plain)).sha256, "the producer said nothing of it");
+    assert_eq!(post(CLOUD_EVENT).event.extensions.unwrap().get(), r#"{"traceparent":"00-1"}"#);
 }
 
 #[test]
 fn what_is_no_event_is_refused_in_words() {
     let detail = |body: &str| json_post(body).err().unwrap().detail().to_owned();
-    assert!(detail("[]").contains("send a batch of CloudEvents as application/cloudevents-batch+json"));
     assert!(detail("{").starts_with("The body is not valid JSON: EOF while parsing"), "{}", detail("{"));
     assert!(detail("hello").starts_with("The body is not valid JSON"), "{}", detail("hello"));
     assert!(detail("3").contains("expected a JSON object"), "{}", detail("3"));
@@ -144,7 +256,7 @@ fn attributes_have_limits() {
 #[test]
 fn attributes_are_texts_and_extensions_are_scalars() {
     for (name, value) in [("id", "7"), ("type", "true"), ("subject", "1.5"), ("source", "0")] {
-        let (_, errors) = refusal(json_post(&format!(r#"{{"type": "t", "data": 1, "{name}": {value}}}"#)));
+        let (_, errors) = refusal(json_post(&format!(r#"{{"{name}": {value}, "data": 1}}"#)));
         assert!(errors[0].starts_with(&format!("/{name} expected a text, got {value}")), "{errors:?}");
     }
     let extension = |value: &str| {
@@ -215,8 +327,7 @@ fn only_utf_8_is_read() {
     assert_eq!(refusal(latin).0, "unsupported_media_type");
     let headers = headers(&[("content-type", "application/json")]);
     let bytes = b"{\"type\": \"t\", \"data\": \"\xff\"}";
-    let problem =
-        events(Way::One(Form::Plain), &headers, bytes, "shop", Timestamp::UNIX_EPOCH).err().unwrap();
+    let problem = events(Way::One(Form::Plain), &headers, bytes, &defaults()).err().unwrap();
     assert_eq!(problem.code(), "invalid_json");
 }
 
