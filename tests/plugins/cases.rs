@@ -182,6 +182,12 @@ async fn a_plugin_whose_cases_fail_does_not_stop_a_host_that_starts() {
     let waits = stage.decided(&json!({"type": "wrong.it", "id": "w-1", "data": {}})).await;
     assert_eq!(waits["outcome"], "parked", "{waits:#}");
     assert!(waits["reason"].as_str().unwrap().contains("its cases fail"), "{waits:#}");
+    let mut check = program(&["check", "--rules"]);
+    check.arg(stage.folders.rules()).envs(stage.folders.settings()).env("DATABASE_URL", stage.database.url());
+    let check = said(&check.output().unwrap());
+    assert!(check.contains("1 event waits for the plugin wrong"), "{check}");
+    assert!(check.contains("→ hookswitch plugin resume wrong"), "{check}");
+    assert!(check.contains("new hosts leave the plugin out"), "{check}");
 
     // Others go on changing their rules.
     stage.folders.write("rules/notes/config.yaml", b"unrelated: 1\n");

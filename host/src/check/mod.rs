@@ -7,6 +7,7 @@ mod database;
 mod events;
 mod meta;
 mod people;
+mod plugins;
 mod report;
 mod rules;
 mod templates;
@@ -160,6 +161,7 @@ async fn ask_database(
         last_accepted,
         own_clashes,
         unsent,
+        parked,
     ) = tokio::try_join!(
         store.host_facts(),
         store.group_sizes(),
@@ -176,12 +178,14 @@ async fn ask_database(
         store.last_accepted(),
         store.own_clashes(now - DAY, CLASHES),
         store.unsent_since(now - DAY, CAUSES),
+        store.parked(),
     )?;
     let alive: Vec<_> = hosts.iter().filter(|host| work::lives(host, server.now)).cloned().collect();
     Ok(DatabaseSections {
         before_meta: vec![
             database,
             rules_section(catalog, &alive),
+            plugins::judge(catalog.ok(), &parked, server.now),
             people::groups(catalog.ok(), &groups),
             people::people(&facts, &unlinked, &opted_out, &listed, now),
         ],

@@ -3,6 +3,7 @@
 use hookswitch_core::catalog::{self, Catalog, Findings};
 
 use super::{
+    plugins::is_of_plugin,
     report::{Finding, Section},
     words::count,
 };
@@ -10,8 +11,16 @@ use crate::store::HostFacts;
 
 /// Rules that do not compile, or whose cases fail.
 pub fn broken(findings: &Findings) -> Section {
+    let are_cases_of_plugins = findings
+        .findings
+        .iter()
+        .all(|finding| is_of_plugin(&finding.file) && finding.file.contains("/cases/"));
+    let new_hosts = match are_cases_of_plugins {
+        true => "new hosts leave the plugin out, and its events wait",
+        false => "new hosts do not start",
+    };
     let what = format!(
-        "{} in {}; running hosts keep their old rules, and new hosts do not start",
+        "{} in {}; running hosts keep their old rules, and {new_hosts}",
         count(findings.errors(), "error", "errors"),
         findings.folder
     );
@@ -20,7 +29,7 @@ pub fn broken(findings: &Findings) -> Section {
     Section::new("rules", "invalid", vec![finding])
 }
 
-fn place_and_message(finding: &catalog::Finding) -> String {
+pub(super) fn place_and_message(finding: &catalog::Finding) -> String {
     match (finding.file.as_str(), finding.line) {
         ("", _) => finding.message.clone(),
         (file, 0) => format!("{file}: {}", finding.message),
@@ -33,6 +42,7 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
     let mut findings: Vec<Finding> = catalog
         .warnings
         .iter()
+        .filter(|warning| !is_of_plugin(&warning.file))
         .map(|warning| {
             Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check")
         })

@@ -1,0 +1,50 @@
+//! Plugins that are not asked, and events that wait for them.
+
+use hookswitch_core::catalog::Catalog;
+use jiff::Timestamp;
+
+use super::{
+    report::{Finding, Section},
+    rules::place_and_message,
+    words::{at_least, count, quoted, since, span},
+};
+use crate::store::{COUNTED, ParkedFacts};
+
+/// The plugins on disk, and the parked events; `now` is PostgreSQL's clock.
+pub fn judge(catalog: Option<&Catalog>, parked: &[ParkedFacts], now: Timestamp) -> Section {
+    let mut findings = Vec::new();
+    for ParkedFacts { plugin, count, since: first } in parked {
+        let events = at_least(*count, *count >= COUNTED, "event waits", "events wait");
+        let ago = span(since(*first, now));
+        let what = format!("{events} for the plugin {plugin}, which failed on them; the first for {ago}");
+        let resume = format!("hookswitch plugin resume {}", quoted(plugin));
+        findings.push(Finding::critical("plugin.parked", what).about(plugin.clone()).command(resume));
+    }
+    let warnings = catalog.map(|catalog| catalog.warnings.as_slice()).unwrap_or_default();
+    for warning in warnings.iter().filter(|warning| is_of_plugin(&warning.file)) {
+        let id = warning.file.split('/').nth(1).unwrap_or_default();
+        let plugin = catalog.and_then(|catalog| catalog.plugins.get(id));
+        let finding = match plugin.is_none_or(|plugin| plugin.held().is_some()) {
+            true => Finding::warning("plugin.left_out", place_and_message(warning)).about(id),
+            false => Finding::info("plugin.warning", place_and_message(warning)).about(id),
+        };
+        let help = warning.notes.iter().find(|(label, _)| *label == "help").map(|(_, help)| help.as_str());
+        findings.push(match help {
+            Some(help) => finding.advice(help),
+            None => finding,
+        });
+    }
+    let plugins = catalog.map_or(0, |catalog| catalog.counts.plugins);
+    let waiting: i64 = parked.iter().map(|facts| facts.count).sum();
+    let summary = format!(
+        "{}, {}",
+        count(plugins, "plugin", "plugins"),
+        count(waiting, "parked event", "parked events")
+    );
+    Section::new("plugins", summary, findings)
+}
+
+/// Whether a file belongs to a plugin.
+pub fn is_of_plugin(file: &str) -> bool {
+    file.starts_with("plugins/")
+}
