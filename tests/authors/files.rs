@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use super::{check, folder, write};
+use crate::harness::program;
 
 #[test]
 fn what_stands_outside_of_the_folder_is_not_read_or_shown() {
@@ -59,4 +60,22 @@ fn links_within_the_folder_and_to_the_folder_are_fine() {
     let parent = tempfile::tempdir().unwrap();
     symlink(rules.path(), parent.path().join("rules")).unwrap();
     check(&parent.path().join("rules")).lived("2 domains");
+}
+
+#[test]
+fn a_plugins_folder_that_cannot_be_read_is_an_error() {
+    let rules = folder(&[]);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "no folder").unwrap();
+    for plugins in [place.path().join("plugns"), file.clone(), file.join("within")] {
+        let arguments = ["rules", "check", "--rules", rules.path().to_str().unwrap(), "--plugins"];
+        let output = program(&arguments).arg(&plugins).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("cannot read the folder") && said.contains("--plugins (HOOKSWITCH_PLUGINS)"),
+            "{said}"
+        );
+    }
 }

@@ -39,7 +39,7 @@ pub fn folder(files: &[(&str, &str)]) -> TempDir {
 /// Runs `rules check`.
 pub fn check(rules: &Path) -> Ended {
     let rules = rules.to_str().unwrap();
-    watched(program(&["rules", "check", "--rules", rules, "--plugins", "/nonexistent"]))
+    watched(program(&["rules", "check", "--rules", rules]))
 }
 
 /// Runs `rules try` on an event of type `a` with this data.
@@ -47,7 +47,7 @@ pub fn try_event(rules: &Path, data: &Value) -> Ended {
     let event = rules.parent().unwrap().join(format!("{}.json", uuid::Uuid::new_v4()));
     fs::write(&event, json!({"type": "a", "data": data}).to_string()).unwrap();
     let arguments = ["rules", "try", event.to_str().unwrap(), "--rules", rules.to_str().unwrap()];
-    let ended = watched(program(&[&arguments[..], &["--plugins", "/nonexistent"]].concat()));
+    let ended = watched(program(&arguments));
     fs::remove_file(event).unwrap();
     ended
 }

@@ -17,7 +17,7 @@ pub struct RulesConfig {
     #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_RULES", default_value = "rules")]
     pub rules: PathBuf,
 
-    /// Folder of plugins; it does not have to exist
+    /// Folder of plugins; only the default one may be missing
     #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_PLUGINS", default_value = "plugins")]
     pub plugins: PathBuf,
 

@@ -1,6 +1,11 @@
 //! Reads a rules folder into memory, once: what is compiled later is what was hashed here.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -104,11 +109,15 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
                 .help("add `groups.yaml`, and a folder for each domain"),
         );
     }
-    if let Some(plugins) = folders.plugins.as_ref().filter(|plugins| plugins.is_dir()) {
+    if let Some(plugins) = &folders.plugins {
         match Root::of(plugins) {
             Ok(root) => read_plugins(&root, plugins, &mut tree, findings),
+            // Nobody has to have plugins; who names a folder has some.
+            Err(error) if error.kind() == ErrorKind::NotFound && plugins.as_path() == Path::new(PLUGINS) => {}
             Err(error) => {
-                findings.push(Finding::of_file(PLUGINS, format!("cannot read the folder: {error}")))
+                let finding =
+                    Finding::of_file("", format!("cannot read the folder {}: {error}", plugins.display()));
+                findings.push(finding.help("name the folder of the plugins: --plugins (HOOKSWITCH_PLUGINS)"));
             }
         }
     }
@@ -118,22 +127,23 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
 
 /// Reads the files of plugins, without their source code.
 fn read_plugins(root: &Root, folder: &Path, tree: &mut Tree, findings: &mut Vec<Finding>) {
-    let names = |folder: &Path| -> Vec<String> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    };
-    for id in names(folder).into_iter().filter(|id| !is_ignored(id)) {
+    for id in names(folder, PLUGINS, findings).into_iter().filter(|id| !is_ignored(id)) {
         let plugin = folder.join(&id);
+        // Files beside the plugins: a workspace's, notes.
+        if plugin.is_file() {
+            continue;
+        }
+        let path = format!("{PLUGINS}/{id}");
         if root.holds(&plugin).is_ok_and(|within| !within) {
             findings.push(Finding::of_file(format!("{PLUGINS}/{id}"), Unread::Outside.to_string()));
             continue;
         }
-        let mut files: Vec<String> = names(&plugin);
+        let mut files = names(&plugin, &path, findings);
         for within in ["cases", "templates"] {
-            files.extend(names(&plugin.join(within)).into_iter().map(|name| format!("{within}/{name}")));
+            if files.iter().any(|name| name == within) {
+                let inner = names(&plugin.join(within), &format!("{path}/{within}"), findings);
+                files.extend(inner.into_iter().map(|name| format!("{within}/{name}")));
+            }
         }
         for name in files {
             let (file, path) = (plugin.join(&name), format!("{PLUGINS}/{id}/{name}"));
@@ -152,6 +162,19 @@ fn read_plugins(root: &Root, folder: &Path, tree: &mut Tree, findings: &mut Vec<
             }
         }
     }
+}
+
+/// The names in a folder, sorted. That it cannot be read is a finding: what is in it would silently not be there.
+fn names(folder: &Path, path: &str, findings: &mut Vec<Finding>) -> Vec<String> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = entries.unwrap_or_else(|error| {
+        findings.push(Finding::of_file(path, format!("cannot read the folder: {error}")));
+        Vec::new()
+    });
+    let mut names: Vec<String> =
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 fn release_of(tree: &Tree) -> String {
