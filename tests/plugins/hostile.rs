@@ -35,7 +35,7 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("panic", none.clone(), "src/lib.rs"),
         ("long-log", none.clone(), "passed more than 2 MiB at once"),
         ("many-logs", none.clone(), "took longer than 2000 ms"),
-        ("large-answer", none.clone(), "passed more than 2 MiB at once"),
+        ("large-answer", none.clone(), "used more than 160 MiB of memory"),
         ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
         ("print", none.clone(), "printed"),
         ("forge", none.clone(), "forged"),
@@ -46,7 +46,7 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("fail", none.clone(), "this event is not good"),
         ("many-decisions", none.clone(), "1000 decisions exceed the maximum of 100"),
         ("nan", none.clone(), "This is from , all right."),
-        ("huge-number", none.clone(), "This is from 1.7976931348623157e308, all right."),
+        ("huge-number", none.clone(), "This is from 17976931348623157000"),
         ("wrong-json", none.clone(), "[0].context: expected a JSON object"),
         ("questions", none.clone(), "asked more than 100 different questions"),
         (
@@ -62,7 +62,7 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
             "URLs with a user name are not allowed",
         ),
         ("http", json!({"url": "file:///etc/passwd"}), "has no host"),
-        ("file", none.clone(), "pre-opened file descriptor"),
+        ("file", none.clone(), "No such file or directory"),
         ("socket", none.clone(), "ermission denied"),
         ("environment", none.clone(), "[]"),
     ];
