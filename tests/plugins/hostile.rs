@@ -33,9 +33,9 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("sleep", none.clone(), "took longer than 3000 ms, including waiting"),
         ("recurse", none.clone(), "stack overflow: its function calls are nested too deeply"),
         ("panic", none.clone(), "src/lib.rs"),
-        ("long-log", none.clone(), "LONGLOG"),
+        ("long-log", none.clone(), "passed more than 2 MiB at once"),
         ("many-logs", none.clone(), "took longer than 2000 ms"),
-        ("large-answer", none.clone(), "LARGE"),
+        ("large-answer", none.clone(), "used more than 160 MiB of memory"),
         ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
         ("print", none.clone(), "printed"),
         ("forge", none.clone(), "forged"),
@@ -46,7 +46,7 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
         ("fail", none.clone(), "this event is not good"),
         ("many-decisions", none.clone(), "1000 decisions exceed the maximum of 100"),
         ("nan", none.clone(), "This is from , all right."),
-        ("huge-number", none.clone(), "This is from 1.7976931348623157e308, all right."),
+        ("huge-number", none.clone(), "This is from 17976931348623157000"),
         ("wrong-json", none.clone(), "[0].context: expected a JSON object"),
         ("questions", none.clone(), "asked more than 100 different questions"),
         (
@@ -62,12 +62,13 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
             "URLs with a user name are not allowed",
         ),
         ("http", json!({"url": "file:///etc/passwd"}), "has no host"),
-        ("file", none.clone(), "FILE"),
-        ("socket", none.clone(), "SOCKET"),
+        ("file", none.clone(), "No such file or directory"),
+        ("socket", none.clone(), "ermission denied"),
         ("environment", none.clone(), "[]"),
     ];
     let greedy = stage.decided(&json!({"type": "greed.it", "data": {"do": "allocate"}})).await;
     assert_eq!(greedy["reason"], "the plugin greedy failed: used more than 32 MiB of memory");
+    let mut wrong: Vec<String> = Vec::new();
     for (index, (what, more, told)) in rows.iter().enumerate() {
         let began = Instant::now();
         let neighbour = json!({"type": "good.day", "id": format!("good-{index}"), "data": {}});
@@ -79,11 +80,14 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
             None => ("skip", harmed["reason"].as_str().unwrap_or_default()),
         };
         println!("{what}: {} ms, {outcome}: {said}", began.elapsed().as_millis());
-        assert!(harmed["outcome"] == outcome && said.contains(told), "{what}: {harmed:#}");
+        if harmed["outcome"] != outcome || !said.contains(told) {
+            wrong.push(format!("{what}: expected {told}, got {harmed:#}"));
+        }
         assert_eq!(good["outcome"], "notify", "{what}: {good:#}");
         // So that it is not parked for failing in a row.
         assert_eq!(stage.decided(&harm("nothing", &none)).await["outcome"], "notify");
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let said = stage.host.said();
     assert!(said.contains("ERROR forged by log") && said.contains("ERROR forged by print"));
     assert!(!said.lines().any(|line| line.starts_with("2026-11-26T00:00:00.000000Z ERROR")), "{said}");

@@ -149,7 +149,7 @@ async fn a_digest_that_cannot_be_read_holds_up_no_other_and_a_long_one_is_cut() 
                   WHERE e.id = $1 AND d.outcome = 'failed'";
     wait_until("it fails", SOON, async || !stage.database.query(reason, &[&broken]).await.is_empty()).await;
     let reason: String = stage.database.query(reason, &[&broken]).await[0].get(0);
-    assert!(reason.starts_with("read what was collected: EOF"), "{reason}");
+    assert!(reason.starts_with("cannot read the digest: EOF"), "{reason}");
     wait_until("the others are told", SOON, async || !stage.simulator.messages().await.is_empty()).await;
     let told = async || {
         let sent = bodies(&stage.simulator.messages().await);

@@ -52,5 +52,5 @@ async fn a_key_counts_for_as_long_as_the_rule_says() {
     let third =
         stage.decide(json!({"template": "note", "contacts": [ANN], "context": {"n": 1}, "dedupe_for": "1h"}));
     let failed = stage.decision(&third.await, "failed").await;
-    assert!(failed["reason"].as_str().unwrap().contains("`dedupe_for` says for how long"), "{failed}");
+    assert!(failed["reason"].as_str().unwrap().contains("`dedupe_for` needs a `dedupe_key`"), "{failed}");
 }

@@ -332,6 +332,10 @@ fn in_words(error: &wasmtime::Error, last_error: Option<&str>) -> String {
         };
     }
     let root = error.root_cause().to_string();
+    // wasmtime has no type for this error.
+    if root.contains("fuel allocated for hostcalls") {
+        return format!("passed more than {} MiB at once", HOSTCALL_BYTES / 1024 / 1024);
+    }
     cut(root.lines().next().unwrap_or_default(), REASON)
 }
 
