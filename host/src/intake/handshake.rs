@@ -31,7 +31,12 @@ const RATE_LIMIT: usize = 9;
 #[expect(dead_code, reason = "it describes")]
 pub struct Question {
     /// The DNS name of the sender. Without it, the answer has no `WebHook-Allowed-…` headers.
-    #[param(rename = "WebHook-Request-Origin", required = false, max_length = 253)]
+    #[param(
+        rename = "WebHook-Request-Origin",
+        required = false,
+        max_length = 253,
+        pattern = "^[A-Za-z0-9._:-]+$"
+    )]
     origin: String,
     /// The number of requests per minute that the sender would like to make.
     #[param(rename = "WebHook-Request-Rate", required = false, minimum = 1, maximum = 999_999_999)]

@@ -129,23 +129,23 @@ impl ToSchema for Extension {}
 #[into_params(parameter_in = Header)]
 pub struct BinaryAttributes {
     /// `1.0` if the event is a CloudEvent in binary mode: attributes in `ce-` headers, and the data as the body.
-    #[param(rename = "ce-specversion", required = false)]
+    #[param(rename = "ce-specversion", required = false, pattern = "^1\\.0$")]
     specversion: String,
     /// The event's id; required in binary mode.
-    #[param(rename = "ce-id", required = false)]
+    #[param(rename = "ce-id", required = false, min_length = 1)]
     id: String,
     /// A URI-reference that names the producer; required in binary mode.
-    #[param(rename = "ce-source", required = false)]
+    #[param(rename = "ce-source", required = false, pattern = "^\\S+$")]
     source: String,
     /// The kind of event; required in binary mode.
-    #[param(rename = "ce-type", required = false)]
+    #[param(rename = "ce-type", required = false, pattern = "^\\S+$")]
     kind: String,
     /// What the event is about.
-    #[param(rename = "ce-subject", required = false)]
+    #[param(rename = "ce-subject", required = false, min_length = 1)]
     subject: String,
     /// When it happened.
     #[param(rename = "ce-time", required = false)]
-    time: String,
+    time: Timestamp,
 }
 
 /// The answer to accepted events.
