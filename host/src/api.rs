@@ -78,6 +78,7 @@ pub fn document() -> Document {
     document.merge(directory::routes().into_openapi());
     document.merge(of_plugins().into_openapi());
     refusals::declare(&mut document);
+    intake::name_members(&mut document);
     document
 }
 

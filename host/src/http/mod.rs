@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod gzip;
+mod incoming;
 mod keys;
 mod page;
 mod problem;

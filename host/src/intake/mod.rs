@@ -27,8 +27,8 @@ use hookswitch_core::domain::Event;
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::ready::NotReady;
 use self::{attributes::Defaults, envelope::Form, ready::Pulse, way::Way, writer::Append};
+pub use self::{ready::NotReady, schema::name_members};
 use crate::{
     commit::GroupCommit,
     http::{Bodies, Keys, Problem},

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
-        RefOr, Schema,
+        OpenApi as Document, RefOr, Schema,
         schema::{ObjectBuilder, OneOfBuilder, Type},
     },
 };
@@ -123,6 +123,16 @@ impl PartialSchema for Extension {
 }
 
 impl ToSchema for Extension {}
+
+/// Describes the names of a CloudEvent's members: those of the extension attributes have a form.
+pub fn name_members(document: &mut Document) {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(RefOr::T(Schema::Object(event))) = schemas.and_then(|all| all.get_mut("CloudEvent")) {
+        let name =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([a-z0-9]{1,40}|data_base64)$"));
+        event.property_names = Some(Box::new(name.into()));
+    }
+}
 
 /// The attributes of a CloudEvent in binary mode. Any other `ce-` header is an extension attribute.
 #[derive(IntoParams)]
