@@ -28,13 +28,15 @@ async fn whatever_a_plugin_does_the_host_goes_on() {
     let grants = "hostile=http://127.0.0.1:1,hostile=http://localhost:80,hostile=https://*.allowed.invalid";
     let stage = Stage::set(folders, &[("HOOKSWITCH_PLUGIN_GRANTS", grants)]).await;
     let none = json!({});
+    // On a busy machine the time on the wall may end before the running time.
+    let late = "the plugin hostile failed: took longer than";
     let rows = [
-        ("loop", none.clone(), "took longer than 2000 ms"),
+        ("loop", none.clone(), late),
         ("sleep", none.clone(), "took longer than 3000 ms, including waiting"),
         ("recurse", none.clone(), "stack overflow: its function calls are nested too deeply"),
         ("panic", none.clone(), "src/lib.rs"),
         ("long-log", none.clone(), "passed more than 2 MiB at once"),
-        ("many-logs", none.clone(), "took longer than 2000 ms"),
+        ("many-logs", none.clone(), late),
         ("large-answer", none.clone(), "used more than 160 MiB of memory"),
         ("medium-answer", none.clone(), "the answer is larger than 64 KiB"),
         ("print", none.clone(), "printed"),
