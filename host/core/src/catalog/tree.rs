@@ -110,7 +110,11 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
         );
     }
     if let Some(plugins) = &folders.plugins {
-        match Root::of(plugins) {
+        let root = match plugins.is_file() {
+            true => Err(io::Error::from(ErrorKind::NotADirectory)),
+            false => Root::of(plugins),
+        };
+        match root {
             Ok(root) => read_plugins(&root, plugins, &mut tree, findings),
             // Nobody has to have plugins; who names a folder has some.
             Err(error) if error.kind() == ErrorKind::NotFound && plugins.as_path() == Path::new(PLUGINS) => {}
