@@ -113,7 +113,7 @@ async fn what_cannot_go_out_yet_waits_for_the_recipient_and_keeps_nobody_waiting
 #[tokio::test]
 async fn what_waits_for_a_window_expires_with_its_reason() {
     let stage = stage().await;
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(12);
     let decision = json!({"template": "chat", "contacts": [ANN], "context": {"text": "now or never"},
         "expires_at": soon.to_string()});
     let id = stage.host.accept(&json!({"type": "any", "data": decision})).await;

@@ -1,31 +1,30 @@
 //! The rows of a batch of decided events: decisions, notifications, claims of deduplication keys, and collected
 //! decisions.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+mod collect;
+mod duplicates;
+
+use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
-    domain::{
-        Asked, Collect, CollectBy, Decision, DecisionOutcome, Lane, Notification, Outcome, People, Senders,
-        Verdict, uuid_at,
-    },
+    domain::{Asked, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict},
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
+use jiff::Timestamp;
 
-use super::tally::Unsent;
-use super::work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work};
+use self::{
+    collect::{collect, is_for_a_group},
+    duplicates::{claim, first_of_each},
+};
+use super::{
+    tally::Unsent,
+    work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work},
+};
 use crate::store::{
-    CollectRow, DecisionRow, DedupeClaim, DedupeHolder, NextDecision, NotificationRow, OpenDigest, ParkedRow,
-    RoutingTransaction, RuleFailed, StoreError, ToldBefore,
+    CollectRow, DecisionRow, DedupeClaim, NextDecision, NotificationRow, ParkedRow, RoutingTransaction,
+    RuleFailed, StoreError,
 };
 use crate::system::{RULE_FAILED, SOURCE};
-
-/// Default time that a deduplication key applies.
-const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Rows appended by a batch.
 #[derive(Default)]
@@ -286,85 +285,6 @@ impl Rows {
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })
     }
-
-    /// The claims whose keys were taken before, or by an earlier claim of this batch.
-    fn taken_keys(&self, mut free: HashSet<(String, String)>) -> Vec<(usize, DedupeClaim)> {
-        let taken = self.claims.iter().filter(|(_, c)| !free.remove(&(c.template.clone(), c.key.clone())));
-        taken.cloned().collect()
-    }
-
-    /// Makes decisions whose key was taken duplicates, without notifications.
-    fn without_duplicates(
-        &mut self,
-        taken: &[(usize, DedupeClaim)],
-        holders: &HashMap<(String, String), DedupeHolder>,
-    ) {
-        let mut duplicates = HashSet::new();
-        for (place, claim) in taken {
-            let Some(row) = self.decisions.get_mut(*place) else { continue };
-            row.outcome = DecisionOutcome::Duplicate;
-            row.reason = Some(in_words(claim, holders.get(&(claim.template.clone(), claim.key.clone()))));
-            duplicates.insert((row.lane, row.event_seq, row.ordinal));
-            self.collects.retain(|(collected, _)| collected != place);
-        }
-        self.notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
-        self.spread.retain(|decision| !duplicates.contains(decision));
-    }
-
-    /// Of an event that is routed again, nobody is told again what the event has told them.
-    fn without_repeats(&mut self, before: &ToldBefore) {
-        let was_told = |row: &NotificationRow| {
-            let Notification { recipient, username, template, .. } = &row.notification;
-            let to = recipient.as_ref().or(username.as_ref()).cloned().unwrap_or_default();
-            before.told.contains(&((row.event_lane, row.event_seq), template.clone(), to))
-        };
-        let repeats: Vec<NotificationRow> = self.notifications.extract_if(.., |row| was_told(row)).collect();
-        let was_collected = |row: &CollectRow| {
-            before.collected.contains(&((Lane(row.lane), row.event_seq), row.template.clone()))
-        };
-        let collected = self.collects.extract_if(.., |(_, row)| was_collected(row));
-        let mut repeated: HashSet<(Lane, i64, i16)> =
-            collected.map(|(_, row)| (Lane(row.lane), row.event_seq, row.ordinal)).collect();
-        repeated.extend(repeats.iter().map(|row| (row.event_lane, row.event_seq, row.ordinal)));
-        let told: HashSet<(Lane, i64, i16)> =
-            self.notifications.iter().map(|row| (row.event_lane, row.event_seq, row.ordinal)).collect();
-        let mut duplicates = HashSet::new();
-        for (place, row) in self.decisions.iter_mut().enumerate() {
-            let decision = (row.lane, row.event_seq, row.ordinal);
-            if repeated.contains(&decision) && !told.contains(&decision) {
-                row.outcome = DecisionOutcome::Duplicate;
-                row.reason = Some("an earlier run of this event told all whom the decision names".to_owned());
-                duplicates.insert(place);
-            }
-        }
-        self.claims.retain(|(place, _)| !duplicates.contains(place));
-    }
-
-    /// Adds the digests of a decision to its reason.
-    fn tell_digests(&mut self, digests: &[OpenDigest]) {
-        let mut told: HashMap<usize, Vec<OpenDigest>> = HashMap::new();
-        for ((place, _), digest) in self.collects.iter().zip(digests) {
-            told.entry(*place).or_default().push(*digest);
-        }
-        for (place, digests) in told {
-            let Some(row) = self.decisions.get_mut(place) else { continue };
-            let digests: Vec<String> = digests
-                .iter()
-                .map(|digest| format!("{} (closes at {:.0})", digest.id, digest.due_at))
-                .collect();
-            let what = if digests.len() == 1 { "the digest" } else { "the digests" };
-            let collected = format!("collected into {what} {}", digests.join(", "));
-            row.reason = Some(match row.reason.take() {
-                Some(reason) => format!("{reason}; {collected}"),
-                None => collected,
-            });
-        }
-    }
-}
-
-/// Whether one digest collects the decision for all of its recipients, so that none is looked up yet.
-fn is_for_a_group(decision: &Decision) -> bool {
-    decision.collect.is_some_and(|collect| collect.by == CollectBy::Group)
 }
 
 /// The row of a decision. The questions of a rule are stored with its first decision.
@@ -399,91 +319,5 @@ fn unsent(work: &Work, verdict: &Verdict, planned: &Planned) -> Unsent {
         reason: planned.reason.clone().unwrap_or_default(),
         kind: work.logged.event.kind.clone(),
         event: work.logged.event.key.clone(),
-    }
-}
-
-/// Why a decision is a duplicate.
-fn in_words(claim: &DedupeClaim, holder: Option<&DedupeHolder>) -> String {
-    let DedupeClaim { template, key, .. } = claim;
-    let Some(holder) = holder else {
-        return format!("the key {key:?} was already used for the template {template}");
-    };
-    let by = match &holder.event {
-        _ if (holder.lane, holder.event_seq) == (claim.lane, claim.event_seq) => {
-            "an earlier rule for this event".to_owned()
-        }
-        Some((id, source)) => format!("the event {id} from {source}"),
-        None => "an event that is no longer in the log".to_owned(),
-    };
-    let until = holder.expires_at;
-    format!("the key {key:?} was used for the template {template} by {by}, and applies until {until:.0}")
-}
-
-fn claim(
-    decision: &Decision,
-    planned: &Planned,
-    (lane, event_seq, _): (i16, i64, i16),
-) -> Option<DedupeClaim> {
-    let key = decision.dedupe_key.clone().filter(|_| planned.outcome == DecisionOutcome::Notify)?;
-    let seconds = decision.dedupe_for.unwrap_or(DEDUPE_FOR).as_secs();
-    Some(DedupeClaim { template: decision.template.clone(), key, lane, event_seq, seconds })
-}
-
-/// The first of equal keys in one batch claims it.
-fn first_of_each(claims: &[(usize, DedupeClaim)]) -> Vec<DedupeClaim> {
-    let mut seen = HashSet::new();
-    claims.iter().filter(|(_, c)| seen.insert((&c.template, &c.key))).map(|(_, c)| c.clone()).collect()
-}
-
-/// The collected parts of a decision. Unreachable recipients are recorded when the digest is sent, or now if each person
-/// has a digest.
-fn collect(
-    decision: &Decision,
-    planned: &mut Planned,
-    (lane, event_seq, ordinal): (i16, i64, i16),
-    now: Timestamp,
-) -> Vec<CollectRow> {
-    let Some(Collect { time, by }) = decision.collect.filter(|_| planned.outcome == DecisionOutcome::Notify)
-    else {
-        return Vec::new();
-    };
-    planned.outcome = DecisionOutcome::Collected;
-    let context = serde_json::json!(decision.context).to_string();
-    // The parts of the decision that a digest needs; its variables are separate.
-    let first =
-        Decision { context: Default::default(), dedupe_key: None, dedupe_for: None, ..decision.clone() };
-    let row = |first: Decision| {
-        let mut whom = [&first.groups, &first.users, &first.contacts].map(Clone::clone);
-        whom.iter_mut().for_each(|names| names.sort());
-        CollectRow {
-            template: first.template.clone(),
-            key: hex::encode(Sha256::digest(serde_json::json!([by, whom]).to_string())),
-            lane,
-            event_seq,
-            ordinal,
-            context: context.clone(),
-            decision: serde_json::json!(first).to_string(),
-            seconds: time.as_secs(),
-            new_id: uuid_at(now),
-        }
-    };
-    match by {
-        CollectBy::Group => {
-            planned.notifications.clear();
-            vec![row(first)]
-        }
-        CollectBy::Person => {
-            let alone = Decision { groups: Vec::new(), users: Vec::new(), contacts: Vec::new(), ..first };
-            let reached = planned.notifications.extract_if(.., |planned| planned.skipped.is_none());
-            let each = reached.map(|PlannedNotification { notification, .. }| Decision {
-                contacts: match &notification.username {
-                    Some(_) => Vec::new(),
-                    None => notification.recipient.into_iter().collect(),
-                },
-                users: notification.username.into_iter().collect(),
-                ..alone.clone()
-            });
-            each.map(row).collect()
-        }
     }
 }

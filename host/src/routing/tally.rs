@@ -109,6 +109,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     fn unsent(outcome: DecisionOutcome, rule: &str, reason: &str) -> Unsent {

@@ -70,13 +70,20 @@ struct Fault {
     tried: Option<Instant>,
 }
 
+/// How a revision fares; its component and manifest tell which one it is.
+struct Fares {
+    sha256: [u8; 32],
+    manifest: Arc<Manifest>,
+    health: Arc<Health>,
+}
+
 /// State of a plugin that outlives its revisions.
 pub(super) struct Known {
     counts: Counters,
     /// The last two good revisions, the newer one first.
     good: Mutex<Vec<Arc<Revision>>>,
-    /// Of the last few revisions: the component's SHA-256, the manifest, and how they fare.
-    healths: Mutex<Vec<([u8; 32], Arc<Manifest>, Arc<Health>)>>,
+    /// How the last few revisions fare, the newest first.
+    healths: Mutex<Vec<Fares>>,
     /// Its share of the pool.
     pub share: Arc<Semaphore>,
 }
@@ -96,14 +103,18 @@ impl Known {
     /// The health of a revision: that of an earlier one that is the same, where there is one.
     fn health(&self, revision: &Revision) -> Arc<Health> {
         let mut healths = self.healths.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |(sha256, manifest, _): &([u8; 32], Arc<Manifest>, Arc<Health>)| {
-            *sha256 == revision.sha256 && **manifest == *revision.manifest
+        let is_same =
+            |known: &Fares| known.sha256 == revision.sha256 && *known.manifest == *revision.manifest;
+        let fares = match healths.iter().position(is_same) {
+            Some(place) => healths.remove(place),
+            None => Fares {
+                sha256: revision.sha256,
+                manifest: Arc::clone(&revision.manifest),
+                health: Arc::clone(&revision.health),
+            },
         };
-        let health = match healths.iter().position(is_same) {
-            Some(place) => healths.remove(place).2,
-            None => Arc::clone(&revision.health),
-        };
-        healths.insert(0, (revision.sha256, Arc::clone(&revision.manifest), Arc::clone(&health)));
+        let health = Arc::clone(&fares.health);
+        healths.insert(0, fares);
         healths.truncate(KEPT);
         health
     }
