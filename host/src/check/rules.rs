@@ -47,27 +47,13 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
             Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check")
         })
         .collect();
-    for used in &catalog.uses {
-        let Some(template) = catalog.templates.get(&used.template) else { continue };
-        let missing: Vec<&str> = template
-            .variables
-            .iter()
-            .filter(|variable| !used.variables.contains(variable))
-            .map(String::as_str)
-            .collect();
-        if !missing.is_empty() {
-            let what = format!(
-                "the route at {} has no value for {2} of the template {1}",
-                used.place,
-                used.template,
-                missing.join(", ")
-            );
-            findings.push(
-                Finding::warning("rules.variable_missing", what)
-                    .about(used.place.clone())
-                    .command(format!("hookswitch send {} --to NUMBER --dry-run", used.template)),
-            );
-        }
+    for missing in &catalog.missing_variables {
+        let place = format!("{}:{}", missing.file, missing.line);
+        findings.push(
+            Finding::warning("rules.variable_missing", place_and_message(missing))
+                .about(place)
+                .command("hookswitch rules check"),
+        );
     }
     for host in hosts {
         if let Some(release) = host.release.as_ref().filter(|release| **release != catalog.release) {

@@ -68,9 +68,10 @@ fn check(args: &CheckArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     } else {
         match &loaded {
             Ok(catalog) => {
-                if !catalog.warnings.is_empty() {
+                let findings = catalog.all_warnings();
+                if !findings.is_empty() {
                     let folder = args.rules.rules.display().to_string();
-                    eprintln!("{}\n", Findings { folder, findings: catalog.warnings.clone() });
+                    eprintln!("{}\n", Findings { folder, findings });
                 }
                 println!("{}", summary(catalog, milliseconds));
             }
@@ -92,13 +93,13 @@ struct CheckJson<'a> {
 impl<'a> From<&'a Result<Catalog, Findings>> for CheckJson<'a> {
     fn from(loaded: &'a Result<Catalog, Findings>) -> Self {
         let findings = match loaded {
-            Ok(catalog) => &catalog.warnings,
-            Err(findings) => &findings.findings,
+            Ok(catalog) => catalog.missing_variables.iter().chain(&catalog.warnings).collect(),
+            Err(findings) => findings.findings.iter().collect::<Vec<_>>(),
         };
         CheckJson {
             ok: loaded.is_ok(),
             release: loaded.as_ref().ok().map(|catalog| catalog.release.as_str()),
-            findings: findings.iter().map(FindingJson::from).collect(),
+            findings: findings.into_iter().map(FindingJson::from).collect(),
         }
     }
 }
@@ -179,7 +180,7 @@ mod tests {
     fn status(folder: &std::path::Path) -> String {
         let rules = RulesConfig {
             rules: folder.to_owned(),
-            plugins: folder.join("none"),
+            plugins: "plugins".into(),
             plugin_cache: None,
             plugin_private_hosts: Vec::new(),
             plugin_grants: Vec::new(),

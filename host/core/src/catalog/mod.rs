@@ -17,6 +17,7 @@ mod routes;
 mod run;
 mod schedules;
 mod tree;
+mod uses;
 mod yaml;
 
 #[cfg(test)]
@@ -38,13 +39,14 @@ pub use live::{Live, Watching};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
 pub use schedules::{ForEach, Missed, Schedule};
+use uses::{check_names, unused, used};
 
 use crate::{
     decide::{
-        Place, Ports, RouteSource, Routes, RuleSource, Source,
+        Place, Ports, Routes, Source,
         plugin::{Plugin, Sandbox},
     },
-    domain::{People, closest},
+    domain::People,
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};
@@ -84,15 +86,22 @@ pub struct Catalog {
     pub cases: Vec<Case>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
-    /// Templates, groups and variables that plain routes name.
+    /// Templates and groups that plain routes name.
     pub uses: Vec<RouteUse>,
     /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
+    /// Warnings about variables of templates that plain routes do not give.
+    pub missing_variables: Vec<Finding>,
     /// Number of files of each kind.
     pub counts: Counts,
 }
 
 impl Catalog {
+    /// All warnings, those about rules that work only in part among them.
+    pub fn all_warnings(&self) -> Vec<Finding> {
+        self.missing_variables.iter().chain(&self.warnings).cloned().collect()
+    }
+
     /// Made-up people, one member with WhatsApp for each group: those of a case without `people`.
     pub fn made_up_people(&self) -> People {
         people::by_default(&self.groups)
@@ -110,8 +119,6 @@ pub struct RouteUse {
     pub groups: Vec<String>,
     /// Whether it also names users or contacts.
     pub others: bool,
-    /// Variables that its template sees.
-    pub variables: Vec<String>,
 }
 
 /// Numbers of a catalog's parts.
@@ -252,15 +259,16 @@ fn compile_all(
     let mut catalog = Catalog {
         release: tree.release.clone(),
         routes,
-        templates,
         plugins,
         groups,
         schedules,
         counts: Counts { cases: cases.len(), ..counts },
         cases,
         config,
+        missing_variables: uses::missing_variables(&route_sources, &templates),
         uses: route_sources.iter().filter_map(used).collect(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
+        templates,
     };
     // Cases of rules that do not compile would only repeat the errors.
     if findings.is_empty() {
@@ -269,6 +277,7 @@ fn compile_all(
     }
     if findings.is_empty() {
         finish(&mut catalog.warnings, &tree);
+        finish(&mut catalog.missing_variables, &tree);
         return Ok(catalog);
     }
     finish(&mut findings, &tree);
@@ -342,53 +351,4 @@ fn templates_of<'a>(
         sources.push(TemplateSource { name: name.to_owned(), file: path.clone(), text: text.clone() });
     }
     sources
-}
-
-/// Reports the unknown templates and groups of plain routes.
-fn check_names(routes: &[RouteSource], groups: &[Group], templates: &[String], findings: &mut Vec<Finding>) {
-    for route in routes {
-        let RuleSource::Plain(plain) = &route.rule else { continue };
-        if !templates.contains(&plain.template.text) {
-            let name = &plain.template.text;
-            let finding = Finding::at(&plain.template.place, format!("unknown template `{name}`"));
-            findings.push(match closest(name, templates.iter().map(String::as_str)) {
-                Some(close) => finding.help(format!("did you mean `{close}`?")),
-                None => finding.help(format!("create `{}/templates/{name}.j2`", route.folder)),
-            });
-        }
-        for group in plain.groups.iter().filter(|named| !groups.iter().any(|group| group.name == named.text))
-        {
-            findings.push(people::unknown_group(&group.text, &group.place, groups));
-        }
-    }
-}
-
-fn used(route: &RouteSource) -> Option<RouteUse> {
-    let RuleSource::Plain(plain) = &route.rule else { return None };
-    let place = &route.on.first()?.place;
-    Some(RouteUse {
-        place: format!("{}:{}", place.file, place.line),
-        template: plain.template.text.clone(),
-        groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
-        others: !(plain.users.is_empty() && plain.contacts.is_empty()),
-        variables: match plain.collect {
-            None => plain.context.iter().map(|(name, _)| name.clone()).collect(),
-            Some(_) => vec!["items".to_owned(), "count".to_owned()],
-        },
-    })
-}
-
-/// Warns about scripts that no route uses.
-fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec<Finding> {
-    let used = |path: &str| {
-        routes.iter().any(|route| matches!(&route.rule, RuleSource::Script(script) if script.text == path))
-    };
-    let unused = scripts.keys().filter(|path| !used(path));
-    unused
-        .map(|path| Finding {
-            severity: Severity::Warning,
-            ..Finding::of_file(path.as_str(), "no route uses this script")
-                .help("set `script` to it in `routes.yaml`, or delete the file")
-        })
-        .collect()
 }

@@ -256,3 +256,32 @@ fn an_unused_script_is_a_warning() {
         (1, Severity::Warning, "orders/old.rhai")
     );
 }
+
+#[test]
+fn a_variable_that_a_route_does_not_give_is_a_warning() {
+    let warned = |route: &str| {
+        let folder = rules();
+        let template = "---\ndescription: A bill\ncategory: utility\nlanguage: en_US\n---\nYour bill {{ invoice }} is here.\n";
+        write(
+            folder.path(),
+            &[
+                ("bills/routes.yaml", &format!("- {{on: bill, groups: [Sales Team], {route}}}\n")),
+                ("bills/templates/bill.j2", template),
+            ],
+        );
+        let warnings = open(folder.path()).all_warnings();
+        warnings
+            .iter()
+            .map(|w| format!("{}:{}: {} {:?}", w.file, w.line, w.message, w.notes))
+            .collect::<Vec<_>>()
+    };
+    let near = warned("template: bill, context: {invoce: event.data.number}");
+    assert!(
+        near[0].starts_with("bills/routes.yaml:1: `bill` needs `invoice`, which this route does not give")
+            && near[0].contains("`context` has `invoce`; did you mean `invoice`?"),
+        "{near:?}"
+    );
+    let none = warned("template: bill");
+    assert!(none[0].contains("add `invoice` to `context`"), "{none:?}");
+    assert!(warned("template: bill, context: {invoice: event.data.number}").is_empty());
+}

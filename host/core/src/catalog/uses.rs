@@ -1,0 +1,92 @@
+//! What routes name: templates, groups, scripts and variables.
+
+use std::collections::BTreeMap;
+
+use super::{
+    RouteUse,
+    findings::{Finding, Severity},
+    people,
+    routes::Group,
+};
+use crate::{
+    decide::{RouteSource, RuleSource, Source},
+    domain::closest,
+    plan::Templates,
+};
+
+/// Reports the unknown templates and groups of plain routes.
+pub fn check_names(
+    routes: &[RouteSource],
+    groups: &[Group],
+    templates: &[String],
+    findings: &mut Vec<Finding>,
+) {
+    for route in routes {
+        let RuleSource::Plain(plain) = &route.rule else { continue };
+        if !templates.contains(&plain.template.text) {
+            let name = &plain.template.text;
+            let finding = Finding::at(&plain.template.place, format!("unknown template `{name}`"));
+            findings.push(match closest(name, templates.iter().map(String::as_str)) {
+                Some(close) => finding.help(format!("did you mean `{close}`?")),
+                None => finding.help(format!("create `{}/templates/{name}.j2`", route.folder)),
+            });
+        }
+        for group in plain.groups.iter().filter(|named| !groups.iter().any(|group| group.name == named.text))
+        {
+            findings.push(people::unknown_group(&group.text, &group.place, groups));
+        }
+    }
+}
+
+/// Returns what a plain route names.
+pub fn used(route: &RouteSource) -> Option<RouteUse> {
+    let RuleSource::Plain(plain) = &route.rule else { return None };
+    let place = &route.on.first()?.place;
+    Some(RouteUse {
+        place: format!("{}:{}", place.file, place.line),
+        template: plain.template.text.clone(),
+        groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
+        others: !(plain.users.is_empty() && plain.contacts.is_empty()),
+    })
+}
+
+/// Warns about variables of templates that plain routes do not give: messages fail, or lack a part.
+pub fn missing_variables(routes: &[RouteSource], templates: &Templates) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for route in routes {
+        let RuleSource::Plain(plain) = &route.rule else { continue };
+        let Some(template) = templates.get(&plain.template.text) else { continue };
+        let given: Vec<&str> = match plain.collect {
+            None => plain.context.iter().map(|(name, _)| name.as_str()).collect(),
+            Some(_) => vec!["items", "count"],
+        };
+        let needs = |name: &str| template.variables.iter().any(|variable| variable == name);
+        for variable in template.variables.iter().filter(|variable| !given.contains(&variable.as_str())) {
+            let message =
+                format!("`{}` needs `{variable}`, which this route does not give", plain.template.text);
+            let close = closest(variable, given.iter().copied().filter(|name| !needs(name)));
+            let help = match close {
+                Some(close) => format!("`context` has `{close}`; did you mean `{variable}`?"),
+                None => format!("add `{variable}` to `context`"),
+            };
+            let finding = Finding::at(&plain.template.place, message).help(help);
+            findings.push(Finding { severity: Severity::Warning, ..finding });
+        }
+    }
+    findings
+}
+
+/// Warns about scripts that no route uses.
+pub fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec<Finding> {
+    let used = |path: &str| {
+        routes.iter().any(|route| matches!(&route.rule, RuleSource::Script(script) if script.text == path))
+    };
+    let unused = scripts.keys().filter(|path| !used(path));
+    unused
+        .map(|path| Finding {
+            severity: Severity::Warning,
+            ..Finding::of_file(path.as_str(), "no route uses this script")
+                .help("set `script` to it in `routes.yaml`, or delete the file")
+        })
+        .collect()
+}
