@@ -153,9 +153,10 @@ pub struct BinaryAttributes {
     /// What the event is about.
     #[param(rename = "ce-subject", required = false, min_length = 1)]
     subject: String,
-    /// When it happened.
-    #[param(rename = "ce-time", required = false)]
-    time: Timestamp,
+    // Not a date-time: generators of clients know none in headers.
+    /// When it happened, in RFC 3339.
+    #[param(rename = "ce-time", required = false, example = "2026-11-23T09:00:00Z")]
+    time: String,
 }
 
 /// The answer to accepted events.
