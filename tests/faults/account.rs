@@ -119,7 +119,7 @@ impl Account {
         account.gone = gone.len();
         account.routing(&produced.events, &found.decisions);
         account.digests(&produced.events, &found.facts);
-        account.order(&produced.events, &found);
+        account.order(&produced, &found);
         account.turns(&produced, &found.receipts);
 
         let mut fates = fates(&produced);

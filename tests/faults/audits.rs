@@ -97,17 +97,26 @@ impl Account {
     }
 
     /// Whether messages of one subject, recipient and priority came in the order in which their events were accepted.
-    /// Where a message came twice the first time counts.
-    pub fn order(&mut self, events: &[Accepted], found: &Found) {
+    /// Where a message came twice the first time counts; but where PostgreSQL lost the end of its log, it is left out: the
+    /// log no longer says for which number it was planned at first.
+    pub fn order(&mut self, produced: &Produced, found: &Found) {
         let mut came: HashMap<Message, usize> = HashMap::new();
+        let mut again: HashSet<Message> = HashSet::new();
         for (place, receipt) in found.receipts.iter().enumerate() {
-            if let Some(who) = story::who(&receipt.to) {
-                came.entry((who, receipt.text.clone())).or_insert(place);
+            let Some(who) = story::who(&receipt.to) else { continue };
+            let message = (who, receipt.text.clone());
+            if came.contains_key(&message) {
+                again.insert(message);
+            } else {
+                came.insert(message, place);
             }
+        }
+        if produced.gap.is_some() {
+            came.retain(|message, _| !again.contains(message));
         }
         let facts: HashMap<&Message, &Fact> = found.facts.iter().map(|fact| (&fact.message, fact)).collect();
         let mut lines: BTreeMap<_, Vec<(&Accepted, usize, &Fact)>> = BTreeMap::new();
-        for event in events {
+        for event in &produced.events {
             let Some(line) = story::line(event.n) else { continue };
             for who in story::told(event.n) {
                 let message = (who, story::text(event.n));
