@@ -1,6 +1,6 @@
 //! What must come of the accepted events: what is decided about each, which messages, in which order, and to whom.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 
 use crate::{
     account::{Account, Fact, Found, Message, Receipt},
@@ -105,10 +105,13 @@ impl Account {
         for (place, receipt) in found.receipts.iter().enumerate() {
             let Some(who) = story::who(&receipt.to) else { continue };
             let message = (who, receipt.text.clone());
-            if came.contains_key(&message) {
-                again.insert(message);
-            } else {
-                came.insert(message, place);
+            match came.entry(message) {
+                Entry::Occupied(known) => {
+                    again.insert(known.key().clone());
+                }
+                Entry::Vacant(new) => {
+                    new.insert(place);
+                }
             }
         }
         if produced.gap.is_some() {
