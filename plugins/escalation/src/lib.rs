@@ -61,7 +61,8 @@ fn office() -> Result<(bool, &'static str), String> {
     }
     let hours: Hours = config("office_hours")?.ok_or("plugin.yaml has no config.office_hours")?;
     let time = |text: &str| {
-        text.parse::<civil::Time>().map_err(|error| format!("invalid time {text:?} in config.office_hours: {error}"))
+        text.parse::<civil::Time>()
+            .map_err(|error| format!("invalid time {text:?} in config.office_hours: {error}"))
     };
     let open = (time(&hours.from)?..time(&hours.until)?).contains(&here.time());
     Ok(if open { (true, "office hours") } else { (false, "outside office hours") })
