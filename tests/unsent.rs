@@ -19,6 +19,8 @@ async fn stage() -> Stage {
                 "any/routes.yaml",
                 "- on: order.created\n  script: broken.rhai\n\
                  - {on: order.created, template: beside, groups: [Ops]}\n\
+                 - {on: order.both, script: broken.rhai}\n\
+                 - {on: order.both, template: beside, groups: [Empty]}\n\
                  - {on: order.lost, template: beside, groups: [Empty]}\n\
                  - {on: rule.failed, template: failed, groups: [Ops], context: {rule: event.data.rule, n: event.data.count}}\n",
             ),
@@ -140,7 +142,7 @@ async fn events_without_a_rule_and_those_that_reached_nobody_are_found() {
         check.contains("1 event of the type order.creatd had no rule; did you mean `order.created`?"),
         "{check}"
     );
-    assert!(check.contains("any/routes.yaml:4: 1 event reached nobody"), "{check}");
+    assert!(check.contains("any/routes.yaml:6: 1 event reached nobody"), "{check}");
 
     let explained = stage.says(&["explain", "order-1"]);
     assert!(explained.contains("order.lost"), "{explained}");
@@ -164,6 +166,17 @@ async fn events_without_a_rule_and_those_that_reached_nobody_are_found() {
     stage.says(&["groups", "add", "Empty", "bob"]);
     stage.says(&["events", "rerun", "lost"]);
     wait_until("bob has it", SOON, async || stage.bodies().await == ["Beside"]).await;
+}
+
+#[tokio::test]
+async fn of_several_decisions_each_is_found_whatever_the_others_came_to() {
+    let stage = stage().await;
+    stage.order("both", "order.both").await;
+    for filter in ["--failed", "--nobody"] {
+        let events = stage.events(&[filter]);
+        assert_eq!((ids(&events), &events[0]["outcome"]), (vec!["both"], &json!("failed")), "{filter}");
+    }
+    assert!(stage.events(&["--no-route"]).is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use axum::{
 use hookswitch_core::domain::DecisionOutcome;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::Intake;
 use crate::{
@@ -19,43 +19,15 @@ use crate::{
 /// How far back events are listed if the query does not say.
 const SINCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a decision came to.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Notify,
-    Nobody,
-    Skip,
-    NoRoute,
-    Duplicate,
-    Collected,
-    Failed,
-    Parked,
-}
-
-impl From<Outcome> for DecisionOutcome {
-    fn from(outcome: Outcome) -> DecisionOutcome {
-        match outcome {
-            Outcome::Notify => DecisionOutcome::Notify,
-            Outcome::Nobody => DecisionOutcome::Nobody,
-            Outcome::Skip => DecisionOutcome::Skip,
-            Outcome::NoRoute => DecisionOutcome::NoRoute,
-            Outcome::Duplicate => DecisionOutcome::Duplicate,
-            Outcome::Collected => DecisionOutcome::Collected,
-            Outcome::Failed => DecisionOutcome::Failed,
-            Outcome::Parked => DecisionOutcome::Parked,
-        }
-    }
-}
-
 /// The query of a list of events.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// List only events whose `outcome` is this one; `failed`, `no_route` and `nobody` find those of which no message came.
+    /// List only events with a decision of the last run that came to this; `failed`, `no_route` and `nobody` find those of
+    /// which no message came.
     #[param(inline)]
-    outcome: Option<Outcome>,
+    outcome: Option<DecisionOutcome>,
     /// List only events of this type.
     #[serde(rename = "type")]
     #[param(rename = "type")]
@@ -100,7 +72,7 @@ pub async fn events(
     };
     let filter = EventFilter {
         since,
-        outcome: which.outcome.map(DecisionOutcome::from),
+        outcome: which.outcome,
         kind: which.kind,
         subject: which.subject,
         source: which.source,

@@ -155,7 +155,10 @@ impl Store {
                      SELECT lane, seq, id, source, type, subject, received_at FROM event
                      WHERE event.lane = l.lane AND event.seq < $2 AND event.seq >= $3
                  ) e
-                 {MATCHING} AND ($8::text IS NULL OR last.outcome = $8)
+                 {MATCHING} AND ($8::text IS NULL OR EXISTS (
+                     SELECT FROM decision d
+                     WHERE d.lane = e.lane AND d.event_seq = e.seq AND d.run = last.run AND d.outcome = $8
+                       AND (d.outcome <> 'parked' OR last.outcome = 'parked')))
                  ORDER BY e.seq DESC LIMIT $9"
             ))
             .await?;
@@ -198,12 +201,12 @@ impl Store {
             .prepare_cached(&format!(
                 "{LISTED}
                  FROM (
-                     SELECT DISTINCT lane, event_seq FROM decision
+                     SELECT DISTINCT lane, event_seq, run FROM decision
                      WHERE outcome = $1 AND outcome IN ('failed', 'no_route', 'nobody')
                        AND event_seq < $2 AND event_seq >= $3
                  ) o
                  JOIN event e ON e.lane = o.lane AND e.seq = o.event_seq
-                 {MATCHING} AND last.outcome = $1
+                 {MATCHING} AND o.run = last.run
                  ORDER BY e.seq DESC LIMIT $8"
             ))
             .await?;
