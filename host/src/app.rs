@@ -225,6 +225,15 @@ impl Database {
     }
 }
 
+/// The socket that the service is to listen on. It is taken before anything else is started, so that a second host is
+/// told at once.
+///
+/// # Errors
+/// Where the address is taken, or is none of this machine.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+}
+
 /// The running service.
 pub struct App {
     address: SocketAddr,
@@ -236,16 +245,17 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP.
+    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP on `listener`.
     ///
     /// # Errors
     /// Where one of them cannot be started.
-    pub async fn start(config: &Config, progress: &mut (dyn FnMut(&str) + Send)) -> Result<App, AppError> {
+    pub async fn start(
+        config: &Config,
+        listener: TcpListener,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<App, AppError> {
         let folders = folders(&config.rules, &config.database, true)?;
         let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| AppError::Listen { address: config.listen, source })?;
         let address =
             listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
         let client = Client::new(&config.whatsapp)?;

@@ -183,3 +183,16 @@ fn messages_that_wait_or_are_collected_are_no_failures() {
     assert!(said.contains("waits until "), "{said}");
     assert!(said.contains("✓ 1 message read; 2 waiting until later; 1 collected for a digest"), "{said}");
 }
+
+/// Each gets ports of its own, also while the other is still starting.
+#[test]
+fn two_can_run_side_by_side() {
+    let folders = [project(), project()];
+    std::thread::scope(|threads| {
+        let running: Vec<_> =
+            folders.iter().map(|folder| threads.spawn(|| demo(folder.path(), &[], &[]))).collect();
+        for demo in running {
+            shows_a_message(&demo.join().unwrap());
+        }
+    });
+}

@@ -43,7 +43,7 @@ impl Failure {
 
 /// Prints why a command failed, and returns its exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", with_causes(error));
     let (help, is_usage) = match (error.downcast_ref::<Failure>(), error.downcast_ref::<DirectoryError>()) {
         (Some(failure), _) => (failure.help.clone(), failure.is_usage),
         (None, Some(error)) => (directory_help(error), false),
@@ -53,6 +53,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{help}");
     }
     if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}
+
+/// An error with what caused it. Some errors say their cause themselves, and it is not said twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        if said.ends_with(&cause) { said } else { format!("{said}: {cause}") }
+    })
 }
 
 /// What helps with an error of the directory, with the command to run.

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use crate::{
-    app::App,
+    app::{self, App},
     config::{Config, DatabaseConfig, ServeArgs},
     telemetry,
 };
@@ -26,7 +26,8 @@ pub async fn run(args: ServeArgs, database: DatabaseConfig) -> anyhow::Result<Ex
     }
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-    let mut app = App::start(&config, &mut |step| tracing::info!("{step}")).await?;
+    let listener = app::listen(config.listen).await?;
+    let mut app = App::start(&config, listener, &mut |step| tracing::info!("{step}")).await?;
     println!("listening on http://{}", app.address());
     let failed = tokio::select! {
         _ = terminate.recv() => None,

@@ -13,7 +13,7 @@ mod show;
 mod transcript;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -26,7 +26,7 @@ use hookswitch_core::{catalog, domain::Senders};
 use hookswitch_simulator::{Settings, Simulator};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
-use tokio::{signal::ctrl_c, sync::oneshot, task::spawn_blocking};
+use tokio::{net::TcpListener, signal::ctrl_c, sync::oneshot, task::spawn_blocking};
 
 use self::place::Place;
 use crate::{
@@ -100,9 +100,10 @@ async fn show_all(args: &DemoArgs, bar: &ProgressBar) -> anyhow::Result<ExitCode
         });
     })
     .await?;
-    let simulator_listener = listen(SIMULATOR_PORT)?;
+    let simulator_listener = listen(SIMULATOR_PORT).await?;
     let simulator_address = simulator_listener.local_addr()?;
-    let host_address = listen(HOST_PORT)?.local_addr()?;
+    let host_listener = listen(HOST_PORT).await?;
+    let host_address = host_listener.local_addr()?;
     let settings = Settings {
         webhook_url: Some(format!("http://{host_address}/webhooks/whatsapp")),
         ..Settings::default()
@@ -114,13 +115,11 @@ async fn show_all(args: &DemoArgs, bar: &ProgressBar) -> anyhow::Result<ExitCode
         let folders = app::folders(&config.rules, &config.database, false)?;
         spawn_blocking(move || drop(catalog::load(&folders))).await?;
     }
-    let app = App::start(&config, &mut |text| step(bar, text)).await?;
+    let app = App::start(&config, host_listener, &mut |text| step(bar, text)).await?;
 
     let simulator = Simulator::new(settings);
     let (stop_simulator, stopped) = oneshot::channel::<()>();
-    simulator_listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(simulator_listener)?;
-    let serving = tokio::spawn(simulator.clone().serve(listener, async {
+    let serving = tokio::spawn(simulator.clone().serve(simulator_listener, async {
         // It ends at a message, and when the sender is dropped.
         let _ = stopped.await;
     }));
@@ -162,10 +161,14 @@ async fn show_samples(
     shown
 }
 
-/// The usual port, or a free one where it is taken.
-fn listen(port: u16) -> anyhow::Result<TcpListener> {
-    let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    usual.or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).context("cannot listen on 127.0.0.1")
+/// The usual port, or a free one where it is taken. It is held from now on: what is started before the host takes its
+/// time, in which another demo would take the port.
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+    };
+    listener.context("cannot listen on 127.0.0.1")
 }
 
 fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: SocketAddr) -> Config {
