@@ -6,11 +6,13 @@
 
 mod case;
 mod case_http;
+mod coverage;
 mod expect;
 mod files;
 mod findings;
 mod live;
 mod meta;
+mod paths;
 mod people;
 mod plugins;
 mod routes;
@@ -92,14 +94,18 @@ pub struct Catalog {
     pub warnings: Vec<Finding>,
     /// Warnings about variables of templates that plain routes do not give.
     pub missing_variables: Vec<Finding>,
+    /// Routes, scripts, plugins and templates that no case reaches.
+    pub not_reached: Vec<Finding>,
+    /// Warnings about templates that Meta would reject, or that would not read well as Meta templates.
+    pub at_meta: Vec<Finding>,
     /// Number of files of each kind.
     pub counts: Counts,
 }
 
 impl Catalog {
     /// All warnings, those about rules that work only in part among them.
-    pub fn all_warnings(&self) -> Vec<Finding> {
-        self.missing_variables.iter().chain(&self.warnings).cloned().collect()
+    pub fn all_warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.missing_variables.iter().chain(&self.at_meta).chain(&self.warnings)
     }
 
     /// Made-up people, one member with WhatsApp for each group: those of a case without `people`.
@@ -237,14 +243,7 @@ fn compile_all(
         schedules: schedules.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
-    findings.extend(errors.into_iter().map(|error| {
-        let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-        let finding = Finding::at(&place, error.message);
-        match error.help {
-            Some(help) => finding.help(help),
-            None => finding,
-        }
-    }));
+    findings.extend(errors.into_iter().map(Finding::from));
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
@@ -256,6 +255,7 @@ fn compile_all(
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
+    let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
     let mut catalog = Catalog {
         release: tree.release.clone(),
         routes,
@@ -266,18 +266,25 @@ fn compile_all(
         cases,
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
+        not_reached: Vec::new(),
+        at_meta: meta::warnings(&templates),
         uses: route_sources.iter().filter_map(used).collect(),
-        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
+        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
         templates,
     };
     // Cases of rules that do not compile would only repeat the errors.
     if findings.is_empty() {
-        run::all(&catalog, &mut findings);
+        let shown = run::all(&catalog);
+        catalog.not_reached = coverage::not_reached(&catalog, &route_sources, &scripts, &shown);
+        catalog.at_meta.extend(shown.warnings);
+        findings.extend(shown.findings);
         leave_out(&mut catalog, &mut findings, may_be_left_out);
     }
     if findings.is_empty() {
         finish(&mut catalog.warnings, &tree);
         finish(&mut catalog.missing_variables, &tree);
+        finish(&mut catalog.at_meta, &tree);
+        finish(&mut catalog.not_reached, &tree);
         return Ok(catalog);
     }
     finish(&mut findings, &tree);
