@@ -6,6 +6,7 @@
 #   deploy/release.sh FOLDER            builds the program
 #   deploy/release.sh FOLDER PROGRAM    takes a built one
 set -euo pipefail
+shopt -s nullglob
 
 folder=$(realpath --canonicalize-missing "${1:?usage: deploy/release.sh FOLDER [PROGRAM]}")
 program=${2:+$(realpath "$2")}
@@ -26,9 +27,10 @@ new=$(mktemp --directory "$folder.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 install -m 0755 "$program" "$new/hookswitch"
 cp -R rules "$new/rules"
+mkdir "$new/plugins"
 for manifest in plugins/*/plugin.yaml; do
   plugin=$(dirname "$manifest")
-  mkdir -p "$new/$plugin"
+  mkdir "$new/$plugin"
   tar -C "$plugin" --exclude=./target --exclude=./node_modules --exclude=./src --exclude='./Cargo.*' -cf - . |
     tar -C "$new/$plugin" -xf -
 done

@@ -8,6 +8,8 @@ use super::{help, read, settings, top, variables};
 /// The compose file, with what its services share.
 fn compose() -> Value {
     let mut compose: Value = serde_yaml::from_str(&read("deploy/compose.yaml")).unwrap();
+    // What a service takes over takes over from another: one level at a time.
+    compose.apply_merge().unwrap();
     compose.apply_merge().unwrap();
     compose
 }

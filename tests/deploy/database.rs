@@ -22,6 +22,7 @@ impl Server {
         database.query("CREATE ROLE postgres SUPERUSER LOGIN", &[]).await;
         let superuser = connect(&format!("{}&user=postgres", database.url())).await;
         superuser.batch_execute("ALTER ROLE hookswitch RENAME TO bootstrap").await.unwrap();
+        superuser.batch_execute("DROP DATABASE hookswitch WITH (FORCE)").await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         symlink(top().join("deploy"), folder.path().join("deploy")).unwrap();
         let (programs, path) = programs(&[]);

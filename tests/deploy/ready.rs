@@ -93,7 +93,7 @@ fn whatever_else_is_there_is_not_a_host() {
     let words = said(&other);
     assert_eq!(other.status.code(), Some(1), "{words}");
     assert!(
-        words.contains(&format!("no host of Hookswitch at http://127.0.0.1:{port}: HTTP 404")),
+        words.contains(&format!("no host of Hookswitch at http://127.0.0.1:{port}: HTTP 401")),
         "{words}"
     );
 

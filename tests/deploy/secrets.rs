@@ -47,7 +47,7 @@ fn a_host_refuses_them_unless_the_simulator_is_on_its_machine() {
         let output = command.output().unwrap();
         let said = said(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("database") && !said.contains("simulator's default"), "{said}");
+        assert!(said.contains("cannot reach PostgreSQL") && !said.contains("simulator's default"), "{said}");
     }
 }
 
