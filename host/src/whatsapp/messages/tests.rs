@@ -20,7 +20,7 @@ fn sent(to: &str, form: Form, message: &Message) -> Value {
     body
 }
 
-/// Meta's example, with a recipient that is one.
+/// Meta's example, with a valid recipient.
 fn meta(example: &str) -> Value {
     let mut example: Value = serde_json::from_str(example).unwrap();
     example["to"] = json!("+16505551234");
