@@ -22,6 +22,7 @@ mod openapi;
 mod page;
 mod pages;
 mod people;
+mod people_import;
 mod plugin;
 mod rules;
 mod rules_replay;
