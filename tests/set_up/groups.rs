@@ -57,7 +57,7 @@ async fn the_same_is_there_over_http_and_a_digest_follows_its_group() {
     let office = office().await;
     office.write(
         "guests/routes.yaml",
-        "- on: guest.arrived\n  template: greeting\n  groups: [Ops]\n  collect: 1h\n  context:\n    name: '\"all\"'\n",
+        "- on: guest.arrived\n  template: greeting\n  groups: [Ops]\n  collect: 1h by group\n  context:\n    name: '\"all\"'\n",
     );
     office
         .write("guests/templates/greeting.j2", &super::GREETING.replace("{{ name }}", "{{ count }} guests"));

@@ -141,7 +141,7 @@ pub struct RenamedGroupJson {
 /// Rename a group.
 ///
 /// Its members stay, digests that wait for it are sent to it, and histories keep its former name.
-#[utoipa::path(patch, path = "/v1/groups/{name}", operation_id = "renameGroup", tag = "groups",
+#[utoipa::path(patch, path = "/v1/groups/{name}", operation_id = "updateGroup", tag = "groups",
     request_body = GroupChangeJson, security(("key" = [])),
     params(("name" = String, Path, description = "The group's name")),
     responses(
