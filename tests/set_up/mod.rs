@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod changes;
 mod check;
 mod connections;
 mod description;
+mod groups;
+mod imports;
 mod look_ups;
 mod output;
 mod pages;

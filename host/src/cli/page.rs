@@ -298,7 +298,8 @@ fn waits_for(reason: &str) -> &str {
     }
 }
 
-/// A time in UTC, to the millisecond.
+/// A time in UTC, to the millisecond; to the second if it was reported so, as Meta does in webhooks: `31.000` would seem
+/// to be before `31.844`.
 fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
+    if at.subsec_nanosecond() == 0 { at.to_string() } else { format!("{at:.3}") }
 }

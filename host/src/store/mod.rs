@@ -39,6 +39,7 @@ mod group;
 mod health;
 mod history;
 mod identity;
+mod import;
 mod lane;
 mod log;
 mod meta_template;
@@ -73,7 +74,7 @@ pub use delivery::Histories;
 #[cfg(feature = "simulator")]
 pub use demo::DemoClaim;
 pub use digest::{CollectRow, DueDigest, OpenDigest};
-pub use directory::{Imported, NewPerson, StoredPerson};
+pub use directory::{ChangedPerson, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use event_list::{EventFilter, EventPage, ListedEvent, UnsentFacts};
@@ -84,6 +85,7 @@ pub use health::{
     WebhookFacts,
 };
 pub use history::{DeadLetterEnd, DecisionHistory, EventHistory, NotificationHistory, Waits};
+pub use import::{ImportOptions, Imported};
 pub use lane::{HostSeen, LEASE};
 pub use log::{EVENT_LOG, NOTIFICATION_LOG};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};

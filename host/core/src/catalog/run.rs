@@ -70,11 +70,13 @@ pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
 }
 
 fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
+    let made_up =
+        case.made_up.then(|| people::with_users(case.people.clone(), std::slice::from_ref(verdict)));
     let planner = Planner {
         templates: &catalog.templates,
         senders: &Senders::any(),
         in_use: None,
-        people: &case.people,
+        people: made_up.as_ref().unwrap_or(&case.people),
         now: case.now,
     };
     planner.plan(&case.event, verdict)

@@ -484,7 +484,7 @@ lookup:
     for broken in ["wrong", "other", "empty", "short", "alone"] {
         fs::remove_dir_all(plugins.path().join(broken)).unwrap();
     }
-    let sandbox = Sandbox::measuring(Arc::default()).unwrap();
+    let sandbox = Sandbox::measuring(None, Arc::default()).unwrap();
     let of_component = words_of(&folders(Some(sandbox.clone())));
     fs::remove_file(plugins.path().join("text/text.wasm")).unwrap();
     let warnings = words_of(&folders(Some(sandbox)));
