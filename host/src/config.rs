@@ -19,6 +19,7 @@ pub use self::{
     secret::Secret,
     whatsapp::{AccountConfig, WhatsappConfig},
 };
+
 /// A command for a program of somebody else, or for one that must not work on real data: it gets the environment
 /// without this program's settings and secrets.
 pub fn stranger(program: impl AsRef<OsStr>) -> Command {
@@ -30,6 +31,11 @@ pub fn stranger(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Whether the environment sets this variable.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// The format of log lines.

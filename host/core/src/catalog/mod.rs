@@ -86,8 +86,10 @@ pub struct Catalog {
     pub cases: Vec<Case>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
-    /// Templates and groups that plain routes name.
+    /// What routes are for, and the templates and groups that they name.
     pub uses: Vec<RouteUse>,
+    /// Whom rules told in the cases.
+    pub told: BTreeSet<Told>,
     /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
     /// Warnings about variables of templates that plain routes do not give.
@@ -108,16 +110,33 @@ impl Catalog {
     }
 }
 
-/// Names used by a plain route; a script decides them only when it runs.
+/// What a route is for, and the names that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteUse {
     /// `file:line` of the route.
     pub place: String,
-    /// Template.
-    pub template: String,
+    /// `file:line` of what decides, as in the history of events: the route itself, its script or its plugin's manifest.
+    pub rule: String,
+    /// Event types: `order.created`, `payment.*`, `*`.
+    pub types: Vec<String>,
+    /// Template; `None` if a script or plugin decides it when it runs.
+    pub template: Option<String>,
+    /// Groups; empty if a script or plugin decides them when it runs.
+    pub groups: Vec<String>,
+    /// Whether it also names, or may name, users or contacts.
+    pub others: bool,
+}
+
+/// Whom a rule told of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    /// Type of the event.
+    pub kind: String,
+    /// `file:line` of the rule.
+    pub rule: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Whether it also names users or contacts.
+    /// Whether users or contacts, too.
     pub others: bool,
 }
 
@@ -267,12 +286,13 @@ fn compile_all(
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
         uses: route_sources.iter().filter_map(used).collect(),
+        told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
         templates,
     };
     // Cases of rules that do not compile would only repeat the errors.
     if findings.is_empty() {
-        run::all(&catalog, &mut findings);
+        catalog.told = run::all(&catalog, &mut findings);
         leave_out(&mut catalog, &mut findings, may_be_left_out);
     }
     if findings.is_empty() {

@@ -1,6 +1,7 @@
 //! Runs cases: decides and plans as a host does, but sends nothing.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,12 +10,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Catalog,
+    Catalog, Told,
     case::Case,
     case_http::Rehearsed,
     expect::{self, Actual},
     findings::{Finding, TOLD},
-    people,
+    people, uses,
 };
 use crate::{
     bounds::counted,
@@ -82,9 +83,10 @@ fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
 /// Maximum time for all cases together: a host waits for them when it starts or reloads its rules.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Runs all cases and adds their findings.
-pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
+/// Runs all cases, adds their findings, and returns whom the rules told.
+pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) -> BTreeSet<Told> {
     let started = Instant::now();
+    let mut told = BTreeSet::new();
     for case in &catalog.cases {
         if started.elapsed() > TIME {
             let what = format!("the cases take longer than {} s", TIME.as_secs());
@@ -92,19 +94,21 @@ pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
                 Finding::at(&case.place, what)
                     .help("this case and all after it were not run; remove some cases or make them faster"),
             );
-            return;
+            break;
         }
-        findings.extend(run(catalog, case));
+        findings.extend(run(catalog, case, &mut told));
         if findings.len() > TOLD {
-            return;
+            break;
         }
     }
+    told
 }
 
-/// Runs a case and returns its findings.
-pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
+/// Runs a case, returns its findings, and adds whom the rules told.
+fn run(catalog: &Catalog, case: &Case, told: &mut BTreeSet<Told>) -> Vec<Finding> {
     let ports = CasePorts::new(catalog, case);
     let verdicts = decide(&catalog.routes, &case.event, &ports);
+    told.extend(verdicts.iter().filter_map(|verdict| uses::told(&case.event.kind, verdict)));
     let named = |message: String| format!("case `{}` failed: {message}", case.name);
     let mut findings: Vec<Finding> = ports
         .http
