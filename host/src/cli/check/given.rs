@@ -127,6 +127,8 @@ mod tests {
                 "my-rules",
                 "--whatsapp-business-account-id",
                 "12",
+                "--whatsapp-access-token",
+                "t",
             ],
             &[],
         );
@@ -139,7 +141,8 @@ mod tests {
             ("hookswitch explain -- '--a b'", "hookswitch explain --data-dir 'my data' -- '--a b'"),
             (
                 "hookswitch templates push",
-                "hookswitch templates push --data-dir 'my data' --rules my-rules --whatsapp-business-account-id 12",
+                "hookswitch templates push --data-dir 'my data' --rules my-rules --whatsapp-business-account-id 12 \
+                 --whatsapp-access-token \"${WHATSAPP_ACCESS_TOKEN:?set it first}\"",
             ),
             ("curl https://x/y", "curl https://x/y"),
         ] {
