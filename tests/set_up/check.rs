@@ -269,7 +269,9 @@ async fn fixing_says_what_it_could_not_fix() {
     let said = fix(&[("WHATSAPP_APP_SECRET", "")]);
     assert!(said.contains("templates not submitted: the settings are invalid"), "{said}");
     let said = fix(&[("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")]);
-    assert!(said.contains("migrations not applied and groups not created: "), "{said}");
+    assert!(said.contains("migrations not applied: cannot reach PostgreSQL"), "{said}");
+    assert!(said.contains("groups not created: cannot reach PostgreSQL"), "{said}");
+    assert!(said.contains("--fix cannot fix: database.unreachable."), "{said}");
     office.write("guests/routes.yaml", "- on: guest.arrived\n");
     let said = fix(&[]);
     assert!(said.contains("groups not created: the rules do not compile"), "{said}");

@@ -26,7 +26,7 @@ VALUES (1, 'e-late', '/shop', 'guest.arrived', now(), '{"name": "Eve"}', 'e-late
 INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, recipient, phone_number_id, template, priority, message,
     reason, created_at)
 SELECT 64, n.id, e.lane, e.seq, 0, '26377123456' || n.digit, '106540352242922', 'greeting', 1,
-       '{"body":"Good morning, Eve, this is a test."}', 'is a guest', now() - interval '5 minutes'
+       '{"mode":"auto","body":"Good morning, Eve, this is a test.","template":"greeting","language":"en_US","parameters":["Eve"]}', 'is a guest', now() - interval '5 minutes'
 FROM event e, (VALUES
     ('00000000-0000-7000-8000-000000000001'::uuid, 1), ('00000000-0000-7000-8000-000000000002', 2),
     ('00000000-0000-7000-8000-000000000003', 3), ('00000000-0000-7000-8000-000000000004', 4),
@@ -47,7 +47,7 @@ UPDATE checkpoint SET seq = (SELECT max(seq) FROM notification) WHERE lane = 64;
 -- A schedule that no host fired, an id of the system's own that somebody took, webhooks of a stranger.
 INSERT INTO schedule_slot (schedule, slot, outcome, cron)
 VALUES ('nightly', date_trunc('hour', now()) - interval '5 hours', 'missed', '0 2 * * * UTC');
-INSERT INTO own_clash (id, source) VALUES ('schedule:nightly', '/hookswitch');
+INSERT INTO own_clash (id, source) VALUES ('e-room', '/shop');
 UPDATE webhook SET refused = 3, refused_at = now();
 -- Other hosts, for a while: another program, another catalog, another clock.
 INSERT INTO host (id, name, identity, release, version, clock_ahead_ms) VALUES

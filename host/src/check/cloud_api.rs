@@ -1,28 +1,23 @@
 //! The Cloud API: the token, the numbers that send, and the account that they belong to.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     number,
     report::{Finding, Section},
-    words::{span, time},
+    token::{self, NEW_TOKEN},
 };
 use crate::{
     config::WhatsappConfig,
     whatsapp::management::{ManagementError, PhoneNumber, Token},
 };
 
-const TOKEN_ENDS_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 const NUMBER: &str = "set WHATSAPP_PHONE_NUMBER_ID to Meta's id of the number, not the number itself (WhatsApp Manager, \
                       Phone numbers), and give the token's system user access to it";
 const ACCOUNT: &str = "set WHATSAPP_BUSINESS_ACCOUNT_ID to the id in WhatsApp Manager, Account settings, and give the \
                        token's system user access to that account";
 const UNREACHABLE: &str =
     "look at DNS, the firewall and the proxy of this machine; WHATSAPP_API_URL is the address";
-const NEW_TOKEN: &str = "set WHATSAPP_ACCESS_TOKEN to a valid token of a system user";
-
-const SENDS: &str = "whatsapp_business_messaging";
-const MANAGES: &str = "whatsapp_business_management";
 
 /// What Meta said.
 pub struct Said<'a> {
@@ -38,7 +33,7 @@ pub struct Said<'a> {
 pub fn judge(config: &WhatsappConfig, said: &Said<'_>, now: Timestamp) -> Section {
     let mut facts = vec![("address".to_owned(), config.whatsapp_api_url.clone())];
     let mut findings = match said.token {
-        Ok(token) => of_token(config, token, now, &mut facts),
+        Ok(token) => token::judge(config, token, now, &mut facts),
         Err(error) => vec![failed(error, NUMBER)],
     };
     let mut summary = "not checked".to_owned();
@@ -78,46 +73,6 @@ pub fn judge(config: &WhatsappConfig, said: &Said<'_>, now: Timestamp) -> Sectio
     // Without a connection each question fails alike.
     findings.dedup();
     Section::new("cloud_api", summary, findings).facts(facts)
-}
-
-fn of_token(
-    config: &WhatsappConfig,
-    token: &Token,
-    now: Timestamp,
-    facts: &mut Vec<(String, String)>,
-) -> Vec<Finding> {
-    if !token.is_valid {
-        return vec![Finding::critical("token.invalid", "Meta rejects the access token").advice(NEW_TOKEN)];
-    }
-    let mut findings = Vec::new();
-    let until = token.valid_until();
-    let valid = until.map_or("until revoked".to_owned(), |at| format!("until {}", time(at)));
-    facts.push(("token valid".to_owned(), valid));
-    facts.push(("token permissions".to_owned(), token.scopes.join(", ")));
-    if let Some(until) = until
-        && until.duration_since(now) < TOKEN_ENDS_SOON
-    {
-        let what = format!("the access token expires in {}", span(until.duration_since(now)));
-        findings.push(Finding::warning("token.ends", what).advice(NEW_TOKEN));
-    }
-    // Meta may not say which it has.
-    let lacks = |scope: &str| !token.scopes.is_empty() && !token.scopes.iter().any(|held| held == scope);
-    let add = |scope: &str| {
-        format!(
-            "create a token of the system user with the permission {scope}, and set WHATSAPP_ACCESS_TOKEN to it"
-        )
-    };
-    if lacks(SENDS) {
-        let what = format!("the access token cannot send: it lacks the permission {SENDS}");
-        findings.push(Finding::critical("token.scope", what).advice(add(SENDS)));
-    }
-    if lacks(MANAGES) && config.whatsapp_business_account_id.is_some() {
-        let what = format!(
-            "the access token can neither submit templates nor see whether they are approved: it lacks the permission {MANAGES}"
-        );
-        findings.push(Finding::warning("token.management_scope", what).advice(add(MANAGES)));
-    }
-    findings
 }
 
 fn shown(number: &PhoneNumber) -> &str {
@@ -168,7 +123,10 @@ mod tests {
     use hookswitch_core::domain::Senders;
 
     use super::*;
-    use crate::check::Severity;
+    use crate::check::{
+        Severity,
+        token::{MANAGES, SENDS},
+    };
 
     fn merged(mut good: Value, other: &Value) -> Value {
         good.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());

@@ -11,6 +11,7 @@ mod delivery;
 mod disk;
 mod events;
 mod gather;
+mod groups;
 mod hosts;
 mod keys;
 mod number;
@@ -21,13 +22,15 @@ mod report;
 mod rules;
 mod schedules;
 mod templates;
+mod token;
 mod webhook;
 pub mod words;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use hookswitch_core::catalog::{Catalog, Findings};
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use self::{
     cloud_api::Said,
@@ -45,6 +48,9 @@ use crate::{
     config::{ConfigErrors, WhatsappConfig},
     store::{ServerFacts, Store, StoreError, pending_migrations},
 };
+
+/// How long to wait for all that is asked of PostgreSQL, which takes less than a second.
+const DATABASE_TIME: Duration = Duration::from_secs(30);
 
 /// What to check.
 pub struct Subject<'a> {
@@ -76,8 +82,8 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     sections.push(rules_section(subject.catalog, facts, server_now));
     if let Some(facts) = facts {
         sections.push(plugins::judge(catalog, &facts.parked, server_now));
-        sections.push(people::groups(catalog, &facts.groups));
-        sections.push(people::people(&facts.people, &facts.some_people, now));
+        sections.push(groups::judge(catalog, &facts.groups));
+        sections.push(people::judge(&facts.people, &facts.some_people, now));
     }
     let account = meta.as_ref().and_then(|(_, meta)| meta.account.as_ref());
     sections.push(match catalog {
@@ -155,7 +161,12 @@ struct Asked {
 
 async fn ask_database(subject: &Subject<'_>, now: Timestamp) -> Asked {
     let asked = match &subject.store {
-        Ok(store) => ask(store, subject.data_dir, now).await.map_err(|error| error.to_string()),
+        Ok(store) => match timeout(DATABASE_TIME, ask(store, subject.data_dir, now)).await {
+            Ok(asked) => asked.map_err(|error| error.to_string()),
+            Err(_) => {
+                Err(format!("PostgreSQL did not answer everything within {} s", DATABASE_TIME.as_secs()))
+            }
+        },
         Err(why) => Err(why.clone()),
     };
     asked.unwrap_or_else(|why| Asked { section: database::unreachable(&why), now: None, facts: None })

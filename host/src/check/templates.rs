@@ -139,9 +139,10 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
         State::Missing | State::Pending | State::Approved => None,
         State::Rejected(why) => {
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            let what =
-                format!("{}; edit {} and resubmit it", unsendable(&format!("REJECTED{why}")), template.file);
-            Some(finding(template, "template.not_approved", what).command(push()))
+            let what = unsendable(&format!("REJECTED{why}"));
+            // Meta would reject the same text again.
+            let advice = format!("correct {}, then submit it again", template.file);
+            Some(finding(template, "template.not_approved", what).example(&advice, &push()))
         }
         State::Paused => {
             Some(finding(template, "template.not_approved", unsendable("PAUSED")).advice(MANAGER))
