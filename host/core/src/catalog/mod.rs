@@ -93,8 +93,10 @@ pub struct Catalog {
     pub config: BTreeMap<String, Map<String, Value>>,
     /// Texts of the scripts, by their paths.
     pub scripts: BTreeMap<String, String>,
-    /// Templates and groups that plain routes name.
+    /// What routes are for, and the templates and groups that they name.
     pub uses: Vec<RouteUse>,
+    /// Whom rules told in the cases.
+    pub told: BTreeSet<Told>,
     /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
     /// Warnings about variables of templates that plain routes do not give.
@@ -118,6 +120,7 @@ impl Catalog {
         let shown = run::all(self);
         self.not_reached = coverage::not_reached(self, &shown);
         self.at_meta.extend(shown.warnings);
+        self.told = shown.told;
         shown.findings
     }
 
@@ -140,16 +143,33 @@ impl Catalog {
     }
 }
 
-/// Names used by a plain route; a script decides them only when it runs.
+/// What a route is for, and the names that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteUse {
     /// `file:line` of the route.
     pub place: String,
-    /// Template.
-    pub template: String,
+    /// `file:line` of what decides, as in the history of events: the route itself, its script or its plugin's manifest.
+    pub rule: String,
+    /// Event types: `order.created`, `payment.*`, `*`.
+    pub types: Vec<String>,
+    /// Template; `None` if a script or plugin decides it when it runs.
+    pub template: Option<String>,
+    /// Groups; empty if a script or plugin decides them when it runs.
+    pub groups: Vec<String>,
+    /// Whether it also names, or may name, users or contacts.
+    pub others: bool,
+}
+
+/// Whom a rule told of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    /// Type of the event.
+    pub kind: String,
+    /// `file:line` of the rule.
+    pub rule: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Whether it also names users or contacts.
+    /// Whether users or contacts, too.
     pub others: bool,
 }
 
@@ -344,6 +364,7 @@ fn compile_without_cases(
         not_reached: Vec::new(),
         at_meta: meta::warnings(&templates),
         uses: route_sources.iter().filter_map(used).collect(),
+        told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Catalog,
+    Catalog, Told,
     case::Case,
     case_http::Rehearsed,
     expect::{self, Actual},
     findings::{Finding, Severity, TOLD},
-    people,
+    people, uses,
 };
 use crate::{
     bounds::counted,
@@ -96,8 +96,10 @@ pub struct Shown {
     pub rules: BTreeSet<(String, usize)>,
     /// Templates that a case reaches.
     pub templates: BTreeSet<String>,
+    /// Whom the rules told.
+    pub told: BTreeSet<Told>,
     /// Places where a warning has been given.
-    told: BTreeSet<(String, usize, usize)>,
+    warned: BTreeSet<(String, usize, usize)>,
 }
 
 /// Runs all cases.
@@ -132,7 +134,7 @@ impl Shown {
         let first = planned.notifications.first().map(|planned| &planned.notification.message);
         let Some(message) = first.filter(|message| message.mode != Mode::Text) else { return };
         for (line, column, source) in template.gaps(message) {
-            if !self.told.insert((template.file.clone(), line, column)) {
+            if !self.warned.insert((template.file.clone(), line, column)) {
                 continue;
             }
             let place = Place { line, column, ..Place::start_of(template.file.as_str()) };
@@ -151,6 +153,7 @@ impl Shown {
 fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
     let ports = CasePorts::new(catalog, case);
     let verdicts = decide(&catalog.routes, &case.event, &ports);
+    shown.told.extend(verdicts.iter().filter_map(|verdict| uses::told(&case.event.kind, verdict)));
     let named = |message: String| format!("case `{}` failed: {message}", case.name);
     let mut findings: Vec<Finding> = ports
         .http
