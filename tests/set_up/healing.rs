@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{GREETING, Office, snapshot_settings, text};
-use crate::harness::{Process, SOON, program, wait_until};
+use crate::{
+    harness::{Process, SOON, program, wait_until},
+    plugins::{CACHE, component},
+};
 
 /// What commands heal.
 const HEALED: &[&str] = &[
@@ -112,9 +115,13 @@ impl Faulty {
             office.write(&format!("guests/templates/{name}.j2"), &text);
         }
         let plugins = tempfile::tempdir().unwrap();
-        let manifest = "id: unbuilt\nversion: 0.1.0\ncontract: \"1.0\"\non: [lamp.broken]\nowner: Ops\n";
-        std::fs::create_dir(plugins.path().join("unbuilt")).unwrap();
-        std::fs::write(plugins.path().join("unbuilt/plugin.yaml"), manifest).unwrap();
+        for (id, on) in [("lamps", "good.*"), ("unbuilt", "lamp.broken")] {
+            let manifest = format!("id: {id}\nversion: 0.1.0\ncontract: \"1.0\"\non: [{on}]\nowner: Ops\n");
+            let folder = plugins.path().join(id);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("plugin.yaml"), manifest).unwrap();
+        }
+        std::fs::write(plugins.path().join("lamps/lamps.wasm"), component()).unwrap();
         Faulty { office, plugins }
     }
 
@@ -124,6 +131,7 @@ impl Faulty {
             ("--database-url", self.office.database.url()),
             ("--rules", self.office.rules.path().display().to_string()),
             ("--plugins", self.plugins.path().display().to_string()),
+            ("--plugin-cache", CACHE.to_owned()),
             ("--listen", format!("127.0.0.1:{}", self.office.port)),
             ("--whatsapp-api-url", self.office.simulator.api_url()),
             ("--whatsapp-phone-number-id", account.phone_number_id),
@@ -216,6 +224,7 @@ async fn a_system_with_one_of_each_fault_is_healed_by_pasting_what_the_check_say
     let findings = faulty.findings();
     let mut settings = snapshot_settings(faulty.office.rules.path());
     settings.add_filter(&super::regex_of(&faulty.plugins.path().display().to_string()), "PLUGINS");
+    settings.add_filter(&super::regex_of(CACHE), "CACHE");
     settings.add_filter(r"postgresql://[^' ]+'?", "DATABASE");
     settings.add_filter(r"127\.0\.0\.1:\d+", "ADDRESS");
     settings.add_filter(r"\b1[23]\d s\b", "SECONDS");
