@@ -27,8 +27,11 @@ use crate::harness::{Database, Host, SOON, Simulator, free_port, program, wait_u
 
 const NOTE: &str = "---\ndescription: A note\ncategory: utility\nlanguage: en_US\n---\nThis is from {{ name }}, all right.\n";
 
+/// Compiled once for all tests.
+pub const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugin-cache");
+
 /// The component that does what it is told, built from source once for all tests.
-fn component() -> &'static [u8] {
+pub fn component() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
@@ -85,8 +88,7 @@ impl Folders {
     fn settings(&self) -> [(String, String); 2] {
         [
             ("HOOKSWITCH_PLUGINS".to_owned(), self.plugins().display().to_string()),
-            // Compiled once for all tests.
-            ("HOOKSWITCH_PLUGIN_CACHE".to_owned(), format!("{}/plugin-cache", env!("CARGO_TARGET_TMPDIR"))),
+            ("HOOKSWITCH_PLUGIN_CACHE".to_owned(), CACHE.to_owned()),
         ]
     }
 }

@@ -1,7 +1,7 @@
 -- Events of which no message came: of a mistyped type, of a rule that failed, of one that reached nobody, of a plugin.
 INSERT INTO event (lane, id, source, type, time, data, sha256, received_at)
 SELECT 0, e.id, '/shop', e.kind, now(), '{"name": "Eve"}', e.id::bytea, now() - interval '10 minutes'
-FROM (VALUES ('e typo', 'guest.arived'), ('--e-failed', 'guest.arrived'), ('e$nobody', 'guest.left'), ('e-parked', 'guest.arrived'))
+FROM (VALUES ('e typo', 'guest.arived'), ('--e-failed', 'guest.arrived'), ('e$nobody', 'guest.left'), ('e-parked', 'good.day'))
     AS e (id, kind);
 INSERT INTO decision (lane, event_seq, ordinal, outcome, reason, engine, rule, release, decided_at)
 SELECT 0, e.seq, 0, d.outcome, d.reason, 'route', d.rule, 'abc', now() - interval '10 minutes'

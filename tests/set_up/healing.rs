@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{GREETING, Office, snapshot_settings, text};
-use crate::harness::{Process, SOON, program, wait_until};
+use crate::{
+    harness::{Process, SOON, program, wait_until},
+    plugins::{CACHE, component},
+};
 
 /// What commands heal.
 const HEALED: &[&str] = &[
@@ -55,6 +58,7 @@ const ADVISED: &[&str] = &[
     "people.shared_number",
     "people.unlinked",
     "plugin.left_out",
+    "route.may_tell_nobody",
     "route.tells_nobody",
     "schedule.missed",
     "template.category",
@@ -73,7 +77,12 @@ const RULES: &[(&str, &str)] = &[
         "- {on: guest.arrived, template: greeting, groups: [Ops], context: {name: event.data.name}}\n\
          - {on: guest.left, template: farewell, groups: [\"Night Shift's\"], context: {name: event.data.name}}\n\
          - {on: guest.paid, template: thanks, contacts: [event.data.phone], context: {name: event.data.name}}\n\
-         - {on: \"room.*\", script: rooms.rhai}\n",
+         - {on: \"room.*\", script: rooms.rhai}\n\
+         - {on: floor.wet, script: floors.rhai}\n",
+    ),
+    (
+        "guests/floors.rhai",
+        "fn decide(event) { #{template: \"greeting\", groups: [\"Night Shift's\"], context: #{name: \"Eve\"}} }\n",
     ),
     (
         "guests/rooms.rhai",
@@ -83,7 +92,8 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "guests/cases/rooms.yaml",
-        "name: a room is dirty\nevent: {type: room.dirty}\nexpect: [{template: greeting}]\n",
+        "- {name: a room is dirty, event: {type: room.dirty}, expect: [{template: greeting}]}\n\
+         - {name: a floor is wet, event: {type: floor.wet}, expect: [{template: greeting}]}\n",
     ),
     ("guests/unused.rhai", "fn decide(event) { skip(\"no\") }\n"),
 ];
@@ -112,9 +122,13 @@ impl Faulty {
             office.write(&format!("guests/templates/{name}.j2"), &text);
         }
         let plugins = tempfile::tempdir().unwrap();
-        let manifest = "id: unbuilt\nversion: 0.1.0\ncontract: \"1.0\"\non: [lamp.broken]\nowner: Ops\n";
-        std::fs::create_dir(plugins.path().join("unbuilt")).unwrap();
-        std::fs::write(plugins.path().join("unbuilt/plugin.yaml"), manifest).unwrap();
+        for (id, on) in [("lamps", "good.*"), ("unbuilt", "lamp.broken")] {
+            let manifest = format!("id: {id}\nversion: 0.1.0\ncontract: \"1.0\"\non: [{on}]\nowner: Ops\n");
+            let folder = plugins.path().join(id);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("plugin.yaml"), manifest).unwrap();
+        }
+        std::fs::write(plugins.path().join("lamps/lamps.wasm"), component()).unwrap();
         Faulty { office, plugins }
     }
 
@@ -124,6 +138,7 @@ impl Faulty {
             ("--database-url", self.office.database.url()),
             ("--rules", self.office.rules.path().display().to_string()),
             ("--plugins", self.plugins.path().display().to_string()),
+            ("--plugin-cache", CACHE.to_owned()),
             ("--listen", format!("127.0.0.1:{}", self.office.port)),
             ("--whatsapp-api-url", self.office.simulator.api_url()),
             ("--whatsapp-phone-number-id", account.phone_number_id),
@@ -216,7 +231,10 @@ async fn a_system_with_one_of_each_fault_is_healed_by_pasting_what_the_check_say
     let findings = faulty.findings();
     let mut settings = snapshot_settings(faulty.office.rules.path());
     settings.add_filter(&super::regex_of(&faulty.plugins.path().display().to_string()), "PLUGINS");
-    settings.add_filter(r"postgresql://[^' ]+'?", "DATABASE");
+    settings.add_filter(&super::regex_of(CACHE), "CACHE");
+    settings.add_filter(r"'postgresql://[^']+'", "DATABASE");
+    settings.add_filter(r"on disk is [0-9a-f]{12}", "on disk is RELEASE");
+    settings.add_filter(r"on 20\d\d-\d\d-\d\d", "on DATE");
     settings.add_filter(r"127\.0\.0\.1:\d+", "ADDRESS");
     settings.add_filter(r"\b1[23]\d s\b", "SECONDS");
     settings.bind(|| insta::assert_snapshot!("one_of_each_fault", told(&findings)));

@@ -82,7 +82,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     sections.push(rules_section(subject.catalog, facts, server_now));
     if let Some(facts) = facts {
         sections.push(plugins::judge(catalog, &facts.parked, server_now));
-        sections.push(groups::judge(catalog, &facts.groups));
+        sections.push(groups::judge(catalog, &facts.told, &facts.groups));
         sections.push(people::judge(&facts.people, &facts.some_people, now));
     }
     let account = meta.as_ref().and_then(|(_, meta)| meta.account.as_ref());

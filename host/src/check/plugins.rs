@@ -19,7 +19,13 @@ pub fn judge(catalog: Option<&Catalog>, parked: &[ParkedFacts], now: Timestamp) 
         let ago = span(since(*first, now));
         let what = format!("{events} for the plugin {plugin}, which failed on them; the first for {ago}");
         let resume = Command::new(&["plugin", "resume"]).operand(plugin);
-        findings.push(Finding::critical("plugin.parked", what).about(plugin.clone()).command(resume));
+        let finding = Finding::critical("plugin.parked", what).about(plugin.clone());
+        // Without the plugin they wait on, resumed or not.
+        let is_gone = catalog.is_some_and(|catalog| !catalog.plugins.contains_key(plugin));
+        findings.push(match is_gone {
+            true => finding.example("the plugin is not loaded: bring it back, then resume it", &resume),
+            false => finding.command(resume),
+        });
     }
     let warnings = catalog.map(|catalog| catalog.warnings.as_slice()).unwrap_or_default();
     for warning in warnings.iter().filter(|warning| is_of_plugin(&warning.file)) {

@@ -49,23 +49,24 @@ impl Given {
         else {
             return line.to_owned();
         };
-        let (command, named) = self.command(&words);
+        let command = self.command(&words);
         let takes =
             |flag: &&Flag| command.get_arguments().any(|argument| argument.get_long() == Some(&flag.name));
         let flags = self.flags.iter().filter(takes).map(|flag| format!("--{} {}", flag.name, flag.value));
-        let (before, after) = words.split_at(named);
+        // After `--` comes nothing but an argument.
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        let (before, after) = words.split_at(end);
         let before = before.iter().map(|word| quoted(word));
-        // Before other words: these may end with `--` and an argument.
         before.chain(flags).chain(after.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ")
     }
 
-    /// The command that the first words name, and how many words that are.
-    fn command(&self, words: &[String]) -> (&Command, usize) {
-        let (mut command, mut named) = (&self.cli, 1);
-        while let Some(subcommand) = words.get(named).and_then(|word| command.find_subcommand(word)) {
-            (command, named) = (subcommand, named + 1);
+    /// The command that the first words name.
+    fn command(&self, words: &[String]) -> &Command {
+        let (mut command, mut words) = (&self.cli, words.iter().skip(1));
+        while let Some(subcommand) = words.next().and_then(|word| command.find_subcommand(word)) {
+            command = subcommand;
         }
-        (command, named)
+        command
     }
 
     /// The variables that must be set before a command that was carried, as it does not show their values.
