@@ -107,9 +107,9 @@ async fn description(headers: HeaderMap) -> Response {
 /// The router of all endpoints.
 pub fn router(intake: Intake, directory: Directory, receipts: Receipts, live: Arc<Live>) -> Router {
     let (keys, bodies) = (intake.keys(), intake.bodies());
-    let plugins = Plugins { live, keys: keys.clone() };
+    let plugins = Plugins { live: live.clone(), keys: keys.clone() };
     intake::router(intake)
-        .merge(directory::router(directory, keys, bodies.clone()))
+        .merge(directory::router(directory, live, keys, bodies.clone()))
         .merge(Router::from(of_plugins().with_state(plugins)))
         .merge(receipts::router(receipts, bodies))
         .route("/openapi.json", get(description))

@@ -35,6 +35,11 @@ pub fn stranger(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Whether the environment sets this variable.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {

@@ -52,7 +52,6 @@ fn attempt(input: &Input) {
         }
     };
     let now: Timestamp = "2026-01-05T09:00:00Z".parse().unwrap();
-    let people = catalog.made_up_people();
     for data in [json!({}), json!({"text": "x".repeat(200_000), "n": 99_999_999, "list": vec!["y"; 5_000]})] {
         let event = Event {
             key: EventKey { id: "1".into(), source: "/fuzz".into() },
@@ -63,6 +62,7 @@ fn attempt(input: &Input) {
             extensions: None,
         };
         for verdict in decide(&catalog.routes, &event, &CatalogPorts { catalog: &catalog, now }) {
+            let people = catalog.made_up_people(std::slice::from_ref(&verdict));
             let planner = Planner {
                 templates: &catalog.templates,
                 senders: &Senders::any(),

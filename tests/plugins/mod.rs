@@ -1,6 +1,7 @@
 //! Plugins in a running host: dropped in, replaced, failing, hostile.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authoring;
 mod cases;
 mod compiling;
 mod counts;

@@ -23,17 +23,19 @@ async fn people_are_added_linked_and_deactivated() {
     assert!(office.refuses(&["groups", "add", "Ops", "ann", "bob"]).contains("no person named bob"));
     assert!(office.does(&["groups", "list"]).contains("Ops    0        0"), "all or none");
     office.does(&["groups", "add", "Ops", "ann"]);
+    office.does(&["people", "rename", "ann", "Ann Dube"]);
+    assert!(office.refuses(&["people", "rename", "ann", " "]).contains("1 to 150 characters"));
     office.does(&["people", "deactivate", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
     USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET HOURS
-    ann       Ann Moyo  no      +263771234567  never wrote  Ops
+    ann       Ann Dube  no      +263771234567  never wrote  Ops
     ");
     office.does(&["people", "activate", "ann"]);
     office.does(&["people", "unlink", "ann"]);
     office.does(&["groups", "remove", "Ops", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
     USERNAME  NAME      ACTIVE  WHATSAPP    WINDOW  GROUPS  QUIET HOURS
-    ann       Ann Moyo  yes     not linked
+    ann       Ann Dube  yes     not linked
     ");
     assert!(office.does(&["contacts", "list", "--unlinked"]).contains("+263771234567"));
 }

@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use hookswitch_core::catalog;
+use hookswitch_core::catalog::{self, Folders};
 use tokio::task::spawn_blocking;
 
-use super::{failure::Failure, output, table};
+use super::{confirm::Confirmation, failure::Failure, output, table};
 use crate::{
     app::{self, Database},
     check::count,
     config::{DatabaseConfig, RulesConfig},
-    directory::{Directory, GroupJson},
+    directory::{Directory, GroupJson, GroupUse},
     store::StoredGroup,
 };
 
@@ -38,10 +38,28 @@ enum Command {
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
+    /// Rename a group; its people stay in it
+    ///
+    /// Says which rules still name it as before. Digests that wait for it are sent to it; histories keep its former name.
+    Rename {
+        /// Name of the group
+        group: String,
+        /// Its new name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        rules: RulesConfig,
+    },
     /// Delete a group, but not its people
+    ///
+    /// Asks for confirmation if rules name the group or digests wait for it.
     Delete {
         /// Name of the group
         group: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        rules: RulesConfig,
     },
     /// List groups and their members
     List {
@@ -75,10 +93,14 @@ pub async fn run(args: GroupsArgs, settings: &DatabaseConfig) -> anyhow::Result<
     let database = Database::open(settings, &mut |step| eprintln!("{step}")).await?;
     let done = command(args.command, settings, &Directory::new(database.store.clone())).await;
     database.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+    done
 }
 
-async fn command(command: Command, settings: &DatabaseConfig, directory: &Directory) -> anyhow::Result<()> {
+async fn command(
+    command: Command,
+    settings: &DatabaseConfig,
+    directory: &Directory,
+) -> anyhow::Result<ExitCode> {
     match command {
         Command::CreateDefaults { rules } => create_defaults(&rules, settings, directory).await?,
         Command::Create { groups } => {
@@ -91,7 +113,31 @@ async fn command(command: Command, settings: &DatabaseConfig, directory: &Direct
                 }
             }
         }
-        Command::Delete { group } => {
+        Command::Rename { group, name, rules } => {
+            let (used, doubt) = used(&group, &rules, directory).await?;
+            directory.rename_group(&group, &name).await?;
+            println!("Renamed group {group} to {name}.");
+            if group == name {
+                return Ok(ExitCode::SUCCESS);
+            }
+            if !used.rules.is_empty() || !used.decided_by.is_empty() {
+                let used = GroupUse { digests: 0, ..used };
+                eprintln!(
+                    "warning: {group} is still {used}; change it there, as these rules notify nobody now"
+                );
+            }
+            if let Some(doubt) = doubt {
+                eprintln!("warning: {doubt}");
+            }
+        }
+        Command::Delete { group, confirmation, rules } => {
+            let (used, doubt) = used(&group, &rules, directory).await?;
+            let uses = Some(used.to_string()).filter(|uses| !uses.is_empty());
+            let reasons: Vec<String> = uses.into_iter().chain(doubt).collect();
+            let question = format!("Group {group} may be in use: {}. Delete it?", reasons.join("; "));
+            if !reasons.is_empty() && !confirmation.confirm(&question)? {
+                return Ok(ExitCode::FAILURE);
+            }
             directory.delete_group(&group).await?;
             println!("Deleted group {group}.");
         }
@@ -117,7 +163,27 @@ async fn command(command: Command, settings: &DatabaseConfig, directory: &Direct
             }
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What uses a group; and why that may not be all, if the rules cannot be read.
+async fn used(
+    group: &str,
+    rules: &RulesConfig,
+    directory: &Directory,
+) -> anyhow::Result<(GroupUse, Option<String>)> {
+    // Without plugins: what these name shows only in their decisions.
+    let folders = Folders::from(rules.rules.as_path());
+    let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
+    let used = directory.group_use(group, catalog.as_ref().ok()).await?;
+    let doubt = catalog.err().map(|findings| {
+        format!(
+            "whether the rules name it is unknown: {} in {} (--rules names another folder)",
+            count(findings.errors(), "error", "errors"),
+            findings.folder,
+        )
+    });
+    Ok((used, doubt))
 }
 
 async fn create_defaults(

@@ -22,6 +22,7 @@ mod openapi;
 mod page;
 mod pages;
 mod people;
+mod people_import;
 mod plugin;
 mod ready;
 mod rules;

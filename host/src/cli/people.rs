@@ -1,19 +1,16 @@
 //! `hookswitch people`: the staff who get messages.
 
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use hookswitch_core::domain::{QuietHours, is_user_id};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{contacts, failure::Failure, forget, pages::Listing, table};
+use super::{contacts, failure::Failure, forget, pages::Listing, people_import, table};
 use crate::{
     app::Database,
-    check::count,
     config::DatabaseConfig,
-    directory::{Directory, Linked, PersonJson},
+    directory::{Directory, Linked, PersonChange, PersonJson, PersonToAdd, QuietHoursText},
     store::{Store, StoredPerson},
 };
 
@@ -54,6 +51,13 @@ enum Command {
         /// Username of the person
         username: String,
     },
+    /// Change the name that messages show
+    Rename {
+        /// Username of the person, which stays
+        username: String,
+        /// Full name
+        name: String,
+    },
     /// Deactivate a person: no messages until reactivated
     Deactivate {
         /// Username of the person
@@ -90,16 +94,7 @@ enum Command {
         json: bool,
     },
     /// Add or update people from a CSV file, all or nothing
-    #[command(
-        after_help = "The file has a header: username,name,whatsapp,groups,quiet_hours,time_zone. Separate several groups \
-                      by semicolons. Only username and name are required. Example:\n\n  \
-                      username,name,whatsapp,groups\n  \
-                      tendai,Tendai Moyo,+263 77 123 4567,Sales Team; Finance Team"
-    )]
-    Import {
-        /// The CSV file; - for standard input
-        file: PathBuf,
-    },
+    Import(people_import::ImportArgs),
 }
 
 /// Runs the command.
@@ -107,23 +102,22 @@ enum Command {
 /// # Errors
 /// If the database cannot be reached, or a value is invalid or does not exist.
 pub async fn run(args: PeopleArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
-    let quiet = match &args.command {
-        Command::Quiet { hours: Some(hours), time_zone: Some(zone), .. } => {
-            Some(QuietHours::parse(hours, zone).map_err(Failure::usage)?)
-        }
-        _ => None,
-    };
+    if let Command::Quiet { hours: Some(hours), time_zone: Some(zone), .. } = &args.command {
+        QuietHours::parse(hours, zone).map_err(Failure::usage)?;
+    }
     let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, quiet, &database.store).await;
+    let done = command(args.command, &database.store).await;
     database.close().await;
     done
 }
 
-async fn command(command: Command, quiet: Option<QuietHours>, store: &Store) -> anyhow::Result<ExitCode> {
+async fn command(command: Command, store: &Store) -> anyhow::Result<ExitCode> {
     let directory = &Directory::new(store.clone());
     match command {
         Command::Add { username, name, whatsapp, groups } => {
-            let linked = directory.add_person(&username, &name, whatsapp.as_deref(), &groups).await?;
+            let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours: None };
+            let linked = directory.add_person(&person).await?;
+            let username = person.username;
             println!("Added {username}.");
             match linked {
                 Some(linked) => print_link(&username, &linked),
@@ -133,33 +127,47 @@ async fn command(command: Command, quiet: Option<QuietHours>, store: &Store) -> 
             }
         }
         Command::Link { username, number } => {
-            let linked = directory.link(&username, &number).await?;
-            print_link(&username, &linked);
+            let change = PersonChange { whatsapp: Some(Some(number)), ..PersonChange::default() };
+            if let Some(linked) = directory.change(&username, &change).await? {
+                print_link(&username, &linked);
+            }
         }
         Command::Unlink { username } => {
-            directory.unlink(&username).await?;
+            let change = PersonChange { whatsapp: Some(None), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
             println!("Unlinked {username}: they receive nothing until linked again.");
         }
+        Command::Rename { username, name } => {
+            let change = PersonChange { name: Some(name.clone()), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
+            println!("The name of {username} is now {}.", name.trim());
+        }
         Command::Deactivate { username } => {
-            directory.update_person(&username, None, Some(false)).await?;
+            let change = PersonChange { active: Some(false), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
             println!("Deactivated {username}. Undo: hookswitch people activate {username}");
         }
         Command::Activate { username } => {
-            directory.update_person(&username, None, Some(true)).await?;
+            let change = PersonChange { active: Some(true), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
             println!("Activated {username}.");
         }
-        Command::Quiet { username, .. } => {
-            directory.set_quiet_hours(&username, quiet.as_ref()).await?;
+        Command::Quiet { username, hours, time_zone, .. } => {
+            let quiet = hours.zip(time_zone).map(|(hours, time_zone)| QuietHoursText { hours, time_zone });
+            let change = PersonChange { quiet_hours: Some(quiet.clone()), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
             match quiet {
-                Some(quiet) => {
-                    println!("Quiet hours for {username}: {quiet} (urgent messages still go out)");
+                Some(QuietHoursText { hours, time_zone }) => {
+                    println!(
+                        "Quiet hours for {username}: {hours} {time_zone} (urgent messages still go out)"
+                    );
                 }
                 None => println!("Quiet hours for {username} removed."),
             }
         }
         Command::Forget(args) => return forget::run(&args, store).await,
         Command::List { group, json } => list(directory, group.as_deref(), json).await?,
-        Command::Import { file } => import(directory, &file).await?,
+        Command::Import(args) => return people_import::run(&args, directory).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -167,6 +175,10 @@ async fn command(command: Command, quiet: Option<QuietHours>, store: &Store) -> 
 fn print_link(username: &str, linked: &Linked) {
     let plus = if is_user_id(&linked.address) { "" } else { "+" };
     println!("Linked {username} to {plus}{}. {}", linked.address, window(linked.window_until));
+    if !linked.shared_with.is_empty() {
+        let others = linked.shared_with.join(", ");
+        eprintln!("warning: also linked to {others}; a message for several of them is sent once");
+    }
     if let Some(doubt) = &linked.doubt {
         eprintln!("warning: {doubt}");
     }
@@ -206,25 +218,4 @@ fn row(person: &StoredPerson) -> [String; 7] {
         person.groups.join(", "),
         person.quiet_hours.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]
-}
-
-async fn import(directory: &Directory, file: &PathBuf) -> anyhow::Result<()> {
-    let csv = if file.as_os_str() == "-" {
-        io::read_to_string(io::stdin()).context("cannot read standard input")?.into_bytes()
-    } else {
-        fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
-    };
-    let lines = csv.iter().filter(|byte| **byte == b'\n').count();
-    let bar = ProgressBar::new(lines as u64);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} people")?;
-    bar.set_style(style);
-    let imported = directory.import(&csv, &mut |done| bar.set_position(done as u64)).await;
-    bar.finish_and_clear();
-    let imported = imported?;
-    println!(
-        "Added {}, updated {}.",
-        count(imported.added, "person", "people"),
-        count(imported.updated, "person", "people")
-    );
-    Ok(())
 }

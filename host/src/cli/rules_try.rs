@@ -1,6 +1,6 @@
 //! `hookswitch rules try`: what rules and plugins make of an event, without sending.
 
-use std::{fs, io::Read, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fs, io::Read, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
@@ -9,18 +9,19 @@ use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
     decide::decide,
     domain::{
-        Asked, Contact, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, People,
-        Person, Priority, Senders, Verdict, short,
+        Asked, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, Priority, Senders,
+        Verdict, short,
     },
-    plan::{Planned, PlannedNotification, Planner, named},
+    plan::{Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{bubble::bubble, failure::Failure, output, table::one_line};
+use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
     app,
+    check::count,
     config::{DatabaseConfig, RulesConfig},
     http::Problem,
     intake::read_event,
@@ -59,13 +60,23 @@ pub fn try_event(args: &TryArgs, database: &DatabaseConfig) -> Result<ExitCode> 
     let now = args.at.unwrap_or_else(Timestamp::now);
     let body = read(args)?;
     let event = read_event(&body, now).map_err(|problem| refused(args, &problem))?;
-    let catalog = match catalog::load(&app::folders(&args.rules, database, args.network)?) {
+    let catalog = match catalog::load_to_try(&app::folders(&args.rules, database, args.network)?) {
         Ok(catalog) => catalog,
         Err(findings) => {
             eprintln!("{findings}");
             return Ok(ExitCode::FAILURE);
         }
     };
+    if let Some(first) = catalog.failed_cases.first() {
+        // A case may fail because it is being written.
+        eprintln!(
+            "warning: {}, so these rules would not go live: {}:{}: {}; for all of them: hookswitch rules check",
+            count(catalog.failed_cases.len(), "finding in cases", "findings in cases"),
+            first.file,
+            first.line,
+            first.message
+        );
+    }
     let decided = decide_and_plan(&catalog, &event, now);
     if args.json {
         output::json(&TryJson::new(&catalog, &event, &decided))?;
@@ -106,7 +117,7 @@ fn refused(args: &TryArgs, problem: &Problem) -> Failure {
 
 fn decide_and_plan(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<(Verdict, Planned)> {
     let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
-    let people = people(catalog, &verdicts);
+    let people = catalog.made_up_people(&verdicts);
     let planner = Planner {
         templates: &catalog.templates,
         senders: &Senders::any(),
@@ -136,23 +147,6 @@ fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)], networ
     if !network && decided.iter().any(|(verdict, _)| verdict.asked.iter().any(asks)) {
         println!("{}", style("Requests of plugins were refused. To send them: --network").dim());
     }
-}
-
-/// A member for each group, and every user that the rules name: no database is asked.
-fn people(catalog: &Catalog, verdicts: &[Verdict]) -> People {
-    let mut people = catalog.made_up_people();
-    for (index, username) in named(verdicts).users.into_iter().enumerate() {
-        people.users.entry(username.clone()).or_insert_with(|| {
-            let contact = Contact {
-                wa_id: Some(format!("263000001{index:03}")),
-                user_id: None,
-                name: None,
-                last_inbound_at: None,
-            };
-            Arc::new(Person { name: username.clone(), username, active: true, contact: Some(contact) })
-        });
-    }
-    people
 }
 
 /// What comes of an event, as JSON.
@@ -249,7 +243,7 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     if let Some(collect) = decision.collect {
         println!("{} for {collect}; this is a digest of one", style("collected").dim());
     }
-    let mut last_body = None;
+    let mut last = None;
     for planned in &planned.notifications {
         let notification = &planned.notification;
         let name = [&notification.name, &notification.username, &notification.recipient];
@@ -262,15 +256,13 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
             println!("   {} {}", style("cannot be reached:").red(), one_line(why));
             continue;
         }
-        if last_body == Some(&notification.message.body) {
+        if last == Some(&notification.message) {
             println!("   {}", style("same text").dim());
             continue;
         }
-        last_body = Some(&notification.message.body);
+        last = Some(&notification.message);
         let width = usize::from(Term::stdout().size().1).saturating_sub(3);
-        for line in bubble(name, &notification.message, None, "", width).lines().skip(1) {
-            println!("   {line}");
-        }
+        print!("{}", faces(&notification.message, width, "   "));
     }
 }
 
@@ -283,7 +275,7 @@ fn conditions(notification: &Notification) -> Vec<String> {
     };
     let mode = match notification.message.mode {
         Mode::Auto => None,
-        Mode::Template => Some(format!("always as the Meta template {}", notification.message.template)),
+        Mode::Template => Some("always as a Meta template".to_owned()),
         Mode::Text => Some("only while the recipient's 24-hour window is open".to_owned()),
     };
     let times = [

@@ -13,6 +13,12 @@ use crate::{config::LogConfig, telemetry};
 /// The arguments of `hookswitch simulate`.
 #[derive(Args, Debug)]
 #[command(
+    after_long_help = "A knob that lists errors takes objects with these members, all optional but one of the first two: \
+                       code (Meta's), http_status, probability (0 to 1), next (how many sends), to (digits or user id), \
+                       webhook (accept the message, report the error in a webhook), taken (deliver the message, and answer \
+                       with the error). Example:\n\n  \
+                       curl -X POST http://127.0.0.1:8421/_simulator/knobs -H 'content-type: application/json' \\\n    \
+                       -d '{\"errors\": [{\"code\": 131026, \"probability\": 0.05}, {\"code\": 130429, \"next\": 3}]}'",
     long_about = "Run a simulator of Meta's WhatsApp Cloud API\n\nIt accepts messages, media and templates as Meta does, \
                   posts signed webhooks, and lists under /_simulator what it received. Everything is kept in memory."
 )]

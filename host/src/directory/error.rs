@@ -3,14 +3,14 @@
 use axum::http::StatusCode;
 use hookswitch_core::domain::did_you_mean;
 
-use super::LineError;
+use super::csv::LineError;
 use crate::{
     http::{Errors, Problem, ProblemError, sentence},
     store::StoreError,
 };
 
 /// Maximum number of wrong lines shown.
-const LINES_SHOWN: usize = 100;
+pub const LINES_SHOWN: usize = 100;
 
 /// Why people or groups were not changed. Each text stands alone; [`DirectoryError::help`] says what else there is to
 /// know.
@@ -27,18 +27,33 @@ pub enum DirectoryError {
         /// The names of existing groups.
         known: Vec<String>,
     },
+    /// A name that another group has.
+    #[error("a group named {0:?} exists already")]
+    GroupExists(String),
     /// A username that another person has.
     #[error("the username {0} is taken")]
     PersonExists(String),
     /// An invalid value.
     #[error("{0}")]
     Invalid(String),
+    /// Invalid values of a person.
+    #[error("{}", .0.iter().map(|value| value.why.as_str()).collect::<Vec<_>>().join("; "))]
+    Values(Vec<ValueError>),
     /// Invalid lines of a CSV file.
     #[error("invalid CSV, nothing was changed:{}", lines(.0))]
     Lines(Vec<LineError>),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An invalid value of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueError {
+    /// The member of the JSON object in which it comes.
+    pub member: &'static str,
+    /// What is wrong, in words.
+    pub why: String,
 }
 
 fn in_quotes(names: &[String]) -> String {
@@ -101,9 +116,17 @@ impl From<DirectoryError> for Problem {
             DirectoryError::GroupUnknown { .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "group_unknown", detail)
             }
+            DirectoryError::GroupExists(_) => Problem::new(StatusCode::CONFLICT, "group_exists", detail),
             DirectoryError::PersonExists(_) => Problem::new(StatusCode::CONFLICT, "person_exists", detail),
             DirectoryError::Invalid(why) => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_value", sentence(&why))
+            }
+            DirectoryError::Values(values) => {
+                let errors = values
+                    .into_iter()
+                    .map(|value| ProblemError { at: format!("/{}", value.member), detail: value.why });
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_value", detail)
+                    .with_errors(errors.collect::<Errors>())
             }
             DirectoryError::Lines(errors) => {
                 let count = errors.len();

@@ -1,9 +1,13 @@
 //! Groups, and who is in them.
 
+use std::collections::BTreeSet;
+
+use hookswitch_core::domain::{Decision, LANES};
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, session::Session};
 
 /// A group as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +85,70 @@ impl Store {
         Ok(client.execute("DELETE FROM groups WHERE name = $1", &[&name]).await? == 1)
     }
 
+    /// Renames a group, in the digests that wait for it as well; tells whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where another group has the new name.
+    pub async fn rename_group(&self, old: &str, new: &str) -> Result<bool, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let renamed =
+            transaction.execute("UPDATE groups SET name = $2 WHERE name = $1", &[&old, &new]).await?;
+        if renamed == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        let mut digests: Vec<(Uuid, String)> = Vec::new();
+        for (id, mut decision) in digests_for_group(&transaction, old, true).await? {
+            for group in decision.groups.iter_mut().filter(|group| *group == old) {
+                *group = new.to_owned();
+            }
+            let decision =
+                serde_json::to_string(&decision).map_err(|error| StoreError::Row(error.to_string()))?;
+            digests.push((id, decision));
+        }
+        let (ids, decisions): (Vec<Uuid>, Vec<String>) = digests.into_iter().unzip();
+        transaction
+            .execute(
+                "UPDATE digest d SET decision = i.decision
+                 FROM unnest($1::uuid[], $2::text[]) AS i (id, decision) WHERE d.id = i.id",
+                &[&ids, &decisions],
+            )
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// How many open digests are for a group.
+    pub async fn count_digests_for_group(&self, name: &str) -> Result<usize, StoreError> {
+        Ok(digests_for_group(&self.client().await?, name, false).await?.len())
+    }
+
+    /// Rules other than plain routes that decided for a group, among the last 20 decisions of each lane.
+    pub async fn rules_that_told_group(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        let client = self.client().await?;
+        let rows = client
+            .query(
+                "SELECT d.rule, d.decision
+                 FROM generate_series(0, $1 - 1) AS l (lane)
+                 CROSS JOIN LATERAL (
+                     SELECT engine, rule, decision FROM decision
+                     WHERE lane = l.lane ORDER BY event_seq DESC LIMIT 20
+                 ) d
+                 WHERE d.engine <> 'route' AND position(to_json($2::text)::text IN d.decision) > 0",
+                &[&i32::from(LANES), &name],
+            )
+            .await?;
+        let mut rules = BTreeSet::new();
+        for row in rows {
+            let decision: String = row.try_get(1)?;
+            if is_for(&decision, name).is_some() {
+                rules.insert(row.try_get(0)?);
+            }
+        }
+        Ok(rules.into_iter().collect())
+    }
+
     /// Puts people into a group, and returns the usernames of those who were not in it. What does not exist is
     /// left out.
     pub async fn add_members(&self, group: &str, usernames: &[&str]) -> Result<Vec<String>, StoreError> {
@@ -112,6 +180,34 @@ impl Store {
             .await?;
         removed.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
+}
+
+/// Open digests for a group; for those that cannot be read, nobody can tell. With `lock` nobody closes them meanwhile.
+async fn digests_for_group(
+    session: &Session,
+    name: &str,
+    lock: bool,
+) -> Result<Vec<(Uuid, Decision)>, StoreError> {
+    let locked = if lock { "FOR UPDATE" } else { "" };
+    // In one order, as routing locks them.
+    let sql = format!(
+        "SELECT id, decision FROM digest WHERE position(to_json($1::text)::text IN decision) > 0
+         ORDER BY template, key {locked}"
+    );
+    let mut digests = Vec::new();
+    for row in session.query(&sql, &[&name]).await? {
+        let decision: String = row.try_get(1)?;
+        if let Some(decision) = is_for(&decision, name) {
+            digests.push((row.try_get(0)?, decision));
+        }
+    }
+    Ok(digests)
+}
+
+/// The decision, if it is for this group.
+fn is_for(decision: &str, group: &str) -> Option<Decision> {
+    let decision: Decision = serde_json::from_str(decision).ok()?;
+    decision.groups.iter().any(|name| name == group).then_some(decision)
 }
 
 fn stored_group(row: &Row) -> Result<StoredGroup, StoreError> {

@@ -118,5 +118,8 @@ pub async fn pending_migrations(store: &Store) -> Result<Vec<String>, StoreError
     }
     let runner = embedded::migrations::runner();
     let pending = runner.get_migrations().iter().filter(|file| !applied.contains(&file.version()));
-    Ok(pending.map(ToString::to_string).collect())
+    // In the order in which they are applied; that of their names has 12 before 2.
+    let mut pending: Vec<_> = pending.collect();
+    pending.sort_by_key(|file| file.version());
+    Ok(pending.into_iter().map(ToString::to_string).collect())
 }

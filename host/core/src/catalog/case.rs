@@ -43,6 +43,8 @@ pub struct Case {
     pub event: Event,
     /// People and groups that exist.
     pub people: People,
+    /// Whether they are made up, and with them the users that a verdict names.
+    pub made_up: bool,
     /// Expected results, one per verdict.
     pub expected: Vec<Expected>,
 }
@@ -112,6 +114,7 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
         http,
         event: event?,
         people,
+        made_up: fields.get("people").is_none(),
         expected,
     };
     (findings.len() == before).then_some(case)
@@ -131,7 +134,7 @@ fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<Strin
     }
 }
 
-const EVENT_KEYS: [&str; 6] = ["type", "source", "id", "subject", "time", "data"];
+const EVENT_KEYS: [&str; 7] = ["type", "source", "id", "subject", "time", "data", "extensions"];
 
 fn event(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Event> {
     let kind = required(fields, "type", findings)?.text;
@@ -141,6 +144,11 @@ fn event(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Op
         source: text("source").unwrap_or_else(|| "/cases".to_owned()),
     };
     let subject = text("subject");
+    let extensions = map(fields, "extensions", findings);
+    let extensions = match extensions.is_empty() {
+        true => None,
+        false => RawValue::from_string(Value::Object(extensions).to_string()).ok(),
+    };
     let data = fields.get("data").map_or_else(|| Value::Object(Map::new()), Node::json);
     Some(Event {
         key,
@@ -148,6 +156,6 @@ fn event(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Op
         subject,
         time: fields.parsed("time", timestamp, findings).unwrap_or(now),
         data: RawValue::from_string(data.to_string()).ok()?,
-        extensions: None,
+        extensions,
     })
 }

@@ -6,11 +6,14 @@
 
 mod case;
 mod case_http;
+mod coverage;
 mod expect;
 mod files;
 mod findings;
 mod live;
+mod mentions;
 mod meta;
+mod paths;
 mod people;
 mod plugins;
 mod routes;
@@ -46,7 +49,7 @@ use crate::{
         Place, Ports, Routes, Source,
         plugin::{Plugin, Sandbox},
     },
-    domain::People,
+    domain::{People, Verdict},
     plan::{TemplateSource, Templates},
 };
 use tree::{Kind, Tree, domain_of, kind_of};
@@ -82,42 +85,91 @@ pub struct Catalog {
     pub groups: Vec<Group>,
     /// Events that are fired at set times.
     pub schedules: Vec<Schedule>,
-    /// Cases; all have passed.
+    /// Cases. All of them have passed, but for those of `failed_cases`.
     pub cases: Vec<Case>,
+    /// What failed in cases; empty unless the catalog was loaded to be tried.
+    pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
-    /// Templates and groups that plain routes name.
+    /// Texts of the scripts, by their paths.
+    pub scripts: BTreeMap<String, String>,
+    /// What routes are for, and the templates and groups that they name.
     pub uses: Vec<RouteUse>,
+    /// Whom rules told in the cases.
+    pub told: BTreeSet<Told>,
     /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
     /// Warnings about variables of templates that plain routes do not give.
     pub missing_variables: Vec<Finding>,
+    /// Routes, scripts, plugins and templates that no case reaches.
+    pub not_reached: Vec<Finding>,
+    /// Warnings about templates that Meta would reject, or that would not read well as Meta templates.
+    pub at_meta: Vec<Finding>,
     /// Number of files of each kind.
     pub counts: Counts,
 }
 
 impl Catalog {
     /// All warnings, those about rules that work only in part among them.
-    pub fn all_warnings(&self) -> Vec<Finding> {
-        self.missing_variables.iter().chain(&self.warnings).cloned().collect()
+    pub fn all_warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.missing_variables.iter().chain(&self.at_meta).chain(&self.warnings)
     }
 
-    /// Made-up people, one member with WhatsApp for each group: those of a case without `people`.
-    pub fn made_up_people(&self) -> People {
-        people::by_default(&self.groups)
+    /// Runs the cases, and returns what failed in them.
+    fn run_cases(&mut self) -> Vec<Finding> {
+        let shown = run::all(self);
+        self.not_reached = coverage::not_reached(self, &shown);
+        self.at_meta.extend(shown.warnings);
+        self.told = shown.told;
+        shown.findings
+    }
+
+    /// Sorts what it found, and adds the lines of the files.
+    fn finish(&mut self, tree: &Tree) {
+        let all = [
+            &mut self.warnings,
+            &mut self.missing_variables,
+            &mut self.not_reached,
+            &mut self.at_meta,
+            &mut self.failed_cases,
+        ];
+        all.into_iter().for_each(|findings| finish(findings, tree));
+    }
+
+    /// Made-up people, one member with WhatsApp for each group, and the users that these verdicts name: those of a case
+    /// without `people`.
+    pub fn made_up_people(&self, verdicts: &[Verdict]) -> People {
+        people::with_users(people::by_default(&self.groups), verdicts)
     }
 }
 
-/// Names used by a plain route; a script decides them only when it runs.
+/// What a route is for, and the names that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteUse {
     /// `file:line` of the route.
     pub place: String,
-    /// Template.
-    pub template: String,
+    /// `file:line` of what decides, as in the history of events: the route itself, its script or its plugin's manifest.
+    pub rule: String,
+    /// Event types: `order.created`, `payment.*`, `*`.
+    pub types: Vec<String>,
+    /// Template; `None` if a script or plugin decides it when it runs.
+    pub template: Option<String>,
+    /// Groups; empty if a script or plugin decides them when it runs.
+    pub groups: Vec<String>,
+    /// Whether it also names, or may name, users or contacts.
+    pub others: bool,
+}
+
+/// Whom a rule told of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    /// Type of the event.
+    pub kind: String,
+    /// `file:line` of the rule.
+    pub rule: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Whether it also names users or contacts.
+    /// Whether users or contacts, too.
     pub others: bool,
 }
 
@@ -168,6 +220,42 @@ pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     compile(folders, tree, findings, &|_| false)
 }
 
+/// As [`load`], but cases that fail do not keep the rules from being tried: they are in [`Catalog::failed_cases`].
+///
+/// # Errors
+/// Returns all problems of the folder but those.
+pub fn load_to_try(folders: &Folders) -> Result<Catalog, Findings> {
+    let mut findings = Vec::new();
+    let tree = tree::read(folders, &mut findings);
+    caught(folders, || {
+        let mut catalog = compile_without_cases(folders, &tree, findings)?;
+        catalog.failed_cases = catalog.run_cases();
+        catalog.finish(&tree);
+        Ok(catalog)
+    })
+}
+
+/// Reads and compiles these plugins alone, with the groups and templates of the rules folder, and runs the plugins' own
+/// cases. Blocks.
+///
+/// # Errors
+/// Returns all problems of these plugins, of groups and of templates.
+pub fn load_plugins(folders: &Folders, ids: &[String]) -> Result<Catalog, Findings> {
+    let mut findings = Vec::new();
+    let mut tree = tree::read(folders, &mut findings);
+    let is_wanted = |path: &str| {
+        let id = domain_of(path).strip_prefix("plugins/").map(str::to_owned);
+        match id {
+            Some(id) => ids.contains(&id),
+            None => matches!(kind_of(path), None | Some(Kind::Groups | Kind::Template)),
+        }
+    };
+    tree.files.retain(|path, _| is_wanted(path));
+    tree.components.retain(|path, _| is_wanted(path));
+    findings.retain(|finding| is_wanted(&finding.file));
+    compile(folders, tree, findings, &|_| false)
+}
+
 /// Compiles what was read. A panic, which would be a bug in Hookswitch or in a library, becomes a finding: a host keeps
 /// the rules that it has. A plugin whose own cases fail is left out if `may_be_left_out` says so of its id; otherwise the
 /// failures are errors.
@@ -177,21 +265,33 @@ fn compile(
     findings: Vec<Finding>,
     may_be_left_out: &dyn Fn(&str) -> bool,
 ) -> Result<Catalog, Findings> {
-    let folder = folders.rules.display().to_string();
-    catch_unwind(AssertUnwindSafe(|| compile_all(folders, tree, findings, may_be_left_out))).unwrap_or_else(
-        |_| {
-            let finding = Finding::of_file("", "internal error while compiling these rules");
-            let help = "this is a bug in Hookswitch; please report it with the files that changed last";
-            Err(Findings { folder, findings: vec![finding.help(help)] })
-        },
-    )
+    caught(folders, || {
+        let mut catalog = compile_without_cases(folders, &tree, findings)?;
+        let mut findings = catalog.run_cases();
+        leave_out(&mut catalog, &mut findings, may_be_left_out);
+        if findings.is_empty() {
+            catalog.finish(&tree);
+            return Ok(catalog);
+        }
+        finish(&mut findings, &tree);
+        Err(Findings { folder: folders.rules.display().to_string(), findings })
+    })
 }
 
-fn compile_all(
+/// Turns a panic into a finding.
+fn caught(folders: &Folders, work: impl FnOnce() -> Result<Catalog, Findings>) -> Result<Catalog, Findings> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let finding = Finding::of_file("", "internal error while compiling these rules");
+        let help = "this is a bug in Hookswitch; please report it with the files that changed last";
+        Err(Findings { folder: folders.rules.display().to_string(), findings: vec![finding.help(help)] })
+    })
+}
+
+/// Compiles everything, and runs no cases: those of rules that do not compile would only repeat the errors.
+fn compile_without_cases(
     folders: &Folders,
-    tree: Tree,
+    tree: &Tree,
     mut findings: Vec<Finding>,
-    may_be_left_out: &dyn Fn(&str) -> bool,
 ) -> Result<Catalog, Findings> {
     let files = |wanted: Kind| tree.files.iter().filter(move |(path, _)| kind_of(path) == Some(wanted));
     let groups: Vec<_> = files(Kind::Groups)
@@ -211,7 +311,7 @@ fn compile_all(
         .collect();
     let mut warnings = Vec::new();
     let (plugins, of_plugins) =
-        plugins::plugins(&tree, folders.sandbox.as_ref(), &mut findings, &mut warnings);
+        plugins::plugins(tree, folders.sandbox.as_ref(), &mut findings, &mut warnings);
     route_sources.extend(of_plugins);
     let scripts: BTreeMap<_, _> = files(Kind::Script)
         .map(|(path, text)| {
@@ -237,14 +337,7 @@ fn compile_all(
         schedules: schedules.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
-    findings.extend(errors.into_iter().map(|error| {
-        let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-        let finding = Finding::at(&place, error.message);
-        match error.help {
-            Some(help) => finding.help(help),
-            None => finding,
-        }
-    }));
+    findings.extend(errors.into_iter().map(Finding::from));
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
@@ -256,7 +349,8 @@ fn compile_all(
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
-    let mut catalog = Catalog {
+    let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
+    let catalog = Catalog {
         release: tree.release.clone(),
         routes,
         plugins,
@@ -264,23 +358,21 @@ fn compile_all(
         schedules,
         counts: Counts { cases: cases.len(), ..counts },
         cases,
+        failed_cases: Vec::new(),
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
+        not_reached: Vec::new(),
+        at_meta: meta::warnings(&templates),
         uses: route_sources.iter().filter_map(used).collect(),
-        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
+        told: BTreeSet::new(),
+        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
+        scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };
-    // Cases of rules that do not compile would only repeat the errors.
     if findings.is_empty() {
-        run::all(&catalog, &mut findings);
-        leave_out(&mut catalog, &mut findings, may_be_left_out);
-    }
-    if findings.is_empty() {
-        finish(&mut catalog.warnings, &tree);
-        finish(&mut catalog.missing_variables, &tree);
         return Ok(catalog);
     }
-    finish(&mut findings, &tree);
+    finish(&mut findings, tree);
     Err(Findings { folder: folders.rules.display().to_string(), findings })
 }
 

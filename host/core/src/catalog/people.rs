@@ -9,8 +9,12 @@ use super::{
 };
 use crate::{
     decide::Place,
-    domain::{Contact, People, Person, did_you_mean},
+    domain::{Contact, People, Person, Verdict, did_you_mean},
+    plan::named,
 };
+
+/// Where the numbers begin of users whom only a verdict names.
+const NAMED: usize = 1_000;
 
 /// People by their usernames.
 type Users = HashMap<String, Arc<Person>>;
@@ -25,6 +29,17 @@ pub fn by_default(groups: &[Group]) -> People {
         let person = Arc::new(person(username.clone(), group.name.clone(), made_up_number(index)));
         people.groups.insert(group.name.clone(), vec![person.clone()]);
         people.users.insert(username, person);
+    }
+    people
+}
+
+/// Adds the users that verdicts name and nobody has made up.
+pub fn with_users(mut people: People, verdicts: &[Verdict]) -> People {
+    for (index, username) in named(verdicts).users.into_iter().enumerate() {
+        people
+            .users
+            .entry(username.clone())
+            .or_insert_with(|| Arc::new(person(username.clone(), username, made_up_number(NAMED + index))));
     }
     people
 }

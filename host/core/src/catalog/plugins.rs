@@ -1,6 +1,10 @@
 //! `plugins/<id>/plugin.yaml` as it is written, and the components beside it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use csv::ReaderBuilder;
 use serde_json::{Map, Value};
@@ -269,12 +273,19 @@ fn tables(
 
 fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -> Option<Table> {
     let mut reader = ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().ok()?.clone();
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => {
+            findings.push(Finding { line: 1, column: 1, ..Finding::of_file(path, error.to_string()) });
+            return None;
+        }
+    };
     let Some(place) = header.iter().position(|column| column == key.text) else {
         findings.push(Finding::at(&key.place, format!("{path} has no column `{}`", key.text)));
         return None;
     };
     let mut table = Table::new();
+    let mut lines: HashMap<String, usize> = HashMap::new();
     let mut room = TABLE;
     for record in reader.records() {
         match record {
@@ -293,6 +304,12 @@ fn from_csv(path: &str, text: &str, key: &Source, findings: &mut Vec<Finding>) -
                     .map(|(column, value)| (column.to_owned(), Value::String(value.to_owned())))
                     .collect();
                 let key = record.get(place).unwrap_or_default().to_owned();
+                let line = record.position().map_or(0, csv::Position::line) as usize;
+                if let Some(first) = lines.insert(key.clone(), line) {
+                    let what = format!("the key {key:?} is already on line {first}");
+                    findings.push(Finding { line, column: 1, ..Finding::of_file(path, what) });
+                    return None;
+                }
                 table.insert(key, Value::Object(row));
             }
             Err(error) => {

@@ -1,6 +1,7 @@
 //! What a rules folder may hold, what is told of a wrong one, and how a change goes live.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod trying;
 mod words;
 
 use std::{fs, path::Path};
@@ -269,8 +270,9 @@ fn a_variable_that_a_route_does_not_give_is_a_warning() {
                 ("bills/templates/bill.j2", template),
             ],
         );
-        let warnings = open(folder.path()).all_warnings();
-        warnings
+        let catalog = open(folder.path());
+        catalog
+            .missing_variables
             .iter()
             .map(|w| format!("{}:{}: {} {:?}", w.file, w.line, w.message, w.notes))
             .collect::<Vec<_>>()

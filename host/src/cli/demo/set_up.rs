@@ -15,6 +15,7 @@ use super::{people, samples::Sample, step};
 use crate::{
     app::App,
     http::{ApiKey, Scope},
+    store::ImportOptions,
 };
 
 /// How long all inbound messages may take to arrive.
@@ -36,7 +37,7 @@ pub async fn set_up(
     let groups: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
     store.create_groups(&groups).await?;
     let people = people::people(&groups);
-    store.import_people(&people, &mut |_| {}).await?;
+    store.import_people(&people, ImportOptions::default(), &mut |_| {}).await?;
     step(bar, &format!("created {} groups and {} people", groups.len(), people.len()));
 
     bar.set_message("everybody writes in, which opens their 24-hour windows");

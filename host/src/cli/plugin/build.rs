@@ -9,12 +9,11 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::cargo::{self, Progress};
-use crate::config::{RulesConfig, stranger};
-
-/// The versions that the examples were built with.
-const COMPONENTIZE_PY: &str = "componentize-py==0.19.3";
-const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.19.3";
+use super::{
+    cargo::{self, Progress},
+    tools,
+};
+use crate::config::{DatabaseConfig, RulesConfig, stranger};
 
 /// The arguments of `hookswitch plugin build`.
 #[derive(Args, Debug)]
@@ -29,7 +28,8 @@ pub struct BuildArgs {
 ///
 /// # Errors
 /// If a tool fails or is missing; the error says how to get it.
-pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &BuildArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let tools = database.data_dir.join("tools");
     let ids = if args.ids.is_empty() { all(&args.rules.plugins)? } else { args.ids.clone() };
     for id in ids {
         let folder = args.rules.plugins.join(&id);
@@ -42,9 +42,9 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
             rust(&folder, &component, Progress::Inherit)
                 .with_context(|| format!("cannot build the plugin {id}"))?;
         } else if folder.join(format!("{id}.js")).is_file() {
-            javascript(&folder, &id, &component)?;
+            javascript(&folder, &id, &tools, &component)?;
         } else if folder.join("app.py").is_file() {
-            python(&folder, &component)?;
+            python(&folder, &id, &tools, &component)?;
         } else {
             bail!("nothing to build: no Cargo.toml, {id}.js or app.py in {}", folder.display());
         }
@@ -77,64 +77,58 @@ pub fn rust(folder: &Path, component: &Path, progress: Progress<'_>) -> anyhow::
     put(&cargo::build(folder, progress)?, component)
 }
 
-fn javascript(folder: &Path, id: &str, component: &Path) -> anyhow::Result<()> {
-    let wit = contract()?;
-    let script = format!(
-        "import {{ componentize }} from '@bytecodealliance/componentize-js';\n\
-         import {{ readFile, writeFile }} from 'node:fs/promises';\n\
-         const {{ component }} = await componentize(await readFile('{id}.js', 'utf8'), {{\n\
-         witPath: {wit:?}, worldName: 'plugin', disableFeatures: ['http', 'fetch-event'] }});\n\
-         await writeFile({:?}, component);\n",
-        std::path::absolute(component)?,
-        wit = wit.path(),
-    );
-    let installed = folder.join("node_modules/@bytecodealliance/componentize-js").is_dir();
-    if !installed {
-        eprintln!("downloading {COMPONENTIZE_JS}");
-        let status = stranger("npm")
-            .args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", COMPONENTIZE_JS])
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .status()
-            .context("cannot run npm; get Node.js 20 or later at https://nodejs.org")?;
-        if !status.success() {
-            bail!("cannot download {COMPONENTIZE_JS}: see the messages of npm above");
-        }
-    }
-    let maker = folder.join("node_modules/.hookswitch-build.mjs");
-    fs::write(&maker, script).with_context(|| format!("cannot write {}", maker.display()))?;
+/// Builds a plugin in JavaScript.
+fn javascript(folder: &Path, id: &str, tools: &Path, component: &Path) -> anyhow::Result<()> {
+    let tool = tools::javascript(tools)?;
+    let work = work()?;
+    let (source, built) =
+        (std::path::absolute(folder)?.join(format!("{id}.js")), work.path().join("built.wasm"));
+    // Paths as arguments: no text of theirs becomes code.
+    let script = "import { componentize } from '@bytecodealliance/componentize-js';\n\
+                  import { readFile, writeFile } from 'node:fs/promises';\n\
+                  const [source, witPath, built] = process.argv.slice(1);\n\
+                  const { component } = await componentize(await readFile(source, 'utf8'), {\n\
+                  witPath, worldName: 'plugin', disableFeatures: ['http', 'fetch-event'] });\n\
+                  await writeFile(built, component);\n";
     let status = stranger("node")
-        .arg("node_modules/.hookswitch-build.mjs")
-        .current_dir(folder)
+        .args(["--input-type=module", "--eval", script])
+        .args([source.as_path(), work.path(), &built])
+        // Where the script's imports are found.
+        .current_dir(tool)
+        .stdin(Stdio::null())
         .status()
         .context("cannot run node; get Node.js 20 or later at https://nodejs.org")?;
     if !status.success() {
         bail!("cannot build {id}: see the messages of componentize-js above");
     }
-    Ok(())
+    put(&built, component)
 }
 
-fn python(folder: &Path, component: &Path) -> anyhow::Result<()> {
-    let wit = contract()?;
-    let status = stranger("componentize-py")
-        .args(["--wit-path".as_ref(), wit.path().as_os_str(), "--world".as_ref(), "plugin".as_ref()])
-        .args([
-            "componentize".as_ref(),
-            "app".as_ref(),
-            "--output".as_ref(),
-            std::path::absolute(component)?.as_os_str(),
-        ])
+/// Builds a plugin in Python.
+fn python(folder: &Path, id: &str, tools: &Path, component: &Path) -> anyhow::Result<()> {
+    let tool = tools::python(tools)?;
+    let work = work()?;
+    let built = work.path().join("built.wasm");
+    let status = stranger("python3")
+        .args(["-c", "import sys, componentize_py; sys.exit(componentize_py.script())"])
+        .arg("--wit-path")
+        .arg(work.path())
+        .args(["--world", "plugin", "componentize", "app", "--output"])
+        .arg(&built)
+        .env("PYTHONPATH", tool)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(folder)
-        .status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => bail!("cannot build {}: see the messages of componentize-py above", folder.display()),
-        Err(_) => bail!("componentize-py is not installed; get it with `pip install {COMPONENTIZE_PY}`"),
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run python3; get Python 3.10 or later with pip")?;
+    if !status.success() {
+        bail!("cannot build {id}: see the messages of componentize-py above");
     }
+    put(&built, component)
 }
 
-/// The contract, which the program contains, in a folder of its own.
-fn contract() -> anyhow::Result<tempfile::TempDir> {
+/// A temporary folder with the contract, which the program contains, and room for the component.
+fn work() -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     fs::write(folder.path().join("plugin.wit"), include_str!("../../../../sdk/wit/plugin.wit"))
         .context("cannot write the contract")?;

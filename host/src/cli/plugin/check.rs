@@ -8,17 +8,17 @@ use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts, Folders},
     decide::{
         decide,
-        plugin::{Grants, Plugin, Sandbox},
+        plugin::{Allowed, Grants, Plugin, Sandbox},
     },
 };
-
 use serde::Serialize;
 
+use super::build;
 use crate::{
     app,
     check::count,
     cli::{failure::Failure, output, rules::FindingJson},
-    config::RulesConfig,
+    config::{self, DatabaseConfig, RulesConfig},
 };
 
 /// The arguments of `hookswitch plugin check`.
@@ -49,6 +49,10 @@ struct Checked<'a> {
     secrets: &'a [String],
     /// Grants that it asks for and does not have.
     missing_grants: Vec<String>,
+    /// Hosts with private addresses that it asks to send requests to, and that the operator does not name.
+    private_hosts: Vec<String>,
+    /// Secrets that it asks for and that are not set here.
+    unset_secrets: Vec<&'a String>,
     cases: Vec<Case<'a>>,
 }
 
@@ -65,15 +69,21 @@ struct Case<'a> {
 ///
 /// # Errors
 /// If a plugin does not exist.
-pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sandbox = Sandbox::measuring(app::grants(&args.rules)?).map_err(Failure::new)?;
+pub fn run(args: &CheckArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let grants = app::grants(&args.rules)?;
+    let cache = args.rules.plugin_cache(database);
+    let sandbox = Sandbox::measuring(Some(cache), grants.clone()).map_err(Failure::new)?;
     let folders = Folders {
         rules: args.rules.rules.clone(),
         plugins: Some(args.rules.plugins.clone()),
         sandbox: Some(sandbox),
     };
-    // Loading compiles each plugin and runs its cases.
-    let catalog = match catalog::load(&folders) {
+    // Loading compiles each plugin and runs its cases; those that are not asked for are left alone.
+    let loaded = match &args.ids[..] {
+        [] => catalog::load(&folders),
+        ids => catalog::load_plugins(&folders, ids),
+    };
+    let catalog = match loaded {
         Ok(catalog) => catalog,
         Err(findings) if args.json => {
             output::json_lines(findings.findings.iter().map(FindingJson::from))?;
@@ -84,12 +94,11 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let grants = app::grants(&args.rules)?;
     let ids: Vec<&String> =
         if args.ids.is_empty() { catalog.plugins.keys().collect() } else { args.ids.iter().collect() };
     for id in ids {
         let Some(plugin) = catalog.plugins.get(id) else { return Err(unknown(&catalog, args, id).into()) };
-        let checked = look_at(&catalog, id, plugin, &grants);
+        let checked = look_at(&catalog, id, plugin, &grants, &args.rules);
         if args.json {
             output::json_lines([&checked])?;
         } else {
@@ -106,12 +115,21 @@ fn unknown(catalog: &Catalog, args: &CheckArgs, id: &str) -> Failure {
     if let Some(warning) = catalog.warnings.iter().find(|warning| is_its(&warning.file)) {
         return Failure::new(format!("{id}: {}", warning.message));
     }
+    let known = build::all(&args.rules.plugins).unwrap_or_default();
     Failure::usage(format!("unknown plugin {id:?}: no {}", args.rules.plugins.join(manifest).display()))
-        .did_you_mean(id, catalog.plugins.keys().map(String::as_str))
+        .did_you_mean(id, known.iter().map(String::as_str))
 }
 
-fn look_at<'a>(catalog: &'a Catalog, id: &'a str, plugin: &'a Plugin, grants: &Grants) -> Checked<'a> {
+fn look_at<'a>(
+    catalog: &'a Catalog,
+    id: &'a str,
+    plugin: &'a Plugin,
+    grants: &Grants,
+    rules: &RulesConfig,
+) -> Checked<'a> {
     let manifest = plugin.manifest();
+    let set = config::plugin_secrets();
+    let private = manifest.http.iter().filter_map(Allowed::private_host);
     let imports = [
         ("hookswitch:plugin/log", "writes to the log"),
         ("hookswitch:plugin/clock", "reads the clock"),
@@ -138,6 +156,8 @@ fn look_at<'a>(catalog: &'a Catalog, id: &'a str, plugin: &'a Plugin, grants: &G
         http: manifest.http.iter().map(ToString::to_string).collect(),
         secrets: &manifest.secrets,
         missing_grants: grants.missing(manifest),
+        private_hosts: private.filter(|host| !rules.plugin_private_hosts.contains(host)).collect(),
+        unset_secrets: manifest.secrets.iter().filter(|name| !set.contains_key(*name)).collect(),
         cases: cases.collect(),
     }
 }
@@ -164,6 +184,16 @@ fn print(checked: &Checked<'_>) {
             "{doubtful} not granted; to grant it, add to HOOKSWITCH_PLUGIN_GRANTS: {}",
             checked.missing_grants.join(",")
         );
+    }
+    if !checked.private_hosts.is_empty() {
+        println!(
+            "{doubtful} private addresses, which it cannot reach; to allow them, add to \
+             HOOKSWITCH_PLUGIN_PRIVATE_HOSTS: {}",
+            checked.private_hosts.join(",")
+        );
+    }
+    for name in &checked.unset_secrets {
+        println!("{doubtful} the secret {name} is not set here; set HOOKSWITCH_SECRET_{name}");
     }
     if checked.cases.is_empty() {
         println!("{doubtful} no cases; add one to plugins/{}/cases/", checked.id);

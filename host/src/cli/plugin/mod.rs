@@ -7,6 +7,8 @@ mod compile;
 mod list;
 mod new;
 mod parked;
+mod sdk;
+mod tools;
 
 pub use compile::{COMPILE, CompileArgs, compile};
 #[cfg(feature = "simulator")]
@@ -56,8 +58,8 @@ enum Command {
 pub fn run(args: PluginArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::New(args) => new::run(&args),
-        Command::Build(args) => build::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Build(args) => build::run(&args, database),
+        Command::Check(args) => check::run(&args, database),
         Command::Try(args) => try_event(&args, database),
         Command::List(args) => list::run(&args, database),
         Command::Parked(args) => super::wait(parked::list(args, database)),

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, Problem, last_of_full, page_limit, sentence},
+    http::{Admin, JsonBody, Problem, last_of_full, page_limit, sentence},
     store::StoredGroup,
 };
 
@@ -118,20 +118,89 @@ pub async fn create(
     Ok((status, Json(GroupJson::from(desk.directory.group(&group).await?))))
 }
 
+/// A new name for a group.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = GroupChange)]
+#[serde(deny_unknown_fields)]
+pub struct GroupChangeJson {
+    /// The new name: 1 to 150 characters on one line.
+    name: String,
+}
+
+/// A renamed group.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RenamedGroup)]
+pub struct RenamedGroupJson {
+    /// The group under its new name.
+    group: GroupJson,
+    /// Places of the live rules that name the group as it was called before, for example `orders/routes.yaml:3`, and
+    /// scripts and plugins that decided for it lately. They notify nobody until they name it as it is called now.
+    former_name_in: Vec<String>,
+}
+
+/// Rename a group.
+///
+/// Its members stay, digests that wait for it are sent to it, and histories keep its former name.
+#[utoipa::path(patch, path = "/v1/groups/{name}", operation_id = "updateGroup", tag = "groups",
+    request_body = GroupChangeJson, security(("key" = [])),
+    params(("name" = String, Path, description = "The group's name")),
+    responses(
+        (status = 200, description = "The renamed group", body = RenamedGroupJson),
+        (status = 400, description = "The path or the body is invalid"),
+        (status = 404, description = "No group has this name"),
+        (status = 409, description = "Another group has the new name"),
+    ))]
+pub async fn rename(
+    _: Admin,
+    State(desk): State<Desk>,
+    group: Result<Path<String>, PathRejection>,
+    JsonBody(change): JsonBody<GroupChangeJson>,
+) -> Result<Json<RenamedGroupJson>, Problem> {
+    let group = name(group)?;
+    let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
+    desk.directory.rename_group(&group, &change.name).await?;
+    let former_name_in = match group == change.name {
+        true => Vec::new(),
+        false => used.rules.into_iter().chain(used.decided_by).collect(),
+    };
+    let group = desk.directory.group(&change.name).await?.into();
+    Ok(Json(RenamedGroupJson { group, former_name_in }))
+}
+
+/// The query of a deletion.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Force {
+    /// Delete the group even if rules name it or digests wait for it: they notify nobody then.
+    #[serde(default)]
+    #[param(default = false)]
+    force: bool,
+}
+
 /// Delete a group. Its members are not deleted.
 #[utoipa::path(delete, path = "/v1/groups/{name}", operation_id = "deleteGroup", tag = "groups",
-    security(("key" = [])), params(("name" = String, Path, description = "The group's name")),
+    security(("key" = [])), params(("name" = String, Path, description = "The group's name"), Force),
     responses(
         (status = 204, description = "The group is deleted"),
-        (status = 400, description = "The path is invalid"),
+        (status = 400, description = "The path or the query is invalid"),
         (status = 404, description = "No group has this name"),
+        (status = 409, description = "Rules name the group, or digests wait for it, and `force` is not set"),
     ))]
 pub async fn delete(
     _: Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
+    force: Result<Query<Force>, QueryRejection>,
 ) -> Result<StatusCode, Problem> {
-    desk.directory.delete_group(&name(group)?).await?;
+    let (group, Force { force }) = (name(group)?, query(force)?);
+    let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
+    if !force && !used.is_empty() {
+        let detail =
+            format!("The group {group:?} is in use: {used}. Add force=true to the query to delete it.");
+        return Err(Problem::new(StatusCode::CONFLICT, "group_in_use", detail));
+    }
+    desk.directory.delete_group(&group).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,7 +2,10 @@
 
 mod contacts;
 mod groups;
+mod import;
 mod people;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -12,6 +15,7 @@ use axum::{
     },
     http::StatusCode,
 };
+use hookswitch_core::catalog::Live;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{contacts::ContactJson, groups::GroupJson, people::PersonJson};
@@ -22,6 +26,7 @@ use crate::http::{Bodies, Keys, Problem, sentence};
 #[derive(Clone)]
 pub struct Desk {
     directory: Directory,
+    live: Arc<Live>,
     keys: Keys,
     bodies: Bodies,
 }
@@ -42,18 +47,18 @@ impl FromRef<Desk> for Bodies {
 pub fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(people::list, people::add))
-        .routes(routes!(people::import))
+        .routes(routes!(import::import))
         .routes(routes!(people::get, people::change))
         .routes(routes!(groups::list))
-        .routes(routes!(groups::get, groups::create, groups::delete))
+        .routes(routes!(groups::get, groups::create, groups::rename, groups::delete))
         .routes(routes!(groups::add_member, groups::remove_member))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::opt_out, contacts::opt_in))
 }
 
 /// The operator's HTTP API.
-pub fn router(directory: Directory, keys: Keys, bodies: Bodies) -> Router {
-    routes().with_state(Desk { directory, keys, bodies }).into()
+pub fn router(directory: Directory, live: Arc<Live>, keys: Keys, bodies: Bodies) -> Router {
+    routes().with_state(Desk { directory, live, keys, bodies }).into()
 }
 
 fn invalid(detail: String) -> Problem {

@@ -2,27 +2,28 @@
 
 use axum::{
     Json,
-    body::Body,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderMap, StatusCode},
+    http::{StatusCode, header},
     response::IntoResponse,
 };
 use hookswitch_core::domain::{Contact, QuietHours};
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, invalid, name, query, storable};
+use super::{Desk, name, query, storable};
 use crate::{
-    http::{Admin, Budget, JsonBody, Limits, MIB, Problem, last_of_full, page_limit, sentence},
+    directory::{PersonChange, PersonToAdd, QuietHoursText},
+    http::{Admin, Errors, JsonBody, Problem, ProblemError, last_of_full, page_limit},
     store::StoredPerson,
 };
 
-/// The maximum size of a CSV file of people, in bytes.
-const CSV_LIMIT: usize = 2 * MIB;
+/// What a username may contain unchanged in a path (RFC 3986, section 3.3).
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'@').remove(b'.').remove(b'+').remove(b'-').remove(b'_');
 
 /// A member of staff.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,6 +58,12 @@ struct QuietHoursJson {
     time_zone: String,
 }
 
+impl From<QuietHoursJson> for QuietHoursText {
+    fn from(QuietHoursJson { hours, time_zone }: QuietHoursJson) -> Self {
+        QuietHoursText { hours, time_zone }
+    }
+}
+
 impl From<QuietHours> for QuietHoursJson {
     fn from(quiet: QuietHours) -> Self {
         QuietHoursJson { hours: quiet.hours(), time_zone: quiet.zone().to_owned() }
@@ -75,28 +82,33 @@ struct ContactOfPerson {
     last_inbound_at: Option<Timestamp>,
     /// When the customer service window closes: free-form messages are possible until then. Null if they never wrote.
     window_until: Option<Timestamp>,
+    /// Usernames of other people who are linked to the same WhatsApp user: the first 10. A message for several of them
+    /// is sent once.
+    shared_with: Vec<String>,
 }
 
-impl From<Contact> for ContactOfPerson {
-    fn from(contact: Contact) -> Self {
+impl ContactOfPerson {
+    fn new(contact: Contact, shared_with: Vec<String>) -> Self {
         ContactOfPerson {
             window_until: contact.window_until(),
             wa_id: contact.wa_id,
             user_id: contact.user_id,
             last_inbound_at: contact.last_inbound_at,
+            shared_with,
         }
     }
 }
 
 impl From<StoredPerson> for PersonJson {
     fn from(person: StoredPerson) -> Self {
+        let shared_with = person.shared_with;
         PersonJson {
             username: person.username,
             name: person.name,
             active: person.active,
             created_at: person.created_at,
             groups: person.groups,
-            contact: person.contact.map(ContactOfPerson::from),
+            contact: person.contact.map(|contact| ContactOfPerson::new(contact, shared_with)),
             quiet_hours: person.quiet_hours.map(QuietHoursJson::from),
         }
     }
@@ -163,13 +175,16 @@ pub struct NewPersonJson {
     /// Names of existing groups to add the person to.
     #[serde(default)]
     groups: Vec<String>,
+    /// When only urgent messages are sent to the person.
+    quiet_hours: Option<QuietHoursJson>,
 }
 
 /// Add a person.
 #[utoipa::path(post, path = "/v1/people", operation_id = "createPerson", tag = "people",
     request_body = NewPersonJson, security(("key" = [])),
     responses(
-        (status = 201, description = "The new person", body = PersonJson),
+        (status = 201, description = "The new person", body = PersonJson,
+            headers(("Location" = String, description = "The path of the person"))),
         (status = 400, description = "The body is invalid"),
         (status = 409, description = "Another person has this username"),
         (status = 422, description = "The body names a group that does not exist"),
@@ -179,16 +194,16 @@ pub async fn add(
     State(desk): State<Desk>,
     JsonBody(person): JsonBody<NewPersonJson>,
 ) -> Result<impl IntoResponse, Problem> {
-    let NewPersonJson { username, name, whatsapp, groups } = person;
+    let NewPersonJson { username, name, whatsapp, groups, quiet_hours } = person;
     for group in &groups {
         storable(group)?;
     }
-    desk.directory
-        .add_person(&username, &name, whatsapp.as_deref(), &groups)
-        .await
-        .map_err(|error| error.about_body(&groups))?;
-    let person = desk.directory.person(&username).await?;
-    Ok((StatusCode::CREATED, Json(PersonJson::from(person))))
+    let quiet_hours = quiet_hours.map(QuietHoursText::from);
+    let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours };
+    desk.directory.add_person(&person).await.map_err(|error| error.about_body(&person.groups))?;
+    let person = desk.directory.person(&person.username).await?;
+    let location = format!("/v1/people/{}", utf8_percent_encode(&person.username, IN_PATH));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(PersonJson::from(person))))
 }
 
 /// Get a person.
@@ -209,13 +224,18 @@ pub async fn get(
 
 /// Changes to a person. Members that are absent change nothing.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = PersonChange)]
 #[schema(examples(json!({"active": false}), json!({"quiet_hours": {"hours": "21:00-06:30", "time_zone": "Africa/Harare"}})))]
 #[serde(deny_unknown_fields)]
-pub struct PersonChange {
+pub struct PersonChangeJson {
     /// The name that messages show: 1 to 150 characters on one line.
-    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
+    name: Option<Option<String>>,
     /// False deactivates the person: they receive no messages until they are activated again.
-    active: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    active: Option<Option<bool>>,
     /// A number with its country code, or Meta's user id, to link the person to; null unlinks them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -233,9 +253,35 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Change a person. Absent members stay as they are; a refused request changes nothing.
+impl TryFrom<PersonChangeJson> for PersonChange {
+    type Error = Problem;
+
+    /// Null removes what can be absent; a person always has a name, and is active or not.
+    fn try_from(change: PersonChangeJson) -> Result<Self, Problem> {
+        let PersonChangeJson { name, active, whatsapp, quiet_hours } = change;
+        let nulls = [("name", name == Some(None)), ("active", active == Some(None))];
+        let errors: Errors = nulls
+            .into_iter()
+            .filter(|(_, is_null)| *is_null)
+            .map(|(member, _)| ProblemError {
+                at: format!("/{member}"),
+                detail: "must not be null; omit it to leave it unchanged".to_owned(),
+            })
+            .collect();
+        if let Some(first) = errors.listed().first() {
+            let detail = format!("The body is invalid: {}: {}.", first.at, first.detail);
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_value", detail).with_errors(errors));
+        }
+        let quiet_hours = quiet_hours.map(|quiet| quiet.map(QuietHoursText::from));
+        Ok(PersonChange { name: name.flatten(), active: active.flatten(), whatsapp, quiet_hours })
+    }
+}
+
+/// Change a person.
+///
+/// Absent members stay as they are. All changes are made or, if the request is refused, none.
 #[utoipa::path(patch, path = "/v1/people/{username}", operation_id = "updatePerson", tag = "people",
-    request_body = PersonChange, security(("key" = [])),
+    request_body = PersonChangeJson, security(("key" = [])),
     params(("username" = String, Path, description = "The person's username")),
     responses(
         (status = 200, description = "The changed person", body = PersonJson),
@@ -246,61 +292,9 @@ pub async fn change(
     _: Admin,
     State(desk): State<Desk>,
     username: Result<Path<String>, PathRejection>,
-    JsonBody(change): JsonBody<PersonChange>,
+    JsonBody(change): JsonBody<PersonChangeJson>,
 ) -> Result<Json<PersonJson>, Problem> {
     let username = name(username)?;
-    let PersonChange { name, active, whatsapp, quiet_hours } = change;
-    let quiet_hours = quiet_hours
-        .map(|quiet| quiet.map(|quiet| QuietHours::parse(&quiet.hours, &quiet.time_zone)).transpose())
-        .transpose()
-        .map_err(|why| invalid(sentence(&why)))?;
-    // What may be refused comes first, so that a refusal changes nothing.
-    match whatsapp {
-        Some(Some(number)) => drop(desk.directory.link(&username, &number).await?),
-        Some(None) => desk.directory.unlink(&username).await?,
-        None => {}
-    }
-    if let Some(quiet_hours) = quiet_hours {
-        desk.directory.set_quiet_hours(&username, quiet_hours.as_ref()).await?;
-    }
-    desk.directory.update_person(&username, name.as_deref(), active).await?;
+    desk.directory.change(&username, &change.try_into()?).await?;
     Ok(Json(desk.directory.person(&username).await?.into()))
-}
-
-/// The result of an import.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ImportResult)]
-pub struct ImportedJson {
-    /// Number of people added.
-    added: u64,
-    /// Number of existing people updated.
-    updated: u64,
-}
-
-/// Import people from CSV.
-///
-/// Adds new people and updates those whose usernames exist; nothing is changed if a line is invalid. The columns are
-/// username, name, whatsapp, groups (separated by semicolons), quiet_hours and time_zone. At most 2 MiB.
-#[utoipa::path(post, path = "/v1/people/import", operation_id = "importPeople", tag = "people",
-    security(("key" = [])),
-    request_body(content = String, content_type = "text/csv",
-        example = "username,name,whatsapp,groups\ntendai,Tendai Moyo,+263771234567,Sales Team; Finance Team\n"),
-    responses(
-        (status = 200, description = "The number of people added and updated", body = ImportedJson),
-        (status = 400, description = "Lines of the file are invalid, or name groups that do not exist"),
-    ))]
-pub async fn import(
-    _: Admin,
-    State(desk): State<Desk>,
-    headers: HeaderMap,
-    csv: Body,
-) -> Result<Json<ImportedJson>, Problem> {
-    let too_large =
-        |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The file is larger than 2 MiB.");
-    let csv = desk.bodies.read(&headers, csv, Limits::new(Budget::Large, CSV_LIMIT), too_large).await?;
-    if csv.bytes.contains(&0) {
-        return Err(invalid("The file contains the character U+0000; it must be CSV in UTF-8.".to_owned()));
-    }
-    let imported = desk.directory.import(&csv.bytes, &mut |_| {}).await?;
-    Ok(Json(ImportedJson { added: imported.added, updated: imported.updated }))
 }

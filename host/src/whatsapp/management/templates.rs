@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use hookswitch_core::plan::{Category, MetaTemplate, wording};
+use hookswitch_core::plan::{Category, MetaTemplate, parameter, wording};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::whatsapp::messages::parameter;
 
 /// The state of a template at Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]

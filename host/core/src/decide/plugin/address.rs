@@ -73,6 +73,14 @@ impl Allowed {
             || self == other
     }
 
+    /// `host:port`, if the entry names `localhost` or an address that is not public, for which the operator must name the
+    /// host.
+    pub fn private_host(&self) -> Option<String> {
+        let literal: Option<IpAddr> = self.host.trim_matches(['[', ']']).parse().ok();
+        let is_private = self.host == "localhost" || literal.is_some_and(|address| !is_public(address));
+        (is_private && !self.subdomains).then(|| format!("{}:{}", self.host, self.port))
+    }
+
     /// Whether the entry names one host, so that the operator can have meant a private address.
     pub fn is_literal(&self) -> bool {
         !self.subdomains

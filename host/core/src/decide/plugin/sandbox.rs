@@ -83,12 +83,13 @@ impl Sandbox {
         Sandbox::start(cache, http, grants, false)
     }
 
-    /// Starts a sandbox for authors: it counts instructions, and has no network and no cache.
+    /// Starts a sandbox for authors: it counts instructions, and has no network. Compiled components are kept as by
+    /// [`Sandbox::new`].
     ///
     /// # Errors
     /// If this machine cannot run it.
-    pub fn measuring(grants: Arc<Grants>) -> Result<Sandbox, String> {
-        Sandbox::start(None, None, grants, true)
+    pub fn measuring(cache: Option<PathBuf>, grants: Arc<Grants>) -> Result<Sandbox, String> {
+        Sandbox::start(cache, None, grants, true)
     }
 
     fn start(
