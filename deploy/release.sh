@@ -20,7 +20,7 @@ if [ -z "$program" ]; then
   cargo build --release --locked --package hookswitch --no-default-features
   program=${CARGO_TARGET_DIR:-target}/release/hookswitch
 fi
-# Plugins in JavaScript require Node.js, those in Python componentize-py.
+# Plugins in JavaScript require Node.js with npm, those in Python pip.
 "$program" plugin build --plugins plugins
 
 new=$(mktemp --directory "$folder.XXXXXX")

@@ -4,6 +4,7 @@
 mod confined;
 mod containers;
 mod database;
+mod justfile;
 mod keys;
 mod ready;
 mod recipes;

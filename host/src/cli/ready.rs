@@ -73,15 +73,18 @@ fn base(text: &str) -> Result<Url, String> {
 
 /// The URLs of a host of this machine, by the address on which it listens: one of them reaches it.
 fn own(listens: SocketAddr) -> Result<Vec<Url>, Failure> {
+    let at = |loopback: IpAddr| SocketAddr::new(loopback, listens.port());
     let addresses = match listens.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![at(Ipv4Addr::LOCALHOST.into())],
         // The host takes both; a container may lack one of them.
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
-        address => vec![address],
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())]
+        }
+        _ => vec![listens],
     };
-    let url =
-        |address: IpAddr| Url::parse(&format!("http://{}", SocketAddr::new(address, listens.port()))).ok();
-    let urls: Vec<Url> = addresses.into_iter().filter_map(url).collect();
+    // An address with a zone cannot be written as a URL.
+    let urls: Vec<Url> =
+        addresses.iter().filter_map(|address| Url::parse(&format!("http://{address}")).ok()).collect();
     if listens.port() == 0 || urls.is_empty() {
         return Err(
             Failure::usage(format!("{listens} is not the address of one host")).help("name its URL: --url")
