@@ -17,8 +17,8 @@ setup:
     {{ hookswitch }} migrate
     @echo "2. The groups that rules name"
     {{ hookswitch }} groups create-defaults
-    @echo "3. An API key for events, unless there is one"
-    {{ hookswitch }} keys list --json | grep -q '"scopes":\[[^]]*"events".*"revoked_at":null' || {{ hookswitch }} keys create events --scope events,read
+    @echo "3. An API key for events"
+    {{ hookswitch }} keys ensure events --scope events,read
     @echo "4. What is left to do (just link USERNAME NUMBER; just groups add GROUP PERSON); asks before it submits templates"
     {{ hookswitch }} check --fix
 
@@ -41,6 +41,16 @@ link username number:
 [group('production')]
 serve *arguments:
     {{ hookswitch }} serve "$@"
+
+# Exit with 0 if the service is ready, otherwise say why it is not
+[group('production')]
+ready *arguments:
+    @{{ hookswitch }} ready "$@"
+
+# Make a folder to install: the program without the simulator, rules, plugins with their components
+[group('production')]
+release folder='release':
+    deploy/release.sh "$1"
 
 # Explain why each person did or did not get a message, by the id of an event, a notification or a WhatsApp message
 [group('production')]

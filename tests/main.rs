@@ -8,6 +8,7 @@ mod database_gone;
 mod delivery;
 mod demo;
 mod deploy;
+mod faces;
 mod failed;
 mod flow;
 mod forms;

@@ -2,6 +2,7 @@
 
 mod database;
 mod duration;
+mod listen;
 mod risks;
 mod rules;
 mod secret;
@@ -15,10 +16,12 @@ use jiff::SignedDuration;
 
 pub use self::{
     database::{DatabaseConfig, Limits},
+    listen::ListenConfig,
     rules::{RulesConfig, plugin_secrets},
     secret::Secret,
     whatsapp::{AccountConfig, WhatsappConfig},
 };
+
 /// A command for a program of somebody else, or for one that must not work on real data: it gets the environment
 /// without this program's settings and secrets.
 pub fn stranger(program: impl AsRef<OsStr>) -> Command {
@@ -30,6 +33,11 @@ pub fn stranger(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Whether the environment sets this variable.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// The format of log lines.
@@ -57,9 +65,8 @@ pub struct LogConfig {
 /// The settings of `serve` as given: texts, so that everything that is wrong is reported at once.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Address and port to listen on, for events and webhooks
-    #[arg(long, value_name = "ADDRESS", env = "HOOKSWITCH_LISTEN", default_value = "127.0.0.1:8420")]
-    listen: String,
+    #[command(flatten)]
+    listen: ListenConfig,
 
     #[command(flatten)]
     rules: RulesConfig,
@@ -184,11 +191,8 @@ impl Config {
     /// With everything that is wrong with them.
     pub fn new(args: ServeArgs, database: DatabaseConfig) -> Result<Config, ConfigErrors> {
         let mut wrong = Vec::new();
-        let listen = args.listen.parse::<SocketAddr>().unwrap_or_else(|_| {
-            wrong.push(format!(
-                "--listen (HOOKSWITCH_LISTEN): expected an address and a port, for example 127.0.0.1:8420, got {:?}",
-                args.listen
-            ));
+        let listen = args.listen.address().unwrap_or_else(|why| {
+            wrong.push(why);
             SocketAddr::from(([127, 0, 0, 1], 0))
         });
         let url = args.whatsapp_api_url.trim_end_matches('/').to_owned();
@@ -209,6 +213,7 @@ impl Config {
                  Business Account, digits only (WhatsApp Manager, Account settings), got {account:?}"
             ));
         }
+        let on_this_machine = risks::names_this_machine(&url);
         for (secret, flag, variable) in [
             (&args.whatsapp_access_token, "--whatsapp-access-token", "WHATSAPP_ACCESS_TOKEN"),
             (&args.whatsapp_app_secret, "--whatsapp-app-secret", "WHATSAPP_APP_SECRET"),
@@ -218,6 +223,11 @@ impl Config {
                 wrong.push(format!("{flag} ({variable}): missing"));
             } else if secret.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
                 wrong.push(format!("{flag} ({variable}): must contain only visible ASCII characters"));
+            } else if secret.is_public() && !on_this_machine {
+                wrong.push(format!(
+                    "{flag} ({variable}): must not be the simulator's default, which is public, unless \
+                     --whatsapp-api-url (WHATSAPP_API_URL) names this machine"
+                ));
             }
         }
         let rate =

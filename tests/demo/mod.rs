@@ -1,7 +1,7 @@
 //! The first command that a new user runs, and the rules that come with it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod plugins;
+pub mod plugins;
 mod safety;
 
 use std::{

@@ -17,7 +17,7 @@ fn top() -> PathBuf {
 
 /// The plugins that come with it, as a fresh checkout has them: without components. What they depend on is built once
 /// for all runs of the test.
-fn sources() -> TempDir {
+pub fn sources() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (top().join("plugins"), folder.path().join("plugins"));
     copy(&from, &to);
@@ -33,7 +33,7 @@ fn sources() -> TempDir {
     folder
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let (name, path) = (entry.file_name(), entry.path());

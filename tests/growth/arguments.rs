@@ -45,6 +45,7 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("health::group_sizes", "the staff, once in a check"),
     ("health::people_facts", "the staff, once in a check"),
     ("import::deactivate_others", "the staff, once in an import that takes out those who are not listed"),
+    ("shared_number::shared_numbers", "the staff, once in a check"),
     ("parked::resume_parked", "changes each row that it reads"),
     ("unfinished::unfinished 2", "a host that takes lanes keeps in memory what is not decided in them"),
 ];
@@ -84,6 +85,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "dead_letter::dead_letters",
         "now() - interval '30 days', now(), NULL, NULL, NULL, '{}', sample.first(), 100",
     ),
+    ("dead_letter::old_failures", "now() - interval '24 hours', 100"),
     ("dead_letter::redrive", "1"),
     ("dead_letter::redrive 2", "sample.ids(), sample.new_ids(), now()"),
     ("dead_letter::discard", "sample.ids(), 'seen', now()"),
@@ -360,6 +362,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "rule_failure::count_failures",
         "sample.texts('a'), sample.event_lanes(), sample.seqs(), sample.texts('a'), now()",
     ),
+    ("schedule::missed_slots", "now() - interval '24 hours', 100"),
     ("schedule::last_slots", "now()"),
     ("schedule::take_slot", "'schedule1', now(), 'fired', '* * * * *'"),
     (
@@ -367,6 +370,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "ARRAY['group7', 'group8'], now() - interval '24 hours', now() - interval '23 hours', 'window.expiring', \
          '/hookswitch'",
     ),
+    ("shared_number::shared_numbers", "10"),
+    ("told::told_lately", "8, 16384"),
     ("unfinished::begin_routing", "sample.host(), sample.lanes(), 15"),
     ("unfinished::end_routing", "sample.host()"),
     ("unfinished::end_routing 2", "sample.host()"),

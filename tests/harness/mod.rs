@@ -20,7 +20,7 @@ mod wait;
 pub use cluster::Database;
 pub use described::{assert_described, description, misfits};
 pub use host::{Host, create_key, free_port, http, rules, write_rule};
-pub use process::program;
+pub use process::{Process, program};
 pub use simulator::Simulator;
 pub use stage::{Builder, Stage, TEXT};
 pub use wait::{SOON, wait_until};

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use hookswitch_simulator::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,18 +13,6 @@ const NONE: [&str; 0] = [];
 impl Office {
     fn finds(&self) -> Vec<String> {
         found(&self.check(&[]))
-    }
-
-    /// Asks the simulator something as Meta's Graph API.
-    async fn graph(&self, method: Method, path: &str, body: Option<Value>) {
-        let account = Settings::default();
-        let url = format!("{}/{}/{path}", self.simulator.api_url(), account.waba_id);
-        let mut request = http().request(method, url).bearer_auth(account.access_token);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     async fn all_is_well(&self) {
@@ -85,10 +72,11 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// The report with two facts of each section at most, and without those that differ from run to run.
+/// The report with two facts of each section and two groups at most, and without those that differ from run to run.
 fn without_lists(mut report: Value) -> Value {
+    report["recipients"].as_array_mut().unwrap().truncate(2);
     for section in report["sections"].as_array_mut().unwrap() {
-        let of_this_machine = matches!(section["name"].as_str(), Some("hosts" | "database"));
+        let of_this_machine = matches!(section["name"].as_str(), Some("hosts" | "database" | "keys"));
         let facts = section["facts"].as_array_mut().unwrap();
         facts.truncate(2);
         if of_this_machine {
@@ -240,13 +228,54 @@ async fn metas_refusals_are_found() {
         finds("WHATSAPP_API_URL", "http://127.0.0.1:1/v25.0"),
         ["template.not_looked_at", "cloud_api.unreachable"]
     );
+    assert_eq!(finds("WHATSAPP_BUSINESS_ACCOUNT_ID", "4711"), ["template.not_looked_at", "account.refused"]);
+    let report = office.check(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", "4711")]).to_string();
+    assert!(
+        report.contains(
+            "Meta refuses the business account 4711: error 100: Unsupported get request. Object with ID"
+        ),
+        "{report}"
+    );
     assert_eq!(finds("WHATSAPP_MESSAGES_PER_SECOND", "81"), NONE, "the simulator is unlimited");
     assert_eq!(finds("WHATSAPP_MESSAGES_PER_SECOND", "1001"), ["number.throughput"]);
+
+    office.simulator.turn(&json!({"token_permissions": ["whatsapp_business_messaging"]})).await;
+    assert_eq!(
+        office.finds(),
+        ["template.not_looked_at", "account.refused", "token.management_scope"],
+        "it can send, but not manage"
+    );
+    let both = ["whatsapp_business_management", "whatsapp_business_messaging"];
+    office.simulator.turn(&json!({"token_permissions": both})).await;
 
     office.graph(Method::DELETE, "subscribed_apps", None).await;
     assert_eq!(office.finds(), ["webhook.not_subscribed"]);
     office.graph(Method::POST, "subscribed_apps", None).await;
     office.all_is_well().await;
+}
+
+#[tokio::test]
+async fn fixing_says_what_it_could_not_fix() {
+    let office = Office::open().await;
+    let fix = |settings: &[(&str, &str)]| {
+        text(&office.command(&["check", "--fix", "--yes"], settings).output().unwrap().stderr)
+    };
+    let said = fix(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", "4711")]);
+    assert!(said.contains("templates not submitted: Meta rejected the request: error 100"), "{said}");
+    assert!(said.contains("--fix cannot fix: keys.none, "), "{said}");
+    assert!(said.contains("people.none, account.refused, hosts.none"), "{said}");
+    let said = fix(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", "")]);
+    assert!(said.contains("templates not submitted: WHATSAPP_BUSINESS_ACCOUNT_ID is not set"), "{said}");
+    let said = fix(&[("WHATSAPP_APP_SECRET", "")]);
+    assert!(said.contains("templates not submitted: the settings are invalid"), "{said}");
+    let said = fix(&[("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")]);
+    assert!(said.contains("migrations not applied: cannot reach PostgreSQL"), "{said}");
+    assert!(said.contains("groups not created: cannot reach PostgreSQL"), "{said}");
+    assert!(said.contains("--fix cannot fix: database.unreachable."), "{said}");
+    office.write("guests/routes.yaml", "- on: guest.arrived\n");
+    let said = fix(&[]);
+    assert!(said.contains("groups not created: the rules do not compile"), "{said}");
+    assert!(said.contains("templates not submitted: the rules do not compile"), "{said}");
 }
 
 #[tokio::test]
@@ -291,5 +320,7 @@ async fn failures_are_found_by_their_code() {
     assert_eq!(found(&report), ["delivery.failed"]);
     assert!(report.to_string().contains("1 message failed with Meta's error 131026: "), "{report:#}");
     office.database.query("UPDATE delivery SET at = at - interval '25 hours'", &[]).await;
+    assert_eq!(office.finds(), ["delivery.old_failures"]);
+    office.does(&["failed", "discard", "--all"]);
     office.all_is_well().await;
 }

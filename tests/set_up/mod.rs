@@ -7,6 +7,7 @@ mod check;
 mod connections;
 mod description;
 mod groups;
+mod healing;
 mod imports;
 mod look_ups;
 mod output;
@@ -20,10 +21,11 @@ use std::{
 };
 
 use hookswitch_simulator::Settings;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Database, Host, Simulator, free_port, program};
+use crate::harness::{Database, Host, Simulator, free_port, http, program};
 
 const GREETING: &str = "---\ndescription: A greeting\ncategory: utility\nlanguage: en_US\n---\n\
                         Good morning, {{ name }}, this is a test.\n";
@@ -82,6 +84,18 @@ impl Office {
             .env("WHATSAPP_VERIFY_TOKEN", account.verify_token)
             .envs(settings.iter().copied());
         command
+    }
+
+    /// Asks the simulator something as Meta's Graph API.
+    async fn graph(&self, method: Method, path: &str, body: Option<Value>) {
+        let account = Settings::default();
+        let url = format!("{}/{}/{path}", self.simulator.api_url(), account.waba_id);
+        let mut request = http().request(method, url).bearer_auth(account.access_token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

@@ -100,6 +100,8 @@ impl Stage {
     pub async fn open(program: &Path) -> anyhow::Result<Stage> {
         let folder =
             tempfile::Builder::new().prefix("hookswitch-bench-").tempdir().context("make a folder")?;
+        // A plugins folder that is named must be there.
+        std::fs::create_dir(folder.path().join("plugins")).context("make the plugins folder")?;
         let data_dir = folder.path().join("data");
         let server =
             spawn_blocking(move || postgres::start(&data_dir, &mut |step| eprintln!("{step}"))).await??;

@@ -52,18 +52,19 @@ pub fn me(settings: &Settings, fields: Option<&str>) -> Value {
 }
 
 /// `GET /debug_token`, of the caller's own token.
-pub fn debug_token(settings: &Settings) -> Value {
+pub fn debug_token(simulator: &Simulator) -> Value {
+    let account = &simulator.settings().waba_id;
+    let scopes = simulator.state().knobs.token_permissions.clone();
+    let granular: Vec<Value> =
+        scopes.iter().map(|scope| json!({"scope": scope, "target_ids": [account]})).collect();
     json!({"data": {
         "app_id": APP_ID,
         "application": APP_NAME,
         "type": "SYSTEM_USER",
         "is_valid": true,
         "expires_at": 0,
-        "scopes": ["whatsapp_business_management", "whatsapp_business_messaging"],
-        "granular_scopes": [
-            {"scope": "whatsapp_business_management", "target_ids": [settings.waba_id]},
-            {"scope": "whatsapp_business_messaging", "target_ids": [settings.waba_id]},
-        ],
+        "scopes": scopes,
+        "granular_scopes": granular,
     }})
 }
 

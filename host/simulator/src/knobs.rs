@@ -57,7 +57,12 @@ pub struct Knobs {
     pub template_review_ms: u64,
     /// Takes sends of templates that were never created.
     pub unknown_templates: bool,
+    /// Permissions of the access token. Without `whatsapp_business_management` the account's paths are refused (200).
+    pub token_permissions: Vec<String>,
 }
+
+/// The permission for the account and its templates.
+pub(super) const MANAGEMENT: &str = "whatsapp_business_management";
 
 impl Default for Knobs {
     fn default() -> Self {
@@ -85,6 +90,7 @@ impl Default for Knobs {
             recipient_errors: Enforcement::Sync,
             template_review_ms: 100,
             unknown_templates: false,
+            token_permissions: vec![MANAGEMENT.into(), "whatsapp_business_messaging".into()],
         }
     }
 }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Simulator, accounts, error::GraphError, media, profile, templates, templates::Query as Parameters,
-    webhook::Update,
+    Simulator, accounts, error::GraphError, knobs::MANAGEMENT, media, profile, templates,
+    templates::Query as Parameters, webhook::Update,
 };
 
 /// A request.
@@ -41,7 +41,7 @@ pub fn route(simulator: &Simulator, request: &Request<'_>) -> Result<Response, G
     let answer = match (request.method.as_str(), *id, rest) {
         ("GET", "whatsapp_business", ["attachments"]) => return media::download(simulator, request.query),
         ("GET", "me", []) => accounts::me(settings, request.fields()),
-        ("GET", "debug_token", []) => accounts::debug_token(settings),
+        ("GET", "debug_token", []) => accounts::debug_token(simulator),
         (_, id, rest) if settings.number(id).is_some() => number(simulator, request, id, rest)?,
         (_, id, rest) if id == settings.waba_id => account(simulator, request, rest)?,
         (_, id, rest) => object(simulator, request, id, rest)?,
@@ -70,6 +70,9 @@ fn number(
 /// The business account, and what hangs from it.
 fn account(simulator: &Simulator, request: &Request<'_>, rest: &[&str]) -> Result<Value, GraphError> {
     let settings = simulator.settings();
+    if !simulator.state().knobs.token_permissions.iter().any(|permission| permission == MANAGEMENT) {
+        return Err(GraphError::new(200, format!("Requires {MANAGEMENT} permission to manage the object")));
+    }
     match (request.method.as_str(), rest) {
         ("GET", []) => Ok(accounts::account(settings, request.fields())),
         ("GET", ["phone_numbers"]) => {

@@ -1,10 +1,15 @@
 //! PostgreSQL: reachable, new enough, up to date, with a clock like ours and no old snapshot.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    command::Command,
+    disk,
+    hosts::SYNCHRONIZE,
     report::{Finding, Section},
-    words::{count, since, span, time},
+    words::{count, since, size, span, time},
 };
 use crate::store::ServerFacts;
 
@@ -17,14 +22,22 @@ const OLDEST_VERSION: u32 = 15;
 
 /// Why nothing else can be checked.
 pub fn unreachable(why: &str) -> Section {
-    let finding =
-        Finding::critical("database.unreachable", why).command("pg_isready --dbname \"$DATABASE_URL\"");
+    let finding = Finding::critical("database.unreachable", why).advice(
+        "start PostgreSQL, or correct --database-url (DATABASE_URL) or --data-dir (HOOKSWITCH_DATA_DIR)",
+    );
     Section::new("database", "unreachable", vec![finding])
 }
 
-/// The server. `now` is the clock of this machine at the time of its facts.
-pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Section {
-    let mut findings = Vec::new();
+/// The server, and the free bytes of its disk if that is this machine's. `now` is the clock of this machine at the time
+/// of its facts.
+pub fn judge(
+    server: &ServerFacts,
+    pending: &[String],
+    disk: Option<(&Path, u64)>,
+    now: Timestamp,
+) -> Section {
+    let mut findings: Vec<Finding> =
+        disk.and_then(|(folder, free)| disk::judge(folder, free)).into_iter().collect();
     let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < OLDEST_VERSION) {
         findings.push(
@@ -43,7 +56,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         findings.push(
             Finding::critical("database.migrations", what)
                 .details(pending.to_vec())
-                .command("hookswitch migrate"),
+                .command(Command::new(&["migrate"])),
         );
     }
     let apart = since(server.now, now);
@@ -58,7 +71,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         } else {
             Finding::warning("database.clock", what)
         };
-        findings.push(finding.command("timedatectl status"));
+        findings.push(finding.advice(SYNCHRONIZE));
     }
     if let Some((began, pid)) = server.oldest_transaction
         && since(began, server.now) > OLD_TRANSACTION
@@ -69,7 +82,7 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         );
         findings.push(
             Finding::warning("database.old_transaction", what)
-                .command(format!("psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({pid})'")),
+                .advice(format!("end it there, or in psql: select pg_terminate_backend({pid})")),
         );
     }
     let tables = if pending.is_empty() { "tables up to date" } else { "tables not up to date" };
@@ -80,6 +93,8 @@ pub fn judge(server: &ServerFacts, pending: &[String], now: Timestamp) -> Sectio
         ("role".to_owned(), server.role.clone()),
         ("clock difference".to_owned(), format!("{} ms", apart.as_millis().abs())),
         ("oldest open transaction".to_owned(), oldest),
+        ("size".to_owned(), size(server.size)),
+        ("free disk space".to_owned(), disk.map_or("not known".to_owned(), |(_, free)| size(free))),
     ])
 }
 
@@ -95,13 +110,14 @@ mod tests {
             now,
             database: "hookswitch".to_owned(),
             role: "hookswitch".to_owned(),
+            size: 1_024,
             oldest_transaction: open_for.map(|s| (now - SignedDuration::from_secs(s), 4_711)),
         }
     }
 
     fn found(server: &ServerFacts, pending: &[String]) -> Vec<(&'static str, Severity)> {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000);
-        judge(server, pending, now).findings.iter().map(|f| (f.id, f.severity)).collect()
+        judge(server, pending, None, now).findings.iter().map(|f| (f.id, f.severity)).collect()
     }
 
     #[test]

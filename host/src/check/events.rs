@@ -3,10 +3,13 @@
 use hookswitch_core::{catalog::Catalog, domain::DecisionOutcome};
 
 use super::{
+    command::Command,
     report::{Finding, Section},
-    words::{count, quoted},
+    words::count,
 };
 use crate::store::UnsentFacts;
+
+const CORRECTED: &str = "once that is corrected, route them again";
 
 /// The events of the last 24 hours that came to no message, by cause.
 pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
@@ -14,7 +17,7 @@ pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
     for UnsentFacts { outcome, cause, count: events, reason, id } in unsent {
         let number = count(*events, "event", "events");
         let because = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let explain = format!("hookswitch explain {}", quoted(id));
+        let explain = Command::new(&["explain"]).operand(id);
         findings.push(match outcome {
             DecisionOutcome::NoRoute => {
                 let meant = catalog.and_then(|catalog| catalog.routes.closest_type(cause));
@@ -22,11 +25,15 @@ pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
                 let what = format!("{number} of the type {cause} had no rule{meant}");
                 Finding::warning("event.no_route", what)
                     .about(cause.clone())
-                    .command(format!("hookswitch events --no-route --type {}", quoted(cause)))
+                    .command(Command::new(&["events", "--no-route"]).option("--type", cause))
+                    .example(CORRECTED, &rerun("--no-route").option("--type", cause))
             }
             DecisionOutcome::Nobody => {
                 let what = format!("{cause}: {number} reached nobody{because}");
-                Finding::warning("rule.nobody", what).about(cause.clone()).command(explain)
+                Finding::warning("rule.nobody", what)
+                    .about(cause.clone())
+                    .command(explain)
+                    .example(CORRECTED, &rerun("--nobody"))
             }
             // Most reasons begin with the place, down to the column.
             _ => {
@@ -34,7 +41,10 @@ pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
                     || reason.as_ref().is_some_and(|reason| reason.starts_with(cause.as_str()));
                 let place = if has_place { String::new() } else { format!("{cause}: ") };
                 let what = format!("{place}{number} failed, the last one with{because}");
-                Finding::warning("rule.failed", what).about(cause.clone()).command(explain)
+                Finding::warning("rule.failed", what)
+                    .about(cause.clone())
+                    .command(explain)
+                    .example(CORRECTED, &rerun("--failed"))
             }
         });
     }
@@ -48,4 +58,8 @@ pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
         total(DecisionOutcome::Nobody)
     );
     Section::new("events", summary, findings)
+}
+
+fn rerun(outcome: &str) -> Command {
+    Command::new(&["events", "rerun", outcome])
 }

@@ -3,49 +3,54 @@
 //! Facts are gathered first, all at once, so a check takes as long as its slowest question. Pure functions then judge them
 //! into a [`Report`], which the command line prints, or writes as it is with `--json`.
 
+mod backlog;
+mod cloud_api;
+mod command;
 mod database;
+mod delivery;
+mod disk;
 mod events;
-mod meta;
+mod gather;
+mod groups;
+mod hosts;
+mod keys;
+mod number;
 mod people;
 mod plugins;
+mod recipients;
 mod report;
 mod rules;
+mod schedules;
 mod templates;
+mod token;
+mod webhook;
 pub mod words;
-mod work;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use futures_util::future::join_all;
-use hookswitch_core::{
-    catalog::{Catalog, Findings},
-    domain::SERVICE_WINDOW,
-};
-use jiff::{SignedDuration, Timestamp};
+use hookswitch_core::catalog::{Catalog, Findings};
+use jiff::Timestamp;
 use tokio::time::timeout;
 
+use self::{
+    cloud_api::Said,
+    delivery::Delivery,
+    gather::{DatabaseFacts, MetaFacts},
+    webhook::Subscribed,
+};
 pub use self::{
+    recipients::{EventUse, GroupUse, KnownFrom},
     report::{Finding, Report, Section, Severity},
     templates::missing,
     words::count,
 };
 use crate::{
     config::{ConfigErrors, WhatsappConfig},
-    store::{Store, StoreError, pending_migrations},
-    whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
+    store::{ServerFacts, Store, StoreError, pending_migrations},
 };
 
-/// How long to wait for Meta, which usually responds within a second.
-const META_TIME: Duration = Duration::from_secs(4);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Maximum number of people without a contact to name.
-const NAMED: i64 = 10;
-/// Maximum number of clashes of the system's own events to name.
-const CLASHES: i64 = 5;
-/// Maximum number of rules that failed to name, and of types without a rule.
-const CAUSES: i64 = 10;
-/// Maximum number of people to list with their windows.
-const LISTED: i64 = 1_000;
+/// How long to wait for all that is asked of PostgreSQL, which takes less than a second.
+const DATABASE_TIME: Duration = Duration::from_secs(30);
 
 /// What to check.
 pub struct Subject<'a> {
@@ -55,27 +60,75 @@ pub struct Subject<'a> {
     pub catalog: Result<&'a Catalog, &'a Findings>,
     /// The database, or why it cannot be used.
     pub store: Result<&'a Store, String>,
+    /// The folder of the private PostgreSQL; `None` if another one is used.
+    pub data_dir: Option<&'a Path>,
 }
 
 /// Checks everything.
 pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
-    let (database, meta) = tokio::join!(database_sections(subject, now), meta_facts(subject));
-    let mut sections = vec![settings(subject)];
-    sections.extend(database.before_meta);
-    sections.push(match subject.catalog {
-        Ok(catalog) => templates::judge(catalog, meta.as_ref().and_then(|meta| meta.templates.as_deref())),
-        Err(_) => Section::new("templates", "not checked: the rules do not compile", Vec::new()),
+    let meta = async {
+        match subject.settings {
+            Ok(config) => Some((config, gather::meta(config).await)),
+            Err(_) => None,
+        }
+    };
+    let (database, meta) = tokio::join!(ask_database(subject, now), meta);
+    let catalog = subject.catalog.ok();
+    let facts = database.facts.as_ref();
+    let mut sections = vec![settings(subject), database.section];
+    // Times in the database are by PostgreSQL's clock.
+    let server_now = database.now.unwrap_or(now);
+    sections.extend(facts.map(|facts| keys::judge(&facts.keys)));
+    sections.push(rules_section(subject.catalog, facts, server_now));
+    if let Some(facts) = facts {
+        sections.push(plugins::judge(catalog, &facts.parked, server_now));
+        sections.push(groups::judge(catalog, &facts.groups));
+        sections.push(people::judge(&facts.people, &facts.some_people, now));
+    }
+    let account = meta.as_ref().and_then(|(_, meta)| meta.account.as_ref());
+    sections.push(match catalog {
+        Some(catalog) => templates::judge(catalog, account.map(|account| &account.templates)),
+        None => Section::new("templates", "not checked: the rules do not compile", Vec::new()),
     });
-    let subscribed = meta.as_ref().and_then(|meta| meta.subscribed);
-    if let (Ok(config), Some(meta)) = (subject.settings, meta) {
-        sections.push(meta::cloud_api(config, meta.token, meta.number, &meta.other_numbers, now));
+    sections.extend(meta.as_ref().map(|(config, meta)| cloud_api(config, meta, now)));
+    if let Some(facts) = facts {
+        let subscribed = meta.as_ref().and_then(|(config, meta)| {
+            let apps = meta.account.as_ref()?.subscribed.as_ref().ok().copied();
+            Some(Subscribed::new(apps, config))
+        });
+        let subscribed = subscribed.unwrap_or(Subscribed::Unknown);
+        sections.push(webhook::judge(&subscribed, &facts.webhook, facts.last_accepted, now));
+        sections.extend(work(catalog, facts, server_now));
     }
-    if let Some(work) = database.work {
-        sections.push(meta::webhook(subscribed, &work.webhook, work.last_accepted, now));
-        sections.extend(work.sections);
-    }
-    Report::new(now, sections)
+    let recipients = facts
+        .map(|facts| recipients::table(catalog, &facts.told, &facts.groups, &facts.members))
+        .unwrap_or_default();
+    Report::new(now, sections, recipients)
 }
+
+/// From the hosts on: who does the work, and what came of it.
+fn work(catalog: Option<&Catalog>, facts: &DatabaseFacts, now: Timestamp) -> [Section; 5] {
+    let delivery = Delivery {
+        made: facts.made,
+        failures: &facts.failed,
+        old: &facts.old_failures,
+        own_clashes: &facts.own_clashes,
+    };
+    [
+        hosts::judge(&facts.hosts, now),
+        schedules::judge(catalog, &facts.missed, now),
+        events::judge(catalog, &facts.unsent),
+        backlog::judge(&facts.backlog, &facts.deferred, &facts.refused, now),
+        delivery::judge(&delivery, now),
+    ]
+}
+
+fn cloud_api(config: &WhatsappConfig, meta: &MetaFacts, now: Timestamp) -> Section {
+    let account = meta.account.as_ref().and_then(gather::AccountFacts::error);
+    cloud_api::judge(config, &Said { token: &meta.token, numbers: &meta.numbers, account }, now)
+}
+
+const SET: &str = "set it in the environment or by the flag; hookswitch serve --help describes all settings";
 
 fn settings(subject: &Subject<'_>) -> Section {
     match subject.settings {
@@ -86,166 +139,55 @@ fn settings(subject: &Subject<'_>) -> Section {
             let unknown = names.into_iter().filter_map(|template| {
                 let why = config.whatsapp_phone_number_id.get(from(template)).err()?;
                 let what = format!("messages of the template {template} cannot be sent: {why}");
-                Some(
-                    Finding::critical("settings.number", what)
-                        .about(template)
-                        .command("hookswitch serve --help"),
-                )
+                Some(Finding::critical("settings.number", what).about(template).advice(SET))
             });
             Section::new("settings", "complete", unknown.collect())
         }
         Err(ConfigErrors(wrong)) => {
-            let findings = wrong.iter().map(|wrong| {
-                Finding::critical("settings.wrong", wrong.clone()).command("hookswitch serve --help")
-            });
+            let findings =
+                wrong.iter().map(|wrong| Finding::critical("settings.wrong", wrong.clone()).advice(SET));
             Section::new("settings", "invalid: the service does not start", findings.collect())
         }
     }
 }
 
-struct DatabaseSections {
-    before_meta: Vec<Section>,
-    work: Option<Work>,
+/// What became of the questions to the database.
+struct Asked {
+    section: Section,
+    /// PostgreSQL's clock.
+    now: Option<Timestamp>,
+    facts: Option<DatabaseFacts>,
 }
 
-struct Work {
-    webhook: crate::store::WebhookFacts,
-    last_accepted: Option<Timestamp>,
-    sections: Vec<Section>,
-}
-
-async fn database_sections(subject: &Subject<'_>, now: Timestamp) -> DatabaseSections {
+async fn ask_database(subject: &Subject<'_>, now: Timestamp) -> Asked {
     let asked = match &subject.store {
-        Ok(store) => ask_database(store, subject.catalog, now).await.map_err(|error| error.to_string()),
+        Ok(store) => match timeout(DATABASE_TIME, ask(store, subject.data_dir, now)).await {
+            Ok(asked) => asked.map_err(|error| error.to_string()),
+            Err(_) => {
+                Err(format!("PostgreSQL did not answer everything within {} s", DATABASE_TIME.as_secs()))
+            }
+        },
         Err(why) => Err(why.clone()),
     };
-    asked.unwrap_or_else(|why| {
-        let mut before_meta = vec![database::unreachable(&why)];
-        before_meta.push(rules_section(subject.catalog, &[]));
-        DatabaseSections { before_meta, work: None }
-    })
+    asked.unwrap_or_else(|why| Asked { section: database::unreachable(&why), now: None, facts: None })
 }
 
-fn rules_section(catalog: Result<&Catalog, &Findings>, hosts: &[crate::store::HostFacts]) -> Section {
-    catalog.map_or_else(rules::broken, |catalog| rules::judge(catalog, hosts))
-}
-
-async fn ask_database(
-    store: &Store,
-    catalog: Result<&Catalog, &Findings>,
-    now: Timestamp,
-) -> Result<DatabaseSections, StoreError> {
+async fn ask(store: &Store, data_dir: Option<&Path>, now: Timestamp) -> Result<Asked, StoreError> {
     let asked = Timestamp::now();
-    let server = store.server_facts().await?;
+    let server: ServerFacts = store.server_facts().await?;
     let pending = pending_migrations(store).await?;
-    let database = database::judge(&server, &pending, asked);
-    if !pending.is_empty() {
-        // Missing tables cannot be queried.
-        let before_meta = vec![database, rules_section(catalog, &[])];
-        return Ok(DatabaseSections { before_meta, work: None });
-    }
-    let opened_after = now - SERVICE_WINDOW;
-    let (
-        hosts,
-        groups,
-        facts,
-        unlinked,
-        opted_out,
-        listed,
-        backlog,
-        deferred,
-        refused,
-        failed,
-        made,
-        webhook,
-        last_accepted,
-        own_clashes,
-        unsent,
-        parked,
-    ) = tokio::try_join!(
-        store.host_facts(),
-        store.group_sizes(),
-        store.people_facts(opened_after),
-        store.unlinked_people(NAMED),
-        store.opted_out_people(LISTED),
-        store.list_people(None, "", LISTED),
-        store.backlog(),
-        store.deferred_facts(),
-        store.refused_facts(),
-        store.failures_since(now - DAY),
-        store.notifications_since(now - DAY),
-        store.webhook_facts(),
-        store.last_accepted(),
-        store.own_clashes(now - DAY, CLASHES),
-        store.unsent_since(now - DAY, CAUSES),
-        store.parked(),
-    )?;
-    let alive: Vec<_> = hosts.iter().filter(|host| work::lives(host, server.now)).cloned().collect();
-    Ok(DatabaseSections {
-        before_meta: vec![
-            database,
-            rules_section(catalog, &alive),
-            plugins::judge(catalog.ok(), &parked, server.now),
-            people::groups(catalog.ok(), &groups),
-            people::people(&facts, &unlinked, &opted_out, &listed, now),
-        ],
-        work: Some(Work {
-            webhook,
-            last_accepted,
-            sections: vec![
-                work::hosts(&hosts, server.now),
-                events::judge(catalog.ok(), &unsent),
-                work::backlog(&backlog, &deferred, &refused, server.now),
-                work::failures(made, &failed, &own_clashes),
-            ],
-        }),
-    })
+    // Missing tables cannot be queried.
+    let facts = if pending.is_empty() { Some(gather::database(store, now).await?) } else { None };
+    let disk = data_dir.and_then(|folder| Some((folder, disk::free(folder)?)));
+    Ok(Asked { section: database::judge(&server, &pending, disk, asked), now: Some(server.now), facts })
 }
 
-struct MetaFacts {
-    token: Result<Token, ManagementError>,
-    /// The usual number.
-    number: Result<PhoneNumber, ManagementError>,
-    other_numbers: Vec<Result<PhoneNumber, ManagementError>>,
-    templates: Option<Vec<TemplateOnMeta>>,
-    subscribed: Option<usize>,
-}
-
-async fn meta_facts(subject: &Subject<'_>) -> Option<MetaFacts> {
-    let config = subject.settings.ok()?;
-    let management = match Management::new(&config.whatsapp_api_url, &config.whatsapp_access_token) {
-        Ok(management) => management,
-        Err(error) => {
-            let error = ManagementError::Unreachable(error.to_string());
-            return Some(MetaFacts {
-                token: Err(error.clone()),
-                number: Err(error),
-                other_numbers: Vec::new(),
-                templates: None,
-                subscribed: None,
-            });
-        }
-    };
-    let account = config.whatsapp_business_account_id.as_deref();
-    let of_account = async {
-        let account = account?;
-        let (templates, subscribed) = tokio::join!(
-            in_time(management.templates(account)),
-            in_time(management.subscribed_apps(account))
-        );
-        Some((templates.ok(), subscribed.ok()))
-    };
-    let number = |id| in_time(management.phone_number(id));
-    let senders = &config.whatsapp_phone_number_id;
-    let others = join_all(senders.ids().skip(1).map(number));
-    let (token, number, other_numbers, of_account) =
-        tokio::join!(in_time(management.token()), number(senders.usual()), others, of_account);
-    let (templates, subscribed) = of_account.unwrap_or((None, None));
-    Some(MetaFacts { token, number, other_numbers, templates, subscribed })
-}
-
-async fn in_time<T>(asked: impl Future<Output = Result<T, ManagementError>>) -> Result<T, ManagementError> {
-    timeout(META_TIME, asked).await.unwrap_or_else(|_| {
-        Err(ManagementError::Unreachable(format!("no response within {} s", META_TIME.as_secs())))
-    })
+fn rules_section(
+    catalog: Result<&Catalog, &Findings>,
+    facts: Option<&DatabaseFacts>,
+    now: Timestamp,
+) -> Section {
+    let hosts = facts.map_or(&[][..], |facts| &facts.hosts);
+    let alive: Vec<_> = hosts.iter().filter(|host| hosts::lives(host, now)).cloned().collect();
+    catalog.map_or_else(rules::broken, |catalog| rules::judge(catalog, &alive))
 }

@@ -1,72 +1,36 @@
-//! The groups that rules name, and the people in them.
+//! The people, and whether messages reach them.
 
-use hookswitch_core::catalog::{Catalog, RouteUse};
 use jiff::Timestamp;
 
 use super::{
+    command::Command,
+    groups::ADD,
     report::{Finding, Section},
-    words::{count, quoted, some, time},
+    words::{count, some, time},
 };
-use crate::store::{OptedOutPerson, PeopleFacts, StoredPerson};
+use crate::store::{OptedOutPerson, PeopleFacts, SharedNumbers, StoredPerson};
 
-/// The groups: name, members, active members.
-pub fn groups(catalog: Option<&Catalog>, groups: &[(String, i64, i64)]) -> Section {
-    let mut findings = Vec::new();
-    let named = catalog.map_or(&[][..], |catalog| &catalog.groups);
-    let active = |name: &str| groups.iter().find(|(known, ..)| known == name).map(|(_, _, active)| *active);
-    for group in named {
-        match active(&group.name) {
-            None => findings.push(
-                Finding::critical("group.missing", format!("the group {} does not exist", group.name))
-                    .about(group.name.clone())
-                    .command("hookswitch groups create-defaults"),
-            ),
-            Some(0) => findings.push(
-                Finding::warning("group.empty", format!("the group {} has no active members", group.name))
-                    .about(group.name.clone())
-                    .command(format!("hookswitch groups add {} USERNAME", quoted(&group.name))),
-            ),
-            Some(_) => {}
-        }
-    }
-    let nobody: Vec<&RouteUse> = catalog
-        .map_or(&[][..], |catalog| &catalog.uses)
-        .iter()
-        .filter(|used| !used.others && used.groups.iter().all(|group| active(group).unwrap_or(0) == 0))
-        .collect();
-    if let Some(group) = nobody.first().and_then(|used| used.groups.first()) {
-        let what = format!(
-            "{} no recipients: no group has an active member",
-            count(nobody.len(), "route has", "routes have")
-        );
-        let details = nobody.iter().map(|used| format!("{} to {}", used.place, used.groups.join(", ")));
-        findings.push(
-            Finding::critical("route.tells_nobody", what)
-                .details(details.collect())
-                .command(format!("hookswitch groups add {} USERNAME", quoted(group))),
-        );
-    }
-    let staffed = groups.iter().filter(|(.., active)| *active > 0).count();
-    let summary = format!("{}, {staffed} with active members", count(groups.len(), "group", "groups"));
-    Section::new("groups", summary, findings).facts(groups.iter().map(|(name, members, active)| {
-        (name.clone(), format!("{}, {active} active", count(*members, "member", "members")))
-    }))
+/// Some people, for [`judge`].
+pub struct SomePeople {
+    /// Usernames of active people without a number, the first of them.
+    pub unlinked: Vec<String>,
+    /// People who have opted out.
+    pub opted_out: Vec<OptedOutPerson>,
+    /// Numbers that several people share.
+    pub shared: SharedNumbers,
+    /// The first people.
+    pub listed: Vec<StoredPerson>,
 }
 
-/// The people; `listed` are the first of them.
-pub fn people(
-    facts: &PeopleFacts,
-    unlinked: &[String],
-    opted_out: &[OptedOutPerson],
-    listed: &[StoredPerson],
-    now: Timestamp,
-) -> Section {
+/// The people.
+pub fn judge(facts: &PeopleFacts, some_people: &SomePeople, now: Timestamp) -> Section {
+    let SomePeople { unlinked, opted_out, shared, listed } = some_people;
     let mut findings = Vec::new();
     if facts.active == 0 {
-        findings.push(
-            Finding::critical("people.none", "no active people")
-                .command("hookswitch people add USERNAME --name NAME --whatsapp NUMBER"),
-        );
+        findings.push(Finding::critical("people.none", "no active people").example(
+            ADD,
+            &Command::new(&["people", "add", "USERNAME", "--name", "NAME", "--whatsapp", "NUMBER"]),
+        ));
     }
     if let Some(first) = unlinked.first() {
         let what = format!(
@@ -79,19 +43,21 @@ pub fn people(
             some(unlinked, facts.unlinked)
         );
         findings.push(
-            Finding::warning("people.unlinked", what)
-                .command(format!("hookswitch people link {first} NUMBER")),
+            Finding::warning("people.unlinked", what).example(
+                "link a number",
+                &Command::new(&["people", "link"]).operand(first).operand("NUMBER"),
+            ),
         );
     }
     if let Some(first) = opted_out.first() {
         let who = opted_out.iter().map(|person| format!("{} {}", person.username, person.opt_out));
         let what = count(opted_out.len(), "active person has opted out", "active people have opted out");
-        findings.push(
-            Finding::info("people.opted_out", what)
-                .details(who.collect())
-                .command(format!("hookswitch contacts opt-in {}", first.username)),
-        );
+        findings.push(Finding::info("people.opted_out", what).details(who.collect()).example(
+            "only if they ask for messages again",
+            &Command::new(&["contacts", "opt-in"]).operand(&first.username),
+        ));
     }
+    findings.extend(shared_numbers(shared));
     let linked = facts.active - facts.unlinked;
     if linked > facts.open {
         let what = format!(
@@ -100,7 +66,7 @@ pub fn people(
             count(linked - facts.open, "person", "people"),
             facts.never_wrote
         );
-        findings.push(Finding::info("people.window_closed", what).command("hookswitch people list"));
+        findings.push(Finding::info("people.window_closed", what).command(Command::new(&["people", "list"])));
     }
     let summary = format!(
         "{}, {} with an open window",
@@ -117,17 +83,61 @@ pub fn people(
             Some(until) => format!("window closed since {}", time(until)),
         },
     };
+    let more = facts.active + facts.inactive - i64::try_from(listed.len()).unwrap_or(i64::MAX);
     Section::new("people", summary, findings)
         .facts(listed.iter().map(|person| (person.username.clone(), window(person))))
+        .further_facts(more)
+}
+
+/// A message to both is one message, so whoever has the number reads what is meant for the other.
+fn shared_numbers(shared: &SharedNumbers) -> Option<Finding> {
+    let first = shared.some.first()?;
+    let what = format!(
+        "{}: messages to several of them arrive once",
+        count(shared.count, "number is linked to several people", "numbers are linked to several people")
+    );
+    let details = shared
+        .some
+        .iter()
+        .map(|number| format!("{}: {}", number.address, some(&number.usernames, number.people)));
+    let unlink = first.usernames.last().map(|username| Command::new(&["people", "unlink"]).operand(username));
+    let finding = Finding::info("people.shared_number", what).details(details.collect());
+    Some(match unlink {
+        Some(unlink) => finding.example("if one of them has another number", &unlink),
+        None => finding,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SharedNumber;
     use hookswitch_core::domain::{OptOut, OptOutScope};
 
     fn ids(section: &Section) -> Vec<&'static str> {
         section.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    fn nobody() -> SomePeople {
+        let shared = SharedNumbers { count: 0, some: Vec::new() };
+        SomePeople { unlinked: Vec::new(), opted_out: Vec::new(), shared, listed: Vec::new() }
+    }
+
+    fn judged(facts: &PeopleFacts, some_people: &SomePeople) -> Section {
+        judge(facts, some_people, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn numbers_that_people_share_are_named() {
+        let facts = PeopleFacts { active: 3, inactive: 0, unlinked: 0, open: 3, never_wrote: 0 };
+        let usernames = vec!["ann".to_owned(), "ben".to_owned()];
+        let number = SharedNumber { address: "263771234567".to_owned(), people: 3, usernames };
+        let section = judged(
+            &facts,
+            &SomePeople { shared: SharedNumbers { count: 1, some: vec![number] }, ..nobody() },
+        );
+        assert_eq!(ids(&section), ["people.shared_number"]);
+        assert_eq!(section.findings[0].details, ["263771234567: ann, ben and 1 more"]);
     }
 
     #[test]
@@ -139,25 +149,28 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
         };
         let ann = OptedOutPerson { username: "ann".to_owned(), opt_out };
-        let section = people(&facts, &[], &[ann], &[], Timestamp::UNIX_EPOCH);
+        let section = judged(&facts, &SomePeople { opted_out: vec![ann], ..nobody() });
         assert_eq!(ids(&section), ["people.opted_out"]);
         assert_eq!(section.findings[0].details, ["ann opted out on 1970-01-01: they wrote \"STOP\""]);
-        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch contacts opt-in ann"));
+        // Consent is theirs: no command to paste takes it back.
+        assert_eq!(section.findings[0].command, None);
+        let advice = section.findings[0].advice.as_deref();
+        assert_eq!(advice, Some("only if they ask for messages again: hookswitch contacts opt-in ann"));
     }
 
     #[test]
     fn people_who_cannot_be_reached_are_found() {
         let good = PeopleFacts { active: 2, inactive: 1, unlinked: 0, open: 2, never_wrote: 0 };
-        assert_eq!(ids(&people(&good, &[], &[], &[], Timestamp::UNIX_EPOCH)), Vec::<&str>::new());
+        assert_eq!(ids(&judged(&good, &nobody())), Vec::<&str>::new());
         let unlinked = PeopleFacts { unlinked: 1, open: 1, ..good };
-        let section = people(&unlinked, &["ann".to_owned()], &[], &[], Timestamp::UNIX_EPOCH);
+        let ann = SomePeople { unlinked: vec!["ann".to_owned()], ..nobody() };
+        let section = judged(&unlinked, &ann);
         assert_eq!(ids(&section), ["people.unlinked"]);
-        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch people link ann NUMBER"));
+        assert_eq!(section.findings[0].command, None);
+        let advice = section.findings[0].advice.as_deref();
+        assert_eq!(advice, Some("link a number: hookswitch people link ann NUMBER"));
         let closed = PeopleFacts { open: 1, ..good };
-        assert_eq!(ids(&people(&closed, &[], &[], &[], Timestamp::UNIX_EPOCH)), ["people.window_closed"]);
-        assert_eq!(
-            ids(&people(&PeopleFacts::default(), &[], &[], &[], Timestamp::UNIX_EPOCH)),
-            ["people.none"]
-        );
+        assert_eq!(ids(&judged(&closed, &nobody())), ["people.window_closed"]);
+        assert_eq!(ids(&judged(&PeopleFacts::default(), &nobody())), ["people.none"]);
     }
 }

@@ -4,9 +4,10 @@ use hookswitch_core::catalog::Catalog;
 use jiff::Timestamp;
 
 use super::{
+    command::Command,
     report::{Finding, Section},
     rules::place_and_message,
-    words::{at_least, count, quoted, since, span},
+    words::{at_least, count, since, span},
 };
 use crate::store::{COUNTED, ParkedFacts};
 
@@ -17,7 +18,7 @@ pub fn judge(catalog: Option<&Catalog>, parked: &[ParkedFacts], now: Timestamp) 
         let events = at_least(*count, *count >= COUNTED, "event waits", "events wait");
         let ago = span(since(*first, now));
         let what = format!("{events} for the plugin {plugin}, which failed on them; the first for {ago}");
-        let resume = format!("hookswitch plugin resume {}", quoted(plugin));
+        let resume = Command::new(&["plugin", "resume"]).operand(plugin);
         findings.push(Finding::critical("plugin.parked", what).about(plugin.clone()).command(resume));
     }
     let warnings = catalog.map(|catalog| catalog.warnings.as_slice()).unwrap_or_default();

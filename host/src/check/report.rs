@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::{command::Command, recipients::GroupUse};
+
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,12 +32,15 @@ pub struct Finding {
     /// Further lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
-    /// The command that fixes it, or shows more.
+    /// A line for a shell that fixes it, or shows what is behind it: it can be executed as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// What to do where no command does it.
+    /// What to do where no command does it, or after the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// Where in the advice a command of this program begins that has words to fill in, in capitals.
+    #[serde(skip)]
+    pub example: Option<usize>,
 }
 
 impl Finding {
@@ -49,6 +54,7 @@ impl Finding {
             details: Vec::new(),
             command: None,
             advice: None,
+            example: None,
         }
     }
 
@@ -79,16 +85,27 @@ impl Finding {
         self
     }
 
-    /// Sets the command, which must be executable as it is, except for words in capitals.
-    pub fn command(mut self, command: impl Into<String>) -> Finding {
-        self.command = Some(command.into());
+    /// Sets the command of this program that fixes it or shows what is behind it.
+    pub fn command(self, command: Command) -> Finding {
+        self.shell(command.to_string())
+    }
+
+    /// Sets a command of another program, as a line for a shell.
+    pub fn shell(mut self, line: String) -> Finding {
+        self.command = Some(line);
         self
     }
 
-    /// Says what to do where no command does it.
+    /// Says what to do where no command does it, or after the command.
     pub fn advice(mut self, advice: impl Into<String>) -> Finding {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// Says what to do, with a command that has words to fill in, or that somebody must want.
+    pub fn example(mut self, advice: &str, command: &Command) -> Finding {
+        self.example = Some(advice.len() + 2);
+        self.advice(format!("{advice}: {command}"))
     }
 }
 
@@ -115,6 +132,13 @@ pub struct Section {
     pub findings: Vec<Finding>,
     /// Facts that were checked.
     pub facts: Vec<Fact>,
+    /// Number of further facts, which are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub further_facts: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Section {
@@ -122,12 +146,18 @@ impl Section {
     pub fn new(name: &'static str, summary: impl Into<String>, mut findings: Vec<Finding>) -> Section {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let status = findings.first().map(|finding| finding.severity);
-        Section { name, status, summary: summary.into(), findings, facts: Vec::new() }
+        Section { name, status, summary: summary.into(), findings, facts: Vec::new(), further_facts: 0 }
     }
 
     /// Adds facts.
     pub fn facts(mut self, facts: impl IntoIterator<Item = (String, String)>) -> Section {
         self.facts.extend(facts.into_iter().map(|(name, value)| Fact { name, value }));
+        self
+    }
+
+    /// Sets the number of further facts, which are not listed.
+    pub fn further_facts(mut self, number: i64) -> Section {
+        self.further_facts = number.max(0);
         self
     }
 }
@@ -144,13 +174,20 @@ pub struct Report {
     pub status: Option<Severity>,
     /// The sections, in the order in which messages pass them.
     pub sections: Vec<Section>,
+    /// Whom rules tell about which events, by group.
+    pub recipients: Vec<GroupUse>,
 }
 
 impl Report {
     /// A report of these sections.
-    pub fn new(checked_at: Timestamp, sections: Vec<Section>) -> Report {
+    pub fn new(checked_at: Timestamp, sections: Vec<Section>, recipients: Vec<GroupUse>) -> Report {
         let status = sections.iter().filter_map(|section| section.status).max();
-        Report { schema: 1, checked_at, status, sections }
+        Report { schema: 1, checked_at, status, sections, recipients }
+    }
+
+    /// All findings.
+    pub fn findings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        self.sections.iter_mut().flat_map(|section| &mut section.findings)
     }
 
     /// The number of findings with a severity.

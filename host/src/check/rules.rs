@@ -1,8 +1,11 @@
 //! The catalog on disk, and whether the hosts run it.
 
-use hookswitch_core::catalog::{self, Catalog, Findings};
+use std::collections::BTreeSet;
+
+use hookswitch_core::catalog::{self, Catalog, Findings, RouteUse};
 
 use super::{
+    command::Command,
     plugins::is_of_plugin,
     report::{Finding, Section},
     words::count,
@@ -25,7 +28,8 @@ pub fn broken(findings: &Findings) -> Section {
         findings.folder
     );
     let details = findings.findings.iter().map(place_and_message).collect();
-    let finding = Finding::critical("rules.broken", what).details(details).command("hookswitch rules check");
+    let finding =
+        Finding::critical("rules.broken", what).details(details).command(Command::new(&["rules", "check"]));
     Section::new("rules", "invalid", vec![finding])
 }
 
@@ -44,7 +48,8 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
         .iter()
         .filter(|warning| !is_of_plugin(&warning.file))
         .map(|warning| {
-            Finding::info("rules.warning", place_and_message(warning)).command("hookswitch rules check")
+            Finding::info("rules.warning", place_and_message(warning))
+                .command(Command::new(&["rules", "check"]))
         })
         .collect();
     for missing in &catalog.missing_variables {
@@ -52,21 +57,18 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
         findings.push(
             Finding::warning("rules.variable_missing", place_and_message(missing))
                 .about(place)
-                .command("hookswitch rules check"),
+                .command(Command::new(&["rules", "check"])),
         );
     }
     for host in hosts {
         if let Some(release) = host.release.as_ref().filter(|release| **release != catalog.release) {
             let what = format!(
-                "the host {} runs release {release}, but on disk is {}: it could not load it, or it uses another folder; \
-                 see its log",
+                "the host {} runs release {release}, but on disk is {}: it could not load it, or it uses another folder",
                 host.name, catalog.release
             );
-            findings.push(
-                Finding::warning("rules.not_live", what)
-                    .about(host.name.clone())
-                    .command("hookswitch rules check"),
-            );
+            findings.push(Finding::warning("rules.not_live", what).about(host.name.clone()).advice(
+                "if the host uses another folder, check with that one (--rules, --plugins); otherwise see its log",
+            ));
         }
     }
     let counts = &catalog.counts;
@@ -77,10 +79,28 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
         count(counts.templates, "template", "templates"),
         count(counts.cases, "case", "cases"),
     );
-    Section::new("rules", summary, findings).facts(
-        catalog
-            .uses
-            .iter()
-            .map(|used| (used.place.clone(), format!("{} to {}", used.template, used.groups.join(", ")))),
-    )
+    Section::new("rules", summary, findings)
+        .facts(catalog.uses.iter().map(|used| (used.place.clone(), recipients(catalog, used))))
+}
+
+/// What a route does with which events, as far as that is known.
+fn recipients(catalog: &Catalog, used: &RouteUse) -> String {
+    let types = used.types.join(", ");
+    let Some(template) = &used.template else {
+        return format!("{types}: decided by {}, {}", used.rule, from_cases(catalog, used));
+    };
+    let named = used.others.then_some("people or contacts that the event names");
+    let groups: Vec<&str> = used.groups.iter().map(String::as_str).chain(named).collect();
+    format!("{types}: {template} to {}", groups.join(", "))
+}
+
+fn from_cases(catalog: &Catalog, used: &RouteUse) -> String {
+    let told = || catalog.told.iter().filter(|told| told.rule == used.rule);
+    let groups: BTreeSet<&str> = told().flat_map(|told| &told.groups).map(String::as_str).collect();
+    let others = told().any(|told| told.others).then_some("people or contacts that it names");
+    let all: Vec<&str> = groups.into_iter().chain(others).collect();
+    match all.is_empty() {
+        true => "no case shows for whom".to_owned(),
+        false => format!("in its cases to {}", all.join(", ")),
+    }
 }

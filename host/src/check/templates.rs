@@ -7,16 +7,15 @@ use hookswitch_core::{
 };
 
 use super::{
+    command::Command,
     report::{Finding, Section, Severity},
     words::count,
 };
 use crate::whatsapp::{
     Difference, State, TemplateState, compare,
-    management::{TemplateOnMeta, category},
+    management::{ManagementError, TemplateOnMeta, category},
 };
 
-/// The command that submits templates.
-const PUSH: &str = "hookswitch templates push";
 const MANAGER: &str = "open Message templates in WhatsApp Manager";
 
 /// The templates that Meta does not have yet and would not reject for their form.
@@ -35,21 +34,33 @@ fn not_at_meta(catalog: &Catalog, states: &[TemplateState], refused: &[TemplateE
     missing.map(|state| state.definition.clone()).filter(|definition| !is_refused(definition)).collect()
 }
 
-/// The templates beside those at Meta; `None` if these are unknown.
-pub fn judge(catalog: &Catalog, at_meta: Option<&[TemplateOnMeta]>) -> Section {
+/// The command that submits templates.
+fn push() -> Command {
+    Command::new(&["templates", "push"])
+}
+
+/// The templates beside those at Meta; `None` if there is no account to ask about them.
+pub fn judge(catalog: &Catalog, at_meta: Option<&Result<Vec<TemplateOnMeta>, ManagementError>>) -> Section {
     let total = count(catalog.templates.names().len(), "template", "templates");
     let (definitions, refused) = definitions(&catalog.templates);
     let mut findings: Vec<Finding> = refused.iter().filter_map(|error| form(catalog, error)).collect();
-    let Some(at_meta) = at_meta else {
-        findings.push(
-            Finding::info(
-                "template.not_looked_at",
-                "approval by Meta was not checked: WHATSAPP_BUSINESS_ACCOUNT_ID is not set, or Meta did not respond",
-            )
-            .advice("set WHATSAPP_BUSINESS_ACCOUNT_ID to the id in WhatsApp Manager, Account settings"),
-        );
-        return Section::new("templates", total, findings);
-    };
+    let at_meta =
+        match at_meta {
+            Some(Ok(at_meta)) => at_meta,
+            Some(Err(error)) => {
+                // The section of the Cloud API says what to do about it.
+                let what = format!("approval by Meta was not checked: {error}");
+                findings.push(Finding::info("template.not_looked_at", what));
+                return Section::new("templates", format!("{total}, approval not checked"), findings);
+            }
+            None => {
+                let what = "approval by Meta was not checked: WHATSAPP_BUSINESS_ACCOUNT_ID is not set";
+                findings.push(Finding::info("template.not_looked_at", what).advice(
+                    "set WHATSAPP_BUSINESS_ACCOUNT_ID to the id in WhatsApp Manager, Account settings",
+                ));
+                return Section::new("templates", format!("{total}, approval not checked"), findings);
+            }
+        };
     let states = compare(&definitions, at_meta);
     let mut facts = Vec::new();
     for state in &states {
@@ -87,7 +98,7 @@ fn form(catalog: &Catalog, error: &TemplateError) -> Option<Finding> {
     let TemplateError { file, line, column, message, .. } = error;
     let what =
         format!("Meta would refuse the template {} ({file}:{line}:{column}): {message}", template.name);
-    Some(finding(template, "template.form", what).command("hookswitch templates push --dry-run"))
+    Some(finding(template, "template.form", what).command(Command::new(&["templates", "push", "--dry-run"])))
 }
 
 /// Without a Meta template only people with an open window are reached; with `mode: template` nobody.
@@ -100,7 +111,7 @@ fn not_there(catalog: &Catalog, missing: &[MetaTemplate]) -> Option<Finding> {
         if missing.len() == 1 { "it" } else { "them" },
     );
     let names = missing.iter().map(|definition| definition.name.clone()).collect();
-    Some(Finding::new(worst, "template.missing", what).details(names).command(PUSH))
+    Some(Finding::new(worst, "template.missing", what).details(names).command(push()))
 }
 
 fn pending(states: &[TemplateState]) -> Option<Finding> {
@@ -114,7 +125,9 @@ fn pending(states: &[TemplateState]) -> Option<Finding> {
         count(pending.len(), "template is", "templates are")
     );
     (!pending.is_empty()).then(|| {
-        Finding::info("template.pending", what).details(pending).command("hookswitch templates status")
+        Finding::info("template.pending", what)
+            .details(pending)
+            .command(Command::new(&["templates", "status"]))
     })
 }
 
@@ -126,9 +139,10 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
         State::Missing | State::Pending | State::Approved => None,
         State::Rejected(why) => {
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            let what =
-                format!("{}; edit {} and resubmit it", unsendable(&format!("REJECTED{why}")), template.file);
-            Some(finding(template, "template.not_approved", what).command(PUSH))
+            let what = unsendable(&format!("REJECTED{why}"));
+            // Meta would reject the same text again.
+            let advice = format!("correct {}, then submit it again", template.file);
+            Some(finding(template, "template.not_approved", what).example(&advice, &push()))
         }
         State::Paused => {
             Some(finding(template, "template.not_approved", unsendable("PAUSED")).advice(MANAGER))
@@ -149,7 +163,7 @@ fn beside(template: &Template, state: &TemplateState) -> Option<Finding> {
                 [format!("{part} at Meta: {on_meta:?}"), format!("{part} here:    {ours:?}")]
             };
             let details = differences.iter().flat_map(told).collect();
-            Some(finding(template, "template.differs", what).details(details).command(PUSH))
+            Some(finding(template, "template.differs", what).details(details).command(push()))
         }
         State::Recategorised { category: theirs } => {
             let what = format!(

@@ -5,8 +5,12 @@ use jiff::{SignedDuration, Timestamp, Unit};
 /// `1 group`, `2 groups`.
 pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// `1,240`.
+pub fn grouped(number: i64) -> String {
     let digits = number.to_string();
-    // With thousands separators, as there may be a million.
     let mut grouped = String::with_capacity(digits.len() + 4);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) && !grouped.ends_with('-') {
@@ -14,7 +18,22 @@ pub fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped} {}", if number == 1 { one } else { many })
+    grouped
+}
+
+/// `900 MiB`, `1.5 GiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut number, mut unit) = (bytes as f64, 0);
+    while number >= 1_024.0 && unit + 1 < UNITS.len() {
+        number /= 1_024.0;
+        unit += 1;
+    }
+    if number >= 10.0 || unit == 0 {
+        format!("{number:.0} {}", UNITS[unit])
+    } else {
+        format!("{number:.1} {}", UNITS[unit])
+    }
 }
 
 /// As [`count`]; `are_more` says that not all were counted.
@@ -46,19 +65,18 @@ pub fn time(at: Timestamp) -> String {
 
 /// A word of a shell command, quoted if it needs to be.
 pub fn quoted(word: &str) -> String {
-    let is_plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '+' | ',');
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
+    match shlex::try_quote(word) {
+        Ok(quoted) => quoted.into_owned(),
+        // A NUL: no argument of a program can hold it.
+        Err(_) => shlex::try_quote(&word.replace('\0', "")).unwrap_or_default().into_owned(),
     }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// The first few of `all` names.
 pub fn some(names: &[String], all: i64) -> String {
     let listed = names.join(", ");
     match all - i64::try_from(names.len()).unwrap_or(all) {
-        more if more > 0 => format!("{listed} and {more} more"),
+        more if more > 0 => format!("{listed} and {} more", grouped(more)),
         _ => listed,
     }
 }
@@ -73,7 +91,9 @@ mod tests {
             ("ops", "ops"),
             ("Sales Team", "'Sales Team'"),
             ("$HOME", "'$HOME'"),
-            ("it's", "'it'\\''s'"),
+            ("it's", "\"it's\""),
+            ("--all", "--all"),
+            ("a\0b", "ab"),
             ("é", "'é'"),
             ("", "''"),
         ] {
@@ -88,6 +108,9 @@ mod tests {
         assert_eq!(count(100, "", "x"), "100 x");
         for (seconds, words) in [(5, "5 s"), (-125, "2 min"), (9_000, "2 h"), (400_000, "4 days")] {
             assert_eq!(span(SignedDuration::from_secs(seconds)), words);
+        }
+        for (bytes, words) in [(5, "5 B"), (943_718_400, "900 MiB"), (1_610_612_736, "1.5 GiB")] {
+            assert_eq!(size(bytes), words);
         }
     }
 }

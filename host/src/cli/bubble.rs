@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use console::{Style, StyledObject, measure_text_width, style};
-use hookswitch_core::domain::{Message, Status, visible, visible_line};
+use hookswitch_core::domain::{Message, Mode, Status, visible, visible_line};
 use textwrap::{Options, WordSplitter, wrap};
 
 /// Wider than this a phone shows no bubble.
@@ -58,6 +58,37 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
         text.push_str(&row(&content, free - free / 2));
     }
     text.push_str(&rule("╰", "╯"));
+    text
+}
+
+/// What people can read of a message, each line after `indent`: in an open window, and outside of it as a Meta template.
+pub fn faces(message: &Message, width: usize, indent: &str) -> String {
+    let mut text = String::new();
+    let mut tell = |line: &str| text.push_str(&format!("{indent}{line}\n"));
+    let at_meta = message.meta_body.clone().map(|body| Message { body, ..message.clone() });
+    let as_template = format!("as the Meta template {}", message.template);
+    let label = |words: &str| style(words.to_owned()).dim().to_string();
+    let (open, closed) = match (message.mode, at_meta) {
+        (Mode::Text, _) => (Some(message.clone()), None),
+        (Mode::Template, at_meta) => (None, Some(at_meta.unwrap_or_else(|| message.clone()))),
+        (Mode::Auto, at_meta) => (Some(message.clone()), at_meta),
+    };
+    if let Some(open) = &open {
+        if closed.is_some() {
+            tell(&label("in an open 24-hour window:"));
+        }
+        bubble("", open, None, "", width).lines().skip(1).for_each(&mut tell);
+    }
+    if let Some(closed) = &closed {
+        tell(&label(&if open.is_some() {
+            format!("outside of it, {as_template}:")
+        } else {
+            format!("{as_template}:")
+        }));
+        bubble("", closed, None, "", width).lines().skip(1).for_each(&mut tell);
+    } else if message.mode == Mode::Auto {
+        tell(&label(&format!("outside the 24-hour window: the same text, {as_template}")));
+    }
     text
 }
 
@@ -228,5 +259,24 @@ mod tests {
         │ than the line ok         │
         ╰──────────────────────────╯
         ");
+    }
+
+    #[test]
+    fn both_faces_are_shown_where_they_differ() {
+        let message = Message {
+            meta_body: Some("Two items: a · b".to_owned()),
+            template: "items".to_owned(),
+            ..message("Two items:\na\nb")
+        };
+        let faces = |message: &Message| console::strip_ansi_codes(&faces(message, 40, " ")).into_owned();
+        insta::assert_snapshot!(faces(&message));
+        assert!(!faces(&Message { mode: Mode::Text, ..message.clone() }).contains("template"));
+        let only = faces(&Message { mode: Mode::Template, ..message.clone() });
+        assert!(only.starts_with(" as the Meta template items:\n") && !only.contains("│ a "), "{only}");
+        let same = faces(&Message { meta_body: None, ..message.clone() });
+        assert!(
+            same.ends_with(" outside the 24-hour window: the same text, as the Meta template items\n"),
+            "{same}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `hookswitch keys`: API keys, for posting events, reading their history and managing people.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     http::{ApiKey, Scope, is_reserved},
-    store::{StoreError, StoredKey},
+    store::{Store, StoreError, StoredKey},
 };
 
 /// The arguments of `hookswitch keys`.
@@ -25,17 +25,11 @@ pub struct KeysArgs {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create an API key and print it once; only a hash is stored
-    Create {
-        /// Name of the key; events without a source get /keys/NAME
-        #[arg(value_parser = key_name)]
-        name: String,
-        /// What the key may be used for (comma-separated)
-        #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
-        scopes: Vec<Scope>,
-        /// Restrict the key to events of this source and those below it (repeatable); the first is the default source
-        #[arg(long = "source", value_name = "SOURCE", value_parser = source)]
-        sources: Vec<String>,
-    },
+    Create(NewKey),
+    /// Create an API key unless one with this name is active
+    ///
+    /// Fails if the active key has other scopes or sources. Safe to repeat, for example in a set-up script.
+    Ensure(NewKey),
     /// List API keys, without the keys themselves
     List {
         /// Print each key as a JSON object per line
@@ -47,6 +41,36 @@ enum Command {
         /// Name of the key
         name: String,
     },
+}
+
+/// A key to create.
+#[derive(Args, Debug)]
+struct NewKey {
+    /// Name of the key; events without a source get /keys/NAME
+    #[arg(value_parser = key_name)]
+    name: String,
+    /// What the key may be used for (comma-separated)
+    #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
+    scopes: Vec<Scope>,
+    /// Restrict the key to events of this source and those below it (repeatable); the first is the default source
+    #[arg(long = "source", value_name = "SOURCE", value_parser = source)]
+    sources: Vec<String>,
+}
+
+impl NewKey {
+    /// Creates the key and prints it.
+    async fn create(&self, store: &Store) -> Result<(), StoreError> {
+        let key = ApiKey::bound(store, &self.name, &self.scopes, &self.sources).await?;
+        eprintln!("API key {} (it will not be shown again):", self.name);
+        println!("{key}");
+        Ok(())
+    }
+
+    /// Whether a stored key may do the same; the order of scopes does not matter, the first source is the default.
+    fn is_like(&self, stored: &StoredKey) -> bool {
+        let wanted: BTreeSet<String> = self.scopes.iter().map(ToString::to_string).collect();
+        wanted.iter().eq(stored.scopes.iter().collect::<BTreeSet<_>>()) && self.sources == stored.sources
+    }
 }
 
 /// An API key as it is listed.
@@ -100,16 +124,29 @@ fn source(source: &str) -> Result<String, String> {
 async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     let store = &database.store;
     match command {
-        Command::Create { name, scopes, sources } => {
-            let key = ApiKey::bound(store, name, scopes, sources).await.map_err(|error| match error {
-                StoreError::Conflict(_) => Failure::new(format!("an active key named {name} exists"))
-                    .help(format!("choose another name, or revoke it: hookswitch keys revoke {name}"))
-                    .into(),
-                error => anyhow::Error::from(error),
-            })?;
-            eprintln!("API key {name} (it will not be shown again):");
-            println!("{key}");
-        }
+        Command::Create(new) => new.create(store).await.map_err(|error| match error {
+            StoreError::Conflict(_) => Failure::new(format!("an active key named {} exists", new.name))
+                .help(format!("choose another name, or revoke it: hookswitch keys revoke {}", new.name))
+                .into(),
+            error => anyhow::Error::from(error),
+        })?,
+        Command::Ensure(new) => match new.create(store).await {
+            Err(StoreError::Conflict(_)) => {
+                let keys = store.keys_in_force().await.context("cannot read the keys")?;
+                let Some(active) = keys.iter().find(|key| key.name == new.name) else {
+                    return Err(Failure::new(format!("the key {} was revoked just now", new.name)).into());
+                };
+                if !new.is_like(active) {
+                    let (scopes, sources) = (active.scopes.join(","), sources(active));
+                    let what = format!("the active key {} has scopes {scopes}, sources {sources}", new.name);
+                    let help =
+                        format!("choose another name, or revoke it: hookswitch keys revoke {}", new.name);
+                    return Err(Failure::new(what).help(help).into());
+                }
+                eprintln!("API key {} exists.", new.name);
+            }
+            created => created?,
+        },
         Command::List { json } => {
             let keys = store.keys().await.context("cannot list the keys")?;
             match (json, keys.is_empty()) {
@@ -130,14 +167,18 @@ async fn command(command: &Command, database: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The sources of a key, for people.
+fn sources(key: &StoredKey) -> String {
+    if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") }
+}
+
 fn print(keys: &[StoredKey]) {
     let mut table = table::table(&["NAME", "SCOPES", "SOURCES", "CREATED", "REVOKED"]);
     for key in keys {
-        let sources = if key.sources.is_empty() { "any".to_owned() } else { key.sources.join(",") };
         table.add_row([
             key.name.clone(),
             key.scopes.join(","),
-            sources,
+            sources(key),
             table::time(key.created_at),
             key.revoked_at.map(table::time).unwrap_or_default(),
         ]);

@@ -24,6 +24,7 @@ mod pages;
 mod people;
 mod people_import;
 mod plugin;
+mod ready;
 mod rules;
 mod rules_replay;
 mod rules_try;
@@ -61,6 +62,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the service
     Serve(Box<ServeArgs>),
+    /// Check whether a host is ready, for health checks
+    Ready(ready::ReadyArgs),
     /// Check the whole set-up and say how to fix what is wrong
     Check(Box<check::CheckArgs>),
     /// Check rules, try them on an event, replay events
@@ -116,6 +119,7 @@ impl Cli {
             Command::Check(args) => wait(check::run(*args, database)),
             Command::Rules(args) => rules::run(args, database),
             Command::Serve(args) => wait(serve::run(*args, self.database)),
+            Command::Ready(args) => wait(ready::run(args)),
             Command::Plugin(args) => plugin::run(args, database),
             Command::Send(args) => wait(send::run(args, database)),
             Command::Events(args) => wait(events::run(args, database)),

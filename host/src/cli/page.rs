@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use console::{StyledObject, Term, style};
-use hookswitch_core::domain::{Delivery, Event, NotificationId, Refusal, Status};
+use hookswitch_core::domain::{Delivery, Event, Message, NotificationId, Refusal, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
 
-use super::table::one_line;
+use super::{bubble::faces, table::one_line};
 use crate::{
     store::{DecisionHistory, EventHistory, EventWaits, NotificationHistory, WaitsFor},
     whatsapp,
@@ -19,6 +19,8 @@ const NARROWEST: usize = 40;
 const WIDEST: usize = 120;
 /// Width of labels, in columns; a space follows.
 const LABEL: usize = 9;
+/// Maximum number of texts shown of one decision.
+const TEXTS: usize = 3;
 /// Maximum length of an answer to a rule, in characters.
 const ANSWER: usize = 300;
 
@@ -114,11 +116,25 @@ fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) ->
     }
     let mut notifications: Vec<&NotificationHistory> = decision.notifications.iter().collect();
     notifications.sort_by_key(|notification| asked_for != Some(notification.id));
+    let mut shown: Vec<&str> = Vec::new();
     for notification in notifications {
         text.push('\n');
         text.push_str(&of_notification(notification, asked_for == Some(notification.id)));
+        // Most people of a decision get the same text.
+        if shown.len() < TEXTS && !shown.contains(&notification.message.get()) {
+            shown.push(notification.message.get());
+            text.push_str(&message(notification));
+        }
     }
     text
+}
+
+/// The text of a message, unless it has been erased.
+fn message(notification: &NotificationHistory) -> String {
+    let message: Option<Message> = serde_json::from_str(notification.message.get()).ok();
+    let columns = Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
+    let message = message.filter(|message| !message.body.is_empty());
+    message.map(|message| faces(&message, columns.saturating_sub(4), "    ")).unwrap_or_default()
 }
 
 /// The template of the decision, even if nobody gets it.

@@ -39,6 +39,9 @@ enum RulesCommand {
 /// The arguments of `hookswitch rules check`.
 #[derive(Args, Debug)]
 struct CheckArgs {
+    /// Also list the routes, scripts, plugins and templates that no case reaches
+    #[arg(long)]
+    coverage: bool,
     /// Print a JSON document with the file, line and column of each finding
     #[arg(long)]
     json: bool,
@@ -64,11 +67,12 @@ fn check(args: &CheckArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     let loaded = catalog::load(&app::folders(&args.rules, database, false)?);
     let milliseconds = started.elapsed().as_millis();
     if args.json {
-        output::json(&CheckJson::from(&loaded))?;
+        output::json(&CheckJson::new(&loaded, args.coverage))?;
     } else {
         match &loaded {
             Ok(catalog) => {
-                let findings = catalog.all_warnings();
+                let not_reached = catalog.not_reached.iter().filter(|_| args.coverage);
+                let findings: Vec<Finding> = catalog.all_warnings().chain(not_reached).cloned().collect();
                 if !findings.is_empty() {
                     let folder = args.rules.rules.display().to_string();
                     eprintln!("{}\n", Findings { folder, findings });
@@ -90,10 +94,13 @@ struct CheckJson<'a> {
     findings: Vec<FindingJson<'a>>,
 }
 
-impl<'a> From<&'a Result<Catalog, Findings>> for CheckJson<'a> {
-    fn from(loaded: &'a Result<Catalog, Findings>) -> Self {
+impl<'a> CheckJson<'a> {
+    fn new(loaded: &'a Result<Catalog, Findings>, coverage: bool) -> Self {
         let findings = match loaded {
-            Ok(catalog) => catalog.missing_variables.iter().chain(&catalog.warnings).collect(),
+            Ok(catalog) => {
+                let not_reached = catalog.not_reached.iter().filter(|_| coverage);
+                catalog.all_warnings().chain(not_reached).collect()
+            }
             Err(findings) => findings.findings.iter().collect::<Vec<_>>(),
         };
         CheckJson {
@@ -163,7 +170,16 @@ fn summary(catalog: &Catalog, milliseconds: u128) -> String {
         cases => format!("{} passed", count(cases, "case", "cases")),
     };
     let mark = style("✓").green();
-    format!("{mark} {}\n{mark} {cases} in {milliseconds} ms (release {})", held.join(", "), catalog.release)
+    let mut text = format!(
+        "{mark} {}\n{mark} {cases} in {milliseconds} ms (release {})",
+        held.join(", "),
+        catalog.release
+    );
+    if !catalog.not_reached.is_empty() {
+        let files = count(catalog.not_reached.len(), "rule or template is", "rules and templates are");
+        text.push_str(&format!("\n{files} reached by no case; to list them: --coverage"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -185,7 +201,7 @@ mod tests {
             plugin_private_hosts: Vec::new(),
             plugin_grants: Vec::new(),
         };
-        let args = CheckArgs { json: false, rules };
+        let args = CheckArgs { coverage: false, json: false, rules };
         let database = Cli::parse_from(["hookswitch", "openapi"]).database;
         format!("{:?}", check(&args, &database).unwrap())
     }

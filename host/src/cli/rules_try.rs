@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{bubble::bubble, failure::Failure, output, table::one_line};
+use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
     app,
     check::count,
@@ -243,7 +243,7 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     if let Some(collect) = decision.collect {
         println!("{} for {collect}; this is a digest of one", style("collected").dim());
     }
-    let mut last_body = None;
+    let mut last = None;
     for planned in &planned.notifications {
         let notification = &planned.notification;
         let name = [&notification.name, &notification.username, &notification.recipient];
@@ -256,15 +256,13 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
             println!("   {} {}", style("cannot be reached:").red(), one_line(why));
             continue;
         }
-        if last_body == Some(&notification.message.body) {
+        if last == Some(&notification.message) {
             println!("   {}", style("same text").dim());
             continue;
         }
-        last_body = Some(&notification.message.body);
+        last = Some(&notification.message);
         let width = usize::from(Term::stdout().size().1).saturating_sub(3);
-        for line in bubble(name, &notification.message, None, "", width).lines().skip(1) {
-            println!("   {line}");
-        }
+        print!("{}", faces(&notification.message, width, "   "));
     }
 }
 
@@ -277,7 +275,7 @@ fn conditions(notification: &Notification) -> Vec<String> {
     };
     let mode = match notification.message.mode {
         Mode::Auto => None,
-        Mode::Template => Some(format!("always as the Meta template {}", notification.message.template)),
+        Mode::Template => Some("always as a Meta template".to_owned()),
         Mode::Text => Some("only while the recipient's 24-hour window is open".to_owned()),
     };
     let times = [

@@ -26,7 +26,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{bubble::bubble, failure::Failure, output, table::one_line};
+use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
@@ -234,8 +234,9 @@ fn show(planned: &Planned) {
         let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
         if let Some(why) = &planned.skipped {
             println!("{} {name}: {why}", style("not to").red());
-        } else if shown.insert(notification.message.body.clone()) {
-            println!("{}", bubble(name, &notification.message, None, "", 78));
+        } else if shown.insert((notification.message.body.clone(), notification.message.meta_body.clone())) {
+            println!("{} {}", style("to").dim(), style(one_line(name)).bold());
+            print!("{}", faces(&notification.message, 78, ""));
         } else {
             println!("{} {name}, same message", style("to").dim());
         }

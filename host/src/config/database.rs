@@ -67,6 +67,12 @@ impl DatabaseConfig {
         }
     }
 
+    /// Whether the database's URL holds a password, or may: what is not understood stays secret.
+    pub fn has_password(&self) -> bool {
+        let Some(url) = &self.database_url else { return false };
+        url.expose().parse::<tokio_postgres::Config>().map_or(true, |config| config.get_password().is_some())
+    }
+
     /// The maximum number of connections.
     pub fn connections(&self) -> usize {
         self.database_connections.into()

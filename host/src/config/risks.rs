@@ -19,8 +19,9 @@ impl Config {
             )
         };
         let mut risks: Vec<String> = secret_flags(arguments).map(shown).collect();
-        let url = reqwest::Url::parse(&self.whatsapp.whatsapp_api_url).ok();
-        if url.is_some_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_local)) {
+        let url = &self.whatsapp.whatsapp_api_url;
+        let is_plain = reqwest::Url::parse(url).is_ok_and(|url| url.scheme() == "http");
+        if is_plain && !names_this_machine(url) {
             risks.push(
                 "WHATSAPP_API_URL is an http URL of another machine: the access token is sent unencrypted"
                     .to_owned(),
@@ -35,6 +36,11 @@ impl Config {
         }
         risks
     }
+}
+
+/// Whether a URL names this machine.
+pub(super) fn names_this_machine(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(is_local))
 }
 
 /// The flags with secrets among arguments.

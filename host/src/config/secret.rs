@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// The secrets of the simulator's account unless it is given others. Everybody knows them: with the app secret, webhooks
+/// can be forged.
+const PUBLIC: [&str; 3] = ["simulator-access-token", "simulator-app-secret", "simulator-verify-token"];
+
 /// A secret: never printed, whatever prints the settings.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -10,6 +14,11 @@ impl Secret {
     /// The secret itself, for the one place that uses it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a default of the simulator.
+    pub(super) fn is_public(&self) -> bool {
+        PUBLIC.contains(&self.0.trim())
     }
 }
 

@@ -15,7 +15,7 @@ const EXTENSION_LIMIT: usize = 4_096;
 /// CloudEvents 1.0: names should not be longer than 20 characters; some well-known ones are.
 const EXTENSION_NAME_LIMIT: usize = 40;
 
-/// The attributes that CloudEvents defines, but for `specversion`; all are texts.
+/// The attributes that CloudEvents defines, except `specversion`; all are strings.
 pub const DEFINED: [&str; 6] = ["id", "source", "type", "subject", "time", "datacontenttype"];
 
 /// What a producer said of an event.

@@ -88,7 +88,9 @@ fn batch(form: Form, body: &[u8], defaults: &Defaults<'_>) -> Result<Vec<Checked
                 Ok(event) => events.push(event.into_event(defaults)),
                 Err(more) => errors.append(more),
             },
-            Err(_) => errors.push(ProblemError { at, detail: "expected an object, an event".to_owned() }),
+            Err(_) => {
+                errors.push(ProblemError { at, detail: "expected an event, which is an object".to_owned() })
+            }
         }
     }
     if errors.is_empty() { Ok(events) } else { Err(wrong(errors)) }

@@ -178,16 +178,16 @@ fn attribute<'a>(name: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>
     match raw.as_bytes().first() {
         Some(b'"') => {
             let text: Result<Name<'_>, _> = serde_json::from_str(raw);
-            text.map(|Name(text)| Some(text)).map_err(|error| format!("expected a text: {error}"))
+            text.map(|Name(text)| Some(text)).map_err(|error| format!("expected a string: {error}"))
         }
         Some(b'n') => Ok(None),
-        Some(b'{' | b'[') => Err("expected a text, got an object or an array".to_owned()),
+        Some(b'{' | b'[') => Err("expected a string, got an object or an array".to_owned()),
         _ if ["specversion", "data_base64"].contains(&name) || DEFINED.contains(&name) => {
-            Err(format!("expected a text, got {raw}; put it in quotes"))
+            Err(format!("expected a string, got {raw}; put it in quotes"))
         }
         Some(b't' | b'f') => Ok(Some(Cow::Borrowed(raw))),
         _ if raw.parse::<i32>().is_ok() => Ok(Some(Cow::Borrowed(raw))),
-        _ => Err(format!("expected a text or a whole number of 32 bits, got {raw}; put it in quotes")),
+        _ => Err(format!("expected a string or a whole number of 32 bits, got {raw}; put it in quotes")),
     }
 }
 

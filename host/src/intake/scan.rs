@@ -23,7 +23,7 @@ impl fmt::Display for Refused {
 
 pub const TOO_DEEP: &str = "nests deeper than 64 levels; flatten it";
 pub const NUL: &str = r"holds \u0000, which PostgreSQL cannot store; leave it out";
-pub const NUMBER: &str = "holds a number that is out of range; send it as a text";
+pub const NUMBER: &str = "holds a number that is out of range; send it as a string";
 pub const SURROGATE: &str = "holds half of a surrogate pair; send the whole character";
 
 /// Looks at the whole text. What is not JSON at all is the parser's to say.
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_counted_outside_of_texts() {
+    fn depth_is_counted_outside_of_strings() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert_eq!(why(&nested(64)), None);
         assert_eq!(why(&nested(65)), Some(TOO_DEEP.to_owned()));

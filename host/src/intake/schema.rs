@@ -110,7 +110,7 @@ impl PartialSchema for Extension {
         let kind = |kind| ObjectBuilder::new().schema_type(kind);
         let text =
             kind(Type::String).max_length(Some(4096)).pattern(Some("^[^\\u0000-\\u001f\\u007f-\\u009f]*$"));
-        let description = "The value of an extension attribute: a text of at most 4,096 bytes, an integer of 32 bits or a \
+        let description = "The value of an extension attribute: a string of at most 4,096 bytes, an integer of 32 bits or a \
                            boolean. An integer or a boolean is the same as its text, and null is the same as absent.";
         OneOfBuilder::new()
             .item(text)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{NotificationRow, Store, StoreError};
+use super::{COUNTED, NotificationRow, Store, StoreError};
 
 /// Shared by those who redrive; retention takes it alone. Any number will do; it must only be the same on every host.
 pub(super) const REDRIVING: i64 = 0x686f_6f6b_0006;
@@ -59,6 +59,17 @@ impl DeadLetter {
     }
 }
 
+/// Dead letters about which nobody decided for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OldFailures {
+    /// Number of messages, of the newest [`COUNTED`] failures before then.
+    pub count: i64,
+    /// Whether more failures were not looked at.
+    pub are_more: bool,
+    /// When the oldest of them failed.
+    pub oldest: Option<Timestamp>,
+}
+
 /// A failure is final where nothing arrived, and no attempt follows.
 const DEAD: &str = "FROM delivery f
      JOIN notification n ON n.id = f.notification_id
@@ -88,6 +99,32 @@ impl Store {
             )
             .await?;
         Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+    }
+
+    /// The dead letters that failed before then.
+    pub async fn old_failures(&self, before: Timestamp) -> Result<OldFailures, StoreError> {
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                "SELECT count(DISTINCT f.notification_id) FILTER (WHERE f.is_dead), min(f.at) FILTER (WHERE f.is_dead),
+                        count(*) >= $2
+                 FROM (
+                     SELECT f.notification_id, f.at,
+                            EXISTS (SELECT FROM notification n WHERE n.id = f.notification_id)
+                            AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
+                            AND NOT EXISTS (
+                                SELECT FROM delivery later WHERE later.notification_id = f.notification_id
+                                AND (later.attempt > f.attempt OR later.status >= 'delivered')) AS is_dead
+                     FROM (
+                         SELECT notification_id, attempt, at FROM delivery
+                         WHERE status = 'failed' AND at < $1 ORDER BY at DESC LIMIT $2
+                     ) f
+                 ) f",
+                &[&before, &COUNTED],
+            )
+            .await?;
+        Ok(OldFailures { count: row.try_get(0)?, oldest: row.try_get(1)?, are_more: row.try_get(2)? })
     }
 
     /// At most `limit` of the dead letters that a filter lets through, the oldest failure first, after a place.

@@ -19,6 +19,8 @@ pub struct ServerFacts {
     pub role: String,
     /// When the oldest transaction that is still open began, and whose process that is.
     pub oldest_transaction: Option<(Timestamp, i32)>,
+    /// Bytes of the database on disk.
+    pub size: u64,
 }
 
 /// People as a whole.
@@ -131,7 +133,7 @@ impl Store {
             .await?
             .query_one(
                 "SELECT current_setting('server_version'), clock_timestamp(), current_database(),
-                        current_user::text, t.xact_start, t.pid
+                        current_user::text, t.xact_start, t.pid, pg_database_size(current_database())
                  FROM (SELECT) AS one
                  LEFT JOIN LATERAL (
                      SELECT xact_start, pid FROM pg_stat_activity
@@ -148,6 +150,7 @@ impl Store {
             database: row.try_get(2)?,
             role: row.try_get(3)?,
             oldest_transaction: began.zip(row.try_get(5)?),
+            size: row.try_get::<_, i64>(6)?.unsigned_abs(),
         })
     }
 

@@ -36,6 +36,18 @@ pub struct LastSlot {
     pub cron: String,
 }
 
+/// Times at which a schedule did not fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedSlots {
+    /// The schedule's name.
+    pub schedule: String,
+    /// The last of them.
+    pub last: Timestamp,
+}
+
+/// Slots of a schedule to look at for missed ones.
+const LOOKED: i64 = 100;
+
 /// A member of the staff whose 24-hour window closes soon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiringWindow {
@@ -77,6 +89,32 @@ impl Store {
         rows.iter()
             .map(|row| Ok((row.try_get(0)?, LastSlot { slot: row.try_get(1)?, cron: row.try_get(2)? })))
             .collect()
+    }
+
+    /// The schedules that missed a time since then, among their last 100 times: of those in a row, one is recorded.
+    pub async fn missed_slots(&self, since: Timestamp) -> Result<Vec<MissedSlots>, StoreError> {
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "WITH RECURSIVE schedules (schedule) AS (
+                     SELECT min(schedule) FROM schedule_slot
+                     UNION ALL
+                     SELECT (SELECT min(s.schedule) FROM schedule_slot s WHERE s.schedule > schedules.schedule)
+                     FROM schedules WHERE schedules.schedule IS NOT NULL
+                 )
+                 SELECT schedules.schedule, max(s.slot)
+                 FROM schedules
+                 CROSS JOIN LATERAL (
+                     SELECT slot, outcome FROM schedule_slot
+                     WHERE schedule_slot.schedule = schedules.schedule AND schedule_slot.slot > $1
+                     ORDER BY schedule_slot.slot DESC LIMIT $2
+                 ) s
+                 WHERE s.outcome = 'missed' GROUP BY schedules.schedule ORDER BY schedules.schedule",
+                &[&since, &LOOKED],
+            )
+            .await?;
+        rows.iter().map(|row| Ok(MissedSlots { schedule: row.try_get(0)?, last: row.try_get(1)? })).collect()
     }
 
     /// Takes a slot and appends its events, in one transaction. Of all hosts, one takes it; tells whether this one did.

@@ -128,7 +128,7 @@ struct GraphError {
     message: String,
     #[serde(default)]
     is_transient: Value,
-    /// An object with `details`; for template errors sometimes a text.
+    /// An object with `details`; for template errors sometimes a string.
     #[serde(default)]
     error_data: Value,
     /// What template management says for people.

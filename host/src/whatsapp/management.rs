@@ -1,4 +1,4 @@
-//! What Meta tells of the account, the number and the token, and template management.
+//! The account, its numbers and the token at Meta, and the management of templates.
 
 mod templates;
 
@@ -16,17 +16,17 @@ use super::{
 };
 use crate::config::Secret;
 
-/// A page of templates with their components.
+/// Maximum size of a page of templates, in bytes.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
-/// Templates in a page.
+/// Templates per page.
 const PAGE: &str = "200";
-/// Meta lets an account have 6,000 templates.
+/// Maximum number of pages; an account may have 6,000 templates.
 const PAGES: usize = 40;
 
-/// Why Meta did not answer what it was asked.
+/// Why a request to Meta failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManagementError {
-    /// Meta refuses.
+    /// Meta rejected it.
     #[error("Meta rejected the request: error {code}: {message}")]
     Refused {
         /// Meta's code.
@@ -34,7 +34,7 @@ pub enum ManagementError {
         /// Meta's message and details.
         message: String,
     },
-    /// No answer of Meta's.
+    /// Meta did not answer.
     #[error("cannot reach Meta: {0}")]
     Unreachable(String),
 }
@@ -57,20 +57,20 @@ impl From<SendError> for ManagementError {
     }
 }
 
-/// The number that sends, as Meta sees it.
+/// A sending number at Meta.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct PhoneNumber {
-    /// Such as `+1 555-078-3881`.
+    /// The number as Meta displays it, for example `+1 555-078-3881`.
     pub display_phone_number: Option<String>,
-    /// What users see.
+    /// Name that users see.
     pub verified_name: Option<String>,
-    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
+    /// Quality: `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
     pub quality_rating: Option<String>,
-    /// `CONNECTED` where it may send.
+    /// State; `CONNECTED` if it may send.
     pub status: Option<String>,
     /// Messages per second.
     pub throughput: Option<Throughput>,
-    /// Users outside their windows in 24 hours, such as `TIER_250`.
+    /// Maximum number of users to message in 24 hours outside their windows, for example `TIER_250`.
     pub whatsapp_business_manager_messaging_limit: Option<String>,
 }
 
@@ -84,19 +84,19 @@ pub struct Throughput {
 /// The access token.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Token {
-    /// Whether Meta takes it.
+    /// Whether Meta accepts it.
     #[serde(default)]
     pub is_valid: bool,
-    /// Unix seconds; 0 for one that does not end.
+    /// Expiry in seconds since 1970; 0 if it does not expire.
     #[serde(default)]
     expires_at: i64,
-    /// What it may be used for.
+    /// Permissions.
     #[serde(default)]
     pub scopes: Vec<String>,
 }
 
 impl Token {
-    /// Until when it is valid; `None` for one that does not end.
+    /// Time of expiry; `None` if it does not expire.
     pub fn valid_until(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.expires_at).ok().filter(|_| self.expires_at > 0)
     }
@@ -125,7 +125,7 @@ struct Data<T> {
     data: T,
 }
 
-/// Asks and tells Meta about the account. Cheap to clone.
+/// A client for the management of the account at Meta. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Management {
     http: reqwest::Client,
@@ -134,10 +134,10 @@ pub struct Management {
 }
 
 impl Management {
-    /// For the Cloud API's address, with its version, and a token. Connects when it first asks.
+    /// Creates a client for the Cloud API's URL, with its version, and a token. Connects with the first request.
     ///
     /// # Errors
-    /// Where they cannot be used, or TLS cannot be set up.
+    /// If the URL or the token is not valid, or TLS cannot be set up.
     pub fn new(api_url: &str, token: &Secret) -> Result<Management, ClientError> {
         let api = Url::parse(api_url)
             .ok()
@@ -146,7 +146,7 @@ impl Management {
         Ok(Management { http: http(token_header(token)?, &api)?, api, token: token.clone() })
     }
 
-    /// The number that sends.
+    /// Gets a sending number.
     ///
     /// # Errors
     /// See [`ManagementError`].
@@ -156,7 +156,7 @@ impl Management {
         self.get(&[phone_number_id], &[("fields", fields)]).await
     }
 
-    /// The access token.
+    /// Gets the access token's state.
     ///
     /// # Errors
     /// See [`ManagementError`].
@@ -165,7 +165,7 @@ impl Management {
         Ok(asked.data)
     }
 
-    /// How many apps get the account's webhooks.
+    /// Counts the apps that get the account's webhooks.
     ///
     /// # Errors
     /// See [`ManagementError`].
@@ -174,7 +174,7 @@ impl Management {
         Ok(apps.data.len())
     }
 
-    /// All templates of the account, in all languages.
+    /// Gets all templates of the account, in all languages.
     ///
     /// # Errors
     /// See [`ManagementError`].
@@ -200,7 +200,7 @@ impl Management {
         Err(ManagementError::Unreachable(format!("more than {PAGES} pages of templates")))
     }
 
-    /// Hands in a template for Meta's review under this name, and returns its status, such as `PENDING`.
+    /// Submits a template for Meta's review under this name and returns its status, for example `PENDING`.
     ///
     /// # Errors
     /// See [`ManagementError`].

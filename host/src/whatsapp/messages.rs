@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use hookswitch_core::domain::{Message, is_user_id};
+use hookswitch_core::{
+    domain::{Message, is_user_id},
+    plan::{one_line, parameter},
+};
 use serde::Serialize;
 
 /// The form in which a message is sent, chosen by its mode and the recipient's window.
@@ -18,9 +21,6 @@ pub enum Form {
 const TEXT_BODY: usize = 4096;
 const INTERACTIVE_BODY: usize = 1024;
 const FOOTER: usize = 60;
-const PARAMETER: usize = 1024;
-/// Maximum number of spaces in a row in a template parameter (error 132018).
-const SPACES: usize = 4;
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -182,47 +182,6 @@ fn template(message: &Message) -> Template<'_> {
     }
 }
 
-/// A parameter in the form that Meta requires: one line of 1 to 1,024 characters, without tabs and with at most four
-/// spaces in a row (error 132018).
-pub(super) fn parameter(value: &str) -> Cow<'_, str> {
-    let line = one_line(value, " · ");
-    if line.is_empty() { Cow::Borrowed("N/A") } else { cut_cow(line, PARAMETER) }
-}
-
-fn is_line_break(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-/// The text without line breaks, control characters and long runs of spaces.
-fn one_line<'a>(value: &'a str, separator: &str) -> Cow<'a, str> {
-    let value = value.trim();
-    let is_clean = !value.chars().any(char::is_control)
-        && !value.contains(is_line_break)
-        && !value.contains(&" ".repeat(SPACES + 1));
-    if is_clean {
-        return value.into();
-    }
-    let mut line = String::with_capacity(value.len() + 16);
-    for part in value.split(is_line_break).map(str::trim).filter(|part| !part.is_empty()) {
-        if !line.is_empty() {
-            line.push_str(separator);
-        }
-        let mut spaces = 0;
-        for c in part.chars() {
-            if c == ' ' || c.is_control() {
-                spaces += 1;
-                continue;
-            }
-            // A longer run is layout, which is lost on one line.
-            let kept = if spaces > SPACES { 1 } else { spaces };
-            line.extend(std::iter::repeat_n(' ', kept));
-            spaces = 0;
-            line.push(c);
-        }
-    }
-    line.into()
-}
-
 /// Cuts a text to `limit` characters, ending in an ellipsis.
 fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     // A character is at least a byte.
@@ -231,14 +190,6 @@ fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
     let end = text.char_indices().nth(limit.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     format!("{}…", text.get(..end).unwrap_or(text)).into()
-}
-
-fn cut_cow(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => cut(text, limit),
-        Cow::Owned(text) if text.len() <= limit => Cow::Owned(text),
-        Cow::Owned(text) => Cow::Owned(cut(&text, limit).into_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     decide::{Place, duration, keys_between},
-    domain::{Decision, DecisionOutcome, Event, Outcome, SendTime, Verdict, short},
-    plan::Planned,
+    domain::{Decision, DecisionOutcome, Event, Mode, Outcome, SendTime, Verdict, short},
+    plan::{Planned, parameter},
 };
 
 /// An entry of `expect`: what a case expects of one verdict.
@@ -66,8 +66,10 @@ pub struct Actual<'a> {
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 22] =
-    keys_between([], ["to", "skipped", "body", "body_contains", "skip", "no_route", "failed"]);
+const KEYS: [&str; 24] = keys_between(
+    [],
+    ["to", "skipped", "body", "body_contains", "meta_body", "parameters", "skip", "no_route", "failed"],
+);
 
 /// Reads an expectation.
 pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Expected> {
@@ -98,7 +100,9 @@ fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> 
     let (node, place) = (fields.get(name)?, fields.key(name)?.place.clone());
     let value = node.json();
     let (fits, wanted) = match name {
-        name if SETS.contains(&name) || name == "body_contains" => (value.is_array(), "a list of strings"),
+        name if SETS.contains(&name) || matches!(name, "body_contains" | "parameters") => {
+            (value.is_array(), "a list of strings")
+        }
         "context" => (value.is_object(), "a map"),
         _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
     };
@@ -169,8 +173,9 @@ impl Key {
         let about = format!("`{}`", self.name);
         match self.name {
             "context" => self.differences_of_context(decision),
-            "body" => {
-                let (expected, actual) = (line(&self.value), body_of(result));
+            "body" | "meta_body" => {
+                let actual = if self.name == "body" { body_of(result) } else { meta_body_of(result) };
+                let expected = line(&self.value);
                 if expected.trim() == actual.trim() {
                     Vec::new()
                 } else {
@@ -182,6 +187,14 @@ impl Key {
                 let parts = self.value.as_array().into_iter().flatten().map(line);
                 let missing: Vec<_> = parts.filter(|part| !actual.contains(part.as_str())).collect();
                 if missing.is_empty() { Vec::new() } else { difference(about, missing.join("\n"), actual) }
+            }
+            "parameters" => {
+                let expected: Vec<_> = self.value.as_array().into_iter().flatten().map(line).collect();
+                let actual = parameters_of(result);
+                if expected == actual {
+                    return Vec::new();
+                }
+                difference(about, expected.join("\n"), actual.join("\n"))
             }
             name => {
                 let actual = actual(name, decision, result);
@@ -264,6 +277,20 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
 fn body_of(result: &Actual<'_>) -> String {
     let first = result.planned.notifications.first();
     first.map(|planned| planned.notification.message.body.clone()).unwrap_or_default()
+}
+
+/// The text of the first message as the Meta template; that of one that is never sent as one is empty.
+fn meta_body_of(result: &Actual<'_>) -> String {
+    let message = result.planned.notifications.first().map(|planned| &planned.notification.message);
+    let message = message.filter(|message| message.mode != Mode::Text);
+    message.map(|message| message.meta_body.as_ref().unwrap_or(&message.body).clone()).unwrap_or_default()
+}
+
+/// The parameters of the first message, as Meta gets them.
+fn parameters_of(result: &Actual<'_>) -> Vec<String> {
+    let first = result.planned.notifications.first();
+    let parameters = first.map(|planned| planned.notification.message.parameters.as_slice());
+    parameters.unwrap_or_default().iter().map(|value| parameter(value).into_owned()).collect()
 }
 
 fn set(value: &Value) -> BTreeSet<String> {

@@ -6,6 +6,7 @@ use crate::{
     bounds::{REASON, counted, cut},
     decide::{Place, RuleError},
     domain::{is_visible, visible},
+    plan::TemplateError,
 };
 
 /// Severity of a finding.
@@ -107,6 +108,17 @@ impl Finding {
 impl From<RuleError> for Finding {
     fn from(error: RuleError) -> Self {
         let finding = Finding::at(&error.place, error.message);
+        match error.help {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
+    }
+}
+
+impl From<TemplateError> for Finding {
+    fn from(error: TemplateError) -> Self {
+        let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file) };
+        let finding = Finding::at(&place, error.message);
         match error.help {
             Some(help) => finding.help(help),
             None => finding,

@@ -220,7 +220,7 @@ impl Watch<'_> {
 
 /// Logs the warnings of a catalog.
 fn tell(catalog: &Catalog) {
-    for warning in &catalog.all_warnings() {
+    for warning in catalog.all_warnings() {
         let help = warning.notes.iter().find(|(label, _)| *label == "help").map(|(_, help)| help.as_str());
         tracing::warn!(file = warning.file, help, "{}", warning.message);
     }

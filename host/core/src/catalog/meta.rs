@@ -1,46 +1,59 @@
 //! The catalog's templates, as they are pushed to Meta.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     Catalog,
-    findings::{Finding, Findings},
+    findings::{Finding, Findings, Severity},
     run,
 };
 use crate::{
-    decide::Place,
     domain::Mode,
-    plan::{MetaTemplate, definitions},
+    plan::{MetaTemplate, TemplateError, Templates, definitions, doubts},
 };
 
-/// The definitions for Meta, with examples from the cases, so that reviewers see realistic texts.
-///
-/// # Errors
-/// Returns everything that Meta would reject.
-pub fn meta_templates(folder: &Path, catalog: &Catalog) -> Result<Vec<MetaTemplate>, Findings> {
-    let (definitions, errors) = definitions(&catalog.templates);
-    if !errors.is_empty() {
-        let names = catalog.templates.names();
-        let templates: Vec<_> = names.iter().filter_map(|name| catalog.templates.get(name)).collect();
-        let mut findings: Vec<Finding> = errors
-            .into_iter()
-            .map(|error| {
-                let template = templates.iter().find(|template| template.file == error.file);
-                let line = template.and_then(|t| t.source.lines().nth(error.line.saturating_sub(1)));
-                let place =
-                    Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-                let finding = Finding::at(&place, error.message)
-                    .help("or set `mode: text` if it is only sent while the 24-hour window is open");
-                match line {
-                    Some(line) => finding.with_line(line),
-                    None => finding,
-                }
-            })
-            .collect();
-        findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        return Err(Findings { folder: folder.display().to_string(), findings });
-    }
-    Ok(with_examples(catalog, definitions))
+/// The definitions of the templates that Meta would take, with examples from the cases, so that reviewers see realistic
+/// texts; and everything that Meta would reject in others.
+pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, Findings) {
+    let (mut definitions, errors) = definitions(&catalog.templates);
+    let files: BTreeSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
+    definitions.retain(|definition| {
+        catalog.templates.get(&definition.template).is_some_and(|it| !files.contains(it.file.as_str()))
+    });
+    let findings = of_templates(catalog, errors);
+    (with_examples(catalog, definitions), Findings { folder: folder.display().to_string(), findings })
+}
+
+/// Warnings about templates that Meta would reject, or that would not read well at Meta.
+pub fn warnings(templates: &Templates) -> Vec<Finding> {
+    let errors = definitions(templates).1.into_iter().map(|error| TemplateError {
+        message: format!("it cannot be pushed to Meta: {}", error.message),
+        ..error
+    });
+    let all = errors.chain(doubts(templates));
+    all.map(|error| Finding { severity: Severity::Warning, ..Finding::from(error) }).collect()
+}
+
+fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
+    let names = catalog.templates.names();
+    let templates: Vec<_> = names.iter().filter_map(|name| catalog.templates.get(name)).collect();
+    let mut findings: Vec<Finding> = errors
+        .into_iter()
+        .map(|error| {
+            let template = templates.iter().find(|template| template.file == error.file);
+            let line = template.and_then(|t| t.source.lines().nth(error.line.saturating_sub(1)));
+            let finding = Finding::from(error);
+            match line {
+                Some(line) => finding.with_line(line),
+                None => finding,
+            }
+        })
+        .collect();
+    findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    findings
 }
 
 /// Replaces made-up examples by the values of each template's first case.

@@ -6,12 +6,14 @@
 
 mod case;
 mod case_http;
+mod coverage;
 mod expect;
 mod files;
 mod findings;
 mod live;
 mod mentions;
 mod meta;
+mod paths;
 mod people;
 mod plugins;
 mod routes;
@@ -91,20 +93,47 @@ pub struct Catalog {
     pub config: BTreeMap<String, Map<String, Value>>,
     /// Texts of the scripts, by their paths.
     pub scripts: BTreeMap<String, String>,
-    /// Templates and groups that plain routes name.
+    /// What routes are for, and the templates and groups that they name.
     pub uses: Vec<RouteUse>,
+    /// Whom rules told in the cases.
+    pub told: BTreeSet<Told>,
     /// Findings that do not keep the catalog from going live.
     pub warnings: Vec<Finding>,
     /// Warnings about variables of templates that plain routes do not give.
     pub missing_variables: Vec<Finding>,
+    /// Routes, scripts, plugins and templates that no case reaches.
+    pub not_reached: Vec<Finding>,
+    /// Warnings about templates that Meta would reject, or that would not read well as Meta templates.
+    pub at_meta: Vec<Finding>,
     /// Number of files of each kind.
     pub counts: Counts,
 }
 
 impl Catalog {
     /// All warnings, those about rules that work only in part among them.
-    pub fn all_warnings(&self) -> Vec<Finding> {
-        self.missing_variables.iter().chain(&self.warnings).cloned().collect()
+    pub fn all_warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.missing_variables.iter().chain(&self.at_meta).chain(&self.warnings)
+    }
+
+    /// Runs the cases, and returns what failed in them.
+    fn run_cases(&mut self) -> Vec<Finding> {
+        let shown = run::all(self);
+        self.not_reached = coverage::not_reached(self, &shown);
+        self.at_meta.extend(shown.warnings);
+        self.told = shown.told;
+        shown.findings
+    }
+
+    /// Sorts what it found, and adds the lines of the files.
+    fn finish(&mut self, tree: &Tree) {
+        let all = [
+            &mut self.warnings,
+            &mut self.missing_variables,
+            &mut self.not_reached,
+            &mut self.at_meta,
+            &mut self.failed_cases,
+        ];
+        all.into_iter().for_each(|findings| finish(findings, tree));
     }
 
     /// Made-up people, one member with WhatsApp for each group, and the users that these verdicts name: those of a case
@@ -114,16 +143,33 @@ impl Catalog {
     }
 }
 
-/// Names used by a plain route; a script decides them only when it runs.
+/// What a route is for, and the names that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteUse {
     /// `file:line` of the route.
     pub place: String,
-    /// Template.
-    pub template: String,
+    /// `file:line` of what decides, as in the history of events: the route itself, its script or its plugin's manifest.
+    pub rule: String,
+    /// Event types: `order.created`, `payment.*`, `*`.
+    pub types: Vec<String>,
+    /// Template; `None` if a script or plugin decides it when it runs.
+    pub template: Option<String>,
+    /// Groups; empty if a script or plugin decides them when it runs.
+    pub groups: Vec<String>,
+    /// Whether it also names, or may name, users or contacts.
+    pub others: bool,
+}
+
+/// Whom a rule told of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    /// Type of the event.
+    pub kind: String,
+    /// `file:line` of the rule.
+    pub rule: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Whether it also names users or contacts.
+    /// Whether users or contacts, too.
     pub others: bool,
 }
 
@@ -183,12 +229,8 @@ pub fn load_to_try(folders: &Folders) -> Result<Catalog, Findings> {
     let tree = tree::read(folders, &mut findings);
     caught(folders, || {
         let mut catalog = compile_without_cases(folders, &tree, findings)?;
-        let mut failed = Vec::new();
-        run::all(&catalog, &mut failed);
-        finish(&mut failed, &tree);
-        catalog.failed_cases = failed;
-        finish(&mut catalog.warnings, &tree);
-        finish(&mut catalog.missing_variables, &tree);
+        catalog.failed_cases = catalog.run_cases();
+        catalog.finish(&tree);
         Ok(catalog)
     })
 }
@@ -225,12 +267,10 @@ fn compile(
 ) -> Result<Catalog, Findings> {
     caught(folders, || {
         let mut catalog = compile_without_cases(folders, &tree, findings)?;
-        let mut findings = Vec::new();
-        run::all(&catalog, &mut findings);
+        let mut findings = catalog.run_cases();
         leave_out(&mut catalog, &mut findings, may_be_left_out);
         if findings.is_empty() {
-            finish(&mut catalog.warnings, &tree);
-            finish(&mut catalog.missing_variables, &tree);
+            catalog.finish(&tree);
             return Ok(catalog);
         }
         finish(&mut findings, &tree);
@@ -297,14 +337,7 @@ fn compile_without_cases(
         schedules: schedules.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
-    findings.extend(errors.into_iter().map(|error| {
-        let place = Place { line: error.line, column: error.column, ..Place::start_of(error.file.as_str()) };
-        let finding = Finding::at(&place, error.message);
-        match error.help {
-            Some(help) => finding.help(help),
-            None => finding,
-        }
-    }));
+    findings.extend(errors.into_iter().map(Finding::from));
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
@@ -316,6 +349,7 @@ fn compile_without_cases(
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
+    let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
     let catalog = Catalog {
         release: tree.release.clone(),
         routes,
@@ -327,8 +361,11 @@ fn compile_without_cases(
         failed_cases: Vec::new(),
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
+        not_reached: Vec::new(),
+        at_meta: meta::warnings(&templates),
         uses: route_sources.iter().filter_map(used).collect(),
-        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).collect(),
+        told: BTreeSet::new(),
+        warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };

@@ -1,6 +1,7 @@
 //! Runs cases: decides and plans as a host does, but sends nothing.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,17 +10,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Catalog,
+    Catalog, Told,
     case::Case,
     case_http::Rehearsed,
     expect::{self, Actual},
-    findings::{Finding, TOLD},
-    people,
+    findings::{Finding, Severity, TOLD},
+    people, uses,
 };
 use crate::{
     bounds::counted,
-    decide::{Ports, StandIns, decide, plugin::Http},
-    domain::{Outcome, Senders, Verdict},
+    decide::{Place, Ports, StandIns, decide, plugin::Http},
+    domain::{Mode, Outcome, Senders, Verdict},
     plan::{Planned, Planner},
 };
 
@@ -84,29 +85,75 @@ fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
 /// Maximum time for all cases together: a host waits for them when it starts or reloads its rules.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Runs all cases and adds their findings.
-pub fn all(catalog: &Catalog, findings: &mut Vec<Finding>) {
+/// What the cases show.
+#[derive(Default)]
+pub struct Shown {
+    /// Why cases fail.
+    pub findings: Vec<Finding>,
+    /// Warnings about messages that do not read well as Meta templates.
+    pub warnings: Vec<Finding>,
+    /// Rules that a case reaches: their files and lines.
+    pub rules: BTreeSet<(String, usize)>,
+    /// Templates that a case reaches.
+    pub templates: BTreeSet<String>,
+    /// Whom the rules told.
+    pub told: BTreeSet<Told>,
+    /// Places where a warning has been given.
+    warned: BTreeSet<(String, usize, usize)>,
+}
+
+/// Runs all cases.
+pub fn all(catalog: &Catalog) -> Shown {
     let started = Instant::now();
+    let mut shown = Shown::default();
     for case in &catalog.cases {
         if started.elapsed() > TIME {
             let what = format!("the cases take longer than {} s", TIME.as_secs());
-            findings.push(
+            shown.findings.push(
                 Finding::at(&case.place, what)
                     .help("this case and all after it were not run; remove some cases or make them faster"),
             );
-            return;
+            break;
         }
-        findings.extend(run(catalog, case));
-        if findings.len() > TOLD {
-            return;
+        run(catalog, case, &mut shown);
+        if shown.findings.len() > TOLD {
+            break;
+        }
+    }
+    shown
+}
+
+impl Shown {
+    fn see(&mut self, catalog: &Catalog, case: &Case, verdict: &Verdict, planned: &Planned) {
+        if let Some(rule) = &verdict.rule {
+            self.rules.insert((rule.file.clone(), rule.line));
+        }
+        let Outcome::Notify(decision) = &verdict.outcome else { return };
+        self.templates.insert(decision.template.clone());
+        let Some(template) = catalog.templates.get(&decision.template) else { return };
+        let first = planned.notifications.first().map(|planned| &planned.notification.message);
+        let Some(message) = first.filter(|message| message.mode != Mode::Text) else { return };
+        for (line, column, source) in template.gaps(message) {
+            if !self.warned.insert((template.file.clone(), line, column)) {
+                continue;
+            }
+            let place = Place { line, column, ..Place::start_of(template.file.as_str()) };
+            let what =
+                format!("in the case `{}`, `{source}` is empty, which no Meta template can be", case.name);
+            let text = message.meta_body.as_ref().unwrap_or(&message.body);
+            let finding = Finding::at(&place, what)
+                .note("outside the 24-hour window", text.clone())
+                .help("give it another value, for example `first(value, \"…\")` in `context`");
+            self.warnings.push(Finding { severity: Severity::Warning, ..finding });
         }
     }
 }
 
-/// Runs a case and returns its findings.
-pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
+/// Runs a case.
+fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
     let ports = CasePorts::new(catalog, case);
     let verdicts = decide(&catalog.routes, &case.event, &ports);
+    shown.told.extend(verdicts.iter().filter_map(|verdict| uses::told(&case.event.kind, verdict)));
     let named = |message: String| format!("case `{}` failed: {message}", case.name);
     let mut findings: Vec<Finding> = ports
         .http
@@ -120,6 +167,7 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
         .collect();
     for (index, verdict) in verdicts.iter().enumerate() {
         let planned = plan(catalog, case, verdict);
+        shown.see(catalog, case, verdict, &planned);
         let result = Actual { event: &case.event, verdict, planned: &planned };
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {
@@ -150,5 +198,5 @@ pub fn run(catalog: &Catalog, case: &Case) -> Vec<Finding> {
         ));
         findings.push(Finding::at(&expected.place, message));
     }
-    findings
+    shown.findings.extend(findings);
 }

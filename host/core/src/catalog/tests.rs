@@ -270,8 +270,9 @@ fn a_variable_that_a_route_does_not_give_is_a_warning() {
                 ("bills/templates/bill.j2", template),
             ],
         );
-        let warnings = open(folder.path()).all_warnings();
-        warnings
+        let catalog = open(folder.path());
+        catalog
+            .missing_variables
             .iter()
             .map(|w| format!("{}:{}: {} {:?}", w.file, w.line, w.message, w.notes))
             .collect::<Vec<_>>()

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    RouteUse,
+    RouteUse, Told,
     findings::{Finding, Severity},
     people,
     routes::Group,
 };
 use crate::{
-    decide::{RouteSource, RuleSource, Source},
-    domain::closest,
+    decide::{Place, RouteSource, RuleSource, Source},
+    domain::{Outcome, Verdict, closest},
     plan::Templates,
 };
 
@@ -38,15 +38,44 @@ pub fn check_names(
     }
 }
 
-/// Returns what a plain route names.
+/// Returns what a route is for, and what it names. A script and a plugin say that only when they run.
 pub fn used(route: &RouteSource) -> Option<RouteUse> {
-    let RuleSource::Plain(plain) = &route.rule else { return None };
     let place = &route.on.first()?.place;
-    Some(RouteUse {
-        place: format!("{}:{}", place.file, place.line),
-        template: plain.template.text.clone(),
-        groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
-        others: !(plain.users.is_empty() && plain.contacts.is_empty()),
+    let place = format!("{}:{}", place.file, place.line);
+    let types = route.on.iter().map(|kind| kind.text.clone()).collect();
+    Some(match &route.rule {
+        RuleSource::Plain(plain) => RouteUse {
+            rule: place.clone(),
+            place,
+            types,
+            template: Some(plain.template.text.clone()),
+            groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
+            others: !(plain.users.is_empty() && plain.contacts.is_empty()),
+        },
+        RuleSource::Script(script) => {
+            let rule = Place::start_of(script.text.as_str());
+            RouteUse::decided_later(format!("{}:{}", rule.file, rule.line), place, types)
+        }
+        RuleSource::Plugin(id) => {
+            RouteUse::decided_later(format!("{}:{}", id.place.file, id.place.line), place, types)
+        }
+    })
+}
+
+impl RouteUse {
+    fn decided_later(rule: String, place: String, types: Vec<String>) -> RouteUse {
+        RouteUse { rule, place, types, template: None, groups: Vec::new(), others: true }
+    }
+}
+
+/// Returns whom a verdict about an event of this type tells.
+pub fn told(kind: &str, verdict: &Verdict) -> Option<Told> {
+    let (Some(rule), Outcome::Notify(decision)) = (&verdict.rule, &verdict.outcome) else { return None };
+    Some(Told {
+        rule: rule.to_string(),
+        kind: kind.to_owned(),
+        groups: decision.groups.clone(),
+        others: !(decision.users.is_empty() && decision.contacts.is_empty()),
     })
 }
 

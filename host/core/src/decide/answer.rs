@@ -49,13 +49,13 @@ pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
     all
 }
 
-/// Reads an answer: a map, or an array of maps.
+/// Reads an answer: a map, or an array of maps. If `times_are_given`, a time whose key is there must have a value.
 ///
 /// # Errors
 /// Returns what is wrong and its path, for example `[1].groups: expected an array of strings, got a number`.
-pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
+pub fn decisions(answer: &Value, times_are_given: bool) -> Result<Vec<Decision>, String> {
     match answer {
-        Value::Object(map) => Ok(vec![decision(map, "")?]),
+        Value::Object(map) => Ok(vec![decision(map, "", times_are_given)?]),
         Value::Array(maps) if maps.is_empty() => {
             Err("the answer is an empty array; return skip(\"why\") to notify nobody".to_owned())
         }
@@ -66,7 +66,7 @@ pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
             .iter()
             .enumerate()
             .map(|(index, item)| match item {
-                Value::Object(map) => decision(map, &format!("[{index}]")),
+                Value::Object(map) => decision(map, &format!("[{index}]"), times_are_given),
                 other => Err(format!("[{index}]: expected a map, got {}", kind_of(other))),
             })
             .collect(),
@@ -77,13 +77,20 @@ pub fn decisions(answer: &Value) -> Result<Vec<Decision>, String> {
     }
 }
 
-fn decision(map: &Map<String, Value>, path: &str) -> Result<Decision, String> {
+fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Result<Decision, String> {
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("{}unknown key `{unknown}`: {}", said_of(path), did_you_mean(unknown, KEYS)));
     }
     let fields = Fields { map, path };
     let template =
         fields.text("template")?.ok_or_else(|| format!("{}`template` is missing", said_of(path)))?;
+    if times_are_given {
+        for key in ["send_at", "expires_at"] {
+            if map.contains_key(key) && fields.text(key)?.is_none() {
+                return Err(format!("{}: expected a time, got nothing; {NO_TIME}", fields.at(key)));
+            }
+        }
+    }
     let send = match (fields.text("send_at")?, fields.text("after")?) {
         (Some(_), Some(_)) => {
             return Err(format!("{}`send_at` and `after` cannot be used together", said_of(path)));
@@ -177,6 +184,9 @@ pub fn word(value: &Value) -> Option<Option<String>> {
         _ => None,
     }
 }
+
+/// What to do if a time is missing.
+pub const NO_TIME: &str = "if it may be missing, say so: `first(value, ())`";
 
 /// Parses a time in RFC 3339.
 ///

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::{
-    budget, habits, helpers,
+    budget, habits, helpers, operators,
     source::{Place, RuleError, Source},
 };
 use crate::{
@@ -90,6 +90,7 @@ fn explain(error: &EvalAltResult) -> (String, Option<String>) {
             Some("look for a function that calls itself".into()),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => (too_large(what), None),
+        EvalAltResult::ErrorArithmetic(why, _) => (lowercase_first(why), operators::help(why)),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(signature),
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
             let missing = wanted == "bool" && given == "()";

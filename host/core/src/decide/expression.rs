@@ -9,6 +9,7 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
+    kinds,
     script::{Failure, caught, panicked},
     source::{Place, RuleError, Source},
     value,
@@ -18,6 +19,8 @@ use super::{
 pub struct Expression {
     ast: AST,
     source: Source,
+    /// Whether it says itself that it may give nothing.
+    names_nothing: bool,
 }
 
 /// Why an expression has no value.
@@ -51,7 +54,9 @@ impl Expression {
         let ast = parsed.ok()?;
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
-        (errors.len() == before).then(|| Expression { ast, source: source.clone() })
+        kinds::check(&ast, &source.place, errors);
+        let names_nothing = kinds::names_nothing(&ast, &source.text);
+        (errors.len() == before).then(|| Expression { ast, source: source.clone(), names_nothing })
     }
 
     /// The expression, as written.
@@ -110,10 +115,17 @@ impl Expression {
         items.iter().filter_map(word).collect()
     }
 
-    /// Evaluates it to a time; `None` if that is empty.
+    /// Evaluates it to a time. It may be empty only if the expression itself says so: a message would go out at once, or
+    /// never expire, because of a misspelt path.
     pub fn time(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<Timestamp>, Unanswered> {
-        let word = self.word(engine, scope)?;
-        word.map(|text| answer::timestamp(&text).map_err(|message| self.wrong(message))).transpose()
+        match self.word(engine, scope)? {
+            Some(text) => answer::timestamp(&text).map(Some).map_err(|message| self.wrong(message)),
+            None if self.names_nothing => Ok(None),
+            None => {
+                let error = self.error("expected a time, got nothing".to_owned());
+                Err(RuleError { help: Some(answer::NO_TIME.to_owned()), ..error }.into())
+            }
+        }
     }
 
     fn wrong(&self, message: String) -> Unanswered {

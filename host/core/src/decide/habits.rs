@@ -7,8 +7,8 @@ use crate::{bounds::cut, domain::closest};
 /// Maximum length of an author's text that is repeated in a help, in characters.
 const REPEATED: usize = 40;
 
-/// Attributes of an event, which are often written without `event.`.
-const ATTRIBUTES: [&str; 6] = ["data", "id", "source", "subject", "time", "type"];
+/// Attributes of an event.
+pub const ATTRIBUTES: [&str; 6] = ["data", "id", "source", "subject", "time", "type"];
 
 /// Functions and methods of other languages, and what to use here.
 const FUNCTIONS: &[(&[&str], &str)] = &[
@@ -24,8 +24,7 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["indexOf", "find_index"], "`index_of`"),
     (&["replaceAll", "sub", "gsub"], "`replace`"),
     (&["toString", "str", "String"], "`text`"),
-    (&["parseInt", "int", "Number"], "`parse_int` or `parse_float`"),
-    (&["parseFloat", "float", "number"], "`parse_float`"),
+    (&["parseInt", "int", "Number", "parseFloat", "float", "to_number", "toNumber", "decimal"], "`number`"),
     (&["toFixed"], "`money`"),
     (&["join"], "`text`, which separates items by commas"),
     (&["append", "add"], "`push`"),

@@ -14,8 +14,12 @@ type Answer<T> = Result<T, Box<EvalAltResult>>;
 #[derive(Clone, Debug)]
 pub struct Skip(pub String);
 
+/// Maximum length of a string that is repeated in a message, in characters.
+const SHOWN: usize = 40;
+
 /// Names of the helpers, for suggestions.
-pub const NAMES: [&str; 8] = ["config", "first", "maps_link", "money", "now", "skip", "text", "title"];
+pub const NAMES: [&str; 9] =
+    ["config", "first", "maps_link", "money", "now", "number", "skip", "text", "title"];
 
 /// Registers the helpers.
 pub fn register(engine: &mut Engine) {
@@ -24,6 +28,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("skip", |reason: Dynamic| Skip(reason_text(&reason)));
     engine.register_fn("title", |words: Dynamic| Ok::<_, Box<EvalAltResult>>(title(&text(&words)?)));
     engine.register_fn("money", |amount: Dynamic| money(&amount));
+    engine.register_fn("number", |value: Dynamic| number(&value));
     engine.register_fn("maps_link", |pin: Dynamic| maps_link(&pin));
     engine.register_fn("text", |value: Dynamic| text(&value));
     engine.register_fn("now", || ask(|call| call.now()));
@@ -141,25 +146,48 @@ fn title(words: &str) -> String {
     titled
 }
 
-/// Reads a number, or a string that is one.
-fn number(value: &Dynamic) -> Option<f64> {
-    let number = match (value.as_float(), value.as_int()) {
-        (Ok(float), _) => float,
-        (_, Ok(int)) => int as f64,
-        _ => value.as_immutable_string_ref().ok()?.trim().parse().ok()?,
-    };
-    number.is_finite().then_some(number)
+/// The number that a string is, if it is a finite one: `600`, ` -1.5 `, `1e3`.
+pub fn number_in(string: &str) -> Option<f64> {
+    string.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// `1234.5` → `1234.50`; anything but a number → `0.00`.
-fn money(amount: &Dynamic) -> String {
-    format!("{:.2}", number(amount).unwrap_or_default())
+/// A number as it is; the number that a string is; a missing or blank value as a missing one.
+fn number(value: &Dynamic) -> Answer<Dynamic> {
+    if value.is_int() || value.is_float() || value.is_unit() {
+        return Ok(value.clone());
+    }
+    let Ok(string) = value.as_immutable_string_ref() else { return no_number(value) };
+    let string = string.trim();
+    match (string.parse::<i64>(), number_in(string)) {
+        _ if string.is_empty() => Ok(Dynamic::UNIT),
+        (Ok(whole), _) => Ok(whole.into()),
+        (Err(_), Some(float)) => Ok(float.into()),
+        (Err(_), None) => no_number(value),
+    }
+}
+
+fn no_number<T>(value: &Dynamic) -> Answer<T> {
+    let what = match value.as_immutable_string_ref() {
+        Ok(string) => format!("the string {:?}", cut(&string, SHOWN)),
+        Err(_) => value::kind_of(value).to_owned(),
+    };
+    let words = format!("expected a number, or a string such as \"1234.5\", got {what}");
+    Err(EvalAltResult::ErrorArithmetic(words, Position::NONE).into())
+}
+
+/// `1234.5` → `1234.50`; a missing or blank value → `0.00`.
+fn money(amount: &Dynamic) -> Answer<String> {
+    let number = number(amount)?;
+    let number = number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64)).unwrap_or_default();
+    Ok(format!("{number:.2}"))
 }
 
 /// A pin `{latitude, longitude}` → its link; anything else → `()`.
 fn maps_link(pin: &Dynamic) -> Dynamic {
     let coordinate = |map: &Map, key: &str, most: f64| {
-        map.get(key).and_then(number).filter(|degrees| degrees.abs() <= most)
+        let number = number(map.get(key)?).ok()?;
+        let degrees = number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64)).ok()?;
+        Some(degrees).filter(|degrees| degrees.abs() <= most)
     };
     let Ok(map) = pin.as_map_ref() else { return Dynamic::UNIT };
     match (coordinate(&map, "latitude", 90.0), coordinate(&map, "longitude", 180.0)) {

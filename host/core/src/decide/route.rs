@@ -165,11 +165,17 @@ impl Plain {
             |expression: &Option<Expression>, scope: &mut Scope| -> Result<Option<Timestamp>, Unanswered> {
                 expression.as_ref().map_or(Ok(None), |expression| expression.time(engine, scope))
             };
+        let users = words(&self.users, engine, scope)?;
+        let contacts = words(&self.contacts, engine, scope)?;
+        let reason = match self.groups.is_empty() && users.is_empty() && contacts.is_empty() {
+            true => Some(self.nobody()),
+            false => self.reason.clone(),
+        };
         Ok(Decision {
             template: self.template.clone(),
             groups: self.groups.clone(),
-            users: words(&self.users, engine, scope)?,
-            contacts: words(&self.contacts, engine, scope)?,
+            users,
+            contacts,
             context,
             dedupe_key: self.dedupe_key.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
             dedupe_for: self.dedupe_for,
@@ -183,8 +189,17 @@ impl Plain {
             priority: self.priority,
             mode: self.mode,
             from: self.from.clone(),
-            reason: self.reason.clone(),
+            reason,
         })
+    }
+
+    /// Why nobody is named, after the author's reason.
+    fn nobody(&self) -> String {
+        let empty: Vec<String> =
+            self.users.iter().chain(&self.contacts).map(|named| format!("`{}`", named.text())).collect();
+        let verb = if empty.len() == 1 { "gives" } else { "give" };
+        let why = format!("{} {verb} nothing", empty.join(", "));
+        self.reason.iter().cloned().chain([why]).collect::<Vec<_>>().join("; ")
     }
 }
 

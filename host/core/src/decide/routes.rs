@@ -97,6 +97,13 @@ impl Routes {
         self.0.routes.is_empty()
     }
 
+    /// The rules that decide, each once.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleRef> {
+        let mut seen = BTreeSet::new();
+        let rules = self.0.routes.iter().map(|route| &route.reference);
+        rules.filter(move |rule| seen.insert((rule.file.as_str(), rule.line)))
+    }
+
     /// The type of event that was probably meant by one that no route is for.
     pub fn closest_type(&self, kind: &str) -> Option<&str> {
         let mut exact: Vec<&str> = self.0.exact.keys().map(String::as_str).collect();

@@ -9,6 +9,7 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
+    kinds,
     ports::Call,
     source::{Place, RuleError, Source},
     value,
@@ -20,6 +21,8 @@ const FUNCTION: &str = "decide";
 /// A compiled script.
 pub struct Script {
     ast: AST,
+    /// Whether it says itself that a time may be nothing.
+    names_no_time: bool,
     /// Place of `fn decide`, and of errors without a place of their own.
     place: Place,
 }
@@ -62,10 +65,15 @@ impl Script {
             });
         }
         functions.check(&ast, file, errors);
+        kinds::check(&ast, file, errors);
         let stands =
             |line: &str| line.split_once("fn decide").is_some_and(|(before, _)| !before.contains("//"));
         let line = source.text.lines().position(stands).map_or(1, |index| index + 1);
-        (errors.len() == before).then(|| Script { ast, place: file.within(line, 1) })
+        (errors.len() == before).then(|| Script {
+            names_no_time: kinds::names_no_time(&ast),
+            ast,
+            place: file.within(line, 1),
+        })
     }
 
     /// Place of `fn decide`.
@@ -88,7 +96,7 @@ impl Script {
             Ok(skip) => return Ok(vec![Outcome::Skip(skip.0)]),
             Err(answer) => answer,
         };
-        let decisions = value::answer(&answer).and_then(|json| answer::decisions(&json));
+        let decisions = value::answer(&answer).and_then(|json| answer::decisions(&json, !self.names_no_time));
         let decisions = decisions.map_err(|message| RuleError {
             place: self.place.clone(),
             message: format!("invalid answer: {message}"),

@@ -57,6 +57,10 @@ pub struct Message {
     /// Body parameters of the Meta template, in order; not yet cleaned as Meta requires.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
+    /// Text as people read it outside the 24-hour window, as the Meta template with these parameters; absent if it is
+    /// `body`, or if the message is never sent as a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_body: Option<String>,
     /// Names of the parameters at Meta; empty if they are numbered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_names: Vec<String>,

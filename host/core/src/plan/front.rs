@@ -139,6 +139,14 @@ fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
     if front.footer.as_deref().is_some_and(|footer| long(footer, FOOTER_LIMIT)) {
         wrong("footer", format!("a footer has at most {FOOTER_LIMIT} characters"));
     }
+    let has_a_tag = |text: &str| ["{{", "{%", "{#"].iter().any(|tag| text.contains(tag));
+    if front.footer.as_deref().is_some_and(has_a_tag) {
+        wrong("footer", "a footer is sent as it is: it cannot have variables".to_owned());
+    }
+    for Button { id, title } in front.buttons.iter().filter(|it| has_a_tag(&it.id) || has_a_tag(&it.title)) {
+        let told = if has_a_tag(title) { title } else { id };
+        wrong("buttons", format!("a button is sent as it is: it cannot have variables, got {told:?}"));
+    }
     if front.buttons.len() > BUTTONS {
         wrong("buttons", format!("a message has at most {BUTTONS} buttons"));
     }

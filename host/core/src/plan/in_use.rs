@@ -80,7 +80,11 @@ impl Version {
         if self.wording() != message.wording {
             let Some(old) = self.template() else { return };
             match parameters(&self.templates, old, context, to) {
-                Ok(parameters) => message.parameters = parameters,
+                Ok(parameters) => {
+                    let text = old.meta.filled(&parameters);
+                    message.meta_body = (text != message.body).then_some(text);
+                    message.parameters = parameters;
+                }
                 // The message waits for the approval of the newest version.
                 Err(_) => return,
             }

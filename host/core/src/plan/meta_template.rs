@@ -8,12 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::{
     front::{is_meta_name, line_of},
+    languages,
+    parameter::NOTHING,
     template::{Category, Template, TemplateError, Templates},
 };
 use crate::{bounds::counted, domain::Mode};
 
 /// Maximum length of a body, in characters, also with its parameters filled in.
 pub(super) const BODY_LIMIT: usize = 1_024;
+/// What else can be done about what Meta rejects.
+const ONLY_TEXT: &str = "or set `mode: text` if it is only sent while the 24-hour window is open";
 /// Maximum length of a name, with room for `_v999`.
 const NAME_LIMIT: usize = 507;
 
@@ -84,6 +88,35 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
     (definitions, findings)
 }
 
+/// What works at Meta, but not well: languages that are not known here, and values that people may not see in their
+/// sentences.
+pub fn doubts(templates: &Templates) -> Vec<TemplateError> {
+    let all = templates.names();
+    let all =
+        all.iter().filter_map(|name| templates.get(name)).filter(|template| template.mode != Mode::Text);
+    all.flat_map(|template| languages::unknown(template).into_iter().chain(gaps(template))).collect()
+}
+
+fn gaps(template: &Template) -> impl Iterator<Item = TemplateError> {
+    template.meta.parameters.iter().filter(|parameter| parameter.leaves_a_gap).map(|parameter| TemplateError {
+        file: template.file.clone(),
+        line: template.lines_before + parameter.line,
+        column: parameter.column,
+        message: format!("where `{}` gives nothing, the Meta template has {NOTHING}", shown(&parameter.source)),
+        help: Some(
+            "write text for that too (`{% else %}`), or more words before and after it; see \"Templates at Meta\" in \
+             rules/README.md"
+                .to_owned(),
+        ),
+    })
+}
+
+/// The first line of a source, without the end of its tag.
+pub(super) fn shown(source: &str) -> &str {
+    let first = source.lines().next().unwrap_or_default();
+    first.split("%}").next().unwrap_or(first).trim_end_matches(['-', ' '])
+}
+
 /// A template's definition for Meta, without checking it.
 pub fn definition(template: &Template) -> MetaTemplate {
     MetaTemplate {
@@ -132,7 +165,7 @@ fn example(source: &str) -> String {
 }
 
 fn at(template: &Template, line: usize, message: String) -> TemplateError {
-    TemplateError { file: template.file.clone(), line, column: 1, message, help: None }
+    TemplateError { file: template.file.clone(), line, column: 1, message, help: Some(ONLY_TEXT.to_owned()) }
 }
 
 /// Everything that Meta would reject in a template.
@@ -156,17 +189,14 @@ fn check(template: &Template) -> Vec<TemplateError> {
     if template.footer.as_deref().is_some_and(|footer| footer.trim().is_empty()) {
         findings.push(front("footer", "the footer must not be empty; omit it".to_owned()));
     }
-    if template.footer.as_deref().is_some_and(|footer| footer.contains("{{") || footer.contains(['\n', '\r']))
-    {
-        findings.push(front("footer", "a footer must not contain variables or line breaks".to_owned()));
+    if template.footer.as_deref().is_some_and(|footer| footer.contains(['\n', '\r'])) {
+        findings.push(front("footer", "a footer must not contain line breaks".to_owned()));
     }
     for (index, button) in template.buttons.iter().enumerate() {
         let title = &button.title;
-        if title.contains("{{") || title.contains(['\n', '\r']) || title.trim().is_empty() {
-            findings.push(front(
-                "buttons",
-                format!("a button title must be one line of text without variables, got {title:?}"),
-            ));
+        if title.contains(['\n', '\r']) || title.trim().is_empty() {
+            findings
+                .push(front("buttons", format!("a button title must be one line of text, got {title:?}")));
         }
         if template.buttons[..index].iter().any(|other| other.title == *title) {
             findings.push(front("buttons", format!("two buttons have the title {title:?}")));
@@ -182,7 +212,7 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
     let place = |index: usize, message: String| {
         let (line, column) = meta.parameters.get(index).map_or((1, 1), |p| (p.line, p.column));
         let (file, line) = (template.file.clone(), template.lines_before + line);
-        TemplateError { file, line, column, message, help: None }
+        TemplateError { file, line, column, message, help: Some(ONLY_TEXT.to_owned()) }
     };
     let length = meta.text.chars().count();
     if length > BODY_LIMIT {
@@ -198,10 +228,7 @@ fn body(template: &Template, findings: &mut Vec<TemplateError>) {
     if count == 0 {
         return;
     }
-    let name = |index: usize| {
-        let first = meta.parameters[index].source.lines().next().unwrap_or_default();
-        first.trim_end_matches(['%', '}', ' ', '-']).to_owned()
-    };
+    let name = |index: usize| shown(&meta.parameters[index].source);
     if words[0].trim().is_empty() {
         findings.push(place(
             0,

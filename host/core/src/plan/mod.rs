@@ -1,10 +1,13 @@
 //! Plans messages: from decisions and people to rendered notifications. Pure: people and time are given.
 
+mod compare;
 mod front;
 mod in_use;
+mod languages;
 mod meta_body;
 mod meta_template;
 mod names;
+mod parameter;
 mod program;
 mod render;
 mod resolve;
@@ -20,7 +23,8 @@ use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
-    meta_template::{MetaTemplate, definition, definitions, version_name, version_number, wording},
+    meta_template::{MetaTemplate, definition, definitions, doubts, version_name, version_number, wording},
+    parameter::{one_line, parameter},
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };

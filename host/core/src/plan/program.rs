@@ -18,6 +18,7 @@ use minijinja::{
 use self_cell::self_cell;
 
 use super::{
+    compare,
     template::syntax,
     weigh::{self, SETTABLE, WEIGHED},
 };
@@ -249,7 +250,11 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
             // The namespace is looked up next; its new value is on top of the stack now.
             add(Instruction::ApplyFilter(SETTABLE, Some(1), NO_LOCAL));
         }
-        let mut instruction = instruction.clone();
+        let weighed = makes_a_value(instruction);
+        let mut instruction = match compare::filter_of(instruction) {
+            Some(filter) => Instruction::ApplyFilter(filter, Some(2), NO_LOCAL),
+            None => instruction.clone(),
+        };
         match &mut instruction {
             Instruction::Iterate(target)
             | Instruction::Jump(target)
@@ -266,7 +271,6 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
             }
             _ => {}
         }
-        let weighed = makes_a_value(&instruction);
         add(instruction);
         if weighed {
             add(Instruction::ApplyFilter(WEIGHED, Some(1), NO_LOCAL));

@@ -6,6 +6,7 @@ use super::{
     in_use::{Addressee, Version},
     meta_body::SEPARATOR,
     meta_template::BODY_LIMIT as META_LIMIT,
+    parameter::{LINE_BREAK, NOTHING},
     program::Failure,
     template::{Category, Template, Templates, place},
 };
@@ -111,8 +112,10 @@ impl<'a> Renderer<'a> {
                 |error| format!("cannot render the parameters of the template {template} ({file}): {error}"),
             )?
         };
+        let meta_body = (mode != Mode::Text).then(|| self.template.meta.filled(&parameters));
         Ok(Message {
             mode,
+            meta_body: meta_body.filter(|text| *text != body),
             body,
             footer: self.template.footer.clone(),
             buttons: self.template.buttons.clone(),
@@ -228,11 +231,11 @@ fn shorten(values: &mut [String], room: usize) {
     }
 }
 
-/// The length of a value at Meta: a line break becomes three characters on one line, an empty value `N/A`.
+/// The length of a value at Meta, where it is on one line.
 fn length_at_meta(value: &str) -> usize {
     match value {
-        "" => "N/A".len(),
-        value => value.chars().map(|c| if c == '\n' { 3 } else { 1 }).sum(),
+        "" => NOTHING.len(),
+        value => value.chars().map(|c| if c == '\n' { LINE_BREAK.chars().count() } else { 1 }).sum(),
     }
 }
 

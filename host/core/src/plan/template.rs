@@ -11,16 +11,17 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
-    front,
+    compare, front,
     meta_body::{MetaBody, SEPARATOR},
-    meta_template::wording,
+    meta_template::{shown, wording},
     names,
+    parameter::{NOTHING, parameter},
     program::{Failure, Program},
     weigh,
 };
 use crate::{
     bounds::{Bounded, on_author_stack},
-    domain::{Button, Mode, OnUnknown},
+    domain::{Button, Message, Mode, OnUnknown},
 };
 
 /// Maximum number of instructions of one rendering; a page of text takes some hundred. 64 bytes of text count as one
@@ -139,6 +140,19 @@ pub struct Template {
     pub(super) lines_before: usize,
 }
 
+impl Template {
+    /// The sources of the parameters that are empty in a message of this template, where people read `N/A` within a
+    /// sentence.
+    pub fn gaps<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = (usize, usize, &'a str)> {
+        let empty = message.parameters.iter().enumerate().filter(|(_, value)| parameter(value) == NOTHING);
+        let within = empty.filter(|(index, _)| self.meta.is_within_a_sentence(*index));
+        within.filter_map(|(index, _)| {
+            let parameter = self.meta.parameters.get(index)?;
+            Some((self.lines_before + parameter.line, parameter.column, shown(&parameter.source)))
+        })
+    }
+}
+
 /// All templates, compiled.
 #[derive(Debug)]
 pub struct Templates {
@@ -168,6 +182,7 @@ impl Default for Templates {
         });
         environment.add_filter("truncate", truncate);
         weigh::register(&mut environment);
+        compare::register(&mut environment);
         environment.set_fuel(Some(FUEL));
         // With this, errors have a place.
         environment.set_debug(true);

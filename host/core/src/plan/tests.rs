@@ -244,6 +244,46 @@ fn words_of_the_text_are_no_variables() {
 }
 
 #[test]
+fn a_string_and_a_number_are_not_compared_in_silence() {
+    let rendered = |comparison: &str| {
+        let templates =
+            templates(&format!("It is {{% if {comparison} %}}so{{% else %}}not so{{% endif %}} here."));
+        let values = json!({"string": "600", "word": "abc", "int": 600, "float": 600.5, "list": ["600"]});
+        let mut decision = decision(&["Sales Team"]);
+        decision.context = context(values);
+        let people = People {
+            groups: [("Sales Team".to_owned(), vec![person("ada", Some("263770000001"), true)])].into(),
+            ..People::default()
+        };
+        let planned = planned(&templates, decision, &people);
+        planned.notifications.first().map_or_else(
+            || planned.reason.clone().unwrap_or_default(),
+            |planned| planned.notification.message.body.clone(),
+        )
+    };
+    for comparison in
+        ["string > 500", "500 <= string", "word < 5", "string == 600", "int != string", "1 < string < 1000"]
+    {
+        let why = rendered(comparison);
+        assert!(why.contains("cannot compare the string ") && why.contains("`float`"), "{comparison}: {why}");
+    }
+    for (comparison, holds) in [
+        ("int > 500", true),
+        ("float > int", true),
+        ("string == 5", false),
+        ("word != 600", true),
+        ("word > 'abb'", true),
+        ("string | float > 500", true),
+        ("list == ['600']", true),
+        ("int == 600.0", true),
+        ("1 < int < 1000", true),
+    ] {
+        let body = if holds { "It is so here." } else { "It is not so here." };
+        assert_eq!(rendered(comparison), body, "{comparison}");
+    }
+}
+
+#[test]
 fn a_null_is_written_as_nothing() {
     let decision = Decision {
         context: context(json!({"x": null})),

@@ -52,6 +52,13 @@ fn take(left: &mut usize, bytes: usize) -> Result<(), Error> {
     if VISITED.get() > VISITS { Err(too_large()) } else { Ok(()) }
 }
 
+/// Counts a value that is compared, which takes time proportional to its size.
+pub(super) fn compared(value: &Value) -> Result<(), Error> {
+    let text = value.as_str().map_or(0, str::len);
+    VISITED.set(VISITED.get() + text / 64);
+    weigh(value, 0, &mut SIZE.clone())
+}
+
 fn weigh(value: &Value, depth: usize, left: &mut usize) -> Result<(), Error> {
     take(left, value.as_str().map_or(4, |text| text.len() + 2))?;
     match kind(value, depth)? {

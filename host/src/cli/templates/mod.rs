@@ -90,13 +90,22 @@ pub async fn run(args: TemplatesArgs, database: &DatabaseConfig) -> Result<ExitC
             (&listing.common, listing.json)
         }
     };
-    let Some(definitions) = common.definitions(database)? else { return Ok(ExitCode::FAILURE) };
-    let both = common.both(&definitions).await?;
-    match args.command {
+    let Some(ours) = common.ours(database)? else { return Ok(ExitCode::FAILURE) };
+    let both = common.both(&ours.right).await?;
+    let code = match args.command {
         Command::Diff(_) => diff::run(&both, json),
         Command::Status(_) => status::run(&both, database, json).await,
         _ => list::run(&both, json),
-    }
+    }?;
+    Ok(if ours.are_some_wrong { ExitCode::FAILURE } else { code })
+}
+
+/// Our templates.
+struct Ours {
+    /// Those that Meta would take.
+    right: Vec<MetaTemplate>,
+    /// Whether there are others.
+    are_some_wrong: bool,
 }
 
 /// Our templates beside those at Meta.
@@ -106,12 +115,22 @@ struct Both {
 }
 
 impl Common {
-    /// Our templates; `None` if they are invalid, which is printed.
-    fn definitions(&self, database: &DatabaseConfig) -> Result<Option<Vec<MetaTemplate>>> {
+    /// Our templates; `None` if the rules are invalid. What is wrong is printed.
+    fn ours(&self, database: &DatabaseConfig) -> Result<Option<Ours>> {
         let folders = app::folders(&self.rules, database, false)?;
-        let definitions =
-            catalog::load(&folders).and_then(|catalog| meta_templates(&folders.rules, &catalog));
-        Ok(definitions.inspect_err(|findings| eprintln!("{findings}")).ok())
+        let catalog = match catalog::load(&folders) {
+            Ok(catalog) => catalog,
+            Err(findings) => {
+                eprintln!("{findings}");
+                return Ok(None);
+            }
+        };
+        let (right, findings) = meta_templates(&folders.rules, &catalog);
+        let are_some_wrong = !findings.findings.is_empty();
+        if are_some_wrong {
+            eprintln!("{findings}\n");
+        }
+        Ok(Some(Ours { right, are_some_wrong }))
     }
 
     fn management(&self) -> Result<Management> {

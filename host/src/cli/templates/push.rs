@@ -1,4 +1,4 @@
-//! `hookswitch templates push`: submits new and changed templates to Meta.
+//! `hookswitch templates push`: submits new and changed templates to Meta, except those that Meta would reject.
 
 use std::process::ExitCode;
 
@@ -17,15 +17,16 @@ use crate::{
     whatsapp::{State, TemplateState},
 };
 
-/// Submits what is new or changed: status 1 if Meta refuses one, or it is not confirmed.
+/// Submits what is new or changed: status 1 if Meta refuses one or would, or it is not confirmed.
 pub(super) async fn run(
     common: &Common,
     database: &DatabaseConfig,
     dry_run: bool,
     confirmation: Confirmation,
 ) -> Result<ExitCode> {
-    let Some(definitions) = common.definitions(database)? else { return Ok(ExitCode::FAILURE) };
-    let both = common.both(&definitions).await?;
+    let Some(ours) = common.ours(database)? else { return Ok(ExitCode::FAILURE) };
+    let code = if ours.are_some_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    let both = common.both(&ours.right).await?;
     for state in &both.states {
         if matches!(state.state, State::Rejected(_) | State::Paused | State::Disabled | State::Other(_)) {
             println!("{}: {}", state.definition.template, words(&state.state));
@@ -34,14 +35,14 @@ pub(super) async fn run(
     let changes: Vec<&TemplateState> = both.states.iter().filter(|state| state.needs_push()).collect();
     if changes.is_empty() {
         println!("Nothing to submit: {} as here.", all_at_meta(both.states.len()));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     changes.iter().for_each(|state| show(state));
     let templates = count(changes.len(), "template", "templates");
     let account = &common.account.whatsapp_business_account_id;
     if dry_run {
         println!("Would submit {templates} to the account {account}. Nothing was submitted.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     if !confirmation.confirm(&format!("Submit {templates} to the account {account} for Meta's review?"))? {
         return Ok(ExitCode::FAILURE);
@@ -63,5 +64,5 @@ pub(super) async fn run(
         return Ok(ExitCode::FAILURE);
     }
     println!("Hosts use each template once Meta has approved it. To see: hookswitch templates status");
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }

@@ -94,7 +94,7 @@ fn everything_wrong_is_told_with_its_place() {
         [
             "/typ unknown member; did you mean `type`?; the payload belongs in `data`",
             r#"/time expected a time such as 2026-11-23T09:00:00Z (RFC 3339), got "soon""#,
-            "/subject expected a text, got an object or an array",
+            "/subject expected a string, got an object or an array",
             "/id must not be empty; omit it if there is nothing to say",
             "/type missing; expected the kind of event, for example order.created",
             "/data missing; send {} if the event has no data",
@@ -116,7 +116,7 @@ fn a_batch_names_each_bad_event() {
         errors,
         [
             r#"/1/specversion expected "1.0", got "0.3""#,
-            "/2 expected an object, an event",
+            "/2 expected an event, which is an object",
             r"/3/data_base64 expected JSON in base64, as only JSON is accepted: expected value at line 1 column 1",
             "/4/data_base64 must not be used together with `data`",
         ]
@@ -137,7 +137,7 @@ fn an_array_of_json_is_a_batch_in_either_form() {
     assert_eq!(events[1].sha256, one(json_post(CLOUD_EVENT)).sha256);
     let (_, errors) = refusal(json_post(r#"[{"type": "t", "data": 1}, {"typ": "t", "data": 1}, 7]"#));
     assert_eq!(errors[0], "/1/typ unknown member; did you mean `type`?; the payload belongs in `data`");
-    assert_eq!(errors[2], "/2 expected an object, an event");
+    assert_eq!(errors[2], "/2 expected an event, which is an object");
     let other = post(&[("content-type", "application/cloudevents+json")], &format!("[{CLOUD_EVENT}]"));
     assert!(other.unwrap_err().detail().contains("send a batch as application/cloudevents-batch+json"));
     let data = one(post(
@@ -167,8 +167,8 @@ fn json_in_base64_is_data() {
         (r#""data_base64": "?""#, "expected base64"),
         (r#""data_base64": "aGVsbG8=""#, "expected JSON in base64"),
         (r#""data_base64": "/w==""#, "expected JSON in base64"),
-        (r#""data_base64": {}"#, "expected a text"),
-        (r#""data_base64": 12"#, "expected a text"),
+        (r#""data_base64": {}"#, "expected a string"),
+        (r#""data_base64": 12"#, "expected a string"),
         (r#""data_base64": "eyJhIjogMX0=", "data": {"a": 1}"#, "must not be used together with `data`"),
         (r#""data": null, "data_base64": "eyJhIjogMX0=""#, "must not be used together with `data`"),
         // {"b":[{"a":1,"a":1}]}, "\u0000", and 66 levels.
@@ -257,7 +257,7 @@ fn attributes_have_limits() {
 fn attributes_are_texts_and_extensions_are_scalars() {
     for (name, value) in [("id", "7"), ("type", "true"), ("subject", "1.5"), ("source", "0")] {
         let (_, errors) = refusal(json_post(&format!(r#"{{"{name}": {value}, "data": 1}}"#)));
-        assert!(errors[0].starts_with(&format!("/{name} expected a text, got {value}")), "{errors:?}");
+        assert!(errors[0].starts_with(&format!("/{name} expected a string, got {value}")), "{errors:?}");
     }
     let extension = |value: &str| {
         json_post(&CLOUD_EVENT.replace(r#""traceparent": "00-1""#, &format!(r#""sampled": {value}"#)))

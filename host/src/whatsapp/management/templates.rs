@@ -2,31 +2,29 @@
 
 use std::fmt;
 
-use hookswitch_core::plan::{Category, MetaTemplate, wording};
+use hookswitch_core::plan::{Category, MetaTemplate, parameter, wording};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::whatsapp::messages::parameter;
-
-/// Where a template stands.
+/// The state of a template at Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetaStatus {
     /// In review.
     Pending,
-    /// May be sent.
+    /// Approved: may be sent.
     Approved,
-    /// Did not pass the review.
+    /// Rejected in the review.
     Rejected,
-    /// Not to be sent for a while, for its quality.
+    /// Paused for its quality: cannot be sent for a while.
     Paused,
-    /// Never to be sent again.
+    /// Disabled: can never be sent again.
     Disabled,
-    /// Another one of Meta's, such as `ARCHIVED`: not to be sent.
+    /// Another state, for example `ARCHIVED`: cannot be sent.
     Other(String),
 }
 
 impl MetaStatus {
-    /// As Meta writes it.
+    /// Meta's name of the state.
     pub fn as_str(&self) -> &str {
         match self {
             MetaStatus::Pending => "PENDING",
@@ -58,37 +56,37 @@ impl fmt::Display for MetaStatus {
     }
 }
 
-/// A template as Meta has it.
+/// A template at Meta.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateOnMeta {
     /// Meta's id.
     pub id: String,
-    /// Its name, with the version at the end.
+    /// Name at Meta, which ends with the version.
     pub name: String,
-    /// Such as `en_US`.
+    /// Language, for example `en_US`.
     pub language: String,
-    /// Where it stands.
+    /// State at Meta.
     pub status: MetaStatus,
     /// `UTILITY`, `MARKETING` or `AUTHENTICATION`.
     pub category: Option<String>,
-    /// The body's words, with `{{1}}`, `{{2}}`, … where Meta has names.
+    /// Text of the body, with `{{1}}`, `{{2}}`, … in place of names.
     pub body: String,
-    /// The names of its parameters in their order, where it has names.
+    /// Names of the parameters in order, if they are named.
     pub parameter_names: Vec<String>,
-    /// The footer's words.
+    /// Text of the footer.
     pub footer: Option<String>,
-    /// The titles of its quick replies.
+    /// Titles of the quick replies.
     pub buttons: Vec<String>,
-    /// Parts that Hookswitch does not make, such as a header or a link: with one of these it is not ours.
+    /// Parts that Hookswitch never creates, for example a header or a link: a template with one of them is not ours.
     pub foreign: Vec<String>,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
     pub quality: Option<String>,
-    /// Why it was rejected, in Meta's word for it.
+    /// Meta's reason for rejecting it.
     pub rejected_reason: Option<String>,
 }
 
 impl TemplateOnMeta {
-    /// What tells its words from others'; `None` where it has parts that Hookswitch does not make.
+    /// A digest of its texts; `None` if it has parts that Hookswitch never creates.
     pub fn wording(&self) -> Option<String> {
         self.foreign.is_empty().then(|| wording(&self.body, self.footer.as_deref(), &self.buttons))
     }
@@ -161,7 +159,7 @@ impl From<RawTemplate> for TemplateOnMeta {
     }
 }
 
-/// A body with `{{1}}`, `{{2}}`, … in place of its names, and these.
+/// The body with `{{1}}`, `{{2}}`, … in place of names, and the names.
 fn numbered(body: &str) -> (String, Vec<String>) {
     let (mut text, mut names) = (String::with_capacity(body.len()), Vec::new());
     let mut rest = body;
@@ -178,7 +176,7 @@ fn numbered(body: &str) -> (String, Vec<String>) {
     (text, names)
 }
 
-/// An object with the score; in some versions the score itself.
+/// An object with the score, or in some versions the score itself.
 fn score(quality: &Value) -> Option<String> {
     quality["score"].as_str().or(quality.as_str()).map(str::to_owned)
 }
@@ -213,7 +211,7 @@ pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
     })
 }
 
-/// Meta's word for a category.
+/// Meta's name of a category.
 pub fn category(category: Category) -> &'static str {
     match category {
         Category::Utility => "UTILITY",

@@ -1,4 +1,4 @@
-//! The messages of users, and the system's messages about them.
+//! Messages from users, and WhatsApp's system messages about them.
 
 use hookswitch_core::domain::{IdentityChange, clean_name, spellings};
 use jiff::Timestamp;
@@ -103,12 +103,12 @@ fn read<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Option<T> {
 }
 
 impl Message<'_> {
-    /// Whether both say that the same user wrote.
+    /// Whether both are from the same user.
     pub(super) fn same_sender(&self, other: &Message<'_>) -> bool {
         (&self.from, &self.from_user_id) == (&other.from, &other.from_user_id)
     }
 
-    /// `None` where it does not say who wrote. `one_sender`: whether one user wrote all messages beside the contacts.
+    /// `None` if the sender is unknown. `one_sender`: whether all messages of this value are from one user.
     pub(super) fn update(
         &self,
         contacts: &[Contact],
@@ -169,7 +169,7 @@ impl Message<'_> {
         }
     }
 
-    /// A change of identity. The old one stands in `from`, or only in the text: "… changed from OLD to NEW".
+    /// A change of identity. The old one is in `from`, or only in the text: "… changed from OLD to NEW".
     fn system(&self, system: System, now: Timestamp) -> Option<Update> {
         if !matches!(system.kind.as_str(), "user_changed_number" | "user_changed_user_id") {
             return Some(Update::Other(format!("messages/system/{}", text(&system.kind))));
@@ -190,7 +190,7 @@ impl Message<'_> {
     }
 }
 
-/// `user_id_update`: a user has another user id now.
+/// `user_id_update`: a user's id changed.
 #[derive(Deserialize)]
 pub(super) struct UserIdUpdate {
     #[serde(default, deserialize_with = "loose")]
@@ -209,7 +209,7 @@ struct FromTo {
 }
 
 impl UserIdUpdate {
-    /// `None` where it does not name an old id and a new one.
+    /// `None` unless it names an old id and a new one.
     pub(super) fn read(self, now: Timestamp) -> Option<IdentityChange> {
         let FromTo { previous, current } = self.user_id?;
         let wa_id = self.wa_id.as_deref().and_then(phone);

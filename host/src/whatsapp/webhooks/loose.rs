@@ -1,4 +1,4 @@
-//! Small readers for what Meta writes now one way, now another, and for what the database could not hold.
+//! Small readers for fields that Meta writes in several forms, and for values that the database cannot hold.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{
     de::{Error, Visitor},
 };
 
-/// Longer texts say nothing more.
+/// Maximum length of a text that is kept, in characters; longer ones are cut.
 const TEXT: usize = 1024;
 
-/// A text, or a number in its place, or nothing.
+/// A string, a number in its place, or nothing.
 pub(super) fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     struct Loose;
 
@@ -20,7 +20,7 @@ pub(super) fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>
         type Value = Option<String>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or a number")
+            f.write_str("a string or a number")
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -43,24 +43,24 @@ pub(super) fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>
     from.deserialize_any(Loose)
 }
 
-/// A text as PostgreSQL takes it: without NUL, and of a sober length.
+/// A text that PostgreSQL accepts: without U+0000, and cut to its maximum length.
 pub(super) fn text(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(TEXT).collect()
 }
 
-/// The digits of a phone number; `None` where it is none.
+/// The digits of a phone number; `None` if it is not one.
 pub(super) fn phone(id: &str) -> Option<String> {
     let digits: String = id.chars().filter(|c| !matches!(c, '+' | ' ' | '-' | '(' | ')')).collect();
     let is_number = (5..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     is_number.then_some(digits)
 }
 
-/// A user id; `None` where it is none.
+/// A user id; `None` if it is not one.
 pub(super) fn user(id: &str) -> Option<String> {
     is_user_id(id).then(|| id.to_owned())
 }
 
-/// Meta's seconds since 1970, or `now` where they say nothing.
+/// Meta's seconds since 1970, or `now` if they are missing or out of range.
 pub(super) fn time(seconds: Option<&str>, now: Timestamp) -> Timestamp {
     seconds
         .and_then(|seconds| seconds.trim().parse().ok())

@@ -1,20 +1,20 @@
-//! `user_preferences`: Meta, "Webhooks: user_preferences". What users choose in WhatsApp about marketing messages.
+//! `user_preferences` (Meta, "Webhooks: user_preferences"): what users choose in WhatsApp about marketing messages.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::loose::{loose, phone, time, user};
 
-/// A user wants no marketing messages of ours, or wants them again; at least one of the ids is there.
+/// A user stopped or resumed marketing messages from us. At least one of the two ids is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketingPreference {
     /// The user's number.
     pub wa_id: Option<String>,
     /// The user's user id.
     pub user_id: Option<String>,
-    /// Whether they want none.
+    /// Whether they stopped them.
     pub stop: bool,
-    /// When they chose.
+    /// Time of the choice.
     pub at: Timestamp,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Preference {
 }
 
 impl Preference {
-    /// `None` where it names no user, or says nothing that we know.
+    /// `None` if it names no user or its value is unknown.
     pub(super) fn read(self, now: Timestamp) -> Option<MarketingPreference> {
         let (wa_id, user_id) =
             (self.wa_id.as_deref().and_then(phone), self.user_id.as_deref().and_then(user));

@@ -5,19 +5,19 @@ use serde::Deserialize;
 
 use super::loose::{loose, text};
 
-/// A sending number's quality, or what it may send in a day, has changed.
+/// A change of a sending number's quality or of its daily limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberQuality {
-    /// The number as people read it.
+    /// The number as Meta displays it.
     pub display_phone_number: Option<String>,
-    /// What happened, by Meta's word: `ONBOARDING`, `UPGRADE`, `DOWNGRADE`, `FLAGGED`, `UNFLAGGED`,
+    /// Meta's name of the change: `ONBOARDING`, `UPGRADE`, `DOWNGRADE`, `FLAGGED`, `UNFLAGGED`,
     /// `THROUGHPUT_UPGRADE`.
     pub event: String,
-    /// What it may send in a day now, such as `TIER_10K`.
+    /// The daily limit now, for example `TIER_10K`.
     pub limit: Option<String>,
-    /// What it could send before.
+    /// The daily limit before.
     pub old_limit: Option<String>,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Value {
 }
 
 impl Value {
-    /// With the time of its entry.
+    /// Converts the webhook's value; `at` is the time of its entry.
     pub(super) fn at(self, at: Timestamp) -> NumberQuality {
         let short = |value: Option<String>| value.map(|value| text(&value));
         NumberQuality {

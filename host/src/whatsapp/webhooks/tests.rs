@@ -20,7 +20,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// One update, and nothing skipped.
+/// Reads exactly one update and skips nothing.
 fn only(webhook: Webhook) -> Update {
     assert_eq!(webhook.skipped, 0);
     assert_eq!(webhook.updates.len(), 1, "{webhook:?}");
@@ -33,7 +33,7 @@ macro_rules! example {
     };
 }
 
-/// Meta's example message: its type, its text and its time.
+/// Type, text and time of Meta's example message.
 fn inbound(update: Update) -> (String, Option<String>, Timestamp) {
     let Update::Inbound(inbound) = update else { panic!("{update:?}") };
     assert_eq!(inbound.from.as_deref(), Some("16505551234"));

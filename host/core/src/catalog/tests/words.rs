@@ -23,7 +23,10 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 
 fn words_of(folders: &Folders) -> String {
     let findings = match load(folders) {
-        Ok(catalog) => Findings { folder: folders.rules.display().to_string(), findings: catalog.warnings },
+        Ok(catalog) => Findings {
+            folder: folders.rules.display().to_string(),
+            findings: catalog.all_warnings().cloned().collect(),
+        },
         Err(findings) => findings,
     };
     findings.to_string().replace(&folders.rules.display().to_string(), "rules")
@@ -126,6 +129,16 @@ fn of_expressions() {
         "1.2.3",
         "let x = 1",
         "first(event.data.a, \"b\"",
+        "event.type > 5",
+        "5 <= event.time",
+        "money(event.data.total) > 500",
+        "event.data.items.len() == \"3\"",
+        "event.time - \"24h\"",
+        "event.data.at - \"24h\"",
+        "now() - 60",
+        "event.dta.total",
+        "event.subjct",
+        "event.Type == \"a.b\"",
     ];
     insta::assert_snapshot!(words(&[("a/routes.yaml", &with_expressions(&expressions))]));
 }
@@ -226,6 +239,8 @@ fn of_templates() {
         ("field", with("").replace("category", "categorie")),
         ("filter", of("Hello {{ name | uppper }}.")),
         ("footer", with(&format!("footer: {}\n", "x".repeat(61)))),
+        ("footer_tag", with("footer: 'by {{ name }}'\n")),
+        ("button_tag", with("buttons: [{id: a, title: '{{ x }}'}, {id: 'b{% if x %}', title: Yes}]\n")),
         ("front", body.to_owned()),
         ("function", of("Hello {{ upper(name) }}, {{ total() }}.")),
         ("handlebars", of("{{#if name}}x{{/if}}")),
@@ -266,13 +281,9 @@ fn of_templates_at_meta() {
         ("authentication", with("", &format!("{body} one.")).replace("utility", "authentication")),
         ("beside", with("", &format!("{body} {{{{ a }}}} {{{{ b }}}} two."))),
         ("braces", with("", &format!("{body} {{% raw %}}{{{{{{% endraw %}} three."))),
-        (
-            "buttons",
-            with("buttons: [{id: a, title: Yes}, {id: b, title: Yes}, {id: c, title: '{{ x }}'}]\n", body),
-        ),
+        ("buttons", with("buttons: [{id: a, title: Yes}, {id: b, title: Yes}, {id: c, title: ' '}]\n", body)),
         ("ends", with("", &format!("{body} {{{{ a }}}}"))),
         ("few", with("", "Hi {{ a }} and {{ b }} there")),
-        ("footer", with("footer: 'by {{ name }}'\n", &format!("{body} four."))),
         ("footer_empty", with("footer: ' '\n", &format!("{body} five."))),
         ("long", with("", &"long ".repeat(300))),
         ("name_a", with("meta_name: same\n", &format!("{body} six."))),
@@ -287,8 +298,63 @@ fn of_templates_at_meta() {
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let folder = folder(&files);
     let catalog = load(&folder.path().into()).unwrap_or_else(|findings| panic!("{findings}"));
-    let findings = meta_templates(Path::new("rules"), &catalog).unwrap_err();
+    let (_, findings) = meta_templates(Path::new("rules"), &catalog);
     insta::assert_snapshot!(findings.to_string());
+}
+
+#[test]
+fn of_templates_that_do_not_fit_meta() {
+    let body = "There are enough words in this text to keep Meta happy";
+    let with = |language: &str, body: &str| format!("{FRONT}---\n{body}").replace("en_US", language);
+    let templates = [
+        ("case", with("EN_us", &format!("{body} one."))),
+        ("code", with("pt", &format!("{body} two."))),
+        ("ends", with("en_US", &format!("{body} {{{{ a }}}}"))),
+        (
+            "gap",
+            with(
+                "en_US",
+                "{% if urgent %}Now{% endif %} there are enough words in this text for {{ a }} values",
+            ),
+        ),
+        ("text", with("xx", body).replace("---\nThere", "mode: text\n---\nThere")),
+        ("unknown", with("sn", &format!("{body} three."))),
+    ];
+    let files: Vec<_> =
+        templates.iter().map(|(name, text)| (format!("a/templates/{name}.j2"), text.as_str())).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    insta::assert_snapshot!(words(&files));
+}
+
+#[test]
+fn of_what_cases_show() {
+    let routes = "\
+- on: a.b
+  when: event.data.amonut != 5
+  template: greeting
+  contacts: [event.data.customer.phone]
+  context: {name: 'first(event.data.customer.name, \"\")'}
+- on: a.c
+  script: c.rhai
+- on: a.d
+  template: greeting
+  groups: [Sales Team]
+  context: {name: event.data.name}
+";
+    let cases = "\
+- name: without a name
+  event: {type: a.b, data: {amount: 1, customer: {phone: '263770000001', name: ''}}}
+  expect: [{template: greeting}]
+";
+    let folder = folder(&[
+        ("a/routes.yaml", routes),
+        ("a/c.rhai", "fn decide(event) { skip(`${event.data.x}`) }"),
+        ("a/templates/greeting.j2", &format!("{FRONT}---\nHello {{{{ name }}}}, your order is here.\n")),
+        ("a/cases/a.yaml", cases),
+    ]);
+    let catalog = load(&folder.path().into()).unwrap_or_else(|findings| panic!("{findings}"));
+    let findings = catalog.all_warnings().chain(&catalog.not_reached).cloned().collect();
+    insta::assert_snapshot!(Findings { folder: "rules".to_owned(), findings }.to_string());
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
     if whole.to_string().len() > OUTPUT {
         return Err(format!("the answer is larger than {} KiB", OUTPUT / 1024));
     }
-    let decisions = answer::decisions(&whole)?;
+    let decisions = answer::decisions(&whole, false)?;
     Ok(decisions.into_iter().map(|decision| Outcome::Notify(Box::new(decision))).collect())
 }
 

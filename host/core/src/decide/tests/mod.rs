@@ -187,8 +187,14 @@ fn helpers_do_what_they_say() {
         ("money(event.data.sale)", json!("1234.50")),
         ("money(\" 12 \")", json!("12.00")),
         ("money(7)", json!("7.00")),
-        ("money(\"nan\")", json!("0.00")),
         ("money(event.data.a)", json!("0.00")),
+        ("money(event.data.blank)", json!("0.00")),
+        ("number(\" 600 \") > 500", json!(true)),
+        ("number(\"-1.5\")", json!(-1.5)),
+        ("number(7)", json!(7)),
+        ("number(event.data.blank)", Value::Null),
+        ("number(event.data.a.b)", Value::Null),
+        ("number(event.data.a) > 5", json!(false)),
         ("maps_link(event.data.pin)", json!("https://www.google.com/maps/search/?api=1&query=-17.5,31.05")),
         ("maps_link(event.data.half)", Value::Null),
         ("maps_link(event.data.a)", Value::Null),
@@ -202,6 +208,100 @@ fn helpers_do_what_they_say() {
     ] {
         assert_eq!(value_of(expression, data.clone()), value, "{expression}");
     }
+}
+
+#[test]
+fn a_string_and_a_number_are_not_compared_in_silence() {
+    let data = json!({"string": "600", "float": "600.5", "word": "abc", "int": 600, "number": 600.5, "list": ["600", "x"]});
+    for comparison in [
+        "event.data.string > 500",
+        "event.data.float <= 1000.0",
+        "500 < event.data.string",
+        "event.data.number >= event.data.string",
+        "event.data.word < 5",
+        "event.data.string == 600",
+        "event.data.string != event.data.int",
+        "event.data.number == event.data.float",
+        "event.data.int in event.data.list",
+        "event.data.list.some(|item| item == 600)",
+    ] {
+        let script = format!("fn decide(event) {{ skip(`${{{comparison}}}`) }}");
+        let verdict = run_script(&script, data.clone()).remove(0);
+        let Outcome::Failed(why) = &verdict.outcome else { panic!("{comparison}: {verdict:?}") };
+        assert!(
+            why.contains("cannot compare the string ") && why.contains("number(value)"),
+            "{comparison}: {why}"
+        );
+    }
+    for (comparison, value) in [
+        ("event.data.string == 5", false),
+        ("event.data.word != 600", true),
+        ("event.data.string == \"600\"", true),
+        ("event.data.word > \"abb\"", true),
+        ("event.data.int > 599.5", true),
+        ("event.data.int == 600.0", true),
+        ("event.data.missing > 5", false),
+        ("event.data.missing == 5", false),
+        ("event.data.list == [\"600\", \"x\"]", true),
+        ("5 in event.data.list", false),
+    ] {
+        assert_eq!(value_of(comparison, data.clone()), json!(value), "{comparison}");
+    }
+    for subtraction in ["event.data.word - event.data.string", "event.data.string - event.data.int"] {
+        let script = format!("fn decide(event) {{ skip(`${{{subtraction}}}`) }}");
+        let verdict = run_script(&script, data.clone()).remove(0);
+        let Outcome::Failed(why) = &verdict.outcome else { panic!("{subtraction}: {verdict:?}") };
+        assert!(why.contains("cannot subtract from the string "), "{subtraction}: {why}");
+    }
+}
+
+#[test]
+fn a_time_that_gives_nothing_is_a_failure_unless_it_says_so() {
+    let told = |send_at: &str| {
+        let mut order = plain(&[]);
+        order.send = Some(SendSource::At(source(send_at)));
+        let routes = compile(vec![route("order.created", RuleSource::Plain(Box::new(order)))]);
+        decide(&routes, &event("order.created", json!({"at": "2026-11-24T00:00:00Z"})), &World)
+            .remove(0)
+            .outcome
+    };
+    for send_at in ["event.data.typo", "event.data.a.typo", "\"\""] {
+        let Outcome::Failed(why) = told(send_at) else { panic!("{send_at} is no failure") };
+        assert!(why.contains("expected a time, got nothing") && why.contains("first(value, ())"), "{why}");
+    }
+    for send_at in [
+        "event.data.at",
+        "first(event.data.typo, ())",
+        "event.data.typo ?? ()",
+        "if event.data.x == 1 { now() }",
+    ] {
+        let told = told(send_at);
+        assert!(matches!(told, Outcome::Notify(_)), "{send_at}: {told:?}");
+    }
+    for key in ["send_at", "expires_at"] {
+        let script = |value: &str| {
+            format!("fn decide(event) {{ #{{template: \"t\", groups: [\"Sales Team\"], {key}: {value}}} }}")
+        };
+        assert!(
+            failure(&script("event.data.typo")).contains(&format!("{key}: expected a time, got nothing"))
+        );
+        let verdicts = run_script(&script("first(event.data.typo, ())"), json!({}));
+        assert!(matches!(verdicts[0].outcome, Outcome::Notify(_)), "{verdicts:?}");
+    }
+}
+
+#[test]
+fn who_is_named_by_nothing_is_told() {
+    let mut order = plain(&[]);
+    order.groups = Vec::new();
+    order.contacts = vec![source("event.data.custmer.phone")];
+    order.reason = Some("the customer".to_owned());
+    let routes = compile(vec![route("order.created", RuleSource::Plain(Box::new(order)))]);
+    let verdicts = decide(&routes, &event("order.created", json!({})), &World);
+    assert_eq!(
+        decision(&verdicts).reason.as_deref(),
+        Some("the customer; `event.data.custmer.phone` gives nothing")
+    );
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! Misspelt paths into an event's data, found by the events of the cases. A path that no event has gives nothing, and
+//! nothing fails.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    case::Case,
+    findings::{Finding, Severity},
+};
+use crate::{
+    decide::{PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource},
+    domain::closest,
+};
+
+/// Maximum number of events of cases that a rule is compared with.
+const EVENTS: usize = 200;
+const ROOT: &str = "event.data";
+
+/// Warns about steps of `event.data.…` that no case's event has, where it has one of a similar name.
+pub fn misspelt(routes: &[RouteSource], scripts: &BTreeMap<String, Source>, cases: &[Case]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for route in routes {
+        let events: Vec<Value> = cases
+            .iter()
+            .filter(|case| route.on.iter().any(|on| is_for(&on.text, &case.event.kind)))
+            .take(EVENTS)
+            .filter_map(|case| serde_json::from_str(case.event.data.get()).ok())
+            .collect();
+        if events.is_empty() {
+            continue;
+        }
+        let script = match &route.rule {
+            RuleSource::Script(path) => scripts.get(&path.text),
+            RuleSource::Plain(_) | RuleSource::Plugin(_) => None,
+        };
+        let plain = match &route.rule {
+            RuleSource::Plain(plain) => expressions(plain),
+            RuleSource::Script(_) | RuleSource::Plugin(_) => Vec::new(),
+        };
+        for source in route.when.iter().chain(script).chain(plain) {
+            for finding in of_source(source, &events) {
+                // A script may stand in several routes.
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+        }
+    }
+    findings
+}
+
+fn is_for(on: &str, kind: &str) -> bool {
+    match on.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => on == kind,
+    }
+}
+
+fn expressions(plain: &PlainSource) -> Vec<&Source> {
+    let values = plain.context.iter().filter_map(|(_, value)| match value {
+        ValueSource::Expression(source) => Some(source),
+        ValueSource::Literal(_) => None,
+    });
+    let send = match &plain.send {
+        Some(SendSource::At(source)) => Some(source),
+        Some(SendSource::After(_)) | None => None,
+    };
+    let others = plain.users.iter().chain(&plain.contacts).chain(&plain.dedupe_key);
+    others.chain(send).chain(&plain.expires_at).chain(values).collect()
+}
+
+fn of_source(source: &Source, events: &[Value]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or(line);
+        for (at, _) in code.match_indices(ROOT) {
+            let begins = code[..at].chars().next_back().is_none_or(|c| !is_of_a_name(c) && c != '.');
+            if !begins {
+                continue;
+            }
+            let Some((before, name, meant)) = unknown_step(&code[at + ROOT.len()..], events) else {
+                continue;
+            };
+            let start = at + ROOT.len() + before;
+            let column = code[..start].chars().count() + 1;
+            let what = format!("no case's event has `{}`", &code[at..start + name.len()]);
+            let finding = Finding::at(&source.place.within(index + 1, column), what)
+                .help(format!("did you mean `{meant}`?"));
+            findings.push(Finding { severity: Severity::Warning, ..finding });
+        }
+    }
+    findings
+}
+
+/// The first step of a path that no event has: its offset, its name, and the name that was probably meant.
+fn unknown_step<'a>(path: &'a str, events: &[Value]) -> Option<(usize, &'a str, String)> {
+    let mut values: Vec<&Value> = events.iter().collect();
+    let mut rest = path;
+    loop {
+        let after = rest.strip_prefix("?.").or_else(|| rest.strip_prefix('.'))?;
+        let end = after.find(|c: char| !is_of_a_name(c)).unwrap_or(after.len());
+        let (name, beyond) = after.split_at(end);
+        // A method.
+        if name.is_empty() || beyond.trim_start().starts_with('(') {
+            return None;
+        }
+        let maps: Vec<_> = values.iter().filter_map(|value| value.as_object()).collect();
+        let next: Vec<&Value> = maps.iter().filter_map(|map| map.get(name)).collect();
+        if next.is_empty() {
+            let known = maps.iter().flat_map(|map| map.keys().map(String::as_str));
+            let meant = closest(name, known)?.to_owned();
+            return Some((path.len() - after.len(), name, meant));
+        }
+        values = next;
+        rest = beyond;
+    }
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}

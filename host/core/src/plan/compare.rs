@@ -1,0 +1,85 @@
+//! Comparisons in templates. minijinja orders a string and a number by their types: `total > 500` would be true if the
+//! total is the string `"20"`. Here that fails in words.
+
+use std::cmp::Ordering;
+
+use minijinja::{Environment, Error, ErrorKind, Value, machinery::Instruction, value::ValueKind};
+
+use super::weigh;
+use crate::bounds::cut;
+
+/// Maximum length of a string that is repeated in a message, in characters.
+const REPEATED: usize = 40;
+
+/// The filter that takes the place of an instruction, if it compares. Authors cannot write its name.
+pub(super) fn filter_of(instruction: &Instruction<'_>) -> Option<&'static str> {
+    Some(match instruction {
+        Instruction::Eq => "#==",
+        Instruction::Ne => "#!=",
+        Instruction::Lt => "#<",
+        Instruction::Lte => "#<=",
+        Instruction::Gt => "#>",
+        Instruction::Gte => "#>=",
+        _ => return None,
+    })
+}
+
+/// Adds the filters.
+pub(super) fn register(environment: &mut Environment<'_>) {
+    environment.add_filter("#==", |a: Value, b: Value| equal(&a, &b));
+    environment.add_filter("#!=", |a: Value, b: Value| equal(&a, &b).map(|equal| !equal));
+    environment.add_filter("#<", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_lt));
+    environment.add_filter("#<=", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_le));
+    environment.add_filter("#>", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_gt));
+    environment.add_filter("#>=", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_ge));
+}
+
+fn ordered(a: &Value, b: &Value) -> Result<Ordering, Error> {
+    are_there(a, b)?;
+    match string_and_number(a, b) {
+        Some((string, _)) => Err(mixed(string)),
+        None => Ok(a.cmp(b)),
+    }
+}
+
+fn equal(a: &Value, b: &Value) -> Result<bool, Error> {
+    are_there(a, b)?;
+    match string_and_number(a, b) {
+        // They differ; but a string that reads as the number was meant to be equal.
+        Some((string, number)) => {
+            match string
+                .trim()
+                .parse::<f64>()
+                .is_ok_and(|read| Some(read) == f64::try_from(number.clone()).ok())
+            {
+                true => Err(mixed(string)),
+                false => Ok(false),
+            }
+        }
+        None => Ok(a == b),
+    }
+}
+
+fn are_there(a: &Value, b: &Value) -> Result<(), Error> {
+    if a.is_undefined() || b.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    weigh::compared(a)?;
+    weigh::compared(b)
+}
+
+fn string_and_number<'a>(a: &'a Value, b: &'a Value) -> Option<(&'a str, &'a Value)> {
+    match (a.kind(), b.kind()) {
+        (ValueKind::String, ValueKind::Number) => Some((a.as_str()?, b)),
+        (ValueKind::Number, ValueKind::String) => Some((b.as_str()?, a)),
+        _ => None,
+    }
+}
+
+fn mixed(string: &str) -> Error {
+    let words = format!(
+        "cannot compare the string {:?} with a number; make a number of it with the filter `float`",
+        cut(string, REPEATED)
+    );
+    Error::new(ErrorKind::InvalidOperation, words)
+}
