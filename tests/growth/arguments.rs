@@ -269,7 +269,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "sample.usernames(), sample.texts('a'), sample.contacts(), sample.all_of(NULL::time), \
          sample.all_of(NULL::time), sample.all_of(NULL::text)",
     ),
-    ("import::leave_groups", "sample.usernames(), sample.usernames(), sample.texts('group')"),
+    ("import::leave_groups", "sample.usernames(), sample.texts('group')"),
     ("import::deactivate_others", "sample.usernames()"),
     ("import::shared", "sample.usernames(), 100, 10"),
     ("lane::host_seen", "gen_random_uuid(), 'host:2', '2', 'abc', '0.1.0', 0"),

@@ -144,7 +144,7 @@ async fn groups_and_people_who_get_nothing_are_found() {
     office.set_up().await;
     office.all_is_well().await;
 
-    office.does(&["groups", "delete", "Ops"]);
+    office.does(&["groups", "delete", "Ops", "--yes"]);
     assert_eq!(office.finds(), ["group.missing", "route.tells_nobody"]);
     office.does(&["groups", "create-defaults"]);
     assert_eq!(office.finds(), ["route.tells_nobody", "group.empty"]);
