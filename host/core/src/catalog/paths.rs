@@ -9,13 +9,12 @@ use super::{
     case::Case,
     findings::{Finding, Severity},
 };
-use crate::{
-    decide::{PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource},
-    domain::closest,
-};
+use crate::decide::{PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource};
 
 /// Maximum number of events of cases that a rule is compared with.
 const EVENTS: usize = 200;
+/// Maximum number of names that a step is compared with.
+const NAMES: usize = 2_000;
 const ROOT: &str = "event.data";
 
 /// Warns about steps of `event.data.…` that no case's event has, where it has one of a similar name.
@@ -109,13 +108,20 @@ fn unknown_step<'a>(path: &'a str, events: &[Value]) -> Option<(usize, &'a str, 
         let maps: Vec<_> = values.iter().filter_map(|value| value.as_object()).collect();
         let next: Vec<&Value> = maps.iter().filter_map(|map| map.get(name)).collect();
         if next.is_empty() {
-            let known = maps.iter().flat_map(|map| map.keys().map(String::as_str));
-            let meant = closest(name, known)?.to_owned();
+            let known = maps.iter().flat_map(|map| map.keys());
+            let meant = known.take(NAMES).find(|known| is_misspelt(name, known))?.clone();
             return Some((path.len() - after.len(), name, meant));
         }
         values = next;
         rest = beyond;
     }
+}
+
+/// Whether a name is another one with a letter or two wrong: other names of a similar kind may come in other events.
+fn is_misspelt(name: &str, known: &str) -> bool {
+    let wrong = if name.len().min(known.len()) > 4 { 2 } else { 1 };
+    name.len().abs_diff(known.len()) <= wrong
+        && strsim::osa_distance(&name.to_lowercase(), &known.to_lowercase()) <= wrong
 }
 
 fn is_of_a_name(c: char) -> bool {

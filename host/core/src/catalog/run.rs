@@ -133,13 +133,23 @@ impl Shown {
         let Some(template) = catalog.templates.get(&decision.template) else { return };
         let first = planned.notifications.first().map(|planned| &planned.notification.message);
         let Some(message) = first.filter(|message| message.mode != Mode::Text) else { return };
-        for (line, column, source) in template.gaps(message) {
+        // A case that leaves a value out is only short; one with a blank value shows that there are such.
+        let is_blank = |source: &str| {
+            let blank = decision
+                .context
+                .iter()
+                .filter(|(_, value)| value.as_str().is_some_and(|text| text.trim().is_empty()));
+            let mut names = blank.map(|(name, _)| name.as_str());
+            names
+                .any(|name| source.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
+        };
+        for (line, column, source) in template.gaps(message).filter(|(_, _, source)| is_blank(source)) {
             if !self.warned.insert((template.file.clone(), line, column)) {
                 continue;
             }
             let place = Place { line, column, ..Place::start_of(template.file.as_str()) };
             let what =
-                format!("in the case `{}`, `{source}` is empty, which no Meta template can be", case.name);
+                format!("in the case `{}`, `{source}` is blank, which no Meta template can be", case.name);
             let text = message.meta_body.as_ref().unwrap_or(&message.body);
             let finding = Finding::at(&place, what)
                 .note("outside the 24-hour window", text.clone())
