@@ -226,11 +226,11 @@ impl<'a> Reader<'a> {
 /// A text's label with the spaces after it (`Map: `, `*Map:* `), and the rest.
 fn label(text: &str) -> Option<(&str, &str)> {
     let ends = text.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at + 1);
-    let rests = ends.filter_map(|end| {
+    let mut rests = ends.filter_map(|end| {
         let rest = text.get(end..)?.trim_start_matches(['*', '_', '~', '`']);
         (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim_start())
     });
-    let rest = rests.last()?;
+    let rest = rests.next_back()?;
     text.split_at_checked(text.len() - rest.len())
 }
 
