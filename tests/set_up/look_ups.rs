@@ -24,6 +24,7 @@ async fn a_test_message_is_followed_until_it_is_read() {
     ╭────────────────────────────────────╮
     │ Good morning, Eve, this is a test. │
     ╰────────────────────────────────────╯
+    outside the 24-hour window: the same text, as the Meta template greeting
     not to Bob: bob has no WhatsApp number linked
     Nothing was sent.
     ");

@@ -55,6 +55,7 @@ impl Expression {
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
         kinds::check(&ast, &source.place, errors);
+        kinds::check_tags(&ast, &source.place, errors);
         let names_nothing = kinds::names_nothing(&ast, &source.text);
         (errors.len() == before).then(|| Expression { ast, source: source.clone(), names_nothing })
     }

@@ -7,7 +7,10 @@ use super::{
     habits::ATTRIBUTES,
     source::{Place, RuleError},
 };
+use crate::bounds::cut;
 
+/// Maximum length of a string that is repeated in a message, in characters.
+const SHOWN: usize = 40;
 /// Maximum number of such errors reported for a script.
 const TOLD: usize = 20;
 /// Helpers and methods whose answers are strings.
@@ -137,6 +140,36 @@ fn attribute(read: &Expr) -> Option<(Position, String, String)> {
         );
         (at, format!("an event has no attribute `{name}`"), help)
     })
+}
+
+/// Adds an error if the value of an expression has a tag of templates in it, which would be sent as it is.
+pub fn check_tags(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
+    let value = match ast.statements() {
+        [Stmt::Expr(value)] => Some(value.as_ref()),
+        _ => None,
+    };
+    if let Some((text, at)) = value.and_then(tag) {
+        errors.push(RuleError {
+            place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
+            message: format!("the string {:?} would be sent as it is", cut(text, SHOWN)),
+            help: Some("tags are for templates; here write `\"Hello \" + event.data.name`".to_owned()),
+        });
+    }
+}
+
+/// A string with a tag that is a part of a value.
+fn tag(value: &Expr) -> Option<(&str, Position)> {
+    match value {
+        Expr::StringConstant(text, at) if text.contains("{{") || text.contains("{%") => {
+            Some((text.as_str(), *at))
+        }
+        Expr::InterpolatedString(parts, _) => parts.iter().find_map(tag),
+        Expr::FnCall(call, _) if call.name == "first" || matches!(call.op_token, Some(Token::Plus)) => {
+            call.args.iter().find_map(tag)
+        }
+        Expr::Coalesce(parts, _) => parts.iter().find_map(tag),
+        _ => None,
+    }
 }
 
 /// Whether an expression says itself that it may give nothing: with `()`, `first(…)`, or an `if` without `else`.

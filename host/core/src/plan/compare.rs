@@ -24,14 +24,26 @@ pub(super) fn filter_of(instruction: &Instruction<'_>) -> Option<&'static str> {
     })
 }
 
-/// Adds the filters.
+type Comparison = fn(&Value, &Value) -> Result<bool, Error>;
+
+/// The operators with the names of their tests, as in `x is gt 5` and `list | select("gt", 5)`.
+const COMPARISONS: [(&str, &[&str], Comparison); 6] = [
+    ("#==", &["eq", "equalto", "=="], equal),
+    ("#!=", &["ne", "!="], |a, b| equal(a, b).map(|equal| !equal)),
+    ("#<", &["lt", "lessthan", "<"], |a, b| ordered(a, b).map(Ordering::is_lt)),
+    ("#<=", &["le", "<="], |a, b| ordered(a, b).map(Ordering::is_le)),
+    ("#>", &["gt", "greaterthan", ">"], |a, b| ordered(a, b).map(Ordering::is_gt)),
+    ("#>=", &["ge", ">="], |a, b| ordered(a, b).map(Ordering::is_ge)),
+];
+
+/// Adds the filters, and replaces the tests that compare.
 pub(super) fn register(environment: &mut Environment<'_>) {
-    environment.add_filter("#==", |a: Value, b: Value| equal(&a, &b));
-    environment.add_filter("#!=", |a: Value, b: Value| equal(&a, &b).map(|equal| !equal));
-    environment.add_filter("#<", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_lt));
-    environment.add_filter("#<=", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_le));
-    environment.add_filter("#>", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_gt));
-    environment.add_filter("#>=", |a: Value, b: Value| ordered(&a, &b).map(Ordering::is_ge));
+    for (filter, tests, compare) in COMPARISONS {
+        environment.add_filter(filter, move |a: Value, b: Value| compare(&a, &b));
+        for test in tests {
+            environment.add_test(*test, move |a: Value, b: Value| compare(&a, &b));
+        }
+    }
 }
 
 fn ordered(a: &Value, b: &Value) -> Result<Ordering, Error> {

@@ -261,9 +261,17 @@ fn a_string_and_a_number_are_not_compared_in_silence() {
             |planned| planned.notification.message.body.clone(),
         )
     };
-    for comparison in
-        ["string > 500", "500 <= string", "word < 5", "string == 600", "int != string", "1 < string < 1000"]
-    {
+    for comparison in [
+        "string > 500",
+        "500 <= string",
+        "word < 5",
+        "string == 600",
+        "int != string",
+        "1 < string < 1000",
+        "string is gt(500)",
+        "string is eq(600)",
+        "list | select('lessthan', 700)",
+    ] {
         let why = rendered(comparison);
         assert!(why.contains("cannot compare the string ") && why.contains("`float`"), "{comparison}: {why}");
     }
@@ -277,6 +285,8 @@ fn a_string_and_a_number_are_not_compared_in_silence() {
         ("list == ['600']", true),
         ("int == 600.0", true),
         ("1 < int < 1000", true),
+        ("int is gt(500)", true),
+        ("list | select('==', '600')", true),
     ] {
         let body = if holds { "It is so here." } else { "It is not so here." };
         assert_eq!(rendered(comparison), body, "{comparison}");

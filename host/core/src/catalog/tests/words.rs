@@ -139,6 +139,8 @@ fn of_expressions() {
         "event.dta.total",
         "event.subjct",
         "event.Type == \"a.b\"",
+        "\"Hello {{ name }}\"",
+        "first(event.data.name, \"{% if x %}\")",
     ];
     insta::assert_snapshot!(words(&[("a/routes.yaml", &with_expressions(&expressions))]));
 }
