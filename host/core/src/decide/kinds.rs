@@ -5,6 +5,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt, Token};
 
 use super::{
     habits::ATTRIBUTES,
+    operators::MINUS,
     source::{Place, RuleError},
 };
 use crate::bounds::cut;
@@ -53,13 +54,9 @@ fn is_event(expression: &Expr) -> bool {
 fn operator(call: &FnCallExpr) -> Option<(String, String)> {
     let [a, b] = call.args.as_slice() else { return None };
     let kinds = [kind(a), kind(b)];
-    match call.op_token.as_ref()? {
-        Token::LessThan
-        | Token::GreaterThan
-        | Token::LessThanEqualsTo
-        | Token::GreaterThanEqualsTo
-        | Token::EqualsTo
-        | Token::NotEqualsTo
+    call.op_token.as_ref()?;
+    match call.name.as_str() {
+        "<" | ">" | "<=" | ">=" | "==" | "!="
             if kinds.contains(&Some(Kind::String)) && kinds.contains(&Some(Kind::Number)) =>
         {
             let help = match [a, b].into_iter().any(is_quoted_number) {
@@ -68,7 +65,7 @@ fn operator(call: &FnCallExpr) -> Option<(String, String)> {
             };
             Some((format!("`{}` between a string and a number", call.name), help.to_owned()))
         }
-        Token::Minus if kinds.contains(&Some(Kind::String)) => {
+        MINUS if kinds.contains(&Some(Kind::String)) => {
             let help = match [a, b].into_iter().any(is_time) {
                 true => "times cannot be calculated with; `after` sends a message some time after the event",
                 false => "make a number of the string: `number(value)`",
@@ -113,7 +110,8 @@ fn kind(expression: &Expr) -> Option<Kind> {
             Some(Token::Plus) if call.args.iter().any(|part| kind(part) == Some(Kind::String)) => {
                 Some(Kind::String)
             }
-            Some(Token::Minus | Token::Multiply | Token::Divide | Token::Modulo) => Some(Kind::Number),
+            Some(Token::Multiply | Token::Divide | Token::Modulo) => Some(Kind::Number),
+            Some(_) if call.name == MINUS => Some(Kind::Number),
             _ => None,
         },
         _ => None,
@@ -144,11 +142,12 @@ fn attribute(read: &Expr) -> Option<(Position, String, String)> {
 
 /// Adds an error if the value of an expression has a tag of templates in it, which would be sent as it is.
 pub fn check_tags(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
-    let value = match ast.statements() {
-        [Stmt::Expr(value)] => Some(value.as_ref()),
+    let found = match ast.statements() {
+        [Stmt::Expr(value)] => tag(value),
+        [Stmt::FnCall(call, _)] => tag_of_call(call),
         _ => None,
     };
-    if let Some((text, at)) = value.and_then(tag) {
+    if let Some((text, at)) = found {
         errors.push(RuleError {
             place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
             message: format!("the string {:?} would be sent as it is", cut(text, SHOWN)),
@@ -164,12 +163,15 @@ fn tag(value: &Expr) -> Option<(&str, Position)> {
             Some((text.as_str(), *at))
         }
         Expr::InterpolatedString(parts, _) => parts.iter().find_map(tag),
-        Expr::FnCall(call, _) if call.name == "first" || matches!(call.op_token, Some(Token::Plus)) => {
-            call.args.iter().find_map(tag)
-        }
+        Expr::FnCall(call, _) => tag_of_call(call),
         Expr::Coalesce(parts, _) => parts.iter().find_map(tag),
         _ => None,
     }
+}
+
+fn tag_of_call(call: &FnCallExpr) -> Option<(&str, Position)> {
+    let gives_its_arguments = call.name == "first" || matches!(call.op_token, Some(Token::Plus));
+    call.args.iter().filter(|_| gives_its_arguments).find_map(tag)
 }
 
 /// Whether an expression says itself that it may give nothing: with `()`, `first(…)`, or an `if` without `else`.

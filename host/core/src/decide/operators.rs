@@ -1,7 +1,12 @@
-//! Operators between strings and numbers. Rhai answers them with false, or by removing text, and a rule would go wrong in
-//! silence: `event.data.total > 500` where the total is `"600"`. Here they fail in words.
+//! Comparisons and `-`. Rhai answers them between a string and a number with false, or by removing text, and a rule would
+//! go wrong in silence: `event.data.total > 500` where the total is `"600"`. Here they fail in words.
+//!
+//! Rhai asks nobody about operators between its own types. So comparisons are operators of ours with the same names, and
+//! `-` is read as another one; all other operators stay as they are.
 
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
+use std::cmp::Ordering;
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position, Token};
 
 use super::helpers::number_in;
 use crate::bounds::cut;
@@ -12,31 +17,38 @@ const COMPARED: &str = "cannot compare the string ";
 const SUBTRACTED: &str = "cannot subtract from the string ";
 /// Maximum length of a string that is repeated in a message, in characters.
 const REPEATED: usize = 40;
+/// What `-` between two values is read as. Authors cannot write it.
+pub const MINUS: &str = "-.";
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
-/// Registers the operators; Rhai asks for them before it uses its own.
-pub fn register(engine: &mut Engine) {
-    // Otherwise Rhai never looks for other operators between built-in types.
-    engine.set_fast_operators(false);
-    for operator in ["<", "<=", ">", ">="] {
-        engine.register_fn(operator, |a: ImmutableString, _: i64| -> Answer<bool> { compared(&a) });
-        engine.register_fn(operator, |a: ImmutableString, _: f64| -> Answer<bool> { compared(&a) });
-        engine.register_fn(operator, |_: i64, b: ImmutableString| -> Answer<bool> { compared(&b) });
-        engine.register_fn(operator, |_: f64, b: ImmutableString| -> Answer<bool> { compared(&b) });
+/// Registers the operators.
+///
+/// # Errors
+/// If Rhai does not know one of them.
+pub fn register(engine: &mut Engine) -> Result<(), String> {
+    // The precedences are Rhai's.
+    for (name, precedence) in [("==", 90), ("!=", 90), ("<", 130), ("<=", 130), (">", 130), (">=", 130)] {
+        engine.disable_symbol(name).register_custom_operator(name, precedence)?;
     }
-    for (operator, if_equal) in [("==", true), ("!=", false)] {
-        engine.register_fn(operator, move |a: ImmutableString, b: i64| equal(&a, b as f64, if_equal));
-        engine.register_fn(operator, move |a: ImmutableString, b: f64| equal(&a, b, if_equal));
-        engine.register_fn(operator, move |a: i64, b: ImmutableString| equal(&b, a as f64, if_equal));
-        engine.register_fn(operator, move |a: f64, b: ImmutableString| equal(&b, a, if_equal));
-    }
-    engine.register_fn("-", |a: ImmutableString, _: ImmutableString| subtracted(&a));
-    engine.register_fn("-", |a: ImmutableString, _: char| subtracted(&a));
-    engine.register_fn("-", |a: ImmutableString, _: i64| subtracted(&a));
-    engine.register_fn("-", |a: ImmutableString, _: f64| subtracted(&a));
-    engine.register_fn("-=", |a: &mut ImmutableString, _: ImmutableString| subtracted(a).map(drop));
-    engine.register_fn("-=", |a: &mut ImmutableString, _: char| subtracted(a).map(drop));
+    engine.register_custom_operator(MINUS, 150)?;
+    #[expect(deprecated, reason = "Rhai may change it; there is no other way")]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Minus => Token::Custom(Box::new(MINUS.into())),
+        other => other,
+    });
+    engine.register_fn("==", |call: NativeCallContext, a: Dynamic, b: Dynamic| equal(&call, a, b));
+    engine.register_fn("!=", |call: NativeCallContext, a: Dynamic, b: Dynamic| {
+        equal(&call, a, b).map(|equal| !equal)
+    });
+    engine.register_fn("<", |a: Dynamic, b: Dynamic| order(&a, &b).map(|it| it.is_some_and(Ordering::is_lt)));
+    engine
+        .register_fn("<=", |a: Dynamic, b: Dynamic| order(&a, &b).map(|it| it.is_some_and(Ordering::is_le)));
+    engine.register_fn(">", |a: Dynamic, b: Dynamic| order(&a, &b).map(|it| it.is_some_and(Ordering::is_gt)));
+    engine
+        .register_fn(">=", |a: Dynamic, b: Dynamic| order(&a, &b).map(|it| it.is_some_and(Ordering::is_ge)));
+    engine.register_fn(MINUS, minus);
+    Ok(())
 }
 
 /// What to do about such a message; `None` for any other.
@@ -56,6 +68,97 @@ pub fn help(message: &str) -> Option<String> {
     }
 }
 
+/// A value that has an order.
+enum Ordered<'a> {
+    Int(i64),
+    Float(f64),
+    String(&'a str),
+    Char(char),
+    Bool(bool),
+    Nothing,
+}
+
+fn ordered<'a>(value: &Dynamic, text: &'a Option<ImmutableString>) -> Option<Ordered<'a>> {
+    if let Some(text) = text {
+        return Some(Ordered::String(text));
+    }
+    if value.is_unit() {
+        return Some(Ordered::Nothing);
+    }
+    let int = value.as_int().map(Ordered::Int);
+    let other = int.or_else(|_| value.as_float().map(Ordered::Float));
+    let other = other.or_else(|_| value.as_bool().map(Ordered::Bool));
+    other.or_else(|_| value.as_char().map(Ordered::Char)).ok()
+}
+
+/// The string of a value, which is shared, not copied.
+fn text(value: &Dynamic) -> Option<ImmutableString> {
+    value.as_immutable_string_ref().ok().map(|text| text.clone())
+}
+
+/// How two values are ordered; `None` if they are not.
+fn order(a: &Dynamic, b: &Dynamic) -> Answer<Option<Ordering>> {
+    let (text_a, text_b) = (text(a), text(b));
+    let (Some(a), Some(b)) = (ordered(a, &text_a), ordered(b, &text_b)) else { return Ok(None) };
+    Ok(match (a, b) {
+        (Ordered::Int(a), Ordered::Int(b)) => Some(a.cmp(&b)),
+        (Ordered::Float(a), Ordered::Float(b)) => a.partial_cmp(&b),
+        (Ordered::Int(a), Ordered::Float(b)) => (a as f64).partial_cmp(&b),
+        (Ordered::Float(a), Ordered::Int(b)) => a.partial_cmp(&(b as f64)),
+        (Ordered::String(a), Ordered::String(b)) => Some(a.cmp(b)),
+        (Ordered::Char(a), Ordered::Char(b)) => Some(a.cmp(&b)),
+        (Ordered::Char(a), Ordered::String(b)) => Some((*a.encode_utf8(&mut [0; 4])).cmp(b)),
+        (Ordered::String(a), Ordered::Char(b)) => Some(a.cmp(b.encode_utf8(&mut [0; 4]))),
+        (Ordered::Bool(a), Ordered::Bool(b)) => Some(a.cmp(&b)),
+        (Ordered::Nothing, Ordered::Nothing) => Some(Ordering::Equal),
+        (Ordered::String(text), Ordered::Int(_) | Ordered::Float(_))
+        | (Ordered::Int(_) | Ordered::Float(_), Ordered::String(text)) => return compared(text),
+        _ => None,
+    })
+}
+
+/// Whether two values are equal. A string and a number are not; if the string reads as this number, that is not what was
+/// meant.
+fn equal(call: &NativeCallContext<'_>, a: Dynamic, b: Dynamic) -> Answer<bool> {
+    let (text_a, text_b) = (text(&a), text(&b));
+    let number = |value: &Ordered<'_>| match value {
+        Ordered::Int(int) => Some(*int as f64),
+        Ordered::Float(float) => Some(*float),
+        _ => None,
+    };
+    match (ordered(&a, &text_a), ordered(&b, &text_b)) {
+        (Some(Ordered::String(text)), Some(other)) | (Some(other), Some(Ordered::String(text)))
+            if number(&other).is_some() =>
+        {
+            if number_in(text) == number(&other) {
+                compared(text)
+            } else {
+                Ok(false)
+            }
+        }
+        (Some(_), Some(_)) => Ok(order(&a, &b)?.is_some_and(Ordering::is_eq)),
+        // Of two lists or two maps, Rhai compares each value; values of two types are not equal.
+        (None, None) if a.type_id() == b.type_id() => {
+            let (mut a, mut b) = (a, b);
+            call.call_native_fn_raw("==", true, &mut [&mut a, &mut b])?.as_bool().or(Ok(false))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn minus(call: NativeCallContext<'_>, a: Dynamic, b: Dynamic) -> Answer<Dynamic> {
+    if let Some(text) = text(&a) {
+        return failed(SUBTRACTED, &text, "");
+    }
+    if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int())
+        && let Some(difference) = a.checked_sub(b)
+    {
+        return Ok(difference.into());
+    }
+    let (mut a, mut b) = (a, b);
+    call.call_native_fn_raw("-", true, &mut [&mut a, &mut b])
+}
+
 fn failed<T>(what: &str, string: &str, rest: &str) -> Answer<T> {
     let words = format!("{what}{:?}{rest}", cut(string, REPEATED));
     Err(EvalAltResult::ErrorArithmetic(words, Position::NONE).into())
@@ -63,16 +166,4 @@ fn failed<T>(what: &str, string: &str, rest: &str) -> Answer<T> {
 
 fn compared<T>(string: &str) -> Answer<T> {
     failed(COMPARED, string, " with a number")
-}
-
-/// A string and a number are not equal. If the string reads as this number, that is not what was meant.
-fn equal(string: &str, number: f64, if_equal: bool) -> Answer<bool> {
-    match number_in(string) {
-        Some(read) if read == number => compared(string),
-        _ => Ok(!if_equal),
-    }
-}
-
-fn subtracted(string: &str) -> Answer<Dynamic> {
-    failed(SUBTRACTED, string, "")
 }

@@ -244,6 +244,20 @@ fn a_string_and_a_number_are_not_compared_in_silence() {
         ("event.data.missing == 5", false),
         ("event.data.list == [\"600\", \"x\"]", true),
         ("5 in event.data.list", false),
+        ("event.data.list != ()", true),
+        ("event.data.missing == ()", true),
+        ("event.data.list == event.data.missing", false),
+        ("event.data.list == [\"600\"]", false),
+        ("#{a: 1, b: [2]} == #{b: [2], a: 1}", true),
+        ("#{a: 1} != #{a: 2}", true),
+        ("true == (event.data.int > 5)", true),
+        ("event.data.word[0] == \"a\"", true),
+        ("\"b\" > event.data.word[0]", true),
+        ("1 - 2 - 3 == -4", true),
+        ("2 - 0.5 == 1.5", true),
+        ("10 - 2 * 3 - -1 == 5", true),
+        ("1 < 2 == true", true),
+        ("1 + 1 > 1 && !(2 <= 1) || false", true),
     ] {
         assert_eq!(value_of(comparison, data.clone()), json!(value), "{comparison}");
     }
