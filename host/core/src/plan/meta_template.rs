@@ -104,7 +104,7 @@ fn gaps(template: &Template) -> impl Iterator<Item = TemplateError> {
         column: parameter.column,
         message: format!("where `{}` gives nothing, the Meta template has {NOTHING}", shown(&parameter.source)),
         help: Some(
-            "write text for that too (`{% else %}`), or more words before and after it; see \"Templates at Meta\" in \
+            "write text for that too (`{% else %}`), or more words before and after it; see \"At Meta\" in \
              rules/README.md"
                 .to_owned(),
         ),

@@ -316,7 +316,7 @@ fn of_templates_that_do_not_fit_meta() {
             "gap",
             with(
                 "en_US",
-                "{% if urgent %}Now{% endif %} there are enough words in this text for {{ a }} values",
+                &format!("Hello\n\n{{% if urgent %}}\nHurry!\n{{% endif %}}\n\n{body} with {{{{ a }}}}."),
             ),
         ),
         ("text", with("xx", body).replace("---\nThere", "mode: text\n---\nThere")),
