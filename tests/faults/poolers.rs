@@ -99,6 +99,8 @@ async fn command(url: &str, words: &[&str]) -> Output {
     let mut command = program(words);
     command
         .env("DATABASE_URL", url)
+        // Nobody is there; the simulator's settings are taken for this machine only.
+        .env("WHATSAPP_API_URL", "http://127.0.0.1:9")
         .env("WHATSAPP_PHONE_NUMBER_ID", account.phone_number_id)
         .env("WHATSAPP_ACCESS_TOKEN", account.access_token)
         .env("WHATSAPP_APP_SECRET", account.app_secret)
