@@ -19,7 +19,7 @@ mod usage;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use hookswitch_core::decide::plugin::{self, Allowance, Mode};
+use hookswitch::cli::{self, CompileArgs};
 
 /// Measure Hookswitch on this machine, each figure beside its floor.
 #[derive(Parser, Clone, Debug)]
@@ -78,21 +78,8 @@ enum Part {
     #[command(hide = true)]
     Intake(Own),
     /// The compiler of plugins: the program that loads them runs itself so.
-    #[command(name = plugin::COMMAND, hide = true)]
-    Compile(Compile),
-}
-
-/// As the product's command of this name.
-#[derive(clap::Args, Clone, Copy, Debug)]
-struct Compile {
-    #[arg(long)]
-    cpu_seconds: u64,
-    #[arg(long)]
-    memory_mib: u64,
-    #[arg(long)]
-    measures: bool,
-    #[arg(long)]
-    plain: bool,
+    #[command(name = cli::COMPILE, hide = true)]
+    Compile(CompileArgs),
 }
 
 /// The database that this run made for itself. It is named on the command line only: `DATABASE_URL` may be a real one.
@@ -105,8 +92,8 @@ struct Own {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Part::Compile(Compile { cpu_seconds, memory_mib, measures, plain })) = arguments.part {
-        return plugin::compile(Mode { measures, plain }, Allowance { cpu_seconds, memory_mib });
+    if let Some(Part::Compile(compile)) = &arguments.part {
+        return cli::compile(compile);
     }
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -40,7 +40,10 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-pub use self::failure::report;
+pub use self::{
+    failure::report,
+    plugin::{COMPILE, CompileArgs, compile},
+};
 use crate::config::{DatabaseConfig, ServeArgs};
 
 /// A programmable notification switch: events in, WhatsApp messages out

@@ -8,7 +8,7 @@ use hookswitch_core::decide::plugin::{self, Allowance, Mode};
 pub use hookswitch_core::decide::plugin::COMMAND as COMPILE;
 
 /// What compiling may take, and how the engine is set up.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub struct CompileArgs {
     /// CPU time of all threads, in seconds.
     #[arg(long)]
