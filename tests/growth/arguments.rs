@@ -119,7 +119,10 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
          sample.texts('a'), now()",
     ),
     ("deferred::deferred_places", "sample.message_lanes(), sample.seqs()"),
-    ("deferred::hasten", "sample.message_lanes(), sample.all_of('1001'::text), sample.recipients(), now()"),
+    (
+        "deferred::hasten",
+        "sample.message_lanes(), sample.all_of('1001'::text), sample.recipients(), now(), array_fill(NULL::bigint, ARRAY[50])",
+    ),
     (
         "deferred::retry_late",
         "sample.ids(), sample.all_of(1::smallint), sample.all_of(now()), sample.all_of('retry'::text)",

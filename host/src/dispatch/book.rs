@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     job::{Job, LineId, Place},
-    lines::{Lines, Unknown},
+    lines::{Explained, Lines, Unknown},
     readings::Readings,
     recover::{Standing, resolved, standing, taken},
     settle::{self, Settled},
@@ -167,6 +167,10 @@ impl Book {
             if self.lines.know(place) || !self.readings.hold(place.0.lane()) {
                 continue;
             }
+            // Where a lane is read anew, earlier ones that were in somebody's memory must be taken in first.
+            if reason.blocks_others() && self.readings.are_before(place) {
+                continue;
+            }
             let logged = logged.and_then(|logged| match histories.of(logged.notification.id) {
                 Ok(_) => Ok(logged),
                 Err(why) => Err(Unreadable::history(&logged, why)),
@@ -182,6 +186,12 @@ impl Book {
                 Err(unreadable) => self.set_aside(&unreadable, attempt, failures, true, now),
             }
         }
+    }
+
+    /// All that was due at `now` has been taken in, of the priorities and numbers that `is_read` says.
+    pub fn due_is_read(&mut self, now: Timestamp, is_read: impl Fn(Priority, &str) -> bool) {
+        let readings = &self.readings;
+        self.lines.due_is_read(now, is_read, |place| readings.are_before(place));
     }
 
     fn go_on(&mut self, mut job: Job, reason: WaitReason, history: &[Delivery], now: Timestamp) {
@@ -349,16 +359,16 @@ impl Book {
     }
 
     /// What the histories tell of sends without an answer. Returns the lines whose messages need not wait any more.
-    pub fn explain(&mut self, histories: &Histories, now: Timestamp) -> Vec<Unknown> {
+    pub fn explain(&mut self, histories: &Histories, now: Timestamp) -> Vec<Explained> {
         let explained: Vec<NotificationId> = self
             .lines
             .unknown()
             .filter(|(id, unknown)| histories.of(*id).is_ok_and(|history| resolved(history, unknown.attempt)))
             .map(|(id, _)| id)
             .collect();
-        let explained: Vec<Unknown> =
+        let explained: Vec<Explained> =
             explained.into_iter().filter_map(|id| self.lines.explained(id, now)).collect();
-        for Unknown { place, attempt, .. } in &explained {
+        for Explained { unknown: Unknown { place, attempt, .. }, .. } in &explained {
             let done = Done { place: *place, attempt: *attempt };
             self.writes.push(Write { done: Some(done), ..Write::default() });
         }

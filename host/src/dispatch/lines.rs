@@ -35,6 +35,8 @@ struct Queue {
 struct Waits {
     seq: i64,
     due_at: Timestamp,
+    /// Whether it waits for nothing but those before it.
+    follows: bool,
 }
 
 impl Queue {
@@ -109,6 +111,15 @@ pub struct Unknown {
     pub line: LineId,
 }
 
+/// A send that a webhook has explained: what waited behind it need not wait any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The send.
+    pub unknown: Unknown,
+    /// The first after it that waits for something of its own, and keeps those behind it waiting.
+    pub before: Option<i64>,
+}
+
 /// All lines.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -157,17 +168,17 @@ impl Lines {
         self.ready.keys().cloned().collect()
     }
 
-    /// Until when a job must wait behind earlier messages, if it must: one from the log behind all that wait, one that
-    /// waited behind those before it.
+    /// Until when a job must wait behind earlier messages, if it must: one from the log behind all of them, one that
+    /// waited behind the first.
     pub fn behind(&self, job: &Job, now: Timestamp) -> Option<Timestamp> {
         let queues = &self.lines.get(&job.line)?.queues;
         let queue = queues.iter().find(|queue| queue.priority == job.logged.track.priority())?;
-        let first = queue.waits.first()?;
-        match job.waited {
+        let first = queue.waits.first().filter(|first| first.seq < job.logged.seq)?;
+        Some(match job.waited {
             // What is due is read in the order of its time: not before the first.
-            true => (first.seq < job.logged.seq).then(|| first.due_at.max(now)),
-            false => Some(queue.until),
-        }
+            true => first.due_at.max(now),
+            false => queue.until,
+        })
     }
 
     /// A job joins its line.
@@ -239,11 +250,11 @@ impl Lines {
         let queue = self.line(id, track.lane()).queue(track.priority());
         let mut behind = Vec::new();
         if reason.blocks_others() {
-            queue.block(Waits { seq, due_at });
+            queue.block(Waits { seq, due_at, follows: reason.follows_others() });
             let mut last = due_at;
             for (seq, job) in queue.jobs.split_off(&seq) {
                 last = last.checked_add(spacing).unwrap_or(last);
-                queue.block(Waits { seq, due_at: last });
+                queue.block(Waits { seq, due_at: last, follows: true });
                 behind.push((job, last));
             }
             for (job, _) in &behind {
@@ -292,27 +303,35 @@ impl Lines {
     /// What waits in `deferred` and keeps others waiting, as the database has it, in the order of the log.
     pub fn wait(&mut self, waiting: Vec<Waiting>) {
         let mut numbers: HashSet<Arc<str>> = HashSet::new();
-        for Waiting { track, seq, phone_number_id, recipient, due_at } in waiting {
+        for Waiting { track, seq, phone_number_id, recipient, due_at, reason } in waiting {
             let mut id = LineId::new(&phone_number_id, &recipient);
             match numbers.get(&id.number) {
                 Some(number) => id.number = number.clone(),
                 None => _ = numbers.insert(id.number.clone()),
             }
-            self.line(&id, track.lane()).queue(track.priority()).block(Waits { seq, due_at });
+            let waits = Waits { seq, due_at, follows: reason.follows_others() };
+            self.line(&id, track.lane()).queue(track.priority()).block(waits);
         }
     }
 
-    /// All that was due at `now` has been read, of the priorities and numbers that `is_read` says: what was due and was
-    /// not read waits no more, unless it is not written yet that it does.
-    pub fn due_is_read(&mut self, now: Timestamp, is_read: impl Fn(Priority, &str) -> bool) {
+    /// All that was due at `now` has been read, of the priorities and numbers that `is_read` says, but for what is `ahead`:
+    /// what was due and was not read waits no more, unless it is not written yet that it does.
+    pub fn due_is_read(
+        &mut self,
+        now: Timestamp,
+        is_read: impl Fn(Priority, &str) -> bool,
+        ahead: impl Fn(Place) -> bool,
+    ) {
         let places = &self.places;
         self.lines.retain(|id, line| {
             for queue in &mut line.queues {
                 let is_due = queue.waits.iter().any(|waits| waits.due_at <= now);
                 if is_due && is_read(queue.priority, &id.number) {
                     let track = Track::new(line.lane, queue.priority);
-                    let waits = |w: &Waits| w.due_at > now || places.contains_key(&(track, w.seq));
-                    queue.waits.retain(waits);
+                    queue.waits.retain(|waits| {
+                        let place = (track, waits.seq);
+                        waits.due_at > now || places.contains_key(&place) || ahead(place)
+                    });
                 }
             }
             line.queues.retain(|queue| !queue.is_empty());
@@ -330,9 +349,9 @@ impl Lines {
         self.unknown.iter().map(|(id, unknown)| (*id, unknown))
     }
 
-    /// A webhook has told what became of a send: what waits behind it is due now. `None` where something else keeps
-    /// that waiting, or not all of it is written yet.
-    pub fn explained(&mut self, id: NotificationId, now: Timestamp) -> Option<Unknown> {
+    /// A webhook has told what became of a send: what waits behind it is due now, up to the next that waits for something
+    /// of its own. `None` where something else keeps that waiting, or not all of it is written yet.
+    pub fn explained(&mut self, id: NotificationId, now: Timestamp) -> Option<Explained> {
         let unknown = self.unknown.get(&id)?;
         let (track, seq) = unknown.place;
         let queue = self.lines.get_mut(&unknown.line)?.queue(track.priority());
@@ -342,11 +361,12 @@ impl Lines {
             return None;
         }
         queue.waits.remove(0);
-        queue.waits.iter_mut().for_each(|waits| waits.due_at = now);
-        queue.until = now;
+        let before = queue.waits.iter().find(|waits| !waits.follows).map(|waits| waits.seq);
+        queue.waits.iter_mut().take_while(|waits| waits.follows).for_each(|waits| waits.due_at = now);
+        queue.until = queue.waits.iter().map(|waits| waits.due_at).max().unwrap_or(now);
         let line = unknown.line.clone();
         self.turn(&line);
-        self.unknown.remove(&id)
+        self.unknown.remove(&id).map(|unknown| Explained { unknown, before })
     }
 
     /// Forgets what stands and waits in lanes that are not held any more: whoever holds them reads it anew. What is under

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{book::ROOM, job::Place, state::Dispatch};
 use crate::{
     lanes::Term,
-    store::{DueLimits, Searched, StoreError},
+    store::{Behind, DueLimits, Searched, StoreError},
 };
 
 /// With fewer jobs than this of a priority in memory the log is read on: each has its room, so that none waits for
@@ -164,7 +164,7 @@ impl Dispatch {
             *read.entry((track.priority(), number.clone())).or_insert(0) += 1;
         }
         self.book.take_due(due, &histories, now);
-        self.book.lines.due_is_read(now, |priority, number| {
+        self.book.due_is_read(now, |priority, number| {
             let is_full = full.contains(&(priority, number.into()));
             !is_full && read.get(&(priority, number.to_owned())).is_none_or(|count| *count < DUE)
         });
@@ -182,8 +182,12 @@ impl Dispatch {
         if explained.is_empty() {
             return Ok(());
         }
-        let lines: Vec<_> =
-            explained.iter().map(|u| (u.place.0, &*u.line.number, &*u.line.recipient)).collect();
-        self.store.hasten(&lines, now).await
+        let behind = explained.iter().map(|explained| Behind {
+            track: explained.unknown.place.0,
+            phone_number_id: &explained.unknown.line.number,
+            recipient: &explained.unknown.line.recipient,
+            before: explained.before,
+        });
+        self.store.hasten(&behind.collect::<Vec<_>>(), now).await
     }
 }

@@ -122,6 +122,11 @@ impl Readings {
         self.tracks.get(&track).is_some_and(|reading| seq <= reading.end)
     }
 
+    /// Whether what stands before this in the log may not have been taken in yet.
+    pub fn are_before(&self, (track, seq): Place) -> bool {
+        self.tracks.get(&track).is_none_or(|reading| reading.cursor < seq)
+    }
+
     /// A row was taken in, after all before it; `open` where its outcome is still to be written.
     pub fn read(&mut self, (track, seq): Place, open: bool) {
         if let Some(reading) = self.tracks.get_mut(&track) {

@@ -106,6 +106,21 @@ pub struct Waiting {
     pub recipient: String,
     /// Until when.
     pub due_at: Timestamp,
+    /// For what.
+    pub reason: WaitReason,
+}
+
+/// Messages of a line and priority that wait for earlier ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind<'a> {
+    /// Their track.
+    pub track: Track,
+    /// The number that sends, by Meta's id.
+    pub phone_number_id: &'a str,
+    /// The `wa_id` or user id.
+    pub recipient: &'a str,
+    /// The place in the notification log of one that keeps those after it waiting.
+    pub before: Option<i64>,
 }
 
 impl Store {
@@ -135,7 +150,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT lane, seq, phone_number_id, recipient, due_at FROM deferred
+                "SELECT lane, seq, phone_number_id, recipient, due_at, reason FROM deferred
                  WHERE reason = ANY($2) AND lane = ANY($1)
                  ORDER BY seq",
             )
@@ -149,6 +164,7 @@ impl Store {
                     phone_number_id: row.try_get(2)?,
                     recipient: row.try_get(3)?,
                     due_at: row.try_get(4)?,
+                    reason: row.try_get::<_, &str>(5)?.parse().unwrap_or(WaitReason::Retry),
                 })
             })
             .collect()
@@ -229,22 +245,25 @@ impl Store {
         rows.iter().map(|row| Ok((Track(row.try_get(0)?), row.try_get(1)?))).collect()
     }
 
-    /// What waits behind the earlier messages of these lines, each with its track, is due now.
-    pub async fn hasten(&self, lines: &[(Track, &str, &str)], now: Timestamp) -> Result<(), StoreError> {
-        let lanes: Vec<i16> = lines.iter().map(|(track, ..)| track.0).collect();
-        let numbers: Vec<&str> = lines.iter().map(|(_, number, _)| *number).collect();
-        let recipients: Vec<&str> = lines.iter().map(|(.., recipient)| *recipient).collect();
+    /// These are due now: what they waited for has gone on.
+    pub async fn hasten(&self, behind: &[Behind<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let lanes: Vec<i16> = behind.iter().map(|line| line.track.0).collect();
+        let numbers: Vec<&str> = behind.iter().map(|line| line.phone_number_id).collect();
+        let recipients: Vec<&str> = behind.iter().map(|line| line.recipient).collect();
+        let before: Vec<Option<i64>> = behind.iter().map(|line| line.before).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "UPDATE deferred SET due_at = $4
-                 FROM unnest($1::smallint[], $2::text[], $3::text[]) AS l (lane, phone_number_id, recipient)
+                 FROM unnest($1::smallint[], $2::text[], $3::text[], $5::bigint[])
+                     AS l (lane, phone_number_id, recipient, before)
                  WHERE deferred.recipient = l.recipient AND deferred.lane = l.lane
                      AND deferred.phone_number_id = l.phone_number_id
-                     AND deferred.reason IN ('behind', 'as_template') AND deferred.due_at > $4",
+                     AND deferred.reason IN ('behind', 'as_template') AND deferred.due_at > $4
+                     AND (l.before IS NULL OR deferred.seq < l.before)",
             )
             .await?;
-        client.execute(&statement, &[&lanes, &numbers, &recipients, &now]).await?;
+        client.execute(&statement, &[&lanes, &numbers, &recipients, &now, &before]).await?;
         Ok(())
     }
 
@@ -356,7 +375,8 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(),
     Ok(())
 }
 
-/// Ends the waiting of notifications; not of one for which a later attempt was arranged meanwhile.
+/// Ends the waiting of notifications that have their outcome; not of one for which a later attempt was arranged meanwhile,
+/// and not where the outcome was lost with the server that had it.
 async fn remove(transaction: &Transaction<'_>, done: &[&Done]) -> Result<(), StoreError> {
     if done.is_empty() {
         return Ok(());
@@ -368,7 +388,17 @@ async fn remove(transaction: &Transaction<'_>, done: &[&Done]) -> Result<(), Sto
         .prepare_cached(
             "DELETE FROM deferred USING unnest($1::smallint[], $2::bigint[], $3::smallint[])
                  AS d (lane, seq, attempt)
-             WHERE deferred.lane = d.lane AND deferred.seq = d.seq AND deferred.attempt <= d.attempt",
+             WHERE deferred.lane = d.lane AND deferred.seq = d.seq AND deferred.attempt <= d.attempt
+                 AND EXISTS (
+                     SELECT FROM delivery o
+                     WHERE o.notification_id = deferred.notification_id
+                         AND (o.status IN ('delivered', 'read', 'played')
+                             OR o.attempt >= d.attempt AND o.status IN ('failed', 'skipped', 'expired')
+                             OR o.status IN ('accepted', 'held', 'sent')
+                                 AND (o.attempt >= d.attempt OR NOT EXISTS (
+                                     SELECT FROM delivery f
+                                     WHERE f.notification_id = o.notification_id AND f.attempt = o.attempt
+                                         AND f.status = 'failed'))))",
         )
         .await?;
     transaction.execute(&statement, &[&lanes, &seqs, &attempts]).await?;

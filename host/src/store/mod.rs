@@ -71,7 +71,7 @@ pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, OldFailures};
 pub use decision::{DecisionRow, DedupeClaim, DedupeHolder, NotificationRow, RoutingTransaction};
-pub use deferred::{Deferred, Done, Intended, Intent, LateRetry, Waiting};
+pub use deferred::{Behind, Deferred, Done, Intended, Intent, LateRetry, Waiting};
 pub use delivery::Histories;
 #[cfg(feature = "simulator")]
 pub use demo::DemoClaim;

@@ -166,6 +166,12 @@ impl WaitReason {
         }
     }
 
+    /// Whether this may be nothing but that an earlier message of the recipient's waits: once that one goes on, so does
+    /// what waits for this.
+    pub fn follows_others(self) -> bool {
+        matches!(self, WaitReason::Behind | WaitReason::AsTemplate)
+    }
+
     /// Whether the recipient's later messages of the same priority wait too. They do not wait for something that may never
     /// happen, or that has its own time.
     pub fn blocks_others(self) -> bool {

@@ -106,15 +106,15 @@ fn what_waits_for_an_attempt_keeps_its_priority_waiting_and_no_other() {
     assert_eq!(lines.behind(&job(9, "a", Priority::Urgent), at(0)), None);
     lines.written(job(4, "a", Priority::Bulk).place());
     for seq in 1..=3 {
-        lines.due_is_read(at(9), |_, _| true);
+        lines.due_is_read(at(9), |_, _| true, |_| false);
         assert!(lines.behind(&job(9, "a", Priority::Normal), at(9)).is_some(), "{seq} is not written");
         lines.written(job(seq, "a", Priority::Normal).place());
     }
-    lines.due_is_read(at(4), |_, _| true);
+    lines.due_is_read(at(4), |_, _| true, |_| false);
     assert!(lines.behind(&job(9, "a", Priority::Normal), at(4)).is_some());
-    lines.due_is_read(at(5), |_, _| false);
+    lines.due_is_read(at(5), |_, _| false, |_| false);
     assert!(lines.behind(&job(9, "a", Priority::Normal), at(5)).is_some());
-    lines.due_is_read(at(5), |_, _| true);
+    lines.due_is_read(at(5), |_, _| true, |_| false);
     assert!(lines.behind(&job(9, "a", Priority::Normal), at(5)).is_none());
     assert!(lines.lines.is_empty() && lines.ready.is_empty() && lines.standing.is_empty());
 }
@@ -163,10 +163,36 @@ fn a_webhook_lets_those_behind_go_once_all_is_written() {
     assert_eq!(lines.explained(id, at(1)), None, "not written");
     lines.written(first.place());
     lines.written(job(2, "a", Priority::Normal).place());
-    assert_eq!(lines.explained(id, at(1)).unwrap().place, first.place());
+    assert_eq!(lines.explained(id, at(1)).unwrap().unknown.place, first.place());
     assert_eq!(lines.explained(id, at(1)), None, "once");
-    lines.due_is_read(at(1), |_, _| true);
+    lines.due_is_read(at(1), |_, _| true, |_| false);
     assert!(lines.lines.is_empty());
+}
+
+#[test]
+fn a_webhook_lets_nothing_go_that_waits_for_something_else() {
+    let mut lines = Lines::default();
+    lines.join(job(4, "a", Priority::Normal));
+    lines.join(job(5, "a", Priority::Normal));
+    let later = lines.take(&number(), true).unwrap();
+    assert_eq!(put_off(&mut lines, &later, 9, WaitReason::Unknown), [(5, 9)]);
+    lines.written(later.place());
+    lines.written(job(5, "a", Priority::Normal).place());
+    // These had waited for their time.
+    lines.join(Job { waited: true, ..job(1, "a", Priority::Normal) });
+    lines.join(Job { waited: true, ..job(2, "a", Priority::Normal) });
+    let first = lines.take(&number(), true).unwrap();
+    let id = first.logged.notification.id;
+    lines.expect_webhook(id, Unknown { place: first.place(), attempt: 1, line: line("a") });
+    assert_eq!(put_off(&mut lines, &first, 60, WaitReason::Unknown), [(2, 60)]);
+    lines.written(first.place());
+    lines.written(job(2, "a", Priority::Normal).place());
+    assert_eq!(lines.explained(id, at(3)).unwrap().before, Some(4));
+    lines.due_is_read(at(3), |_, _| true, |_| false);
+    let waited = |seq| Job { waited: true, ..job(seq, "a", Priority::Normal) };
+    assert_eq!(lines.behind(&waited(2), at(3)), None);
+    assert_eq!(lines.behind(&waited(5), at(3)), Some(at(9)));
+    assert_eq!(lines.behind(&job(6, "a", Priority::Normal), at(3)), Some(at(9)));
 }
 
 #[test]

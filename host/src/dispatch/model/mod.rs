@@ -113,6 +113,10 @@ impl World {
         let mut logged = job(self.seq, person, priority).logged;
         logged.notification.id = NotificationId(uuid::Uuid::from_u128(self.id));
         logged.notification.phone_number_id = (*NUMBERS.choose(&mut self.rng).unwrap()).to_owned();
+        if self.chance(0.2) {
+            let wait = SignedDuration::from_secs(self.rng.random_range(0..60));
+            logged.notification.send_at = Some(self.time() + wait);
+        }
         self.tables.log.insert((logged.track, logged.seq), logged);
     }
 

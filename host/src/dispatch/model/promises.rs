@@ -50,7 +50,8 @@ impl World {
         }
     }
 
-    /// Of one recipient and priority a later message is sent only after the last attempt at each earlier one.
+    /// Of one recipient and priority a later message is sent only after the last attempt at each earlier one, but for those
+    /// that have a time of their own.
     pub(super) fn order_was_kept(&self, seed: u64) {
         let mut first: HashMap<Place, usize> = HashMap::new();
         let mut last: HashMap<Place, usize> = HashMap::new();
@@ -59,7 +60,9 @@ impl World {
             last.insert(*place, n);
         }
         let mut before: HashMap<(Track, &str, &str), (usize, i64)> = HashMap::new();
-        for (place, logged) in &self.tables.log {
+        for (place, logged) in
+            self.tables.log.iter().filter(|(_, logged)| logged.notification.send_at.is_none())
+        {
             let recipient = logged.notification.recipient.as_deref().unwrap();
             let line = (place.0, &*logged.notification.phone_number_id, recipient);
             if let (Some(first), Some(last)) = (first.get(place), last.get(place)) {

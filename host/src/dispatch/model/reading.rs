@@ -1,8 +1,8 @@
 //! What `reader` does, with all that may come between its statements.
 
-use hookswitch_core::domain::{Priority, Track, WaitReason};
+use hookswitch_core::domain::{Priority, Track};
 
-use super::{Failed, READ, World};
+use super::{super::lines::Explained, Failed, READ, World};
 use crate::store::{Checkpoint, Deferred, Due, Waiting};
 
 impl World {
@@ -36,6 +36,7 @@ impl World {
             phone_number_id: row.phone_number_id.clone(),
             recipient: row.recipient.clone(),
             due_at: row.due_at,
+            reason: row.reason,
         });
         let waiting = waiting.collect();
         let book = &mut self.hosts[h].book;
@@ -95,7 +96,7 @@ impl World {
         let histories = self.tables.histories(ids);
         let book = &mut self.hosts[h].book;
         book.take_due(due, &histories, now);
-        book.lines.due_is_read(now, |_, _| is_all);
+        book.due_is_read(now, |_, _| is_all);
         self.hosts[h].hand_in();
         Ok(())
     }
@@ -107,9 +108,9 @@ impl World {
         let explained = self.hosts[h].book.explain(&histories, now);
         self.hosts[h].hand_in();
         self.between()?;
-        for unknown in explained {
+        for Explained { unknown, before } in explained {
             for row in self.tables.deferred.values_mut() {
-                let is_behind = matches!(row.reason, WaitReason::Behind | WaitReason::AsTemplate);
+                let is_behind = row.reason.follows_others() && before.is_none_or(|before| row.seq < before);
                 let is_of_line =
                     *row.recipient == *unknown.line.recipient && *row.phone_number_id == *unknown.line.number;
                 if is_behind && is_of_line && row.track == unknown.place.0 {

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use hookswitch_core::domain::{Delivery, NotificationId, Track};
 
-use super::super::{job::Place, writer::Write};
+use super::super::{
+    job::Place,
+    recover::{resolved, taken},
+    writer::Write,
+};
 use crate::store::{Deferred, Histories, LoggedNotification};
 
 /// What PostgreSQL has.
@@ -41,7 +45,9 @@ impl Tables {
             }
         }
         if let Some(done) = &write.done
-            && self.deferred.get(&done.place).is_some_and(|row| row.attempt <= done.attempt)
+            && let Some(row) = self.deferred.get(&done.place).filter(|row| row.attempt <= done.attempt)
+            && let Some(history) = self.deliveries.get(&row.notification_id)
+            && (taken(history) || resolved(history, done.attempt))
         {
             self.deferred.remove(&done.place);
         }
