@@ -17,7 +17,7 @@ mod stream;
 
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
-    keys::{Admin, ApiKey, Caller, Keys, Scope},
+    keys::{Acting, Admin, ApiKey, Caller, Keys, Reader, Scope},
     page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},
     server::serve,
