@@ -10,7 +10,7 @@ use super::{
     Choice, Operate, Operator,
     failed::{again, step_of},
 };
-use crate::store::{DeadLetterFilter, JobStep, JobTask, Store, StoreError};
+use crate::store::{DeadLetterFilter, JobStep, JobTask, RoutingTransaction, Store, StoreError};
 
 /// The time until the next look at the jobs that are due: after a step, and at most.
 const BUSY: Duration = Duration::from_millis(50);
@@ -60,9 +60,9 @@ pub async fn run_jobs(store: Store, stop: CancellationToken) {
         }
         let mut current = None;
         let stepped = store
-            .step_job(Timestamp::now(), async |task| {
+            .step_job(Timestamp::now(), async |transaction, task| {
                 current = Some(task.id);
-                plan(&store, task).await
+                plan(transaction, task).await
             })
             .await;
         pause = match (stepped, current) {
@@ -87,11 +87,11 @@ pub async fn run_jobs(store: Store, stop: CancellationToken) {
     }
 }
 
-async fn plan(store: &Store, task: &JobTask) -> Result<JobStep, StoreError> {
+async fn plan(transaction: &RoutingTransaction<'_>, task: &JobTask) -> Result<JobStep, StoreError> {
     let filter: DeadLetterFilter = serde_json::from_str(&task.filter)
         .map_err(|error| StoreError::Row(format!("the filter of a job: {error}")))?;
     let rate = u32::try_from(task.rate).unwrap_or(1);
-    let letters = store.dead_letters(&filter, task.place, i64::from(step_of(rate))).await?;
+    let letters = transaction.dead_letters(&filter, task.place, i64::from(step_of(rate))).await?;
     let Some(place) = letters.last().map(|letter| letter.place()) else { return Ok(JobStep::End) };
     Ok(match task.action.as_str() {
         "failed.discard" => {

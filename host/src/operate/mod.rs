@@ -17,7 +17,7 @@ pub use self::{
     unknown::Resolution,
 };
 use crate::store::{
-    Action, ActionFilter, DeadLetter, DeadLetterFilter, Job, JobMessage, ListedNotification,
+    Action, ActionFilter, DeadLetter, DeadLetterFilter, DeferredFacts, Job, JobMessage, ListedNotification,
     NotificationFilter, Store, StoreError, UnknownNotification,
 };
 
@@ -67,6 +67,11 @@ impl Operate {
     /// The messages whose delivery could not be confirmed, oldest first, after a place.
     pub async fn unknown(&self, after: i64, limit: i64) -> Result<Vec<UnknownNotification>, StoreError> {
         self.store.unknown(after, limit).await
+    }
+
+    /// How many messages wait, by reason.
+    pub async fn waiting(&self) -> Result<Vec<DeferredFacts>, StoreError> {
+        self.store.deferred_facts().await
     }
 
     /// What operators did, newest first.

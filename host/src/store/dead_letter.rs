@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Act, COUNTED, NotificationRow, RoutingTransaction, Store, StoreError, session::Transaction};
+use super::{
+    Act, COUNTED, NotificationRow, RoutingTransaction, Store, StoreError,
+    session::{Session, Transaction},
+};
 
 /// Shared by those who redrive; retention takes it alone. Any number will do; it must only be the same on every host.
 pub(super) const REDRIVING: i64 = 0x686f_6f6b_0006;
@@ -135,33 +138,7 @@ impl Store {
         after: Option<(Timestamp, NotificationId)>,
         limit: i64,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        let ids = ids(filter);
-        let (from, after) = after.map_or((filter.since, Uuid::nil()), |(at, id)| (at, id.0));
-        let sql = format!(
-            "SELECT f.at, f.code, f.detail, coalesce(p.active, n.username IS NULL),
-                    CASE WHEN n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END,
-                    n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
-                    n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at
-             {DEAD} AND (f.at, f.notification_id) > ($1, $7)
-             ORDER BY f.at, f.notification_id LIMIT $8"
-        );
-        let client = self.client().await?;
-        let rows = client
-            .query(
-                &sql,
-                &[
-                    &from,
-                    &filter.made_before,
-                    &filter.template,
-                    &filter.person,
-                    &filter.code,
-                    &ids,
-                    &after,
-                    &limit,
-                ],
-            )
-            .await?;
-        rows.iter().map(dead_letter).collect()
+        dead_letters(&self.client().await?, filter, after, limit).await
     }
 
     /// Makes a new message of each dead letter, in one transaction, and returns how many that were: one that was
@@ -202,6 +179,28 @@ impl Store {
     }
 }
 
+async fn dead_letters(
+    session: &Session,
+    filter: &DeadLetterFilter,
+    after: Option<(Timestamp, NotificationId)>,
+    limit: i64,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let ids = ids(filter);
+    let (from, after) = after.map_or((filter.since, Uuid::nil()), |(at, id)| (at, id.0));
+    let sql = format!(
+        "SELECT f.at, f.code, f.detail, coalesce(p.active, n.username IS NULL),
+                CASE WHEN n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END,
+                n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
+                n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at
+         {DEAD} AND (f.at, f.notification_id) > ($1, $7)
+         ORDER BY f.at, f.notification_id LIMIT $8"
+    );
+    let DeadLetterFilter { made_before, template, person, code, .. } = filter;
+    let rows =
+        session.query(&sql, &[&from, made_before, template, person, code, &ids, &after, &limit]).await?;
+    rows.iter().map(dead_letter).collect()
+}
+
 /// Records that these dead letters are done with, and returns which were not before.
 pub(super) async fn discard(
     transaction: &Transaction<'_>,
@@ -221,6 +220,16 @@ pub(super) async fn discard(
 }
 
 impl RoutingTransaction<'_> {
+    /// As [`Store::dead_letters`], within the transaction.
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<(Timestamp, NotificationId)>,
+        limit: i64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        dead_letters(&self.transaction, filter, after, limit).await
+    }
+
     /// Makes a new message of each dead letter, and returns which of the old ones were still to be redriven.
     pub(super) async fn redrive(
         &self,

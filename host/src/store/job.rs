@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Act, NotificationRow, Store, StoreError,
+    Act, NotificationRow, RoutingTransaction, Store, StoreError,
     dead_letter::discard,
     operator_action::{add_count, add_messages},
 };
@@ -149,14 +149,14 @@ impl Store {
     }
 
     /// Carries out the next step of a job that is due, if there is one that no other host is at: `plan` says what to do, and
-    /// all of it is committed at once. The step after it is due so much later that the rate is kept.
+    /// all of it is read and committed on one connection, as a host may have no other. The step after it is due so much later that the rate is kept.
     ///
     /// # Errors
     /// Where PostgreSQL does not do it, or `plan` fails; then nothing was done.
     pub async fn step_job(
         &self,
         now: Timestamp,
-        plan: impl AsyncFnOnce(&JobTask) -> Result<JobStep, StoreError>,
+        plan: impl AsyncFnOnce(&RoutingTransaction<'_>, &JobTask) -> Result<JobStep, StoreError>,
     ) -> Result<bool, StoreError> {
         self.route(async |routing| {
             let transaction = &routing.transaction;
@@ -178,7 +178,7 @@ impl Store {
                 place: place.zip(row.try_get::<_, Option<Uuid>>(4)?.map(NotificationId)),
                 action: row.try_get(5)?,
             };
-            let (changed, looked_at, skipped, place) = match plan(&task).await? {
+            let (changed, looked_at, skipped, place) = match plan(routing, &task).await? {
                 JobStep::End => {
                     transaction
                         .execute("UPDATE job SET state = 'done', ended_at = now() WHERE id = $1", &[&task.id])

@@ -29,28 +29,28 @@ pub struct NotificationFilter {
 /// A notification in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ListedNotification {
-    /// Its id.
+    /// The notification's id.
     pub id: NotificationId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// The person's username, where the recipient is staff.
+    /// The username of the recipient; null if the recipient is not a person.
     pub username: Option<String>,
-    /// The recipient's name.
+    /// The name of the recipient, if known.
     pub name: Option<String>,
-    /// The recipient's `wa_id` or user id.
+    /// The `wa_id` or user id of the recipient.
     pub recipient: Option<String>,
-    /// The template.
+    /// The name of the template.
     pub template: String,
-    /// How far it is.
+    /// The current status.
     pub status: Status,
-    /// Meta's error code.
+    /// Meta's error code, if Meta gave one.
     pub code: Option<i32>,
-    /// What there is to say about it.
+    /// Human-readable detail.
     pub detail: Option<String>,
-    /// The event's type.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The event's id.
+    /// The id of the event.
     pub event_id: String,
 }
 

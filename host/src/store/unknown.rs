@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Act, Store, StoreError};
 
-/// A message of which nobody can tell whether it was sent.
+/// A message whose delivery could not be confirmed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnknownNotification {
     /// Its place in the log of notifications, after which the next page begins.
@@ -16,19 +16,20 @@ pub struct UnknownNotification {
     pub seq: i64,
     /// The id of the notification.
     pub id: NotificationId,
-    /// The person's username, where it is for staff.
+    /// The username of the recipient; null if the recipient is not a person.
     pub username: Option<String>,
-    /// The `wa_id` or user id.
+    /// The `wa_id` or user id of the recipient.
     pub recipient: Option<String>,
-    /// The template, by its name in the catalog.
+    /// The name of the template.
     pub template: String,
-    /// The attempt that got no answer.
+    /// The number of the attempt that got no response.
     pub attempt: i16,
-    /// Since when.
+    /// When that attempt began.
     pub since: Option<Timestamp>,
-    /// `unknown`: a webhook may tell yet, then its template decides; `hold`: it waits for an operator.
+    /// The reason why it waits. `unknown`: a webhook may still come, then `on_unknown` of the template applies; `hold`: for an
+    /// operator.
     pub reason: String,
-    /// Until when, where a webhook may tell yet.
+    /// How long a webhook is waited for, if one may still come.
     pub due_at: Timestamp,
 }
 

@@ -9,6 +9,7 @@ mod failed;
 mod jobs;
 mod notifications;
 mod unknown;
+mod waiting;
 
 use axum::{
     Json,
@@ -60,6 +61,7 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(failed::discard))
         .routes(routes!(unknown::list))
         .routes(routes!(unknown::resolve))
+        .routes(routes!(waiting::list))
         .routes(routes!(events::rerun))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::messages))

@@ -88,7 +88,6 @@ pub struct UnknownChoice {
     #[schema(min_items = 1, max_items = 1000)]
     ids: Vec<Uuid>,
     /// What to do with them.
-    #[schema(inline)]
     resolution: UnknownResolution,
     /// The reason, for the record.
     reason: Option<String>,
