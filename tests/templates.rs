@@ -132,6 +132,8 @@ async fn the_old_version_stays_in_use_until_the_new_one_is_approved() {
         "{diff}"
     );
     assert!(stage.push().contains("✓ note_v2: PENDING"));
+    // A webhook about any template has the host look at all of them, if it looked before they were pushed.
+    stage.simulator.set_template("note", "APPROVED").await;
     let known = "SELECT count(*) FROM meta_template_status WHERE name = 'note_v2' AND status = 'PENDING'";
     wait_until("the new version is known", SOON, async || stage.database.count(known).await == 1).await;
     let (name, parameters) = stage.sent().await;
