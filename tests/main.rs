@@ -1,5 +1,6 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod answers;
 mod authors;
 mod clashes;
 mod command_line;

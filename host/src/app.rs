@@ -269,7 +269,9 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let template_updated = Arc::new(Notify::new());
-        let receipts = Receipts::new(incoming.clone(), &config.whatsapp, template_updated.clone());
+        let live = catalog.clone();
+        let wants = Arc::new(move |kind: &str| live.current().routes.are_for(kind));
+        let receipts = Receipts::new(incoming.clone(), &config.whatsapp, template_updated.clone(), wants);
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),

@@ -6,6 +6,7 @@
 //! rows change nothing. Concurrent posts are written together (see `writer`), because Meta posts at least three webhooks
 //! for each message.
 
+mod answers;
 mod late;
 mod post;
 mod writer;
@@ -29,7 +30,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use self::{post::Post, writer::Append};
+use self::{answers::Answers, post::Post, writer::Append};
 use crate::{
     commit::GroupCommit,
     config::{Secret, WhatsappConfig},
@@ -81,8 +82,13 @@ pub struct Receipts {
 
 impl Receipts {
     /// Starts the task that writes; it ends when the last clone is dropped. `templates` is notified when a template changed
-    /// at Meta.
-    pub fn new(store: Store, config: &WhatsappConfig, templates: Arc<Notify>) -> Receipts {
+    /// at Meta. `wants` says whether a rule is for a type of event: users' messages become events where one is.
+    pub fn new(
+        store: Store,
+        config: &WhatsappConfig,
+        templates: Arc<Notify>,
+        wants: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    ) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
             verify_token: config.whatsapp_verify_token.clone(),
@@ -91,6 +97,7 @@ impl Receipts {
             writer: GroupCommit::start(Append {
                 store: store.clone(),
                 several_numbers: config.whatsapp_phone_number_id.are_several(),
+                answers: Answers::new(wants),
             }),
             seen: Seen::default(),
             store,

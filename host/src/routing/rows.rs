@@ -24,7 +24,7 @@ use crate::store::{
     CollectRow, DecisionRow, DedupeClaim, NextDecision, NotificationRow, ParkedRow, RoutingTransaction,
     RuleFailed, StoreError,
 };
-use crate::system::{RULE_FAILED, SOURCE};
+use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
 
 /// Rows appended by a batch.
 #[derive(Default)]
@@ -127,7 +127,9 @@ impl Rows {
             let is_unsent = match planned.outcome {
                 DecisionOutcome::Failed | DecisionOutcome::Nobody => true,
                 // Nobody needs to have a rule for what the system tells of itself.
-                DecisionOutcome::NoRoute => work.logged.event.key.source != SOURCE,
+                DecisionOutcome::NoRoute => {
+                    ![SOURCE, WHATSAPP].contains(&work.logged.event.key.source.as_str())
+                }
                 _ => false,
             };
             if is_unsent {

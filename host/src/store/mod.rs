@@ -16,6 +16,7 @@ use self::{
 };
 use crate::config::Limits;
 
+mod answer;
 mod api_key;
 mod audience;
 mod checkpoint;
@@ -63,6 +64,7 @@ mod unfinished;
 mod unknown;
 mod waiting;
 
+pub use answer::{Answered, Writer};
 pub use api_key::StoredKey;
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
