@@ -157,9 +157,12 @@ async fn who_opts_out_or_in_is_told() {
     ] {
         stage.simulator.inbound(&json!({"from": EVE, "text": text})).await;
         wait_until(told, SOON, async || {
-            stage.simulator.messages().await.iter().any(|message| {
-                message["to"] == ANN && message["request"]["text"]["body"] == told
-            })
+            stage
+                .simulator
+                .messages()
+                .await
+                .iter()
+                .any(|message| message["to"] == ANN && message["request"]["text"]["body"] == told)
         })
         .await;
     }

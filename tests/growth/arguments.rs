@@ -110,6 +110,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
          sample.all_of(now()), sample.all_of(now()), now()",
     ),
     ("decision::append_skipped", "sample.new_ids(), sample.texts('a'), now()"),
+    ("answer::answered", "sample.texts('wamid.')"),
+    ("answer::writers", "sample.recipients(), 100"),
     // Few wait for it: as many as wait are woken.
     ("deferred::template_approved", "ARRAY['seldom'], now()"),
     ("deferred::waiting", "sample.tracks(), ARRAY['retry', 'pair', 'unknown', 'as_template', 'behind']"),
