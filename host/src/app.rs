@@ -1,5 +1,7 @@
 //! The composition root: the only file that sees every room.
 
+mod admin;
+mod process;
 mod shares;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -27,6 +29,7 @@ use crate::{
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
+    metrics::Metrics,
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -69,13 +72,18 @@ pub enum AppError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The address.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address} ({setting}): {source}")]
     Listen {
         /// Where.
         address: SocketAddr,
+        /// The flag with its variable.
+        setting: &'static str,
         /// Why not.
         source: std::io::Error,
     },
+    /// The address of a socket.
+    #[error("cannot read the address of a socket: {0}")]
+    Address(std::io::Error),
     /// The database's address.
     #[error("invalid --database-url (DATABASE_URL): {0}; expected postgresql://USER:PASSWORD@HOST/DATABASE")]
     DatabaseUrl(tokio_postgres::Error),
@@ -225,18 +233,39 @@ impl Database {
     }
 }
 
-/// The socket that the service is to listen on. It is taken before anything else is started, so that a second host is
-/// told at once.
-///
-/// # Errors
-/// Where the address is taken, or is none of this machine.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+/// The sockets of a host. They are taken before anything else is started, so that a second host is told at once.
+pub struct Listeners {
+    /// For events and webhooks.
+    pub public: TcpListener,
+    /// For operators, unless that is off.
+    pub admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes the sockets that the settings name.
+    ///
+    /// # Errors
+    /// If an address is taken, or does not belong to this machine.
+    pub async fn bind(config: &Config) -> Result<Listeners, AppError> {
+        let public = listen(config.listen, "--listen, HOOKSWITCH_LISTEN").await?;
+        let admin = match config.admin.listen {
+            Some(address) => {
+                Some(listen(address, "--admin-listen, HOOKSWITCH_ADMIN_LISTEN; off for none").await?)
+            }
+            None => None,
+        };
+        Ok(Listeners { public, admin })
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, setting, source })
 }
 
 /// The running service.
 pub struct App {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     database: Database,
     catalog: Arc<Live>,
     _watching: Watching,
@@ -245,19 +274,22 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP on `listener`.
+    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP on `listeners`.
     ///
     /// # Errors
     /// Where one of them cannot be started.
     pub async fn start(
         config: &Config,
-        listener: TcpListener,
+        listeners: Listeners,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<App, AppError> {
         let folders = folders(&config.rules, &config.database, true)?;
         let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
-        let address =
-            listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
+        let address = listeners.public.local_addr().map_err(AppError::Address)?;
+        let admin_address = match &listeners.admin {
+            Some(listener) => Some(listener.local_addr().map_err(AppError::Address)?),
+            None => None,
+        };
         let client = Client::new(&config.whatsapp)?;
         let connections = config.database.connections();
         let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
@@ -342,7 +374,11 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let routes = api::router(intake, Directory::new(requests), receipts, catalog.clone());
 
-        parts.start("http", |stop| http::serve(listener, routes, stop));
+        parts.start("http", |stop| http::serve(listeners.public, routes, stop));
+        if let Some(listener) = listeners.admin {
+            let routes = admin::router(Metrics::default(), axum::Router::new(), &config.admin);
+            parts.start("admin", |stop| http::serve(listener, routes, stop));
+        }
         if let Some(keep) = config.keep {
             let store = store.clone();
             parts.start("retention", |stop| prune(store, keep, stop));
@@ -370,12 +406,17 @@ impl App {
         parts.help("others", tell_others(store.clone(), others));
         let watching = catalog.watch().map_err(AppError::Watch)?;
         parts.help("rules", watching.ended());
-        Ok(App { address, database, catalog, _watching: watching, leases, parts })
+        Ok(App { address, admin_address, database, catalog, _watching: watching, leases, parts })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it serves its operators, unless that is off.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Its database.

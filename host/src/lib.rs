@@ -31,6 +31,8 @@
 
 pub mod config;
 
+pub(crate) mod metrics;
+
 pub(crate) mod outbound;
 
 pub mod store;
