@@ -2,6 +2,7 @@
 
 mod admin;
 mod process;
+mod scrape;
 mod shares;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -14,13 +15,16 @@ use hookswitch_core::{
 };
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{Mutex, Notify, mpsc, watch},
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 use uuid::Uuid;
 
-use self::shares::{Counts, Shares};
+use self::{
+    scrape::Scrape,
+    shares::{Counts, Shares},
+};
 use crate::{
     api,
     config::{self, Config, DatabaseConfig, RulesConfig},
@@ -29,7 +33,7 @@ use crate::{
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
-    metrics::Metrics,
+    metrics::{IntakeMetrics, Metrics},
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -47,6 +51,8 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const FINISH: Duration = Duration::from_secs(6);
 /// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
 const STUCK: Duration = Duration::from_secs(20);
+/// How soon the types that changed rules name are counted by themselves.
+const TYPES: Duration = Duration::from_secs(1);
 /// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
 const COMMAND: usize = 4;
 
@@ -301,7 +307,13 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let template_updated = Arc::new(Notify::new());
-        let receipts = Receipts::new(incoming.clone(), &config.whatsapp, template_updated.clone());
+        let metrics = Metrics::default();
+        let receipts = Receipts::new(
+            incoming.clone(),
+            &config.whatsapp,
+            template_updated.clone(),
+            metrics.receipts.clone(),
+        );
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),
@@ -350,7 +362,8 @@ impl App {
             in_use: in_use.clone(),
             template_refused: template_updated,
             several_numbers: config.whatsapp.whatsapp_phone_number_id.are_several(),
-            daily_limit,
+            daily_limit: daily_limit.clone(),
+            metrics: metrics.dispatch.clone(),
         });
         let routing = Routing {
             beat: beats[0].1.clone(),
@@ -361,22 +374,35 @@ impl App {
             wake: events.clone(),
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
             senders: Arc::new(config.whatsapp.whatsapp_phone_number_id.clone()),
-            in_use,
+            in_use: in_use.clone(),
             threads: routing::threads(),
             tally: Default::default(),
+            metrics: metrics.routing.clone(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
         let (counted, heard) = (store.clone(), grew.clone());
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
-        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready);
+        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
-        let routes = api::router(intake, Directory::new(requests), receipts, catalog.clone());
+        let routes = api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone());
 
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
         if let Some(listener) = listeners.admin {
-            let routes = admin::router(Metrics::default(), axum::Router::new(), &config.admin);
+            let (live, counted) = (catalog.clone(), metrics.intake.clone());
+            parts.help("types", name_types(live, counted));
+            let scrape = Scrape {
+                metrics,
+                store: requests,
+                leases: leases.clone(),
+                catalog: catalog.clone(),
+                in_use,
+                knows_templates: config.whatsapp.whatsapp_business_account_id.is_some(),
+                daily_limit,
+                last: Mutex::default(),
+            };
+            let routes = admin::router(scrape, axum::Router::new(), &config.admin);
             parts.start("admin", |stop| http::serve(listener, routes, stop));
         }
         if let Some(keep) = config.keep {
@@ -449,7 +475,8 @@ impl App {
 
 /// Intake and nothing else, for the benchmark.
 pub fn intake_alone(store: Store) -> axum::Router {
-    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new)))
+    let metrics = IntakeMetrics::default();
+    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new), metrics))
 }
 
 /// Rings for this host, and for the others where there are any.
@@ -485,6 +512,20 @@ fn ready(
         let stuck = beats.iter().filter(|(_, beat)| beat.age() > STUCK);
         stuck.map(|(part, beat)| format!("{part} has not turned for {} s", beat.age().as_secs())).collect()
     })
+}
+
+/// Names the event types of the live rules, which are counted each by itself.
+async fn name_types(catalog: Arc<Live>, metrics: IntakeMetrics) {
+    let mut release = String::new();
+    loop {
+        let current = catalog.current();
+        if current.release != release {
+            metrics.set_types(current.uses.iter().flat_map(|of| &of.types).map(String::as_str));
+            release.clone_from(&current.release);
+        }
+        drop(current);
+        sleep(TYPES).await;
+    }
 }
 
 async fn tell_others(store: Store, others: Arc<Notify>) {

@@ -31,7 +31,7 @@
 
 pub mod config;
 
-pub(crate) mod metrics;
+pub mod metrics;
 
 pub(crate) mod outbound;
 

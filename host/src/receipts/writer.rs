@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting};
+use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting, Status};
 use tracing::{debug, warn};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     commit::{Commit, Outcome},
+    metrics::ReceiptMetrics,
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
@@ -28,6 +29,8 @@ pub(super) struct Append {
     pub store: Store,
     /// Whether there are several sending numbers, each with its own windows.
     pub several_numbers: bool,
+    /// Counts what was written.
+    pub metrics: ReceiptMetrics,
 }
 
 impl Commit for Append {
@@ -47,7 +50,13 @@ impl Commit for Append {
         for post in posts {
             batch.extend((*post).clone());
         }
+        let statuses = batch.deliveries.iter().map(|row| row.status);
+        let statuses: Vec<Status> =
+            statuses.chain(batch.by_wamid.iter().map(|update| update.status)).collect();
         write(&self.store, self.several_numbers, batch).await?;
+        for status in statuses {
+            self.metrics.receipt(status.as_str());
+        }
         Ok(posts.iter().map(|_| Outcome::Done(())).collect())
     }
 }
