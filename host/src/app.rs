@@ -33,7 +33,7 @@ use crate::{
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
-    metrics::{IntakeMetrics, Metrics},
+    metrics::{IntakeMetrics, Metrics, RoutingMetrics},
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -51,8 +51,8 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const FINISH: Duration = Duration::from_secs(6);
 /// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
 const STUCK: Duration = Duration::from_secs(20);
-/// How soon the types that changed rules name are counted by themselves.
-const TYPES: Duration = Duration::from_secs(1);
+/// How soon changed rules and their types are counted by themselves.
+const NAMES: Duration = Duration::from_secs(1);
 /// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
 const COMMAND: usize = 4;
 
@@ -390,8 +390,8 @@ impl App {
 
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
         if let Some(listener) = listeners.admin {
-            let (live, counted) = (catalog.clone(), metrics.intake.clone());
-            parts.help("types", name_types(live, counted));
+            let counted = (metrics.intake.clone(), metrics.routing.clone());
+            parts.help("names", name_rules(catalog.clone(), counted));
             let scrape = Scrape {
                 metrics,
                 store: requests,
@@ -514,17 +514,18 @@ fn ready(
     })
 }
 
-/// Names the event types of the live rules, which are counted each by itself.
-async fn name_types(catalog: Arc<Live>, metrics: IntakeMetrics) {
+/// Names the live rules and their event types, which are counted each by itself.
+async fn name_rules(catalog: Arc<Live>, (events, rules): (IntakeMetrics, RoutingMetrics)) {
     let mut release = String::new();
     loop {
         let current = catalog.current();
         if current.release != release {
-            metrics.set_types(current.uses.iter().flat_map(|of| &of.types).map(String::as_str));
+            events.set_types(current.uses.iter().flat_map(|of| &of.types).map(String::as_str));
+            rules.set_rules(current.uses.iter().map(|of| of.rule.as_str()));
             release.clone_from(&current.release);
         }
         drop(current);
-        sleep(TYPES).await;
+        sleep(NAMES).await;
     }
 }
 

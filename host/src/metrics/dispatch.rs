@@ -90,6 +90,10 @@ impl DispatchMetrics {
     pub fn of_number(&self, number: &str, pace: u32) -> NumberMetrics {
         let label = Number { number: number.into() };
         self.pace.get_or_create(&label).set(pace.into());
+        // An increase can only be seen from zero.
+        for result in ["retry", "failed", "unknown"] {
+            drop(self.sends.get_or_create(&label.send(result, String::new())));
+        }
         NumberMetrics {
             accepted: self.sends.get_or_create_owned(&label.send("accepted", String::new())),
             duration: self.duration.get_or_create_owned(&label),

@@ -26,6 +26,13 @@ pub struct ReceiptMetrics {
 
 impl ReceiptMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
+        // An increase can only be seen from zero.
+        for result in ["accepted", "unsigned", "unreadable", "unavailable"] {
+            drop(self.requests.get_or_create(&WebhookResult { result }));
+        }
+        for status in ["sent", "delivered", "read", "failed"] {
+            drop(self.receipts.get_or_create(&Status { status }));
+        }
         registry.register("receipts", "Statuses of messages that Meta reported", self.receipts.clone());
         registry.register(
             "webhook_requests",

@@ -79,6 +79,9 @@ impl NotSent {
 
 impl RoutingMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
+        for reason in ["unreachable", "skipped", "expired"] {
+            self.not_sent.add(reason, 0);
+        }
         registry.register(
             "decisions",
             "Decisions by outcome and by the engine of the rule",
@@ -101,6 +104,18 @@ impl RoutingMetrics {
         self.not_sent.clone()
     }
 
+    /// Sets the rules that are live, each `file:line`: an increase can only be seen from zero.
+    pub fn set_rules<'a>(&self, rules: impl IntoIterator<Item = &'a str>) {
+        for rule in rules {
+            self.failures_of(rule);
+        }
+    }
+
+    fn failures_of(&self, rule: &str) -> Counter {
+        let label = |rule: &str| Rule { rule: rule.to_owned() };
+        self.failures.counter(label(rule), |_| label(OTHER))
+    }
+
     /// Counts a batch that was committed.
     pub fn committed(&self, counts: RoutingCounts) {
         for ((outcome, engine), n) in counts.decisions {
@@ -117,7 +132,6 @@ impl RoutingMetrics {
 
     /// Counts a decision that failed; `rule` is `file:line`.
     pub fn rule_failed(&self, rule: &str) {
-        let label = |rule: &str| Rule { rule: rule.to_owned() };
-        self.failures.counter(label(if rule.is_empty() { "none" } else { rule }), |_| label(OTHER)).inc();
+        self.failures_of(if rule.is_empty() { "none" } else { rule }).inc();
     }
 }

@@ -153,7 +153,7 @@ async fn show_samples(
         bar.finish_and_clear();
         let code = show::verdict(simulator, &shown);
         if !args.exit {
-            show::invite(host, stand_in, &key, samples.first());
+            show::invite(host, stand_in, app.admin_address(), &key, samples.first());
             ctrl_c().await.context("cannot wait for Ctrl-C")?;
             println!("\nstopping");
         }
