@@ -18,6 +18,7 @@ mod harness;
 mod hosts;
 mod intake;
 mod large;
+mod metrics;
 mod numbers;
 mod plugins;
 mod postgres;

@@ -35,6 +35,7 @@ use crate::{
     commit::GroupCommit,
     config::{Secret, WhatsappConfig},
     http::{Bodies, Budget, Limits, Problem},
+    metrics::ReceiptMetrics,
     store::{Store, WebhookFacts},
     whatsapp,
 };
@@ -78,6 +79,7 @@ pub struct Receipts {
     seen: Seen,
     store: Store,
     unsigned: Rarely,
+    metrics: ReceiptMetrics,
 }
 
 impl Receipts {
@@ -88,6 +90,7 @@ impl Receipts {
         config: &WhatsappConfig,
         templates: Arc<Notify>,
         wants: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+        metrics: ReceiptMetrics,
     ) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
@@ -98,10 +101,12 @@ impl Receipts {
                 store: store.clone(),
                 several_numbers: config.whatsapp_phone_number_id.are_several(),
                 answers: Answers::new(wants),
+                metrics: metrics.clone(),
             }),
             seen: Seen::default(),
             store,
             unsigned: Rarely::default(),
+            metrics,
         }
     }
 
@@ -119,6 +124,7 @@ impl Receipts {
     /// can send them.
     fn unsigned(&self) -> Problem {
         self.seen.refused(self.store.now());
+        self.metrics.not_accepted("unsigned");
         if let Some(refused) = self.unsigned.count(Instant::now()) {
             warn!(
                 refused,
@@ -206,6 +212,7 @@ async fn receive(
     }
     let webhook = whatsapp::webhooks::parse(&body, receipts.store.now()).map_err(|error| {
         warn!(%error, "rejected a signed webhook that cannot be read");
+        receipts.metrics.not_accepted("unreadable");
         Problem::new(
             StatusCode::BAD_REQUEST,
             "webhook_not_read",
@@ -218,8 +225,13 @@ async fn receive(
         receipts.templates.notify_one();
     }
     if !post.is_empty() {
-        receipts.writer.append(post).await.map_err(|_| Problem::unavailable())?;
+        receipts.writer.append(post).await.map_err(|_| {
+            receipts.metrics.not_accepted("unavailable");
+            Problem::unavailable()
+        })?;
     }
-    receipts.seen.accepted(receipts.store.now());
+    let now = receipts.store.now();
+    receipts.seen.accepted(now);
+    receipts.metrics.accepted(now.as_second());
     Ok(StatusCode::OK)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting};
+use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting, Status};
 use tracing::{debug, warn};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     commit::{Commit, Outcome},
+    metrics::ReceiptMetrics,
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
@@ -31,6 +32,8 @@ pub(super) struct Append {
     pub several_numbers: bool,
     /// Tells rules of what users do.
     pub answers: Answers,
+    /// Counts what was written.
+    pub metrics: ReceiptMetrics,
 }
 
 impl Commit for Append {
@@ -50,13 +53,19 @@ impl Commit for Append {
         for post in posts {
             batch.extend((*post).clone());
         }
+        let statuses = batch.deliveries.iter().map(|row| row.status);
+        let statuses: Vec<Status> =
+            statuses.chain(batch.by_wamid.iter().map(|update| update.status)).collect();
         write(self, batch).await?;
+        for status in statuses {
+            self.metrics.receipt(status.as_str());
+        }
         Ok(posts.iter().map(|_| Outcome::Done(())).collect())
     }
 }
 
 async fn write(to: &Append, batch: Post) -> Result<(), StoreError> {
-    let Append { store, several_numbers, answers: rules } = to;
+    let Append { store, several_numbers, answers: rules, .. } = to;
     let Post {
         mut deliveries,
         by_wamid,

@@ -20,6 +20,7 @@ use super::{
     tally::Unsent,
     work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work},
 };
+use crate::metrics::RoutingCounts;
 use crate::store::{
     CollectRow, DecisionRow, DedupeClaim, NextDecision, NotificationRow, ParkedRow, RoutingTransaction,
     RuleFailed, StoreError,
@@ -74,6 +75,8 @@ pub(super) struct Appended {
     pub held: Vec<Lane>,
     /// What came to no message.
     pub unsent: Vec<Unsent>,
+    /// What was decided, for the metrics.
+    pub counts: RoutingCounts,
 }
 
 impl Rows {
@@ -189,6 +192,20 @@ impl Rows {
         Rows { decisions, unsent, taken: 1, ..Rows::default() }
     }
 
+    fn counts(&self) -> RoutingCounts {
+        let mut counts = RoutingCounts::default();
+        for row in &self.decisions {
+            counts.decision(row.outcome.as_str(), row.engine);
+        }
+        for NotificationRow { notification, skipped, .. } in &self.notifications {
+            match skipped {
+                None => counts.notification(&notification.template, notification.priority.as_str()),
+                Some(_) => counts.unreachable(),
+            }
+        }
+        counts
+    }
+
     /// Size of each message or collected decision, in bytes.
     pub(super) fn bytes_each(&self) -> usize {
         self.bytes / (self.notifications.len() + self.collects.len()).max(1)
@@ -283,6 +300,7 @@ impl Rows {
             .collect();
         transaction.count_failures(&failed, now).await?;
         Ok(Appended {
+            counts: self.counts(),
             held: self.spread.iter().map(|(lane, ..)| *lane).collect(),
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })

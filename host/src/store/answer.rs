@@ -24,12 +24,12 @@ pub struct Writer {
     pub username: String,
     /// The name.
     pub name: String,
-    /// The groups that they are in, at most [`GROUPS`].
+    /// The groups that they are in, at most [`MOST_GROUPS`].
     pub groups: Vec<String>,
 }
 
 /// So many groups of a person are told.
-const GROUPS: i64 = 100;
+const MOST_GROUPS: i64 = 100;
 
 impl Store {
     /// The messages of ours that these of Meta's ids belong to; one that is not ours is absent.
@@ -68,20 +68,24 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT a.address, p.username, p.name, ARRAY(
-                     SELECT g.name FROM membership m JOIN groups g ON g.id = m.group_id
-                     WHERE m.person_id = p.id ORDER BY g.name LIMIT $2)
+                     SELECT g.name
+                     FROM (SELECT group_id FROM membership WHERE person_id = p.id LIMIT $2) AS m
+                     CROSS JOIN LATERAL (SELECT name FROM groups WHERE id = m.group_id LIMIT 1) AS g)
                  FROM contact_address a JOIN person p ON p.contact_id = a.contact_id
-                 WHERE a.address = ANY($1) AND p.active
-                 ORDER BY p.username DESC",
+                 WHERE a.address = ANY($1) AND p.active",
             )
             .await?;
-        let rows = client.query(&statement, &[&addresses, &GROUPS]).await?;
-        rows.iter()
-            .map(|row| {
-                let writer =
-                    Writer { username: row.try_get(1)?, name: row.try_get(2)?, groups: row.try_get(3)? };
-                Ok((row.try_get(0)?, writer))
-            })
-            .collect()
+        let mut writers: HashMap<String, Writer> = HashMap::new();
+        for row in client.query(&statement, &[&addresses, &MOST_GROUPS]).await? {
+            let mut writer =
+                Writer { username: row.try_get(1)?, name: row.try_get(2)?, groups: row.try_get(3)? };
+            writer.groups.sort();
+            let address: String = row.try_get(0)?;
+            let is_first = |known: &Writer| writer.username < known.username;
+            if writers.get(&address).is_none_or(is_first) {
+                writers.insert(address, writer);
+            }
+        }
+        Ok(writers)
     }
 }

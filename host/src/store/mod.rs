@@ -36,6 +36,7 @@ mod erasure;
 mod event;
 mod event_list;
 mod failure;
+mod gauges;
 mod group;
 mod health;
 mod history;
@@ -83,6 +84,7 @@ pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use event_list::{EventFilter, EventPage, ListedEvent, UnsentFacts};
 pub use failure::{Failure, Told};
+pub use gauges::EventsWaiting;
 pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, RefusedFacts, ServerFacts,
