@@ -34,6 +34,7 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
+    operate::{Operate, run_jobs},
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -388,7 +389,9 @@ impl App {
         let ready = ready(leases.clone(), beats, parts.failure());
         let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
-        let routes = api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone());
+        let operate = Operate::new(requests.clone());
+        let routes =
+            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate);
 
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
         if let Some(listener) = listeners.admin {
@@ -411,6 +414,8 @@ impl App {
             let store = store.clone();
             parts.start("retention", |stop| prune(store, keep, stop));
         }
+        let jobs = store.clone();
+        parts.start("jobs", |stop| run_jobs(jobs, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
         parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));

@@ -59,6 +59,8 @@ pub(crate) mod dispatch;
 
 pub(crate) mod check;
 
+pub(crate) mod operate;
+
 pub mod postgres;
 
 pub(crate) mod api;
