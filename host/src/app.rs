@@ -399,7 +399,7 @@ impl App {
             parts.help("names", name_rules(catalog.clone(), counted));
             let scrape = Scrape {
                 metrics,
-                store: requests,
+                store: requests.clone(),
                 leases: leases.clone(),
                 catalog: catalog.clone(),
                 in_use,
@@ -414,8 +414,8 @@ impl App {
             let store = store.clone();
             parts.start("retention", |stop| prune(store, keep, stop));
         }
-        let jobs = store.clone();
-        parts.start("jobs", |stop| run_jobs(jobs, stop));
+        let (jobs, reads) = (store.clone(), requests.clone());
+        parts.start("jobs", |stop| run_jobs(jobs, reads, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
         parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));

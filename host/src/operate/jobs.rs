@@ -50,8 +50,9 @@ impl Operate {
     }
 }
 
-/// Carries out the steps of jobs as they become due, until `stop`.
-pub async fn run_jobs(store: Store, stop: CancellationToken) {
+/// Carries out the steps of jobs as they become due, until `stop`. What a step reads needs a connection beside that of its
+/// transaction: of `reads`, another share of the host's.
+pub async fn run_jobs(store: Store, reads: Store, stop: CancellationToken) {
     let mut pause = IDLE;
     loop {
         tokio::select! {
@@ -62,7 +63,7 @@ pub async fn run_jobs(store: Store, stop: CancellationToken) {
         let stepped = store
             .step_job(Timestamp::now(), async |task| {
                 current = Some(task.id);
-                plan(&store, task).await
+                plan(&reads, task).await
             })
             .await;
         pause = match (stepped, current) {
