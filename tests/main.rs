@@ -1,5 +1,6 @@
 //! Drives the built program, and the private PostgreSQL, from outside. One binary, so that it links once.
 
+mod answers;
 mod api;
 mod authors;
 mod clashes;
@@ -18,6 +19,7 @@ mod harness;
 mod hosts;
 mod intake;
 mod large;
+mod metrics;
 mod numbers;
 mod plugins;
 mod postgres;

@@ -50,8 +50,10 @@ impl Host {
             whatsapp_verify_token: Secret::from("verify-me"),
             whatsapp_messages_per_second: 80,
         };
-        let routes =
-            receipts::router(Receipts::new(store.clone(), &config, Arc::default()), Bodies::default());
+        let routes = receipts::router(
+            Receipts::new(store.clone(), &config, Arc::default(), Arc::new(|_| false), Default::default()),
+            Bodies::default(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/whatsapp", listener.local_addr().unwrap());
         // Ends with the test's runtime.

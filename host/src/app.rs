@@ -1,5 +1,8 @@
 //! The composition root: the only file that sees every room.
 
+mod admin;
+mod process;
+mod scrape;
 mod shares;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,13 +15,16 @@ use hookswitch_core::{
 };
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{Mutex, Notify, mpsc, watch},
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 use uuid::Uuid;
 
-use self::shares::{Counts, Shares};
+use self::{
+    scrape::Scrape,
+    shares::{Counts, Shares},
+};
 use crate::{
     api,
     config::{self, Config, DatabaseConfig, RulesConfig},
@@ -27,6 +33,7 @@ use crate::{
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
+    metrics::{IntakeMetrics, Metrics, RoutingMetrics},
     operate::{Operate, run_jobs},
     outbound::Outbound,
     parts::{Failed, Parts},
@@ -45,6 +52,8 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const FINISH: Duration = Duration::from_secs(6);
 /// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
 const STUCK: Duration = Duration::from_secs(20);
+/// How soon changed rules and their types are counted by themselves.
+const NAMES: Duration = Duration::from_secs(1);
 /// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
 const COMMAND: usize = 4;
 
@@ -70,13 +79,18 @@ pub enum AppError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The address.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address} ({setting}): {source}")]
     Listen {
         /// Where.
         address: SocketAddr,
+        /// The flag with its variable.
+        setting: &'static str,
         /// Why not.
         source: std::io::Error,
     },
+    /// The address of a socket.
+    #[error("cannot read the address of a socket: {0}")]
+    Address(std::io::Error),
     /// The database's address.
     #[error("invalid --database-url (DATABASE_URL): {0}; expected postgresql://USER:PASSWORD@HOST/DATABASE")]
     DatabaseUrl(tokio_postgres::Error),
@@ -226,18 +240,39 @@ impl Database {
     }
 }
 
-/// The socket that the service is to listen on. It is taken before anything else is started, so that a second host is
-/// told at once.
-///
-/// # Errors
-/// Where the address is taken, or is none of this machine.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+/// The sockets of a host. They are taken before anything else is started, so that a second host is told at once.
+pub struct Listeners {
+    /// For events and webhooks.
+    pub public: TcpListener,
+    /// For operators, unless that is off.
+    pub admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes the sockets that the settings name.
+    ///
+    /// # Errors
+    /// If an address is taken, or does not belong to this machine.
+    pub async fn bind(config: &Config) -> Result<Listeners, AppError> {
+        let public = listen(config.listen, "--listen, HOOKSWITCH_LISTEN").await?;
+        let admin = match config.admin.listen {
+            Some(address) => {
+                Some(listen(address, "--admin-listen, HOOKSWITCH_ADMIN_LISTEN; off for none").await?)
+            }
+            None => None,
+        };
+        Ok(Listeners { public, admin })
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, setting, source })
 }
 
 /// The running service.
 pub struct App {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     database: Database,
     catalog: Arc<Live>,
     _watching: Watching,
@@ -246,19 +281,22 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP on `listener`.
+    /// Starts everything: database, rules, lanes, dispatch, routing, HTTP on `listeners`.
     ///
     /// # Errors
     /// Where one of them cannot be started.
     pub async fn start(
         config: &Config,
-        listener: TcpListener,
+        listeners: Listeners,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<App, AppError> {
         let folders = folders(&config.rules, &config.database, true)?;
         let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
-        let address =
-            listener.local_addr().map_err(|source| AppError::Listen { address: config.listen, source })?;
+        let address = listeners.public.local_addr().map_err(AppError::Address)?;
+        let admin_address = match &listeners.admin {
+            Some(listener) => Some(listener.local_addr().map_err(AppError::Address)?),
+            None => None,
+        };
         let client = Client::new(&config.whatsapp)?;
         let connections = config.database.connections();
         let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
@@ -270,7 +308,15 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let template_updated = Arc::new(Notify::new());
-        let receipts = Receipts::new(incoming.clone(), &config.whatsapp, template_updated.clone());
+        let metrics = Metrics::default();
+        let live = catalog.clone();
+        let receipts = Receipts::new(
+            incoming.clone(),
+            &config.whatsapp,
+            template_updated.clone(),
+            Arc::new(move |kind: &str| live.current().routes.are_for(kind)),
+            metrics.receipts.clone(),
+        );
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
             release: Arc::new(move || live.current().release.clone()),
@@ -319,7 +365,8 @@ impl App {
             in_use: in_use.clone(),
             template_refused: template_updated,
             several_numbers: config.whatsapp.whatsapp_phone_number_id.are_several(),
-            daily_limit,
+            daily_limit: daily_limit.clone(),
+            metrics: metrics.dispatch.clone(),
         });
         let routing = Routing {
             beat: beats[0].1.clone(),
@@ -330,21 +377,39 @@ impl App {
             wake: events.clone(),
             notified: grown(notifications.clone(), others.clone(), leases.clone()),
             senders: Arc::new(config.whatsapp.whatsapp_phone_number_id.clone()),
-            in_use,
+            in_use: in_use.clone(),
             threads: routing::threads(),
             tally: Default::default(),
+            metrics: metrics.routing.clone(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
         let (counted, heard) = (store.clone(), grew.clone());
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
-        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready);
+        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
-        let routes = api::router(intake, Directory::new(requests), receipts, catalog.clone(), operate);
+        let routes =
+            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate);
 
-        parts.start("http", |stop| http::serve(listener, routes, stop));
+        parts.start("http", |stop| http::serve(listeners.public, routes, stop));
+        if let Some(listener) = listeners.admin {
+            let counted = (metrics.intake.clone(), metrics.routing.clone());
+            parts.help("names", name_rules(catalog.clone(), counted));
+            let scrape = Scrape {
+                metrics,
+                store: requests.clone(),
+                leases: leases.clone(),
+                catalog: catalog.clone(),
+                in_use,
+                knows_templates: config.whatsapp.whatsapp_business_account_id.is_some(),
+                daily_limit,
+                last: Mutex::default(),
+            };
+            let routes = admin::router(scrape, axum::Router::new(), &config.admin);
+            parts.start("admin", |stop| http::serve(listener, routes, stop));
+        }
         if let Some(keep) = config.keep {
             let store = store.clone();
             parts.start("retention", |stop| prune(store, keep, stop));
@@ -374,12 +439,17 @@ impl App {
         parts.help("others", tell_others(store.clone(), others));
         let watching = catalog.watch().map_err(AppError::Watch)?;
         parts.help("rules", watching.ended());
-        Ok(App { address, database, catalog, _watching: watching, leases, parts })
+        Ok(App { address, admin_address, database, catalog, _watching: watching, leases, parts })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it serves its operators, unless that is off.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Its database.
@@ -412,7 +482,8 @@ impl App {
 
 /// Intake and nothing else, for the benchmark.
 pub fn intake_alone(store: Store) -> axum::Router {
-    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new)))
+    let metrics = IntakeMetrics::default();
+    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new), metrics))
 }
 
 /// Rings for this host, and for the others where there are any.
@@ -448,6 +519,21 @@ fn ready(
         let stuck = beats.iter().filter(|(_, beat)| beat.age() > STUCK);
         stuck.map(|(part, beat)| format!("{part} has not turned for {} s", beat.age().as_secs())).collect()
     })
+}
+
+/// Names the live rules and their event types, which are counted each by itself.
+async fn name_rules(catalog: Arc<Live>, (events, rules): (IntakeMetrics, RoutingMetrics)) {
+    let mut release = String::new();
+    loop {
+        let current = catalog.current();
+        if current.release != release {
+            events.set_types(current.uses.iter().flat_map(|of| &of.types).map(String::as_str));
+            rules.set_rules(current.uses.iter().map(|of| of.rule.as_str()));
+            release.clone_from(&current.release);
+        }
+        drop(current);
+        sleep(NAMES).await;
+    }
 }
 
 async fn tell_others(store: Store, others: Arc<Notify>) {

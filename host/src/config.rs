@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 
 pub use self::{
     database::{DatabaseConfig, Limits},
-    listen::ListenConfig,
+    listen::{AdminArgs, AdminConfig, ListenConfig},
     rules::{RulesConfig, plugin_secrets},
     secret::Secret,
     whatsapp::{AccountConfig, WhatsappConfig},
@@ -67,6 +67,9 @@ pub struct LogConfig {
 pub struct ServeArgs {
     #[command(flatten)]
     listen: ListenConfig,
+
+    #[command(flatten)]
+    admin: AdminArgs,
 
     #[command(flatten)]
     rules: RulesConfig,
@@ -158,6 +161,8 @@ pub struct ServeArgs {
 pub struct Config {
     /// The address and port to listen on.
     pub listen: SocketAddr,
+    /// The listener for operators.
+    pub admin: AdminConfig,
     /// Where the data is.
     pub database: DatabaseConfig,
     /// Where rules and plugins are.
@@ -195,6 +200,7 @@ impl Config {
             wrong.push(why);
             SocketAddr::from(([127, 0, 0, 1], 0))
         });
+        let admin = args.admin.checked(&mut wrong);
         let url = args.whatsapp_api_url.trim_end_matches('/').to_owned();
         if !reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
             wrong.push(format!(
@@ -262,6 +268,7 @@ impl Config {
         }
         Ok(Config {
             listen,
+            admin,
             database,
             rules: args.rules,
             whatsapp: WhatsappConfig {

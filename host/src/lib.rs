@@ -31,6 +31,8 @@
 
 pub mod config;
 
+pub mod metrics;
+
 pub(crate) mod outbound;
 
 pub mod store;

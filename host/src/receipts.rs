@@ -6,6 +6,7 @@
 //! rows change nothing. Concurrent posts are written together (see `writer`), because Meta posts at least three webhooks
 //! for each message.
 
+mod answers;
 mod late;
 mod post;
 mod writer;
@@ -29,11 +30,12 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use self::{post::Post, writer::Append};
+use self::{answers::Answers, post::Post, writer::Append};
 use crate::{
     commit::GroupCommit,
     config::{Secret, WhatsappConfig},
     http::{Bodies, Budget, Limits, Problem},
+    metrics::ReceiptMetrics,
     store::{Store, WebhookFacts},
     whatsapp,
 };
@@ -77,12 +79,19 @@ pub struct Receipts {
     seen: Seen,
     store: Store,
     unsigned: Rarely,
+    metrics: ReceiptMetrics,
 }
 
 impl Receipts {
     /// Starts the task that writes; it ends when the last clone is dropped. `templates` is notified when a template changed
-    /// at Meta.
-    pub fn new(store: Store, config: &WhatsappConfig, templates: Arc<Notify>) -> Receipts {
+    /// at Meta. `wants` says whether a rule is for a type of event: users' messages become events where one is.
+    pub fn new(
+        store: Store,
+        config: &WhatsappConfig,
+        templates: Arc<Notify>,
+        wants: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+        metrics: ReceiptMetrics,
+    ) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
             verify_token: config.whatsapp_verify_token.clone(),
@@ -91,10 +100,13 @@ impl Receipts {
             writer: GroupCommit::start(Append {
                 store: store.clone(),
                 several_numbers: config.whatsapp_phone_number_id.are_several(),
+                answers: Answers::new(wants),
+                metrics: metrics.clone(),
             }),
             seen: Seen::default(),
             store,
             unsigned: Rarely::default(),
+            metrics,
         }
     }
 
@@ -112,6 +124,7 @@ impl Receipts {
     /// can send them.
     fn unsigned(&self) -> Problem {
         self.seen.refused(self.store.now());
+        self.metrics.not_accepted("unsigned");
         if let Some(refused) = self.unsigned.count(Instant::now()) {
             warn!(
                 refused,
@@ -199,6 +212,7 @@ async fn receive(
     }
     let webhook = whatsapp::webhooks::parse(&body, receipts.store.now()).map_err(|error| {
         warn!(%error, "rejected a signed webhook that cannot be read");
+        receipts.metrics.not_accepted("unreadable");
         Problem::new(
             StatusCode::BAD_REQUEST,
             "webhook_not_read",
@@ -211,8 +225,13 @@ async fn receive(
         receipts.templates.notify_one();
     }
     if !post.is_empty() {
-        receipts.writer.append(post).await.map_err(|_| Problem::unavailable())?;
+        receipts.writer.append(post).await.map_err(|_| {
+            receipts.metrics.not_accepted("unavailable");
+            Problem::unavailable()
+        })?;
     }
-    receipts.seen.accepted(receipts.store.now());
+    let now = receipts.store.now();
+    receipts.seen.accepted(now);
+    receipts.metrics.accepted(now.as_second());
     Ok(StatusCode::OK)
 }

@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use hookswitch_core::{
     catalog::Live,
     decide::plugin::CALLS,
-    domain::{Lane, Senders},
+    domain::{DecisionOutcome, Lane, Senders},
     plan::InUse,
 };
 use tokio::{
@@ -43,10 +43,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::{aside::Aside, calls::Answer, spread::Page, work::Work};
+use self::{aside::Aside, calls::Answer, spread::Page, tally::Unsent, work::Work};
 pub use self::{calls::DIED, tally::Tally};
 use crate::{
     lanes::{Beat, Leases},
+    metrics::{RoutingCounts, RoutingMetrics},
     store::{Store, StoreError},
 };
 
@@ -81,6 +82,8 @@ pub struct Routing {
     pub threads: Arc<Semaphore>,
     /// Counts what came to no message.
     pub tally: Tally,
+    /// Counts what was decided.
+    pub metrics: RoutingMetrics,
 }
 
 /// A thread for each call of a plugin that can run at once. The process has more threads than these, so that routing and
@@ -262,6 +265,15 @@ impl Routing {
         state.held.extend(spread);
         self.take_up(state, undecided).await?;
         Ok(true)
+    }
+
+    /// Counts what was appended.
+    fn count(&self, unsent: Vec<Unsent>, counts: RoutingCounts) {
+        self.metrics.committed(counts);
+        for failed in unsent.iter().filter(|unsent| unsent.outcome == DecisionOutcome::Failed) {
+            self.metrics.rule_failed(&failed.rule);
+        }
+        self.tally.add(unsent, Instant::now());
     }
 
     /// Does the periodic tasks, also under load. Returns whether there is more to do.

@@ -90,6 +90,7 @@ impl Project {
             .env("PATH", &self.path)
             .env("DATABASE_URL", self.database.url())
             .env("HOOKSWITCH_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("HOOKSWITCH_ADMIN_LISTEN", "127.0.0.1:0")
             .env("HOOKSWITCH_RULES", rules())
             .env("WHATSAPP_API_URL", self.simulator.api_url())
             .env("WHATSAPP_BUSINESS_ACCOUNT_ID", &account.waba_id)

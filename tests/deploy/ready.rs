@@ -66,7 +66,9 @@ async fn a_host_on_all_addresses_is_found() {
         let simulator = Simulator::start(port, &[]);
         let listens = format!("{address}:{port}");
         let mut serve = program();
-        serve.args(["serve", "--listen", &listens]).envs(Settings::default().environment());
+        serve
+            .args(["serve", "--listen", &listens, "--admin-listen", "off"])
+            .envs(Settings::default().environment());
         serve.env("DATABASE_URL", database.url()).env("WHATSAPP_API_URL", simulator.api_url());
         serve.env("HOOKSWITCH_RULES", rules());
         let _host = Process::start(serve);

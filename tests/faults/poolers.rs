@@ -84,9 +84,8 @@ async fn refused(case: &'static str, program: &Program) -> Result<(), Skipped> {
     let url = stage.database.url_over(wire.address());
     let serve = format!("127.0.0.1:{}", free_port());
     let rules = stage.rules().to_str().unwrap();
-    for words in
-        [&["serve", "--listen", &serve, "--rules", rules][..], &["keys", "list"], &["migrate"], &["check"]]
-    {
+    let serve = ["serve", "--listen", &serve, "--admin-listen", "off", "--rules", rules];
+    for words in [&serve[..], &["keys", "list"], &["migrate"], &["check"]] {
         let output = command(&url, words).await;
         let said = said(&output);
         assert!(!output.status.success() && said.contains("pool_mode = session"), "{words:?}: {said}");

@@ -43,6 +43,9 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("group::digests_for_group", "a group is deleted: the open digests are searched for it"),
     ("group::digests_for_group 2", "a group is renamed: the open digests are searched for it"),
     ("health::group_sizes", "the staff, once in a check"),
+    ("gauges::events_waiting", "sample.lanes(), 15"),
+    ("gauges::messages_waiting", "sample.tracks(), 15"),
+    ("gauges::oldest_messages", "sample.tracks(), 15, now()"),
     ("health::people_facts", "the staff, once in a check"),
     ("import::deactivate_others", "the staff, once in an import that takes out those who are not listed"),
     ("shared_number::shared_numbers", "the staff, once in a check"),
@@ -110,6 +113,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
          sample.all_of(now()), sample.all_of(now()), now()",
     ),
     ("decision::append_skipped", "sample.new_ids(), sample.texts('a'), now()"),
+    ("answer::answered", "sample.texts('wamid.')"),
+    ("answer::writers", "sample.recipients(), 100"),
     // Few wait for it: as many as wait are woken.
     ("deferred::template_approved", "ARRAY['seldom'], now()"),
     ("deferred::waiting", "sample.tracks(), ARRAY['retry', 'pair', 'unknown', 'as_template', 'behind']"),

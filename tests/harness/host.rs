@@ -76,6 +76,12 @@ impl Host {
         self.process.url()
     }
 
+    /// The URL of its admin listener.
+    #[track_caller]
+    pub fn admin_url(&self) -> String {
+        self.process.admin_url()
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -184,7 +190,8 @@ impl Host {
 
 fn serve(under: &[String], port: u16, rules: &Path, settings: &[(String, String)]) -> Command {
     let under: Vec<&str> = under.iter().map(String::as_str).collect();
-    let mut command = program_under(&under, &["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    let listen = format!("127.0.0.1:{port}");
+    let mut command = program_under(&under, &["serve", "--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
     command.arg("--rules").arg(rules).envs(settings.iter().map(|(name, value)| (name, value)));
     command
 }

@@ -5,6 +5,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
+    time::Instant,
 };
 
 use nix::{
@@ -42,6 +43,21 @@ impl Process {
     /// Its address, such as `http://127.0.0.1:49152`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address of a host's admin listener, which it names on its second line.
+    #[track_caller]
+    pub fn admin_url(&self) -> String {
+        let give_up = Instant::now() + SOON;
+        loop {
+            let said = self.said();
+            let line = said.lines().find_map(|line| line.strip_prefix("metrics on "));
+            if let Some(url) = line.and_then(|line| line.strip_suffix("/metrics")) {
+                return url.to_owned();
+            }
+            assert!(Instant::now() < give_up, "it names no admin listener:\n{said}");
+            thread::yield_now();
+        }
     }
 
     pub fn id(&self) -> u32 {

@@ -55,6 +55,7 @@ impl Host {
             store.clone(),
             Arc::new(move || rung.notify_one()),
             Arc::new(|| vec!["the lanes".to_owned()]),
+            Default::default(),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

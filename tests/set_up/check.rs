@@ -194,6 +194,12 @@ async fn templates_are_found_missing_pending_or_other_than_at_meta() {
     office.graph(Method::POST, "message_templates", Some(create("greeting_v3", "UTILITY", other))).await;
     wait_until("the wording is seen", SOON, async || office.finds() == ["template.differs"]).await;
 
+    let doubtful = renamed("greeting_v3").replace("en_US", "en_XX");
+    office.write("guests/templates/greeting.j2", &doubtful);
+    wait_until("the language is seen", SOON, async || {
+        office.finds() == ["template.doubtful", "template.missing"]
+    })
+    .await;
     office.write("guests/templates/greeting.j2", &renamed("greeting_v4").replace("Good morning, ", ""));
     wait_until("the form is seen", SOON, async || office.finds() == ["template.form"]).await;
     office.write("guests/templates/greeting.j2", &renamed("greeting_v4"));

@@ -162,6 +162,7 @@ impl Stage {
             .arg("serve")
             .env("DATABASE_URL", &self.url)
             .env("HOOKSWITCH_LISTEN", listen.to_string())
+            .env("HOOKSWITCH_ADMIN_LISTEN", "127.0.0.1:0")
             .env("HOOKSWITCH_RULES", self.folder.path().join("rules"))
             .env("HOOKSWITCH_PLUGINS", self.folder.path().join("plugins"))
             .env("HOOKSWITCH_PLUGIN_CACHE", self.folder.path().join("cache"))

@@ -1,7 +1,7 @@
 //! The templates, and whether Meta has approved them with our texts.
 
 use hookswitch_core::{
-    catalog::{Catalog, with_examples},
+    catalog::{self, Catalog, with_examples},
     domain::Mode,
     plan::{MetaTemplate, Template, TemplateError, definitions},
 };
@@ -44,6 +44,7 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&Result<Vec<TemplateOnMeta>, Man
     let total = count(catalog.templates.names().len(), "template", "templates");
     let (definitions, refused) = definitions(&catalog.templates);
     let mut findings: Vec<Finding> = refused.iter().filter_map(|error| form(catalog, error)).collect();
+    findings.extend(doubtful(catalog, &refused));
     let at_meta =
         match at_meta {
             Some(Ok(at_meta)) => at_meta,
@@ -99,6 +100,23 @@ fn form(catalog: &Catalog, error: &TemplateError) -> Option<Finding> {
     let what =
         format!("Meta would refuse the template {} ({file}:{line}:{column}): {message}", template.name);
     Some(finding(template, "template.form", what).command(Command::new(&["templates", "push", "--dry-run"])))
+}
+
+/// What `rules check` warns of besides: Meta may refuse it, or it would not read well.
+fn doubtful(catalog: &Catalog, refused: &[TemplateError]) -> Vec<Finding> {
+    let is_told = |finding: &catalog::Finding| {
+        let place = (&finding.file, finding.line, finding.column);
+        refused.iter().any(|error| place == (&error.file, error.line, error.column))
+    };
+    let doubts = catalog.at_meta.iter().filter(|finding| !is_told(finding));
+    doubts
+        .map(|finding| {
+            let catalog::Finding { file, line, column, message, notes, .. } = finding;
+            let help = notes.iter().find(|(label, _)| *label == "help").map(|(_, help)| help.as_str());
+            let finding = Finding::warning("template.doubtful", format!("{file}:{line}:{column}: {message}"));
+            finding.about(file.clone()).advice(help.unwrap_or("correct the template"))
+        })
+        .collect()
 }
 
 /// Without a Meta template only people with an open window are reached; with `mode: template` nobody.

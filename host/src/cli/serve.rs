@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use crate::{
-    app::{self, App},
+    app::{App, Listeners},
     config::{Config, DatabaseConfig, ServeArgs},
     telemetry,
 };
@@ -26,9 +26,12 @@ pub async fn run(args: ServeArgs, database: DatabaseConfig) -> anyhow::Result<Ex
     }
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-    let listener = app::listen(config.listen).await?;
-    let mut app = App::start(&config, listener, &mut |step| tracing::info!("{step}")).await?;
+    let listeners = Listeners::bind(&config).await?;
+    let mut app = App::start(&config, listeners, &mut |step| tracing::info!("{step}")).await?;
     println!("listening on http://{}", app.address());
+    if let Some(address) = app.admin_address() {
+        println!("metrics on http://{address}/metrics");
+    }
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,

@@ -92,6 +92,7 @@ impl Dispatch {
         self.take_up(taken).await?;
         let now = self.store.now();
         if is_poll {
+            self.numbers.show();
             self.look_anew();
             self.book.searched = 0;
             self.look_after_waiting(now).await?;

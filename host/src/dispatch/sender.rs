@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     store::{Intended, Intent, StoreError},
-    whatsapp::{Form, NumberEffect, SendError, Treatment},
+    whatsapp::{Form, NumberEffect, SendError, Treatment, is_known},
 };
 
 /// At most so many intents are appended at once.
@@ -170,6 +170,7 @@ impl Dispatch {
 
     /// A job that was taken is not sent, now or ever.
     fn never(&mut self, job: &Job, status: Status, detail: Option<String>, now: Timestamp) {
+        self.metrics.not_sent(status.as_str());
         let deliveries = vec![Delivery { detail, ..settle::row(job, status, now) }];
         let settled = Settled { deliveries, deferred: None, number: NumberEffect::None };
         self.book.settle(job, settled, None, now);
@@ -270,9 +271,11 @@ impl Dispatch {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
                 let from = &job.line.number;
+                let began = Instant::now();
                 let answer = client.send(from, &to, form, &notification.message, &callback_data).await;
+                let took = began.elapsed();
                 // Dispatch waits for the answers of all that it has sent.
-                let _ = answers.send(Answer { job, to, form, answer });
+                let _ = answers.send(Answer { job, to, form, answer, took });
             });
         }
         self.write();
@@ -289,7 +292,7 @@ impl Dispatch {
     }
 
     /// What Meta's answer means is written; the recipient's line stands until it is.
-    pub(super) fn take_answer(&mut self, Answer { job, to, form, answer }: Answer) {
+    pub(super) fn take_answer(&mut self, Answer { job, to, form, answer, took }: Answer) {
         let now = Instant::now();
         let number = self.number_of(&job);
         number.unanswered -= 1;
@@ -311,6 +314,7 @@ impl Dispatch {
         let opted_out = (refused == Some(Treatment::OptOut)).then_some(to);
         let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
         let time = self.store.now();
+        self.number_of(&job).metrics.answered_after(took.as_secs_f64());
         let settled = settle(&job, answer, time, self.book.unknown_for, rand::random());
         if let Some(wait) = settled.deferred.as_ref().filter(|deferred| deferred.reason == WaitReason::Pair) {
             let wait = Duration::try_from(wait.due_at.duration_since(time)).unwrap_or_default();
@@ -338,6 +342,7 @@ impl Dispatch {
                 }
             }
         }
+        self.count(&job, &settled.deliveries, time);
         for Delivery { status, code, detail, .. } in &settled.deliveries {
             if *status < Status::Accepted || *status == Status::Failed {
                 let detail = detail.as_deref().unwrap_or_default();
@@ -346,6 +351,29 @@ impl Dispatch {
         }
         self.book.settle(&job, settled, opted_out, time);
         self.write();
+    }
+
+    /// Counts an attempt by its result.
+    fn count(&mut self, job: &Job, deliveries: &[Delivery], now: Timestamp) {
+        let Some(row) = deliveries.first() else { return };
+        let metrics = &self.number_of(job).metrics;
+        let result = match row.status {
+            Status::Accepted => {
+                metrics.accepted();
+                // What waited before its first attempt did so for a time, a window or a limit.
+                if !job.waited || job.attempt > 1 {
+                    let notification = &job.logged.notification;
+                    let since = notification.send_at.unwrap_or_default().max(job.logged.created_at);
+                    let seconds = now.duration_since(since).as_secs_f64();
+                    self.metrics.accepted_after(notification.priority.as_str(), seconds);
+                }
+                return;
+            }
+            Status::Retrying => "retry",
+            Status::Unknown => "unknown",
+            _ => "failed",
+        };
+        metrics.not_accepted(result, row.code.map(|code| is_known(code).then_some(code)));
     }
 
     fn number_of(&mut self, job: &Job) -> &mut super::state::Number {

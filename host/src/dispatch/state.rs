@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     lanes::{Beat, Leases, Progress},
+    metrics::{DispatchMetrics, NumberMetrics},
     store::{Intended, Store, StoreError},
     whatsapp::{Accepted, Client, Form, SendError},
 };
@@ -59,6 +60,8 @@ pub struct Deps {
     pub several_numbers: bool,
     /// How many users may be written to in 24 hours outside their windows.
     pub daily_limit: watch::Receiver<Option<u32>>,
+    /// Counts sends.
+    pub metrics: DispatchMetrics,
 }
 
 /// Meta's answer to an attempt.
@@ -68,6 +71,8 @@ pub(super) struct Answer {
     pub to: String,
     pub form: Form,
     pub answer: Result<Accepted, SendError>,
+    /// How long Meta took.
+    pub took: Duration,
 }
 
 /// A batch whose intents were to be appended.
@@ -85,6 +90,7 @@ pub(super) struct Number {
     /// Taken, and no answer yet.
     pub unanswered: usize,
     pub heard_at: Instant,
+    pub metrics: NumberMetrics,
 }
 
 /// The sending numbers.
@@ -92,16 +98,18 @@ pub(super) struct Numbers {
     numbers: HashMap<Arc<str>, Number>,
     messages_per_second: u32,
     share: f64,
+    metrics: DispatchMetrics,
     /// Enough for half a second's worth on its way, which is what a slow answer of Meta's takes.
     pub most_unanswered: usize,
 }
 
 impl Numbers {
-    fn new(messages_per_second: u32) -> Numbers {
+    fn new(messages_per_second: u32, metrics: DispatchMetrics) -> Numbers {
         Numbers {
             numbers: HashMap::new(),
             messages_per_second,
             share: 1.0,
+            metrics,
             most_unanswered: (messages_per_second as usize / 2).clamp(32, 1_024),
         }
     }
@@ -111,7 +119,8 @@ impl Numbers {
         self.numbers.entry(number.clone()).or_insert_with(|| {
             let mut pace = NumberPace::new(self.messages_per_second);
             pace.set_share(self.share);
-            Number { pace, unanswered: 0, heard_at: Instant::now() }
+            let metrics = self.metrics.of_number(number, self.messages_per_second);
+            Number { pace, unanswered: 0, heard_at: Instant::now(), metrics }
         })
     }
 
@@ -119,6 +128,11 @@ impl Numbers {
     pub fn set_share(&mut self, lanes: usize) {
         self.share = lanes as f64 / f64::from(LANES);
         self.numbers.values_mut().for_each(|number| number.pace.set_share(self.share));
+    }
+
+    /// Shows which of them rest.
+    pub fn show(&self) {
+        self.numbers.values().for_each(|number| number.metrics.rests(number.pace.rests()));
     }
 
     /// Those that cannot send now: they rest, or their requests hang.
@@ -147,6 +161,7 @@ pub struct Dispatch {
     pub(super) template_refused: Arc<Notify>,
     pub(super) parked: Parked,
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
+    pub(super) metrics: DispatchMetrics,
     /// By priority, whether there may be more in the log than was read.
     pub(super) more: [bool; 3],
     /// By priority, whether there may be more that was not searched for those of other numbers.
@@ -181,12 +196,13 @@ impl Dispatch {
             beat: deps.beat,
             wake: deps.wake,
             book,
-            numbers: Numbers::new(deps.messages_per_second),
+            numbers: Numbers::new(deps.messages_per_second, deps.metrics.clone()),
             pairs: PairPace::default(),
             in_use: deps.in_use,
             template_refused: deps.template_refused,
             parked: Parked::new(),
             daily_limit: deps.daily_limit,
+            metrics: deps.metrics,
             more: [true; 3],
             unsearched: [true; 3],
             counted: HashMap::new(),

@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod gzip;
+mod hosts;
 mod incoming;
 mod keys;
 mod page;
@@ -17,6 +18,7 @@ mod stream;
 
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
+    hosts::Hosts,
     keys::{Acting, Admin, ApiKey, Caller, Keys, Reader, Scope},
     page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},

@@ -32,6 +32,7 @@ pub use self::{ready::NotReady, schema::name_members};
 use crate::{
     commit::GroupCommit,
     http::{Bodies, Keys, Problem},
+    metrics::IntakeMetrics,
     store::Store,
 };
 
@@ -45,6 +46,7 @@ pub struct Intake {
     bodies: Bodies,
     pulse: Pulse,
     not_ready: NotReady,
+    metrics: IntakeMetrics,
 }
 
 impl Intake {
@@ -65,14 +67,21 @@ impl Intake {
 
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     /// `store` writes events and reads keys; `reads` answers queries about events.
-    pub fn new(store: Store, reads: Store, grew: Arc<dyn Fn() + Send + Sync>, not_ready: NotReady) -> Intake {
+    pub fn new(
+        store: Store,
+        reads: Store,
+        grew: Arc<dyn Fn() + Send + Sync>,
+        not_ready: NotReady,
+        metrics: IntakeMetrics,
+    ) -> Intake {
         Intake {
             reads,
             keys: Keys::new(store.clone()),
-            writer: GroupCommit::start(Append { store: store.clone(), grew }),
+            writer: GroupCommit::start(Append { store: store.clone(), grew, metrics: metrics.clone() }),
             bodies: Bodies::default(),
             pulse: Pulse::new(store),
             not_ready,
+            metrics,
         }
     }
 }

@@ -61,6 +61,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
         (status = 413, description = "An event is larger than 256 KiB, or a batch than 16 MiB or 1,000 events"),
     ))]
 pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Response, Problem> {
+    let metrics = intake.metrics.clone();
+    accept(intake, request).await.inspect_err(|problem| metrics.refused(problem.code()))
+}
+
+async fn accept(intake: Intake, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, Scope::Events).await?;
     let way = Way::of(&head.headers)?;
@@ -86,7 +91,10 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
         refuse_reserved(way, &events)?;
     }
     let answer = match intake.writer.append(events).await {
-        Ok((events, clashes)) if clashes.is_empty() => Ok(accepted(way, &events)),
+        Ok((events, clashes)) if clashes.is_empty() => {
+            intake.metrics.accepted(events.iter().map(|checked| checked.event.kind.as_str()));
+            Ok(accepted(way, &events))
+        }
         Ok((events, clashes)) => Err(conflict(way, &events, &clashes)),
         Err(Refusal::Busy) => Err(busy()),
         Err(Refusal::Unavailable) => Err(Problem::new(

@@ -1,10 +1,11 @@
 //! Appends events, those of many requests in one commit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::attributes::Checked;
 use crate::{
     commit::{Commit, Outcome},
+    metrics::IntakeMetrics,
     store::{Clash, NewEvent, Store, StoreError},
 };
 
@@ -17,6 +18,8 @@ pub struct Append {
     pub store: Store,
     /// Called after each commit.
     pub grew: Arc<dyn Fn() + Send + Sync>,
+    /// Counts commits and events.
+    pub metrics: IntakeMetrics,
 }
 
 impl Commit for Append {
@@ -43,10 +46,12 @@ impl Commit for Append {
             .collect();
         // One event alone is appended or not: that needs no transaction around it.
         let together = events.len() > requests.len();
+        let began = Instant::now();
         let clashes = self.store.append_events(&events, together).await?;
         let appended = !together || clashes.is_empty();
         if appended {
             (self.grew)();
+            self.metrics.committed(events.len(), began.elapsed());
         }
         let lengths: Vec<usize> = requests.iter().map(|request| request.len()).collect();
         Ok(outcomes(&lengths, &clashes, appended))

@@ -50,7 +50,8 @@ impl Operate {
     }
 }
 
-/// Carries out the steps of jobs as they become due, until `stop`.
+/// Carries out the steps of jobs as they become due, until `stop`. A step reads in its transaction: a host may have no other
+/// connection for its work.
 pub async fn run_jobs(store: Store, stop: CancellationToken) {
     let mut pause = IDLE;
     loop {

@@ -35,6 +35,8 @@ pub(super) struct Post {
     pub preferences: Vec<Preference>,
     /// Changes of a number's quality.
     pub quality: Vec<NumberQuality>,
+    /// Messages of users, for rules.
+    pub answers: Vec<Inbound>,
 }
 
 impl Post {
@@ -55,6 +57,9 @@ impl Post {
                         number => number.filter(|to| senders.ids().any(|ours| ours == to)),
                     };
                     post.identities.extend(same_user(&inbound));
+                    if number.is_some() && inbound.opens_window() {
+                        post.answers.push(inbound.clone());
+                    }
                     let at = inbound.at;
                     let contact = contact(inbound, number.is_some());
                     if let Some((number, at)) = number.zip(contact.last_inbound_at) {
@@ -129,6 +134,7 @@ impl Post {
         self.opened.extend(other.opened);
         self.quality.extend(other.quality);
         self.preferences.extend(other.preferences);
+        self.answers.extend(other.answers);
     }
 }
 
@@ -158,7 +164,8 @@ pub(super) fn delivery(status: StatusUpdate, notification_id: NotificationId, at
 
 /// The opt-out or opt-in in a user's message, if any.
 fn wished(inbound: &Inbound) -> Option<Preference> {
-    let text = inbound.text.as_deref().filter(|_| inbound.opens_window())?;
+    let is_words = matches!(inbound.kind.as_str(), "text" | "button" | "interactive");
+    let text = inbound.content.text.as_deref().filter(|_| is_words && inbound.opens_window())?;
     let (stop, scope) = wish(text, inbound.kind == "text")?;
     Some(Preference {
         recipients: inbound

@@ -2,15 +2,17 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting};
+use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting, Status};
 use tracing::{debug, warn};
 
 use super::{
+    answers::Answers,
     late::late_retry,
     post::{Post, delivery},
 };
 use crate::{
     commit::{Commit, Outcome},
+    metrics::ReceiptMetrics,
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
     whatsapp::{Treatment, treatment},
@@ -28,6 +30,10 @@ pub(super) struct Append {
     pub store: Store,
     /// Whether there are several sending numbers, each with its own windows.
     pub several_numbers: bool,
+    /// Tells rules of what users do.
+    pub answers: Answers,
+    /// Counts what was written.
+    pub metrics: ReceiptMetrics,
 }
 
 impl Commit for Append {
@@ -47,12 +53,19 @@ impl Commit for Append {
         for post in posts {
             batch.extend((*post).clone());
         }
-        write(&self.store, self.several_numbers, batch).await?;
+        let statuses = batch.deliveries.iter().map(|row| row.status);
+        let statuses: Vec<Status> =
+            statuses.chain(batch.by_wamid.iter().map(|update| update.status)).collect();
+        write(self, batch).await?;
+        for status in statuses {
+            self.metrics.receipt(status.as_str());
+        }
         Ok(posts.iter().map(|_| Outcome::Done(())).collect())
     }
 }
 
-async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), StoreError> {
+async fn write(to: &Append, batch: Post) -> Result<(), StoreError> {
+    let Append { store, several_numbers, answers: rules, .. } = to;
     let Post {
         mut deliveries,
         by_wamid,
@@ -61,6 +74,7 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         opened,
         mut preferences,
         quality,
+        answers,
         template_updated: _,
     } = batch;
     if !by_wamid.is_empty() {
@@ -120,13 +134,13 @@ async fn write(store: &Store, several_numbers: bool, batch: Post) -> Result<(), 
         store.set_preferences(&preferences).await?;
     }
     if !opened.is_empty() {
-        if several_numbers {
+        if *several_numbers {
             store.set_number_windows(&opened).await?;
         }
         let recipients: Vec<&str> = opened.iter().map(|opened| opened.recipient.as_str()).collect();
         store.window_opened(&recipients, store.now()).await?;
     }
-    Ok(())
+    rules.tell(store, &answers, &preferences).await
 }
 
 fn is_opt_out(row: &Delivery) -> bool {

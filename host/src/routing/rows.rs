@@ -20,11 +20,12 @@ use super::{
     tally::Unsent,
     work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work},
 };
+use crate::metrics::RoutingCounts;
 use crate::store::{
     CollectRow, DecisionRow, DedupeClaim, NextDecision, NotificationRow, ParkedRow, RoutingTransaction,
     RuleFailed, StoreError,
 };
-use crate::system::{RULE_FAILED, SOURCE};
+use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
 
 /// Rows appended by a batch.
 #[derive(Default)]
@@ -74,6 +75,8 @@ pub(super) struct Appended {
     pub held: Vec<Lane>,
     /// What came to no message.
     pub unsent: Vec<Unsent>,
+    /// What was decided, for the metrics.
+    pub counts: RoutingCounts,
 }
 
 impl Rows {
@@ -127,7 +130,9 @@ impl Rows {
             let is_unsent = match planned.outcome {
                 DecisionOutcome::Failed | DecisionOutcome::Nobody => true,
                 // Nobody needs to have a rule for what the system tells of itself.
-                DecisionOutcome::NoRoute => work.logged.event.key.source != SOURCE,
+                DecisionOutcome::NoRoute => {
+                    ![SOURCE, WHATSAPP].contains(&work.logged.event.key.source.as_str())
+                }
                 _ => false,
             };
             if is_unsent {
@@ -185,6 +190,20 @@ impl Rows {
         let decisions = vec![row(work, 0, &verdict, &planned, false)];
         let unsent = vec![(work.place(), unsent(work, &verdict, &planned))];
         Rows { decisions, unsent, taken: 1, ..Rows::default() }
+    }
+
+    fn counts(&self) -> RoutingCounts {
+        let mut counts = RoutingCounts::default();
+        for row in &self.decisions {
+            counts.decision(row.outcome.as_str(), row.engine);
+        }
+        for NotificationRow { notification, skipped, .. } in &self.notifications {
+            match skipped {
+                None => counts.notification(&notification.template, notification.priority.as_str()),
+                Some(_) => counts.unreachable(),
+            }
+        }
+        counts
     }
 
     /// Size of each message or collected decision, in bytes.
@@ -281,6 +300,7 @@ impl Rows {
             .collect();
         transaction.count_failures(&failed, now).await?;
         Ok(Appended {
+            counts: self.counts(),
             held: self.spread.iter().map(|(lane, ..)| *lane).collect(),
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })

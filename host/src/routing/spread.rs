@@ -16,8 +16,6 @@ use hookswitch_core::{
     plan::Names,
 };
 
-use tokio::time::Instant;
-
 use super::{
     Routing, State, blocking,
     rows::{Rows, World},
@@ -175,7 +173,7 @@ impl Routing {
             })
             .await;
         match appended {
-            Ok(_) => {}
+            Ok(appended) => self.count(appended.unsent, appended.counts),
             Err(error @ StoreError::Conflict(_)) => return Err(error),
             Err(error) if error.is_disk_full() || !self.store.can_route().await => return Err(error),
             Err(_) if page.size > 1 => {
@@ -250,7 +248,7 @@ impl Routing {
                 rows.append(transaction, self.host, self.store.now()).await
             })
             .await?;
-        self.tally.add(appended.unsent, Instant::now());
+        self.count(appended.unsent, appended.counts);
         Ok(())
     }
 }

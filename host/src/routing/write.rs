@@ -11,7 +11,6 @@ use hookswitch_core::{
     plan::named,
 };
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::{
     Routing, State, blocking,
@@ -174,8 +173,8 @@ impl Routing {
         };
         let rest = entries.split_off(rows.taken.min(entries.len()));
         let held = match self.append(state, rows, &entries, now).await {
-            Ok(Appended { held, unsent }) => {
-                self.tally.add(unsent, Instant::now());
+            Ok(Appended { held, unsent, counts }) => {
+                self.count(unsent, counts);
                 held
             }
             Err(error) => {
@@ -298,7 +297,7 @@ impl Routing {
             .store
             .route(async |transaction| rows.write(transaction, &entries, self.host, now).await)
             .await?;
-        self.tally.add(appended.unsent, Instant::now());
+        self.count(appended.unsent, appended.counts);
         Ok(())
     }
 }

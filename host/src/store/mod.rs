@@ -16,6 +16,7 @@ use self::{
 };
 use crate::config::Limits;
 
+mod answer;
 mod api_key;
 mod audience;
 mod checkpoint;
@@ -35,6 +36,7 @@ mod erasure;
 mod event;
 mod event_list;
 mod failure;
+mod gauges;
 mod group;
 mod health;
 mod history;
@@ -65,6 +67,7 @@ mod unfinished;
 mod unknown;
 mod waiting;
 
+pub use answer::{Answered, Writer};
 pub use api_key::StoredKey;
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
@@ -83,6 +86,7 @@ pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use event_list::{EventFilter, EventPage, ListedEvent, UnsentFacts};
 pub use failure::{Failure, Told};
+pub use gauges::EventsWaiting;
 pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, RefusedFacts, ServerFacts,

@@ -46,11 +46,23 @@ fn made(
     time: Timestamp,
     data: &Value,
 ) -> Option<SystemEvent> {
+    from(SOURCE, id, kind, subject, time, data)
+}
+
+/// An event of one of the system's own sources.
+pub(super) fn from(
+    source: &str,
+    id: String,
+    kind: &str,
+    subject: Option<String>,
+    time: Timestamp,
+    data: &Value,
+) -> Option<SystemEvent> {
     let data: Box<RawValue> = serde_json::value::to_raw_value(data).ok()?;
     // The id says what it tells of: who tells the same in other words repeats it.
     let sha256 = fingerprint(kind, &id);
     let event = Event {
-        key: EventKey { id, source: SOURCE.to_owned() },
+        key: EventKey { id, source: source.to_owned() },
         kind: kind.to_owned(),
         subject,
         time,

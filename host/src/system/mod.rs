@@ -6,6 +6,7 @@
 //! Each has an id made from what it tells of, and the source [`SOURCE`]: the event log's key lets each be there once,
 //! whichever host tells it and however often.
 
+mod answers;
 mod emit;
 mod erasure;
 mod failures;
@@ -14,6 +15,7 @@ mod retention;
 mod rule_failures;
 mod schedule;
 
+pub use answers::{WHATSAPP, answer, answer_type, preference_set, preference_type};
 pub use emit::{
     RULE_FAILED, SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
     template_status_changed,

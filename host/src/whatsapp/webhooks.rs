@@ -4,6 +4,7 @@
 //! affect the others. Fields that Meta omits in some versions (`wa_id` of users with a username, from 2026 on; `contacts`
 //! of failed messages) may be missing everywhere.
 
+mod content;
 mod inbound;
 mod loose;
 mod preference;
@@ -19,6 +20,7 @@ use tracing::warn;
 
 use self::loose::{loose, phone, text, time, user};
 
+pub use content::Content;
 pub use preference::MarketingPreference;
 pub use quality::NumberQuality;
 
@@ -86,7 +88,7 @@ pub struct ReportedError {
 }
 
 /// A message from a user, with at least one of `from` and `user_id`.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Inbound {
     /// Meta's id of the message.
     pub wamid: String,
@@ -104,8 +106,10 @@ pub struct Inbound {
     pub at: Timestamp,
     /// Meta's type: `text`, `button`, `image` …
     pub kind: String,
-    /// What they wrote, or the title of what they pressed.
-    pub text: Option<String>,
+    /// What it holds.
+    pub content: Content,
+    /// Meta's id of the message that it answers: they quoted it, or pressed its button.
+    pub answers: Option<String>,
     /// Whether it was written in a group.
     pub in_group: bool,
 }

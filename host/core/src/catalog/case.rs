@@ -39,8 +39,10 @@ pub struct Case {
     pub lookup: BTreeMap<String, Map<String, Value>>,
     /// What services answer.
     pub http: Vec<Answer>,
-    /// Event to decide.
-    pub event: Event,
+    /// Events to decide, in their order.
+    pub events: Vec<Event>,
+    /// Whether they were given as `events`: what is collected of them is expected as digests.
+    pub has_several: bool,
     /// People and groups that exist.
     pub people: People,
     /// Whether they are made up, and with them the users that a verdict names.
@@ -84,11 +86,19 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
         }
     }
     let http = fields.get("http").map(|node| case_http::answers(node, findings)).unwrap_or_default();
-    let event = match fields.get("event") {
-        Some(node) => node.fields(&EVENT_KEYS, findings).and_then(|fields| event(&fields, now, findings)),
-        None => {
+    let one = |node: &Node, id: &str, findings: &mut Vec<Finding>| {
+        node.fields(&EVENT_KEYS, findings).and_then(|fields| event(&fields, id, now, findings))
+    };
+    let events = match (fields.get("event"), fields.get("events")) {
+        (Some(node), None) => one(node, "case", findings).into_iter().collect(),
+        (None, Some(node)) => several(node, findings, one),
+        (Some(_), Some(node)) => {
+            findings.push(Finding::at(&node.place, "`event` and `events` cannot be used together"));
+            Vec::new()
+        }
+        (None, None) => {
             findings.push(Finding::at(&fields.place, "`event` is missing"));
-            None
+            Vec::new()
         }
     };
     let people = match fields.get("people") {
@@ -112,7 +122,8 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
         config,
         lookup,
         http,
-        event: event?,
+        events,
+        has_several: fields.get("events").is_some(),
         people,
         made_up: fields.get("people").is_none(),
         expected,
@@ -120,7 +131,10 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
     (findings.len() == before).then_some(case)
 }
 
-const KEYS: [&str; 9] = ["name", "now", "at", "config", "lookup", "http", "event", "people", "expect"];
+const KEYS: [&str; 10] =
+    ["name", "now", "at", "config", "lookup", "http", "event", "events", "people", "expect"];
+/// Maximum number of events of a case.
+const EVENTS: usize = 1_100;
 
 /// The map of a key; empty where there is none.
 fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<String, Value> {
@@ -136,11 +150,26 @@ fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<Strin
 
 const EVENT_KEYS: [&str; 7] = ["type", "source", "id", "subject", "time", "data", "extensions"];
 
-fn event(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Event> {
+/// The events of a list, each with an id of its own unless it gives one.
+fn several(
+    node: &Node,
+    findings: &mut Vec<Finding>,
+    mut one: impl FnMut(&Node, &str, &mut Vec<Finding>) -> Option<Event>,
+) -> Vec<Event> {
+    let items = node.items(findings);
+    if items.is_empty() || items.len() > EVENTS {
+        findings.push(node.wrong(&format!("a list of 1 to {EVENTS} events")));
+        return Vec::new();
+    }
+    let numbered = items.iter().enumerate();
+    numbered.filter_map(|(n, item)| one(item, &format!("case-{}", n + 1), findings)).collect()
+}
+
+fn event(fields: &Fields<'_>, id: &str, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Event> {
     let kind = required(fields, "type", findings)?.text;
     let mut text = |key| fields.text(key, findings).map(|source| source.text);
     let key = EventKey {
-        id: text("id").unwrap_or_else(|| "case".to_owned()),
+        id: text("id").unwrap_or_else(|| id.to_owned()),
         source: text("source").unwrap_or_else(|| "/cases".to_owned()),
     };
     let subject = text("subject");

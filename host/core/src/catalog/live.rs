@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
@@ -17,6 +18,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,9 @@ const PATIENCE: Duration = Duration::from_millis(600);
 pub struct Live {
     folders: Folders,
     current: ArcSwap<Catalog>,
+    /// When the current catalog went live, in milliseconds of Unix time.
+    since: AtomicI64,
+    has_errors: AtomicBool,
 }
 
 /// A running watch. Dropping it ends the watch, after a reload that may be under way.
@@ -68,7 +73,22 @@ impl Live {
         // A host starts without them: the others' messages do not wait for somebody to mend a plugin.
         let catalog = compile(&folders, tree, findings, &|_| true)?;
         tell(&catalog);
-        Ok(Arc::new(Live { folders, current: ArcSwap::from_pointee(catalog) }))
+        Ok(Arc::new(Live {
+            folders,
+            current: ArcSwap::from_pointee(catalog),
+            since: AtomicI64::new(Timestamp::now().as_millisecond()),
+            has_errors: AtomicBool::new(false),
+        }))
+    }
+
+    /// When the current catalog went live.
+    pub fn since(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.since.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Whether the files on disk have errors, so that an older catalog stays live.
+    pub fn has_errors(&self) -> bool {
+        self.has_errors.load(Ordering::Relaxed)
     }
 
     /// The catalog that is live now. Hold it for one piece of work only.
@@ -178,6 +198,7 @@ impl Watch<'_> {
         // A plugin that could not be called yet can be now.
         let compiled = self.live.folders.sandbox.as_ref().is_some_and(Sandbox::has_compiled);
         if findings.is_empty() && !compiled && release == self.live.current.load().release {
+            self.live.has_errors.store(false, Ordering::Relaxed);
             if self.rejected.take().is_some() {
                 tracing::info!(release, "the rules match the live ones again");
             }
@@ -191,6 +212,8 @@ impl Watch<'_> {
                 let counts = catalog.counts;
                 tell(&catalog);
                 self.live.current.store(Arc::new(catalog));
+                self.live.since.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+                self.live.has_errors.store(false, Ordering::Relaxed);
                 self.rejected = None;
                 tracing::info!(
                     release,
@@ -205,6 +228,7 @@ impl Watch<'_> {
                 );
             }
             Err(findings) => {
+                self.live.has_errors.store(true, Ordering::Relaxed);
                 let words = findings.to_string();
                 if self.rejected.as_ref() != Some(&words) {
                     tracing::error!(

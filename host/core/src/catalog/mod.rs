@@ -19,6 +19,7 @@ mod plugins;
 mod routes;
 mod run;
 mod schedules;
+mod together;
 mod tree;
 mod uses;
 mod yaml;

@@ -23,9 +23,10 @@ pub fn misspelt(routes: &[RouteSource], scripts: &BTreeMap<String, Source>, case
     for route in routes {
         let events: Vec<Value> = cases
             .iter()
-            .filter(|case| route.on.iter().any(|on| is_for(&on.text, &case.event.kind)))
+            .flat_map(|case| &case.events)
+            .filter(|event| route.on.iter().any(|on| is_for(&on.text, &event.kind)))
             .take(EVENTS)
-            .filter_map(|case| serde_json::from_str(case.event.data.get()).ok())
+            .filter_map(|event| serde_json::from_str(event.data.get()).ok())
             .collect();
         if events.is_empty() {
             continue;

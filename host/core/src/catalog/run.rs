@@ -15,12 +15,14 @@ use super::{
     case_http::Rehearsed,
     expect::{self, Actual},
     findings::{Finding, Severity, TOLD},
-    people, uses,
+    people,
+    together::{CaseResult, results},
+    uses,
 };
 use crate::{
     bounds::counted,
-    decide::{Place, Ports, StandIns, decide, plugin::Http},
-    domain::{Mode, Outcome, Senders, Verdict},
+    decide::{Place, Ports, StandIns, plugin::Http},
+    domain::{Event, Mode, Outcome, Senders, Verdict},
     plan::{Planned, Planner},
 };
 
@@ -63,13 +65,14 @@ impl Ports for CasePorts<'_> {
     }
 }
 
-/// Plans the messages of a case's event, without comparing them.
+/// Plans the messages of a case's events, without comparing them.
 pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
-    let verdicts = decide(&catalog.routes, &case.event, &CasePorts::new(catalog, case));
-    verdicts.iter().map(|verdict| plan(catalog, case, verdict)).collect()
+    let results = results(catalog, case, &CasePorts::new(catalog, case));
+    results.into_iter().map(|result| result.planned).collect()
 }
 
-fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
+/// Plans the messages of a verdict on one of a case's events.
+pub fn plan(catalog: &Catalog, case: &Case, event: &Event, verdict: &Verdict) -> Planned {
     let made_up =
         case.made_up.then(|| people::with_users(case.people.clone(), std::slice::from_ref(verdict)));
     let planner = Planner {
@@ -79,7 +82,7 @@ fn plan(catalog: &Catalog, case: &Case, verdict: &Verdict) -> Planned {
         people: made_up.as_ref().unwrap_or(&case.people),
         now: case.now,
     };
-    planner.plan(&case.event, verdict)
+    planner.plan(event, verdict)
 }
 
 /// Maximum time for all cases together: a host waits for them when it starts or reloads its rules.
@@ -162,8 +165,7 @@ impl Shown {
 /// Runs a case.
 fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
     let ports = CasePorts::new(catalog, case);
-    let verdicts = decide(&catalog.routes, &case.event, &ports);
-    shown.told.extend(verdicts.iter().filter_map(|verdict| uses::told(&case.event.kind, verdict)));
+    let results = results(catalog, case, &ports);
     let named = |message: String| format!("case `{}` failed: {message}", case.name);
     let mut findings: Vec<Finding> = ports
         .http
@@ -175,10 +177,10 @@ fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
             Finding::at(&case.place, what).help(format!("give one under `http`, such as {line}"))
         })
         .collect();
-    for (index, verdict) in verdicts.iter().enumerate() {
-        let planned = plan(catalog, case, verdict);
-        shown.see(catalog, case, verdict, &planned);
-        let result = Actual { event: &case.event, verdict, planned: &planned };
+    for (index, CaseResult { types, event, verdict, planned }) in results.iter().enumerate() {
+        shown.told.extend(types.iter().filter_map(|kind| uses::told(kind, verdict)));
+        shown.see(catalog, case, verdict, planned);
+        let result = Actual { event, verdict, planned };
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {
             let known = |name: &str| catalog.groups.iter().any(|group| group.name == name);
@@ -201,11 +203,10 @@ fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
             findings.push(finding.note("expected", difference.expected).note("actual", difference.actual));
         }
     }
-    for expected in case.expected.iter().skip(verdicts.len()) {
-        let message = named(format!(
-            "expected another result; the event led to only {}",
-            counted(verdicts.len(), "result")
-        ));
+    let led = if case.has_several { "the events led" } else { "the event led" };
+    for expected in case.expected.iter().skip(results.len()) {
+        let message =
+            named(format!("expected another result; {led} to only {}", counted(results.len(), "result")));
         findings.push(Finding::at(&expected.place, message));
     }
     shown.findings.extend(findings);

@@ -87,6 +87,11 @@ impl Routes {
         (Routes(Arc::new(compiled)), errors)
     }
 
+    /// Whether a route is for events of this type, whatever its condition.
+    pub fn are_for(&self, kind: &str) -> bool {
+        !self.0.matching(kind).is_empty()
+    }
+
     /// Number of routes.
     pub fn len(&self) -> usize {
         self.0.routes.len()

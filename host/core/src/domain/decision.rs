@@ -83,6 +83,15 @@ impl Priority {
     /// All priorities, the most urgent first.
     pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Bulk];
 
+    /// The name in rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Priority::Urgent => "urgent",
+            Priority::Normal => "normal",
+            Priority::Bulk => "bulk",
+        }
+    }
+
     /// The stored number: 0 is the most urgent.
     pub fn rank(self) -> i16 {
         self as i16

@@ -22,7 +22,6 @@ const LANGUAGES: [&str; 111] = [
 /// A template whose language Meta does not know.
 pub(super) fn unknown(template: &Template) -> Option<TemplateError> {
     let language = template.language.as_str();
-
     if template.mode == Mode::Text || LANGUAGES.into_iter().any(|known| known == language) {
         return None;
     }

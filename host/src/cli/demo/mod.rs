@@ -30,13 +30,14 @@ use tokio::{net::TcpListener, signal::ctrl_c, sync::oneshot, task::spawn_blockin
 
 use self::place::Place;
 use crate::{
-    app::{self, App},
-    config::{Config, LogConfig, RulesConfig, WhatsappConfig},
+    app::{self, App, Listeners},
+    config::{AdminConfig, Config, LogConfig, RulesConfig, WhatsappConfig},
     telemetry,
 };
 
 const HOST_PORT: u16 = 8420;
 const SIMULATOR_PORT: u16 = 8421;
+const ADMIN_PORT: u16 = 8422;
 
 /// Run everything on this machine with a stand-in for WhatsApp
 ///
@@ -104,6 +105,7 @@ async fn show_all(args: &DemoArgs, bar: &ProgressBar) -> anyhow::Result<ExitCode
     let simulator_address = simulator_listener.local_addr()?;
     let host_listener = listen(HOST_PORT).await?;
     let host_address = host_listener.local_addr()?;
+    let admin_listener = listen(ADMIN_PORT).await?;
     let settings = Settings {
         webhook_url: Some(format!("http://{host_address}/webhooks/whatsapp")),
         ..Settings::default()
@@ -115,7 +117,8 @@ async fn show_all(args: &DemoArgs, bar: &ProgressBar) -> anyhow::Result<ExitCode
         let folders = app::folders(&config.rules, &config.database, false)?;
         spawn_blocking(move || drop(catalog::load(&folders))).await?;
     }
-    let app = App::start(&config, host_listener, &mut |text| step(bar, text)).await?;
+    let listeners = Listeners { public: host_listener, admin: Some(admin_listener) };
+    let app = App::start(&config, listeners, &mut |text| step(bar, text)).await?;
 
     let simulator = Simulator::new(settings);
     let (stop_simulator, stopped) = oneshot::channel::<()>();
@@ -150,7 +153,7 @@ async fn show_samples(
         bar.finish_and_clear();
         let code = show::verdict(simulator, &shown);
         if !args.exit {
-            show::invite(host, stand_in, &key, samples.first());
+            show::invite(host, stand_in, app.admin_address(), &key, samples.first());
             ctrl_c().await.context("cannot wait for Ctrl-C")?;
             println!("\nstopping");
         }
@@ -174,6 +177,8 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
 fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: SocketAddr) -> Config {
     Config {
         listen: host,
+        // Its socket is taken already.
+        admin: AdminConfig::default(),
         database: args.place.database(),
         rules: RulesConfig {
             rules: args.rules.clone(),

@@ -28,8 +28,10 @@ pub fn samples(catalog: &Catalog, now: Timestamp) -> Vec<Sample> {
     let ports = CatalogPorts { catalog, now };
     let mut shown = BTreeSet::new();
     let mut samples = Vec::new();
-    for case in &catalog.cases {
-        let verdicts = decide(&catalog.routes, &case.event, &ports);
+    for (case, event) in
+        catalog.cases.iter().flat_map(|case| case.events.iter().map(move |event| (case, event)))
+    {
+        let verdicts = decide(&catalog.routes, event, &ports);
         let templates = verdicts.iter().filter_map(|verdict| match &verdict.outcome {
             Outcome::Notify(decision) => Some(decision.template.clone()),
             _ => None,
@@ -41,8 +43,8 @@ pub fn samples(catalog: &Catalog, now: Timestamp) -> Vec<Sample> {
         if is_new {
             samples.push(Sample {
                 name: case.name.clone(),
-                kind: case.event.kind.clone(),
-                body: body(&case.event),
+                kind: event.kind.clone(),
+                body: body(event),
                 contacts: named(&verdicts).contacts,
             });
         }

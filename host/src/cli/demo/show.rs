@@ -125,7 +125,13 @@ pub fn verdict(simulator: &Simulator, shown: &Shown) -> ExitCode {
 }
 
 /// Prints what to try next.
-pub fn invite(host: SocketAddr, simulator: SocketAddr, key: &str, sample: Option<&Sample>) {
+pub fn invite(
+    host: SocketAddr,
+    simulator: SocketAddr,
+    admin: Option<SocketAddr>,
+    key: &str,
+    sample: Option<&Sample>,
+) {
     let body = sample.map(|sample| sample.body.to_string().replace('\'', r"'\''")).unwrap_or_default();
     println!("\n{}", style("Post an event:").bold());
     println!("  KEY={key}");
@@ -136,6 +142,10 @@ pub fn invite(host: SocketAddr, simulator: SocketAddr, key: &str, sample: Option
     println!("{}", style("See its history, and what the stand-in for WhatsApp received:").bold());
     println!("  curl http://{host}/v1/events/ID -H \"Authorization: Bearer $KEY\"");
     println!("  curl http://{simulator}/_simulator/messages");
+    if let Some(admin) = admin {
+        println!("{}", style("See what a monitoring system reads:").bold());
+        println!("  curl http://{admin}/metrics");
+    }
     println!(
         "{}",
         style("Change a rule in rules/ and post again: it is live within two seconds. Stop with Ctrl-C.")

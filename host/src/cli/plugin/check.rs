@@ -140,10 +140,13 @@ fn look_at<'a>(
     let has = |name: &str| plugin.imports().iter().any(|import| import.starts_with(name));
     let domain = format!("plugins/{id}");
     let cases = catalog.cases.iter().filter(|case| case.domain == domain).map(|case| {
-        decide(&catalog.routes, &case.event, &CatalogPorts { catalog, now: case.now });
+        let costs = case.events.iter().map(|event| {
+            decide(&catalog.routes, event, &CatalogPorts { catalog, now: case.now });
+            plugin.last_cost()
+        });
         Case {
             name: &case.name,
-            instructions: plugin.last_cost(),
+            instructions: costs.max().unwrap_or_default(),
             most_memory_kib: plugin.counts().most_memory / 1024,
         }
     });

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Inbound, Update,
+    content::Content,
     loose::{loose, phone, text, time, user},
 };
 
@@ -54,34 +55,37 @@ pub(super) struct Message<'a> {
     group_id: Option<String>,
     // What depends on the type is read only where the type says so: a surprise in it must not cost the message.
     #[serde(borrow)]
+    system: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+    #[serde(borrow)]
     text: Option<&'a RawValue>,
     #[serde(borrow)]
     button: Option<&'a RawValue>,
     #[serde(borrow)]
     interactive: Option<&'a RawValue>,
     #[serde(borrow)]
-    system: Option<&'a RawValue>,
+    image: Option<&'a RawValue>,
+    #[serde(borrow)]
+    video: Option<&'a RawValue>,
+    #[serde(borrow)]
+    audio: Option<&'a RawValue>,
+    #[serde(borrow)]
+    voice: Option<&'a RawValue>,
+    #[serde(borrow)]
+    document: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sticker: Option<&'a RawValue>,
+    #[serde(borrow)]
+    location: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reaction: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Text {
-    body: String,
-}
-
-#[derive(Deserialize)]
-struct Button {
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct Interactive {
-    button_reply: Option<Pressed>,
-    list_reply: Option<Pressed>,
-}
-
-#[derive(Deserialize)]
-struct Pressed {
-    title: String,
+struct Context {
+    #[serde(default, deserialize_with = "loose")]
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +149,8 @@ impl Message<'_> {
             name: name.map(|name| text(&name)),
             at: time(self.timestamp.as_deref(), now),
             kind: text(&self.kind),
-            text: self.text(),
+            content: Content::read(&self.kind, self.member()),
+            answers: read::<Context>(self.context).and_then(|context| context.id).map(|id| text(&id)),
             in_group: self.group_id.is_some(),
         }))
     }
@@ -158,13 +163,20 @@ impl Message<'_> {
         self.from_user_id.as_deref().or(self.from.as_deref()).and_then(user)
     }
 
-    fn text(&self) -> Option<String> {
+    /// What the message holds, which stands under its type.
+    fn member(&self) -> Option<&RawValue> {
         match self.kind.as_str() {
-            "text" => read::<Text>(self.text).map(|text| text.body),
-            "button" => read::<Button>(self.button).map(|button| button.text),
-            "interactive" => read::<Interactive>(self.interactive)
-                .and_then(|reply| reply.button_reply.or(reply.list_reply))
-                .map(|pressed| pressed.title),
+            "text" => self.text,
+            "button" => self.button,
+            "interactive" => self.interactive,
+            "image" => self.image,
+            "video" => self.video,
+            "audio" => self.audio,
+            "voice" => self.voice,
+            "document" => self.document,
+            "sticker" => self.sticker,
+            "location" => self.location,
+            "reaction" => self.reaction,
             _ => None,
         }
     }

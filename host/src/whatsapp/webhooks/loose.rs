@@ -45,7 +45,12 @@ pub(super) fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>
 
 /// A text that PostgreSQL accepts: without U+0000, and cut to its maximum length.
 pub(super) fn text(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(TEXT).collect()
+    clean(text, TEXT)
+}
+
+/// As [`text`], with another maximum length.
+pub(super) fn clean(text: &str, longest: usize) -> String {
+    text.chars().filter(|c| *c != '\0').take(longest).collect()
 }
 
 /// The digits of a phone number; `None` if it is not one.

@@ -40,7 +40,7 @@ fn inbound(update: Update) -> (String, Option<String>, Timestamp) {
     assert_eq!(inbound.name.as_deref(), inbound.name.as_ref().map(|_| "Sheena Nelson"));
     assert_eq!(inbound.phone_number_id.as_deref(), Some("106540352242922"));
     assert!(inbound.wamid.starts_with("wamid.") && inbound.opens_window());
-    (inbound.kind, inbound.text, inbound.at)
+    (inbound.kind, inbound.content.text, inbound.at)
 }
 
 #[test]
@@ -187,7 +187,12 @@ fn one_bad_item_costs_only_itself() {
         .map(|update| match update {
             Update::Status(status) => format!("{} {} {}", status.wamid, status.status, status.at),
             Update::Inbound(inbound) => {
-                format!("{} {:?} {:?}", inbound.wamid, inbound.name.as_deref(), inbound.text.as_deref())
+                format!(
+                    "{} {:?} {:?}",
+                    inbound.wamid,
+                    inbound.name.as_deref(),
+                    inbound.content.text.as_deref()
+                )
             }
             Update::Error(error) => format!("{} {}", error.code, error.title),
             other => format!("{other:?}"),

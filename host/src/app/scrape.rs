@@ -1,0 +1,138 @@
+//! What a scrape shows beside the counters: the state of this host, and what waits in its lanes.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use hookswitch_core::{
+    catalog::Live,
+    domain::{Lane, Mode, Priority, Track, WaitReason},
+    plan::InUse,
+};
+use jiff::Timestamp;
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, timeout},
+};
+
+use crate::{
+    lanes::Leases,
+    metrics::{Backlog, Metrics, PluginUse, State},
+    store::{Store, StoreError},
+};
+
+/// What waits is read at most this often, however many ask.
+const EVERY: Duration = Duration::from_secs(15);
+/// How long a scrape waits for PostgreSQL; Prometheus gives up after 10 s.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Number of rows of each lane that are counted.
+const COUNTED: i64 = 1_000;
+/// Number of messages of each track among which the oldest is searched.
+const SEARCHED: i64 = 20;
+/// The host that holds this lane reports what does not belong to one lane.
+const FIRST: Lane = Lane(0);
+
+/// Reads what a scrape shows.
+pub(super) struct Scrape {
+    /// The counters.
+    pub(super) metrics: Metrics,
+    /// The connections of what is asked over HTTP: incoming events and the work have others.
+    pub(super) store: Store,
+    pub(super) leases: watch::Receiver<Leases>,
+    pub(super) catalog: Arc<Live>,
+    pub(super) in_use: Arc<ArcSwap<InUse>>,
+    /// Whether templates are compared with those at Meta.
+    pub(super) knows_templates: bool,
+    pub(super) daily_limit: watch::Receiver<Option<u32>>,
+    /// What was read last.
+    pub(super) last: Mutex<Option<(Instant, Option<Backlog>)>>,
+}
+
+impl Scrape {
+    /// The metrics in the OpenMetrics text format.
+    pub(super) async fn text(&self) -> Result<String, std::fmt::Error> {
+        let backlog = self.backlog().await;
+        self.metrics.text(self.state(), backlog)
+    }
+
+    fn state(&self) -> State {
+        let catalog = self.catalog.current();
+        let in_use = self.in_use.load();
+        let templates = catalog.templates.names().into_iter().filter_map(|name| {
+            let is_sent_as_template = catalog.templates.get(name)?.mode != Mode::Text;
+            let usable = !self.knows_templates || in_use.current(name).is_some();
+            is_sent_as_template.then(|| (name.to_owned(), usable))
+        });
+        let plugins = catalog.plugins.iter().map(|(id, plugin)| {
+            let counts = plugin.counts();
+            PluginUse {
+                id: id.clone(),
+                calls: counts.calls,
+                failures: counts.failures,
+                seconds: Duration::from_micros(counts.microseconds).as_secs_f64(),
+                is_parked: counts.parked,
+            }
+        });
+        let held = self.leases.borrow();
+        State {
+            release: catalog.release.clone(),
+            is_loaded: !self.catalog.has_errors(),
+            loaded_at: self.catalog.since().as_duration().as_secs_f64(),
+            lanes: if held.are_ours(Instant::now()) { held.lanes.len() } else { 0 },
+            daily_limit: *self.daily_limit.borrow(),
+            templates: templates.collect(),
+            plugins: plugins.collect(),
+        }
+    }
+
+    /// What waits, as of at most 15 s ago; `None` while PostgreSQL does not answer.
+    async fn backlog(&self) -> Option<Backlog> {
+        // Who asks meanwhile waits for the same answer.
+        let mut last = self.last.lock().await;
+        if let Some((read_at, backlog)) = &*last
+            && read_at.elapsed() < EVERY
+        {
+            return backlog.clone();
+        }
+        let read = timeout(PATIENCE, self.read()).await;
+        let backlog = match read {
+            Ok(Ok(backlog)) => Some(backlog),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "failed to read what waits for the metrics");
+                None
+            }
+            Err(_) => None,
+        };
+        if backlog.is_none() {
+            self.metrics.read_failed();
+        }
+        *last = Some((Instant::now(), backlog.clone()));
+        backlog
+    }
+
+    async fn read(&self) -> Result<Backlog, StoreError> {
+        let lanes: Vec<Lane> = self.leases.borrow().lanes.keys().copied().collect();
+        let tracks: Vec<Track> =
+            lanes.iter().flat_map(|lane| Priority::ALL.map(|priority| Track::new(*lane, priority))).collect();
+        let now = self.store.now();
+        let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
+        let events = self.store.events_waiting(&lanes, COUNTED).await?;
+        let waiting = self.store.messages_waiting(&tracks, COUNTED).await?;
+        let oldest = self.store.oldest_messages(&tracks, SEARCHED, now).await?;
+        let failed = match lanes.contains(&FIRST) {
+            true => Some(self.store.old_failures(now).await?.count),
+            false => None,
+        };
+        let of = |reason: &str| waiting.get(reason).copied().unwrap_or(0);
+        let reasons = WaitReason::ALL.map(WaitReason::as_str);
+        Ok(Backlog {
+            events: events.count,
+            events_oldest: events.oldest.map_or(0.0, age),
+            messages: reasons.into_iter().chain(["queued"]).map(|reason| (reason, of(reason))).collect(),
+            messages_oldest: Priority::ALL
+                .map(|priority| (priority.as_str(), oldest.get(&priority).copied().map_or(0.0, age)))
+                .to_vec(),
+            unknown: of(WaitReason::Unknown.as_str()) + of(WaitReason::Hold.as_str()),
+            failed,
+        })
+    }
+}
