@@ -13,6 +13,7 @@ mod plugins;
 mod retention;
 mod rule_failures;
 mod schedule;
+mod tally;
 
 pub use emit::{
     RULE_FAILED, SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
@@ -24,3 +25,4 @@ pub use plugins::tell_parked;
 pub use retention::prune;
 pub use rule_failures::tell_rule_failures;
 pub use schedule::Scheduler;
+pub use tally::tally;
