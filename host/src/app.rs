@@ -41,7 +41,7 @@ use crate::{
     receipts::Receipts,
     routing::{self, Routing},
     store::{Store, StoreError},
-    system::{Scheduler, prune, tell_failures, tell_parked, tell_rule_failures},
+    system::{Scheduler, prune, tally, tell_failures, tell_parked, tell_rule_failures},
     templates::{self, TemplateWatch},
     whatsapp::{Client, ClientError, management::Management},
 };
@@ -394,6 +394,7 @@ impl App {
             api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate);
 
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
+        let totals = metrics.totals.clone();
         if let Some(listener) = listeners.admin {
             let counted = (metrics.intake.clone(), metrics.routing.clone());
             parts.help("names", name_rules(catalog.clone(), counted));
@@ -427,6 +428,9 @@ impl App {
         if let Some(watch) = watch {
             parts.start("templates", |stop| watch.run(stop));
         }
+        // Parts stop in this order: what the others count at their ends is stored.
+        let charted = store.clone();
+        parts.start("tally", |stop| tally(charted, totals, stop));
         parts.help("intake", intake_ended);
         parts.help("receipts", receipts_ended);
         parts.help(

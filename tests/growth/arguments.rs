@@ -13,6 +13,7 @@ pub const SMALL: &[&str] = &[
     "own_clash",
     "refinery_schema_history",
     "rule_failure",
+    "tally",
     "webhook",
 ];
 
@@ -376,6 +377,9 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("retention::prune_schedules", "now() - interval '4 days'"),
     ("retention::prune_schedules 2", "now() - interval '4 days'"),
     ("retention::prune_schedules 3", "now() - interval '1 year'"),
+    ("tally::add_tally", "ARRAY[60, 3600]::smallint[], sample.texts('a'), sample.texts('b'), sample.zeros()"),
+    ("tally::tally", "60, now() - interval '1 hour', 100"),
+    ("tally::prune_tally", "60, 172800, 100"),
     ("rule_failure::tell_rule_failures", "60, 100"),
     ("rule_failure::tell_rule_failures 2", "1"),
     ("rule_failure::tell_rule_failures 3", "60, ARRAY['a']"),

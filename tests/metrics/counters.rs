@@ -60,6 +60,23 @@ async fn what_happened_is_counted() {
     // The system's own events have no rule here either.
     let unrouted = scrape.sum("hookswitch_decisions_total", &[("outcome", "no_route"), ("engine", "none")]);
     assert!(unrouted >= 1.0, "{}", scrape.text());
+    // A host that stops has stored what it counted.
+    let mut stage = stage;
+    stage.host.terminate();
+    for step in [60, 3_600] {
+        let of = async |kind: &str, label: &str| {
+            let counted = format!(
+                "SELECT coalesce(sum(n), 0)::bigint FROM tally WHERE step = {step} AND kind = '{kind}' AND label = '{label}'"
+            );
+            stage.database.count(&counted).await
+        };
+        assert_eq!(of("event", "accepted").await, 4);
+        assert_eq!(of("event", "refused").await, 1);
+        assert_eq!(of("decision", "notify").await, 2);
+        assert_eq!(of("send", "accepted").await, 1);
+        assert_eq!(of("send", "failed").await, 1);
+        assert_eq!(of("receipt", "read").await, 1);
+    }
     assert!(scrape.sum("hookswitch_webhook_last_accepted_timestamp_seconds", &[]) > 1.7e9);
 }
 

@@ -5,3 +5,4 @@ mod alerts;
 mod counters;
 mod listener;
 mod scrape;
+mod tally;

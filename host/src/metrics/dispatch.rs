@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{WAITS, routing::NotSent};
+use super::{WAITS, routing::NotSent, totals::Totals};
 
 /// Meta takes about a tenth of a second, and the client gives up after some.
 const SENDS: [f64; 11] = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 20.0, 30.0];
@@ -40,6 +40,7 @@ pub struct DispatchMetrics {
     resting: Family<Number, Gauge>,
     pace: Family<Number, Gauge>,
     not_sent: NotSent,
+    totals: Totals,
 }
 
 impl Default for DispatchMetrics {
@@ -51,14 +52,15 @@ impl Default for DispatchMetrics {
             resting: Family::default(),
             pace: Family::default(),
             not_sent: NotSent::default(),
+            totals: Totals::default(),
         }
     }
 }
 
 impl DispatchMetrics {
     /// Metrics that count what is never sent together with routing's.
-    pub(super) fn beside(not_sent: NotSent) -> DispatchMetrics {
-        DispatchMetrics { not_sent, ..DispatchMetrics::default() }
+    pub(super) fn with(totals: Totals, not_sent: NotSent) -> DispatchMetrics {
+        DispatchMetrics { totals, not_sent, ..DispatchMetrics::default() }
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -99,6 +101,7 @@ impl DispatchMetrics {
             duration: self.duration.get_or_create_owned(&label),
             resting: self.resting.get_or_create_owned(&label),
             sends: self.sends.clone(),
+            totals: self.totals.clone(),
             label,
         }
     }
@@ -128,17 +131,20 @@ pub struct NumberMetrics {
     accepted: Counter,
     duration: Histogram,
     resting: Gauge,
+    totals: Totals,
 }
 
 impl NumberMetrics {
     /// Counts an attempt that Meta accepted.
     pub fn accepted(&self) {
         self.accepted.inc();
+        self.totals.add("send", "accepted", 1);
     }
 
     /// Counts another attempt: `retry`, `failed` or `unknown`. `code` is one of Meta's that are known; `None` if there was
     /// none, and `Some(None)` if Meta gave another.
     pub fn not_accepted(&self, result: &'static str, code: Option<Option<i32>>) {
+        self.totals.add("send", result, 1);
         let code = match code {
             None => String::new(),
             Some(None) => "other".to_owned(),

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::types::Types;
+use super::{totals::Totals, types::Types};
 
 const COMMITS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const BATCHES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0];
@@ -25,6 +25,7 @@ pub struct IntakeMetrics {
     refused: Family<Reason, Counter>,
     commit: Histogram,
     batch: Histogram,
+    totals: Totals,
 }
 
 impl Default for IntakeMetrics {
@@ -34,11 +35,16 @@ impl Default for IntakeMetrics {
             refused: Family::default(),
             commit: Histogram::new(COMMITS),
             batch: Histogram::new(BATCHES),
+            totals: Totals::default(),
         }
     }
 }
 
 impl IntakeMetrics {
+    pub(super) fn with(totals: Totals) -> IntakeMetrics {
+        IntakeMetrics { totals, ..IntakeMetrics::default() }
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "events_accepted",
@@ -64,12 +70,14 @@ impl IntakeMetrics {
     }
 
     /// Counts events that were accepted.
-    pub fn accepted<'a>(&self, types: impl IntoIterator<Item = &'a str>) {
+    pub fn accepted<'a>(&self, types: impl ExactSizeIterator<Item = &'a str>) {
+        self.totals.add("event", "accepted", types.len() as u64);
         self.accepted.count(types);
     }
 
     /// Counts a refused request; `code` is that of the problem.
     pub fn refused(&self, code: &'static str) {
+        self.totals.add("event", "refused", 1);
         self.refused.get_or_create(&Reason { reason: code }).inc();
     }
 

@@ -10,6 +10,7 @@ mod gauges;
 mod intake;
 mod receipts;
 mod routing;
+mod totals;
 mod types;
 
 use prometheus_client::{
@@ -26,6 +27,7 @@ pub use self::{
     intake::IntakeMetrics,
     receipts::ReceiptMetrics,
     routing::{RoutingCounts, RoutingMetrics},
+    totals::Totals,
 };
 
 /// The media type of [`Metrics::text`].
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub dispatch: DispatchMetrics,
     /// Counted when Meta reports.
     pub receipts: ReceiptMetrics,
+    /// What charts show of them.
+    pub totals: Totals,
     read_failures: Counter,
     ours: Registry,
     /// Names that all programs share, such as `process_cpu_seconds_total`.
@@ -56,12 +60,14 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let routing = RoutingMetrics::default();
+        let totals = Totals::default();
+        let routing = RoutingMetrics::with(totals.clone());
         let mut metrics = Metrics {
-            intake: IntakeMetrics::default(),
-            dispatch: DispatchMetrics::beside(routing.not_sent()),
+            intake: IntakeMetrics::with(totals.clone()),
+            dispatch: DispatchMetrics::with(totals.clone(), routing.not_sent()),
             routing,
-            receipts: ReceiptMetrics::default(),
+            receipts: ReceiptMetrics::with(totals.clone()),
+            totals,
             read_failures: Counter::default(),
             ours: Registry::with_prefix(PREFIX),
             common: Registry::default(),

@@ -16,15 +16,22 @@ struct WebhookResult {
     result: &'static str,
 }
 
+use super::totals::Totals;
+
 /// Counts of Meta's webhooks. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ReceiptMetrics {
     receipts: Family<Status, Counter>,
     requests: Family<WebhookResult, Counter>,
     last_accepted: Gauge,
+    totals: Totals,
 }
 
 impl ReceiptMetrics {
+    pub(super) fn with(totals: Totals) -> ReceiptMetrics {
+        ReceiptMetrics { totals, ..ReceiptMetrics::default() }
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         // An increase can only be seen from zero.
         for result in ["accepted", "unsigned", "unreadable", "unavailable"] {
@@ -48,6 +55,7 @@ impl ReceiptMetrics {
 
     /// Counts a status that was written.
     pub fn receipt(&self, status: &'static str) {
+        self.totals.add("receipt", status, 1);
         self.receipts.get_or_create(&Status { status }).inc();
     }
 

@@ -8,7 +8,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::bounded::{Bounded, OTHER};
+use super::{
+    bounded::{Bounded, OTHER},
+    totals::Totals,
+};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Decided {
@@ -65,6 +68,7 @@ pub struct RoutingMetrics {
     planned: Bounded<Planned>,
     /// Shared with dispatch, which finds out about the others.
     not_sent: NotSent,
+    totals: Totals,
 }
 
 /// Counts of notifications that are never sent.
@@ -78,6 +82,10 @@ impl NotSent {
 }
 
 impl RoutingMetrics {
+    pub(super) fn with(totals: Totals) -> RoutingMetrics {
+        RoutingMetrics { totals, ..RoutingMetrics::default() }
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         for reason in ["unreachable", "skipped", "expired"] {
             self.not_sent.add(reason, 0);
@@ -119,6 +127,7 @@ impl RoutingMetrics {
     /// Counts a batch that was committed.
     pub fn committed(&self, counts: RoutingCounts) {
         for ((outcome, engine), n) in counts.decisions {
+            self.totals.add("decision", outcome, n);
             self.decisions.get_or_create(&Decided { outcome, engine }).inc_by(n);
         }
         for ((template, priority), n) in counts.notifications {

@@ -62,6 +62,7 @@ mod rule_failure;
 mod schedule;
 mod session;
 mod shared_number;
+mod tally;
 mod told;
 mod unfinished;
 mod unknown;
@@ -109,6 +110,7 @@ pub use retention::Pruned;
 pub use rule_failure::{RuleFailed, RuleFailure};
 pub use schedule::{ExpiringWindow, LastSlot, MissedSlots, SlotOutcome};
 pub use shared_number::{SharedNumber, SharedNumbers};
+pub use tally::{Step, Tallied};
 pub use told::ToldLately;
 
 pub use parked::{ParkedDue, ParkedFacts, ParkedRow};

@@ -14,6 +14,7 @@ mod plugins;
 mod retention;
 mod rule_failures;
 mod schedule;
+mod tally;
 
 pub use answers::{WHATSAPP, answer, answer_type, preference_set, preference_type};
 pub use emit::{
@@ -26,3 +27,4 @@ pub use plugins::tell_parked;
 pub use retention::prune;
 pub use rule_failures::tell_rule_failures;
 pub use schedule::Scheduler;
+pub use tally::tally;
