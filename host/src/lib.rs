@@ -59,6 +59,10 @@ pub(crate) mod dispatch;
 
 pub(crate) mod check;
 
+pub(crate) mod operate;
+
+pub mod console;
+
 pub mod postgres;
 
 pub(crate) mod api;
