@@ -52,7 +52,7 @@ BEGIN
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
-        'digest', 'digest_item', 'rule_failure', 'console_session'
+        'digest', 'digest_item', 'rule_failure', 'job', 'console_session'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);
@@ -62,6 +62,12 @@ BEGIN
     -- What is old a host may drop, by functions that leave the last day alone.
     IF to_regproc('public.prune_events') IS NOT NULL THEN
         GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries, public.skip_seqs TO hookswitch;
+    END IF;
+
+    -- The number of messages that an action changed grows with it; who did it, when and what stays.
+    IF to_regclass('public.operator_action') IS NOT NULL THEN
+        GRANT UPDATE (count) ON public.operator_action TO hookswitch;
+        GRANT EXECUTE ON FUNCTION public.prune_actions TO hookswitch;
     END IF;
 
     -- Which migrations were applied: only who applies them says so.

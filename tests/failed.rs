@@ -130,3 +130,35 @@ async fn what_is_discarded_counts_no_more_and_its_history_keeps_it() {
     assert!(stage.says(&["explain", &event]).contains("a wrong number"));
     assert!(stage.says(&["failed", "redrive", "--all"]).starts_with("Resent 0 messages"));
 }
+
+#[tokio::test]
+async fn what_operators_did_is_recorded_with_its_messages() {
+    let stage = stage().await;
+    let event = stage.fail(131_026, 3, customer).await.remove(0);
+    assert!(stage.says(&["actions"]).starts_with("No actions."));
+    assert!(stage.says(&["failed", "redrive", "--code", "1"]).starts_with("Resent 0 messages"));
+    assert!(stage.says(&["actions"]).starts_with("No actions."), "it changed nothing");
+
+    stage.says(&["failed", "redrive", "--code", "131026", "--rate", "5"]);
+    let listed = |filter: &[&str]| -> Vec<Value> {
+        let arguments = [&["actions", "--json"], filter].concat();
+        stage.says(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let actions = listed(&[]);
+    assert_eq!(actions.len(), 1, "one action, of several steps: {actions:?}");
+    let action = &actions[0];
+    assert_eq!(
+        (&action["action"], &action["way"], &action["count"], &action["what"]),
+        (&json!("failed.redrive"), &json!("cli"), &json!(3), &json!({"code": 131_026}))
+    );
+    let who = action["who"].as_str().unwrap();
+    assert!(who.contains("database role "), "{who}");
+    assert_eq!(listed(&["--who", who]), actions);
+    assert_eq!(listed(&["--who", "somebody"]).len(), 0);
+    assert_eq!(listed(&["--action", "failed.discard"]).len(), 0);
+
+    let old = &stage.host.event(&event).await["decisions"][0]["notifications"][0];
+    assert_eq!(old["actions"], json!([action]));
+    let page = stage.says(&["explain", &event]);
+    assert!(page.contains("failed.redrive by ") && page.contains(who), "{page}");
+}

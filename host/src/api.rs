@@ -1,5 +1,6 @@
 //! The whole HTTP API, and its description in OpenAPI 3.1 at `/openapi.json`.
 
+mod operate;
 mod plugins;
 mod refusals;
 
@@ -23,11 +24,12 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::plugins::Plugins;
+use self::{operate::Office, plugins::Plugins};
 use crate::{
     directory::{self, Directory},
     http::Problem,
     intake::{self, Intake},
+    operate::Operate,
     receipts::{self, Receipts},
 };
 
@@ -46,7 +48,9 @@ use crate::{
     modifiers(&Key),
     components(schemas(Problem)),
     tags(
-        (name = "events", description = "Post events and read their history. Scopes: `events` and `read`."),
+        (name = "events", description = "Post events, read their history, route them again. Scopes: `events`, `read` and `operate`."),
+        (name = "messages", description = "List messages and act on them. Scopes: `read`, with `personal` for numbers and \
+            texts, and `operate`; `admin` for what operators did."),
         (name = "people", description = "Members of staff and their WhatsApp numbers. Scope: `admin`."),
         (name = "groups", description = "Groups of people that rules can notify. Scope: `admin`."),
         (name = "contacts", description = "WhatsApp users and their opt-outs. Scope: `admin`."),
@@ -77,6 +81,7 @@ pub fn document() -> Document {
     document.merge(intake::routes().into_openapi());
     document.merge(directory::routes().into_openapi());
     document.merge(of_plugins().into_openapi());
+    document.merge(operate::routes().into_openapi());
     refusals::declare(&mut document);
     intake::name_members(&mut document);
     document
@@ -105,12 +110,20 @@ async fn description(headers: HeaderMap) -> Response {
 }
 
 /// The router of all endpoints.
-pub fn router(intake: Intake, directory: Directory, receipts: Receipts, live: Arc<Live>) -> Router {
+pub fn router(
+    intake: Intake,
+    directory: Directory,
+    receipts: Receipts,
+    live: Arc<Live>,
+    operate: Operate,
+) -> Router {
     let (keys, bodies) = (intake.keys(), intake.bodies());
     let plugins = Plugins { live: live.clone(), keys: keys.clone() };
+    let office = Office { operate, keys: keys.clone(), bodies: bodies.clone() };
     intake::router(intake)
         .merge(directory::router(directory, live, keys, bodies.clone()))
         .merge(Router::from(of_plugins().with_state(plugins)))
+        .merge(Router::from(operate::routes().with_state(office)))
         .merge(receipts::router(receipts, bodies))
         .route("/openapi.json", get(description))
 }

@@ -35,7 +35,7 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
     metrics::{IntakeMetrics, Metrics},
-    operate::{Operate, Setup},
+    operate::{Operate, Setup, run_jobs},
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -389,14 +389,15 @@ impl App {
         let ready = ready(leases.clone(), beats, parts.failure());
         let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
-        let routes = api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone());
+        let operate = Operate::new(requests.clone());
+        let routes =
+            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate.clone());
 
         let links = Links::default();
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
         if let Some(listener) = listeners.admin {
             let (live, counted) = (catalog.clone(), metrics.intake.clone());
             parts.help("types", name_types(live, counted));
-            let operate = Operate::new(requests.clone());
             let setup = Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone());
             let secure = config.admin.url.as_ref().is_some_and(|url| url.scheme() == "https");
             let scrape = Scrape {
@@ -417,6 +418,8 @@ impl App {
             let store = store.clone();
             parts.start("retention", |stop| prune(store, keep, stop));
         }
+        let jobs = store.clone();
+        parts.start("jobs", |stop| run_jobs(jobs, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
         parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));

@@ -70,7 +70,14 @@ async fn a_host_works_with_least_rights_and_cannot_rewrite_history() {
         "meta_template_status",
         "meta_template_switch",
     ];
-    assert_eq!(fixed, [logs.as_slice(), &["notification", "refinery_schema_history"]].concat());
+    assert_eq!(
+        fixed,
+        [
+            logs.as_slice(),
+            &["notification", "operator_action", "operator_action_message", "refinery_schema_history"]
+        ]
+        .concat()
+    );
 
     let client = connect(&restricted).await;
     for table in ["event", "decision", "notification", "delivery", "refinery_schema_history"] {

@@ -99,6 +99,13 @@ ORDER BY n.seq;
 ALTER TABLE delivery ENABLE TRIGGER delivery_failed;
 INSERT INTO dead_letter (notification_id, reason, at)
 SELECT id, 'seen', now() FROM notification WHERE seq % 10 = 2 AND seq % 100 < 90;
+INSERT INTO operator_action (at, who, way, action, what, count)
+SELECT now() - make_interval(mins => 60001 - n), 'key' || n % 20, 'api', 'failed.discard', '{"code":131026}', 1
+FROM generate_series(1, 60000) AS n;
+INSERT INTO operator_action_message (notification_id, action_id)
+SELECT notification_id, 1 + row_number() OVER () % 60000 FROM dead_letter;
+INSERT INTO job (id, filter, state, rate, total, ended_at)
+SELECT id, '{}', CASE WHEN id % 30000 = 0 THEN 'running' ELSE 'done' END, 20, 1, at FROM operator_action;
 INSERT INTO failure (notification_id, attempt, code, at)
 SELECT notification_id, attempt, code, now() - interval '5 s' FROM delivery WHERE status = 'failed' LIMIT 60000;
 INSERT INTO failure_cause (cause, told_at) VALUES ('131026', now() - interval '2 minutes');

@@ -109,7 +109,7 @@ async fn fill(database: &Database) -> Client {
 
 /// The statements of functions in SQL, which run with the rights of the tables' owner.
 async fn functions(client: &Client) -> Vec<Statement> {
-    let sql = "SELECT p.proname::text, p.prosrc, p.proargnames,
+    let sql = "SELECT p.proname::text, p.prosrc, coalesce(p.proargnames, '{}'),
                       ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) AS t) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
                WHERE p.pronamespace = 'public'::regnamespace AND l.lanname = 'sql'";
     let functions = client.query(sql, &[]).await.unwrap();

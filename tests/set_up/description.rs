@@ -48,7 +48,10 @@ fn each_operation_has_a_name_of_its_own() {
         operations().map(|(.., operation)| operation["operationId"].as_str().unwrap()).collect();
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
     for name in names {
-        let verbs = ["get", "list", "create", "update", "delete", "add", "remove", "post", "import", "opt"];
+        let verbs = [
+            "get", "list", "create", "update", "delete", "add", "remove", "post", "import", "opt", "redrive",
+            "discard", "resolve", "rerun",
+        ];
         assert!(verbs.iter().any(|verb| name.starts_with(verb)), "{name} begins with no verb");
     }
 }

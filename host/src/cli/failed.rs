@@ -1,32 +1,23 @@
 //! `hookswitch failed`: messages that failed permanently.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use hookswitch_core::{decide, domain::NotificationId};
+use hookswitch_core::decide;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::{
-    failure::Failure,
-    notifications::{stored_recipient, time_before},
-    output, table,
-};
+use super::{failure::Failure, notifications::time_before, output, table};
 use crate::{
     app::Database,
     check::count,
     config::DatabaseConfig,
-    store::{DeadLetter, DeadLetterFilter, NotificationRow, Store},
+    operate::{Choice, Operate},
+    store::{DeadLetter, DeadLetterFilter},
     whatsapp,
 };
-
-/// Rows read at once.
-const PAGE: i64 = 500;
-/// Maximum number of transactions per second.
-const STEPS: u32 = 5;
 
 /// The arguments of `hookswitch failed`.
 #[derive(Args, Debug)]
@@ -105,35 +96,22 @@ struct Chosen {
 }
 
 impl FilterArgs {
-    fn filter(self, now: Timestamp) -> anyhow::Result<DeadLetterFilter> {
-        let since = match self.since {
-            None => Timestamp::UNIX_EPOCH,
-            Some(since) => time_before(now, since)?,
-        };
-        Ok(DeadLetterFilter {
-            since,
-            made_before: now,
-            template: self.template,
-            person: self.person.map(|person| stored_recipient(&person)),
-            code: self.code,
-            ids: self.ids.into_iter().map(NotificationId).collect(),
-        })
-    }
-
-    fn is_empty(&self) -> bool {
+    fn choice(self, now: Timestamp) -> anyhow::Result<Choice> {
         let FilterArgs { ids, template, person, code, since } = self;
-        ids.is_empty() && template.is_none() && person.is_none() && code.is_none() && since.is_none()
+        let since = since.map(|since| time_before(now, since)).transpose()?;
+        Ok(Choice { ids, template, person, code, since })
     }
 }
 
 impl Chosen {
-    fn filter(self, now: Timestamp) -> anyhow::Result<DeadLetterFilter> {
-        if self.filter.is_empty() && !self.all {
+    fn choice(self, now: Timestamp) -> anyhow::Result<Choice> {
+        let choice = self.filter.choice(now)?;
+        if choice.is_empty() && !self.all {
             return Err(Failure::usage("no messages chosen")
                 .help("give ids, --template, --person, --code or --since, or --all")
                 .into());
         }
-        self.filter.filter(now)
+        Ok(choice)
     }
 }
 
@@ -142,46 +120,48 @@ impl Chosen {
 /// # Errors
 /// If the database cannot be reached, or no message is chosen.
 pub async fn run(args: FailedArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
-    let chosen = Request::new(args.command, Timestamp::now())?;
+    let now = Timestamp::now();
+    let chosen = Request::new(args.command, now)?;
     let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(chosen, &database.store).await;
+    let done = command(chosen, &Operate::new(database.store.clone()), now).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
 /// What is asked for, checked.
 enum Request {
-    List { filter: DeadLetterFilter, limit: i64, json: bool },
-    Redrive { filter: DeadLetterFilter, rate: u32 },
-    Discard { filter: DeadLetterFilter, reason: Option<String>, at: Timestamp },
+    List { choice: Choice, limit: i64, json: bool },
+    Redrive { choice: Choice, rate: u32 },
+    Discard { choice: Choice, reason: Option<String> },
 }
 
 impl Request {
     fn new(command: Command, now: Timestamp) -> anyhow::Result<Request> {
         Ok(match command {
             Command::List { filter, limit, json } => {
-                Request::List { filter: filter.filter(now)?, limit, json }
+                Request::List { choice: filter.choice(now)?, limit, json }
             }
-            Command::Redrive { chosen, rate } => Request::Redrive { filter: chosen.filter(now)?, rate },
-            Command::Discard { chosen, reason } => {
-                Request::Discard { filter: chosen.filter(now)?, reason, at: now }
-            }
+            Command::Redrive { chosen, rate } => Request::Redrive { choice: chosen.choice(now)?, rate },
+            Command::Discard { chosen, reason } => Request::Discard { choice: chosen.choice(now)?, reason },
         })
     }
 }
 
-async fn command(request: Request, store: &Store) -> anyhow::Result<()> {
+async fn command(request: Request, operate: &Operate, now: Timestamp) -> anyhow::Result<()> {
     match request {
-        Request::List { filter, limit, json } => {
-            let letters = store.dead_letters(&filter, None, limit).await?;
+        Request::List { choice, limit, json } => {
+            let filter = choice.filter(now);
+            let letters = operate.failed(&filter, None, limit).await?;
             if json {
                 return print_json(&letters);
             }
-            print(&letters, store.count_dead_letters(&filter).await?);
+            print(&letters, operate.count_failed(&filter).await?);
             Ok(())
         }
-        Request::Redrive { filter, rate } => redrive(store, &filter, rate).await,
-        Request::Discard { filter, reason, at } => discard(store, &filter, reason.as_deref(), at).await,
+        Request::Redrive { choice, rate } => redrive(operate, &choice, &choice.filter(now), rate).await,
+        Request::Discard { choice, reason } => {
+            discard(operate, &choice, &choice.filter(now), reason.as_deref()).await
+        }
     }
 }
 
@@ -234,73 +214,36 @@ fn bar(length: u64) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(length).with_style(style))
 }
 
-async fn redrive(store: &Store, filter: &DeadLetterFilter, rate: u32) -> anyhow::Result<()> {
-    let bar = bar(store.count_dead_letters(filter).await?)?;
-    let step = rate.div_ceil(STEPS);
-    let mut pace = interval(Duration::from_secs_f64(f64::from(step) / f64::from(rate)));
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut after, mut redriven, mut left) = (None, 0, 0);
-    loop {
-        pace.tick().await;
-        // Read right before: somebody may be deactivated, or a message arrive after all, while this goes on.
-        let letters = store.dead_letters(filter, after, i64::from(step)).await?;
-        let Some(last) = letters.last() else { break };
-        after = Some(last.place());
-        let now = Timestamp::now();
-        let pairs: Vec<_> = letters.iter().filter_map(|letter| again(letter, now)).collect();
-        left += letters.len() - pairs.len();
-        redriven += store.redrive(&pairs, now).await?;
-        bar.inc(letters.len() as u64);
-        // If it fails, the hosts find the messages when they poll.
-        let _ = store.notify().await;
-    }
+async fn redrive(
+    operate: &Operate,
+    choice: &Choice,
+    filter: &DeadLetterFilter,
+    rate: u32,
+) -> anyhow::Result<()> {
+    let bar = bar(operate.count_failed(filter).await?)?;
+    let user = operate.user().await?;
+    let done = operate.redrive(&user, choice, filter, rate, &mut |count| bar.inc(count as u64)).await?;
     bar.finish_and_clear();
-    println!("Resent {}.", count(redriven, "message", "messages"));
-    if left > 0 {
+    println!("Resent {}.", count(done.redriven, "message", "messages"));
+    if done.skipped > 0 {
         println!(
             "Skipped {}: expired, or to people who are deactivated or have no number linked.",
-            count(left, "message", "messages")
+            count(done.skipped, "message", "messages")
         );
     }
     Ok(())
 }
 
-/// The message as a new one; `None` if it may not be sent any more.
-fn again(letter: &DeadLetter, now: Timestamp) -> Option<(NotificationId, NotificationRow)> {
-    let mut notification = letter.notification.clone();
-    let expired = notification.expires_at.is_some_and(|until| until <= now);
-    if expired || !letter.active || letter.reached_at.is_none() {
-        return None;
-    }
-    notification.id = NotificationId(Uuid::now_v7());
-    notification.recipient = letter.reached_at.clone();
-    notification.send_at = None;
-    let row = NotificationRow {
-        event_lane: letter.event_lane,
-        event_seq: letter.event_seq,
-        ordinal: letter.ordinal,
-        notification,
-        skipped: None,
-    };
-    Some((letter.notification.id, row))
-}
-
 async fn discard(
-    store: &Store,
+    operate: &Operate,
+    choice: &Choice,
     filter: &DeadLetterFilter,
     reason: Option<&str>,
-    now: Timestamp,
 ) -> anyhow::Result<()> {
-    let bar = bar(store.count_dead_letters(filter).await?)?;
-    let (mut after, mut discarded) = (None, 0);
-    loop {
-        let page = store.dead_letters(filter, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.place());
-        let ids: Vec<NotificationId> = page.iter().map(|letter| letter.notification.id).collect();
-        discarded += store.discard(&ids, reason, now).await?;
-        bar.inc(ids.len() as u64);
-    }
+    let bar = bar(operate.count_failed(filter).await?)?;
+    let user = operate.user().await?;
+    let discarded =
+        operate.discard(&user, choice, filter, reason, &mut |count| bar.inc(count as u64)).await?;
     bar.finish_and_clear();
     println!("Discarded {}.", count(discarded, "message", "messages"));
     Ok(())

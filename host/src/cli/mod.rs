@@ -3,6 +3,7 @@
 #[macro_use]
 pub mod output;
 
+mod actions;
 mod bubble;
 mod check;
 mod confirm;
@@ -85,6 +86,8 @@ enum Command {
     Unknown(unknown::UnknownArgs),
     /// List, redrive or discard messages that failed permanently
     Failed(failed::FailedArgs),
+    /// List what operators did: messages resent, dropped or discarded
+    Actions(actions::ActionsArgs),
     /// Add, link and list the people who get messages
     People(people::PeopleArgs),
     /// Create, fill and list groups of people
@@ -130,6 +133,7 @@ impl Cli {
             Command::Notifications(args) => wait(notifications::run(args, database)),
             Command::Unknown(args) => wait(unknown::run(args, database)),
             Command::Failed(args) => wait(failed::run(args, database)),
+            Command::Actions(args) => wait(actions::run(args, database)),
             Command::People(args) => wait(people::run(args, database)),
             Command::Groups(args) => wait(groups::run(args, database)),
             Command::Contacts(args) => wait(contacts::run(args, database)),

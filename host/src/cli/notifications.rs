@@ -3,16 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use hookswitch_core::{
-    decide,
-    domain::{Status, number},
-};
+use hookswitch_core::{decide, domain::Status};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{failure::Failure, output, table};
 use crate::{
     app::Database,
     config::DatabaseConfig,
+    operate::{Operate, stored_recipient},
     store::{ListedNotification, NotificationFilter},
     whatsapp,
 };
@@ -57,10 +55,11 @@ pub async fn run(args: NotificationsArgs, database: &DatabaseConfig) -> anyhow::
         status: if args.failed { Some(Status::Failed) } else { args.status },
         person: args.person.map(|person| stored_recipient(&person)),
         template: args.template,
+        before: None,
         limit: args.limit,
     };
     let database = Database::open(database, &mut |_| {}).await?;
-    let listed = database.store.list_notifications(&filter).await;
+    let listed = Operate::new(database.store.clone()).notifications(&filter).await;
     database.close().await;
     let listed = listed?;
     if args.json {
@@ -74,12 +73,6 @@ pub async fn run(args: NotificationsArgs, database: &DatabaseConfig) -> anyhow::
 /// The time that `--since` means.
 pub fn time_before(now: Timestamp, since: SignedDuration) -> Result<Timestamp, Failure> {
     now.checked_sub(since).map_err(|error| Failure::usage(format!("--since is out of range: {error}")))
-}
-
-/// A person as notifications name them: the digits of a number, however it is written, or else a username or Meta's
-/// user id.
-pub fn stored_recipient(person: &str) -> String {
-    number(person).map_or_else(|_| person.trim().to_owned(), |number| number.wa_id)
 }
 
 fn print(listed: &[ListedNotification], limit: i64) {

@@ -121,17 +121,18 @@ fn of_decision(decision: &DecisionHistory, asked_for: Option<NotificationId>) ->
         text.push('\n');
         text.push_str(&of_notification(notification, asked_for == Some(notification.id)));
         // Most people of a decision get the same text.
-        if shown.len() < TEXTS && !shown.contains(&notification.message.get()) {
-            shown.push(notification.message.get());
-            text.push_str(&message(notification));
+        let rendered = notification.message.as_ref().map_or("", |message| message.get());
+        if shown.len() < TEXTS && !shown.contains(&rendered) {
+            shown.push(rendered);
+            text.push_str(&message(rendered));
         }
     }
     text
 }
 
 /// The text of a message, unless it has been erased.
-fn message(notification: &NotificationHistory) -> String {
-    let message: Option<Message> = serde_json::from_str(notification.message.get()).ok();
+fn message(rendered: &str) -> String {
+    let message: Option<Message> = serde_json::from_str(rendered).ok();
     let columns = Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
     let message = message.filter(|message| !message.body.is_empty());
     message.map(|message| faces(&message, columns.saturating_sub(4), "    ")).unwrap_or_default()
@@ -212,6 +213,10 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
             Some(new) => line("redriven", &format!("{} as {new}", time(end.at))),
             None => line("discarded", &format!("{}{reason}", time(end.at))),
         }
+    }
+    for action in &notification.actions {
+        let reason = action.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        line("operator", &format!("{} {} by {}{reason}", time(action.at), action.action, action.who));
     }
     if let (Some(username), true) = (&notification.username, notification.recipient.is_none()) {
         let said = notification.deliveries.iter().filter_map(|delivery| delivery.detail.as_deref());

@@ -11,7 +11,8 @@ use crate::{
     app::Database,
     check::count,
     config::DatabaseConfig,
-    store::{Store, StoreError, UnknownNotification},
+    operate::{Operate, Resolution},
+    store::UnknownNotification,
 };
 
 /// Rows read at once.
@@ -59,53 +60,31 @@ struct Chosen {
 /// If the database cannot be reached.
 pub async fn run(args: UnknownArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(database, &mut |_| {}).await?;
-    let store = &database.store;
+    let operate = Operate::new(database.store.clone());
     let done = match args.command {
-        Command::List { json } => list(store, json).await,
-        Command::Resend(chosen) => act(store, chosen, "Resent", Store::resend_unknown).await,
-        Command::Drop(chosen) => {
-            let why = "dropped by an operator: its delivery could not be confirmed";
-            act(store, chosen, "Dropped", async |store, ids| store.drop_unknown(ids, why).await).await
-        }
+        Command::List { json } => list(&operate, json).await,
+        Command::Resend(chosen) => act(&operate, chosen, "Resent", Resolution::Resend).await,
+        Command::Drop(chosen) => act(&operate, chosen, "Dropped", Resolution::Drop).await,
     };
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn act(
-    store: &Store,
-    chosen: Chosen,
-    done: &str,
-    work: impl AsyncFn(&Store, &[NotificationId]) -> Result<Vec<NotificationId>, StoreError>,
-) -> anyhow::Result<()> {
-    let mut acted = 0;
-    let mut others: Vec<String> = Vec::new();
-    let mut ids: Vec<NotificationId> = chosen.ids.into_iter().map(NotificationId).collect();
-    loop {
-        if chosen.all {
-            ids = store.unknown(PAGE).await?.into_iter().map(|unknown| unknown.id).collect();
-        }
-        let changed = work(store, &ids).await?;
-        acted += changed.len();
-        if !chosen.all {
-            others.extend(ids.iter().filter(|id| !changed.contains(id)).map(ToString::to_string));
-        }
-        // Of all, those that remain came in the meantime, or another process has them.
-        if !chosen.all || changed.is_empty() {
-            break;
-        }
-    }
-    store.notify().await?;
-    println!("{done} {}.", count(acted, "message", "messages"));
-    if !others.is_empty() {
+async fn act(operate: &Operate, chosen: Chosen, done: &str, resolution: Resolution) -> anyhow::Result<()> {
+    let ids: Vec<NotificationId> = chosen.ids.into_iter().map(NotificationId).collect();
+    let ids = (!chosen.all).then_some(&ids[..]);
+    let resolved = operate.resolve_unknown(&operate.user().await?, ids, resolution, None).await?;
+    println!("{done} {}.", count(resolved.count, "message", "messages"));
+    if !resolved.others.is_empty() {
+        let others: Vec<String> = resolved.others.iter().map(ToString::to_string).collect();
         let what = format!("delivery is not in doubt: {}", others.join(", "));
         return Err(Failure::new(what).help("for their status: hookswitch explain ID").into());
     }
     Ok(())
 }
 
-async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
-    let unknown = store.unknown(PAGE).await?;
+async fn list(operate: &Operate, json: bool) -> anyhow::Result<()> {
+    let unknown = operate.unknown(0, PAGE).await?;
     match (json, unknown.is_empty()) {
         (true, _) => output::json_lines(&unknown)?,
         (false, true) => println!("No messages: delivery of each is confirmed."),

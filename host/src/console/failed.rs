@@ -98,18 +98,30 @@ pub async fn failed(
             }
         })
         .collect();
+    let code = query.code.map(|code| code.to_string());
+    let given = [
+        ("code", code.as_deref()),
+        ("template", query.template.as_deref()),
+        ("person", query.person.as_deref()),
+        ("since", query.since.as_deref()),
+    ];
+    let act = |act| {
+        let given = given.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+        render::link("/failed/act", &given.chain([("act", act)]).collect::<Vec<_>>())
+    };
+    let (redrive, discard) = (act("redrive"), act("discard"));
     let filtered =
         query.code.is_some() || query.template.is_some() || query.person.is_some() || query.since.is_some();
     render::view(
         "failed.html",
         &viewer,
-        context! { causes => render::value(&causes), further, letters => shown, count, counted => COUNTED, filtered },
+        context! { causes => render::value(&causes), further, letters => shown, count, counted => COUNTED, filtered, redrive, discard },
     )
 }
 
 /// Messages whose delivery could not be confirmed.
 pub async fn unknown(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
-    let mut messages = console.operate.unknown(PAGE + 1).await?;
+    let mut messages = console.operate.unknown(0, PAGE + 1).await?;
     let are_more = i64::try_from(messages.len()).is_ok_and(|count| count > PAGE);
     messages.truncate(PAGE as usize);
     render::view("unknown.html", &viewer, context! { messages => render::value(&messages), are_more })

@@ -31,6 +31,7 @@ pub struct Query {
     template: Option<String>,
     #[serde(default, deserialize_with = "filled")]
     since: Option<String>,
+    before: Option<Uuid>,
 }
 
 /// The list.
@@ -52,6 +53,7 @@ pub async fn list(
             .as_deref()
             .map(|person| number(person).map_or_else(|_| person.to_owned(), |n| n.wa_id)),
         template: query.template.clone(),
+        before: query.before.map(NotificationId),
         limit: PAGE,
     };
     let messages = console.operate.notifications(&filter).await?;
@@ -61,16 +63,23 @@ pub async fn list(
         ("template", query.template),
         ("since", query.since),
     ];
+    let given: Vec<(&str, String)> =
+        fields.iter().filter_map(|(name, value)| Some((*name, value.clone()?))).collect();
     let filtered = fields.iter().any(|(_, value)| value.is_some());
     let fields: Vec<Value> = fields
         .into_iter()
         .map(|(name, value)| context! { name, value => value.unwrap_or_default() })
         .collect();
     let is_full = i64::try_from(messages.len()).is_ok_and(|count| count >= PAGE);
+    let next = messages.last().filter(|_| is_full).map(|last| {
+        let before = last.id.to_string();
+        let given = given.iter().map(|(name, value)| (*name, value.as_str()));
+        render::link("/messages", &given.chain([("before", before.as_str())]).collect::<Vec<_>>())
+    });
     render::view(
         "messages.html",
         &viewer,
-        context! { messages => render::value(&messages), fields, filtered, is_full },
+        context! { messages => render::value(&messages), fields, filtered, next },
     )
 }
 
@@ -89,7 +98,8 @@ pub async fn show(
         .find_map(|decision| Some((decision, decision.notifications.iter().find(|n| n.id == id)?)))
         .ok_or_else(unknown)?;
     let steps = timeline::steps(history.received_at, Some(decision.decided_at), &message.deliveries);
-    let faces = serde_json::from_str::<Message>(message.message.get()).map(|message| bubble::faces(&message));
+    let faces = serde_json::from_str::<Message>(message.message.as_ref().map_or("", |message| message.get()))
+        .map(|message| bubble::faces(&message));
     let wamids: Vec<&String> =
         message.deliveries.iter().filter_map(|delivery| delivery.wamid.as_ref()).collect();
     render::view(

@@ -1,5 +1,6 @@
 //! The console: pages for operators, written by the host, that work without scripts.
 
+mod acts;
 mod bubble;
 mod events;
 mod failed;
@@ -59,7 +60,10 @@ pub fn router(console: Console) -> Router {
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
         .route("/failed", get(failed::failed))
+        .route("/failed/act", get(acts::confirm).post(acts::act))
+        .route("/jobs/{id}", get(acts::job))
         .route("/unknown", get(failed::unknown))
+        .route("/unknown/{id}", get(acts::doubtful).post(acts::resolve))
         .route("/waiting", get(failed::waiting))
         .route("/people", get(people::people))
         .route("/people/{username}", get(people::person))

@@ -23,7 +23,7 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
         console.setup.report(),
         console.operate.overview(),
         console.operate.failed(&all, None, COUNTED),
-        console.operate.unknown(COUNTED),
+        console.operate.unknown(0, COUNTED),
     );
     let (overview, failed, unknown) = (overview?, failed?, unknown?);
     let age = |at: Option<Timestamp>| at.map(|at| words::span(words::since(at, now)));

@@ -69,6 +69,7 @@ pub async fn person(
         status: None,
         person: Some(username),
         template: None,
+        before: None,
         limit: 20,
     };
     let messages = console.operate.notifications(&filter).await?;

@@ -48,7 +48,7 @@ impl FromRequestParts<Console> for Viewer {
         if !may(Scope::Read) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "The key of this session lacks the scope read."));
         }
-        let (may_act, sees_personal) = (may(Scope::Admin), may(Scope::Admin));
+        let (may_act, sees_personal) = (may(Scope::Operate), may(Scope::Personal));
         Ok(Viewer { key: session.key, may_act, sees_personal })
     }
 }

@@ -5,10 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Operate;
-use crate::store::{
-    DeadLetter, DeadLetterFilter, EventFilter, EventHistory, EventPage, ListedNotification, LoggedEvent,
-    NotificationFilter, StoreError, UnknownNotification,
-};
+use crate::store::{EventFilter, EventHistory, EventPage, LoggedEvent, StoreError};
 
 /// What an id, a number or a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,29 +60,6 @@ impl Operate {
             Some((event, place)) => Ok(Some(self.event_history(event, place - 1, limit).await?)),
             None => Ok(None),
         }
-    }
-
-    /// The notifications that a filter lets through, newest first.
-    pub async fn notifications(
-        &self,
-        filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
-        self.store.list_notifications(filter).await
-    }
-
-    /// The failed messages that a filter lets through, oldest failure first, after a place.
-    pub async fn failed(
-        &self,
-        filter: &DeadLetterFilter,
-        after: Option<(Timestamp, NotificationId)>,
-        limit: i64,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        self.store.dead_letters(filter, after, limit).await
-    }
-
-    /// The messages whose delivery could not be confirmed, oldest first.
-    pub async fn unknown(&self, limit: i64) -> Result<Vec<UnknownNotification>, StoreError> {
-        self.store.unknown(limit).await
     }
 
     /// What a text stands for: an id of an event, a notification or a message, a username, a number, a group, a subject.

@@ -1,13 +1,36 @@
-//! What operators list, look at and do, each once.
+//! What operators list, look at and do, each once: for the command line, the HTTP API and the console.
 
+mod act;
 mod console;
 mod events;
+mod failed;
+mod jobs;
 mod marks;
+mod notification;
 mod overview;
 mod people;
+mod unknown;
 
-pub use self::{events::Found, marks::next_mark, overview::Setup};
-use crate::store::Store;
+use hookswitch_core::domain::{EventKey, NotificationId};
+use jiff::Timestamp;
+
+pub use self::{
+    act::Operator,
+    events::Found,
+    failed::{Choice, stored_recipient},
+    jobs::run_jobs,
+    marks::next_mark,
+    notification::NotificationDetail,
+    overview::Setup,
+    unknown::Resolution,
+};
+use crate::store::{
+    Action, ActionFilter, DeadLetter, DeadLetterFilter, Job, JobMessage, ListedNotification,
+    NotificationFilter, Store, StoreError, UnknownNotification,
+};
+
+/// Events that are asked for in one statement.
+const BATCH: usize = 1_000;
 
 /// An operator's view of a database, and what an operator can do. Cheap to clone.
 #[derive(Clone)]
@@ -22,7 +45,67 @@ impl Operate {
     }
 
     /// PostgreSQL's time.
-    pub fn now(&self) -> jiff::Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.store.now()
+    }
+
+    /// The notifications that a filter lets through, newest first.
+    pub async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+    ) -> Result<Vec<ListedNotification>, StoreError> {
+        self.store.list_notifications(filter).await
+    }
+
+    /// The failed messages that a filter lets through, oldest failure first, after a place.
+    pub async fn failed(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<(Timestamp, NotificationId)>,
+        limit: i64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.store.dead_letters(filter, after, limit).await
+    }
+
+    /// The number of failed messages that a filter lets through.
+    pub async fn count_failed(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        self.store.count_dead_letters(filter).await
+    }
+
+    /// The messages whose delivery could not be confirmed, oldest first, after a place.
+    pub async fn unknown(&self, after: i64, limit: i64) -> Result<Vec<UnknownNotification>, StoreError> {
+        self.store.unknown(after, limit).await
+    }
+
+    /// What operators did, newest first.
+    pub async fn actions(&self, filter: &ActionFilter) -> Result<Vec<Action>, StoreError> {
+        self.store.actions(filter).await
+    }
+
+    /// Has events routed again; returns which of them will be. Each call is an action of its own.
+    pub async fn rerun(&self, by: &Operator, events: &[EventKey]) -> Result<Vec<EventKey>, StoreError> {
+        let ids: Vec<&str> = events.iter().map(|key| key.id.as_str()).collect();
+        let mut act = by.act("events.rerun", &serde_json::json!({ "ids": ids }), None);
+        let mut asked = Vec::new();
+        for batch in events.chunks(BATCH) {
+            asked.extend(self.store.rerun(batch, &mut act).await?);
+        }
+        self.store.notify().await?;
+        Ok(asked)
+    }
+
+    /// A job by its id.
+    pub async fn job(&self, id: i64) -> Result<Option<Job>, StoreError> {
+        self.store.job(id).await
+    }
+
+    /// The messages that a job has changed, by their ids, after one of them.
+    pub async fn job_messages(
+        &self,
+        id: i64,
+        after: NotificationId,
+        limit: i64,
+    ) -> Result<Vec<JobMessage>, StoreError> {
+        self.store.job_messages(id, after, limit).await
     }
 }

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use hookswitch_core::domain::{Lane, Notification, NotificationId, Priority};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{COUNTED, NotificationRow, Store, StoreError};
+use super::{Act, COUNTED, NotificationRow, RoutingTransaction, Store, StoreError, session::Transaction};
 
 /// Shared by those who redrive; retention takes it alone. Any number will do; it must only be the same on every host.
 pub(super) const REDRIVING: i64 = 0x686f_6f6b_0006;
 
 /// Which dead letters. What is `None` or empty does not matter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterFilter {
     /// Only those that failed since then.
     pub since: Timestamp,
@@ -172,52 +173,79 @@ impl Store {
         &self,
         pairs: &[(NotificationId, NotificationRow)],
         now: Timestamp,
+        act: &mut Act,
     ) -> Result<usize, StoreError> {
-        let old: Vec<Uuid> = pairs.iter().map(|(id, _)| id.0).collect();
-        let new: Vec<Uuid> = pairs.iter().map(|(_, row)| row.notification.id.0).collect();
-        self.route(async |routing| {
-            // Retention looks at an event and then drops it: no message may join it in between.
-            routing.transaction.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&REDRIVING]).await?;
-            let rows = routing
-                .transaction
-                .query(
-                    "INSERT INTO dead_letter (notification_id, redriven_as, at)
-                     SELECT old, new, $3 FROM unnest($1::uuid[], $2::uuid[]) AS r (old, new)
-                     JOIN notification n ON n.id = r.old
-                     ON CONFLICT DO NOTHING RETURNING redriven_as",
-                    &[&old, &new, &now],
-                )
-                .await?;
-            let ours: HashSet<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-            let rows: Vec<NotificationRow> = pairs
-                .iter()
-                .filter(|(_, row)| ours.contains(&row.notification.id.0))
-                .map(|(_, row)| row.clone())
-                .collect();
-            routing.append_notifications(&rows, now).await?;
-            Ok(rows.len())
-        })
-        .await
+        let (count, id) = self
+            .route(async |routing| {
+                let old = routing.redrive(pairs, now).await?;
+                Ok((old.len(), act.record(&routing.transaction, &old).await?))
+            })
+            .await?;
+        act.id = id;
+        Ok(count)
     }
 
     /// Records that these dead letters are done with, and returns how many were not before.
     pub async fn discard(
         &self,
         ids: &[NotificationId],
-        reason: Option<&str>,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let done = self
-            .client()
-            .await?
-            .execute(
-                "INSERT INTO dead_letter (notification_id, reason, at) SELECT unnest($1::uuid[]), $2, $3
-                 ON CONFLICT DO NOTHING",
-                &[&ids, &reason, &now],
+        act: &mut Act,
+    ) -> Result<usize, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let discarded = discard(&transaction, ids, act.reason.as_deref(), now).await?;
+        let id = act.record(&transaction, &discarded).await?;
+        transaction.commit().await?;
+        act.id = id;
+        Ok(discarded.len())
+    }
+}
+
+/// Records that these dead letters are done with, and returns which were not before.
+pub(super) async fn discard(
+    transaction: &Transaction<'_>,
+    ids: &[NotificationId],
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = transaction
+        .query(
+            "INSERT INTO dead_letter (notification_id, reason, at) SELECT unnest($1::uuid[]), $2, $3
+             ON CONFLICT DO NOTHING RETURNING notification_id",
+            &[&ids, &reason, &now],
+        )
+        .await?;
+    rows.iter().map(|row| row.try_get(0).map_err(StoreError::from)).collect()
+}
+
+impl RoutingTransaction<'_> {
+    /// Makes a new message of each dead letter, and returns which of the old ones were still to be redriven.
+    pub(super) async fn redrive(
+        &self,
+        pairs: &[(NotificationId, NotificationRow)],
+        now: Timestamp,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let old: Vec<Uuid> = pairs.iter().map(|(id, _)| id.0).collect();
+        let new: Vec<Uuid> = pairs.iter().map(|(_, row)| row.notification.id.0).collect();
+        // Retention looks at an event and then drops it: no message may join it in between.
+        self.transaction.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&REDRIVING]).await?;
+        let rows = self
+            .transaction
+            .query(
+                "INSERT INTO dead_letter (notification_id, redriven_as, at)
+                 SELECT old, new, $3 FROM unnest($1::uuid[], $2::uuid[]) AS r (old, new)
+                 JOIN notification n ON n.id = r.old
+                 ON CONFLICT DO NOTHING RETURNING notification_id",
+                &[&old, &new, &now],
             )
             .await?;
-        Ok(done)
+        let ours: HashSet<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let pairs = pairs.iter().filter(|(old, _)| ours.contains(&old.0));
+        let rows: Vec<NotificationRow> = pairs.map(|(_, row)| row.clone()).collect();
+        self.append_notifications(&rows, now).await?;
+        Ok(ours.into_iter().collect())
     }
 }
 

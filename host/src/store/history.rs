@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{EventWaits, LoggedEvent, Store, StoreError, event};
+use super::{Action, EventWaits, LoggedEvent, Store, StoreError, event};
 
 /// An event with its full history.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,9 +81,11 @@ pub struct NotificationHistory {
     pub redrive_of: Option<NotificationId>,
     /// How an operator resolved its failure; null if none did.
     pub dead_letter: Option<DeadLetterEnd>,
-    /// The message as it was rendered.
-    #[schema(value_type = Object)]
-    pub message: Box<RawValue>,
+    /// What operators did to it, newest last.
+    pub actions: Vec<Action>,
+    /// The message as it was rendered; null if the key may not see it.
+    #[schema(value_type = Option<Object>)]
+    pub message: Option<Box<RawValue>>,
     /// The delivery log of this notification, in order of attempts and then of statuses.
     pub deliveries: Vec<Delivery>,
 }
@@ -234,7 +236,8 @@ impl Store {
                     .map(|(due_at, reason)| Waits { due_at, reason }),
                 redrive_of: row.try_get::<_, Option<Uuid>>(10)?.map(NotificationId),
                 dead_letter: dead_letter(&row)?,
-                message: raw(row.try_get(7)?)?,
+                actions: Vec::new(),
+                message: Some(raw(row.try_get(7)?)?),
                 deliveries: Vec::new(),
             };
             notifications.push((row.try_get(14)?, row.try_get(0)?, notification));
@@ -245,7 +248,9 @@ impl Store {
         for delivery in self.deliveries_of(&ids).await? {
             deliveries.entry(delivery.notification_id).or_default().push(delivery);
         }
+        let mut actions = self.actions_on(&ids).await?;
         for (.., notification) in &mut notifications {
+            notification.actions = actions.remove(&notification.id).unwrap_or_default();
             notification.deliveries = deliveries.remove(&notification.id).unwrap_or_default();
             notification.deliveries.sort_by_key(|row| (row.attempt, row.status));
             notification.status = status_of(&notification.deliveries);

@@ -4,6 +4,7 @@ use hookswitch_core::domain::{NotificationId, Status};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::Row;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -19,12 +20,14 @@ pub struct NotificationFilter {
     pub person: Option<String>,
     /// Only those of this template.
     pub template: Option<String>,
+    /// Only those made before this one: the last of the previous page.
+    pub before: Option<NotificationId>,
     /// So many at most.
     pub limit: i64,
 }
 
 /// A notification in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ListedNotification {
     /// Its id.
     pub id: NotificationId,
@@ -124,14 +127,15 @@ impl Store {
              FROM unnest($4::text[]) AS k (key)
              CROSS JOIN LATERAL (
                  SELECT * FROM notification
-                 WHERE coalesce(notification.username, notification.recipient) = k.key AND notification.id >= $5
+                 WHERE coalesce(notification.username, notification.recipient) = k.key AND notification.id >= $5 AND notification.id < $7
                  ORDER BY notification.id DESC LIMIT $6
              ) n
              {MATCHING} ORDER BY n.id DESC LIMIT $3"
         );
         let status = filter.status.map(Status::as_str);
-        let rows =
-            client.query(&sql, &[&status, &filter.template, &filter.limit, &keys, &first, &LOOKED]).await?;
+        let rows = client
+            .query(&sql, &[&status, &filter.template, &filter.limit, &keys, &first, &LOOKED, &before(filter)])
+            .await?;
         rows.iter().map(listed).collect()
     }
 
@@ -148,7 +152,7 @@ impl Store {
                      SELECT notification_id FROM delivery WHERE status = '{status}' AND at >= $4
                      ORDER BY at DESC LIMIT $5) AS newest
              ) o
-             JOIN notification n ON n.id = o.notification_id AND n.id >= $6
+             JOIN notification n ON n.id = o.notification_id AND n.id >= $6 AND n.id < $7
              {MATCHING} ORDER BY n.id DESC LIMIT $3"
         );
         let client = self.client().await?;
@@ -156,7 +160,15 @@ impl Store {
         let rows = client
             .query(
                 &sql,
-                &[&Some(status.as_str()), &filter.template, &filter.limit, &filter.since, &most, &first],
+                &[
+                    &Some(status.as_str()),
+                    &filter.template,
+                    &filter.limit,
+                    &filter.since,
+                    &most,
+                    &first,
+                    &before(filter),
+                ],
             )
             .await?;
         rows.iter().map(listed).collect()
@@ -180,7 +192,7 @@ impl Store {
             ))
             .await?;
         let mut all = Vec::new();
-        let mut before = Uuid::max();
+        let mut before = before(filter);
         loop {
             let last = client.query_opt(&last_of_page, &[&first, &before, &(LOOKED - 1)]).await?;
             let last: Option<Uuid> = last.map(|row| row.try_get(0)).transpose()?;
@@ -198,6 +210,11 @@ impl Store {
             }
         }
     }
+}
+
+/// The id below which a filter's notifications are.
+fn before(filter: &NotificationFilter) -> Uuid {
+    filter.before.map_or(Uuid::max(), |id| id.0)
 }
 
 fn listed(row: &Row) -> Result<ListedNotification, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hookswitch_core::domain::{EventKey, Lane};
 
-use super::{RoutingTransaction, Store, StoreError};
+use super::{Act, RoutingTransaction, Store, StoreError};
 
 /// What came of the earlier runs of events, so that nobody is told twice.
 #[derive(Debug, Default)]
@@ -18,11 +18,12 @@ pub struct ToldBefore {
 impl Store {
     /// Has these events routed again, those of which a decision of the last run failed, found no rule or reached nobody,
     /// unless that is asked for already. Returns which.
-    pub async fn rerun(&self, events: &[EventKey]) -> Result<Vec<EventKey>, StoreError> {
+    pub async fn rerun(&self, events: &[EventKey], act: &mut Act) -> Result<Vec<EventKey>, StoreError> {
         let ids: Vec<&str> = events.iter().map(|key| key.id.as_str()).collect();
         let sources: Vec<&str> = events.iter().map(|key| key.source.as_str()).collect();
-        let client = self.client().await?;
-        let rows = client
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let rows = transaction
             .query(
                 "WITH asked AS (
                      INSERT INTO parked (lane, event_seq, ordinal, plugin, due)
@@ -43,7 +44,14 @@ impl Store {
                 &[&ids, &sources],
             )
             .await?;
-        rows.iter().map(|row| Ok(EventKey { id: row.try_get(0)?, source: row.try_get(1)? })).collect()
+        let asked = rows
+            .iter()
+            .map(|row| Ok(EventKey { id: row.try_get(0)?, source: row.try_get(1)? }))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let id = act.record_count(&transaction, asked.len()).await?;
+        transaction.commit().await?;
+        act.id = id;
+        Ok(asked)
     }
 
     /// The recipients who were told of an event by this template in runs before that of a decision.

@@ -68,6 +68,13 @@ async fn pass(store: &Store, before: Timestamp, stop: &CancellationToken) -> Res
             return Ok(events);
         }
     }
+    // What operators did is kept for a year, whatever --keep says.
+    while store.prune_actions().await? > 0 {
+        sleep(PAUSE).await;
+        if stop.is_cancelled() {
+            return Ok(events);
+        }
+    }
     store.prune_schedules(before).await?;
     store.prune_rule_failures(before).await?;
     Ok(events)

@@ -12,11 +12,9 @@ use crate::{
     check::count,
     cli::{confirm::Confirmation, failure::Failure},
     config::DatabaseConfig,
+    operate::Operate,
     store::{EventFilter, Store},
 };
-
-/// Events that are asked for in one statement.
-const BATCH: usize = 1_000;
 
 /// The arguments of `hookswitch events rerun`.
 #[derive(Args, Debug)]
@@ -69,16 +67,10 @@ async fn rerun_matching(
     if !confirmation.confirm(&format!("Route {events} again that {what}?"))? {
         return Ok(ExitCode::FAILURE);
     }
-    let mut keys = listed.into_iter().map(|event| EventKey { id: event.id, source: event.source });
-    let mut asked = 0;
-    loop {
-        let batch: Vec<EventKey> = keys.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
-            break;
-        }
-        asked += store.rerun(&batch).await?.len();
-    }
-    store.notify().await?;
+    let keys: Vec<EventKey> =
+        listed.into_iter().map(|event| EventKey { id: event.id, source: event.source }).collect();
+    let operate = Operate::new(store.clone());
+    let asked = operate.rerun(&operate.user().await?, &keys).await?.len();
     tell(asked);
     Ok(ExitCode::SUCCESS)
 }
@@ -104,8 +96,8 @@ async fn rerun_named(store: &Store, ids: &[String], source: Option<&str>) -> any
             }
         }
     }
-    let asked = store.rerun(&keys).await?;
-    store.notify().await?;
+    let operate = Operate::new(store.clone());
+    let asked = operate.rerun(&operate.user().await?, &keys).await?;
     tell(asked.len());
     let others: Vec<&str> =
         keys.iter().filter(|key| !asked.contains(key)).map(|key| key.id.as_str()).collect();

@@ -1,0 +1,108 @@
+//! What operators list and do, over HTTP: notifications, failed and unknown messages, jobs, and what operators did.
+//!
+//! Lists are for keys with the scope `read`; numbers are masked and texts left out unless the key also has `personal`.
+//! Acts are for keys with the scope `operate`.
+
+mod actions;
+mod events;
+mod failed;
+mod jobs;
+mod notifications;
+mod unknown;
+
+use axum::{
+    Json,
+    extract::{FromRef, Query, rejection::QueryRejection},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{Bodies, Caller, Keys, Problem, Scope, sentence},
+    operate::Operate,
+};
+
+/// Digits of a number that are shown without the scope `personal`.
+const SHOWN: usize = 4;
+
+/// State of the handlers. Cheap to clone.
+#[derive(Clone)]
+pub struct Office {
+    /// What operators can do.
+    pub operate: Operate,
+    /// The API keys.
+    pub keys: Keys,
+    /// The memory for bodies.
+    pub bodies: Bodies,
+}
+
+impl FromRef<Office> for Keys {
+    fn from_ref(office: &Office) -> Keys {
+        office.keys.clone()
+    }
+}
+
+impl FromRef<Office> for Bodies {
+    fn from_ref(office: &Office) -> Bodies {
+        office.bodies.clone()
+    }
+}
+
+/// The endpoints with their descriptions.
+pub fn routes() -> OpenApiRouter<Office> {
+    OpenApiRouter::new()
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::get))
+        .routes(routes!(failed::list))
+        .routes(routes!(failed::redrive))
+        .routes(routes!(failed::discard))
+        .routes(routes!(unknown::list))
+        .routes(routes!(unknown::resolve))
+        .routes(routes!(events::rerun))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::messages))
+        .routes(routes!(actions::list))
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+}
+
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|error| invalid(sentence(&error.body_text())))
+}
+
+/// Refuses U+0000, which PostgreSQL cannot store.
+fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(), Problem> {
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(invalid("The request must not contain the character U+0000."));
+    }
+    Ok(())
+}
+
+/// A recipient as this caller may see it: without the scope `personal`, the last four characters only.
+fn masked(recipient: Option<String>, caller: &Caller) -> Option<String> {
+    recipient.map(|recipient| match caller.may(Scope::Personal) {
+        true => recipient,
+        false => {
+            let count = recipient.chars().count();
+            let end: String = recipient.chars().skip(count.saturating_sub(SHOWN)).collect();
+            format!("…{end}")
+        }
+    })
+}
+
+/// A page, with a `Link` to the next one: the same address with the parameter `cursor` set to `next`.
+fn page(uri: &Uri, cursor: &str, next: Option<&str>, body: impl Serialize) -> Response {
+    let Some(next) = next else { return Json(body).into_response() };
+    let others = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && pair.split('=').next().is_some_and(|name| name != cursor));
+    let query: String = others.map(|pair| format!("{pair}&")).collect();
+    let link = format!("<{}?{query}{cursor}={next}>; rel=\"next\"", uri.path());
+    ([(header::LINK, link)], Json(body)).into_response()
+}
