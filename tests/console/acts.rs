@@ -10,7 +10,7 @@ impl Stage {
         let before = self.failed().await;
         self.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
         for n in 0..count {
-            let contact = format!("1555010{:04}", 2000 + n);
+            let contact = format!("15550100{n:03}");
             self.decide(json!({"contacts": [contact], "template": "note", "context": {"n": n}})).await;
         }
         let all = before + i64::try_from(count).unwrap();

@@ -41,6 +41,12 @@ impl Browser {
         self.client.get(format!("{}{path}", self.url)).header("cookie", &self.cookie)
     }
 
+    pub fn search(&self, text: &str) -> RequestBuilder {
+        let mut url = reqwest::Url::parse(&format!("{}/search", self.url)).unwrap();
+        url.query_pairs_mut().append_pair("q", text);
+        self.client.get(url).header("cookie", &self.cookie)
+    }
+
     pub fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
         let mut url = reqwest::Url::parse("http://form").unwrap();
         url.query_pairs_mut().extend_pairs(form);

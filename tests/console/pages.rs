@@ -34,16 +34,16 @@ async fn each_page_is_small_and_shows_what_comes_from_outside_as_text() {
         browser.page(path).await;
     }
 
-    stage.says(&["people", "edit", "ann", "--name", HOSTILE]);
+    stage.says(&["people", "rename", "ann", HOSTILE]);
     stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
     let mut events = Vec::new();
-    for n in 0..60 {
+    for n in 0..42 {
         let decision =
             json!({"users": ["ann"], "template": "note", "context": {"n": HOSTILE}, "reason": HOSTILE});
         let event = json!({"type": "any", "subject": format!("{HOSTILE}{n}"), "source": format!("/{HOSTILE}").replace(['<', '>', '"', ' '], ""), "data": decision});
         events.push(stage.host.accept(&event).await);
     }
-    wait_until("all have failed", SOON, async || stage.failed().await == 60).await;
+    wait_until("all have failed", SOON, async || stage.failed().await == 42).await;
     stage.simulator.turn(&json!({"errors": []})).await;
     for path in PAGES {
         let page = browser.page(path).await;
@@ -51,7 +51,7 @@ async fn each_page_is_small_and_shows_what_comes_from_outside_as_text() {
     }
     let listed = browser.page("/events").await;
     assert!(listed.contains("&lt;script&gt;") && listed.contains("Next page"), "{listed}");
-    assert!(browser.page("/failed").await.contains("60 failed messages"));
+    assert!(browser.page("/failed").await.contains("42 failed messages"));
     for path in [
         "/people/ann",
         "/failed?code=131026",
@@ -63,7 +63,7 @@ async fn each_page_is_small_and_shows_what_comes_from_outside_as_text() {
 
     // The search box finds the event and its message; each has a page.
     let find = async |text: &str| {
-        let answer = browser.get("/search").query(&[("q", text)]).send().await.unwrap();
+        let answer = browser.search(text).send().await.unwrap();
         location(&answer)
     };
     let event = find(&events[0]).await;
