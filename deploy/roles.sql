@@ -52,7 +52,7 @@ BEGIN
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
-        'digest', 'digest_item', 'rule_failure', 'job', 'tally'
+        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);
@@ -73,6 +73,10 @@ BEGIN
     -- Which migrations were applied: only who applies them says so.
     IF to_regclass('public.refinery_schema_history') IS NOT NULL THEN
         REVOKE INSERT ON public.refinery_schema_history FROM hookswitch;
+    END IF;
+
+    IF to_regclass('public.console_session') IS NOT NULL THEN
+        REVOKE SELECT ON public.console_session FROM hookswitch_readonly;
     END IF;
 
     IF to_regclass('public.api_key') IS NOT NULL THEN

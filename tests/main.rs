@@ -6,6 +6,7 @@ mod authors;
 mod clashes;
 mod command_line;
 mod connections;
+mod console;
 mod database_gone;
 mod delivery;
 mod demo;

@@ -28,13 +28,14 @@ use self::{
 use crate::{
     api,
     config::{self, Config, DatabaseConfig, RulesConfig},
+    console::{self, Console, Links},
     directory::Directory,
     dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
-    operate::{Operate, run_jobs},
+    operate::{Operate, Setup, run_jobs},
     outbound::Outbound,
     parts::{Failed, Parts},
     postgres::{self, PostgresError, Server},
@@ -273,6 +274,7 @@ async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListene
 pub struct App {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
+    links: Links,
     database: Database,
     catalog: Arc<Live>,
     _watching: Watching,
@@ -391,13 +393,16 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let routes =
-            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate);
+            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate.clone());
 
+        let links = Links::default();
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
         let totals = metrics.totals.clone();
         if let Some(listener) = listeners.admin {
             let counted = (metrics.intake.clone(), metrics.routing.clone());
             parts.help("names", name_rules(catalog.clone(), counted));
+            let setup = Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone());
+            let secure = config.admin.url.as_ref().is_some_and(|url| url.scheme() == "https");
             let scrape = Scrape {
                 metrics,
                 store: requests.clone(),
@@ -408,7 +413,8 @@ impl App {
                 daily_limit,
                 last: Mutex::default(),
             };
-            let routes = admin::router(scrape, axum::Router::new(), &config.admin);
+            let pages = console::router(Console::new(operate, setup, links.clone(), secure));
+            let routes = admin::router(scrape, pages, &config.admin);
             parts.start("admin", |stop| http::serve(listener, routes, stop));
         }
         if let Some(keep) = config.keep {
@@ -443,7 +449,7 @@ impl App {
         parts.help("others", tell_others(store.clone(), others));
         let watching = catalog.watch().map_err(AppError::Watch)?;
         parts.help("rules", watching.ended());
-        Ok(App { address, admin_address, database, catalog, _watching: watching, leases, parts })
+        Ok(App { address, admin_address, links, database, catalog, _watching: watching, leases, parts })
     }
 
     /// Where it listens.
@@ -454,6 +460,11 @@ impl App {
     /// Where it serves its operators, unless that is off.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// One-time links to its console.
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Its database.

@@ -61,6 +61,8 @@ pub(crate) mod check;
 
 pub(crate) mod operate;
 
+pub mod console;
+
 pub mod postgres;
 
 pub(crate) mod api;

@@ -4,6 +4,7 @@
 pub const SMALL: &[&str] = &[
     "api_key",
     "checkpoint",
+    "console_session",
     "failure_cause",
     "host",
     "lane",
@@ -75,6 +76,10 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("audience::told_of_decision", "9, 777, 0"),
     ("checkpoint::checkpoints", "sample.lanes(), 64"),
     ("checkpoint::checkpoint", "sample.host(), sample.tracks(), sample.zeros(), 64, sample.incarnation()"),
+    ("console_session::open_console_session", r"'\x01', '\x02'"),
+    ("console_session::console_session", r"'\x01'"),
+    ("console_session::touch_console_session", r"'\x01'"),
+    ("console_session::end_console_session", r"'\x01'"),
     ("contact::contacts", "sample.recipients()"),
     ("contact::list_contacts", "150000, true, 100"),
     ("contact::new_user_ids", "sample.recipients(), sample.texts('US.new')"),

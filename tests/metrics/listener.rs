@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 
 use hookswitch_simulator::Settings;
-use serde_json::Value;
 
 use crate::harness::{Process, SOON, Stage, free_port, http, program, rules, wait_until};
 
@@ -39,17 +38,17 @@ async fn it_serves_metrics_and_no_stranger() {
 
     // A page whose name was given this address is refused, whatever it asks for.
     for (host, status) in [
-        ("localhost:8422", 404),
-        ("ops.example.org", 404),
+        ("localhost:8422", 200),
+        ("ops.example.org", 200),
         ("evil.example", 421),
         ("evil.example:8422", 421),
         ("localhost.evil.example", 421),
         ("10.0.0.7:8422", 421),
     ] {
-        let answer = get("/", Some(host)).await;
+        let answer = get("/login", Some(host)).await;
         assert_eq!(answer.status(), status, "{host}");
-        let problem: Value = answer.json().await.unwrap();
-        assert_eq!(problem["code"] == "wrong_host", status == 421, "{host}: {problem}");
+        let text = answer.text().await.unwrap();
+        assert_eq!(text.contains("\"wrong_host\""), status == 421, "{host}: {text}");
     }
     // Prometheus asks by whatever name it finds the host.
     assert_eq!(get("/metrics", Some("host:8422")).await.status(), 200);

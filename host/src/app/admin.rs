@@ -22,7 +22,7 @@ pub(super) fn router(mut scrape: Scrape, pages: Router, config: &AdminConfig) ->
     scrape.metrics.add_common(Process::new());
     let hosts = Hosts::new(config.url.as_ref().and_then(|url| url.host_str()));
     let metrics = Router::new().route("/metrics", get(show)).with_state(Arc::new(scrape));
-    hosts.only(pages.fallback(async || unknown())).merge(metrics)
+    hosts.only(pages).merge(metrics)
 }
 
 async fn show(State(scrape): State<Arc<Scrape>>) -> Response {
@@ -38,8 +38,4 @@ async fn show(State(scrape): State<Arc<Scrape>>) -> Response {
             .into_response()
         }
     }
-}
-
-fn unknown() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "No such page.")
 }

@@ -52,6 +52,13 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// Whether a key with this scope has the other one; `admin` includes all others.
+    pub fn includes(self, other: Scope) -> bool {
+        self == other || self == Scope::Admin
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -127,6 +134,11 @@ fn is_key(text: &str) -> bool {
     random.is_some_and(|bytes| bytes.len() == RANDOM)
 }
 
+/// The SHA-256 of a key, if the text has the form of one.
+pub fn key_digest(text: &str) -> Option<[u8; 32]> {
+    is_key(text).then(|| digest(text))
+}
+
 fn digest(key: &str) -> [u8; 32] {
     // 256 random bits need no slow hash.
     Sha256::digest(key.as_bytes()).into()
@@ -151,7 +163,7 @@ impl Caller {
 
     /// Whether the key has this scope; `admin` includes all others.
     pub fn may(&self, scope: Scope) -> bool {
-        self.0.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
+        self.0.scopes.iter().any(|held| held.includes(scope))
     }
 
     /// The sources that the key is bound to; if empty, any source that is not reserved.

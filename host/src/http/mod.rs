@@ -19,7 +19,7 @@ mod stream;
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
     hosts::Hosts,
-    keys::{Acting, Admin, ApiKey, Caller, Keys, Reader, Scope},
+    keys::{Acting, Admin, ApiKey, Caller, Keys, Reader, Scope, key_digest},
     page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},
     server::serve,

@@ -22,6 +22,11 @@ impl Operator {
         Operator { who: name.to_owned(), way: ActionWay::Api }
     }
 
+    /// The holder of an API key who has opened the console with it.
+    pub fn by_console(name: &str) -> Operator {
+        Operator { who: name.to_owned(), way: ActionWay::Console }
+    }
+
     /// An act of this operator, not carried out yet.
     pub(super) fn act(&self, action: &'static str, what: &impl Serialize, reason: Option<&str>) -> Act {
         Act::new(self.who.clone(), self.way, action, bounded(what), reason.map(str::to_owned))

@@ -21,7 +21,7 @@ const DISCARDED: u32 = 2_500;
 impl Operate {
     /// Creates a job that resends the failed messages of a choice at most at this rate, and returns its id.
     pub async fn redrive_job(&self, by: &Operator, choice: &Choice, rate: u32) -> Result<i64, StoreError> {
-        self.create_job(by, choice, "failed.redrive", rate, None).await
+        self.create_job(by, choice, self.store.now(), "failed.redrive", rate, None).await
     }
 
     /// Creates a job that discards the failed messages of a choice, and returns its id.
@@ -31,18 +31,35 @@ impl Operate {
         choice: &Choice,
         reason: Option<&str>,
     ) -> Result<i64, StoreError> {
-        self.create_job(by, choice, "failed.discard", DISCARDED, reason).await
+        self.create_job(by, choice, self.store.now(), "failed.discard", DISCARDED, reason).await
+    }
+
+    /// Creates a job for the choice as it was confirmed: messages that were created at `until` or later are not its
+    /// business. It redrives at this rate; without a rate it discards.
+    pub async fn confirmed_job(
+        &self,
+        by: &Operator,
+        choice: &Choice,
+        until: Timestamp,
+        rate: Option<u32>,
+        reason: Option<&str>,
+    ) -> Result<i64, StoreError> {
+        match rate {
+            Some(rate) => self.create_job(by, choice, until, "failed.redrive", rate, reason).await,
+            None => self.create_job(by, choice, until, "failed.discard", DISCARDED, reason).await,
+        }
     }
 
     async fn create_job(
         &self,
         by: &Operator,
         choice: &Choice,
+        until: Timestamp,
         action: &'static str,
         rate: u32,
         reason: Option<&str>,
     ) -> Result<i64, StoreError> {
-        let filter = choice.filter(self.store.now());
+        let filter = choice.filter(until);
         let total = self.store.count_dead_letters(&filter).await?;
         let json = serde_json::to_string(&filter)
             .map_err(|error| StoreError::Statement(format!("the filter of a job: {error}")))?;

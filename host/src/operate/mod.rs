@@ -1,9 +1,14 @@
-//! What operators list, look at and do, each once: for the command line and for the HTTP API.
+//! What operators list, look at and do, each once: for the command line, the HTTP API and the console.
 
 mod act;
+mod console;
+mod events;
 mod failed;
 mod jobs;
+mod marks;
 mod notification;
+mod overview;
+mod people;
 mod unknown;
 
 use hookswitch_core::domain::{EventKey, NotificationId};
@@ -11,9 +16,12 @@ use jiff::Timestamp;
 
 pub use self::{
     act::Operator,
+    events::Found,
     failed::{Choice, stored_recipient},
     jobs::run_jobs,
+    marks::next_mark,
     notification::NotificationDetail,
+    overview::Setup,
     unknown::Resolution,
 };
 use crate::store::{

@@ -22,6 +22,8 @@ pub enum ActionWay {
     Cli,
     /// The HTTP API.
     Api,
+    /// The console.
+    Console,
 }
 
 impl fmt::Display for ActionWay {
@@ -29,6 +31,7 @@ impl fmt::Display for ActionWay {
         f.write_str(match self {
             ActionWay::Cli => "cli",
             ActionWay::Api => "api",
+            ActionWay::Console => "console",
         })
     }
 }

@@ -153,6 +153,9 @@ async fn show_samples(
         bar.finish_and_clear();
         let code = show::verdict(simulator, &shown);
         if !args.exit {
+            if let Some(address) = app.admin_address() {
+                show::console(address, app.links(), &key);
+            }
             show::invite(host, stand_in, app.admin_address(), &key, samples.first());
             ctrl_c().await.context("cannot wait for Ctrl-C")?;
             println!("\nstopping");

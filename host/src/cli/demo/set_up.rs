@@ -71,5 +71,5 @@ pub async fn set_up(
         sleep(LOOK_AGAIN).await;
     }
     step(bar, &format!("{} people wrote in: their 24-hour windows are open", writers.len()));
-    Ok(ApiKey::replace(store, "demo", &[Scope::Events, Scope::Read]).await?)
+    Ok(ApiKey::replace(store, "demo", &[Scope::Events, Scope::Read, Scope::Personal, Scope::Operate]).await?)
 }

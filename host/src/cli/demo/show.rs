@@ -17,7 +17,7 @@ use super::{
     samples::Sample,
     transcript::{self, Ending},
 };
-use crate::check::words::count;
+use crate::{check::words::count, console::Links};
 
 /// How long a sample's messages may take to be read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,6 +122,17 @@ pub fn verdict(simulator: &Simulator, shown: &Shown) -> ExitCode {
         println!("{} {missing} of {messages} not read{later}", style("✗").red().bold());
     }
     if missing == 0 && shown.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints where the console is, with a link that logs in.
+pub fn console(address: SocketAddr, links: &Links, key: &str) {
+    if let Some(path) = links.create(key) {
+        println!(
+            "\n{}",
+            style("Open the console (this link works once, for 60 seconds; later log in with KEY):").bold()
+        );
+        println!("  http://{address}{path}");
+    }
 }
 
 /// Prints what to try next.

@@ -1,0 +1,165 @@
+//! Messages that failed, that could not be confirmed, and that wait.
+
+use std::collections::BTreeMap;
+
+use axum::{extract::State, response::Html};
+use hookswitch_core::domain::number;
+use jiff::Timestamp;
+use minijinja::{Value, context};
+use serde::Deserialize;
+
+use super::{
+    Console,
+    overview::{COUNTED, every},
+    query::{Filter, PAGE, filled, since},
+    refusal::Refusal,
+    render,
+    session::Viewer,
+};
+use crate::store::DeadLetterFilter;
+
+/// The filters, as those of `hookswitch failed list`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    code: Option<i32>,
+    #[serde(default, deserialize_with = "filled")]
+    template: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    person: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    since: Option<String>,
+}
+
+impl Query {
+    fn filter(&self, now: Timestamp) -> Result<DeadLetterFilter, Refusal> {
+        Ok(DeadLetterFilter {
+            since: match &self.since {
+                Some(text) => since(Some(text), "", now)?,
+                None => Timestamp::UNIX_EPOCH,
+            },
+            template: self.template.clone(),
+            person: self.person.as_deref().map(|p| number(p).map_or_else(|_| p.to_owned(), |n| n.wa_id)),
+            code: self.code,
+            ..every(now)
+        })
+    }
+}
+
+/// Failures with one cause.
+#[derive(serde::Serialize)]
+struct Cause {
+    code: Option<i32>,
+    template: String,
+    detail: Option<String>,
+    count: usize,
+    first: String,
+    last: String,
+}
+
+/// Failed messages: the causes, and the first ones.
+pub async fn failed(
+    viewer: Viewer,
+    State(console): State<Console>,
+    Filter(query): Filter<Query>,
+) -> Result<Html<String>, Refusal> {
+    let filter = query.filter(console.operate.now())?;
+    let letters = console.operate.failed(&filter, None, COUNTED).await?;
+    let mut causes: BTreeMap<(Option<i32>, &str), Cause> = BTreeMap::new();
+    for letter in &letters {
+        let template = letter.notification.message.template.as_str();
+        let at = letter.failed_at.to_string();
+        let cause = causes.entry((letter.code, template)).or_insert_with(|| Cause {
+            code: letter.code,
+            template: template.to_owned(),
+            detail: letter.detail.clone(),
+            count: 0,
+            first: at.clone(),
+            last: at.clone(),
+        });
+        cause.count += 1;
+        cause.last = at;
+    }
+    let mut causes: Vec<Cause> = causes.into_values().collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let further = causes.len().saturating_sub(20);
+    causes.truncate(20);
+    let count = letters.len();
+    let shown: Vec<Value> = letters
+        .iter()
+        .take(PAGE as usize / 2)
+        .map(|letter| {
+            let notification = &letter.notification;
+            context! {
+                id => notification.id.to_string(), at => letter.failed_at.to_string(), code => letter.code,
+                detail => letter.detail.clone(), username => notification.username.clone(),
+                recipient => notification.recipient.clone(),
+                template => notification.message.template.clone(),
+            }
+        })
+        .collect();
+    let code = query.code.map(|code| code.to_string());
+    let given = [
+        ("code", code.as_deref()),
+        ("template", query.template.as_deref()),
+        ("person", query.person.as_deref()),
+        ("since", query.since.as_deref()),
+    ];
+    let act = |act| {
+        let given = given.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+        render::link("/failed/act", &given.chain([("act", act)]).collect::<Vec<_>>())
+    };
+    let (redrive, discard) = (act("redrive"), act("discard"));
+    let filtered =
+        query.code.is_some() || query.template.is_some() || query.person.is_some() || query.since.is_some();
+    render::view(
+        "failed.html",
+        &viewer,
+        context! { causes => render::value(&causes), further, letters => shown, count, counted => COUNTED, filtered, redrive, discard },
+    )
+}
+
+/// Messages whose delivery could not be confirmed.
+pub async fn unknown(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
+    let mut messages = console.operate.unknown(0, PAGE + 1).await?;
+    let are_more = i64::try_from(messages.len()).is_ok_and(|count| count > PAGE);
+    messages.truncate(PAGE as usize);
+    render::view("unknown.html", &viewer, context! { messages => render::value(&messages), are_more })
+}
+
+/// Messages that wait, by reason.
+pub async fn waiting(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
+    let overview = console.operate.overview().await?;
+    let mut reasons: Vec<(&String, &i64)> =
+        overview.messages.iter().filter(|(_, count)| **count > 0).collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
+    let reasons: Vec<Value> = reasons
+        .into_iter()
+        .map(|(reason, count)| context! { reason => reason.as_str(), count => *count, meaning => meaning(reason) })
+        .collect();
+    let events = overview.events;
+    render::view(
+        "waiting.html",
+        &viewer,
+        context! { reasons, events => events.count, oldest => events.oldest.map(|at| at.to_string()), counted => COUNTED },
+    )
+}
+
+/// What messages with a reason wait for.
+fn meaning(reason: &str) -> &'static str {
+    match reason {
+        "queued" => "Their turn: they are not sent yet.",
+        "send_at" => "The time at which the rule wants them sent.",
+        "quiet" => "The end of the recipient's quiet hours.",
+        "retry" => "The next attempt, after Meta refused one for the time being.",
+        "pair" => "Meta's limit of messages to one recipient in a short time.",
+        "unknown" => "A webhook: Meta did not answer, so nobody knows yet whether they were sent.",
+        "hold" => "An operator: it could not be confirmed whether they were sent.",
+        "as_template" => "A version of the template that Meta has approved.",
+        "window" => "The recipient to write, which opens the 24-hour window.",
+        "daily" => "Meta's limit of recipients in 24 hours.",
+        "behind" => "An earlier message to the same recipient.",
+        "unreadable" => "A host of a newer version: this one cannot read them.",
+        _ => "",
+    }
+}

@@ -1,0 +1,69 @@
+//! The first page: whether something must be done now.
+
+use axum::{extract::State, response::Html};
+use jiff::Timestamp;
+use minijinja::context;
+
+use super::{Console, refusal::Refusal, render, session::Viewer};
+use crate::{
+    check::{Finding, Severity, words},
+    store::DeadLetterFilter,
+};
+
+/// Maximum number of findings on the page.
+const FINDINGS: usize = 20;
+/// Maximum number of failed and unknown messages that are counted.
+pub const COUNTED: i64 = 1_000;
+
+/// The page.
+pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
+    let now = console.operate.now();
+    let all = every(now);
+    let (report, overview, failed, unknown) = tokio::join!(
+        console.setup.report(),
+        console.operate.overview(),
+        console.operate.failed(&all, None, COUNTED),
+        console.operate.unknown(0, COUNTED),
+    );
+    let (overview, failed, unknown) = (overview?, failed?, unknown?);
+    let age = |at: Option<Timestamp>| at.map(|at| words::span(words::since(at, now)));
+    let mut findings: Vec<&Finding> = report
+        .iter()
+        .flat_map(|report| &report.sections)
+        .flat_map(|section| &section.findings)
+        .filter(|finding| finding.severity > Severity::Info)
+        .collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let further = findings.len().saturating_sub(FINDINGS);
+    findings.truncate(FINDINGS);
+    let waiting: i64 = overview.messages.values().sum();
+    render::view(
+        "overview.html",
+        &viewer,
+        context! {
+            findings => render::value(&findings),
+            further,
+            checked => report.as_ref().map(|report| report.checked_at.to_string()),
+            sections => render::value(&report.as_ref().map(|report| &report.sections)),
+            tiles => [
+                context! { name => "failed", href => "/failed", count => failed.len(), age => age(failed.first().map(|f| f.failed_at)) },
+                context! { name => "unknown", href => "/unknown", count => unknown.len(), age => age(unknown.first().and_then(|u| u.since)) },
+                context! { name => "messages waiting", href => "/waiting", count => waiting, age => None::<String> },
+                context! { name => "events not routed", href => "/events", count => overview.events.count, age => age(overview.events.oldest) },
+            ],
+            counted => COUNTED,
+        },
+    )
+}
+
+/// All failed messages.
+pub fn every(now: Timestamp) -> DeadLetterFilter {
+    DeadLetterFilter {
+        since: Timestamp::UNIX_EPOCH,
+        made_before: now,
+        template: None,
+        person: None,
+        code: None,
+        ids: Vec::new(),
+    }
+}
