@@ -25,6 +25,11 @@ impl Desk {
 
     /// Lets this many messages to customers fail.
     async fn fail(&self, count: usize) {
+        let windows = format!(
+            "INSERT INTO contact (wa_id, last_inbound_at)
+             SELECT n::text, now() FROM generate_series(15550100000, 15550100000 + {count}) AS n ON CONFLICT DO NOTHING"
+        );
+        self.stage.database.query(&windows, &[]).await;
         self.stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
         let contacts: Vec<String> = (0..count).map(|n| format!("1555010{n:04}")).collect();
         let decision = json!({"contacts": contacts, "template": "note", "context": {"n": 1}});
