@@ -58,10 +58,10 @@ impl Post {
                     };
                     post.identities.extend(same_user(&inbound));
                     if number.is_some() && inbound.opens_window() {
-                        post.answers.push(inbound.clone());
+                        post.answers.push((*inbound).clone());
                     }
                     let at = inbound.at;
-                    let contact = contact(inbound, number.is_some());
+                    let contact = contact(*inbound, number.is_some());
                     if let Some((number, at)) = number.zip(contact.last_inbound_at) {
                         let ids = contact.wa_id.iter().chain(&contact.user_id);
                         post.opened.extend(ids.map(|id| Opened {

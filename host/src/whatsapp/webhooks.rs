@@ -39,7 +39,7 @@ pub enum Update {
     /// The status of a message.
     Status(StatusUpdate),
     /// A user wrote.
-    Inbound(Inbound),
+    Inbound(Box<Inbound>),
     /// A user changed their number or user id.
     Identity(IdentityChange),
     /// An error of the account or the number, not of a message.

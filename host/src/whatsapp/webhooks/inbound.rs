@@ -140,7 +140,7 @@ impl Message<'_> {
             return None;
         }
         let name = contact.and_then(|c| clean_name(c.profile.as_ref()?.name.as_deref()?));
-        Some(Update::Inbound(Inbound {
+        Some(Update::Inbound(Box::new(Inbound {
             wamid: text(&self.id),
             phone_number_id: phone_number_id.map(str::to_owned),
             from,
@@ -152,7 +152,7 @@ impl Message<'_> {
             content: Content::read(&self.kind, self.member()),
             answers: read::<Context>(self.context).and_then(|context| context.id).map(|id| text(&id)),
             in_group: self.group_id.is_some(),
-        }))
+        })))
     }
 
     fn from(&self) -> Option<String> {
