@@ -12,6 +12,7 @@ const OWN: &str = "a-secret-of-my-own";
 fn command(name: &str, url: &str, public: &[&str]) -> Command {
     let account = Settings::default();
     let mut command = program();
+    command.env("HOOKSWITCH_LISTEN", "127.0.0.1:0").env("HOOKSWITCH_ADMIN_LISTEN", "off");
     command.arg(name).env("HOOKSWITCH_RULES", rules()).env("WHATSAPP_API_URL", url);
     command.env("WHATSAPP_PHONE_NUMBER_ID", &account.phone_number_id);
     // Refused at once: nothing listens there.

@@ -31,7 +31,7 @@ impl ListenConfig {
 /// Where a host serves its operators.
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
-    /// Address and port for operators, with /metrics; off for none
+    /// Address and port for operators: the console and /metrics; off for none
     ///
     /// A listener of its own, so that a proxy in front of --listen never publishes it. Two hosts on one machine
     /// need two addresses.

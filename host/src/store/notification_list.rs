@@ -151,8 +151,9 @@ impl Store {
                  SELECT DISTINCT notification_id FROM (
                      SELECT notification_id FROM delivery WHERE status = '{status}' AND at >= $4
                      ORDER BY at DESC LIMIT $5) AS newest
+                 WHERE notification_id >= $6 AND notification_id < $7
              ) o
-             JOIN notification n ON n.id = o.notification_id AND n.id >= $6 AND n.id < $7
+             JOIN notification n ON n.id = o.notification_id
              {MATCHING} ORDER BY n.id DESC LIMIT $3"
         );
         let client = self.client().await?;

@@ -151,7 +151,7 @@ pub struct Action {
     pub at: Timestamp,
     /// The name of the API key; for the command line, the user of the machine and the role of the database.
     pub who: String,
-    /// The way: `cli` or `api`.
+    /// The way: `cli`, `api` or `console`.
     pub way: String,
     /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop` or `events.rerun`.
     pub action: String,

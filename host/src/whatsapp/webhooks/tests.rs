@@ -49,7 +49,7 @@ fn each_of_metas_messages_is_taken() {
     for (update, kind, said, second) in [
         (example!("button-message"), "button", text("Unsubscribe"), 1_750_091_045),
         (example!("contact-sharing-message"), "contacts", None, 1_744_344_496),
-        (example!("image-message"), "image", None, 1_744_344_496),
+        (example!("image-message"), "image", text("Taj Mahal"), 1_744_344_496),
         (example!("interactive-button-reply-message"), "interactive", text("Cancel"), 1_750_025_136),
         (
             example!("interactive-list-reply-message"),
