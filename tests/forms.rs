@@ -46,6 +46,8 @@ async fn send(stage: &Stage, template: &str, text: &str) -> String {
 
 async fn ann_writes(stage: &Stage) {
     stage.simulator.inbound(&json!({"from": ANN, "name": "Ann", "text": "hello"})).await;
+    let heard = format!("SELECT count(*) FROM contact WHERE wa_id = '{ANN}' AND last_inbound_at IS NOT NULL");
+    wait_until("the host has heard of it", SOON, async || stage.database.count(&heard).await == 1).await;
 }
 
 fn push(stage: &Stage) {

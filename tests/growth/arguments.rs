@@ -382,7 +382,10 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("gauges::events_waiting", "sample.lanes(), 15"),
     ("gauges::messages_waiting", "sample.tracks(), 15"),
     ("gauges::oldest_messages", "sample.tracks(), 15, now()"),
-    ("tally::add_tally", "ARRAY[60, 3600]::smallint[], sample.texts('a'), sample.texts('b'), sample.all_of(1::bigint)"),
+    (
+        "tally::add_tally",
+        "ARRAY[60, 3600]::smallint[], sample.texts('a'), sample.texts('b'), sample.all_of(1::bigint)",
+    ),
     ("tally::tally", "60, now() - interval '1 hour', 100"),
     ("tally::prune_tally", "60, 172800, 100"),
     ("rule_failure::tell_rule_failures", "60, 100"),
