@@ -63,8 +63,10 @@ impl Store {
                      GROUP BY d.reason
                      UNION ALL
                      SELECT 'queued', count(*)
-                     FROM (SELECT FROM checkpoint c JOIN notification n ON n.lane = c.lane AND n.seq > c.seq
-                           WHERE c.lane = t.lane ORDER BY n.seq LIMIT $2) AS n
+                     FROM (SELECT FROM notification n
+                           WHERE n.lane = t.lane
+                               AND n.seq > (SELECT c.seq FROM checkpoint c WHERE c.lane = t.lane)
+                           ORDER BY n.seq LIMIT $2) AS n
                  ) AS w
                  GROUP BY w.reason",
             )
@@ -90,8 +92,10 @@ impl Store {
                  CROSS JOIN LATERAL (
                      SELECT greatest(n.created_at, n.send_at) AS since
                      FROM (SELECT n.lane, n.seq, n.created_at, n.send_at
-                           FROM checkpoint c JOIN notification n ON n.lane = c.lane AND n.seq > c.seq
-                           WHERE c.lane = t.lane ORDER BY n.seq LIMIT $2) AS n
+                           FROM notification n
+                           WHERE n.lane = t.lane
+                               AND n.seq > (SELECT c.seq FROM checkpoint c WHERE c.lane = t.lane)
+                           ORDER BY n.seq LIMIT $2) AS n
                      WHERE NOT EXISTS (SELECT FROM deferred d WHERE d.lane = n.lane AND d.seq = n.seq)
                      UNION ALL
                      SELECT CASE WHEN d.reason IN ('retry', 'pair', 'as_template', 'behind')
