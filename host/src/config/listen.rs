@@ -40,7 +40,7 @@ pub struct AdminArgs {
 
     /// URL of the admin listener, if it is opened from another machine
     ///
-    /// For example https://hookswitch.example.org. Requests that name any other host are refused, except for /metrics.
+    /// With its scheme, http or https. Requests that name any other host are refused, except for /metrics.
     #[arg(
         long,
         value_name = "URL",
