@@ -1,6 +1,10 @@
 //! The composition root: the only file that sees every room.
 
 mod admin;
+mod database;
+mod error;
+mod folders;
+mod listeners;
 mod process;
 mod scrape;
 mod shares;
@@ -9,25 +13,29 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use hookswitch_core::{
-    catalog::{Findings, Folders, Live, Watching},
-    decide::plugin::{Grants, Http, Sandbox},
+    catalog::{Live, Watching},
     plan::InUse,
 };
 use tokio::{
-    net::TcpListener,
-    sync::{Mutex, Notify, mpsc, watch},
+    sync::{Mutex, Notify, watch},
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 use uuid::Uuid;
 
+pub use self::{
+    database::Database,
+    error::AppError,
+    folders::{folders, grants},
+    listeners::Listeners,
+};
 use self::{
     scrape::Scrape,
     shares::{Counts, Shares},
 };
 use crate::{
     api,
-    config::{self, Config, DatabaseConfig, RulesConfig},
+    config::Config,
     console::{self, Console, Links},
     directory::Directory,
     dispatch::{Deps, Dispatch, watch_daily_limit},
@@ -36,15 +44,13 @@ use crate::{
     lanes::{Beat, Holder, Leases, News, Progress},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
     operate::{Operate, Setup, run_jobs},
-    outbound::Outbound,
     parts::{Failed, Parts},
-    postgres::{self, PostgresError, Server},
     receipts::Receipts,
     routing::{self, Routing},
-    store::{Store, StoreError},
+    store::Store,
     system::{Scheduler, prune, tally, tell_failures, tell_parked, tell_rule_failures},
     templates::{self, TemplateWatch},
-    whatsapp::{Client, ClientError, management::Management},
+    whatsapp::{Client, management::Management},
 };
 
 /// Other hosts are told at most so often that a log has grown.
@@ -55,220 +61,6 @@ const FINISH: Duration = Duration::from_secs(6);
 const STUCK: Duration = Duration::from_secs(20);
 /// How soon changed rules and their types are counted by themselves.
 const NAMES: Duration = Duration::from_secs(1);
-/// Connections of a command: enough for what it asks at once, and few beside those of the hosts.
-const COMMAND: usize = 4;
-
-/// Why the service does not start. Each text stands alone.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The private PostgreSQL.
-    #[error(transparent)]
-    Postgres(#[from] PostgresError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The rules.
-    #[error("invalid rules:\n{0}")]
-    Catalog(Findings),
-    /// Running plugins.
-    #[error("{0}")]
-    Sandbox(String),
-    /// Watching the rules.
-    #[error("cannot watch the rules: {0}")]
-    Watch(std::io::Error),
-    /// The Cloud API's settings.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The address.
-    #[error("cannot listen on {address} ({setting}): {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// The flag with its variable.
-        setting: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The address of a socket.
-    #[error("cannot read the address of a socket: {0}")]
-    Address(std::io::Error),
-    /// The database's address.
-    #[error("invalid --database-url (DATABASE_URL): {0}; expected postgresql://USER:PASSWORD@HOST/DATABASE")]
-    DatabaseUrl(tokio_postgres::Error),
-    /// A thread of start-up work is gone.
-    #[error("a start-up task ended early: {0}")]
-    Thread(#[from] tokio::task::JoinError),
-}
-
-/// The folders of authors, with a sandbox for their plugins. Without `network`, plugins' requests are refused.
-///
-/// # Errors
-/// Where this machine cannot run plugins.
-pub fn folders(config: &RulesConfig, database: &DatabaseConfig, network: bool) -> Result<Folders, AppError> {
-    let grants = grants(config)?;
-    let http: Option<Arc<dyn Http>> = match network {
-        true => {
-            let secrets = config::plugin_secrets();
-            let hosts = config.plugin_private_hosts.clone();
-            Some(Outbound::new(secrets, hosts, grants.clone()).map_err(AppError::Sandbox)?)
-        }
-        false => None,
-    };
-    // A host takes plugins that come later; a command has what there is.
-    let sandbox = match network || config.plugins.is_dir() {
-        true => {
-            let cache = Some(config.plugin_cache(database));
-            Some(Sandbox::new(cache, http, grants).map_err(AppError::Sandbox)?)
-        }
-        false => None,
-    };
-    Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
-}
-
-/// What the operator grants to plugins.
-///
-/// # Errors
-/// Where a grant is not written as one.
-pub fn grants(config: &RulesConfig) -> Result<Arc<Grants>, AppError> {
-    let grants = Grants::parse(&config.plugin_grants);
-    grants.map(Arc::new).map_err(|why| {
-        AppError::Sandbox(format!("invalid --plugin-grants (HOOKSWITCH_PLUGIN_GRANTS): {why}"))
-    })
-}
-
-/// The database, migrated, with its private server if it has one.
-pub struct Database {
-    /// The statements of this database.
-    pub store: Store,
-    server: Option<Server>,
-}
-
-impl Database {
-    /// Opens the named database, or starts or adopts the private one; brings the tables up to date. Each step is
-    /// told to `progress`.
-    ///
-    /// # Errors
-    /// Where there is no PostgreSQL, or it cannot be reached or migrated.
-    pub async fn open(
-        settings: &DatabaseConfig,
-        progress: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Database, AppError> {
-        Database::open_with(settings, COMMAND, progress).await
-    }
-
-    async fn open_with(
-        settings: &DatabaseConfig,
-        connections: usize,
-        progress: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Database, AppError> {
-        let database = Database::connect(settings, connections, progress).await?;
-        if let Err(error) = database.store.is_pooled().await {
-            database.close().await;
-            return Err(error.into());
-        }
-        let applied = match database.migrate().await {
-            Ok(applied) => applied,
-            Err(error) => {
-                database.close().await;
-                return Err(error);
-            }
-        };
-        if applied > 0 {
-            progress(&format!("applied {applied} migration{}", if applied == 1 { "" } else { "s" }));
-        }
-        Ok(database)
-    }
-
-    /// As [`Database::open`], with the tables as they are, and whether or not PostgreSQL answers.
-    ///
-    /// # Errors
-    /// Where there is no PostgreSQL, or a pooler cannot be worked with.
-    pub async fn open_as_is(
-        settings: &DatabaseConfig,
-        progress: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Database, AppError> {
-        let database = Database::connect(settings, COMMAND, progress).await?;
-        if let Err(error @ StoreError::Pooler(_)) = database.store.is_pooled().await {
-            database.close().await;
-            return Err(error.into());
-        }
-        Ok(database)
-    }
-
-    async fn connect(
-        settings: &DatabaseConfig,
-        connections: usize,
-        progress: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Database, AppError> {
-        let (config, server) = match &settings.database_url {
-            Some(url) => (url.expose().parse().map_err(AppError::DatabaseUrl)?, None),
-            None => {
-                let data_dir = settings.data_dir.clone();
-                let (tell, mut told) = mpsc::unbounded_channel();
-                let start = spawn_blocking(move || {
-                    postgres::start(&data_dir, &mut |step| {
-                        // Whoever asked may be gone.
-                        let _ = tell.send(step.to_owned());
-                    })
-                });
-                while let Some(step) = told.recv().await {
-                    progress(&step);
-                }
-                let server = start.await??;
-                (server.config(postgres::DATABASE), Some(server))
-            }
-        };
-        let store = Store::with_limits(config, connections, settings.limits())?;
-        Ok(Database { store, server })
-    }
-
-    /// Brings the tables up to date, and returns how many migrations that took.
-    ///
-    /// # Errors
-    /// Where PostgreSQL cannot be reached, or the role may not change the tables.
-    pub async fn migrate(&self) -> Result<usize, AppError> {
-        Ok(self.store.migrate().await?)
-    }
-
-    /// Closes the connections, and stops the private server if this process started it.
-    pub async fn close(self) {
-        self.store.close();
-        if let Some(server) = self.server
-            && let Err(error) = spawn_blocking(move || server.stop()).await
-        {
-            tracing::warn!(%error, "failed to wait for PostgreSQL's end");
-        }
-    }
-}
-
-/// The sockets of a host. They are taken before anything else is started, so that a second host is told at once.
-pub struct Listeners {
-    /// For events and webhooks.
-    pub public: TcpListener,
-    /// For operators, unless that is off.
-    pub admin: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Takes the sockets that the settings name.
-    ///
-    /// # Errors
-    /// If an address is taken, or does not belong to this machine.
-    pub async fn bind(config: &Config) -> Result<Listeners, AppError> {
-        let public = listen(config.listen, "--listen, HOOKSWITCH_LISTEN").await?;
-        let admin = match config.admin.listen {
-            Some(address) => {
-                Some(listen(address, "--admin-listen, HOOKSWITCH_ADMIN_LISTEN; off for none").await?)
-            }
-            None => None,
-        };
-        Ok(Listeners { public, admin })
-    }
-}
-
-async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, setting, source })
-}
 
 /// The running service.
 pub struct App {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, response::Html};
-use hookswitch_core::domain::number;
 use jiff::Timestamp;
 use minijinja::{Value, context};
 use serde::Deserialize;
@@ -16,7 +15,7 @@ use super::{
     render,
     session::Viewer,
 };
-use crate::store::DeadLetterFilter;
+use crate::{operate::stored_recipient, store::DeadLetterFilter};
 
 /// The filters, as those of `hookswitch failed list`.
 #[derive(Deserialize)]
@@ -39,7 +38,7 @@ impl Query {
                 None => Timestamp::UNIX_EPOCH,
             },
             template: self.template.clone(),
-            person: self.person.as_deref().map(|p| number(p).map_or_else(|_| p.to_owned(), |n| n.wa_id)),
+            person: self.person.as_deref().map(stored_recipient),
             code: self.code,
             ..every(now)
         })

@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, State},
     response::Html,
 };
-use hookswitch_core::domain::{Message, NotificationId, Status, number};
+use hookswitch_core::domain::{Message, NotificationId, Status};
 use minijinja::{Value, context};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::{
     session::Viewer,
     timeline,
 };
-use crate::store::NotificationFilter;
+use crate::{operate::stored_recipient, store::NotificationFilter};
 
 /// The filters of the list, as those of `hookswitch notifications`.
 #[derive(Deserialize)]
@@ -48,10 +48,7 @@ pub async fn list(
     let filter = NotificationFilter {
         since: since(query.since.as_deref(), "24h", console.operate.now())?,
         status,
-        person: query
-            .person
-            .as_deref()
-            .map(|person| number(person).map_or_else(|_| person.to_owned(), |n| n.wa_id)),
+        person: query.person.as_deref().map(stored_recipient),
         template: query.template.clone(),
         before: query.before.map(NotificationId),
         limit: PAGE,

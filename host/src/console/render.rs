@@ -3,13 +3,14 @@
 use std::sync::LazyLock;
 
 use axum::response::Html;
+use hookswitch_core::domain::Status;
 use jiff::Timestamp;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context, value::Serde};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{bubble, refusal::Refusal, session::Viewer};
-use crate::{check::words, whatsapp};
+use super::{bubble, refusal::Refusal, session::Viewer, timeline};
+use crate::{check::words, operate::masked, whatsapp};
 
 /// Characters of a value in a query that stay as they are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -31,6 +32,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     pages.add_filter("time", time);
     pages.add_filter("short", |text: &str| cut(text, SHORT));
     pages.add_filter("long", |text: &str| cut(text, LONG));
+    pages.add_filter("tone", |status: &str| status.parse::<Status>().map_or("", timeline::tone));
     pages.add_filter("masked", |text: &str| masked(text));
     pages.add_filter("formatted", |text: &str| Value::from_safe_string(bubble::formatted(text)));
     pages.add_filter("grouped", words::grouped);
@@ -108,13 +110,6 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// A number or a user id of which the last four characters are shown.
-pub fn masked(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let last = &characters[characters.len().saturating_sub(4).max(characters.len().min(2))..];
-    format!("…{}", last.iter().collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -133,11 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_masked_and_linked() {
+    fn texts_are_cut_and_linked() {
         assert_eq!(cut("äöü", 2), "äö…");
         assert_eq!(cut("äö", 2), "äö");
-        assert_eq!(masked("263770000001"), "…0001");
-        assert_eq!(masked("12"), "…");
         assert_eq!(link("/event", &[("id", "a b&c")]), "/event?id=a%20b%26c");
     }
 }

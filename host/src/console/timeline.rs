@@ -65,7 +65,10 @@ pub fn steps(received_at: Timestamp, decided_at: Option<Timestamp>, deliveries: 
             at: at.to_string(),
             x: x.min(WIDTH - 2.0),
             width,
-            tone: tone(delivery.map(|delivery| delivery.status)),
+            tone: match delivery.map(|delivery| delivery.status) {
+                None | Some(Status::Sending) => "good",
+                Some(status) => tone(status),
+            },
             what: what.clone(),
         });
         before = Some((at, waits_for(&what, delivery)));
@@ -90,13 +93,18 @@ fn waits_for(what: &str, delivery: Option<&Delivery>) -> String {
     }
 }
 
-fn tone(status: Option<Status>) -> &'static str {
+/// The class of a status: it went out, it went wrong, or neither.
+pub fn tone(status: Status) -> &'static str {
     match status {
-        Some(Status::Failed | Status::Expired) => "bad",
-        Some(Status::Deferred | Status::Retrying | Status::Unknown | Status::Held | Status::Skipped) => {
-            "wait"
-        }
-        _ => "good",
+        Status::Accepted | Status::Sent | Status::Delivered | Status::Read | Status::Played => "good",
+        Status::Failed | Status::Expired => "bad",
+        Status::Queued
+        | Status::Deferred
+        | Status::Sending
+        | Status::Unknown
+        | Status::Retrying
+        | Status::Held
+        | Status::Skipped => "wait",
     }
 }
 

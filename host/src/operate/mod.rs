@@ -6,6 +6,7 @@ mod events;
 mod failed;
 mod jobs;
 mod marks;
+mod masked;
 mod notification;
 mod overview;
 mod people;
@@ -20,6 +21,7 @@ pub use self::{
     failed::{Choice, stored_recipient},
     jobs::run_jobs,
     marks::next_mark,
+    masked::masked,
     notification::NotificationDetail,
     overview::Setup,
     unknown::Resolution,

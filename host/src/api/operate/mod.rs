@@ -22,11 +22,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{Bodies, Caller, Keys, Problem, Scope, sentence},
-    operate::Operate,
+    operate::{self, Operate},
 };
-
-/// Digits of a number that are shown without the scope `personal`.
-const SHOWN: usize = 4;
 
 /// State of the handlers. Cheap to clone.
 #[derive(Clone)]
@@ -88,11 +85,7 @@ fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(
 fn masked(recipient: Option<String>, caller: &Caller) -> Option<String> {
     recipient.map(|recipient| match caller.may(Scope::Personal) {
         true => recipient,
-        false => {
-            let count = recipient.chars().count();
-            let end: String = recipient.chars().skip(count.saturating_sub(SHOWN)).collect();
-            format!("…{end}")
-        }
+        false => operate::masked(&recipient),
     })
 }
 
