@@ -153,6 +153,11 @@ impl Connections {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).close_longest(None).is_some()
     }
 
+    /// Whether nobody is connected.
+    pub fn are_none(&self) -> bool {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).by_number.is_empty()
+    }
+
     /// Closes the connections that have been in a phase for too long.
     pub fn sweep(&self) {
         self.close_where(|connection| connection.is_overdue());

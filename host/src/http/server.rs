@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            _ = sweeps.tick() => {
+            _ = sweeps.tick(), if !connections.are_none() => {
                 connections.sweep();
                 continue;
             }

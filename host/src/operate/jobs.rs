@@ -77,12 +77,17 @@ pub async fn run_jobs(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         let mut current = None;
-        let stepped = store
-            .step_job(Timestamp::now(), async |transaction, task| {
-                current = Some(task.id);
-                plan(transaction, task).await
-            })
-            .await;
+        let stepped = match store.is_job_due().await {
+            Ok(true) => {
+                store
+                    .step_job(Timestamp::now(), async |transaction, task| {
+                        current = Some(task.id);
+                        plan(transaction, task).await
+                    })
+                    .await
+            }
+            none => none,
+        };
         pause = match (stepped, current) {
             (Ok(true), _) => {
                 // If it fails, the hosts find the messages when they poll.

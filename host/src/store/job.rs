@@ -148,6 +148,20 @@ impl Store {
             .collect()
     }
 
+    /// Whether a step of a job is due: one way there and back, for the look of each second.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn is_job_due(&self) -> Result<bool, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT EXISTS (SELECT FROM job j WHERE j.state = 'running' AND j.due_at <= now())",
+            )
+            .await?;
+        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+    }
+
     /// Carries out the next step of a job that is due, if there is one that no other host is at: `plan` says what to do, and
     /// all of it is read and committed on one connection, as a host may have no other. The step after it is due so much later that the rate is kept.
     ///
