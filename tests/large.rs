@@ -86,6 +86,22 @@ async fn a_crowd_is_told_page_by_page_while_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_group_that_is_renamed_between_two_pages_is_told_whole() {
+    let stage = stage().await;
+    // Ann belongs to a group of the same name as the crowd had; her group is not meant.
+    stage.host.accept(&event("crowd", &crowd("hello"))).await;
+    wait_until("the first page is planned", SOON, async || stage.planned().await > 0).await;
+    assert!(stage.planned().await < CROWD, "all were planned at once");
+    stage.database.query("UPDATE groups SET name = 'Many' WHERE name = 'Crowd'", &[]).await;
+    stage.database.query("UPDATE groups SET name = 'Crowd' WHERE name = 'Few'", &[]).await;
+    let unfinished = "SELECT count(*) FROM unfinished";
+    wait_until("nothing is left", SOON * 2, async || stage.database.count(unfinished).await == 0).await;
+    assert_eq!(stage.planned().await, CROWD);
+    stage.each_once().await;
+    assert_eq!(stage.database.count("SELECT count(*) FROM notification WHERE username = 'ann'").await, 0);
+}
+
+#[tokio::test]
 async fn a_host_that_dies_between_two_pages_tells_everybody_once() {
     let mut stage = stage().await;
     let id = stage.host.accept(&event("crowd", &crowd("hello"))).await;

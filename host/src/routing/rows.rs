@@ -22,8 +22,8 @@ use super::{
 };
 use crate::metrics::RoutingCounts;
 use crate::store::{
-    CollectRow, DecisionRow, DedupeClaim, NextDecision, NotificationRow, ParkedRow, RoutingTransaction,
-    RuleFailed, StoreError,
+    CollectRow, DecisionRow, DedupeClaim, NewSpread, NextDecision, NotificationRow, ParkedRow,
+    RoutingTransaction, RuleFailed, StoreError,
 };
 use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
 
@@ -40,7 +40,7 @@ pub(super) struct Rows {
     collects: Vec<(usize, CollectRow)>,
     parked: Vec<ParkedRow>,
     /// Decisions that are spread page by page.
-    spread: Vec<(Lane, i64, i16)>,
+    spread: Vec<NewSpread>,
     /// Decisions of which no message comes, each with the event's place.
     unsent: Vec<((Lane, i64), Unsent)>,
     /// Size of the messages, in bytes.
@@ -113,7 +113,7 @@ impl Rows {
             if let Some(decision) = decision {
                 self.claims.extend(claim(decision, &planned, key).map(|claim| (place, claim)));
                 if work.large && planned.outcome == DecisionOutcome::Notify && !is_for_a_group(decision) {
-                    self.spread.push((lane, seq, ordinal));
+                    self.spread.push(NewSpread { lane, seq, ordinal, groups: decision.groups.clone() });
                     if decision.collect.is_some() {
                         planned.outcome = DecisionOutcome::Collected;
                     }
@@ -222,7 +222,7 @@ impl Rows {
         self.notifications.iter_mut().for_each(|row| row.ordinal += shift(row.event_lane, row.event_seq));
         self.collects.iter_mut().for_each(|(_, row)| row.ordinal += shift(Lane(row.lane), row.event_seq));
         self.parked.iter_mut().for_each(|row| row.ordinal += shift(row.lane, row.event_seq));
-        self.spread.iter_mut().for_each(|(lane, seq, ordinal)| *ordinal += shift(*lane, *seq));
+        self.spread.iter_mut().for_each(|spread| spread.ordinal += shift(spread.lane, spread.seq));
     }
 
     /// Removes decided events from their lists, claims keys, collects decisions, and appends the rest. Returns the lanes
@@ -301,7 +301,7 @@ impl Rows {
         transaction.count_failures(&failed, now).await?;
         Ok(Appended {
             counts: self.counts(),
-            held: self.spread.iter().map(|(lane, ..)| *lane).collect(),
+            held: self.spread.iter().map(|spread| spread.lane).collect(),
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })
     }

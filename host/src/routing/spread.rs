@@ -198,7 +198,8 @@ impl Routing {
         let Page { decision, size, .. } = page;
         let Progress { member, named } = page.spread.progress;
         let Some(named) = named else {
-            let members = self.store.members_after(&decision.groups, member, *size).await?;
+            let members =
+                self.store.members_after(&decision.groups, &page.spread.groups, member, *size).await?;
             let last = members.last().map_or(member, |member| member.id);
             let are_left = members.len() == *size;
             let names_none = decision.users.is_empty() && decision.contacts.is_empty();
@@ -215,7 +216,7 @@ impl Routing {
         let all = users.len() + contacts.len();
         let end = (done + size).min(all);
         let users_of_page = &users[done.min(users.len())..end.min(users.len())];
-        let members = self.store.members_among(&decision.groups, users_of_page).await?;
+        let members = self.store.members_among(&page.spread.groups, users_of_page).await?;
         let users_of_page = users_of_page.iter().filter(|user| !members.contains(*user)).cloned().collect();
         let contacts_of_page =
             contacts[done.saturating_sub(users.len())..end.saturating_sub(users.len())].to_vec();

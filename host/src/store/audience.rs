@@ -53,10 +53,12 @@ impl Store {
         Ok(())
     }
 
-    /// At most `limit` people who are in at least one of these groups, each once, after one of them.
+    /// At most `limit` people who are in at least one of these groups, each once, after one of them. Beside each group's
+    /// id is the name by which it is returned.
     pub async fn members_after(
         &self,
-        groups: &[String],
+        names: &[String],
+        groups: &[i64],
         after: i64,
         limit: usize,
     ) -> Result<Vec<Member>, StoreError> {
@@ -67,20 +69,19 @@ impl Store {
                 "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.id, m.groups
                  FROM (
                      SELECT m.person_id, array_agg(g.name) AS groups
-                     FROM groups g
+                     FROM (SELECT DISTINCT name, id FROM unnest($1::text[], $2::bigint[]) AS g (name, id)) g
                      CROSS JOIN LATERAL (
-                         SELECT person_id FROM membership WHERE group_id = g.id AND person_id > $2
-                         ORDER BY person_id LIMIT $3
+                         SELECT person_id FROM membership WHERE group_id = g.id AND person_id > $3
+                         ORDER BY person_id LIMIT $4
                      ) m
-                     WHERE g.name = ANY($1)
-                     GROUP BY m.person_id ORDER BY m.person_id LIMIT $3
+                     GROUP BY m.person_id ORDER BY m.person_id LIMIT $4
                  ) m
                  JOIN person p ON p.id = m.person_id
                  LEFT JOIN contact c ON c.id = p.contact_id
                  ORDER BY p.id",
             )
             .await?;
-        let rows = client.query(&statement, &[&groups, &after, &limit]).await?;
+        let rows = client.query(&statement, &[&names, &groups, &after, &limit]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Member { id: row.try_get(7)?, person: Arc::new(person(row)?), groups: row.try_get(8)? })
@@ -91,7 +92,7 @@ impl Store {
     /// Of these people, by username, those who are in at least one of these groups.
     pub async fn members_among(
         &self,
-        groups: &[String],
+        groups: &[i64],
         usernames: &[String],
     ) -> Result<HashSet<String>, StoreError> {
         let client = self.client().await?;
@@ -102,7 +103,7 @@ impl Store {
                  FROM person p
                  CROSS JOIN LATERAL (
                      SELECT FROM membership m
-                     WHERE m.person_id = p.id AND m.group_id = ANY(ARRAY(SELECT id FROM groups WHERE name = ANY($1)))
+                     WHERE m.person_id = p.id AND m.group_id = ANY($1)
                      LIMIT 1
                  ) m
                  WHERE p.username = ANY($2)",

@@ -116,7 +116,7 @@ pub use tally::{Step, Tallied};
 pub use told::ToldLately;
 
 pub use parked::{ParkedDue, ParkedFacts, ParkedRow};
-pub use unfinished::{NextDecision, Progress, Spread, Unfinished};
+pub use unfinished::{NewSpread, NextDecision, Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 pub use waiting::{EventWaits, WaitsFor};
 

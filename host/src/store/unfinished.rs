@@ -44,6 +44,19 @@ pub struct Progress {
     pub named: Option<i32>,
 }
 
+/// A decision that is to be told page by page.
+#[derive(Clone, Debug)]
+pub struct NewSpread {
+    /// The event's lane.
+    pub lane: Lane,
+    /// The event's `seq`.
+    pub seq: i64,
+    /// Which of its decisions.
+    pub ordinal: i16,
+    /// The names of its groups.
+    pub groups: Vec<String>,
+}
+
 /// A decision that is told page by page.
 #[derive(Clone, Debug)]
 pub struct Spread {
@@ -53,6 +66,8 @@ pub struct Spread {
     pub ordinal: i16,
     /// The decision, as JSON.
     pub decision: String,
+    /// The ids of its groups, in its order; 0 for one that did not exist.
+    pub groups: Vec<i64>,
     /// How far it is told.
     pub progress: Progress,
     /// How often a host died while it was at it, without telling anybody.
@@ -190,10 +205,10 @@ impl Store {
                      WHERE (lane, event_seq, ordinal) IN (
                          SELECT lane, event_seq, ordinal FROM unfinished WHERE lane = $2 AND ordinal >= 0
                          ORDER BY event_seq, ordinal LIMIT 1)
-                     RETURNING lane, event_seq, ordinal, member, named, alone_deaths
+                     RETURNING lane, event_seq, ordinal, member, named, alone_deaths, group_ids
                  )
                  SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions,
-                        f.ordinal, d.decision, f.member, f.named, f.alone_deaths
+                        f.ordinal, d.decision, f.member, f.named, f.alone_deaths, f.group_ids
                  FROM first f
                  JOIN event e ON e.lane = f.lane AND e.seq = f.event_seq
                  JOIN decision d ON d.lane = f.lane AND d.event_seq = f.event_seq AND d.ordinal = f.ordinal",
@@ -207,6 +222,7 @@ impl Store {
                 decision: row.try_get::<_, Option<String>>(10)?.unwrap_or_default(),
                 progress: Progress { member: row.try_get(11)?, named: row.try_get(12)? },
                 deaths: row.try_get(13)?,
+                groups: row.try_get(14)?,
             })
         })
         .transpose()
@@ -277,23 +293,31 @@ impl RoutingTransaction<'_> {
         Ok(())
     }
 
-    /// Has decisions told page by page from their beginning.
-    pub async fn spread(&self, host: Uuid, decisions: &[(Lane, i64, i16)]) -> Result<(), StoreError> {
+    /// Has decisions told page by page from their beginning, to the groups that have these names now.
+    pub async fn spread(&self, host: Uuid, decisions: &[NewSpread]) -> Result<(), StoreError> {
         if decisions.is_empty() {
             return Ok(());
         }
-        let lanes: Vec<i16> = decisions.iter().map(|(lane, ..)| lane.0).collect();
-        let seqs: Vec<i64> = decisions.iter().map(|(_, seq, _)| *seq).collect();
-        let ordinals: Vec<i16> = decisions.iter().map(|(.., ordinal)| *ordinal).collect();
+        let lanes: Vec<i16> = decisions.iter().map(|decision| decision.lane.0).collect();
+        let seqs: Vec<i64> = decisions.iter().map(|decision| decision.seq).collect();
+        let ordinals: Vec<i16> = decisions.iter().map(|decision| decision.ordinal).collect();
+        let groups = decisions.iter().map(|decision| serde_json::to_string(&decision.groups));
+        let groups: Vec<String> =
+            groups.collect::<Result<_, _>>().map_err(|error| StoreError::Statement(error.to_string()))?;
         let statement = self
             .transaction
             .prepare_cached(
-                "INSERT INTO unfinished (lane, event_seq, ordinal, host)
-                 SELECT lane, seq, ordinal, $4
-                 FROM unnest($1::smallint[], $2::bigint[], $3::smallint[]) AS d (lane, seq, ordinal)",
+                "INSERT INTO unfinished (lane, event_seq, ordinal, host, group_ids)
+                 SELECT d.lane, d.seq, d.ordinal, $5, ARRAY(
+                     SELECT coalesce(g.id, 0)
+                     FROM jsonb_array_elements_text(d.names::jsonb) WITH ORDINALITY AS n (name, place)
+                     LEFT JOIN groups g ON g.name = n.name
+                     ORDER BY n.place)
+                 FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::text[])
+                     AS d (lane, seq, ordinal, names)",
             )
             .await?;
-        self.transaction.execute(&statement, &[&lanes, &seqs, &ordinals, &host]).await?;
+        self.transaction.execute(&statement, &[&lanes, &seqs, &ordinals, &groups, &host]).await?;
         Ok(())
     }
 

@@ -36,7 +36,7 @@ impl Rows {
             self.collects.retain(|(collected, _)| collected != place);
         }
         self.notifications.retain(|row| !duplicates.contains(&(row.event_lane, row.event_seq, row.ordinal)));
-        self.spread.retain(|decision| !duplicates.contains(decision));
+        self.spread.retain(|spread| !duplicates.contains(&(spread.lane, spread.seq, spread.ordinal)));
     }
 
     /// Of an event that is routed again, nobody is told again what the event has told them.
