@@ -173,6 +173,7 @@ fn snapshot_settings(folder: &Path) -> insta::Settings {
         (r"http://127\.0\.0\.1:\d+", "http://SIMULATOR"),
         (r"PostgreSQL \d+(\.\d+)?", "PostgreSQL VERSION"),
         (r"\d+ s ago", "SECONDS ago"),
+        (r"\d+ migrations", "N migrations"),
         (r"( +)V\d+__\w+\n(?: +V\d+__\w+\n)*", "${1}MIGRATIONS\n"),
     ] {
         settings.add_filter(pattern, name);
