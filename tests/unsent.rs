@@ -88,7 +88,7 @@ async fn a_rule_that_fails_is_told_of_and_its_event_is_found_and_routed_again() 
     let check = stage.run(&["check"]);
     let check = String::from_utf8(check.stdout).unwrap();
     assert!(
-        check.contains("! 3 events failed, the last one with: any/broken.rhai:1:86: no function `len`"),
+        check.contains("! 3 events failed (of this rule's last 3 decisions: 3), the last one with: any/broken.rhai:1:86: no function `len`"),
         "{check}"
     );
     assert!(check.contains("hookswitch explain 3"), "{check}");

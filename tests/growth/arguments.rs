@@ -212,6 +212,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
           sample.all_of(now()), sample.all_of('{}'::text), sample.texts('a'), sample.all_of('\x01'::bytea)",
     ),
     ("event::clashes", r"sample.texts('order-'), sample.all_of('/shop'::text), sample.all_of('\x01'::bytea)"),
+    ("event_list::decided_lately", "64"),
     ("event_list::look_at_events", "sample.lanes(), 900000"),
     ("event_list::look_at_events 2", "sample.lanes(), 899000"),
     (

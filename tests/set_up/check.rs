@@ -93,8 +93,9 @@ async fn a_database_that_is_not_there_or_not_migrated_is_found_and_mended() {
     assert!(found(&gone).contains(&"database.unreachable".to_owned()), "{gone:#}");
     assert!(office.finds().contains(&"database.migrations".to_owned()));
     let mended = office.run(&["check", "--fix"]);
-    let files = fs::read_dir(super::project("migrations")).unwrap();
-    let migrations = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|it| it == "sql"));
+    let files = fs::read_dir(rules().join("../migrations")).unwrap();
+    let migrations =
+        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|it| it == "sql"));
     let applied = format!("Applied {} migrations.", migrations.count());
     assert!(text(&mended.stderr).contains(&applied), "{}", text(&mended.stderr));
     assert!(text(&mended.stderr).contains("Created groups: Ops."), "{}", text(&mended.stderr));

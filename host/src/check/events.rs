@@ -1,5 +1,7 @@
 //! Events of which no message came.
 
+use std::collections::HashMap;
+
 use hookswitch_core::{catalog::Catalog, domain::DecisionOutcome};
 
 use super::{
@@ -7,12 +9,12 @@ use super::{
     report::{Finding, Section},
     words::count,
 };
-use crate::store::UnsentFacts;
+use crate::store::{Lately, UnsentFacts};
 
 const CORRECTED: &str = "once that is corrected, route them again";
 
 /// The events of the last 24 hours that came to no message, by cause.
-pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
+pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts], lately: &HashMap<String, Lately>) -> Section {
     let mut findings = Vec::new();
     for UnsentFacts { outcome, cause, count: events, reason, id } in unsent {
         let number = count(*events, "event", "events");
@@ -40,7 +42,13 @@ pub fn judge(catalog: Option<&Catalog>, unsent: &[UnsentFacts]) -> Section {
                 let has_place = cause.is_empty()
                     || reason.as_ref().is_some_and(|reason| reason.starts_with(cause.as_str()));
                 let place = if has_place { String::new() } else { format!("{cause}: ") };
-                let what = format!("{place}{number} failed, the last one with{because}");
+                let rate = match lately.get(cause) {
+                    Some(Lately { decided, failed }) if *decided > 1 => {
+                        format!(" (of this rule's last {decided} decisions: {failed})")
+                    }
+                    _ => String::new(),
+                };
+                let what = format!("{place}{number} failed{rate}, the last one with{because}");
                 Finding::warning("rule.failed", what)
                     .about(cause.clone())
                     .command(explain)

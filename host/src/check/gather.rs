@@ -1,6 +1,9 @@
 //! What the database and Meta say, asked all at once.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use hookswitch_core::{
@@ -14,7 +17,7 @@ use super::{people::SomePeople, recipients::NAMED};
 use crate::{
     config::WhatsappConfig,
     store::{
-        BacklogFacts, DeferredFacts, FailureFacts, HostFacts, MissedSlots, OldFailures, ParkedFacts,
+        BacklogFacts, DeferredFacts, FailureFacts, HostFacts, Lately, MissedSlots, OldFailures, ParkedFacts,
         PeopleFacts, RefusedFacts, Store, StoreError, StoredKey, ToldLately, UnsentFacts, WebhookFacts,
     },
     whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
@@ -66,6 +69,8 @@ pub struct DatabaseFacts {
     pub own_clashes: (i64, Vec<EventKey>),
     /// Events of the last day of which no message came.
     pub unsent: Vec<UnsentFacts>,
+    /// How rules decided lately, by their place.
+    pub lately: HashMap<String, Lately>,
     /// Events that wait for a plugin.
     pub parked: Vec<ParkedFacts>,
     /// Schedules that missed a time in the last day.
@@ -103,7 +108,19 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         store.deferred_facts(),
         store.refused_facts(),
     )?;
-    let (failed, old_failures, made, webhook, last_accepted, own_clashes, unsent, parked, missed, told) = tokio::try_join!(
+    let (
+        failed,
+        old_failures,
+        made,
+        webhook,
+        last_accepted,
+        own_clashes,
+        unsent,
+        lately,
+        parked,
+        missed,
+        told,
+    ) = tokio::try_join!(
         store.failures_since(day_ago),
         store.old_failures(day_ago),
         store.notifications_since(day_ago),
@@ -111,6 +128,7 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         store.last_accepted(),
         store.own_clashes(day_ago, CLASHES),
         store.unsent_since(day_ago, CAUSES),
+        store.decided_lately(),
         store.parked(),
         store.missed_slots(day_ago),
         store.told_lately(),
@@ -133,6 +151,7 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         last_accepted,
         own_clashes,
         unsent,
+        lately,
         parked,
         missed,
         told,

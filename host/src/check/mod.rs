@@ -117,7 +117,7 @@ fn work(catalog: Option<&Catalog>, facts: &DatabaseFacts, now: Timestamp) -> [Se
     [
         hosts::judge(&facts.hosts, now),
         schedules::judge(catalog, &facts.missed, now),
-        events::judge(catalog, &facts.unsent),
+        events::judge(catalog, &facts.unsent, &facts.lately),
         backlog::judge(&facts.backlog, &facts.deferred, &facts.refused, now),
         delivery::judge(&delivery, now),
     ]

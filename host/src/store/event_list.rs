@@ -1,5 +1,7 @@
 //! Events as an operator lists them, newest first: most of all those of which no message came.
 
+use std::collections::HashMap;
+
 use hookswitch_core::domain::{DecisionOutcome, LANES, Lane};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -272,6 +274,39 @@ impl Store {
             }
         }
         Ok(facts)
+    }
+}
+
+/// How a rule decided lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// How many decisions were looked at.
+    pub decided: i64,
+    /// How many of them failed.
+    pub failed: i64,
+}
+
+impl Store {
+    /// How each rule, by `file:line`, decided among the last 20 decisions of each lane.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn decided_lately(&self) -> Result<HashMap<String, Lately>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT d.rule, count(*), count(*) FILTER (WHERE d.outcome = 'failed')
+                 FROM generate_series(0, $1 - 1) AS l (lane)
+                 CROSS JOIN LATERAL (
+                     SELECT rule, outcome FROM decision WHERE lane = l.lane ORDER BY event_seq DESC LIMIT 20
+                 ) d
+                 WHERE d.rule IS NOT NULL GROUP BY d.rule",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&i32::from(LANES)]).await?;
+        let lately =
+            |row: &Row| Ok((row.try_get(0)?, Lately { decided: row.try_get(1)?, failed: row.try_get(2)? }));
+        rows.iter().map(lately).collect()
     }
 }
 

@@ -87,7 +87,7 @@ pub use digest::{CollectRow, DueDigest, OpenDigest};
 pub use directory::{ChangedPerson, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
-pub use event_list::{EventFilter, EventPage, ListedEvent, UnsentFacts};
+pub use event_list::{EventFilter, EventPage, Lately, ListedEvent, UnsentFacts};
 pub use failure::{Failure, Told};
 pub use gauges::EventsWaiting;
 pub use group::StoredGroup;
