@@ -108,7 +108,8 @@ fn doubtful(catalog: &Catalog, refused: &[TemplateError]) -> Vec<Finding> {
         let place = (&finding.file, finding.line, finding.column);
         refused.iter().any(|error| place == (&error.file, error.line, error.column))
     };
-    let doubts = catalog.at_meta.iter().filter(|finding| !is_told(finding));
+    let is_doubt = |finding: &&catalog::Finding| finding.severity != catalog::Severity::Note;
+    let doubts = catalog.at_meta.iter().filter(is_doubt).filter(|finding| !is_told(finding));
     doubts
         .map(|finding| {
             let catalog::Finding { file, line, column, message, notes, .. } = finding;

@@ -147,6 +147,7 @@ mod tests {
             category: Some(category.into()),
             parameter_names: Vec::new(),
             body: body.into(),
+            header: None,
             footer: None,
             buttons: vec![],
             foreign: vec![],

@@ -11,8 +11,8 @@ use super::{
     run,
 };
 use crate::{
-    domain::Mode,
-    plan::{MetaTemplate, TemplateError, Templates, definitions, doubts},
+    domain::{Action, Header, HeaderText, Message, Mode},
+    plan::{MetaTemplate, TemplateError, Templates, definitions, doubts, notes},
 };
 
 /// The definitions of the templates that Meta would take, with examples from the cases, so that reviewers see realistic
@@ -27,14 +27,16 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, F
     (with_examples(catalog, definitions), Findings { folder: folder.display().to_string(), findings })
 }
 
-/// Warnings about templates that Meta would reject, or that would not read well at Meta.
+/// Warnings about templates that Meta would reject, or that would not read well at Meta, and notes about what people
+/// read in another form in an open window.
 pub fn warnings(templates: &Templates) -> Vec<Finding> {
     let errors = definitions(templates).1.into_iter().map(|error| TemplateError {
         message: format!("it cannot be pushed to Meta: {}", error.message),
         ..error
     });
-    let all = errors.chain(doubts(templates));
-    all.map(|error| Finding { severity: Severity::Warning, ..Finding::from(error) }).collect()
+    let warnings = errors.chain(doubts(templates)).map(|error| (Severity::Warning, error));
+    let all = warnings.chain(notes(templates).into_iter().map(|note| (Severity::Note, note)));
+    all.map(|(severity, error)| Finding { severity, ..Finding::from(error) }).collect()
 }
 
 fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
@@ -60,24 +62,36 @@ fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
 pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> Vec<MetaTemplate> {
     let mut examples = examples(catalog);
     for definition in &mut definitions {
-        let told = examples.remove(&definition.template).unwrap_or_default();
-        for (example, told) in definition.examples.iter_mut().zip(told) {
+        let Some(message) = examples.remove(&definition.template) else { continue };
+        let replace = |example: &mut String, told: &str| {
             if !told.is_empty() {
-                *example = told;
+                told.clone_into(example);
+            }
+        };
+        for (example, told) in definition.examples.iter_mut().zip(&message.parameters) {
+            replace(example, told);
+        }
+        if let Some(Header::Text(HeaderText { value: Some(value), .. })) = &message.header {
+            replace(&mut definition.header_example, value);
+        }
+        for (example, button) in definition.button_examples.iter_mut().zip(&message.buttons) {
+            match (&button.action, &button.suffix) {
+                (Action::Code(told), _) | (_, Some(told)) => replace(example, told),
+                _ => {}
             }
         }
     }
     definitions
 }
 
-/// For each template, the parameters of the first message of a case.
-fn examples(catalog: &Catalog) -> BTreeMap<String, Vec<String>> {
+/// For each template, the first message of a case.
+fn examples(catalog: &Catalog) -> BTreeMap<String, Message> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {
         for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
             let notification = planned.notification;
             if notification.message.mode != Mode::Text {
-                examples.entry(notification.template).or_insert(notification.message.parameters);
+                examples.entry(notification.template).or_insert(notification.message);
             }
         }
     }

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use minijinja::{UndefinedBehavior, Value as Rendered};
 
 use super::{
-    render::parameters,
+    render::{parameters, with_recipient},
     template::{Template, TemplateError, TemplateSource, Templates},
 };
-use crate::domain::Message;
+use crate::domain::{Message, MetaParts};
 
 /// The Meta template that a message is sent as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,14 +79,20 @@ impl Version {
     pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, message: &mut Message) {
         if self.wording() != message.wording {
             let Some(old) = self.template() else { return };
-            match parameters(&self.templates, old, context, to) {
-                Ok(parameters) => {
+            let whole = with_recipient(old, context, to);
+            let parts = old.parts.render(&self.templates.environment, &whole);
+            match (parameters(&self.templates, old, context, to), parts) {
+                (Ok(parameters), Ok((header, buttons))) => {
+                    let parts = MetaParts { header, footer: old.footer.clone(), buttons };
+                    let is_same = (&parts.header, &parts.footer, &parts.buttons)
+                        == (&message.header, &message.footer, &message.buttons);
+                    message.meta_parts = (!is_same).then(|| Box::new(parts));
                     let text = old.meta.filled(&parameters);
                     message.meta_body = (text != message.body).then_some(text);
                     message.parameters = parameters;
                 }
                 // The message waits for the approval of the newest version.
-                Err(_) => return,
+                _ => return,
             }
             message.wording = old.wording.clone();
         }

@@ -1,13 +1,16 @@
 //! Plans messages: from decisions and people to rendered notifications. Pure: people and time are given.
 
 mod compare;
+mod field;
 mod front;
 mod in_use;
 mod languages;
 mod meta_body;
+mod meta_parts;
 mod meta_template;
 mod names;
 mod parameter;
+mod parts;
 mod program;
 mod render;
 mod resolve;
@@ -23,7 +26,10 @@ use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
-    meta_template::{MetaTemplate, definition, definitions, doubts, version_name, version_number, wording},
+    meta_parts::{MetaButton, MetaHeader},
+    meta_template::{
+        MetaTemplate, definition, definitions, doubts, notes, version_name, version_number, wording,
+    },
     parameter::{one_line, parameter},
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},

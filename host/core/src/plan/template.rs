@@ -11,17 +11,20 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
-    compare, front,
+    compare,
+    field::Reader,
+    front,
     meta_body::{MetaBody, SEPARATOR},
     meta_template::{shown, wording},
     names,
     parameter::{NOTHING, parameter},
+    parts::Parts,
     program::{Failure, Program},
     weigh,
 };
 use crate::{
     bounds::{Bounded, on_author_stack},
-    domain::{Button, Message, Mode, OnUnknown},
+    domain::{Message, Mode, OnUnknown},
 };
 
 /// Maximum number of instructions of one rendering; a page of text takes some hundred. 64 bytes of text count as one
@@ -114,15 +117,13 @@ pub struct Template {
     pub mode: Mode,
     /// Footer: a small line below the text, at most 60 characters.
     pub footer: Option<String>,
-    /// Quick-reply buttons, at most 3.
-    pub buttons: Vec<Button>,
     /// Name at Meta.
     pub meta_name: String,
     /// What happens to a message whose delivery could not be confirmed.
     pub on_unknown: OnUnknown,
     /// Name of the sending number, unless the decision sets another.
     pub from: Option<String>,
-    /// Variables of the body, sorted, without `recipient`.
+    /// Variables of body, header and buttons, sorted, without `recipient`.
     pub variables: Vec<String>,
     /// Whether the body uses `recipient`, so that it differs between recipients.
     pub uses_recipient: bool,
@@ -130,6 +131,8 @@ pub struct Template {
     pub source: String,
     /// Fingerprint of its texts at Meta.
     pub wording: String,
+    /// Header and buttons.
+    pub(super) parts: Parts,
     /// Body in Meta's form.
     pub(super) meta: MetaBody,
     /// Compiled body.
@@ -256,14 +259,23 @@ impl Templates {
             })?;
             Ok((program, values, meta))
         });
-        let (Some(front), Ok((program, values, meta)), []) = (front, compiled, wrong.as_slice()) else {
+        let mut used = Vec::new();
+        let parts = front.as_ref().map(|front| {
+            let (environment, name, line) = (&self.environment, source.name.as_str(), 1);
+            let reader = Reader { environment, name, line, wrong: &mut wrong, variables: &mut used };
+            Parts::compile(&source.text, front.header.as_deref(), &front.buttons, reader)
+        });
+        let (Some(front), Some(parts), Ok((program, values, meta)), []) =
+            (front, parts, compiled, wrong.as_slice())
+        else {
             return Err(wrong);
         };
-        let undeclared = self
+        let mut undeclared = self
             .environment
             .template_from_named_str(&source.name, body)
             .map(|template| template.undeclared_variables(false))
             .unwrap_or_default();
+        undeclared.extend(used);
         let uses_recipient = undeclared.contains("recipient");
         let mut variables: Vec<String> = undeclared
             .into_iter()
@@ -272,7 +284,6 @@ impl Templates {
             })
             .collect();
         variables.sort_unstable();
-        let titles: Vec<String> = front.buttons.iter().map(|button| button.title.clone()).collect();
         Ok(Template {
             name: source.name.clone(),
             file: source.file.clone(),
@@ -281,9 +292,14 @@ impl Templates {
             language: front.language,
             mode: front.mode,
             source: source.text.clone(),
-            wording: wording(&meta.text, front.footer.as_deref(), &titles),
+            wording: wording(
+                &meta.text,
+                front.footer.as_deref(),
+                &parts.meta_buttons(),
+                parts.meta_header().as_ref(),
+            ),
             footer: front.footer,
-            buttons: front.buttons,
+            parts,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
             on_unknown: front.on_unknown,
             from: front.from,
