@@ -155,6 +155,7 @@ mod tests {
             footer: None,
             header: None,
             header_example: String::new(),
+            header_file: None,
             buttons: vec![MetaButton::Reply("Yes".into())],
             button_examples: vec![String::new()],
             wording: wording(body, None, &[MetaButton::Reply("Yes".into())], None),

@@ -31,6 +31,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -92,6 +93,8 @@ pub struct Catalog {
     pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
+    /// Files in the folders `files`, by their paths: examples for Meta's reviewers.
+    pub examples: BTreeMap<String, Arc<[u8]>>,
     /// Texts of the scripts, by their paths.
     pub scripts: BTreeMap<String, String>,
     /// What routes are for, and the templates and groups that they name.
@@ -363,10 +366,15 @@ fn compile_without_cases(
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
         not_reached: Vec::new(),
-        at_meta: meta::warnings(&templates),
+        at_meta: meta::warnings(&templates, &tree.examples),
         uses: route_sources.iter().filter_map(used).collect(),
         told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
+        examples: tree
+            .examples
+            .iter()
+            .map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice())))
+            .collect(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };

@@ -42,7 +42,7 @@ pub(super) struct FrontMatter {
     pub language: String,
     #[serde(default)]
     pub mode: Mode,
-    pub header: Option<String>,
+    pub header: Option<serde_yaml::Value>,
     pub footer: Option<String>,
     #[serde(default)]
     pub buttons: Vec<FrontButton>,
@@ -50,6 +50,80 @@ pub(super) struct FrontMatter {
     #[serde(default)]
     pub on_unknown: OnUnknown,
     pub from: Option<String>,
+}
+
+/// A header as written: a text, or one of `image`, `video`, `document` and `location`.
+#[derive(Clone, Debug)]
+pub(super) enum FrontHeader {
+    Text(String),
+    Other(FrontMedia),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a text, or a map such as `{image: \"{{ photo }}\", example: files/photo.jpg}`"
+)]
+pub(super) struct FrontMedia {
+    pub image: Option<String>,
+    pub video: Option<String>,
+    pub document: Option<String>,
+    pub location: Option<FrontLocation>,
+    pub filename: Option<String>,
+    pub example: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map such as `{latitude: \"{{ lat }}\", longitude: \"{{ lon }}\", name: \"{{ name }}\"}`"
+)]
+pub(super) struct FrontLocation {
+    pub latitude: Scalar,
+    pub longitude: Scalar,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub address: String,
+}
+
+/// A number, or a text with its value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a number, or a text such as `\"{{ latitude }}\"`")]
+pub(super) enum Scalar {
+    Number(f64),
+    Text(String),
+}
+
+impl FrontMatter {
+    /// The header.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub(super) fn header(&self) -> Result<Option<FrontHeader>, String> {
+        let map = match &self.header {
+            None | Some(serde_yaml::Value::Null) => return Ok(None),
+            Some(serde_yaml::Value::String(text)) => return Ok(Some(FrontHeader::Text(text.clone()))),
+            Some(map) => map,
+        };
+        let media: FrontMedia = serde_yaml::from_value(map.clone())
+            .map_err(|error| format!("header: {}", in_words(&error.to_string()).0))?;
+        let given = [
+            media.image.is_some(),
+            media.video.is_some(),
+            media.document.is_some(),
+            media.location.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            return Err(
+                "a header is a text, or has one of `image`, `video`, `document` and `location`".to_owned()
+            );
+        }
+        if media.filename.is_some() && media.document.is_none() {
+            return Err("only a document has a `filename`".to_owned());
+        }
+        Ok(Some(FrontHeader::Other(media)))
+    }
 }
 
 /// A button as written: a title, and one of `id`, `url`, `phone` and `code`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::media::MediaKind;
 use crate::domain::COPY_CODE;
 
 /// A header at Meta.
@@ -9,6 +10,10 @@ use crate::domain::COPY_CODE;
 pub enum MetaHeader {
     /// A line of text, with `{{1}}` in place of its value.
     Text(String),
+    /// A file, of which each message has its own.
+    Media(MediaKind),
+    /// A place.
+    Location,
 }
 
 /// A button at Meta.
@@ -39,6 +44,7 @@ impl MetaHeader {
     pub fn has_value(&self) -> bool {
         match self {
             MetaHeader::Text(text) => text.contains("{{1}}"),
+            MetaHeader::Media(_) | MetaHeader::Location => true,
         }
     }
 }
@@ -47,6 +53,8 @@ impl fmt::Display for MetaHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MetaHeader::Text(text) => f.write_str(text),
+            MetaHeader::Media(kind) => write!(f, "({kind})"),
+            MetaHeader::Location => f.write_str("(location)"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source of the rules: Meta, "Message templates", "Template components" and the errors 2388xxx of its creation.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -42,14 +42,25 @@ pub struct MetaTemplate {
     pub footer: Option<String>,
     /// Header.
     pub header: Option<MetaHeader>,
-    /// An example of the header's value; empty if it has none.
+    /// An example of the header's value; empty if it has none. For a file: its path in the rules folder.
     pub header_example: String,
+    /// The content of that file.
+    pub header_file: Option<ExampleFile>,
     /// Buttons.
     pub buttons: Vec<MetaButton>,
     /// An example of each button's value; empty for a button without a value.
     pub button_examples: Vec<String>,
     /// Fingerprint of its texts, see [`wording`].
     pub wording: String,
+}
+
+/// A file for Meta's reviewers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExampleFile {
+    /// MIME type.
+    pub mime_type: &'static str,
+    /// Content.
+    pub content: Arc<[u8]>,
 }
 
 /// Fingerprint of the texts of one version: 12 hexadecimal digits of a hash over body, footer, buttons and header.
@@ -164,10 +175,22 @@ pub fn definition(template: &Template) -> MetaTemplate {
         examples: template.meta.parameters.iter().map(|p| example(&p.source)).collect(),
         footer: template.footer.clone(),
         header: template.parts.meta_header(),
-        header_example: made_up(&header),
+        header_example: match template.parts.example() {
+            Some(example) => beside(&template.file, example),
+            None => made_up(&header),
+        },
+        header_file: None,
         buttons: template.parts.meta_buttons(),
         button_examples: buttons.iter().map(made_up).collect(),
         wording: template.wording.clone(),
+    }
+}
+
+/// The path of a file that a template names: relative to the folder of its domain.
+fn beside(template: &str, file: &str) -> String {
+    match template.rsplit_once("/templates/") {
+        Some((domain, _)) => format!("{domain}/{file}"),
+        None => file.to_owned(),
     }
 }
 
@@ -238,6 +261,13 @@ fn check(template: &Template) -> Vec<TemplateError> {
     }
     if template.footer.as_deref().is_some_and(|footer| footer.contains(['\n', '\r'])) {
         findings.push(front("footer", "a footer must not contain line breaks".to_owned()));
+    }
+    if matches!(template.parts.meta_header(), Some(MetaHeader::Media(_)))
+        && template.parts.example().is_none()
+    {
+        let message =
+            "Meta's reviewers need an example of the file; set `example`, for example `files/photo.jpg`";
+        findings.push(front("header", message.to_owned()));
     }
     let buttons = template.parts.meta_buttons();
     let titles: Vec<&str> = buttons.iter().map(MetaButton::title).collect();

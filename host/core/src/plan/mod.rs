@@ -5,6 +5,7 @@ mod field;
 mod front;
 mod in_use;
 mod languages;
+mod media;
 mod meta_body;
 mod meta_parts;
 mod meta_template;
@@ -26,9 +27,11 @@ use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version},
+    media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
     meta_template::{
-        MetaTemplate, definition, definitions, doubts, notes, version_name, version_number, wording,
+        ExampleFile, MetaTemplate, definition, definitions, doubts, notes, version_name, version_number,
+        wording,
     },
     parameter::{one_line, parameter},
     resolve::{Names, named, recipient},

@@ -4,17 +4,22 @@ use minijinja::{Environment, Value as Rendered};
 
 use super::{
     field::{Field, Reader, in_a_link},
-    front::{FrontButton, line_of},
+    front::{FrontButton, FrontHeader, FrontMedia, Scalar, line_of},
+    media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
     parameter::parameter,
     template::Wrong,
 };
-use crate::domain::{Action, Button, COPY_CODE, Header, HeaderText, carried};
+use crate::domain::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, carried};
 
 /// Maximum length of a link, in characters.
 const LINK_LIMIT: usize = 2_000;
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;
+/// Maximum length of the name of a document, in characters.
+const FILENAME_LIMIT: usize = 240;
+/// Maximum length of the name and the address of a place, in characters.
+const PLACE_LIMIT: usize = 1_000;
 /// Maximum length of a header, in characters.
 pub(super) const HEADER_LIMIT: usize = 60;
 
@@ -28,6 +33,8 @@ pub(super) struct Parts {
 #[derive(Debug)]
 enum HeaderPart {
     Text(Field),
+    Media { kind: MediaKind, link: Field, filename: Option<Field>, example: Option<String> },
+    Location { latitude: Field, longitude: Field, name: Field, address: Field },
 }
 
 #[derive(Debug)]
@@ -42,12 +49,15 @@ impl Parts {
     /// Compiles the header and the buttons, and adds what is wrong with them.
     pub fn compile(
         source: &str,
-        header: Option<&str>,
+        header: Option<&FrontHeader>,
         buttons: &[FrontButton],
         mut reader: Reader<'_>,
     ) -> Parts {
         reader.line = line_of(source, "header");
-        let header = header.and_then(|text| header_part(text, &mut reader));
+        let header = header.and_then(|header| match header {
+            FrontHeader::Text(text) => header_part(text, &mut reader),
+            FrontHeader::Other(media) => media_part(media, &mut reader),
+        });
         reader.line = line_of(source, "buttons");
         let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader)).collect();
         Parts { header, buttons }
@@ -57,7 +67,17 @@ impl Parts {
     pub fn meta_header(&self) -> Option<MetaHeader> {
         self.header.as_ref().map(|header| match header {
             HeaderPart::Text(field) => MetaHeader::Text(field.at_meta()),
+            HeaderPart::Media { kind, .. } => MetaHeader::Media(*kind),
+            HeaderPart::Location { .. } => MetaHeader::Location,
         })
+    }
+
+    /// The example of a file in the header, as written.
+    pub fn example(&self) -> Option<&str> {
+        match &self.header {
+            Some(HeaderPart::Media { example, .. }) => example.as_deref(),
+            _ => None,
+        }
     }
 
     /// The buttons as Meta has them.
@@ -77,7 +97,7 @@ impl Parts {
     pub fn sources(&self) -> (&str, Vec<&str>) {
         let header = match &self.header {
             Some(HeaderPart::Text(field)) => field.source(),
-            None => "",
+            Some(HeaderPart::Media { .. } | HeaderPart::Location { .. }) | None => "",
         };
         let buttons = self.buttons.iter().map(|button| match button {
             ButtonPart::Url { link, .. } => link.source(),
@@ -99,6 +119,10 @@ impl Parts {
             .map(|button| format!("`{}`", button.line()))
             .collect();
         let mut notes = Vec::new();
+        if matches!(self.header, Some(HeaderPart::Location { .. })) {
+            let message = "in an open window, where a text has no map above it, the place is a line of text with a link";
+            notes.push(("header", message.to_owned()));
+        }
         if !lines.is_empty() {
             let (are, they) =
                 if lines.len() == 1 { ("button is a line", "it") } else { ("buttons are lines", "they") };
@@ -144,17 +168,68 @@ impl Parts {
     ) -> Result<(Option<Header>, Vec<Button>), String> {
         let header = match &self.header {
             None => None,
-            Some(HeaderPart::Text(field)) => {
+            Some(header) => Some(header.render(environment, context)?),
+        };
+        let buttons = self.buttons.iter().map(|button| button.render(environment, context));
+        Ok((header, buttons.collect::<Result<_, _>>()?))
+    }
+}
+
+impl HeaderPart {
+    fn render(&self, environment: &Environment<'static>, context: &Rendered) -> Result<Header, String> {
+        let whole = |field: &Field, what: &str| {
+            let filled = field.fill(environment, context, str::to_owned);
+            filled.map(|filled| filled.text).map_err(|failure| format!("the header's {what}: {failure}"))
+        };
+        match self {
+            HeaderPart::Text(field) => {
                 let fixed = field.before.chars().count() + field.after.chars().count();
                 let room = HEADER_LIMIT.saturating_sub(fixed);
                 let filled = field
                     .fill(environment, context, |value| cut(&parameter(value), room))
                     .map_err(|failure| format!("the header: {failure}"))?;
-                Some(Header::Text(HeaderText { text: filled.text, value: filled.value }))
+                Ok(Header::Text(HeaderText { text: filled.text, value: filled.value }))
             }
-        };
-        let buttons = self.buttons.iter().map(|button| button.render(environment, context));
-        Ok((header, buttons.collect::<Result<_, _>>()?))
+            HeaderPart::Media { kind, link: field, filename, .. } => {
+                let link = field
+                    .fill(environment, context, in_a_link)
+                    .map_err(|failure| format!("the header's {kind}: {failure}"))?;
+                let link = link.text;
+                let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
+                if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '?', '#'])) {
+                    return Err(format!("the header's {kind} must be a link to a file, got {link:?}"));
+                }
+                if link.chars().count() > LINK_LIMIT {
+                    return Err(format!(
+                        "the header's {kind}: the link has more than {LINK_LIMIT} characters"
+                    ));
+                }
+                let filename = filename.as_ref().map(|name| whole(name, "filename")).transpose()?;
+                let filename =
+                    filename.filter(|name| !name.is_empty()).map(|name| cut(&name, FILENAME_LIMIT));
+                let file = File { link, filename };
+                Ok(match kind {
+                    MediaKind::Image => Header::Image(file),
+                    MediaKind::Video => Header::Video(file),
+                    MediaKind::Document => Header::Document(file),
+                })
+            }
+            HeaderPart::Location { latitude, longitude, name, address } => {
+                let degrees = |field: &Field, what: &str, limit: f64| {
+                    let text = whole(field, what)?;
+                    let number = text.trim().parse::<f64>().ok().filter(|number| number.abs() <= limit);
+                    number.ok_or_else(|| {
+                        format!("the header's {what} must be a number from -{limit} to {limit}, got {text:?}")
+                    })
+                };
+                Ok(Header::Location(Location {
+                    latitude: degrees(latitude, "latitude", 90.0)?,
+                    longitude: degrees(longitude, "longitude", 180.0)?,
+                    name: cut(&whole(name, "name")?, PLACE_LIMIT),
+                    address: cut(&whole(address, "address")?, PLACE_LIMIT),
+                }))
+            }
+        }
     }
 }
 
@@ -213,6 +288,35 @@ fn header_part(text: &str, reader: &mut Reader<'_>) -> Option<HeaderPart> {
         wrong("a header must have words beside its value".to_owned());
     }
     Some(HeaderPart::Text(field))
+}
+
+fn media_part(media: &FrontMedia, reader: &mut Reader<'_>) -> Option<HeaderPart> {
+    if let Some(place) = &media.location {
+        let mut number = |scalar: &Scalar| match scalar {
+            Scalar::Number(number) => reader.whole(&number.to_string()),
+            Scalar::Text(text) => reader.whole(text),
+        };
+        let (latitude, longitude) = (number(&place.latitude)?, number(&place.longitude)?);
+        let (name, address) = (reader.whole(&place.name)?, reader.whole(&place.address)?);
+        return Some(HeaderPart::Location { latitude, longitude, name, address });
+    }
+    let (kind, link) = [
+        (MediaKind::Image, &media.image),
+        (MediaKind::Video, &media.video),
+        (MediaKind::Document, &media.document),
+    ]
+    .into_iter()
+    .find_map(|(kind, link)| Some((kind, link.as_deref()?)))?;
+    let link = reader.link(link.trim())?;
+    let is_whole = link.before.is_empty() && link.has_value();
+    if !is_whole && let Some(message) = link_error(&link) {
+        reader.wrong.push(Wrong::at(reader.line, 1, message));
+    }
+    let filename = match &media.filename {
+        Some(name) => Some(reader.whole(name)?),
+        None => None,
+    };
+    Some(HeaderPart::Media { kind, link, filename, example: media.example.clone() })
 }
 
 fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPart> {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     compare,
     field::Reader,
-    front,
+    front::{self, line_of},
     meta_body::{MetaBody, SEPARATOR},
     meta_template::{shown, wording},
     names,
@@ -261,9 +261,13 @@ impl Templates {
         });
         let mut used = Vec::new();
         let parts = front.as_ref().map(|front| {
+            let header = front.header().unwrap_or_else(|message| {
+                wrong.push(Wrong::at(line_of(&source.text, "header"), 1, message));
+                None
+            });
             let (environment, name, line) = (&self.environment, source.name.as_str(), 1);
             let reader = Reader { environment, name, line, wrong: &mut wrong, variables: &mut used };
-            Parts::compile(&source.text, front.header.as_deref(), &front.buttons, reader)
+            Parts::compile(&source.text, header.as_ref(), &front.buttons, reader)
         });
         let (Some(front), Some(parts), Ok((program, values, meta)), []) =
             (front, parts, compiled, wrong.as_slice())

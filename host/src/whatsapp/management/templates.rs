@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hookswitch_core::plan::{Category, MetaButton, MetaHeader, MetaTemplate, parameter, wording};
+use hookswitch_core::plan::{Category, MediaKind, MetaButton, MetaHeader, MetaTemplate, parameter, wording};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -158,7 +158,8 @@ impl From<RawTemplate> for TemplateOnMeta {
         }
         if raw.parameter_format.as_deref() == Some("NAMED") {
             (template.body, template.parameter_names) = numbered(&template.body);
-            template.header = template.header.take().map(|MetaHeader::Text(text)| {
+            template.header = template.header.take().map(|header| {
+                let MetaHeader::Text(text) = header else { return header };
                 let (text, names) = numbered(&text);
                 if !names.is_empty() {
                     template.foreign.push("a named parameter in the header".to_owned());
@@ -179,6 +180,10 @@ impl From<RawTemplate> for TemplateOnMeta {
 fn read_header(component: &Value) -> Option<MetaHeader> {
     match component["format"].as_str()? {
         "TEXT" => Some(MetaHeader::Text(component["text"].as_str()?.to_owned())),
+        "IMAGE" => Some(MetaHeader::Media(MediaKind::Image)),
+        "VIDEO" => Some(MetaHeader::Media(MediaKind::Video)),
+        "DOCUMENT" => Some(MetaHeader::Media(MediaKind::Document)),
+        "LOCATION" => Some(MetaHeader::Location),
         _ => None,
     }
 }
@@ -229,14 +234,15 @@ pub(super) struct Created {
     pub status: Option<String>,
 }
 
-/// The body of `POST /{account}/message_templates`.
-pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
+/// The body of `POST /{account}/message_templates`; `handle` is that of the uploaded example of a file in the header.
+pub(super) fn create_body(name: &str, definition: &MetaTemplate, handle: Option<&str>) -> Value {
     let mut body = json!({"type": "BODY", "text": definition.body});
     if !definition.examples.is_empty() {
         let examples: Vec<_> = definition.examples.iter().map(|example| parameter(example)).collect();
         body["example"] = json!({"body_text": [examples]});
     }
-    let header = definition.header.as_ref().map(|header| write_header(header, &definition.header_example));
+    let example = handle.unwrap_or(&definition.header_example);
+    let header = definition.header.as_ref().map(|header| write_header(header, example));
     let mut components: Vec<Value> = header.into_iter().chain([body]).collect();
     if let Some(footer) = &definition.footer {
         components.push(json!({"type": "FOOTER", "text": footer}));
@@ -260,13 +266,23 @@ pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
     })
 }
 
+/// `example` is the value of a text, or the handle of a file.
 fn write_header(header: &MetaHeader, example: &str) -> Value {
-    let MetaHeader::Text(text) = header;
-    let mut json = json!({"type": "HEADER", "format": "TEXT", "text": text});
-    if header.has_value() {
-        json["example"] = json!({"header_text": [parameter(example)]});
+    match header {
+        MetaHeader::Text(text) if header.has_value() => json!({
+            "type": "HEADER",
+            "format": "TEXT",
+            "text": text,
+            "example": {"header_text": [parameter(example)]},
+        }),
+        MetaHeader::Text(text) => json!({"type": "HEADER", "format": "TEXT", "text": text}),
+        MetaHeader::Media(kind) => json!({
+            "type": "HEADER",
+            "format": kind.as_str().to_uppercase(),
+            "example": {"header_handle": [example]},
+        }),
+        MetaHeader::Location => json!({"type": "HEADER", "format": "LOCATION"}),
     }
-    json
 }
 
 fn write_button(button: &MetaButton, example: &str) -> Value {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hookswitch_core::{
     catalog,
-    plan::{MetaButton, MetaHeader, TemplateSource, Templates, definitions},
+    plan::{ExampleFile, MediaKind, MetaButton, MetaHeader, TemplateSource, Templates, definitions},
 };
 use hookswitch_simulator::{Knobs, Settings, Simulator};
 use serde_json::json;
@@ -116,11 +116,28 @@ async fn header_and_buttons_of_all_kinds_come_back_as_they_were() {
     assert_eq!(states[0].state, State::Pending);
     let changed = ORDER.replace("/t/", "/track/").replace("Order {{", "No. {{");
     let source = TemplateSource { name: "order".into(), file: "x/order.j2".into(), text: changed };
-    let changed = super::super::compare::compare(
-        &hookswitch_core::plan::definitions(&Templates::compile(vec![source]).0).0,
-        &on_meta,
-    );
+    let changed =
+        compare(&hookswitch_core::plan::definitions(&Templates::compile(vec![source]).0).0, &on_meta);
     let State::Differs(parts) = &changed[0].state else { panic!("{:?}", changed[0].state) };
     let parts: Vec<&str> = parts.iter().map(|part| part.part.as_str()).collect();
     assert_eq!(parts, ["header", "buttons"]);
+}
+
+#[tokio::test]
+async fn the_example_of_a_file_is_uploaded_for_the_reviewers() {
+    let (_simulator, management, account) = simulator(3_600_000).await;
+    let text = "---\ndescription: x\ncategory: utility\nlanguage: en_US\nheader: {image: \"{{ photo }}\", example: \
+                files/x.png}\n---\nThis is the photo.\n";
+    let file =
+        TemplateSource { name: "photo".into(), file: "x/templates/photo.j2".into(), text: text.into() };
+    let (mut definitions, findings) = definitions(&Templates::compile(vec![file]).0);
+    assert_eq!(findings, []);
+    assert_eq!(definitions[0].header_example, "x/files/x.png");
+    definitions[0].header_file =
+        Some(ExampleFile { mime_type: "image/png", content: b"png".as_slice().into() });
+    management.create_template(&account, "photo", &definitions[0]).await.unwrap();
+    let on_meta = management.templates(&account).await.unwrap();
+    let created = on_meta.iter().find(|template| template.name == "photo").unwrap();
+    assert_eq!(created.header, Some(MetaHeader::Media(MediaKind::Image)));
+    assert_eq!(created.wording().as_deref(), Some(definitions[0].wording.as_str()));
 }

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hookswitch_core::{
-    domain::{Action, Button, Header, HeaderText},
+    domain::{Action, Button, File, Header, HeaderText, Location},
     plan::parameter,
 };
 use serde_json::{Value, json};
@@ -200,5 +200,41 @@ fn a_single_link_is_a_button_in_a_window_too() {
     assert_eq!(
         interactive["action"],
         json!({"name": "cta_url", "parameters": {"display_text": "Track", "url": "https://x.example/t/7"}})
+    );
+}
+
+#[test]
+fn a_file_is_a_header_of_the_template_and_a_message_with_a_caption_in_a_window() {
+    let file =
+        File { link: "https://x.example/7.pdf".to_owned(), filename: Some("Invoice 7.pdf".to_owned()) };
+    let json = json!({"link": "https://x.example/7.pdf", "filename": "Invoice 7.pdf"});
+    let mut message = message("Your invoice.");
+    message.header = Some(Header::Document(file));
+    message.footer = Some("Hanna".to_owned());
+    assert_eq!(
+        sent("1650555", Form::Template, &message)["template"]["components"],
+        json!([{"type": "header", "parameters": [{"type": "document", "document": json}]}])
+    );
+    let mut captioned = json.clone();
+    captioned["caption"] = json!("Your invoice.\n\n_Hanna_");
+    let body = sent("1650555", Form::Text, &message);
+    assert_eq!((&body["type"], &body["document"]), (&json!("document"), &captioned));
+    message.buttons = vec![Button::reply("ok", "OK")];
+    let header = sent("1650555", Form::Text, &message)["interactive"]["header"].take();
+    assert_eq!(header, json!({"type": "document", "document": json}));
+}
+
+#[test]
+fn a_place_is_a_map_in_the_template_and_a_line_in_a_window() {
+    let mut message = message("We meet here.");
+    let (name, address) = ("Site 4".to_owned(), String::new());
+    message.header = Some(Header::Location(Location { latitude: -17.83, longitude: 31.05, name, address }));
+    assert_eq!(
+        sent("1650555", Form::Template, &message)["template"]["components"][0]["parameters"],
+        json!([{"type": "location", "location": {"latitude": -17.83, "longitude": 31.05, "name": "Site 4"}}])
+    );
+    assert_eq!(
+        sent("1650555", Form::Text, &message)["text"]["body"],
+        "Site 4, https://maps.google.com/?q=-17.83,31.05\n\nWe meet here."
     );
 }
