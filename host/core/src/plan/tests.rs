@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod meta;
+mod parts;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
