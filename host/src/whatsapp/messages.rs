@@ -37,11 +37,19 @@ struct Request<'a> {
     recipient: Option<&'a str>,
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context<'a>>,
     #[serde(flatten)]
     free_form: Option<FreeForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<Template<'a>>,
     biz_opaque_callback_data: &'a str,
+}
+
+/// The message that is quoted.
+#[derive(Serialize)]
+struct Context<'a> {
+    message_id: &'a str,
 }
 
 /// The body of the request. Texts beyond Meta's limits are cut: a shortened notification is better than a rejected one.
@@ -55,6 +63,7 @@ pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &s
         to: (!by_user_id).then(|| if to.starts_with('+') { to.into() } else { format!("+{to}").into() }),
         recipient: by_user_id.then_some(to),
         kind: "text",
+        context: message.reply_to.as_deref().map(|message_id| Context { message_id }),
         free_form: None,
         template: None,
         biz_opaque_callback_data: callback_data,

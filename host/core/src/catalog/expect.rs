@@ -68,7 +68,7 @@ pub struct Actual<'a> {
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 26] = keys_between(
+const KEYS: [&str; 28] = keys_between(
     [],
     [
         "to",
@@ -118,6 +118,7 @@ fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> 
             (value.is_array(), "a list of strings")
         }
         "context" => (value.is_object(), "a map"),
+        "reply" => (value.is_boolean(), "true or false"),
         _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
     };
     if !fits {
@@ -285,6 +286,8 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "expires_at" => decision.expires_at.map(|at| at.to_string()).into(),
         "priority" => serde_json::to_value(decision.priority).unwrap_or_default(),
         "mode" => serde_json::to_value(decision.mode).unwrap_or_default(),
+        "language" => decision.language.clone().into(),
+        "reply" => decision.reply.into(),
         "from" => decision.from.clone().into(),
         "reason" => decision.reason.clone().into(),
         "to" => recipients(true),

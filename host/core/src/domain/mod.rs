@@ -26,7 +26,7 @@ pub use decision::{
     Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
 };
 pub use delivery::{Delivery, Status, WaitReason, status_of};
-pub use event::{Event, EventKey};
+pub use event::{ANSWERS, Event, EventKey};
 pub use fingerprint::fingerprint;
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};

@@ -50,6 +50,9 @@ pub struct Message {
     /// Buttons, at most ten; a free-form message can have only some of them (see [`Message::in_window`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
+    /// Meta's id of the message that it answers, which is quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
     /// Name of the Meta template, for `Mode::Template` and for `Mode::Auto` outside the window.
     pub template: String,
     /// Language of the Meta template, for example `en_US`.

@@ -124,6 +124,7 @@ impl<'a> Renderer<'a> {
             header,
             buttons,
             meta_parts: None,
+            reply_to: self.decision.reply_to.clone(),
             template: self.template.meta_name.clone(),
             language: self.template.language.clone(),
             wording: self.template.wording.clone(),
