@@ -23,7 +23,10 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, F
     errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &sizes)));
     let files: BTreeSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
     definitions.retain(|definition| {
-        catalog.templates.get(&definition.template).is_some_and(|it| !files.contains(it.file.as_str()))
+        catalog
+            .templates
+            .variant(&definition.template, &definition.language)
+            .is_some_and(|it| !files.contains(it.file.as_str()))
     });
     let findings = of_templates(catalog, errors);
     (with_examples(catalog, definitions), Findings { folder: folder.display().to_string(), findings })
@@ -61,15 +64,14 @@ fn example_error(
         Some(size) => kind.mime_type(path, size).err()?,
         None => format!("the example {path} does not exist"),
     };
-    let template = templates.get(&definition.template)?;
+    let template = templates.variant(&definition.template, &definition.language)?;
     let line =
         template.source.lines().position(|line| line.starts_with("header:")).map_or(1, |line| line + 1);
     Some(TemplateError { file: template.file.clone(), line, column: 1, message, help: None })
 }
 
 fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
-    let names = catalog.templates.names();
-    let templates: Vec<_> = names.iter().filter_map(|name| catalog.templates.get(name)).collect();
+    let templates: Vec<_> = catalog.templates.all().collect();
     let mut findings: Vec<Finding> = errors
         .into_iter()
         .map(|error| {
@@ -96,7 +98,10 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
         {
             definition.header_file = Some(ExampleFile { mime_type, content: content.clone() });
         }
-        let Some(message) = examples.remove(&definition.template) else { continue };
+        let Some(message) = examples.remove(&(definition.template.clone(), definition.language.clone()))
+        else {
+            continue;
+        };
         let replace = |example: &mut String, told: &str| {
             if !told.is_empty() {
                 told.clone_into(example);
@@ -119,13 +124,14 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
 }
 
 /// For each template, the first message of a case.
-fn examples(catalog: &Catalog) -> BTreeMap<String, Message> {
+fn examples(catalog: &Catalog) -> BTreeMap<(String, String), Message> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {
         for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
             let notification = planned.notification;
             if notification.message.mode != Mode::Text {
-                examples.entry(notification.template).or_insert(notification.message);
+                let key = (notification.template, notification.message.language.clone());
+                examples.entry(key).or_insert(notification.message);
             }
         }
     }

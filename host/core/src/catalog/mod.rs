@@ -439,8 +439,16 @@ fn templates_of<'a>(
 ) -> Vec<TemplateSource> {
     let mut sources: Vec<TemplateSource> = Vec::new();
     for (path, text) in files {
-        let name = path.rsplit('/').next().and_then(|file| file.strip_suffix(".j2")).unwrap_or(path);
-        if let Some(other) = sources.iter().find(|source| source.name == name) {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        // `thanks.pt_BR.j2` is the variant of `thanks` in Portuguese.
+        let name = file.split('.').next().unwrap_or(file);
+        let in_folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let clashes = |other: &&TemplateSource| {
+            let name_of = |path: &str| path.rsplit('/').next().map(str::to_owned);
+            other.name == name
+                && (in_folder(&other.file) != in_folder(path) || name_of(&other.file) == name_of(path))
+        };
+        if let Some(other) = sources.iter().find(clashes) {
             let finding = Finding::of_file(path.as_str(), format!("duplicate template `{name}`"));
             findings.push(
                 finding

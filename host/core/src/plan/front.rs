@@ -20,10 +20,11 @@ const PHONE_LIMIT: usize = 20;
 const BUTTON_TITLE_LIMIT: usize = 20;
 const BUTTON_ID_LIMIT: usize = 256;
 const META_NAME_LIMIT: usize = 512;
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "description",
     "category",
     "language",
+    "fallback",
     "mode",
     "header",
     "footer",
@@ -40,6 +41,8 @@ pub(super) struct FrontMatter {
     pub description: String,
     pub category: Category,
     pub language: String,
+    #[serde(default)]
+    pub fallback: bool,
     #[serde(default)]
     pub mode: Mode,
     pub header: Option<serde_yaml::Value>,

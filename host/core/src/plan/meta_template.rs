@@ -89,8 +89,7 @@ pub fn wording(
 pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateError>) {
     let (mut definitions, mut findings) = (Vec::new(), Vec::new());
     let (mut names, mut words) = (BTreeMap::new(), BTreeMap::new());
-    let all = templates.names();
-    for template in all.iter().filter_map(|name| templates.get(name)) {
+    for template in templates.all() {
         if template.mode == Mode::Text {
             continue;
         }
@@ -122,17 +121,13 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
 /// What works at Meta, but not well: languages that are not known here, and values that people may not see in their
 /// sentences.
 pub fn doubts(templates: &Templates) -> Vec<TemplateError> {
-    let all = templates.names();
-    let all =
-        all.iter().filter_map(|name| templates.get(name)).filter(|template| template.mode != Mode::Text);
+    let all = templates.all().filter(|template| template.mode != Mode::Text);
     all.flat_map(|template| languages::unknown(template).into_iter().chain(gaps(template))).collect()
 }
 
 /// What a free-form message cannot have, and how it looks there.
 pub fn notes(templates: &Templates) -> Vec<TemplateError> {
-    let all = templates.names();
-    let all = all.iter().filter_map(|name| templates.get(name));
-    let all = all.filter(|template| template.mode != Mode::Template);
+    let all = templates.all().filter(|template| template.mode != Mode::Template);
     all.flat_map(|template| {
         template.parts.notes().into_iter().map(|(key, message)| TemplateError {
             help: None,

@@ -2,6 +2,7 @@
 
 mod meta;
 mod parts;
+mod variants;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -101,7 +101,7 @@ fn an_old_version_is_sent_with_its_own_parts() {
         Templates::compile(vec![source("t", &format!("{FRONT}{ALL}\n---\nHello, it is on its way.\n"))]);
     let old = format!("{FRONT}buttons: [{{id: fine, title: Fine}}]\n---\nHello, it is on its way.\n");
     let version = Arc::new(Version::compile("t", source("t", &old)).unwrap());
-    let in_use = InUse::new([("t".to_owned(), vec![version])].into());
+    let in_use = InUse::new([(("t".to_owned(), "en_US".to_owned()), vec![version])].into());
     let decision = Decision {
         contacts: vec!["263770000001".into()],
         context: context(json!({"number": 7, "path": "a", "code": "SUN10"})),
