@@ -83,9 +83,7 @@ impl Reader<'_> {
         match program {
             Ok(program) => {
                 let used = self.environment.template_from_named_str(self.name, value);
-                self.variables.extend(
-                    used.map(|used| used.undeclared_variables(false)).unwrap_or_default().into_iter(),
-                );
+                self.variables.extend(used.map(|used| used.undeclared_variables(false)).unwrap_or_default());
                 Some(Field { before, after, value: Some(program) })
             }
             Err(failures) => {
