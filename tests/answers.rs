@@ -179,3 +179,27 @@ async fn machines_that_answer_each_other_come_to_an_end() {
     stage.simulator.inbound(&json!({"from": ANN, "text": "I am another"})).await;
     wait_until("others are told of", SOON, async || stage.answers().await.len() == 31).await;
 }
+
+/// The same reply by a route and by a script: it goes to whoever wrote, and quotes what they wrote.
+#[tokio::test]
+async fn a_reply_quotes_the_message_that_it_answers() {
+    let routes = "- {on: message.received, when: 'event.data.text == \"route\"', template: thanks, reply: true}\n\
+                  - {on: message.received, when: 'event.data.text == \"script\"', script: thanks.rhai}\n";
+    let template =
+        "---\ndescription: Thanks\ncategory: utility\nlanguage: en_US\nmode: text\n---\nThank you.\n";
+    let stage = Stage::builder()
+        .rules(&[
+            ("thanks/routes.yaml", routes),
+            ("thanks/thanks.rhai", "fn decide(event) { #{template: \"thanks\", reply: true} }"),
+            ("thanks/templates/thanks.j2", template),
+        ])
+        .start()
+        .await;
+    for (count, text) in (1..).zip(["route", "script"]) {
+        stage.simulator.inbound(&json!({"from": EVE, "text": text})).await;
+        assert_eq!(stage.texts_to(EVE, count).await.len(), count);
+        let (_, _, _, data) = stage.answers().await.pop().unwrap();
+        let request = stage.simulator.messages().await.pop().unwrap()["request"].take();
+        assert_eq!(request["context"], json!({"message_id": data["id"]}), "{text}");
+    }
+}

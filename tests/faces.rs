@@ -168,3 +168,60 @@ async fn what_no_case_reaches_is_listed() {
         "{found}"
     );
 }
+
+const PARCEL: &str = "---\ndescription: A parcel\ncategory: utility\nlanguage: en_US\nheader: {image: \"{{ photo }}\", \
+                      example: files/parcel.png}\nbuttons:\n  - {title: Track it, url: \"https://shop.example/t/{{ number \
+                      }}\"}\n  - {title: Call us, phone: \"+1 555 010 0009\"}\n---\nDear customer, your parcel {{ number }} \
+                      is on its way to you.\n";
+const PARCEL_ROUTE: &str = "- {on: parcel, template: parcel, contacts: [event.data.to], context: {number: \
+                            event.data.number, photo: event.data.photo}}\n";
+
+fn parcel(id: &str, to: &str) -> Value {
+    json!({"type": "parcel", "id": id, "data":
+        {"to": to, "number": "P 7", "photo": "https://shop.example/7.jpg"}})
+}
+
+/// An image, a link and a call: pushed, shown, and sent in both windows as the simulator demands it.
+#[tokio::test]
+async fn headers_and_buttons_are_sent_as_a_template_and_in_a_window() {
+    let stage = stage(&[
+        ("parcels/routes.yaml", PARCEL_ROUTE),
+        ("parcels/templates/parcel.j2", PARCEL),
+        ("parcels/files/parcel.png", "not really an image"),
+    ])
+    .await;
+    let (status, said) = push(&stage);
+    assert!(status == 0 && said.contains("(image)"), "{said}");
+    let file = stage.rules.join("../parcel.json");
+    std::fs::write(&file, parcel("p-0", "15550100001").to_string()).unwrap();
+    let said = stage.says(&["rules", "try", file.to_str().unwrap()]);
+    std::fs::remove_file(file).unwrap();
+    for part in
+        ["https://shop.example/7.jpg", "Track it · https://shop.example/t/P%207", "Call us: +15550100009"]
+    {
+        assert!(said.contains(part), "no {part:?}: {said}");
+    }
+
+    stage.host.accept(&parcel("p-1", "15550100001")).await;
+    wait_until("the template is sent", SOON, async || stage.simulator.messages().await.len() == 1).await;
+    let request = stage.simulator.messages().await.swap_remove(0)["request"].take();
+    assert_eq!(
+        request["template"]["components"][0]["parameters"],
+        json!([{"type": "image", "image": {"link": "https://shop.example/7.jpg"}}])
+    );
+    assert_eq!(
+        request["template"]["components"][2],
+        json!({"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "P%207"}]})
+    );
+
+    stage.simulator.inbound(&json!({"from": "15550100001", "text": "hello"})).await;
+    let opened = "SELECT count(*) FROM contact WHERE last_inbound_at IS NOT NULL";
+    wait_until("the window is open", SOON, async || stage.database.count(opened).await == 1).await;
+    stage.host.accept(&parcel("p-2", "15550100001")).await;
+    wait_until("the message is sent", SOON, async || stage.simulator.messages().await.len() == 2).await;
+    let request = stage.simulator.messages().await.swap_remove(1)["request"].take();
+    let interactive = &request["interactive"];
+    assert_eq!(interactive["type"], "cta_url", "{request}");
+    assert_eq!(interactive["header"]["image"]["link"], "https://shop.example/7.jpg");
+    assert!(interactive["body"]["text"].as_str().unwrap().ends_with("Call us: +15550100009"), "{request}");
+}

@@ -261,3 +261,35 @@ async fn a_template_that_was_made_by_hand_with_named_parameters_is_sent_with_the
     // There is nothing to push: its words are ours.
     assert!(stage.push().starts_with("Nothing to submit"));
 }
+
+/// Two languages of one template: both are pushed under one name, and a decision picks one.
+#[tokio::test]
+async fn a_decision_is_sent_in_its_language() {
+    let folder = rules(OLD);
+    let write = |language: &str, more: &str, body: &str| {
+        let front =
+            format!("description: x\ncategory: utility\nlanguage: {language}\nmode: template\n{more}");
+        let file = folder.path().join(format!("any/templates/thanks.{language}.j2"));
+        fs::write(file, format!("---\n{front}---\n{body}\n")).unwrap();
+    };
+    write("en_US", "fallback: true\n", "Thank you very much, dear {{ name }}, and see you soon.");
+    write("pt_BR", "", "Muito obrigado por tudo, {{ name }}, e até logo.");
+    let account = Settings::default().waba_id;
+    let stage = Stage::with_rules(folder)
+        .simulator(&["--unlimited"])
+        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str())])
+        .start()
+        .await;
+    stage.push();
+    let both = "SELECT count(*) FROM meta_template_switch WHERE template = 'thanks' AND name = 'thanks'";
+    wait_until("both are in use", SOON, async || stage.database.count(both).await == 2).await;
+    for (count, (language, sent)) in (1..).zip([("pt_PT", "pt_BR"), ("fr", "en_US")]) {
+        let decision = json!({"template": "thanks", "contacts": [ANN], "context": {"name": "Ana"}, "language": language});
+        stage.host.accept(&json!({"type": "any", "data": decision})).await;
+        wait_until("it is sent", SOON, async || stage.simulator.messages().await.len() == count).await;
+        let message = stage.simulator.messages().await.pop().unwrap();
+        let template = &message["request"]["template"];
+        assert_eq!((&template["name"], &template["language"]["code"]), (&json!("thanks"), &json!(sent)));
+    }
+    assert_eq!(said(&templates(&stage.simulator, &stage.rules, &["diff"]), 0).lines().count(), 1);
+}

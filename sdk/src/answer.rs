@@ -77,6 +77,10 @@ pub struct Decision {
     pub priority: Option<Priority>,
     /// Mode (default: that of the template).
     pub mode: Option<Mode>,
+    /// Language of the template, for example `pt_BR` (default: the recipient's, otherwise the template's fallback).
+    pub language: Option<String>,
+    /// Whether it answers the message that the event is about: it goes to whoever wrote it, and quotes it.
+    pub reply: bool,
     /// Name of the sending number (default: that of the template, otherwise the default number).
     pub from: Option<String>,
     /// Reason for the record, at most 1,000 characters.
@@ -119,6 +123,19 @@ impl Decision {
     /// [`Decision::dedupe_for`].
     pub fn dedupe_key(mut self, key: impl Into<String>) -> Decision {
         self.dedupe_key = Some(key.into());
+        self
+    }
+
+    /// Sets the language of the template, for example `pt_BR` (default: the recipient's, otherwise the template's fallback).
+    pub fn language(mut self, language: impl Into<String>) -> Decision {
+        self.language = Some(language.into());
+        self
+    }
+
+    /// Answers the message that the event is about, an event of the source `/hookswitch/whatsapp`: it goes to whoever wrote
+    /// it, and quotes it.
+    pub fn reply(mut self) -> Decision {
+        self.reply = true;
         self
     }
 

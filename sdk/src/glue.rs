@@ -51,7 +51,13 @@ fn answered(answer: Answer) -> wit::Answer {
 }
 
 fn decision(decision: Decision) -> wit::Decision {
-    let hints = [("from", decision.from), ("dedupe_for", decision.dedupe_for), ("collect", decision.collect)];
+    let hints = [
+        ("from", decision.from),
+        ("dedupe_for", decision.dedupe_for),
+        ("collect", decision.collect),
+        ("language", decision.language),
+        ("reply", decision.reply.then(|| "true".to_owned())),
+    ];
     let hints = hints.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let send_at = decision.send_at.map(|at| wit::SendTime::SendAt(at.to_string()));
     wit::Decision {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Settings, Simulator, error::GraphError, fields::pick};
 
 /// The app whose token it is.
-const APP_ID: &str = "634974688087057";
+pub const APP_ID: &str = "634974688087057";
 /// The app's name.
 const APP_NAME: &str = "Hookswitch";
 

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use super::{
     Simulator,
     error::GraphError,
-    media,
+    media::{self, LARGEST, resumable},
     routes::{Request, route},
     send::{Answer, send},
     templates::Query as Parameters,
@@ -42,6 +42,13 @@ pub async fn handle(State(simulator): State<Simulator>, request: HttpRequest) ->
             (&Method::POST, [id, "media"]) if simulator.settings().number(id).is_some() => {
                 let uploaded = media::upload(&simulator, id, &parts.headers, &query, body).await;
                 uploaded.map_or_else(GraphError::into_response, |id| Json(id).into_response())
+            }
+            (&Method::POST, [session]) if session.starts_with(resumable::SESSION) => {
+                let taken = match to_bytes(body, LARGEST).await {
+                    Ok(content) => resumable::take(session, &content),
+                    Err(_) => Err(GraphError::parameter("Invalid parameter: the file is too large.")),
+                };
+                taken.map_or_else(GraphError::into_response, |handle| Json(handle).into_response())
             }
             (method, path) => match to_bytes(body, BODY).await {
                 Err(_) => GraphError::parameter("Invalid parameter: the body is too large or was cut off.")
@@ -81,7 +88,9 @@ fn is_send(simulator: &Simulator, path: &[&str]) -> bool {
 fn authorize(simulator: &Simulator, headers: &HeaderMap, query: &Parameters) -> Result<(), GraphError> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+        // Meta documents `OAuth` for resumable uploads.
+        let is_known = ["bearer", "oauth"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        is_known.then_some(token.trim())
     });
     let token = bearer.or(query.get("access_token").map(String::as_str));
     match token {

@@ -42,6 +42,7 @@ pub fn route(simulator: &Simulator, request: &Request<'_>) -> Result<Response, G
         ("GET", "whatsapp_business", ["attachments"]) => return media::download(simulator, request.query),
         ("GET", "me", []) => accounts::me(settings, request.fields()),
         ("GET", "debug_token", []) => accounts::debug_token(simulator),
+        ("POST", accounts::APP_ID, ["uploads"]) => media::resumable::open(request.query)?,
         (_, id, rest) if settings.number(id).is_some() => number(simulator, request, id, rest)?,
         (_, id, rest) if id == settings.waba_id => account(simulator, request, rest)?,
         (_, id, rest) => object(simulator, request, id, rest)?,

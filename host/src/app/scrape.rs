@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use hookswitch_core::{
     catalog::Live,
     domain::{Lane, Mode, Priority, Track, WaitReason},
-    plan::InUse,
+    plan::{InUse, Template},
 };
 use jiff::Timestamp;
 use tokio::{
@@ -58,8 +58,10 @@ impl Scrape {
         let catalog = self.catalog.current();
         let in_use = self.in_use.load();
         let templates = catalog.templates.names().into_iter().filter_map(|name| {
-            let is_sent_as_template = catalog.templates.get(name)?.mode != Mode::Text;
-            let usable = !self.knows_templates || in_use.current(name).is_some();
+            let variants = catalog.templates.variants(name);
+            let is_sent_as_template = variants.first()?.mode != Mode::Text;
+            let is_usable = |it: &Template| in_use.current(name, &it.language).is_some();
+            let usable = !self.knows_templates || variants.iter().all(is_usable);
             is_sent_as_template.then(|| (name.to_owned(), usable))
         });
         let plugins = catalog.plugins.iter().map(|(id, plugin)| {

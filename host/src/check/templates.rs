@@ -27,7 +27,7 @@ pub fn missing(catalog: &Catalog, at_meta: &[TemplateOnMeta]) -> Vec<MetaTemplat
 
 fn not_at_meta(catalog: &Catalog, states: &[TemplateState], refused: &[TemplateError]) -> Vec<MetaTemplate> {
     let is_refused = |definition: &MetaTemplate| {
-        let template = catalog.templates.get(&definition.template);
+        let template = catalog.templates.variant(&definition.template, &definition.language);
         template.is_some_and(|template| refused.iter().any(|error| error.file == template.file))
     };
     let missing = states.iter().filter(|state| state.state == State::Missing);
@@ -71,7 +71,9 @@ pub fn judge(catalog: &Catalog, at_meta: Option<&Result<Vec<TemplateOnMeta>, Man
             |version| format!("{} {}", version.name, version.status),
         );
         facts.push((state.definition.template.clone(), at_meta));
-        if let Some(template) = catalog.templates.get(&state.definition.template) {
+        if let Some(template) =
+            catalog.templates.variant(&state.definition.template, &state.definition.language)
+        {
             findings.extend(beside(template, state));
         }
     }
@@ -93,8 +95,7 @@ fn finding(template: &Template, id: &'static str, what: String) -> Finding {
 }
 
 fn form(catalog: &Catalog, error: &TemplateError) -> Option<Finding> {
-    let templates = catalog.templates.names();
-    let mut templates = templates.iter().filter_map(|name| catalog.templates.get(name));
+    let mut templates = catalog.templates.all();
     let template = templates.find(|template| template.file == error.file)?;
     let TemplateError { file, line, column, message, .. } = error;
     let what =
@@ -108,7 +109,8 @@ fn doubtful(catalog: &Catalog, refused: &[TemplateError]) -> Vec<Finding> {
         let place = (&finding.file, finding.line, finding.column);
         refused.iter().any(|error| place == (&error.file, error.line, error.column))
     };
-    let doubts = catalog.at_meta.iter().filter(|finding| !is_told(finding));
+    let is_doubt = |finding: &&catalog::Finding| finding.severity != catalog::Severity::Note;
+    let doubts = catalog.at_meta.iter().filter(is_doubt).filter(|finding| !is_told(finding));
     doubts
         .map(|finding| {
             let catalog::Finding { file, line, column, message, notes, .. } = finding;
@@ -121,7 +123,7 @@ fn doubtful(catalog: &Catalog, refused: &[TemplateError]) -> Vec<Finding> {
 
 /// Without a Meta template only people with an open window are reached; with `mode: template` nobody.
 fn not_there(catalog: &Catalog, missing: &[MetaTemplate]) -> Option<Finding> {
-    let templates = missing.iter().filter_map(|definition| catalog.templates.get(&definition.template));
+    let templates = missing.iter().filter_map(|it| catalog.templates.variant(&it.template, &it.language));
     let worst = templates.map(severity).max()?;
     let what = format!(
         "Meta does not have {}: people whose window is closed do not get {}",

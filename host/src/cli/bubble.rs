@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use console::{Style, StyledObject, measure_text_width, style};
-use hookswitch_core::domain::{Message, Mode, Status, visible, visible_line};
+use console::{Style, StyledObject, measure_text_width, style, truncate_str};
+use hookswitch_core::domain::{Action, Button, Message, Mode, Status, visible, visible_line};
 use textwrap::{Options, WordSplitter, wrap};
 
 use crate::operate::next_mark;
@@ -17,6 +17,10 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     // A word cut at its hyphen would leave its style on in the border.
     let options = Options::new(inner).word_splitter(WordSplitter::NoHyphenation);
     let mut lines: Vec<String> = Vec::new();
+    if let Some(header) = &message.header {
+        let header = visible_line(&header.shown()).into_owned();
+        lines.extend(wrap(&header, options.clone()).into_iter().map(|part| style(part).bold().to_string()));
+    }
     for line in visible(&message.body).lines() {
         lines.extend(laid_out(line, options.clone()));
     }
@@ -33,7 +37,7 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     let end = if end.is_empty() { String::new() } else { style(end.join(" ")).dim().to_string() };
     let mut widest = lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
     for button in &message.buttons {
-        widest = widest.max(measure_text_width(&button.title) + 4);
+        widest = widest.max(measure_text_width(&button_line(button)) + 2);
     }
     let widest = widest.max(measure_text_width(&end)).min(inner);
     let border = Style::new().green();
@@ -54,7 +58,8 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     }
     for button in &message.buttons {
         text.push_str(&format!("{}\n", rule("├", "┤")));
-        let title = format!("↩ {}", button.title);
+        let line = button_line(button);
+        let title = truncate_str(&line, widest, "…");
         let free = widest.saturating_sub(measure_text_width(&title));
         let content = format!("{}{}", " ".repeat(free / 2), style(&title).cyan());
         text.push_str(&row(&content, free - free / 2));
@@ -63,17 +68,29 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     text
 }
 
+/// A button with what it opens, calls or copies.
+fn button_line(button: &Button) -> String {
+    let title = visible_line(&button.title);
+    match &button.action {
+        Action::Id(_) => format!("{} {title}", button.mark()),
+        Action::Url(value) | Action::Phone(value) | Action::Code(value) => {
+            format!("{} {title} · {}", button.mark(), visible_line(value))
+        }
+    }
+}
+
 /// What people can read of a message, each line after `indent`: in an open window, and outside of it as a Meta template.
 pub fn faces(message: &Message, width: usize, indent: &str) -> String {
     let mut text = String::new();
     let mut tell = |line: &str| text.push_str(&format!("{indent}{line}\n"));
-    let at_meta = message.meta_body.clone().map(|body| Message { body, ..message.clone() });
+    let (in_window, at_meta) = (message.in_window(), message.as_template());
     let as_template = format!("as the Meta template {}", message.template);
     let label = |words: &str| style(words.to_owned()).dim().to_string();
-    let (open, closed) = match (message.mode, at_meta) {
-        (Mode::Text, _) => (Some(message.clone()), None),
-        (Mode::Template, at_meta) => (None, Some(at_meta.unwrap_or_else(|| message.clone()))),
-        (Mode::Auto, at_meta) => (Some(message.clone()), at_meta),
+    let (open, closed) = match message.mode {
+        Mode::Text => (Some(in_window), None),
+        Mode::Template => (None, Some(at_meta)),
+        Mode::Auto if in_window.reads_as(&at_meta) => (Some(in_window), None),
+        Mode::Auto => (Some(in_window), Some(at_meta)),
     };
     if let Some(open) = &open {
         if closed.is_some() {
@@ -147,7 +164,6 @@ fn marked(mark: char, word: &str) -> StyledObject<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hookswitch_core::domain::Button;
 
     fn message(body: &str) -> Message {
         Message { body: body.to_owned(), ..Message::default() }
@@ -157,7 +173,7 @@ mod tests {
     fn a_bubble_holds_text_footer_buttons_time_and_ticks() {
         let message = Message {
             footer: Some("Hanna Solar".to_owned()),
-            buttons: vec![Button { id: "claim".to_owned(), title: "Claim it".to_owned() }],
+            buttons: vec![Button::reply("claim", "Claim it")],
             ..message("*New order* SO-7\n\nCustomer: Tendai Moyo of the long street that goes on and on")
         };
         insta::assert_snapshot!(

@@ -141,6 +141,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             severity: match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Note => "note",
             },
             file: Some(finding.file.as_str()).filter(|file| !file.is_empty()),
             line: has_place.then_some(finding.line),

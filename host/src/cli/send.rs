@@ -234,7 +234,7 @@ fn show(planned: &Planned) {
         let name = name.into_iter().flatten().next().map_or("somebody", String::as_str);
         if let Some(why) = &planned.skipped {
             println!("{} {name}: {why}", style("not to").red());
-        } else if shown.insert((notification.message.body.clone(), notification.message.meta_body.clone())) {
+        } else if shown.insert(serde_json::to_string(&notification.message).unwrap_or_default()) {
             println!("{} {}", style("to").dim(), style(one_line(name)).bold());
             print!("{}", faces(&notification.message, 78, ""));
         } else {

@@ -1,6 +1,6 @@
 //! A message as a phone shows it, in HTML.
 
-use hookswitch_core::domain::{Message, Mode, visible};
+use hookswitch_core::domain::{Action, Button, Message, Mode, visible};
 use serde::Serialize;
 
 use crate::operate::next_mark;
@@ -10,35 +10,57 @@ use crate::operate::next_mark;
 pub struct Face {
     /// When they read it so.
     pub label: String,
+    /// The line above the text, or what stands there.
+    pub header: Option<String>,
     /// The text, in WhatsApp's formatting.
     pub body: String,
     /// The small line below it.
     pub footer: Option<String>,
-    /// The titles of the buttons.
-    pub buttons: Vec<String>,
+    /// The buttons.
+    pub buttons: Vec<FaceButton>,
+}
+
+/// A button as a phone shows it.
+#[derive(Debug, Serialize)]
+pub struct FaceButton {
+    /// The mark before its title.
+    pub mark: &'static str,
+    /// Its title.
+    pub title: String,
+    /// What it opens, calls or copies; empty for a quick reply.
+    pub target: String,
 }
 
 /// What people can read of a message: in an open 24-hour window, and outside of it as a Meta template.
 pub fn faces(message: &Message) -> Vec<Face> {
-    let face = |label: String, body: &str| Face {
+    let face = |label: String, message: &Message| Face {
         label,
-        body: visible(body).into_owned(),
+        header: message.header.as_ref().map(|header| visible(&header.shown()).into_owned()),
+        body: visible(&message.body).into_owned(),
         footer: message.footer.clone(),
-        buttons: message.buttons.iter().map(|button| button.title.clone()).collect(),
+        buttons: message.buttons.iter().map(button).collect(),
     };
     let as_template = format!("as the Meta template {}", message.template);
-    let at_meta = message.meta_body.as_deref();
-    match (message.mode, at_meta) {
-        (Mode::Text, _) => vec![face("in an open 24-hour window".to_owned(), &message.body)],
-        (Mode::Template, at_meta) => vec![face(as_template, at_meta.unwrap_or(&message.body))],
-        (Mode::Auto, None) => {
-            vec![face(format!("in any window; outside of it {as_template}"), &message.body)]
+    let (in_window, at_meta) = (message.in_window(), message.as_template());
+    match message.mode {
+        Mode::Text => vec![face("in an open 24-hour window".to_owned(), &in_window)],
+        Mode::Template => vec![face(as_template, &at_meta)],
+        Mode::Auto if in_window.reads_as(&at_meta) => {
+            vec![face(format!("in any window; outside of it {as_template}"), &in_window)]
         }
-        (Mode::Auto, Some(at_meta)) => vec![
-            face("in an open 24-hour window".to_owned(), &message.body),
-            face(format!("outside of it, {as_template}"), at_meta),
+        Mode::Auto => vec![
+            face("in an open 24-hour window".to_owned(), &in_window),
+            face(format!("outside of it, {as_template}"), &at_meta),
         ],
     }
+}
+
+fn button(button: &Button) -> FaceButton {
+    let target = match &button.action {
+        Action::Id(_) => String::new(),
+        Action::Url(value) | Action::Phone(value) | Action::Code(value) => visible(value).into_owned(),
+    };
+    FaceButton { mark: button.mark(), title: button.title.clone(), target }
 }
 
 /// A text as HTML, with WhatsApp's formatting.

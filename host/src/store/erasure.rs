@@ -321,7 +321,8 @@ async fn erase_messages(
     transaction
         .execute(
             "UPDATE notification
-             SET message = (message::jsonb - 'parameters' || jsonb_build_object('body', $2::text))::text
+             SET message = (message::jsonb - '{parameters,meta_body,header,buttons,meta_parts}'::text[]
+                            || jsonb_build_object('body', $2::text))::text
              WHERE id = ANY($1)",
             &[&ids, &ERASED],
         )

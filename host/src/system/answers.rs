@@ -1,6 +1,6 @@
 //! What users write, press and choose, as events that rules can be for. Pure.
 
-use hookswitch_core::domain::Preference;
+use hookswitch_core::domain::{ANSWERS, Preference};
 use serde_json::{Value, json};
 
 use super::emit::{SystemEvent, from};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The source of the events that tell what users do in WhatsApp.
-pub const WHATSAPP: &str = "/hookswitch/whatsapp";
+pub const WHATSAPP: &str = ANSWERS;
 /// The type of the event of a pressed button.
 const PRESSED: &str = "button.pressed";
 /// The type of the event of a chosen row of a list.

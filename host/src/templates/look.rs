@@ -72,7 +72,7 @@ pub(super) fn look(
             });
         }
         if !sendable.is_empty() {
-            versions.insert(definition.template.clone(), sendable);
+            versions.insert((definition.template.clone(), definition.language.clone()), sendable);
         }
         for (_, template) in &state.versions {
             let last =
@@ -147,6 +147,7 @@ mod tests {
             category: Some(category.into()),
             parameter_names: Vec::new(),
             body: body.into(),
+            header: None,
             footer: None,
             buttons: vec![],
             foreign: vec![],
@@ -179,7 +180,11 @@ mod tests {
         ];
         let look = looked(&both, &known, &[], &[]);
         assert_eq!((look.switches[0].name.as_deref(), look.switches[0].ordinal), (Some("t"), 1));
-        let planned = |body: &str| Message { wording: row("t", body).wording, ..Message::default() };
+        let planned = |body: &str| Message {
+            wording: row("t", body).wording,
+            language: "en_US".into(),
+            ..Message::default()
+        };
         assert_eq!(look.in_use.approved("t", &planned("old"))[0].name, "t");
         assert_eq!(look.in_use.approved("t", &planned("new")), []);
 

@@ -111,7 +111,7 @@ pub async fn restore(store: &Store) -> Result<InUse, StoreError> {
                 && row.template == switch.template
         });
         if let Some(version) = row.and_then(compile) {
-            versions.insert(switch.template, vec![Arc::new(version)]);
+            versions.insert((switch.template, switch.language), vec![Arc::new(version)]);
         }
     }
     Ok(InUse::new(versions))
@@ -152,8 +152,12 @@ impl TemplateWatch {
         let catalog = self.catalog.current();
         let on_meta = self.management.templates(&self.account_id).await?;
         let states = compare(&definitions(&catalog.templates).0, &on_meta);
-        let source = |template: &str| {
-            catalog.templates.get(template).map(|template| template.source.clone()).unwrap_or_default()
+        let source = |template: &str, language: &str| {
+            catalog
+                .templates
+                .variant(template, language)
+                .map(|template| template.source.clone())
+                .unwrap_or_default()
         };
         let ours: Vec<MetaTemplateRow> = states
             .iter()
@@ -164,7 +168,7 @@ impl TemplateWatch {
                     language: definition.language.clone(),
                     wording: definition.wording.clone(),
                     template: definition.template.clone(),
-                    source: source(&definition.template),
+                    source: source(&definition.template, &definition.language),
                     parameter_names: state.current()?.parameter_names.clone(),
                 })
             })

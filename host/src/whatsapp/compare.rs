@@ -1,6 +1,6 @@
 //! Compares our templates with those at Meta. Pure.
 
-use hookswitch_core::plan::{MetaTemplate, version_name, version_number};
+use hookswitch_core::plan::{MetaButton, MetaHeader, MetaTemplate, version_name, version_number};
 
 use super::management::{MetaStatus, TemplateOnMeta, category};
 
@@ -44,7 +44,7 @@ pub enum State {
 /// A part that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `body`, `footer`, `buttons`, or a part that ours lacks.
+    /// `header`, `body`, `footer`, `buttons`, or a part that ours lacks.
     pub part: String,
     /// Its text at Meta.
     pub on_meta: String,
@@ -114,10 +114,12 @@ fn current<'a>(
 }
 
 fn differences(ours: &MetaTemplate, theirs: &TemplateOnMeta) -> Vec<Difference> {
+    let line = |header: &Option<MetaHeader>| header.as_ref().map(ToString::to_string).unwrap_or_default();
     let parts = [
+        ("header", line(&theirs.header), line(&ours.header)),
         ("body", theirs.body.clone(), ours.body.clone()),
         ("footer", theirs.footer.clone().unwrap_or_default(), ours.footer.clone().unwrap_or_default()),
-        ("buttons", theirs.buttons.join("\n"), ours.buttons.join("\n")),
+        ("buttons", joined(&theirs.buttons), joined(&ours.buttons)),
     ];
     let foreign = theirs.foreign.iter().map(|part| Difference {
         part: part.clone(),
@@ -130,6 +132,11 @@ fn differences(ours: &MetaTemplate, theirs: &TemplateOnMeta) -> Vec<Difference> 
         .map(|(part, on_meta, ours)| Difference { part: part.to_owned(), on_meta, ours })
         .chain(foreign)
         .collect()
+}
+
+/// The buttons, each on a line.
+pub fn joined(buttons: &[MetaButton]) -> String {
+    buttons.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -146,8 +153,12 @@ mod tests {
             body: body.into(),
             examples: vec![],
             footer: None,
-            buttons: vec!["Yes".into()],
-            wording: wording(body, None, &["Yes".to_owned()]),
+            header: None,
+            header_example: String::new(),
+            header_file: None,
+            buttons: vec![MetaButton::Reply("Yes".into())],
+            button_examples: vec![String::new()],
+            wording: wording(body, None, &[MetaButton::Reply("Yes".into())], None),
         }
     }
 
@@ -161,7 +172,8 @@ mod tests {
             parameter_names: Vec::new(),
             body: body.into(),
             footer: None,
-            buttons: vec!["Yes".into()],
+            header: None,
+            buttons: vec![MetaButton::Reply("Yes".into())],
             foreign: vec![],
             quality: None,
             rejected_reason: Some("INVALID_FORMAT".into()),

@@ -2,9 +2,12 @@
 
 mod templates;
 
-use hookswitch_core::plan::MetaTemplate;
+use hookswitch_core::plan::{ExampleFile, MetaTemplate};
 use jiff::Timestamp;
-use reqwest::{Method, Url};
+use reqwest::{
+    Method, Url,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -121,6 +124,21 @@ struct Cursors {
 }
 
 #[derive(Deserialize)]
+struct AppId {
+    app_id: String,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Uploaded {
+    h: String,
+}
+
+#[derive(Deserialize)]
 struct Data<T> {
     data: T,
 }
@@ -211,8 +229,29 @@ impl Management {
         definition: &MetaTemplate,
     ) -> Result<String, ManagementError> {
         let url = self.url(&[account, "message_templates"], &[]);
-        let created: Created = self.ask(Method::POST, url, Some(create_body(name, definition))).await?;
+        let handle = match &definition.header_file {
+            Some(file) => Some(self.upload_example(file).await?),
+            None => None,
+        };
+        let body = create_body(name, definition, handle.as_deref());
+        let created: Created = self.ask(Method::POST, url, Some(body)).await?;
         Ok(created.status.unwrap_or_else(|| "PENDING".to_owned()))
+    }
+
+    /// Uploads the example of a file for Meta's reviewers and returns its handle, by Meta's Resumable Upload API.
+    async fn upload_example(&self, file: &ExampleFile) -> Result<String, ManagementError> {
+        let token: Data<AppId> = self.get(&["debug_token"], &[("input_token", self.token.expose())]).await?;
+        let length = file.content.len().to_string();
+        let query = [("file_length", length.as_str()), ("file_type", file.mime_type)];
+        let url = self.url(&[&token.data.app_id, "uploads"], &query);
+        let session: Session = self.ask(Method::POST, url, None).await?;
+        let mut authorization = HeaderValue::try_from(format!("OAuth {}", self.token.expose()))
+            .map_err(|_| ManagementError::Unreachable("the access token is not valid".to_owned()))?;
+        authorization.set_sensitive(true);
+        let request = self.http.post(self.url(&[&session.id], &[]));
+        let request = request.header(AUTHORIZATION, authorization).header("file_offset", "0");
+        let uploaded: Uploaded = self.answer(request.body(file.content.to_vec())).await?;
+        Ok(uploaded.h)
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
@@ -244,6 +283,13 @@ impl Management {
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
+        self.answer(request).await
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<T, ManagementError> {
         // Without the address: it may hold the token.
         let failed = |error: reqwest::Error| ManagementError::Unreachable(causes(&error.without_url()));
         let response = request.send().await.map_err(failed)?;

@@ -16,7 +16,7 @@ pub mod webhooks;
 
 pub use answers::{Accepted, SendError};
 pub use client::{Client, ClientError};
-pub use compare::{Difference, State, TemplateState, compare};
+pub use compare::{Difference, State, TemplateState, compare, joined};
 pub use errors::{Treatment, is_known, meaning, treatment};
 pub use messages::Form;
 pub use next::{MAX_FAILURES, Next, NumberEffect, next};

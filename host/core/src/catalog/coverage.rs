@@ -27,7 +27,7 @@ pub fn not_reached(catalog: &Catalog, shown: &Shown) -> Vec<Finding> {
         tell(&rule.file, rule.line, format!("no case reaches this {what}"));
     }
     for name in catalog.templates.names().into_iter().filter(|name| !shown.templates.contains(*name)) {
-        if let Some(template) = catalog.templates.get(name) {
+        for template in catalog.templates.variants(name) {
             tell(&template.file, 1, format!("no case reaches the template `{name}`"));
         }
     }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     decide::{Place, duration, keys_between},
-    domain::{Decision, DecisionOutcome, Event, Mode, Outcome, SendTime, Verdict, short},
+    domain::{
+        Button, Decision, DecisionOutcome, Event, Header, Message, Mode, Outcome, SendTime, Verdict, short,
+    },
     plan::{Planned, parameter},
 };
 
@@ -66,9 +68,21 @@ pub struct Actual<'a> {
 /// Keys whose lists are sets.
 const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 24] = keys_between(
+const KEYS: [&str; 28] = keys_between(
     [],
-    ["to", "skipped", "body", "body_contains", "meta_body", "parameters", "skip", "no_route", "failed"],
+    [
+        "to",
+        "skipped",
+        "header",
+        "body",
+        "body_contains",
+        "buttons",
+        "meta_body",
+        "parameters",
+        "skip",
+        "no_route",
+        "failed",
+    ],
 );
 
 /// Reads an expectation.
@@ -100,10 +114,11 @@ fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> 
     let (node, place) = (fields.get(name)?, fields.key(name)?.place.clone());
     let value = node.json();
     let (fits, wanted) = match name {
-        name if SETS.contains(&name) || matches!(name, "body_contains" | "parameters") => {
+        name if SETS.contains(&name) || matches!(name, "body_contains" | "buttons" | "parameters") => {
             (value.is_array(), "a list of strings")
         }
         "context" => (value.is_object(), "a map"),
+        "reply" => (value.is_boolean(), "true or false"),
         _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
     };
     if !fits {
@@ -173,8 +188,12 @@ impl Key {
         let about = format!("`{}`", self.name);
         match self.name {
             "context" => self.differences_of_context(decision),
-            "body" | "meta_body" => {
-                let actual = if self.name == "body" { body_of(result) } else { meta_body_of(result) };
+            "header" | "body" | "meta_body" => {
+                let actual = match self.name {
+                    "header" => header_of(result),
+                    "body" => body_of(result),
+                    _ => meta_body_of(result),
+                };
                 let expected = line(&self.value);
                 if expected.trim() == actual.trim() {
                     Vec::new()
@@ -188,9 +207,9 @@ impl Key {
                 let missing: Vec<_> = parts.filter(|part| !actual.contains(part.as_str())).collect();
                 if missing.is_empty() { Vec::new() } else { difference(about, missing.join("\n"), actual) }
             }
-            "parameters" => {
+            "buttons" | "parameters" => {
                 let expected: Vec<_> = self.value.as_array().into_iter().flatten().map(line).collect();
-                let actual = parameters_of(result);
+                let actual = if self.name == "buttons" { buttons_of(result) } else { parameters_of(result) };
                 if expected == actual {
                     return Vec::new();
                 }
@@ -267,11 +286,27 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "expires_at" => decision.expires_at.map(|at| at.to_string()).into(),
         "priority" => serde_json::to_value(decision.priority).unwrap_or_default(),
         "mode" => serde_json::to_value(decision.mode).unwrap_or_default(),
+        "language" => decision.language.clone().into(),
+        "reply" => decision.reply.into(),
         "from" => decision.from.clone().into(),
         "reason" => decision.reason.clone().into(),
         "to" => recipients(true),
         _ => recipients(false),
     }
+}
+
+fn first<'a>(result: &'a Actual<'_>) -> Option<&'a Message> {
+    result.planned.notifications.first().map(|planned| &planned.notification.message)
+}
+
+/// The header of the first message: its text, or a mark and what it is.
+fn header_of(result: &Actual<'_>) -> String {
+    first(result).and_then(|message| message.header.as_ref()).map(Header::shown).unwrap_or_default()
+}
+
+/// The buttons of the first message, each as a line: `OK`, `Track it: https://example.com/7`.
+fn buttons_of(result: &Actual<'_>) -> Vec<String> {
+    first(result).map(|message| message.buttons.iter().map(Button::line).collect()).unwrap_or_default()
 }
 
 fn body_of(result: &Actual<'_>) -> String {

@@ -16,6 +16,8 @@ pub enum Severity {
     Error,
     /// The catalog goes live all the same.
     Warning,
+    /// Nothing is wrong: it is good to know.
+    Note,
 }
 
 /// A problem in a rules folder, and its place.
@@ -150,18 +152,16 @@ impl fmt::Display for Findings {
             print(f, &self.folder, finding)?;
             writeln!(f)?;
         }
-        let (errors, warnings) = (self.errors(), self.findings.len() - self.errors());
-        match (errors, warnings) {
-            (_, 0) => write!(f, "{} in {}", counted(errors, "error"), self.folder),
-            (0, _) => write!(f, "{} in {}", counted(warnings, "warning"), self.folder),
-            _ => write!(
-                f,
-                "{} and {} in {}",
-                counted(errors, "error"),
-                counted(warnings, "warning"),
-                self.folder
-            ),
-        }
+        let count = |severity| self.findings.iter().filter(|it| it.severity == severity).count();
+        let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+        let told: Vec<String> = counts
+            .into_iter()
+            .map(|(severity, word)| (count(severity), word))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| counted(count, word))
+            .collect();
+        let told = if told.is_empty() { counted(0, "error") } else { told.join(" and ") };
+        write!(f, "{told} in {}", self.folder)
     }
 }
 
@@ -169,6 +169,7 @@ fn print(f: &mut fmt::Formatter<'_>, folder: &str, finding: &Finding) -> fmt::Re
     let severity = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     };
     writeln!(f, "{severity}: {}", visible(&finding.message))?;
     let number = if finding.line == 0 { String::new() } else { finding.line.to_string() };

@@ -11,35 +11,67 @@ use super::{
     run,
 };
 use crate::{
-    domain::Mode,
-    plan::{MetaTemplate, TemplateError, Templates, definitions, doubts},
+    domain::{Action, Header, HeaderText, Message, Mode},
+    plan::{ExampleFile, MetaHeader, MetaTemplate, TemplateError, Templates, definitions, doubts, notes},
 };
 
 /// The definitions of the templates that Meta would take, with examples from the cases, so that reviewers see realistic
 /// texts; and everything that Meta would reject in others.
 pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, Findings) {
-    let (mut definitions, errors) = definitions(&catalog.templates);
+    let (mut definitions, mut errors) = definitions(&catalog.templates);
+    let sizes = |path: &str| catalog.examples.get(path).map(|content| content.len());
+    errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &sizes)));
     let files: BTreeSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
     definitions.retain(|definition| {
-        catalog.templates.get(&definition.template).is_some_and(|it| !files.contains(it.file.as_str()))
+        catalog
+            .templates
+            .variant(&definition.template, &definition.language)
+            .is_some_and(|it| !files.contains(it.file.as_str()))
     });
     let findings = of_templates(catalog, errors);
     (with_examples(catalog, definitions), Findings { folder: folder.display().to_string(), findings })
 }
 
-/// Warnings about templates that Meta would reject, or that would not read well at Meta.
-pub fn warnings(templates: &Templates) -> Vec<Finding> {
-    let errors = definitions(templates).1.into_iter().map(|error| TemplateError {
+/// Warnings about templates that Meta would reject, or that would not read well at Meta, and notes about what people
+/// read in another form in an open window.
+pub fn warnings(templates: &Templates, examples: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+    let (definitions, errors) = definitions(templates);
+    let sizes = |path: &str| examples.get(path).map(Vec::len);
+    let of_files = definitions.iter().filter_map(|definition| example_error(templates, definition, &sizes));
+    let errors = errors.into_iter().chain(of_files).map(|error| TemplateError {
         message: format!("it cannot be pushed to Meta: {}", error.message),
         ..error
     });
-    let all = errors.chain(doubts(templates));
-    all.map(|error| Finding { severity: Severity::Warning, ..Finding::from(error) }).collect()
+    let warnings = errors.chain(doubts(templates)).map(|error| (Severity::Warning, error));
+    let all = warnings.chain(notes(templates).into_iter().map(|note| (Severity::Note, note)));
+    all.map(|(severity, error)| Finding { severity, ..Finding::from(error) }).collect()
+}
+
+/// What is wrong with the file that shows Meta's reviewers what stands in the header.
+fn example_error(
+    templates: &Templates,
+    definition: &MetaTemplate,
+    sizes: &dyn Fn(&str) -> Option<usize>,
+) -> Option<TemplateError> {
+    let (Some(MetaHeader::Media(kind)), path) = (&definition.header, definition.header_example.as_str())
+    else {
+        return None;
+    };
+    if path.is_empty() {
+        return None;
+    }
+    let message = match sizes(path) {
+        Some(size) => kind.mime_type(path, size).err()?,
+        None => format!("the example {path} does not exist"),
+    };
+    let template = templates.variant(&definition.template, &definition.language)?;
+    let line =
+        template.source.lines().position(|line| line.starts_with("header:")).map_or(1, |line| line + 1);
+    Some(TemplateError { file: template.file.clone(), line, column: 1, message, help: None })
 }
 
 fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
-    let names = catalog.templates.names();
-    let templates: Vec<_> = names.iter().filter_map(|name| catalog.templates.get(name)).collect();
+    let templates: Vec<_> = catalog.templates.all().collect();
     let mut findings: Vec<Finding> = errors
         .into_iter()
         .map(|error| {
@@ -60,24 +92,46 @@ fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
 pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> Vec<MetaTemplate> {
     let mut examples = examples(catalog);
     for definition in &mut definitions {
-        let told = examples.remove(&definition.template).unwrap_or_default();
-        for (example, told) in definition.examples.iter_mut().zip(told) {
+        if let Some(MetaHeader::Media(kind)) = &definition.header
+            && let Some(content) = catalog.examples.get(&definition.header_example)
+            && let Ok(mime_type) = kind.mime_type(&definition.header_example, content.len())
+        {
+            definition.header_file = Some(ExampleFile { mime_type, content: content.clone() });
+        }
+        let Some(message) = examples.remove(&(definition.template.clone(), definition.language.clone()))
+        else {
+            continue;
+        };
+        let replace = |example: &mut String, told: &str| {
             if !told.is_empty() {
-                *example = told;
+                told.clone_into(example);
+            }
+        };
+        for (example, told) in definition.examples.iter_mut().zip(&message.parameters) {
+            replace(example, told);
+        }
+        if let Some(Header::Text(HeaderText { value: Some(value), .. })) = &message.header {
+            replace(&mut definition.header_example, value);
+        }
+        for (example, button) in definition.button_examples.iter_mut().zip(&message.buttons) {
+            match (&button.action, &button.suffix) {
+                (Action::Code(told), _) | (_, Some(told)) => replace(example, told),
+                _ => {}
             }
         }
     }
     definitions
 }
 
-/// For each template, the parameters of the first message of a case.
-fn examples(catalog: &Catalog) -> BTreeMap<String, Vec<String>> {
+/// For each template, the first message of a case.
+fn examples(catalog: &Catalog) -> BTreeMap<(String, String), Message> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {
         for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
             let notification = planned.notification;
             if notification.message.mode != Mode::Text {
-                examples.entry(notification.template).or_insert(notification.message.parameters);
+                let key = (notification.template, notification.message.language.clone());
+                examples.entry(key).or_insert(notification.message);
             }
         }
     }

@@ -31,6 +31,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -92,6 +93,8 @@ pub struct Catalog {
     pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
+    /// Files in the folders `files`, by their paths: examples for Meta's reviewers.
+    pub examples: BTreeMap<String, Arc<[u8]>>,
     /// Texts of the scripts, by their paths.
     pub scripts: BTreeMap<String, String>,
     /// What routes are for, and the templates and groups that they name.
@@ -363,10 +366,15 @@ fn compile_without_cases(
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
         not_reached: Vec::new(),
-        at_meta: meta::warnings(&templates),
+        at_meta: meta::warnings(&templates, &tree.examples),
         uses: route_sources.iter().filter_map(used).collect(),
         told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
+        examples: tree
+            .examples
+            .iter()
+            .map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice())))
+            .collect(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };
@@ -431,8 +439,16 @@ fn templates_of<'a>(
 ) -> Vec<TemplateSource> {
     let mut sources: Vec<TemplateSource> = Vec::new();
     for (path, text) in files {
-        let name = path.rsplit('/').next().and_then(|file| file.strip_suffix(".j2")).unwrap_or(path);
-        if let Some(other) = sources.iter().find(|source| source.name == name) {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        // `thanks.pt_BR.j2` is the variant of `thanks` in Portuguese.
+        let name = file.split('.').next().unwrap_or(file);
+        let in_folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let clashes = |other: &&TemplateSource| {
+            let name_of = |path: &str| path.rsplit('/').next().map(str::to_owned);
+            other.name == name
+                && (in_folder(&other.file) != in_folder(path) || name_of(&other.file) == name_of(path))
+        };
+        if let Some(other) = sources.iter().find(clashes) {
             let finding = Finding::of_file(path.as_str(), format!("duplicate template `{name}`"));
             findings.push(
                 finding

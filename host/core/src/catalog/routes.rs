@@ -22,7 +22,7 @@ pub struct Group {
 }
 
 /// Keys of a route: its own, and those of its decision.
-const KEYS: [&str; 19] = keys_between(KEYS_WITH_SCRIPT, []);
+const KEYS: [&str; 21] = keys_between(KEYS_WITH_SCRIPT, []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
@@ -138,9 +138,10 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         }
     };
     let people = ["groups", "users", "contacts"];
-    if people.iter().all(|key| fields.get(key).is_none()) {
+    let reply = flag(fields, "reply", findings);
+    if people.iter().all(|key| fields.get(key).is_none()) && !reply {
         let finding = Finding::at(&fields.place, "the route has no recipients");
-        findings.push(finding.help("add `groups`, `users` or `contacts`"));
+        findings.push(finding.help("add `groups`, `users`, `contacts` or `reply: true`"));
     }
     let context = match fields.get("context").map(|context| (context, &context.value)) {
         None => Vec::new(),
@@ -158,9 +159,13 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
         findings.push(Finding::at(&key.place, "`send_at` and `after` cannot be used together"));
     }
-    for (key, other) in
-        [("collect", "send_at"), ("collect", "after"), ("collect", "expires_at"), ("dedupe_for", "")]
-    {
+    for (key, other) in [
+        ("collect", "send_at"),
+        ("collect", "after"),
+        ("collect", "expires_at"),
+        ("collect", "reply"),
+        ("dedupe_for", ""),
+    ] {
         let Some(key) = fields.key(key) else { continue };
         if fields.key(other).is_some() {
             findings
@@ -182,9 +187,22 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         expires_at: fields.text("expires_at", findings),
         priority: fields.parsed("priority", priority, findings).unwrap_or_default(),
         mode: fields.parsed("mode", mode, findings),
+        language: fields.text("language", findings),
+        reply,
         from: fields.text("from", findings).map(|from| from.text),
         reason: fields.text("reason", findings).map(|reason| reason.text),
     })
+}
+
+fn flag(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> bool {
+    match fields.get(key).map(|node| (node, node.json())) {
+        None => false,
+        Some((_, Value::Bool(flag))) => flag,
+        Some((node, _)) => {
+            findings.push(node.wrong("true or false"));
+            false
+        }
+    }
 }
 
 fn variable(node: &Node, findings: &mut Vec<Finding>) -> Option<ValueSource> {

@@ -133,9 +133,10 @@ impl Shown {
         }
         let Outcome::Notify(decision) = &verdict.outcome else { return };
         self.templates.insert(decision.template.clone());
-        let Some(template) = catalog.templates.get(&decision.template) else { return };
         let first = planned.notifications.first().map(|planned| &planned.notification.message);
         let Some(message) = first.filter(|message| message.mode != Mode::Text) else { return };
+        let variant = catalog.templates.variant(&decision.template, &message.language);
+        let Some(template) = variant else { return };
         // A case that leaves a value out is only short; one with a blank value shows that there are such.
         let is_blank = |source: &str| {
             let blank = decision

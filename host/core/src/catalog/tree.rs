@@ -17,6 +17,8 @@ use super::{
 
 /// Maximum size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
+/// Maximum size of an example for Meta's reviewers, in bytes.
+const MAX_EXAMPLE_SIZE: u64 = 16 * 1024 * 1024;
 /// Maximum total size of all files except components, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 /// Maximum number of files.
@@ -31,6 +33,8 @@ const MAX_COMPONENT_SIZE: u64 = 64 * 1024 * 1024;
 pub struct Tree {
     /// Text of each file, by its path relative to the folder, with `/` as separator.
     pub files: BTreeMap<String, String>,
+    /// Examples for Meta's reviewers, by their paths.
+    pub examples: BTreeMap<String, Vec<u8>>,
     /// Components of plugins, by their paths.
     pub components: BTreeMap<String, Vec<u8>>,
     /// The first 12 hexadecimal digits of the SHA-256 of all paths and texts.
@@ -54,6 +58,8 @@ pub enum Kind {
     Template,
     /// `<domain>/cases/*.yaml`
     Cases,
+    /// `<domain>/files/*`
+    Example,
     /// `plugins/<id>/plugin.yaml`
     Plugin,
     /// `plugins/<id>/*.csv` and `*.yaml`
@@ -76,6 +82,7 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         [_, file] if file.ends_with(".rhai") => Some(Kind::Script),
         [_, "templates", file] if file.ends_with(".j2") => Some(Kind::Template),
         [_, "cases", file] if file.ends_with(".yaml") => Some(Kind::Cases),
+        [_, "files", _] => Some(Kind::Example),
         _ => None,
     }
 }
@@ -96,10 +103,16 @@ fn is_ignored(name: &str) -> bool {
 
 /// Reads the folders. Reports files that cannot be read or do not belong there, and reads the rest.
 pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
-    let mut tree = Tree { files: BTreeMap::new(), components: BTreeMap::new(), release: String::new() };
+    let mut tree = Tree {
+        files: BTreeMap::new(),
+        examples: BTreeMap::new(),
+        components: BTreeMap::new(),
+        release: String::new(),
+    };
     match Root::of(&folders.rules) {
         Ok(root) => {
-            Walk { root, files: &mut tree.files, findings, size: 0 }.folder(&folders.rules, "");
+            let (files, examples) = (&mut tree.files, &mut tree.examples);
+            Walk { root, files, examples, findings, size: 0 }.folder(&folders.rules, "");
         }
         Err(error) => findings.push(Finding::of_file("", format!("cannot read the folder: {error}"))),
     }
@@ -184,8 +197,8 @@ fn names(folder: &Path, path: &str, findings: &mut Vec<Finding>) -> Vec<String> 
 fn release_of(tree: &Tree) -> String {
     let mut hash = Sha256::new();
     let files = tree.files.iter().map(|(path, text)| (path, text.as_bytes()));
-    let components = tree.components.iter().map(|(path, bytes)| (path, bytes.as_slice()));
-    for (path, bytes) in files.chain(components) {
+    let others = tree.examples.iter().chain(&tree.components);
+    for (path, bytes) in files.chain(others.map(|(path, bytes)| (path, bytes.as_slice()))) {
         for part in [path.as_bytes(), bytes] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -198,6 +211,7 @@ fn release_of(tree: &Tree) -> String {
 struct Walk<'a> {
     root: Root,
     files: &'a mut BTreeMap<String, String>,
+    examples: &'a mut BTreeMap<String, Vec<u8>>,
     findings: &'a mut Vec<Finding>,
     /// Bytes read so far.
     size: usize,
@@ -242,7 +256,7 @@ impl Walk<'_> {
             self.folder(file, &path);
         } else if !metadata.is_file() || kind_of(&path).is_none() {
             self.findings.push(unknown(&path, metadata.is_dir()));
-        } else if self.files.len() == MAX_FILES {
+        } else if self.files.len() + self.examples.len() == MAX_FILES {
             self.findings.push(Finding::of_file(path, format!("the folder has more than {MAX_FILES} files")));
         } else if self.size > MAX_SIZE {
             let size = MAX_SIZE / 1024 / 1024;
@@ -254,6 +268,16 @@ impl Walk<'_> {
     }
 
     fn read(&mut self, file: &Path, path: String) {
+        if kind_of(&path) == Some(Kind::Example) {
+            match self.root.read(file, MAX_EXAMPLE_SIZE) {
+                Ok(bytes) => {
+                    self.size += bytes.len();
+                    self.examples.insert(path, bytes);
+                }
+                Err(why) => self.findings.push(Finding::of_file(path, why.to_string())),
+            }
+            return;
+        }
         match self.root.read(file, MAX_FILE_SIZE).map(String::from_utf8) {
             Ok(Ok(text)) => {
                 self.size += text.len();
@@ -271,14 +295,14 @@ impl Walk<'_> {
 
 fn is_folder(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
-    matches!(parts.as_slice(), [_] | [_, "templates" | "cases"])
+    matches!(parts.as_slice(), [_] | [_, "templates" | "cases" | "files"])
 }
 
 fn unknown(path: &str, is_folder: bool) -> Finding {
     let what = if is_folder { "folder" } else { "file" };
     let help = match path.split('/').collect::<Vec<_>>().as_slice() {
         [_] => "expected `groups.yaml`, `schedules.yaml` and a folder for each domain",
-        [_, _] => "expected `routes.yaml`, `config.yaml`, `*.rhai`, `templates/` and `cases/`",
+        [_, _] => "expected `routes.yaml`, `config.yaml`, `*.rhai`, `templates/`, `cases/` and `files/`",
         [_, "templates", _] => "expected templates, named `*.j2`",
         _ => "expected cases, named `*.yaml`",
     };

@@ -1,6 +1,6 @@
 //! What routes name: templates, groups, scripts and variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     RouteUse, Told,
@@ -84,13 +84,14 @@ pub fn missing_variables(routes: &[RouteSource], templates: &Templates) -> Vec<F
     let mut findings = Vec::new();
     for route in routes {
         let RuleSource::Plain(plain) = &route.rule else { continue };
-        let Some(template) = templates.get(&plain.template.text) else { continue };
+        let of_variants = templates.variants(&plain.template.text).iter();
+        let variables: BTreeSet<&String> = of_variants.flat_map(|variant| &variant.variables).collect();
         let given: Vec<&str> = match plain.collect {
             None => plain.context.iter().map(|(name, _)| name.as_str()).collect(),
             Some(_) => vec!["items", "count"],
         };
-        let needs = |name: &str| template.variables.iter().any(|variable| variable == name);
-        for variable in template.variables.iter().filter(|variable| !given.contains(&variable.as_str())) {
+        let needs = |name: &str| variables.iter().any(|variable| *variable == name);
+        for variable in variables.iter().filter(|variable| !given.contains(&variable.as_str())) {
             let message =
                 format!("`{}` needs `{variable}`, which this route does not give", plain.template.text);
             let close = closest(variable, given.iter().copied().filter(|name| !needs(name)));

@@ -10,7 +10,7 @@ use crate::bounds::{REASON, cut};
 use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime, did_you_mean};
 
 /// Keys of a decision, the common ones first.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 17] = [
     "template",
     "groups",
     "users",
@@ -24,6 +24,8 @@ pub const KEYS: [&str; 15] = [
     "expires_at",
     "priority",
     "mode",
+    "language",
+    "reply",
     "from",
     "reason",
 ];
@@ -125,6 +127,9 @@ fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Resu
             .transpose()?
             .unwrap_or_default(),
         mode: parse("mode")?.map(|word| fields.parsed("mode", mode(&word))).transpose()?,
+        language: parse("language")?,
+        reply: fields.flag("reply")?,
+        reply_to: None,
         from: parse("from")?,
         reason: parse("reason")?.map(|reason| cut(&reason, REASON)),
     })
@@ -155,6 +160,14 @@ impl Fields<'_> {
 
     fn text(&self, key: &str) -> Result<Option<String>, String> {
         self.get(key).map_or(Ok(None), |value| word(value).ok_or_else(|| self.wrong(key, "a string", value)))
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, String> {
+        match self.get(key) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(other) => Err(self.wrong(key, "true or false", other)),
+        }
     }
 
     fn texts(&self, key: &str) -> Result<Vec<String>, String> {
@@ -241,6 +254,9 @@ pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {
     let other = ["send_at", "after", "expires_at"].into_iter().find(|key| is_there(key));
     if let Some(other) = other.filter(|_| is_there("collect")) {
         return Some(format!("`collect` and `{other}` cannot be used together"));
+    }
+    if is_there("collect") && is_there("reply") {
+        return Some("`collect` and `reply` cannot be used together".to_owned());
     }
     (is_there("dedupe_for") && !is_there("dedupe_key"))
         .then(|| "`dedupe_for` needs a `dedupe_key`".to_owned())

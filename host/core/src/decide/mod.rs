@@ -25,6 +25,7 @@ mod operators;
 pub mod plugin;
 mod ports;
 mod replay;
+mod reply;
 mod route;
 mod routes;
 mod script;

@@ -61,6 +61,10 @@ pub struct PlainSource {
     pub priority: Priority,
     /// Overrides the template's mode.
     pub mode: Option<Mode>,
+    /// Expression for the language of the template.
+    pub language: Option<Source>,
+    /// Whether it answers the message that the event is about.
+    pub reply: bool,
     /// Name of the sending number.
     pub from: Option<String>,
     /// Reason for the record, in the author's words.
@@ -97,6 +101,8 @@ pub struct Plain {
     expires_at: Option<Expression>,
     priority: Priority,
     mode: Option<Mode>,
+    language: Option<Expression>,
+    reply: bool,
     from: Option<String>,
     reason: Option<String>,
 }
@@ -146,6 +152,8 @@ impl Plain {
             expires_at: source.expires_at.as_ref().and_then(&mut compile),
             priority: source.priority,
             mode: source.mode,
+            language: source.language.as_ref().and_then(&mut compile),
+            reply: source.reply,
             from: source.from.clone(),
             reason: source.reason.clone(),
         };
@@ -167,7 +175,8 @@ impl Plain {
             };
         let users = words(&self.users, engine, scope)?;
         let contacts = words(&self.contacts, engine, scope)?;
-        let reason = match self.groups.is_empty() && users.is_empty() && contacts.is_empty() {
+        let is_nobody = self.groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
+        let reason = match is_nobody {
             true => Some(self.nobody()),
             false => self.reason.clone(),
         };
@@ -188,6 +197,9 @@ impl Plain {
             expires_at: time(&self.expires_at, scope)?,
             priority: self.priority,
             mode: self.mode,
+            language: self.language.as_ref().map_or(Ok(None), |language| language.word(engine, scope))?,
+            reply: self.reply,
+            reply_to: None,
             from: self.from.clone(),
             reason,
         })

@@ -13,6 +13,7 @@ use super::{
     expression::{Expression, scope_of},
     plugin::Plugin,
     ports::{Call, Ports},
+    reply,
     route::{self, Plain, RouteSource, RuleSource},
     script::Script,
     source::{RuleError, Source},
@@ -274,15 +275,15 @@ impl Compiled {
             Ok(value) if let Rule::Plugin(plugin) = &route.rule => {
                 self.ask_plugin(route, plugin, event, value, ports)
             }
-            Ok(event) => Call::run(ports, &route.folder, || {
-                self.outcomes(route, event).unwrap_or_else(|error| vec![Outcome::Failed(error.to_string())])
+            Ok(value) => Call::run(ports, &route.folder, || {
+                self.outcomes(route, value).unwrap_or_else(|error| vec![Outcome::Failed(error.to_string())])
             }),
             Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
         };
         let asked: Arc<[Asked]> = asked.into();
         let verdict = |outcome| Verdict {
             rule: Some(route.reference.clone()),
-            outcome: in_bounds(outcome),
+            outcome: in_bounds(reply::addressed(outcome, event)),
             asked: asked.clone(),
         };
         outcomes.into_iter().map(verdict).collect()

@@ -47,6 +47,15 @@ pub struct Decision {
     /// Mode (default: that of the template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Language of the template, for example `pt_BR` (default: the recipient's, otherwise the template's fallback).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Whether it answers the message that the event is about: it goes to whoever wrote it, and quotes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reply: bool,
+    /// Meta's id of that message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
     /// Name of the sending number (default: that of the template, otherwise the default number).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use super::Lane;
 
+/// Source of the events of what people write and press in WhatsApp.
+pub const ANSWERS: &str = "/hookswitch/whatsapp";
+
 /// The identity of an event: in CloudEvents 1.0, `source` and `id` together are unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub struct EventKey {

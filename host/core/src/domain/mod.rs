@@ -12,6 +12,7 @@ mod lane;
 mod notification;
 mod number;
 mod opt_out;
+mod parts;
 mod person;
 mod quiet_hours;
 mod same;
@@ -25,13 +26,14 @@ pub use decision::{
     Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
 };
 pub use delivery::{Delivery, Status, WaitReason, status_of};
-pub use event::{Event, EventKey};
+pub use event::{ANSWERS, Event, EventKey};
 pub use fingerprint::fingerprint;
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};
-pub use notification::{Button, Message, Notification, NotificationId, OnUnknown, uuid_at};
+pub use notification::{Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
+pub use parts::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, MetaParts, carried};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
 pub use same::{are_same_extensions, is_same_json};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::{NoContext, Uuid};
 
-use super::{Lane, Mode, Priority, Track};
+use super::{Button, Header, Lane, MetaParts, Mode, Priority, Track, parts::carried};
 
 /// Id of a notification: a UUID of version 7. Sent to Meta and returned as `biz_opaque_callback_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -44,9 +44,15 @@ pub struct Message {
     /// Footer: a small line below the text, at most 60 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<String>,
-    /// Quick-reply buttons, at most three.
+    /// What stands above the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Header>,
+    /// Buttons, at most ten; a free-form message can have only some of them (see [`Message::in_window`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
+    /// Meta's id of the message that it answers, which is quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
     /// Name of the Meta template, for `Mode::Template` and for `Mode::Auto` outside the window.
     pub template: String,
     /// Language of the Meta template, for example `en_US`.
@@ -61,6 +67,9 @@ pub struct Message {
     /// `body`, or if the message is never sent as a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_body: Option<String>,
+    /// Header, footer and buttons of the Meta template; absent if they are those of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_parts: Option<Box<MetaParts>>,
     /// Names of the parameters at Meta; empty if they are numbered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_names: Vec<String>,
@@ -70,6 +79,47 @@ pub struct Message {
     /// What happens if its delivery cannot be confirmed.
     #[serde(default, skip_serializing_if = "OnUnknown::is_default")]
     pub on_unknown: OnUnknown,
+}
+
+impl Message {
+    /// The message as it is sent while the recipient's window is open. What a free-form message cannot have becomes text:
+    /// a text header without buttons, a place, and the buttons that do not fit together.
+    pub fn in_window(&self) -> Message {
+        let is_carried = carried(&self.buttons);
+        let (buttons, others): (Vec<Button>, Vec<Button>) =
+            self.buttons.iter().cloned().partition(|button| is_carried(button));
+        let (header, line) = match &self.header {
+            Some(Header::Text(_)) if buttons.is_empty() => (None, self.header.as_ref().map(Header::line)),
+            Some(Header::Location(_)) => (None, self.header.as_ref().map(Header::line)),
+            header => (header.clone(), None),
+        };
+        let lines: Vec<String> = others.iter().map(Button::line).collect();
+        let parts = line.into_iter().chain([self.body.clone()]).chain(
+            // One block below the text.
+            (!lines.is_empty()).then(|| lines.join("\n")),
+        );
+        Message { body: parts.collect::<Vec<_>>().join("\n\n"), header, buttons, ..self.clone() }
+    }
+
+    /// The message as people read it outside their window: as the Meta template with its values.
+    pub fn as_template(&self) -> Message {
+        let mut message = self.clone();
+        if let Some(body) = &self.meta_body {
+            message.body.clone_from(body);
+        }
+        if let Some(parts) = &self.meta_parts {
+            message.header.clone_from(&parts.header);
+            message.footer.clone_from(&parts.footer);
+            message.buttons.clone_from(&parts.buttons);
+        }
+        message
+    }
+
+    /// Whether two messages read the same.
+    pub fn reads_as(&self, other: &Message) -> bool {
+        (&self.header, &self.body, &self.footer, &self.buttons)
+            == (&other.header, &other.body, &other.footer, &other.buttons)
+    }
 }
 
 /// What happens to a message that was sent without an answer and for which no webhook arrives in time.
@@ -89,16 +139,6 @@ impl OnUnknown {
     fn is_default(&self) -> bool {
         *self == OnUnknown::default()
     }
-}
-
-/// A quick-reply button.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a button, for example `{id: yes, title: Confirm}`")]
-pub struct Button {
-    /// Id that is returned when it is pressed; at most 256 characters.
-    pub id: String,
-    /// Title; at most 20 characters.
-    pub title: String,
 }
 
 /// A message to one recipient.

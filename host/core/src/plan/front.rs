@@ -2,19 +2,38 @@
 
 use serde::Deserialize;
 
-use super::template::{Category, Wrong};
-use crate::domain::{Button, Mode, OnUnknown, did_you_mean};
+use super::{
+    field,
+    template::{Category, Wrong},
+};
+use crate::domain::{Mode, OnUnknown, did_you_mean};
 
 /// Maximum size of the front matter, in bytes.
 const SIZE: usize = 8 * 1024;
 const FOOTER_LIMIT: usize = 60;
-const BUTTONS: usize = 3;
+/// Meta's limits: buttons of a template, and quick replies of a free-form message.
+const BUTTONS: usize = 10;
+const REPLIES: usize = 3;
+const LINKS: usize = 2;
+/// Maximum length of a phone number, in characters.
+const PHONE_LIMIT: usize = 20;
 const BUTTON_TITLE_LIMIT: usize = 20;
 const BUTTON_ID_LIMIT: usize = 256;
 const META_NAME_LIMIT: usize = 512;
-const KEYS: [&str; 9] =
-    ["description", "category", "language", "mode", "footer", "buttons", "meta_name", "on_unknown", "from"];
-const BUTTON_KEYS: [&str; 2] = ["id", "title"];
+const KEYS: [&str; 11] = [
+    "description",
+    "category",
+    "language",
+    "fallback",
+    "mode",
+    "header",
+    "footer",
+    "buttons",
+    "meta_name",
+    "on_unknown",
+    "from",
+];
+const BUTTON_KEYS: [&str; 5] = ["title", "id", "url", "phone", "code"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "keys with values, for example `category: utility`")]
@@ -23,14 +42,102 @@ pub(super) struct FrontMatter {
     pub category: Category,
     pub language: String,
     #[serde(default)]
+    pub fallback: bool,
+    #[serde(default)]
     pub mode: Mode,
+    pub header: Option<serde_yaml::Value>,
     pub footer: Option<String>,
     #[serde(default)]
-    pub buttons: Vec<Button>,
+    pub buttons: Vec<FrontButton>,
     pub meta_name: Option<String>,
     #[serde(default)]
     pub on_unknown: OnUnknown,
     pub from: Option<String>,
+}
+
+/// A header as written: a text, or one of `image`, `video`, `document` and `location`.
+#[derive(Clone, Debug)]
+pub(super) enum FrontHeader {
+    Text(String),
+    Other(FrontMedia),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a text, or a map such as `{image: \"{{ photo }}\", example: files/photo.jpg}`"
+)]
+pub(super) struct FrontMedia {
+    pub image: Option<String>,
+    pub video: Option<String>,
+    pub document: Option<String>,
+    pub location: Option<FrontLocation>,
+    pub filename: Option<String>,
+    pub example: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map such as `{latitude: \"{{ lat }}\", longitude: \"{{ lon }}\", name: \"{{ name }}\"}`"
+)]
+pub(super) struct FrontLocation {
+    pub latitude: Scalar,
+    pub longitude: Scalar,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub address: String,
+}
+
+/// A number, or a text with its value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a number, or a text such as `\"{{ latitude }}\"`")]
+pub(super) enum Scalar {
+    Number(f64),
+    Text(String),
+}
+
+impl FrontMatter {
+    /// The header.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub(super) fn header(&self) -> Result<Option<FrontHeader>, String> {
+        let map = match &self.header {
+            None | Some(serde_yaml::Value::Null) => return Ok(None),
+            Some(serde_yaml::Value::String(text)) => return Ok(Some(FrontHeader::Text(text.clone()))),
+            Some(map) => map,
+        };
+        let media: FrontMedia = serde_yaml::from_value(map.clone())
+            .map_err(|error| format!("header: {}", in_words(&error.to_string()).0))?;
+        let given = [
+            media.image.is_some(),
+            media.video.is_some(),
+            media.document.is_some(),
+            media.location.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            return Err(
+                "a header is a text, or has one of `image`, `video`, `document` and `location`".to_owned()
+            );
+        }
+        if media.filename.is_some() && media.document.is_none() {
+            return Err("only a document has a `filename`".to_owned());
+        }
+        Ok(Some(FrontHeader::Other(media)))
+    }
+}
+
+/// A button as written: a title, and one of `id`, `url`, `phone` and `code`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a button, for example `{id: yes, title: Confirm}`")]
+pub(super) struct FrontButton {
+    pub title: Option<String>,
+    pub id: Option<String>,
+    pub url: Option<String>,
+    pub phone: Option<String>,
+    pub code: Option<String>,
 }
 
 /// Splits a file into front matter, body, and the number of lines before the body.
@@ -143,22 +250,7 @@ fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
     if front.footer.as_deref().is_some_and(has_a_tag) {
         wrong("footer", "a footer is sent as it is: it cannot have variables".to_owned());
     }
-    for Button { id, title } in front.buttons.iter().filter(|it| has_a_tag(&it.id) || has_a_tag(&it.title)) {
-        let told = if has_a_tag(title) { title } else { id };
-        wrong("buttons", format!("a button is sent as it is: it cannot have variables, got {told:?}"));
-    }
-    if front.buttons.len() > BUTTONS {
-        wrong("buttons", format!("a message has at most {BUTTONS} buttons"));
-    }
-    for Button { id, title } in &front.buttons {
-        if title.is_empty() || long(title, BUTTON_TITLE_LIMIT) {
-            let message = format!("a button title has 1 to {BUTTON_TITLE_LIMIT} characters, got {title:?}");
-            wrong("buttons", message);
-        }
-        if id.is_empty() || long(id, BUTTON_ID_LIMIT) {
-            wrong("buttons", format!("a button id has 1 to {BUTTON_ID_LIMIT} characters, got {id:?}"));
-        }
-    }
+    buttons(&front.buttons, &mut |message| wrong("buttons", message));
     if let Some(name) = &front.meta_name
         && (name.is_empty() || name.len() > META_NAME_LIMIT || !is_meta_name(name))
     {
@@ -166,6 +258,62 @@ fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
             "a name at Meta has 1 to {META_NAME_LIMIT} lowercase letters, digits and underscores, got {name:?}"
         );
         wrong("meta_name", message);
+    }
+}
+
+fn buttons(buttons: &[FrontButton], wrong: &mut dyn FnMut(String)) {
+    let long = |text: &str, limit: usize| text.chars().count() > limit;
+    let has_a_tag = |text: &&str| !field::split(text).1.is_empty();
+    let count = |has: fn(&FrontButton) -> bool| buttons.iter().filter(|button| has(button)).count();
+    for button in buttons {
+        let FrontButton { title, id, url, phone, code } = button;
+        let fixed = [title.as_deref(), id.as_deref(), phone.as_deref()];
+        if let Some(told) = fixed.into_iter().flatten().find(has_a_tag) {
+            wrong(format!("only the `url` and the `code` of a button can have variables, got {told:?}"));
+        }
+        let given = [id.is_some(), url.is_some(), phone.is_some(), code.is_some()];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            let name = title.as_deref().unwrap_or_default();
+            wrong(format!("a button has one of `id`, `url`, `phone` and `code`; check the button {name:?}"));
+        }
+        match title {
+            Some(_) if code.is_some() => {
+                wrong("WhatsApp itself titles a button that copies a code: omit `title`".to_owned());
+            }
+            None if code.is_none() => wrong("a button needs a `title`".to_owned()),
+            Some(title) if title.is_empty() || long(title, BUTTON_TITLE_LIMIT) => {
+                wrong(format!("a button title has 1 to {BUTTON_TITLE_LIMIT} characters, got {title:?}"));
+            }
+            _ => {}
+        }
+        if let Some(id) = id.as_deref().filter(|id| id.is_empty() || long(id, BUTTON_ID_LIMIT)) {
+            wrong(format!("a button id has 1 to {BUTTON_ID_LIMIT} characters, got {id:?}"));
+        }
+        if let Some(phone) = phone {
+            let digits = phone.chars().filter(char::is_ascii_digit).count();
+            let others = |c: char| !c.is_ascii_digit() && !matches!(c, '+' | ' ' | '-' | '(' | ')');
+            if !phone.starts_with('+') || phone.contains(others) || !(7..PHONE_LIMIT).contains(&digits) {
+                wrong(format!(
+                    "a phone number is written with its country code, for example +15550100001, got {phone:?}"
+                ));
+            }
+        }
+    }
+    for (most, what, found) in [
+        (BUTTONS, "buttons", buttons.len()),
+        (REPLIES, "quick replies (`id`)", count(|button| button.id.is_some())),
+        (LINKS, "links (`url`)", count(|button| button.url.is_some())),
+        (1, "phone number (`phone`)", count(|button| button.phone.is_some())),
+        (1, "code to copy (`code`)", count(|button| button.code.is_some())),
+    ] {
+        if found > most {
+            wrong(format!("a message has at most {most} {what}, got {found}"));
+        }
+    }
+    let mut groups: Vec<bool> = buttons.iter().map(|button| button.id.is_some()).collect();
+    groups.dedup();
+    if groups.iter().filter(|replies| **replies).count() > 1 {
+        wrong("quick replies (`id`) must stand next to each other".to_owned());
     }
 }
 

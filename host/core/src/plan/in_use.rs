@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use minijinja::{UndefinedBehavior, Value as Rendered};
 
 use super::{
-    render::parameters,
+    render::{parameters, with_recipient},
     template::{Template, TemplateError, TemplateSource, Templates},
 };
-use crate::domain::Message;
+use crate::domain::{Message, MetaParts};
 
 /// The Meta template that a message is sent as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,14 +79,20 @@ impl Version {
     pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, message: &mut Message) {
         if self.wording() != message.wording {
             let Some(old) = self.template() else { return };
-            match parameters(&self.templates, old, context, to) {
-                Ok(parameters) => {
+            let whole = with_recipient(old, context, to);
+            let parts = old.parts.render(&self.templates.environment, &whole);
+            match (parameters(&self.templates, old, context, to), parts) {
+                (Ok(parameters), Ok((header, buttons))) => {
+                    let parts = MetaParts { header, footer: old.footer.clone(), buttons };
+                    let is_same = (&parts.header, &parts.footer, &parts.buttons)
+                        == (&message.header, &message.footer, &message.buttons);
+                    message.meta_parts = (!is_same).then(|| Box::new(parts));
                     let text = old.meta.filled(&parameters);
                     message.meta_body = (text != message.body).then_some(text);
                     message.parameters = parameters;
                 }
                 // The message waits for the approval of the newest version.
-                Err(_) => return,
+                _ => return,
             }
             message.wording = old.wording.clone();
         }
@@ -99,17 +105,20 @@ impl Version {
     }
 }
 
+/// Versions by the template's name in the catalog and its language, the one in use first.
+pub type Versions = BTreeMap<(String, String), Vec<Arc<Version>>>;
+
 /// The versions in use: an immutable snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct InUse {
-    /// All versions that may be sent, the one in use first, by the template's name in the catalog. `None` without a
+    /// All versions that may be sent. `None` without a
     /// WhatsApp Business Account: each template counts as approved under the name in its file.
-    versions: Option<BTreeMap<String, Vec<Arc<Version>>>>,
+    versions: Option<Versions>,
 }
 
 impl InUse {
-    /// Uses these versions: all that may be sent, the one in use first, by the template's name in the catalog.
-    pub fn new(versions: BTreeMap<String, Vec<Arc<Version>>>) -> InUse {
+    /// Uses these versions: all that may be sent.
+    pub fn new(versions: Versions) -> InUse {
         InUse { versions: Some(versions) }
     }
 
@@ -123,14 +132,16 @@ impl InUse {
                 parameter_names: message.parameter_names.clone(),
             }];
         };
-        let versions = versions.get(template).map(Vec::as_slice).unwrap_or_default();
+        let key = (template.to_owned(), message.language.clone());
+        let versions = versions.get(&key).map(Vec::as_slice).unwrap_or_default();
         let fitting = versions.iter().filter(|version| version.wording() == message.wording);
         fitting.map(|version| version.meta.clone()).collect()
     }
 
-    /// The version of this template in use; `None` if none is approved, or without a WhatsApp Business Account.
-    pub fn current(&self, template: &str) -> Option<&Version> {
-        self.versions.as_ref()?.get(template)?.first().map(Arc::as_ref)
+    /// The version of this template in this language in use; `None` if none is approved, or without a WhatsApp Business Account.
+    pub fn current(&self, template: &str, language: &str) -> Option<&Version> {
+        let key = (template.to_owned(), language.to_owned());
+        self.versions.as_ref()?.get(&key)?.first().map(Arc::as_ref)
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Source of the rules: Meta, "Message templates", "Template components" and the errors 2388xxx of its creation.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
 use super::{
+    field::split,
     front::{is_meta_name, line_of},
     languages,
+    meta_parts::{MetaButton, MetaHeader},
     parameter::NOTHING,
     template::{Category, Template, TemplateError, Templates},
 };
@@ -38,16 +40,45 @@ pub struct MetaTemplate {
     pub examples: Vec<String>,
     /// Footer: a small line below the text.
     pub footer: Option<String>,
-    /// Titles of its quick-reply buttons.
-    pub buttons: Vec<String>,
+    /// Header.
+    pub header: Option<MetaHeader>,
+    /// An example of the header's value; empty if it has none. For a file: its path in the rules folder.
+    pub header_example: String,
+    /// The content of that file.
+    pub header_file: Option<ExampleFile>,
+    /// Buttons.
+    pub buttons: Vec<MetaButton>,
+    /// An example of each button's value; empty for a button without a value.
+    pub button_examples: Vec<String>,
     /// Fingerprint of its texts, see [`wording`].
     pub wording: String,
 }
 
-/// Fingerprint of the texts of one version: 12 hexadecimal digits of a hash over body, footer and buttons.
-pub fn wording(body: &str, footer: Option<&str>, buttons: &[String]) -> String {
+/// A file for Meta's reviewers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExampleFile {
+    /// MIME type.
+    pub mime_type: &'static str,
+    /// Content.
+    pub content: Arc<[u8]>,
+}
+
+/// Fingerprint of the texts of one version: 12 hexadecimal digits of a hash over body, footer, buttons and header.
+pub fn wording(
+    body: &str,
+    footer: Option<&str>,
+    buttons: &[MetaButton],
+    header: Option<&MetaHeader>,
+) -> String {
     let mut hash = Sha256::new();
-    for part in [body, footer.unwrap_or_default()].into_iter().chain(buttons.iter().map(String::as_str)) {
+    let buttons = buttons.iter().map(|button| match button {
+        MetaButton::Reply(title) => title.clone(),
+        // No title can look like this.
+        button => format!("\n{button}"),
+    });
+    let header = header.map(|header| format!("\n\n{header}"));
+    let texts = [body.to_owned(), footer.unwrap_or_default().to_owned()];
+    for part in texts.into_iter().chain(buttons).chain(header) {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
@@ -58,8 +89,7 @@ pub fn wording(body: &str, footer: Option<&str>, buttons: &[String]) -> String {
 pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateError>) {
     let (mut definitions, mut findings) = (Vec::new(), Vec::new());
     let (mut names, mut words) = (BTreeMap::new(), BTreeMap::new());
-    let all = templates.names();
-    for template in all.iter().filter_map(|name| templates.get(name)) {
+    for template in templates.all() {
         if template.mode == Mode::Text {
             continue;
         }
@@ -91,10 +121,20 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
 /// What works at Meta, but not well: languages that are not known here, and values that people may not see in their
 /// sentences.
 pub fn doubts(templates: &Templates) -> Vec<TemplateError> {
-    let all = templates.names();
-    let all =
-        all.iter().filter_map(|name| templates.get(name)).filter(|template| template.mode != Mode::Text);
+    let all = templates.all().filter(|template| template.mode != Mode::Text);
     all.flat_map(|template| languages::unknown(template).into_iter().chain(gaps(template))).collect()
+}
+
+/// What a free-form message cannot have, and how it looks there.
+pub fn notes(templates: &Templates) -> Vec<TemplateError> {
+    let all = templates.all().filter(|template| template.mode != Mode::Template);
+    all.flat_map(|template| {
+        template.parts.notes().into_iter().map(|(key, message)| TemplateError {
+            help: None,
+            ..at(template, line_of(&template.source, key), message)
+        })
+    })
+    .collect()
 }
 
 fn gaps(template: &Template) -> impl Iterator<Item = TemplateError> {
@@ -119,6 +159,8 @@ pub(super) fn shown(source: &str) -> &str {
 
 /// A template's definition for Meta, without checking it.
 pub fn definition(template: &Template) -> MetaTemplate {
+    let (header, buttons) = template.parts.sources();
+    let made_up = |source: &&str| if source.is_empty() { String::new() } else { of_tags(source) };
     MetaTemplate {
         template: template.name.clone(),
         name: template.meta_name.clone(),
@@ -127,8 +169,23 @@ pub fn definition(template: &Template) -> MetaTemplate {
         body: template.meta.text.clone(),
         examples: template.meta.parameters.iter().map(|p| example(&p.source)).collect(),
         footer: template.footer.clone(),
-        buttons: template.buttons.iter().map(|button| button.title.clone()).collect(),
+        header: template.parts.meta_header(),
+        header_example: match template.parts.example() {
+            Some(example) => beside(&template.file, example),
+            None => made_up(&header),
+        },
+        header_file: None,
+        buttons: template.parts.meta_buttons(),
+        button_examples: buttons.iter().map(made_up).collect(),
         wording: template.wording.clone(),
+    }
+}
+
+/// The path of a file that a template names: relative to the folder of its domain.
+fn beside(template: &str, file: &str) -> String {
+    match template.rsplit_once("/templates/") {
+        Some((domain, _)) => format!("{domain}/{file}"),
+        None => file.to_owned(),
     }
 }
 
@@ -164,6 +221,14 @@ fn example(source: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// An example for a source with tags: `{{ number }}/{{ name }}` → `Number`. A fixed text is its own example.
+fn of_tags(source: &str) -> String {
+    match split(source) {
+        (fixed, "") => fixed.to_owned(),
+        (_, tags) => example(tags.trim_start_matches(['{', '%', '#', '-', ' '])),
+    }
+}
+
 fn at(template: &Template, line: usize, message: String) -> TemplateError {
     TemplateError { file: template.file.clone(), line, column: 1, message, help: Some(ONLY_TEXT.to_owned()) }
 }
@@ -192,13 +257,21 @@ fn check(template: &Template) -> Vec<TemplateError> {
     if template.footer.as_deref().is_some_and(|footer| footer.contains(['\n', '\r'])) {
         findings.push(front("footer", "a footer must not contain line breaks".to_owned()));
     }
-    for (index, button) in template.buttons.iter().enumerate() {
-        let title = &button.title;
+    if matches!(template.parts.meta_header(), Some(MetaHeader::Media(_)))
+        && template.parts.example().is_none()
+    {
+        let message =
+            "Meta's reviewers need an example of the file; set `example`, for example `files/photo.jpg`";
+        findings.push(front("header", message.to_owned()));
+    }
+    let buttons = template.parts.meta_buttons();
+    let titles: Vec<&str> = buttons.iter().map(MetaButton::title).collect();
+    for (index, title) in titles.iter().enumerate() {
         if title.contains(['\n', '\r']) || title.trim().is_empty() {
             findings
                 .push(front("buttons", format!("a button title must be one line of text, got {title:?}")));
         }
-        if template.buttons[..index].iter().any(|other| other.title == *title) {
+        if titles[..index].contains(title) {
             findings.push(front("buttons", format!("two buttons have the title {title:?}")));
         }
     }

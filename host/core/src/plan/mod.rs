@@ -1,13 +1,17 @@
 //! Plans messages: from decisions and people to rendered notifications. Pure: people and time are given.
 
 mod compare;
+mod field;
 mod front;
 mod in_use;
 mod languages;
+mod media;
 mod meta_body;
+mod meta_parts;
 mod meta_template;
 mod names;
 mod parameter;
+mod parts;
 mod program;
 mod render;
 mod resolve;
@@ -16,14 +20,22 @@ mod template;
 mod tests;
 mod weigh;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::{
-    in_use::{Addressee, InUse, MetaName, Version},
-    meta_template::{MetaTemplate, definition, definitions, doubts, version_name, version_number, wording},
+    in_use::{Addressee, InUse, MetaName, Version, Versions},
+    media::MediaKind,
+    meta_parts::{MetaButton, MetaHeader},
+    meta_template::{
+        ExampleFile, MetaTemplate, definition, definitions, doubts, notes, version_name, version_number,
+        wording,
+    },
     parameter::{one_line, parameter},
     resolve::{Names, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
@@ -109,7 +121,7 @@ impl<'a> Planner<'a> {
     pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
         let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
         let told = told(decision);
-        match self.common(event, &told).and_then(|mut common| common.message(Addressee::default())) {
+        match self.common(event, &told, None).and_then(|mut common| common.message(Addressee::default())) {
             Ok(_) => {
                 let reasons: Vec<String> =
                     decision.reason.iter().cloned().chain(missing(decision, self.people)).collect();
@@ -127,11 +139,25 @@ impl<'a> Planner<'a> {
     pub fn messages(&self, event: &Event, decision: &Decision) -> Result<Vec<PlannedNotification>, String> {
         let recipients = resolve(decision, self.people);
         let (told, left_out) = self.shown(event, decision, longest(&recipients))?;
-        let mut common = self.common(event, &told)?;
-        if let Some(left_out) = left_out {
-            common.renderer = common.renderer.with_last_line(more(left_out));
+        // Also of a decision without recipients: it is wrong all the same.
+        self.common(event, &told, None)?;
+        let mut commons: BTreeMap<&str, Common<'_>> = BTreeMap::new();
+        let mut messages = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            let template = self.template(&told, recipient.language.as_deref())?;
+            let common = match commons.entry(&template.language) {
+                Entry::Occupied(common) => common.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut common = self.common(event, &told, recipient.language.as_deref())?;
+                    if let Some(left_out) = left_out {
+                        common.renderer = common.renderer.with_last_line(more(left_out));
+                    }
+                    place.insert(common)
+                }
+            };
+            messages.push(self.message(decision, common, recipient)?);
         }
-        recipients.into_iter().map(|recipient| self.message(decision, &mut common, recipient)).collect()
+        Ok(messages)
     }
 
     fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
@@ -154,7 +180,7 @@ impl<'a> Planner<'a> {
         decision: &'b Decision,
         longest: Addressee<'_>,
     ) -> Result<(Cow<'b, Decision>, Option<u64>), String> {
-        if event.kind != DIGEST_TYPE || self.common(event, decision)?.renderer.fits(longest) {
+        if event.kind != DIGEST_TYPE || self.common(event, decision, None)?.renderer.fits(longest) {
             return Ok((told(decision), None));
         }
         let (shorter, left_out) = self.shorter(event, decision, longest)?;
@@ -180,7 +206,7 @@ impl<'a> Planner<'a> {
         while fit + 1 < too_many {
             let middle = usize::midpoint(fit, too_many);
             let (shorter, left_out) = with(middle);
-            let common = self.common(event, &shorter)?;
+            let common = self.common(event, &shorter, None)?;
             match common.renderer.with_last_line(more(left_out)).fits(longest) {
                 true => fit = middle,
                 false => too_many = middle,
@@ -189,16 +215,28 @@ impl<'a> Planner<'a> {
         Ok(with(fit))
     }
 
-    fn common<'b>(&self, event: &Event, told: &'b Decision) -> Result<Common<'b>, String>
-    where
-        'a: 'b,
-    {
+    /// The variant of the decision's template for a recipient of this language.
+    fn template(&self, told: &Decision, language: Option<&str>) -> Result<&'a Template, String> {
         let name = &told.template;
-        let template = self.templates.get(name).ok_or_else(|| {
+        let language = told.language.as_deref().or(language);
+        self.templates.for_language(name, language).ok_or_else(|| {
             let meant = closest(name, self.templates.names());
             let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
             format!("unknown template {name}{meant}")
-        })?;
+        })
+    }
+
+    /// What the messages to all recipients of this language have in common.
+    fn common<'b>(
+        &self,
+        event: &Event,
+        told: &'b Decision,
+        language: Option<&str>,
+    ) -> Result<Common<'b>, String>
+    where
+        'a: 'b,
+    {
+        let template = self.template(told, language)?;
         let sender = self.senders.get(told.from.as_deref().or(template.from.as_deref()))?;
         let send_at = match &told.send {
             None => None,
@@ -210,7 +248,7 @@ impl<'a> Planner<'a> {
                     .map_err(|_| "`after` leads to a time beyond the year 9999".to_owned())?,
             ),
         };
-        let in_use = self.in_use.and_then(|in_use| in_use.current(name));
+        let in_use = self.in_use.and_then(|in_use| in_use.current(&template.name, &template.language));
         Ok(Common { renderer: Renderer::new(self.templates, template, told, in_use), sender, send_at })
     }
 

@@ -10,7 +10,7 @@ use super::{
     program::Failure,
     template::{Category, Template, Templates, place},
 };
-use crate::domain::{Decision, Message, Mode, closest};
+use crate::domain::{Button, Decision, Header, Message, Mode, closest};
 
 /// Meta's limit for a text message, in characters.
 const BODY_LIMIT: usize = 4_096;
@@ -53,7 +53,11 @@ impl<'a> Renderer<'a> {
     pub fn fits(&self, to: Addressee<'_>) -> bool {
         let context = with_recipient(self.template, &self.context, to);
         match self.template.body.render(&self.templates.environment, &context) {
-            Ok(text) => self.body(&text).chars().count() <= self.limit(),
+            Ok(text) => {
+                let body = self.body(&text);
+                self.parts(&context)
+                    .map_or(true, |(header, buttons)| too_long(&body, header, buttons).is_none())
+            }
             Err(failure) => failure.kind != ErrorKind::OutOfFuel,
         }
     }
@@ -67,8 +71,8 @@ impl<'a> Renderer<'a> {
         body
     }
 
-    fn limit(&self) -> usize {
-        if self.template.buttons.is_empty() { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS }
+    fn parts(&self, context: &Rendered) -> Result<(Option<Header>, Vec<Button>), String> {
+        self.template.parts.render(&self.templates.environment, context)
     }
 
     /// Renders the message for a recipient.
@@ -94,15 +98,14 @@ impl<'a> Renderer<'a> {
         let context = with_recipient(self.template, &self.context, Addressee { name, username });
         let text = self.template.body.render(&self.templates.environment, &context);
         let text = text.map_err(|failure| self.explain(&failure, self.template.body.body()))?;
-        let (body, limit) = (self.body(&text), self.limit());
-        let length = body.chars().count();
-        if length == 0 {
-            return Err(format!("cannot send the template {template} ({file}): the text is empty"));
+        let body = self.body(&text);
+        let cannot = |why: String| format!("cannot send the template {template} ({file}): {why}");
+        if body.is_empty() {
+            return Err(cannot("the text is empty".to_owned()));
         }
-        if length > limit {
-            return Err(format!(
-                "cannot send the template {template} ({file}): the text has {length} characters; the limit is {limit}"
-            ));
+        let (header, buttons) = self.parts(&context).map_err(cannot)?;
+        if let Some((length, limit)) = too_long(&body, header.clone(), buttons.clone()) {
+            return Err(cannot(format!("the text has {length} characters; the limit is {limit}")));
         }
         let mode = self.decision.mode.unwrap_or(self.template.mode);
         let parameters = if mode == Mode::Text {
@@ -118,7 +121,10 @@ impl<'a> Renderer<'a> {
             meta_body: meta_body.filter(|text| *text != body),
             body,
             footer: self.template.footer.clone(),
-            buttons: self.template.buttons.clone(),
+            header,
+            buttons,
+            meta_parts: None,
+            reply_to: self.decision.reply_to.clone(),
             template: self.template.meta_name.clone(),
             language: self.template.language.clone(),
             wording: self.template.wording.clone(),
@@ -172,6 +178,15 @@ impl<'a> Renderer<'a> {
     }
 }
 
+/// The length of a text that is too long for a free-form message, and the limit.
+fn too_long(body: &str, header: Option<Header>, buttons: Vec<Button>) -> Option<(usize, usize)> {
+    let sent = Message { body: body.to_owned(), header, buttons, ..Message::default() }.in_window();
+    let is_plain = sent.header.is_none() && sent.buttons.is_empty();
+    let limit = if is_plain { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
+    let length = sent.body.chars().count();
+    (length > limit).then_some((length, limit))
+}
+
 /// An expression with its beginning: the range of an attribute begins with the dot.
 fn whole(body: &str, range: std::ops::Range<usize>) -> Option<&str> {
     let is_of_a_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']' | '"' | '\'');
@@ -209,7 +224,7 @@ pub(super) fn parameters(
     Ok(values)
 }
 
-fn with_recipient(template: &Template, context: &Rendered, to: Addressee<'_>) -> Rendered {
+pub(super) fn with_recipient(template: &Template, context: &Rendered, to: Addressee<'_>) -> Rendered {
     if !template.uses_recipient {
         return context.clone();
     }

@@ -59,6 +59,8 @@ pub struct Recipient {
     pub name: Option<String>,
     /// `wa_id` or user id; `None` if unreachable.
     pub to: Option<String>,
+    /// Language in which the recipient reads, if known.
+    pub language: Option<String>,
     /// Why the recipient gets the message, for people.
     pub reason: String,
     /// Why the recipient cannot be reached, for people.
@@ -198,7 +200,7 @@ impl Found {
     }
 
     fn into_recipient(self, reason: String) -> Recipient {
-        let none = Recipient { username: None, name: None, to: None, reason, skipped: None };
+        let none = Recipient { username: None, name: None, to: None, language: None, reason, skipped: None };
         match self {
             Found::Person(person) => {
                 let to = person.contact.as_ref().and_then(Contact::recipient).map(str::to_owned);

@@ -11,17 +11,20 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
-    compare, front,
+    compare,
+    field::Reader,
+    front::{self, line_of},
     meta_body::{MetaBody, SEPARATOR},
     meta_template::{shown, wording},
     names,
     parameter::{NOTHING, parameter},
+    parts::Parts,
     program::{Failure, Program},
     weigh,
 };
 use crate::{
     bounds::{Bounded, on_author_stack},
-    domain::{Button, Message, Mode, OnUnknown},
+    domain::{Message, Mode, OnUnknown},
 };
 
 /// Maximum number of instructions of one rendering; a page of text takes some hundred. 64 bytes of text count as one
@@ -112,17 +115,17 @@ pub struct Template {
     pub language: String,
     /// How it is sent, unless the decision sets another mode.
     pub mode: Mode,
+    /// Whether it is for readers of languages in which there is no variant.
+    pub fallback: bool,
     /// Footer: a small line below the text, at most 60 characters.
     pub footer: Option<String>,
-    /// Quick-reply buttons, at most 3.
-    pub buttons: Vec<Button>,
     /// Name at Meta.
     pub meta_name: String,
     /// What happens to a message whose delivery could not be confirmed.
     pub on_unknown: OnUnknown,
     /// Name of the sending number, unless the decision sets another.
     pub from: Option<String>,
-    /// Variables of the body, sorted, without `recipient`.
+    /// Variables of body, header and buttons, sorted, without `recipient`.
     pub variables: Vec<String>,
     /// Whether the body uses `recipient`, so that it differs between recipients.
     pub uses_recipient: bool,
@@ -130,6 +133,8 @@ pub struct Template {
     pub source: String,
     /// Fingerprint of its texts at Meta.
     pub wording: String,
+    /// Header and buttons.
+    pub(super) parts: Parts,
     /// Body in Meta's form.
     pub(super) meta: MetaBody,
     /// Compiled body.
@@ -157,7 +162,8 @@ impl Template {
 #[derive(Debug)]
 pub struct Templates {
     pub(super) environment: Environment<'static>,
-    by_name: HashMap<String, Template>,
+    /// The variants of each template by language, the fallback first.
+    by_name: HashMap<String, Vec<Template>>,
 }
 
 impl Default for Templates {
@@ -200,31 +206,62 @@ impl Templates {
     pub fn compile(sources: Vec<TemplateSource>) -> (Templates, Vec<TemplateError>) {
         let mut templates = Templates::default();
         let mut errors = Vec::new();
-        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        let mut files: BTreeMap<(String, Option<String>), String> = BTreeMap::new();
         for source in sources {
             let error = |Wrong { line, column, message, help }| {
                 let file = source.file.clone();
                 TemplateError { file, line, column, message, help }
             };
-            if let Some(first) = files.get(&source.name) {
+            let key = (source.name.clone(), named_language(&source.file));
+            if let Some(first) = files.get(&key) {
                 let message = format!("duplicate template `{}`, also in {first}", source.name);
                 errors.push(error(Wrong::at(1, 1, message)));
                 continue;
             }
-            files.insert(source.name.clone(), source.file.clone());
+            files.insert(key, source.file.clone());
             match on_author_stack(|| templates.compile_one(&source)) {
                 Ok(template) => {
-                    templates.by_name.insert(source.name.clone(), template);
+                    templates.by_name.entry(source.name.clone()).or_default().push(template);
                 }
                 Err(wrong) => errors.extend(wrong.into_iter().map(error)),
             }
         }
+        for variants in templates.by_name.values_mut() {
+            errors.extend(order(variants));
+        }
         (templates, errors)
     }
 
-    /// The template with this name.
+    /// The template with this name; of several variants, the fallback.
     pub fn get(&self, name: &str) -> Option<&Template> {
-        self.by_name.get(name)
+        self.by_name.get(name)?.first()
+    }
+
+    /// The variant of a template for readers of this language: in exactly this language, otherwise one in the same language
+    /// of another country, otherwise the fallback.
+    pub fn for_language(&self, name: &str, language: Option<&str>) -> Option<&Template> {
+        let variants = self.by_name.get(name)?;
+        let wanted = language.map(|language| language.trim().replace('-', "_").to_ascii_lowercase());
+        let code = |template: &Template| template.language.to_ascii_lowercase();
+        let root = |code: &str| code.split('_').next().unwrap_or_default().to_owned();
+        let exact = |wanted: &String| variants.iter().find(|template| code(template) == *wanted);
+        let near = |wanted: &String| variants.iter().find(|template| root(&code(template)) == root(wanted));
+        wanted.as_ref().and_then(|wanted| exact(wanted).or_else(|| near(wanted))).or(variants.first())
+    }
+
+    /// The variant of a template in exactly this language.
+    pub fn variant(&self, name: &str, language: &str) -> Option<&Template> {
+        self.by_name.get(name)?.iter().find(|template| template.language == language)
+    }
+
+    /// The variants of a template, the fallback first.
+    pub fn variants(&self, name: &str) -> &[Template] {
+        self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All variants of all templates, sorted by name.
+    pub fn all(&self) -> impl Iterator<Item = &Template> {
+        self.names().into_iter().flat_map(|name| self.variants(name))
     }
 
     /// All names, sorted.
@@ -256,14 +293,33 @@ impl Templates {
             })?;
             Ok((program, values, meta))
         });
-        let (Some(front), Ok((program, values, meta)), []) = (front, compiled, wrong.as_slice()) else {
+        if let (Some(front), Some(language)) = (&front, named_language(&source.file))
+            && front.language != language
+        {
+            let message = format!("the file is named for {language}, but its language is {}", front.language);
+            wrong.push(Wrong::at(line_of(&source.text, "language"), 1, message));
+        }
+        let mut used = Vec::new();
+        let parts = front.as_ref().map(|front| {
+            let header = front.header().unwrap_or_else(|message| {
+                wrong.push(Wrong::at(line_of(&source.text, "header"), 1, message));
+                None
+            });
+            let (environment, name, line) = (&self.environment, source.name.as_str(), 1);
+            let reader = Reader { environment, name, line, wrong: &mut wrong, variables: &mut used };
+            Parts::compile(&source.text, header.as_ref(), &front.buttons, reader)
+        });
+        let (Some(front), Some(parts), Ok((program, values, meta)), []) =
+            (front, parts, compiled, wrong.as_slice())
+        else {
             return Err(wrong);
         };
-        let undeclared = self
+        let mut undeclared = self
             .environment
             .template_from_named_str(&source.name, body)
             .map(|template| template.undeclared_variables(false))
             .unwrap_or_default();
+        undeclared.extend(used);
         let uses_recipient = undeclared.contains("recipient");
         let mut variables: Vec<String> = undeclared
             .into_iter()
@@ -272,7 +328,6 @@ impl Templates {
             })
             .collect();
         variables.sort_unstable();
-        let titles: Vec<String> = front.buttons.iter().map(|button| button.title.clone()).collect();
         Ok(Template {
             name: source.name.clone(),
             file: source.file.clone(),
@@ -280,10 +335,16 @@ impl Templates {
             category: front.category,
             language: front.language,
             mode: front.mode,
+            fallback: front.fallback,
             source: source.text.clone(),
-            wording: wording(&meta.text, front.footer.as_deref(), &titles),
+            wording: wording(
+                &meta.text,
+                front.footer.as_deref(),
+                &parts.meta_buttons(),
+                parts.meta_header().as_ref(),
+            ),
             footer: front.footer,
-            buttons: front.buttons,
+            parts,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
             on_unknown: front.on_unknown,
             from: front.from,
@@ -294,6 +355,45 @@ impl Templates {
             values,
             lines_before,
         })
+    }
+}
+
+/// The language in the name of a template's file: `pt_BR` for `thanks.pt_BR.j2`.
+fn named_language(file: &str) -> Option<String> {
+    let stem = file.rsplit('/').next()?.strip_suffix(".j2")?;
+    stem.split_once('.').map(|(_, language)| language.to_owned())
+}
+
+/// Puts the fallback first, and says what is wrong with the variants of one template.
+fn order(variants: &mut [Template]) -> Option<TemplateError> {
+    variants.sort_by(|a, b| a.language.cmp(&b.language));
+    let error = |template: &Template, message: String, help: &str| {
+        let (file, line) = (template.file.clone(), line_of(&template.source, "language"));
+        Some(TemplateError { file, line, column: 1, message, help: Some(help.to_owned()) })
+    };
+    if let Some(pair) = variants.windows(2).find(|pair| pair[0].language == pair[1].language) {
+        let message = format!("{} has the same name and language", pair[0].file);
+        return error(&pair[1], message, "give one of them another language, or delete it");
+    }
+    let is_fallback = |template: &Template| template.fallback || named_language(&template.file).is_none();
+    let fallbacks: Vec<usize> = (0..variants.len()).filter(|index| is_fallback(&variants[*index])).collect();
+    match (fallbacks.as_slice(), variants) {
+        ([], [_]) => None,
+        ([], [first, ..]) => error(
+            first,
+            format!("none of the variants of `{}` is for readers of other languages", first.name),
+            "set `fallback: true` in one of them, or name its file without a language",
+        ),
+        ([_, second, ..], variants) => error(
+            &variants[*second],
+            format!("`{}` has two variants for readers of other languages", variants[*second].name),
+            "remove `fallback` from one of them; a file without a language in its name is the fallback too",
+        ),
+        ([index], variants) => {
+            variants[..=*index].rotate_right(1);
+            None
+        }
+        ([], []) => None,
     }
 }
 

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod meta;
+mod parts;
+mod variants;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};

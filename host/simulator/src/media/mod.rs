@@ -3,11 +3,13 @@
 mod endpoints;
 mod kinds;
 mod link;
+pub mod resumable;
 mod store;
 mod upload;
 
 pub use self::{
     endpoints::{delete, download, get},
+    kinds::LARGEST,
     store::MediaStore,
     upload::{Uploads, upload},
 };

@@ -7,7 +7,7 @@ use console::style;
 use similar::{ChangeTag, TextDiff};
 
 use super::{Both, TemplateJson};
-use crate::whatsapp::{Difference, State, TemplateState, management::category};
+use crate::whatsapp::{Difference, State, TemplateState, joined, management::category};
 use crate::{check::count, cli::output};
 
 /// Shows all; status 1 if something would change.
@@ -48,6 +48,11 @@ pub(super) fn show(state: &TemplateState) {
         }
         _ => {
             println!("{}", style(format!("{next} ({language}, {category}) is new")).bold());
+            if let Some(header) = &definition.header {
+                println!("  header:");
+                lines("", &header.to_string());
+                println!("  body:");
+            }
             lines("", &definition.body);
             if let Some(footer) = &definition.footer {
                 println!("  footer:");
@@ -55,14 +60,23 @@ pub(super) fn show(state: &TemplateState) {
             }
             if !definition.buttons.is_empty() {
                 println!("  buttons:");
-                lines("", &definition.buttons.join("\n"));
+                lines("", &joined(&definition.buttons));
             }
         }
     }
-    if !definition.examples.is_empty() {
+    let mut examples: Vec<(String, &str)> = Vec::new();
+    if !definition.header_example.is_empty() {
+        examples.push(("header".to_owned(), &definition.header_example));
+    }
+    let body = (1..).zip(&definition.examples);
+    examples.extend(body.map(|(number, example)| (format!("{{{{{number}}}}}"), example.as_str())));
+    let buttons = definition.buttons.iter().zip(&definition.button_examples);
+    let with_value = buttons.filter(|(_, example)| !example.is_empty());
+    examples.extend(with_value.map(|(button, example)| (button.title().to_owned(), example.as_str())));
+    if !examples.is_empty() {
         println!("  examples:");
-        for (number, example) in (1..).zip(&definition.examples) {
-            println!("    {{{{{number}}}}} {}", example.lines().collect::<Vec<_>>().join(" · "));
+        for (of, example) in examples {
+            println!("    {of} {}", example.lines().collect::<Vec<_>>().join(" · "));
         }
     }
     println!();

@@ -62,7 +62,7 @@ pub(super) fn collect(
         whom.iter_mut().for_each(|names| names.sort());
         CollectRow {
             template: first.template.clone(),
-            key: hex::encode(Sha256::digest(serde_json::json!([by, whom]).to_string())),
+            key: hex::encode(Sha256::digest(serde_json::json!([by, whom, first.language]).to_string())),
             lane,
             event_seq,
             ordinal,

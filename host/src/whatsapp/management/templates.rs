@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hookswitch_core::plan::{Category, MetaTemplate, parameter, wording};
+use hookswitch_core::plan::{Category, MediaKind, MetaButton, MetaHeader, MetaTemplate, parameter, wording};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -75,9 +75,11 @@ pub struct TemplateOnMeta {
     pub parameter_names: Vec<String>,
     /// Text of the footer.
     pub footer: Option<String>,
-    /// Titles of the quick replies.
-    pub buttons: Vec<String>,
-    /// Parts that Hookswitch never creates, for example a header or a link: a template with one of them is not ours.
+    /// Header.
+    pub header: Option<MetaHeader>,
+    /// Buttons.
+    pub buttons: Vec<MetaButton>,
+    /// Parts that Hookswitch never creates, for example a button that opens a flow: a template with one of them is not ours.
     pub foreign: Vec<String>,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
     pub quality: Option<String>,
@@ -88,7 +90,8 @@ pub struct TemplateOnMeta {
 impl TemplateOnMeta {
     /// A digest of its texts; `None` if it has parts that Hookswitch never creates.
     pub fn wording(&self) -> Option<String> {
-        self.foreign.is_empty().then(|| wording(&self.body, self.footer.as_deref(), &self.buttons))
+        let texts = || wording(&self.body, self.footer.as_deref(), &self.buttons, self.header.as_ref());
+        self.foreign.is_empty().then(texts)
     }
 }
 
@@ -121,6 +124,7 @@ impl From<RawTemplate> for TemplateOnMeta {
             body: String::new(),
             parameter_names: Vec::new(),
             footer: None,
+            header: None,
             buttons: Vec::new(),
             foreign: Vec::new(),
             quality: raw.quality_score.as_ref().and_then(score),
@@ -133,21 +137,35 @@ impl From<RawTemplate> for TemplateOnMeta {
                 "FOOTER" => template.footer = text.map(str::to_owned),
                 "BUTTONS" => {
                     for button in component["buttons"].as_array().into_iter().flatten() {
-                        match button["type"].as_str() {
-                            Some("QUICK_REPLY") => {
-                                template.buttons.push(button["text"].as_str().unwrap_or_default().to_owned());
-                            }
-                            kind => {
-                                template.foreign.push(format!("a button of type {}", kind.unwrap_or("?")))
+                        match read_button(button) {
+                            Some(button) => template.buttons.push(button),
+                            None => {
+                                let kind = button["type"].as_str().unwrap_or("?");
+                                template.foreign.push(format!("a button of type {kind}"));
                             }
                         }
                     }
                 }
+                "HEADER" => match read_header(component) {
+                    Some(header) => template.header = Some(header),
+                    None => {
+                        let format = component["format"].as_str().unwrap_or("?");
+                        template.foreign.push(format!("a header of the format {format}"));
+                    }
+                },
                 kind => template.foreign.push(format!("a part of type {kind}")),
             }
         }
         if raw.parameter_format.as_deref() == Some("NAMED") {
             (template.body, template.parameter_names) = numbered(&template.body);
+            template.header = template.header.take().map(|header| {
+                let MetaHeader::Text(text) = header else { return header };
+                let (text, names) = numbered(&text);
+                if !names.is_empty() {
+                    template.foreign.push("a named parameter in the header".to_owned());
+                }
+                MetaHeader::Text(text)
+            });
             let mut names = template.parameter_names.clone();
             names.sort_unstable();
             names.dedup();
@@ -157,6 +175,36 @@ impl From<RawTemplate> for TemplateOnMeta {
         }
         template
     }
+}
+
+fn read_header(component: &Value) -> Option<MetaHeader> {
+    match component["format"].as_str()? {
+        "TEXT" => Some(MetaHeader::Text(component["text"].as_str()?.to_owned())),
+        "IMAGE" => Some(MetaHeader::Media(MediaKind::Image)),
+        "VIDEO" => Some(MetaHeader::Media(MediaKind::Video)),
+        "DOCUMENT" => Some(MetaHeader::Media(MediaKind::Document)),
+        "LOCATION" => Some(MetaHeader::Location),
+        _ => None,
+    }
+}
+
+fn read_button(button: &Value) -> Option<MetaButton> {
+    let text = |key: &str| button[key].as_str().map(str::to_owned);
+    match button["type"].as_str()? {
+        "QUICK_REPLY" => Some(MetaButton::Reply(text("text").unwrap_or_default())),
+        "URL" => Some(MetaButton::Url { title: text("text")?, url: text("url")? }),
+        "PHONE_NUMBER" => {
+            // Meta may return it without the plus.
+            let number = format!("+{}", digits(button["phone_number"].as_str()?));
+            Some(MetaButton::Phone { title: text("text")?, number })
+        }
+        "COPY_CODE" => Some(MetaButton::Code),
+        _ => None,
+    }
+}
+
+fn digits(number: &str) -> String {
+    number.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// The body with `{{1}}`, `{{2}}`, … in place of names, and the names.
@@ -186,20 +234,27 @@ pub(super) struct Created {
     pub status: Option<String>,
 }
 
-/// The body of `POST /{account}/message_templates`.
-pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
+/// The body of `POST /{account}/message_templates`; `handle` is that of the uploaded example of a file in the header.
+pub(super) fn create_body(name: &str, definition: &MetaTemplate, handle: Option<&str>) -> Value {
     let mut body = json!({"type": "BODY", "text": definition.body});
     if !definition.examples.is_empty() {
         let examples: Vec<_> = definition.examples.iter().map(|example| parameter(example)).collect();
         body["example"] = json!({"body_text": [examples]});
     }
-    let mut components = vec![body];
+    let example = handle.unwrap_or(&definition.header_example);
+    let header = definition.header.as_ref().map(|header| write_header(header, example));
+    let mut components: Vec<Value> = header.into_iter().chain([body]).collect();
     if let Some(footer) = &definition.footer {
         components.push(json!({"type": "FOOTER", "text": footer}));
     }
     if !definition.buttons.is_empty() {
-        let buttons: Vec<Value> =
-            definition.buttons.iter().map(|text| json!({"type": "QUICK_REPLY", "text": text})).collect();
+        let examples = definition.button_examples.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let buttons: Vec<Value> = definition
+            .buttons
+            .iter()
+            .zip(examples)
+            .map(|(button, example)| write_button(button, example))
+            .collect();
         components.push(json!({"type": "BUTTONS", "buttons": buttons}));
     }
     json!({
@@ -209,6 +264,44 @@ pub(super) fn create_body(name: &str, definition: &MetaTemplate) -> Value {
         "parameter_format": "POSITIONAL",
         "components": components,
     })
+}
+
+/// `example` is the value of a text, or the handle of a file.
+fn write_header(header: &MetaHeader, example: &str) -> Value {
+    match header {
+        MetaHeader::Text(text) if header.has_value() => json!({
+            "type": "HEADER",
+            "format": "TEXT",
+            "text": text,
+            "example": {"header_text": [parameter(example)]},
+        }),
+        MetaHeader::Text(text) => json!({"type": "HEADER", "format": "TEXT", "text": text}),
+        MetaHeader::Media(kind) => json!({
+            "type": "HEADER",
+            "format": kind.as_str().to_uppercase(),
+            "example": {"header_handle": [example]},
+        }),
+        MetaHeader::Location => json!({"type": "HEADER", "format": "LOCATION"}),
+    }
+}
+
+fn write_button(button: &MetaButton, example: &str) -> Value {
+    match button {
+        MetaButton::Reply(title) => json!({"type": "QUICK_REPLY", "text": title}),
+        MetaButton::Url { title, url } if button.has_value() => {
+            // An example of the whole link.
+            let example = url.replace("{{1}}", example);
+            json!({"type": "URL", "text": title, "url": url, "example": [example]})
+        }
+        MetaButton::Url { title, url } => json!({"type": "URL", "text": title, "url": url}),
+        MetaButton::Phone { title, number } => {
+            json!({"type": "PHONE_NUMBER", "text": title, "phone_number": number})
+        }
+        MetaButton::Code => {
+            let example: String = example.chars().filter(|c| !c.is_whitespace()).take(15).collect();
+            json!({"type": "COPY_CODE", "example": example})
+        }
+    }
 }
 
 /// Meta's name of a category.

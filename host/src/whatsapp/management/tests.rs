@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use hookswitch_core::{catalog, plan::definitions};
+use hookswitch_core::{
+    catalog,
+    plan::{ExampleFile, MediaKind, MetaButton, MetaHeader, TemplateSource, Templates, definitions},
+};
 use hookswitch_simulator::{Knobs, Settings, Simulator};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -83,12 +86,58 @@ fn what_meta_leaves_out_is_none() {
     );
     let full = read(json!({"id": "1", "name": "t", "status": "IN_APPEAL", "rejected_reason": "NONE",
         "quality_score": {"score": "RED"}, "components": [{"type": "BODY", "text": "Hi"},
-        {"type": "HEADER", "format": "TEXT", "text": "x"},
-        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Yes"}, {"type": "URL", "text": "Go"}]}]}));
+        {"type": "CAROUSEL"}, {"type": "HEADER", "format": "TEXT", "text": "x"},
+        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Yes"}, {"type": "FLOW", "text": "Go"}]}]}));
     assert_eq!(
         (full.status.clone(), full.quality.as_deref(), full.rejected_reason.as_deref()),
         (MetaStatus::Pending, Some("RED"), None)
     );
-    assert_eq!(full.foreign, ["a part of type HEADER", "a button of type URL"]);
-    assert_eq!((full.buttons.clone(), full.wording()), (vec!["Yes".to_owned()], None));
+    assert_eq!(full.foreign, ["a part of type CAROUSEL", "a button of type FLOW"]);
+    assert_eq!(full.header, Some(MetaHeader::Text("x".to_owned())));
+    assert_eq!((full.buttons.clone(), full.wording()), (vec![MetaButton::Reply("Yes".to_owned())], None));
+}
+
+const ORDER: &str = "---\ndescription: x\ncategory: utility\nlanguage: en_US\nheader: Order {{ number }}\nbuttons:\n  \
+    - {id: ok, title: OK}\n  - {title: Track, url: \"https://x.example/t/{{ number }}\"}\n  \
+    - {title: Shop, url: \"https://x.example\"}\n  - {title: Call us, phone: \"+1 555 010 0001\"}\n  \
+    - {code: \"{{ coupon }}\"}\n---\nYour order is on its way.\n";
+
+#[tokio::test]
+async fn header_and_buttons_of_all_kinds_come_back_as_they_were() {
+    let (_simulator, management, account) = simulator(3_600_000).await;
+    let source = TemplateSource { name: "order".into(), file: "x/order.j2".into(), text: ORDER.into() };
+    let (templates, errors) = Templates::compile(vec![source]);
+    assert_eq!(errors, []);
+    let (definitions, findings) = definitions(&templates);
+    assert_eq!(findings, []);
+    management.create_template(&account, "order", &definitions[0]).await.unwrap();
+    let on_meta = management.templates(&account).await.unwrap();
+    let states = compare(&definitions, &on_meta);
+    assert_eq!(states[0].state, State::Pending);
+    let changed = ORDER.replace("/t/", "/track/").replace("Order {{", "No. {{");
+    let source = TemplateSource { name: "order".into(), file: "x/order.j2".into(), text: changed };
+    let changed =
+        compare(&hookswitch_core::plan::definitions(&Templates::compile(vec![source]).0).0, &on_meta);
+    let State::Differs(parts) = &changed[0].state else { panic!("{:?}", changed[0].state) };
+    let parts: Vec<&str> = parts.iter().map(|part| part.part.as_str()).collect();
+    assert_eq!(parts, ["header", "buttons"]);
+}
+
+#[tokio::test]
+async fn the_example_of_a_file_is_uploaded_for_the_reviewers() {
+    let (_simulator, management, account) = simulator(3_600_000).await;
+    let text = "---\ndescription: x\ncategory: utility\nlanguage: en_US\nheader: {image: \"{{ photo }}\", example: \
+                files/x.png}\n---\nThis is the photo.\n";
+    let file =
+        TemplateSource { name: "photo".into(), file: "x/templates/photo.j2".into(), text: text.into() };
+    let (mut definitions, findings) = definitions(&Templates::compile(vec![file]).0);
+    assert_eq!(findings, []);
+    assert_eq!(definitions[0].header_example, "x/files/x.png");
+    definitions[0].header_file =
+        Some(ExampleFile { mime_type: "image/png", content: b"png".as_slice().into() });
+    management.create_template(&account, "photo", &definitions[0]).await.unwrap();
+    let on_meta = management.templates(&account).await.unwrap();
+    let created = on_meta.iter().find(|template| template.name == "photo").unwrap();
+    assert_eq!(created.header, Some(MetaHeader::Media(MediaKind::Image)));
+    assert_eq!(created.wording().as_deref(), Some(definitions[0].wording.as_str()));
 }

@@ -1,6 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use hookswitch_core::domain::Button;
+use hookswitch_core::{
+    domain::{Action, Button, File, Header, HeaderText, Location},
+    plan::parameter,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -37,7 +40,7 @@ fn text_is_as_in_metas_example() {
 fn buttons_are_as_in_metas_example() {
     let mut message = message("<BUTTON_TEXT>");
     message.buttons = (1..=2)
-        .map(|n| Button { id: format!("<UNIQUE_BUTTON_ID_{n}>"), title: format!("<BUTTON_TITLE_{n}>") })
+        .map(|n| Button::reply(format!("<UNIQUE_BUTTON_ID_{n}>"), format!("<BUTTON_TITLE_{n}>")))
         .collect();
     let mut example = meta(include_str!("../testdata/send-requests/send-reply-button.json"));
     assert_eq!(sent("16505551234", Form::Text, &message), example);
@@ -105,7 +108,7 @@ fn long_texts_are_cut_by_characters_and_keep_their_footer() {
     assert_eq!(text.chars().count(), TEXT_BODY);
     assert!(text.ends_with("é…\n\n_the end_"));
 
-    long.buttons = vec![Button { id: "a".to_owned(), title: "A".to_owned() }];
+    long.buttons = vec![Button::reply("a", "A")];
     let body = sent("1650555", Form::Text, &long);
     assert_eq!(body["interactive"]["body"]["text"].as_str().unwrap().chars().count(), INTERACTIVE_BODY);
 
@@ -135,4 +138,103 @@ fn parameters_are_cleaned_as_meta_demands() {
     let long = parameter(&"ß\n".repeat(2000)).into_owned();
     assert_eq!(long.chars().count(), 1_024);
     assert!(long.ends_with('…'));
+}
+
+fn order() -> Message {
+    let button = |title: &str, action, suffix: Option<&str>| Button {
+        title: title.to_owned(),
+        action,
+        suffix: suffix.map(str::to_owned),
+    };
+    Message {
+        header: Some(Header::Text(HeaderText { text: "Order 7".to_owned(), value: Some("7".to_owned()) })),
+        buttons: vec![
+            Button::reply("ok", "OK"),
+            button("Track", Action::Url("https://x.example/t/7".to_owned()), Some("7")),
+            button("Shop", Action::Url("https://x.example".to_owned()), None),
+            button("Call us", Action::Phone("+15550100001".to_owned()), None),
+            button("Copy offer code", Action::Code("SUN10".to_owned()), None),
+        ],
+        ..message("It is on its way.")
+    }
+}
+
+#[test]
+fn buttons_that_take_a_value_are_sent_with_it() {
+    let components = sent("1650555", Form::Template, &order())["template"]["components"].take();
+    let button = |kind: &str, index: &str, parameter: Value| json!({"type": "button", "sub_type": kind, "index": index, "parameters": [parameter]});
+    assert_eq!(
+        components,
+        json!([
+            {"type": "header", "parameters": [{"type": "text", "text": "7"}]},
+            button("quick_reply", "0", json!({"type": "payload", "payload": "ok"})),
+            button("url", "1", json!({"type": "text", "text": "7"})),
+            button("copy_code", "4", json!({"type": "coupon_code", "coupon_code": "SUN10"})),
+        ])
+    );
+}
+
+#[test]
+fn in_a_window_what_fits_no_free_form_message_becomes_text() {
+    let mut message = order();
+    let interactive = sent("1650555", Form::Text, &message)["interactive"].take();
+    assert_eq!(interactive["header"], json!({"type": "text", "text": "Order 7"}));
+    assert_eq!(
+        interactive["body"]["text"],
+        "It is on its way.\n\nTrack: https://x.example/t/7\nShop: https://x.example\nCall us: +15550100001\n\
+         Code: SUN10"
+    );
+    assert_eq!(interactive["action"]["buttons"].as_array().unwrap().len(), 1);
+
+    message.buttons.drain(..1);
+    let text = sent("1650555", Form::Text, &message)["text"]["body"].take();
+    assert!(text.as_str().unwrap().starts_with("*Order 7*\n\nIt is on its way.\n\nTrack: https"), "{text}");
+}
+
+#[test]
+fn a_single_link_is_a_button_in_a_window_too() {
+    let mut message = order();
+    message.buttons.retain(|button| button.title == "Track");
+    let interactive = sent("1650555", Form::Text, &message)["interactive"].take();
+    assert_eq!(interactive["type"], "cta_url");
+    assert_eq!(
+        interactive["action"],
+        json!({"name": "cta_url", "parameters": {"display_text": "Track", "url": "https://x.example/t/7"}})
+    );
+}
+
+#[test]
+fn a_file_is_a_header_of_the_template_and_a_message_with_a_caption_in_a_window() {
+    let file =
+        File { link: "https://x.example/7.pdf".to_owned(), filename: Some("Invoice 7.pdf".to_owned()) };
+    let json = json!({"link": "https://x.example/7.pdf", "filename": "Invoice 7.pdf"});
+    let mut message = message("Your invoice.");
+    message.header = Some(Header::Document(file));
+    message.footer = Some("Hanna".to_owned());
+    assert_eq!(
+        sent("1650555", Form::Template, &message)["template"]["components"],
+        json!([{"type": "header", "parameters": [{"type": "document", "document": json}]}])
+    );
+    let mut captioned = json.clone();
+    captioned["caption"] = json!("Your invoice.\n\n_Hanna_");
+    let body = sent("1650555", Form::Text, &message);
+    assert_eq!((&body["type"], &body["document"]), (&json!("document"), &captioned));
+    message.buttons = vec![Button::reply("ok", "OK")];
+    let header = sent("1650555", Form::Text, &message)["interactive"]["header"].take();
+    assert_eq!(header, json!({"type": "document", "document": json}));
+}
+
+#[test]
+fn a_place_is_a_map_in_the_template_and_a_line_in_a_window() {
+    let mut message = message("We meet here.");
+    let (name, address) = ("Site 4".to_owned(), String::new());
+    message.header = Some(Header::Location(Location { latitude: -17.83, longitude: 31.05, name, address }));
+    assert_eq!(
+        sent("1650555", Form::Template, &message)["template"]["components"][0]["parameters"],
+        json!([{"type": "location", "location": {"latitude": -17.83, "longitude": 31.05, "name": "Site 4"}}])
+    );
+    assert_eq!(
+        sent("1650555", Form::Text, &message)["text"]["body"],
+        "Site 4, https://maps.google.com/?q=-17.83,31.05\n\nWe meet here."
+    );
 }

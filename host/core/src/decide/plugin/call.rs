@@ -393,6 +393,8 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         decision.hints.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     Ok(json!({
         "from": hints.get("from"),
+        "language": hints.get("language"),
+        "reply": hints.get("reply").map(|reply| *reply == "true"),
         "template": decision.template,
         "groups": decision.groups,
         "users": decision.users,

@@ -62,6 +62,8 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         send: None,
         expires_at: None,
         priority: Priority::Normal,
+        language: None,
+        reply: false,
         mode: None,
         from: None,
         reason: None,

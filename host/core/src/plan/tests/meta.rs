@@ -186,8 +186,9 @@ fn a_message_goes_out_with_the_name_and_the_parameters_of_the_version_in_use() {
     let version = |name: &str, body: &str| {
         Arc::new(Version::compile(name, source("t", &format!("{FRONT}{body}"))).unwrap())
     };
-    let in_use =
-        |name: &str, body: &str| InUse::new(BTreeMap::from([("t".to_owned(), vec![version(name, body)])]));
+    let in_use = |name: &str, body: &str| {
+        InUse::new(BTreeMap::from([(("t".to_owned(), "en_US".to_owned()), vec![version(name, body)])]))
+    };
     let old = in_use("t", "Old: {{ gone }} {{ a }}!");
     assert_eq!(old.approved("t", &planned), [], "its parameters are those of other words");
     let applied = applied_by(&old);
@@ -204,7 +205,7 @@ fn a_message_goes_out_with_the_name_and_the_parameters_of_the_version_in_use() {
 
     // Planned before the switch, and sent after it.
     let both = vec![version("t_v3", "Newer"), version("t_v2", "New: {{ b }} and {{ a }}")];
-    let both = InUse::new(BTreeMap::from([("t".to_owned(), both)]));
+    let both = InUse::new(BTreeMap::from([(("t".to_owned(), "en_US".to_owned()), both)]));
     assert_eq!(both.approved("t", &planned)[0].name, "t_v2");
 
     assert_eq!(InUse::new(BTreeMap::new()).approved("t", &planned), []);

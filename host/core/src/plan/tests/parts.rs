@@ -1,0 +1,118 @@
+//! Header and buttons: what is wrong in the front matter, and each value absent.
+
+use super::*;
+use crate::domain::{Action, Button, Header};
+
+const FRONT: &str = "---\ndescription: x\ncategory: utility\nlanguage: en_US\n";
+
+fn told(front: &str) -> Vec<String> {
+    let text = format!("{FRONT}{front}\n---\nHello.\n");
+    errors(&text).into_iter().map(|(_, _, message)| message).collect()
+}
+
+#[test]
+fn what_no_message_can_have_is_told() {
+    for (front, words) in [
+        ("header: '*Order*'", "one line without formatting"),
+        ("header: '{{ x }}'", "words beside its value"),
+        ("header: '{{ x | nofilter }} order'", "nofilter"),
+        ("header: {picture: x}", "unknown key `picture`"),
+        ("header: {image: 'https://x.example/a', video: 'https://x.example/b'}", "has one of"),
+        ("header: {image: 'https://x.example/a', filename: x}", "only a document"),
+        ("header: {image: photo.jpg}", "begins with https://"),
+        ("header: {location: {latitude: 1}}", "`longitude` is missing"),
+        ("buttons: [{title: A}]", "one of `id`, `url`, `phone` and `code`"),
+        ("buttons: [{title: A, id: a, phone: '+15550100001'}]", "one of `id`, `url`, `phone` and `code`"),
+        ("buttons: [{title: A, url: 'x.example'}]", "begins with https://"),
+        ("buttons: [{title: A, url: 'https://{{ host }}/x'}]", "begins with https://"),
+        ("buttons: [{title: A, url: 'https://x.example{{ rest }}'}]", "after the host"),
+        ("buttons: [{title: A, phone: '0777'}]", "country code"),
+        ("buttons: [{title: A, code: X}]", "omit `title`"),
+        ("buttons: [{code: a code that is too long}]", "1 to 15 characters"),
+        ("buttons: [{code: a}, {code: b}]", "at most 1 code"),
+        ("buttons: [{title: A, id: a}, {code: b}, {title: C, id: c}]", "next to each other"),
+    ] {
+        let told = told(front);
+        assert!(told.iter().any(|message| message.contains(words)), "{front}: {told:?}");
+    }
+}
+
+/// A template with a value in each part.
+const ALL: &str = "header: 'Order {{ number }}'\nbuttons:\n  - {id: ok, title: OK}\n  - {title: Track, url: \
+                   'https://x.example/{{ path }}'}\n  - {title: Call, phone: '+1 555 010 0001'}\n  - {code: '{{ code }}'}";
+
+fn message(front: &str, context: Value) -> Result<Message, String> {
+    let text = format!("{FRONT}{front}\n---\nHello, it is on its way.\n");
+    let (templates, errors) = Templates::compile(vec![source("t", &text)]);
+    assert_eq!(errors, []);
+    let decision = Decision {
+        contacts: vec!["263770000001".into()],
+        context: self::context(context),
+        template: "t".into(),
+        ..decision(&[])
+    };
+    let planned = planned(&templates, decision, &People::default());
+    match planned.notifications.first() {
+        Some(planned) => Ok(planned.notification.message.clone()),
+        None => Err(planned.reason.unwrap()),
+    }
+}
+
+#[test]
+fn each_part_has_its_value() {
+    let message = message(ALL, json!({"number": 7, "path": "a b/é", "code": "SUN10"})).unwrap();
+    let Some(Header::Text(header)) = &message.header else { panic!("{message:?}") };
+    assert_eq!((header.text.as_str(), header.value.as_deref()), ("Order 7", Some("7")));
+    assert_eq!(message.buttons[1].action, Action::Url("https://x.example/a%20b/%C3%A9".into()));
+    assert_eq!(message.buttons[1].suffix.as_deref(), Some("a%20b/%C3%A9"));
+    assert_eq!(message.buttons[3].action, Action::Code("SUN10".into()));
+    let open = message.in_window();
+    assert_eq!(open.body.lines().last(), Some("Code: SUN10"));
+    assert!(open.body.chars().count() <= 1_024 && open.buttons.len() == 1, "{open:?}");
+}
+
+/// Each value absent: either both faces are what Meta takes, or it fails in words.
+#[test]
+fn a_missing_value_fails_in_words_or_reads_well() {
+    let all = json!({"number": 7, "path": "a", "code": "SUN10"});
+    let without = |name: &str| {
+        let mut context = all.clone();
+        context[name] = Value::Null;
+        message(ALL, context)
+    };
+    let header = without("number").unwrap().header.unwrap();
+    assert_eq!(header.shown(), "Order N/A");
+    let path = without("path").unwrap_err();
+    assert!(path.contains("the button \"Track\": `{{ path }}` is empty"), "{path}");
+    let code = without("code").unwrap_err();
+    assert!(code.contains("a code has 1 to 15 characters, got \"\""), "{code}");
+    for (front, words) in [
+        ("header: {image: '{{ path }}'}", "the header's image must be a link to a file, got \"\""),
+        ("header: {location: {latitude: '{{ path }}', longitude: 3}}", "latitude must be a number"),
+    ] {
+        let why = message(front, json!({"path": null})).unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[test]
+fn an_old_version_is_sent_with_its_own_parts() {
+    let (templates, _) =
+        Templates::compile(vec![source("t", &format!("{FRONT}{ALL}\n---\nHello, it is on its way.\n"))]);
+    let old = format!("{FRONT}buttons: [{{id: fine, title: Fine}}]\n---\nHello, it is on its way.\n");
+    let version = Arc::new(Version::compile("t", source("t", &old)).unwrap());
+    let in_use = InUse::new([(("t".to_owned(), "en_US".to_owned()), vec![version])].into());
+    let decision = Decision {
+        contacts: vec!["263770000001".into()],
+        context: context(json!({"number": 7, "path": "a", "code": "SUN10"})),
+        template: "t".into(),
+        ..decision(&[])
+    };
+    let verdict = Verdict { rule: None, outcome: Outcome::Notify(Box::new(decision)), asked: [].into() };
+    let planned = planned_with(&templates, Some(&in_use), &verdict, &People::default());
+    let message = &planned.notifications[0].notification.message;
+    assert_eq!(message.buttons.len(), 4);
+    let at_meta = message.as_template();
+    assert_eq!(at_meta.header, None);
+    assert_eq!(at_meta.buttons, [Button::reply("fine", "Fine")]);
+}
