@@ -27,7 +27,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{operate::Office, plugins::Plugins};
 use crate::{
     directory::{self, Directory},
-    http::Problem,
+    http::{Bodies, Keys, Problem},
     intake::{self, Intake},
     operate::Operate,
     receipts::{self, Receipts},
@@ -109,6 +109,12 @@ async fn description(headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), etag], json.clone()).into_response()
 }
 
+/// The router of what operators list and do, the history of events among it.
+pub fn office(operate: Operate, keys: &Keys, bodies: &Bodies) -> Router {
+    let office = Office { operate, keys: keys.clone(), bodies: bodies.clone() };
+    Router::from(operate::routes().with_state(office))
+}
+
 /// The router of all endpoints.
 pub fn router(
     intake: Intake,
@@ -119,11 +125,10 @@ pub fn router(
 ) -> Router {
     let (keys, bodies) = (intake.keys(), intake.bodies());
     let plugins = Plugins { live: live.clone(), keys: keys.clone() };
-    let office = Office { operate, keys: keys.clone(), bodies: bodies.clone() };
     intake::router(intake)
+        .merge(office(operate, &keys, &bodies))
         .merge(directory::router(directory, live, keys, bodies.clone()))
         .merge(Router::from(of_plugins().with_state(plugins)))
-        .merge(Router::from(operate::routes().with_state(office)))
         .merge(receipts::router(receipts, bodies))
         .route("/openapi.json", get(description))
 }

@@ -181,7 +181,7 @@ impl App {
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
-        let intake = Intake::new(incoming, requests.clone(), grew.clone(), ready, metrics.intake.clone());
+        let intake = Intake::new(incoming, grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let routes =
@@ -290,7 +290,13 @@ impl App {
 /// Intake and nothing else, for the benchmark.
 pub fn intake_alone(store: Store) -> axum::Router {
     let metrics = IntakeMetrics::default();
-    intake::router(Intake::new(store.clone(), store, Arc::new(|| {}), Arc::new(Vec::new), metrics))
+    intake::router(Intake::new(store, Arc::new(|| {}), Arc::new(Vec::new), metrics))
+}
+
+/// Intake and the history of events, without what else a host does, for tests.
+pub fn intake_and_history(intake: Intake, store: Store) -> axum::Router {
+    let office = api::office(Operate::new(store), &intake.keys(), &intake.bodies());
+    intake::router(intake).merge(office)
 }
 
 /// Rings for this host, and for the others where there are any.

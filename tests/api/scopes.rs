@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::Desk;
-use crate::harness::{create_key, description};
+use crate::harness::{SOON, create_key, description, wait_until};
 
 #[tokio::test]
 async fn a_key_that_may_read_may_change_nothing() {
@@ -62,4 +62,48 @@ async fn numbers_and_texts_are_for_keys_with_personal() {
     let seen = desk.get(&path).await;
     assert_eq!((&seen["recipient"], &seen["status"]), (&json!(number), &json!("failed")));
     assert!(seen["message"]["body"].is_string(), "{seen}");
+}
+
+/// Whatever is added to the API: the addresses are those of its description.
+#[tokio::test]
+async fn no_address_shows_a_number_or_a_text_to_a_key_with_read_alone() {
+    let mut desk = Desk::open(&["read", "operate"]).await;
+    let (number, text) = ("15550100000", "for your eyes only");
+    let window = "INSERT INTO contact (wa_id, name, last_inbound_at) VALUES ('15550100000', 'for your eyes only', now()) ON CONFLICT (wa_id) DO UPDATE SET name = excluded.name";
+    desk.stage.database.query(window, &[]).await;
+    desk.stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
+    let decision = json!({"contacts": [format!("+{number}")], "template": "note", "context": {"n": text}});
+    let event = json!({"type": "any", "subject": format!("+{number}"), "data": decision});
+    let id = desk.stage.host.accept(&event).await;
+    // A rule that quotes what it was given.
+    let wrong = json!({"contacts": [], "template": number, "context": {}});
+    desk.stage.host.accept(&json!({"type": "any", "subject": number, "data": wrong})).await;
+    wait_until("it has failed", SOON, async || desk.stage.failed().await == 1).await;
+    let failed = desk.get("/v1/failed").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let job = desk.ask(Method::POST, "/v1/failed/discard", Some(&json!({"ids": [failed]}))).await.1;
+    let job = job["id"].to_string().trim_matches('"').to_owned();
+
+    let scopes = [&["read"][..], &["read", "personal"]];
+    let mut shown = [0, 0];
+    for (scopes, shown) in scopes.iter().zip(&mut shown) {
+        desk.key = create_key(&desk.stage.database, &scopes.join("-"), scopes);
+        for (path, operations) in description()["paths"].as_object().unwrap() {
+            if operations["get"].is_null() || !operations["get"]["security"].is_array() {
+                continue;
+            }
+            let of = match path.split('/').nth(2) {
+                Some("events") => &id,
+                Some("jobs") => &job,
+                _ => &failed,
+            };
+            let address = path.replace("{id}", of);
+            let body = desk.ask(Method::GET, &address, None).await.1.to_string();
+            if body.contains(number) || body.contains(text) {
+                assert!(scopes.contains(&"personal"), "{address}: {body}");
+                *shown += 1;
+            }
+        }
+    }
+    // The list of events, one event, the list of failed messages or of all, one message.
+    assert!(shown[0] == 0 && shown[1] >= 4, "{shown:?}");
 }

@@ -68,7 +68,7 @@ impl Host {
 
         let under: Vec<String> = under.iter().map(|&word| word.to_owned()).collect();
         let process = Process::start(serve(&under, port, rules, &all));
-        let key = create_key(database, &format!("port-{port}"), &["events", "read"]);
+        let key = create_key(database, &format!("port-{port}"), &["events", "read", "personal"]);
         Host { under, port, rules: rules.to_owned(), settings: all, process, key }
     }
 

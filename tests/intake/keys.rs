@@ -5,7 +5,7 @@ use hookswitch::{
     store::StoreError,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Host, accepted, order, problem};
 
@@ -40,7 +40,10 @@ async fn a_key_may_do_what_its_scopes_say() {
     assert_eq!(status, 403);
     assert!(body["detail"].as_str().unwrap().contains("lacks the scope read"), "{body}");
     host.as_other("reader", &[Scope::Read]).await;
-    assert_eq!(host.get("/v1/events/o%2F1").await.status(), 200);
+    let read = host.get("/v1/events/o%2F1").await;
+    assert_eq!(read.status(), 200);
+    let event: Value = read.json().await.unwrap();
+    assert_eq!((&event["id"], &event["data"]), (&json!("o/1"), &Value::Null), "{event}");
     assert_eq!(problem(host.post_json(&order(2)).await).await.0, 403);
     host.as_other("chief", &[Scope::Admin]).await;
     accepted(host.post_json(&order(2)).await).await;

@@ -12,8 +12,9 @@ mod writing;
 use std::{sync::Arc, time::Duration};
 
 use hookswitch::{
+    app,
     http::{ApiKey, Scope},
-    intake::{self, Intake},
+    intake::Intake,
     store::Store,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -50,18 +51,19 @@ impl Host {
         let store = Store::new(address, 8).unwrap();
         let grew = Arc::new(Notify::new());
         let rung = grew.clone();
-        let routes = intake::router(Intake::new(
-            store.clone(),
+        let intake = Intake::new(
             store.clone(),
             Arc::new(move || rung.notify_one()),
             Arc::new(|| vec!["the lanes".to_owned()]),
             Default::default(),
-        ));
+        );
+        let routes = app::intake_and_history(intake, store.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        let key = ApiKey::create(&store, "shop", &[Scope::Events, Scope::Read]).await.unwrap();
+        let key =
+            ApiKey::create(&store, "shop", &[Scope::Events, Scope::Read, Scope::Personal]).await.unwrap();
         // Whichever test of this process comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();

@@ -55,7 +55,7 @@ async fn other_addresses_and_methods_are_refused() {
     let host = Host::start().await;
     let request = async |method, path: &str| host.request(method, path).send().await.unwrap();
     let answer = request(Method::DELETE, "/v1/events").await;
-    assert_eq!(answer.headers()["allow"], "POST,GET,HEAD,OPTIONS");
+    assert_eq!(answer.headers()["allow"], "POST,OPTIONS,GET,HEAD");
     assert_eq!(problem(answer).await.0, 405);
     assert_eq!(problem(request(Method::GET, "/v1/event").await).await.0, 404);
     for (path, status) in [

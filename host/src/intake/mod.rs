@@ -1,4 +1,4 @@
-//! Events in over HTTP: checked, committed together with others, then answered with 202; and their history.
+//! Events in over HTTP: checked, committed together with others, then answered with 202.
 //!
 //! Nothing a rule does can make intake fail: it knows no rules.
 
@@ -7,8 +7,6 @@ mod binary;
 mod body;
 mod envelope;
 mod handshake;
-mod history;
-mod list;
 mod post;
 mod ready;
 mod scan;
@@ -39,8 +37,8 @@ use crate::{
 /// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    /// Reads the history of events: slow readers do not take the connections that incoming events need.
-    reads: Store,
+    /// Knows the time by which hosts agree.
+    store: Store,
     keys: Keys,
     writer: GroupCommit<Append>,
     bodies: Bodies,
@@ -66,20 +64,19 @@ impl Intake {
     }
 
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
-    /// `store` writes events and reads keys; `reads` answers queries about events.
+    /// `store` writes events and reads keys.
     pub fn new(
         store: Store,
-        reads: Store,
         grew: Arc<dyn Fn() + Send + Sync>,
         not_ready: NotReady,
         metrics: IntakeMetrics,
     ) -> Intake {
         Intake {
-            reads,
             keys: Keys::new(store.clone()),
             writer: GroupCommit::start(Append { store: store.clone(), grew, metrics: metrics.clone() }),
             bodies: Bodies::default(),
-            pulse: Pulse::new(store),
+            pulse: Pulse::new(store.clone()),
+            store,
             not_ready,
             metrics,
         }
@@ -117,8 +114,7 @@ pub fn unfit_json(text: &str) -> Option<String> {
 /// The endpoints with their descriptions.
 pub fn routes() -> OpenApiRouter<Intake> {
     OpenApiRouter::new()
-        .routes(routes!(post::events, list::events, handshake::permission))
-        .routes(routes!(history::event))
+        .routes(routes!(post::events, handshake::permission))
         .routes(routes!(ready::healthy))
         .routes(routes!(ready::ready))
 }

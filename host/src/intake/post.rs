@@ -78,7 +78,7 @@ async fn accept(intake: Intake, request: Request) -> Result<Response, Problem> {
     let way = way.shown_by(&bytes);
     let defaults = Defaults {
         source: &caller.default_source(),
-        now: intake.reads.now(),
+        now: intake.store.now(),
         trace: trace::of(&head.headers),
     };
     let events = body::events(way, &head.headers, &bytes, &defaults)?;

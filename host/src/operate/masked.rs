@@ -1,10 +1,103 @@
-//! What of a number is shown to those who may not see it whole.
+//! What is shown to those who may not see numbers and texts.
+
+use serde_json::{Value, value::RawValue};
+
+use crate::store::{EventHistory, EventPage, ListedEvent, NotificationHistory};
+
+/// So many digits in a row may be a number that somebody can be called at: E.164 has 7 to 15.
+const DIGITS: usize = 7;
+/// The members of a decision that say something of whom it is about.
+const PERSONAL: [&str; 3] = ["context", "key", "dedupe_key"];
 
 /// A number or a user id of which the last four characters are shown.
 pub fn masked(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let last = &characters[characters.len().saturating_sub(4).max(characters.len().min(2))..];
     format!("…{}", last.iter().collect::<String>())
+}
+
+/// A text in which of each number the last four digits are shown.
+pub fn with_masked_numbers(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at(end);
+        let is_number = digits.len() >= DIGITS;
+        shown.push_str(if is_number { before.strip_suffix('+').unwrap_or(before) } else { before });
+        if is_number {
+            shown.push_str(&masked(digits));
+        } else {
+            shown.push_str(digits);
+        }
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// Masks the numbers in a text.
+pub fn mask(text: &mut Option<String>) {
+    *text = text.take().map(|text| with_masked_numbers(&text));
+}
+
+/// Masks a recipient, and takes the name of one who is not of the staff.
+pub fn hide_recipient(username: Option<&str>, name: &mut Option<String>, recipient: &mut Option<String>) {
+    *recipient = recipient.take().map(|recipient| masked(&recipient));
+    if username.is_none() {
+        *name = None;
+    }
+}
+
+/// A page of events without the numbers.
+pub fn events_without_personal(mut page: EventPage) -> EventPage {
+    for ListedEvent { subject, reason, .. } in &mut page.data {
+        mask(subject);
+        mask(reason);
+    }
+    page
+}
+
+/// The history of an event without numbers, texts, and what the event says.
+pub fn history_without_personal(mut history: EventHistory) -> EventHistory {
+    mask(&mut history.event.subject);
+    history.event.data = RawValue::NULL.to_owned();
+    history.event.extensions = None;
+    for decision in &mut history.decisions {
+        mask(&mut decision.reason);
+        decision.decision =
+            decision.decision.take().and_then(|decision| decision_without_personal(&decision));
+        decision.asked = None;
+        decision.notifications.iter_mut().for_each(hide_personal);
+    }
+    history
+}
+
+/// Takes from a notification its text, the numbers, and the name of somebody who is not of the staff.
+pub fn hide_personal(notification: &mut NotificationHistory) {
+    let NotificationHistory { username, name, recipient, .. } = notification;
+    hide_recipient(username.as_deref(), name, recipient);
+    notification.message = None;
+    notification.reason = with_masked_numbers(&notification.reason);
+    if let Some(end) = &mut notification.dead_letter {
+        mask(&mut end.reason);
+    }
+    for delivery in &mut notification.deliveries {
+        // Meta's ids contain the number of the recipient.
+        delivery.wamid = delivery.wamid.take().map(|wamid| masked(&wamid));
+        mask(&mut delivery.detail);
+    }
+}
+
+/// Whom a decision is for, by groups and usernames, and how; `None` for one that cannot be read.
+fn decision_without_personal(decision: &RawValue) -> Option<Box<RawValue>> {
+    let mut decision: serde_json::Map<String, Value> = serde_json::from_str(decision.get()).ok()?;
+    PERSONAL.iter().for_each(|member| _ = decision.remove(*member));
+    for contact in decision.get_mut("contacts").and_then(Value::as_array_mut).into_iter().flatten() {
+        *contact = contact.as_str().map(masked).into();
+    }
+    serde_json::value::to_raw_value(&decision).ok()
 }
 
 #[cfg(test)]
@@ -15,5 +108,19 @@ mod tests {
     fn only_the_end_of_a_number_is_shown() {
         assert_eq!(masked("263770000001"), "…0001");
         assert_eq!(masked("12"), "…");
+    }
+
+    #[test]
+    fn numbers_in_texts_are_masked_and_nothing_else() {
+        for (text, shown) in [
+            ("", ""),
+            ("order 4711", "order 4711"),
+            ("+263770000001", "…0001"),
+            ("contact +263770000001, 12:30", "contact …0001, 12:30"),
+            ("a 2637700 b 123456 c+", "a …7700 b 123456 c+"),
+            ("né 15550100001é", "né …0001é"),
+        ] {
+            assert_eq!(with_masked_numbers(text), shown);
+        }
     }
 }

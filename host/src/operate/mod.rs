@@ -21,7 +21,9 @@ pub use self::{
     failed::{Choice, stored_recipient},
     jobs::run_jobs,
     marks::next_mark,
-    masked::masked,
+    masked::{
+        events_without_personal, hide_personal, hide_recipient, history_without_personal, mask, masked,
+    },
     notification::NotificationDetail,
     overview::Setup,
     unknown::Resolution,

@@ -1,15 +1,68 @@
-//! `POST /v1/events/rerun`: events are routed again.
+//! `/v1/events`: what came of events, and those that are routed again.
 
-use axum::{Json, extract::State};
-use hookswitch_core::domain::EventKey;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-use super::{Office, invalid};
-use crate::{
-    http::{Acting, JsonBody, Problem},
-    operate::Operator,
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::StatusCode,
 };
+use hookswitch_core::domain::{DecisionOutcome, EventKey};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Office, invalid, query, storable};
+use crate::{
+    http::{Acting, JsonBody, Problem, Reader, Scope, page_limit},
+    operate::{Operator, events_without_personal, history_without_personal},
+    store::{EventFilter, EventHistory, EventPage},
+};
+
+/// How far back events are listed if the query does not say.
+const SINCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The query of a list of events.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// List only events with a decision of the last run that came to this; `failed`, `no_route` and `nobody` find those of
+    /// which no message came.
+    #[param(inline)]
+    outcome: Option<DecisionOutcome>,
+    /// List only events of this type.
+    #[serde(rename = "type")]
+    #[param(rename = "type")]
+    kind: Option<String>,
+    /// List only events with this subject.
+    subject: Option<String>,
+    /// List only events from this source.
+    source: Option<String>,
+    /// List only events received since this time; 24 hours ago by default.
+    since: Option<Timestamp>,
+    /// List only events before this place: `next` of the previous page.
+    before: Option<i64>,
+    /// Maximum number of entries in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<i64>,
+}
+
+/// The query of an event's history.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// The event's source; required if events of several sources have this id.
+    source: Option<String>,
+    /// Return only notifications after this one: `next` of the previous page.
+    #[serde(default)]
+    after: i64,
+    /// Maximum number of notifications in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<i64>,
+}
 
 /// Maximum number of events in a body.
 const EVENTS: usize = 1_000;
@@ -64,4 +117,95 @@ pub async fn rerun(
         events.into_iter().map(|EventToRerun { id, source }| EventKey { id, source }).collect();
     let data = office.operate.rerun(&Operator::by_key(caller.name()), &keys).await?;
     Ok(Json(Rerunning { data }))
+}
+
+/// List events and what came of them, newest first.
+///
+/// Without the scope `personal`, of numbers in subjects and reasons only the last four digits are shown. A reason may quote
+/// another value of the event.
+#[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "events", security(("key" = [])),
+    params(Filter),
+    responses(
+        (status = 200, description = "A page of events", body = EventPage),
+        (status = 400, description = "The query is invalid"),
+    ))]
+pub async fn list(
+    Reader(caller): Reader,
+    State(office): State<Office>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<EventPage>, Problem> {
+    let filter = query(filter)?;
+    let limit = page_limit(filter.limit)?;
+    storable([&filter.kind, &filter.subject, &filter.source])?;
+    let since = match filter.since {
+        Some(since) => since,
+        None => office.operate.now().checked_sub(SINCE).unwrap_or(Timestamp::UNIX_EPOCH),
+    };
+    let filter = EventFilter {
+        since,
+        outcome: filter.outcome,
+        kind: filter.kind,
+        subject: filter.subject,
+        source: filter.source,
+        before: filter.before,
+        limit,
+    };
+    let page = office.operate.events(&filter).await?;
+    Ok(Json(if caller.may(Scope::Personal) { page } else { events_without_personal(page) }))
+}
+
+/// Get an event's full history: its decisions, notifications and deliveries.
+///
+/// Without the scope `personal`, what the event says, messages, names of contacts, and what rules asked are left out, and of
+/// numbers only the last four digits are shown.
+#[utoipa::path(get, path = "/v1/events/{id}", operation_id = "getEvent", tag = "events", security(("key" = [])),
+    params(("id" = String, Path, description = "The event's id, percent-encoded"), Which),
+    responses(
+        (status = 200, description = "The event with a page of its notifications", body = EventHistory),
+        (status = 400, description = "The path or the query is invalid"),
+        (status = 404, description = "No event has this id and source"),
+        (status = 409, description = "Events of several sources have this id; add `source`"),
+    ))]
+pub async fn get(
+    Reader(caller): Reader,
+    State(office): State<Office>,
+    id: Result<Path<String>, PathRejection>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<EventHistory>, Problem> {
+    let wrong = |detail: String| {
+        let detail = format!(
+            "The path must be /v1/events/ID or /v1/events/ID?source=SOURCE, percent-encoded: {detail}."
+        );
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_address", detail)
+    };
+    let Path(id) = id.map_err(|error| wrong(error.body_text()))?;
+    let Query(Which { source, after, limit: asked }) = which.map_err(|error| wrong(error.body_text()))?;
+    let limit = page_limit(asked)?;
+    if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
+        return Err(wrong("an id or a source must not contain the character U+0000".to_owned()));
+    }
+    let mut events = office.operate.events_by_id(&id, source.as_deref()).await?;
+    if events.len() > 1 {
+        let sources: Vec<_> = events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "event_ambiguous",
+            format!(
+                "Several sources have an event with the id {id:?}, for example {}; add ?source=SOURCE.",
+                sources.join(" and ")
+            ),
+        ));
+    }
+    let Some((logged, received_at)) = events.pop() else {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "event_unknown",
+            format!(
+                "No event has the id {id:?}{}.",
+                source.map(|s| format!(" and the source {s:?}")).unwrap_or_default()
+            ),
+        ));
+    };
+    let history = office.operate.event_history((logged, received_at), after, limit).await?;
+    Ok(Json(if caller.may(Scope::Personal) { history } else { history_without_personal(history) }))
 }

@@ -6,17 +6,17 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use hookswitch_core::domain::NotificationId;
+use hookswitch_core::domain::{Notification, NotificationId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, masked, page, query, storable};
+use super::{Office, invalid, page, query, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, last_of_full, page_limit},
-    operate::{Choice, Operator},
-    store::Job,
+    http::{Acting, JsonBody, Problem, Reader, Scope, last_of_full, page_limit},
+    operate::{Choice, Operator, hide_recipient, mask},
+    store::{DeadLetter, Job},
 };
 
 /// Messages per second that a job redrives if the body does not say.
@@ -103,15 +103,22 @@ pub async fn list(
         let (at, id) = last.place();
         format!("{at}_{id}")
     });
-    let message = |letter: crate::store::DeadLetter| FailedMessage {
-        id: letter.notification.id,
-        failed_at: letter.failed_at,
-        username: letter.notification.username,
-        name: letter.notification.name,
-        recipient: masked(letter.notification.recipient, &caller),
-        template: letter.notification.template,
-        code: letter.code,
-        detail: letter.detail,
+    let message = |DeadLetter { mut notification, failed_at, code, mut detail, .. }: DeadLetter| {
+        if !caller.may(Scope::Personal) {
+            let Notification { username, name, recipient, .. } = &mut notification;
+            hide_recipient(username.as_deref(), name, recipient);
+            mask(&mut detail);
+        }
+        FailedMessage {
+            id: notification.id,
+            failed_at,
+            username: notification.username,
+            name: notification.name,
+            recipient: notification.recipient,
+            template: notification.template,
+            code,
+            detail,
+        }
     };
     let data = letters.into_iter().map(message).collect();
     let cursor = next.clone();

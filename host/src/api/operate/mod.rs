@@ -1,4 +1,4 @@
-//! What operators list and do, over HTTP: notifications, failed and unknown messages, jobs, and what operators did.
+//! What operators list and do, over HTTP: events, notifications, failed and unknown messages, jobs, and what operators did.
 //!
 //! Lists are for keys with the scope `read`; numbers are masked and texts left out unless the key also has `personal`.
 //! Acts are for keys with the scope `operate`.
@@ -21,8 +21,8 @@ use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::{Bodies, Caller, Keys, Problem, Scope, sentence},
-    operate::{self, Operate},
+    http::{Bodies, Keys, Problem, sentence},
+    operate::Operate,
 };
 
 /// State of the handlers. Cheap to clone.
@@ -59,6 +59,8 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(unknown::list))
         .routes(routes!(unknown::resolve))
         .routes(routes!(waiting::list))
+        .routes(routes!(events::list))
+        .routes(routes!(events::get))
         .routes(routes!(events::rerun))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::messages))
@@ -79,14 +81,6 @@ fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(
         return Err(invalid("The request must not contain the character U+0000."));
     }
     Ok(())
-}
-
-/// A recipient as this caller may see it: without the scope `personal`, the last four characters only.
-fn masked(recipient: Option<String>, caller: &Caller) -> Option<String> {
-    recipient.map(|recipient| match caller.may(Scope::Personal) {
-        true => recipient,
-        false => operate::masked(&recipient),
-    })
 }
 
 /// A page, with a `Link` to the next one: the same address with the parameter `cursor` set to `next`.

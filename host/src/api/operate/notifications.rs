@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, masked, page, query, storable};
+use super::{Office, invalid, page, query, storable};
 use crate::{
-    http::{Problem, Reader, last_of_full, page_limit, sentence},
-    operate::{NotificationDetail, stored_recipient},
+    http::{Problem, Reader, Scope, last_of_full, page_limit, sentence},
+    operate::{NotificationDetail, hide_personal, hide_recipient, mask, stored_recipient},
     store::{ListedNotification, NotificationFilter},
 };
 
@@ -91,8 +91,11 @@ pub async fn list(
         limit,
     };
     let mut data = office.operate.notifications(&filter).await?;
-    for notification in &mut data {
-        notification.recipient = masked(notification.recipient.take(), &caller);
+    if !caller.may(Scope::Personal) {
+        for ListedNotification { username, name, recipient, detail, .. } in &mut data {
+            hide_recipient(username.as_deref(), name, recipient);
+            mask(detail);
+        }
     }
     let next = last_of_full(&data, limit).map(|last| last.id);
     let cursor = next.map(|id| id.to_string());
@@ -119,9 +122,8 @@ pub async fn get(
         let text = format!("No notification has the id {id}.");
         return Err(Problem::new(StatusCode::NOT_FOUND, "notification_unknown", text));
     };
-    detail.notification.recipient = masked(detail.notification.recipient, &caller);
-    if !caller.may(crate::http::Scope::Personal) {
-        detail.notification.message = None;
+    if !caller.may(Scope::Personal) {
+        hide_personal(&mut detail.notification);
     }
     Ok(Json(detail))
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, masked, page, query, storable};
+use super::{Office, invalid, page, query, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, last_of_full, page_limit},
-    operate::{Operator, Resolution},
+    http::{Acting, JsonBody, Problem, Reader, Scope, last_of_full, page_limit},
+    operate::{Operator, Resolution, hide_recipient},
     store::UnknownNotification,
 };
 
@@ -62,8 +62,10 @@ pub async fn list(
     let Which { after, limit } = query(which)?;
     let limit = page_limit(limit)?;
     let mut data = office.operate.unknown(after, limit).await?;
-    for message in &mut data {
-        message.recipient = masked(message.recipient.take(), &caller);
+    if !caller.may(Scope::Personal) {
+        for UnknownNotification { username, recipient, .. } in &mut data {
+            hide_recipient(username.as_deref(), &mut None, recipient);
+        }
     }
     let next = last_of_full(&data, limit).map(|last| last.seq);
     let cursor = next.map(|seq| seq.to_string());
