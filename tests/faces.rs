@@ -225,3 +225,28 @@ async fn headers_and_buttons_are_sent_as_a_template_and_in_a_window() {
     assert_eq!(interactive["header"]["image"]["link"], "https://shop.example/7.jpg");
     assert!(interactive["body"]["text"].as_str().unwrap().ends_with("Call us: +15550100009"), "{request}");
 }
+
+#[tokio::test]
+async fn a_case_may_expect_header_and_buttons_and_what_no_window_carries_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    write_rule(folder.path(), "parcels/routes.yaml", PARCEL_ROUTE);
+    write_rule(folder.path(), "parcels/templates/parcel.j2", PARCEL);
+    write_rule(folder.path(), "parcels/files/parcel.png", "not really an image");
+    let check = |number: &str| {
+        let case = format!(
+            "- name: a parcel\n  event: {}\n  expect:\n  - {{template: parcel, header: \"🖼 https://shop.example/7.jpg\", \
+             buttons: [\"Track it: https://shop.example/t/{number}\", \"Call us: +15550100009\"]}}\n",
+            parcel("p", "15550100001")
+        );
+        write_rule(folder.path(), "parcels/cases/parcel.yaml", &case);
+        let output = program(&["rules", "check", "--rules"]).arg(folder.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said) = check("P%207");
+    assert_eq!(status, Some(0), "{said}");
+    for part in ["note: in an open window", "it will read `Call us: +15550100009`", "1 note in "] {
+        assert!(said.contains(part), "no {part:?}: {said}");
+    }
+    let (status, said) = check("P%208");
+    assert!(status == Some(1) && said.contains("`buttons` differs"), "{said}");
+}

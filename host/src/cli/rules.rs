@@ -72,7 +72,8 @@ fn check(args: &CheckArgs, database: &DatabaseConfig) -> Result<ExitCode> {
         match &loaded {
             Ok(catalog) => {
                 let not_reached = catalog.not_reached.iter().filter(|_| args.coverage);
-                let findings: Vec<Finding> = catalog.all_warnings().chain(not_reached).cloned().collect();
+                let findings: Vec<Finding> =
+                    catalog.all_warnings().chain(not_reached).chain(catalog.notes()).cloned().collect();
                 if !findings.is_empty() {
                     let folder = args.rules.rules.display().to_string();
                     eprintln!("{}\n", Findings { folder, findings });
@@ -99,7 +100,7 @@ impl<'a> CheckJson<'a> {
         let findings = match loaded {
             Ok(catalog) => {
                 let not_reached = catalog.not_reached.iter().filter(|_| coverage);
-                catalog.all_warnings().chain(not_reached).collect()
+                catalog.all_warnings().chain(not_reached).chain(catalog.notes()).collect()
             }
             Err(findings) => findings.findings.iter().collect::<Vec<_>>(),
         };

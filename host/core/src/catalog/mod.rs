@@ -107,7 +107,7 @@ pub struct Catalog {
     pub missing_variables: Vec<Finding>,
     /// Routes, scripts, plugins and templates that no case reaches.
     pub not_reached: Vec<Finding>,
-    /// Warnings about templates that Meta would reject, or that would not read well as Meta templates.
+    /// Warnings about templates that Meta would reject, or that would not read well as Meta templates, and notes.
     pub at_meta: Vec<Finding>,
     /// Number of files of each kind.
     pub counts: Counts,
@@ -116,7 +116,13 @@ pub struct Catalog {
 impl Catalog {
     /// All warnings, those about rules that work only in part among them.
     pub fn all_warnings(&self) -> impl Iterator<Item = &Finding> {
-        self.missing_variables.iter().chain(&self.at_meta).chain(&self.warnings)
+        let at_meta = self.at_meta.iter().filter(|finding| finding.severity != Severity::Note);
+        self.missing_variables.iter().chain(at_meta).chain(&self.warnings)
+    }
+
+    /// What is good to know about templates: how they look in an open window.
+    pub fn notes(&self) -> impl Iterator<Item = &Finding> {
+        self.at_meta.iter().filter(|finding| finding.severity == Severity::Note)
     }
 
     /// Runs the cases, and returns what failed in them.
