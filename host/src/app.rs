@@ -60,7 +60,7 @@ const FINISH: Duration = Duration::from_secs(6);
 /// A part that holds lanes and has not turned for so long is stuck; a turn waits for PostgreSQL for less.
 const STUCK: Duration = Duration::from_secs(20);
 /// How soon changed rules and their types are counted by themselves.
-const NAMES: Duration = Duration::from_secs(1);
+const NAMES: Duration = Duration::from_secs(5);
 
 /// The running service.
 pub struct App {
@@ -184,6 +184,7 @@ impl App {
         let intake = Intake::new(incoming, grew.clone(), ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
+        let job_created = operate.job_created();
         let routes =
             api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate.clone());
 
@@ -214,7 +215,7 @@ impl App {
             parts.start("retention", |stop| prune(store, keep, stop));
         }
         let jobs = store.clone();
-        parts.start("jobs", |stop| run_jobs(jobs, stop));
+        parts.start("jobs", |stop| run_jobs(jobs, job_created, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
         parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));

@@ -1,9 +1,9 @@
 //! Jobs: created for the HTTP API, carried out by any host, step by step.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,9 +12,10 @@ use super::{
 };
 use crate::store::{DeadLetterFilter, JobStep, JobTask, RoutingTransaction, Store, StoreError};
 
-/// The time until the next look at the jobs that are due: after a step, and at most.
+/// The time until the next look at a job: after a step, while another host is at it at most, and while there is none.
 const BUSY: Duration = Duration::from_millis(50);
-const IDLE: Duration = Duration::from_secs(1);
+const ELSEWHERE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(5);
 /// Messages per second that are discarded.
 const DISCARDED: u32 = 2_500;
 
@@ -63,48 +64,64 @@ impl Operate {
         let total = self.store.count_dead_letters(&filter).await?;
         let json = serde_json::to_string(&filter)
             .map_err(|error| StoreError::Statement(format!("the filter of a job: {error}")))?;
-        self.store.create_job(&by.act(action, choice, reason), &json, rate, total).await
+        let job = self.store.create_job(&by.act(action, choice, reason), &json, rate, total).await?;
+        self.job_created.notify_one();
+        Ok(job)
+    }
+
+    /// Rings when a job is created here.
+    pub fn job_created(&self) -> Arc<Notify> {
+        self.job_created.clone()
     }
 }
 
-/// Carries out the steps of jobs as they become due, until `stop`. A step reads in its transaction: a host may have no other
-/// connection for its work.
-pub async fn run_jobs(store: Store, stop: CancellationToken) {
-    let mut pause = IDLE;
+/// Carries out the steps of jobs as they become due, until `stop`: at once where one is `created` here. A step reads in its
+/// transaction: a host may have no other connection for its work.
+pub async fn run_jobs(store: Store, created: Arc<Notify>, stop: CancellationToken) {
+    let mut pause = BUSY;
     loop {
         tokio::select! {
             () = sleep(pause) => {}
+            () = created.notified() => {}
             () = stop.cancelled() => return,
         }
-        let mut current = None;
-        let stepped = match store.is_job_due().await {
-            Ok(true) => {
-                store
-                    .step_job(Timestamp::now(), async |transaction, task| {
-                        current = Some(task.id);
-                        plan(transaction, task).await
-                    })
-                    .await
+        match store.next_job_step().await {
+            Ok(Some(due_in)) if due_in <= 0.0 => {}
+            Ok(due_in) => {
+                let due_in = due_in.and_then(|due_in| Duration::try_from_secs_f64(due_in).ok());
+                pause = due_in.unwrap_or(IDLE).clamp(BUSY, IDLE);
+                continue;
             }
-            none => none,
-        };
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for jobs; trying again");
+                pause = ELSEWHERE;
+                continue;
+            }
+        }
+        let mut current = None;
+        let stepped = store
+            .step_job(Timestamp::now(), async |transaction, task| {
+                current = Some(task.id);
+                plan(transaction, task).await
+            })
+            .await;
         pause = match (stepped, current) {
             (Ok(true), _) => {
                 // If it fails, the hosts find the messages when they poll.
                 let _ = store.notify().await;
                 BUSY
             }
-            (Ok(false), _) => (pause * 2).min(IDLE),
+            (Ok(false), _) => (pause * 2).min(ELSEWHERE),
             (Err(error @ (StoreError::Statement(_) | StoreError::Row(_))), Some(id)) => {
                 tracing::error!(job = id, %error, "a job failed");
                 if let Err(error) = store.fail_job(id, &error.to_string()).await {
                     tracing::warn!(job = id, %error, "failed to end a job; trying again");
                 }
-                IDLE
+                ELSEWHERE
             }
             (Err(error), _) => {
                 tracing::warn!(%error, "failed to carry on a job; trying again");
-                IDLE
+                ELSEWHERE
             }
         };
     }

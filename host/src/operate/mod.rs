@@ -12,8 +12,11 @@ mod overview;
 mod people;
 mod unknown;
 
+use std::sync::Arc;
+
 use hookswitch_core::domain::{EventKey, NotificationId};
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 pub use self::{
     act::Operator,
@@ -40,12 +43,13 @@ const BATCH: usize = 1_000;
 #[derive(Clone)]
 pub struct Operate {
     store: Store,
+    job_created: Arc<Notify>,
 }
 
 impl Operate {
     /// What can be done with this database.
     pub fn new(store: Store) -> Operate {
-        Operate { store }
+        Operate { store, job_created: Arc::default() }
     }
 
     /// PostgreSQL's time.

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How often the keeper looks whether the server is alive.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How long it waits before it starts a dead server again.
 const PAUSE: Duration = Duration::from_secs(1);

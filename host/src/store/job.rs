@@ -148,18 +148,19 @@ impl Store {
             .collect()
     }
 
-    /// Whether a step of a job is due: one way there and back, for the look of each second.
+    /// In how many seconds the next step of a job is due; 0 if one is. `None` if there is no job.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
-    pub async fn is_job_due(&self) -> Result<bool, StoreError> {
+    pub async fn next_job_step(&self) -> Result<Option<f64>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT EXISTS (SELECT FROM job j WHERE j.state = 'running' AND j.due_at <= now())",
+                "SELECT greatest(0, extract(epoch FROM j.due_at - now()))::double precision FROM job j
+                 WHERE j.state = 'running' ORDER BY j.due_at LIMIT 1",
             )
             .await?;
-        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+        client.query_opt(&statement, &[]).await?.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
     /// Carries out the next step of a job that is due, if there is one that no other host is at: `plan` says what to do, and
