@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::emit::{RULE_FAILED, SystemEvent, message_failed, new_events};
 use crate::store::{Failure, Store, Told};
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// A burst of failures of one cause is one event in so long.
 const PAUSE: Duration = Duration::from_secs(60);
 /// A failing notice of a failure raises no further one.

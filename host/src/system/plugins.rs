@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::emit::{new_events, plugin_parked};
 use crate::store::Store;
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Tells of parked plugins, and resumes those that are compiled at last, until `stop`. `grew` is called when the event log has grown.
 pub async fn tell_parked(

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::emit::{SystemEvent, new_events, rule_failed};
 use crate::store::{RuleFailure, Store};
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// The failures of one rule are one event in so long.
 const PAUSE: Duration = Duration::from_secs(60);
 
