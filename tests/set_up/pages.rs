@@ -33,7 +33,7 @@ fn names(notifications: &Value) -> Vec<String> {
 async fn an_event_tells_of_its_messages_page_by_page() {
     let office = Office::open().await;
     let mut host = office.host();
-    let key = create_key(&office.database, "desk", &["read"]);
+    let key = create_key(&office.database, "desk", &["read", "personal"]);
     // Nothing is to happen to them.
     host.kill();
     office.database.query(MANY, &[]).await;
