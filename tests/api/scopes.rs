@@ -80,8 +80,12 @@ async fn no_address_shows_a_number_or_a_text_to_a_key_with_read_alone() {
     desk.stage.host.accept(&json!({"type": "any", "subject": number, "data": wrong})).await;
     wait_until("it has failed", SOON, async || desk.stage.failed().await == 1).await;
     let failed = desk.get("/v1/failed").await["data"][0]["id"].as_str().unwrap().to_owned();
-    let job = desk.ask(Method::POST, "/v1/failed/discard", Some(&json!({"ids": [failed]}))).await.1;
+    // By the number and with a reason that has it: the message's history shows both.
+    let chosen = json!({"person": number, "reason": format!("{number} called")});
+    let job = desk.ask(Method::POST, "/v1/failed/discard", Some(&chosen)).await.1;
     let job = job["id"].to_string().trim_matches('"').to_owned();
+    let discarded = async || !desk.get(&format!("/v1/notifications/{failed}")).await["dead_letter"].is_null();
+    wait_until("it is discarded", SOON, discarded).await;
 
     let scopes = [&["read"][..], &["read", "personal"]];
     let mut shown = [0, 0];

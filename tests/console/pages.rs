@@ -104,10 +104,14 @@ async fn each_page_is_small_and_shows_what_comes_from_outside_as_text() {
 
     // Who may not see personal data sees the end of a number, and no text.
     let looker = Browser::log_in(&stage, "looker", &["read"]).await;
-    let page = looker.page("/people").await;
-    assert!(page.contains("…0001") && !page.contains("15550100001"), "{page}");
-    let page = looker.page(&message).await;
-    assert!(!page.contains("class=\"bubble\"") && !page.contains("15550100001"), "{page}");
-    assert!(!looker.page(&event).await.contains("15550100001"));
+    let personal = json!({"type": "any", "subject": "+15550100001", "data": {"users": ["ann"], "template": "15550100001"}});
+    let personal = find(&stage.host.accept(&personal).await).await;
+    assert!(browser.page(&personal).await.contains("15550100001"));
+    for path in PAGES.iter().copied().chain([personal.as_str(), &event, &message, "/people/ann"]) {
+        let page = looker.page(path).await;
+        assert!(!page.contains("15550100001"), "{path}: {page}");
+    }
+    assert!(looker.page("/people").await.contains("…0001"));
+    assert!(!looker.page(&message).await.contains("class=\"bubble\""));
     assert!(!looker.page("/failed").await.contains("/failed/act"));
 }

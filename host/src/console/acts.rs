@@ -88,7 +88,7 @@ pub async fn confirm(
             let notification = &letter.notification;
             context! {
                 id => notification.id.to_string(), at => letter.failed_at.to_string(), code => letter.code,
-                detail => letter.detail.clone(), username => notification.username.clone(),
+                detail => viewer.text(letter.detail.clone()), username => notification.username.clone(),
                 recipient => notification.recipient.clone(), template => notification.message.template.clone(),
             }
         })

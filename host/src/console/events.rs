@@ -57,7 +57,7 @@ pub async fn list(
         before: query.before,
         limit: PAGE,
     };
-    let page = console.operate.events(&filter).await?;
+    let page = viewer.events(console.operate.events(&filter).await?);
     let fields = [
         ("outcome", query.outcome.as_deref()),
         ("type", query.kind.as_deref()),
@@ -108,7 +108,7 @@ pub async fn show(
         return Err(Refusal::invalid(detail));
     }
     let event = found.into_iter().next().ok_or_else(|| Refusal::unknown("No event has this id."))?;
-    let history = console.operate.event_history(event, query.after, MESSAGES).await?;
+    let history = viewer.history(console.operate.event_history(event, query.after, MESSAGES).await?);
     let decided_at = history.decisions.first().map(|decision| decision.decided_at);
     let first = history.decisions.iter().flat_map(|decision| &decision.notifications).next();
     let steps =

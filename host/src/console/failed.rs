@@ -71,7 +71,7 @@ pub async fn failed(
         let cause = causes.entry((letter.code, template)).or_insert_with(|| Cause {
             code: letter.code,
             template: template.to_owned(),
-            detail: letter.detail.clone(),
+            detail: viewer.text(letter.detail.clone()),
             count: 0,
             first: at.clone(),
             last: at.clone(),
@@ -91,7 +91,7 @@ pub async fn failed(
             let notification = &letter.notification;
             context! {
                 id => notification.id.to_string(), at => letter.failed_at.to_string(), code => letter.code,
-                detail => letter.detail.clone(), username => notification.username.clone(),
+                detail => viewer.text(letter.detail.clone()), username => notification.username.clone(),
                 recipient => notification.recipient.clone(),
                 template => notification.message.template.clone(),
             }

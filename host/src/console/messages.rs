@@ -53,7 +53,8 @@ pub async fn list(
         before: query.before.map(NotificationId),
         limit: PAGE,
     };
-    let messages = console.operate.notifications(&filter).await?;
+    let mut messages = console.operate.notifications(&filter).await?;
+    messages.iter_mut().for_each(|message| message.detail = viewer.text(message.detail.take()));
     let fields = [
         ("status", query.status),
         ("person", query.person),
@@ -88,7 +89,7 @@ pub async fn show(
 ) -> Result<Html<String>, Refusal> {
     let unknown = || Refusal::unknown("No message has this id.");
     let id = NotificationId(id.parse::<Uuid>().map_err(|_| unknown())?);
-    let history = console.operate.notification_history(id, 1).await?.ok_or_else(unknown)?;
+    let history = viewer.history(console.operate.notification_history(id, 1).await?.ok_or_else(unknown)?);
     let (decision, message) = history
         .decisions
         .iter()

@@ -9,7 +9,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Console, refusal::Refusal};
-use crate::http::Scope;
+use crate::{
+    http::Scope,
+    operate::{events_without_personal, history_without_personal, mask},
+    store::{EventHistory, EventPage},
+};
 
 /// Random bytes of a session.
 const RANDOM: usize = 32;
@@ -23,6 +27,26 @@ pub struct Viewer {
     pub may_act: bool,
     /// Whether they see numbers and texts.
     pub sees_personal: bool,
+}
+
+impl Viewer {
+    /// What they see of the history of an event.
+    pub fn history(&self, history: EventHistory) -> EventHistory {
+        if self.sees_personal { history } else { history_without_personal(history) }
+    }
+
+    /// What they see of a page of events.
+    pub fn events(&self, page: EventPage) -> EventPage {
+        if self.sees_personal { page } else { events_without_personal(page) }
+    }
+
+    /// What they see of a text that may contain a number.
+    pub fn text(&self, mut text: Option<String>) -> Option<String> {
+        if !self.sees_personal {
+            mask(&mut text);
+        }
+        text
+    }
 }
 
 /// Somebody who has logged in and may change something. A handler of a change takes it before anything else.

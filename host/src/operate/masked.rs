@@ -2,7 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 
-use crate::store::{EventHistory, EventPage, ListedEvent, NotificationHistory};
+use crate::store::{Action, EventHistory, EventPage, ListedEvent, NotificationHistory};
 
 /// So many digits in a row may be a number that somebody can be called at: E.164 has 7 to 15.
 const DIGITS: usize = 7;
@@ -80,6 +80,7 @@ pub fn hide_personal(notification: &mut NotificationHistory) {
     hide_recipient(username.as_deref(), name, recipient);
     notification.message = None;
     notification.reason = with_masked_numbers(&notification.reason);
+    notification.actions.iter_mut().for_each(hide_chosen);
     if let Some(end) = &mut notification.dead_letter {
         mask(&mut end.reason);
     }
@@ -87,6 +88,16 @@ pub fn hide_personal(notification: &mut NotificationHistory) {
         // Meta's ids contain the number of the recipient.
         delivery.wamid = delivery.wamid.take().map(|wamid| masked(&wamid));
         mask(&mut delivery.detail);
+    }
+}
+
+/// Masks numbers in what an operator chose messages by, and in the reason.
+fn hide_chosen(action: &mut Action) {
+    mask(&mut action.reason);
+    let Ok(mut what) = serde_json::from_str::<Value>(action.what.get()) else { return };
+    if let Some(Value::String(person)) = what.get_mut("person") {
+        *person = with_masked_numbers(person);
+        action.what = serde_json::value::to_raw_value(&what).unwrap_or_else(|_| RawValue::NULL.to_owned());
     }
 }
 
