@@ -60,6 +60,7 @@ pub const PAGES: &[&str] = &[
     "group::find_group",
     "group::first_groups",
     "health::unlinked_people",
+    "job::next_job_step",
 ];
 
 /// The values of each statement that has parameters, in SQL.
@@ -425,7 +426,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("unfinished::decided", "sample.event_lanes(), sample.seqs(), -1"),
     (
         "unfinished::spread",
-        "sample.event_lanes(), sample.seqs(), sample.all_of(6::smallint), sample.texts('[\"group1\"]'), sample.host()",
+        "sample.event_lanes(), sample.seqs(), sample.all_of(6::smallint), sample.all_of('[\"group1\"]'::text), sample.host()",
     ),
     ("unfinished::advance", "5, 800005, -1, 0, NULL, 1, NULL"),
     ("unfinished::advance 2", "5, 800005, -1, 0, NULL"),

@@ -1,5 +1,6 @@
 //! What is shown to those who may not see numbers and texts.
 
+use hookswitch_core::domain::is_user_id;
 use serde_json::{Value, value::RawValue};
 
 use crate::store::{Action, EventHistory, EventPage, ListedEvent, NotificationHistory};
@@ -96,7 +97,7 @@ fn hide_chosen(action: &mut Action) {
     mask(&mut action.reason);
     let Ok(mut what) = serde_json::from_str::<Value>(action.what.get()) else { return };
     if let Some(Value::String(person)) = what.get_mut("person") {
-        *person = with_masked_numbers(person);
+        *person = if is_user_id(person) { masked(person) } else { with_masked_numbers(person) };
         action.what = serde_json::value::to_raw_value(&what).unwrap_or_else(|_| RawValue::NULL.to_owned());
     }
 }
