@@ -1,14 +1,12 @@
 //! What is shown to those who may not see numbers and texts.
 
-use hookswitch_core::domain::is_user_id;
+use hookswitch_core::domain::{Decision, is_user_id};
 use serde_json::{Value, value::RawValue};
 
 use crate::store::{Action, EventHistory, EventPage, ListedEvent, NotificationHistory};
 
 /// So many digits in a row may be a number that somebody can be called at: E.164 has 7 to 15.
 const DIGITS: usize = 7;
-/// The members of a decision that say something of whom it is about.
-const PERSONAL: [&str; 3] = ["context", "key", "dedupe_key"];
 
 /// A number or a user id of which the last four characters are shown.
 pub fn masked(text: &str) -> String {
@@ -104,12 +102,24 @@ fn hide_chosen(action: &mut Action) {
 
 /// Whom a decision is for, by groups and usernames, and how; `None` for one that cannot be read.
 fn decision_without_personal(decision: &RawValue) -> Option<Box<RawValue>> {
-    let mut decision: serde_json::Map<String, Value> = serde_json::from_str(decision.get()).ok()?;
-    PERSONAL.iter().for_each(|member| _ = decision.remove(*member));
-    for contact in decision.get_mut("contacts").and_then(Value::as_array_mut).into_iter().flatten() {
-        *contact = contact.as_str().map(masked).into();
-    }
-    serde_json::value::to_raw_value(&decision).ok()
+    let all: Decision = serde_json::from_str(decision.get()).ok()?;
+    let shown = Decision {
+        template: all.template,
+        groups: all.groups,
+        users: all.users,
+        contacts: all.contacts.iter().map(|contact| masked(contact)).collect(),
+        send: all.send,
+        expires_at: all.expires_at,
+        priority: all.priority,
+        mode: all.mode,
+        language: all.language,
+        reply: all.reply,
+        from: all.from,
+        reason: all.reason.map(|reason| with_masked_numbers(&reason)),
+        // What it says, and what is made of that: keys, and the message that it answers.
+        ..Decision::default()
+    };
+    serde_json::value::to_raw_value(&shown).ok()
 }
 
 #[cfg(test)]
@@ -120,6 +130,16 @@ mod tests {
     fn only_the_end_of_a_number_is_shown() {
         assert_eq!(masked("263770000001"), "…0001");
         assert_eq!(masked("12"), "…");
+    }
+
+    #[test]
+    fn of_a_decision_whom_it_is_for_and_how_is_shown() {
+        let all = r#"{"template":"note","groups":["Ops"],"contacts":["263770000001"],"context":{"n":"263770000001"},
+            "dedupe_key":"263770000001","priority":"urgent","reply":true,"reply_to":"wamid.263770000001",
+            "reason":"263770000001 called","language":"pt_BR"}"#;
+        let all = RawValue::from_string(all.to_owned()).unwrap();
+        let shown = r#"{"template":"note","groups":["Ops"],"contacts":["…0001"],"priority":"urgent","language":"pt_BR","reply":true,"reason":"…0001 called"}"#;
+        assert_eq!(decision_without_personal(&all).unwrap().get(), shown);
     }
 
     #[test]
