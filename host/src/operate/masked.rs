@@ -137,9 +137,10 @@ mod tests {
         let all = r#"{"template":"note","groups":["Ops"],"contacts":["263770000001"],"context":{"n":"263770000001"},
             "dedupe_key":"263770000001","priority":"urgent","reply":true,"reply_to":"wamid.263770000001",
             "reason":"263770000001 called","language":"pt_BR"}"#;
-        let all = RawValue::from_string(all.to_owned()).unwrap();
+        let all = RawValue::from_string(all.to_owned()).ok();
         let shown = r#"{"template":"note","groups":["Ops"],"contacts":["…0001"],"priority":"urgent","language":"pt_BR","reply":true,"reason":"…0001 called"}"#;
-        assert_eq!(decision_without_personal(&all).unwrap().get(), shown);
+        let of_all = all.and_then(|all| decision_without_personal(&all));
+        assert_eq!(of_all.as_deref().map(RawValue::get), Some(shown));
     }
 
     #[test]
