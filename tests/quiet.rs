@@ -3,6 +3,7 @@
 
 mod digest;
 mod keys;
+mod withdrawn;
 
 use serde_json::{Value, json};
 

@@ -33,6 +33,17 @@ pub fn skip(why: impl Into<String>) -> Answer {
     Answer::Skip(why.into())
 }
 
+/// Returns an answer that withdraws messages of earlier events with this key that wait, and notifies nobody.
+///
+/// ```
+/// use hookswitch_sdk::{Answer, cancel};
+///
+/// assert!(matches!(cancel("visit 7"), Answer::Notify(decisions) if decisions[0].cancel == ["visit 7"]));
+/// ```
+pub fn cancel(key: impl Into<String>) -> Answer {
+    Answer::Notify(vec![Decision { cancel: vec![key.into()], ..Decision::default() }])
+}
+
 /// A decision: which message to send to whom, and when.
 ///
 /// ```
@@ -77,6 +88,12 @@ pub struct Decision {
     pub priority: Option<Priority>,
     /// Mode (default: that of the template).
     pub mode: Option<Mode>,
+    /// Key by which its messages are withdrawn while they wait, at most 200 characters.
+    pub key: Option<String>,
+    /// Keys that it cancels: messages of earlier events with these keys that wait are withdrawn.
+    pub cancel: Vec<String>,
+    /// Who receives it where none of its recipients can be reached.
+    pub otherwise: Otherwise,
     /// Language of the template, for example `pt_BR` (default: the recipient's, otherwise the template's fallback).
     pub language: Option<String>,
     /// Whether it answers the message that the event is about: it goes to whoever wrote it, and quotes it.
@@ -85,6 +102,17 @@ pub struct Decision {
     pub from: Option<String>,
     /// Reason for the record, at most 1,000 characters.
     pub reason: Option<String>,
+}
+
+/// Who receives a message where none of its recipients can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Otherwise {
+    /// Groups whose active members receive it.
+    pub groups: Vec<String>,
+    /// Usernames of people who receive it.
+    pub users: Vec<String>,
+    /// WhatsApp users outside the staff who receive it.
+    pub contacts: Vec<String>,
 }
 
 pub use crate::bindings::hookswitch::plugin::types::{Mode, Priority};
@@ -123,6 +151,25 @@ impl Decision {
     /// [`Decision::dedupe_for`].
     pub fn dedupe_key(mut self, key: impl Into<String>) -> Decision {
         self.dedupe_key = Some(key.into());
+        self
+    }
+
+    /// Sets the key by which its messages are withdrawn while they wait: by a later event whose decision cancels the key, or
+    /// has the same one.
+    pub fn key(mut self, key: impl Into<String>) -> Decision {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Withdraws messages of earlier events with this key that wait.
+    pub fn cancel(mut self, key: impl Into<String>) -> Decision {
+        self.cancel.push(key.into());
+        self
+    }
+
+    /// Sets who receives it where none of its recipients can be reached.
+    pub fn otherwise(mut self, others: Otherwise) -> Decision {
+        self.otherwise = others;
         self
     }
 

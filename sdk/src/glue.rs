@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Answer, Decision, Event, IntoAnswer, Level, bindings::hookswitch::plugin::types as wit, event, log,
+    Answer, Decision, Event, IntoAnswer, Level, Otherwise, bindings::hookswitch::plugin::types as wit, event,
+    log,
 };
 
 /// Calls a router for an event, and converts its answer.
@@ -51,10 +52,15 @@ fn answered(answer: Answer) -> wit::Answer {
 }
 
 fn decision(decision: Decision) -> wit::Decision {
+    let otherwise = (decision.otherwise != Otherwise::default())
+        .then(|| serde_json::to_string(&decision.otherwise).unwrap_or_default());
     let hints = [
         ("from", decision.from),
         ("dedupe_for", decision.dedupe_for),
         ("collect", decision.collect),
+        ("key", decision.key),
+        ("cancel", (!decision.cancel.is_empty()).then(|| Value::from(decision.cancel).to_string())),
+        ("else", otherwise),
         ("language", decision.language),
         ("reply", decision.reply.then(|| "true".to_owned())),
     ];

@@ -35,7 +35,7 @@ pub mod http;
 pub mod testing;
 mod world;
 
-pub use answer::{Answer, Decision, Failure, IntoAnswer, Mode, Priority, skip};
+pub use answer::{Answer, Decision, Failure, IntoAnswer, Mode, Otherwise, Priority, cancel, skip};
 pub use event::Event;
 pub use world::{Level, config, log, lookup, now};
 

@@ -59,12 +59,12 @@ FROM generate_series(1, 900000) AS n;
 -- A million messages: one of each event, and ten events that told 10,000 people each. 300,000 are bulk and wait.
 
 INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, name, recipient, phone_number_id, template,
-    priority, message, reason, created_at)
+    priority, message, reason, created_at, key)
 SELECT (hashint4(k) & 63) + 64 * priority, sample.uuid(n, now() - interval '30 days'), seq % 64, seq, 0,
        CASE WHEN n % 4 = 0 THEN 'user' || k END, 'Name ' || k, sample.number(k), '100' || 1 + n % 2,
        CASE WHEN n % 100000 = 7 THEN 'seldom' ELSE 'template' || n % 20 END, priority,
        '{"body":"Your order is on its way.","parameters":["' || n || '"]}', 'is the customer',
-       sample.at(n, now() - interval '30 days')
+       sample.at(n, now() - interval '30 days'), CASE WHEN n % 3 < 2 THEN 'key' || n END
 FROM (
     SELECT n, CASE WHEN n > 900000 THEN 1000 * (n % 10) + 1 ELSE n END AS seq,
            CASE WHEN n % 4 = 0 THEN 1 + n % 100000 ELSE 1 + n * 31 % 300000 END AS k,
@@ -115,6 +115,9 @@ INSERT INTO failure_cause (cause, told_at) VALUES ('131026', now() - interval '2
 INSERT INTO dedupe (template, key, event_lane, event_seq, expires_at)
 SELECT 'template' || n % 20, 'key' || n, n % 64, n, now() + (n - 1000) * interval '10 s'
 FROM generate_series(1, 200000) AS n;
+INSERT INTO withdrawal (key, event_seq, reason, at)
+SELECT 'key' || n, n + 5, 'cancelled by event 7', sample.at(n, now() - interval '30 days')
+FROM generate_series(1, 1000000, 5) AS n;
 INSERT INTO digest (id, template, key, decision, due_at)
 SELECT sample.uuid(n, now()), 'template' || n % 20, 'key' || n, '{"template":"digest"}', now() + (n - 50) * interval '1 s'
 FROM generate_series(1, 60000) AS n;

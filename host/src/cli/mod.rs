@@ -36,6 +36,7 @@ mod simulate;
 mod table;
 mod templates;
 mod unknown;
+mod waiting;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -82,6 +83,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// List notifications and their status
     Notifications(notifications::NotificationsArgs),
+    /// List how many messages wait, or withdraw them by key
+    Waiting(waiting::WaitingArgs),
     /// List, resend or drop messages whose delivery could not be confirmed
     Unknown(unknown::UnknownArgs),
     /// List, redrive or discard messages that failed permanently
@@ -131,6 +134,7 @@ impl Cli {
             Command::Events(args) => wait(events::run(args, database)),
             Command::Explain(args) => wait(explain::run(args, database)),
             Command::Notifications(args) => wait(notifications::run(args, database)),
+            Command::Waiting(args) => wait(waiting::run(args, database)),
             Command::Unknown(args) => wait(unknown::run(args, database)),
             Command::Failed(args) => wait(failed::run(args, database)),
             Command::Actions(args) => wait(actions::run(args, database)),

@@ -193,6 +193,9 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
     let mut line = |label: &str, value: &str| row(&mut text, 4, label, value);
     line("because", &notification.reason);
     line("id", &notification.id.to_string());
+    if let Some(key) = &notification.key {
+        line("key", key);
+    }
     if let Some(old) = &notification.redrive_of {
         line("again", &format!("replaces {old}, which failed"));
     }
@@ -286,7 +289,7 @@ fn in_words(status: Status) -> &'static str {
 }
 
 /// Why a message waits.
-fn waits_for(reason: &str) -> &str {
+pub fn waits_for(reason: &str) -> &str {
     match reason {
         "send_at" => "the rule set this time",
         "retry" => "Meta refused it for now",

@@ -212,6 +212,7 @@ fn words(verdict: &Verdict) -> String {
         Outcome::Notify(decision) => {
             serde_json::to_string(decision).unwrap_or_else(|_| Value::Null.to_string())
         }
+        Outcome::Cancel(cancel) => serde_json::to_string(cancel).unwrap_or_else(|_| Value::Null.to_string()),
         Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. } => why.clone(),
         Outcome::NoRoute => NO_ROUTE.to_owned(),
     }

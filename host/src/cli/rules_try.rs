@@ -9,14 +9,17 @@ use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
     decide::decide,
     domain::{
-        Asked, Decision, DecisionOutcome, Event, Message, Mode, Notification, Outcome, Priority, Senders,
-        Verdict, short,
+        Asked, DecisionOutcome, Event, Message, Mode, Notification, Outcome, Priority, Senders, Verdict,
+        Withdraws, short,
     },
     plan::{Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
@@ -164,7 +167,7 @@ struct DecisionJson<'a> {
     outcome: &'a str,
     reason: Option<&'a str>,
     asked: Vec<Value>,
-    decision: Option<&'a Decision>,
+    decision: Option<Box<RawValue>>,
     notifications: Vec<NotificationJson<'a>>,
 }
 
@@ -190,7 +193,8 @@ impl<'a> TryJson<'a> {
             reason: planned.reason.as_deref(),
             asked: verdict.asked.iter().map(|asked| json!(asked)).collect(),
             decision: match &verdict.outcome {
-                Outcome::Notify(decision) => Some(decision),
+                Outcome::Notify(decision) => to_raw_value(decision).ok(),
+                Outcome::Cancel(cancel) => to_raw_value(cancel).ok(),
                 _ => None,
             },
             notifications: planned.notifications.iter().map(NotificationJson::from).collect(),
@@ -233,6 +237,11 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
     }
     for asked in verdict.asked.iter() {
         println!("{} {} {} → {}", style("asked").dim(), asked.port, asked.question, asked.answer);
+    }
+    for Withdraws { key, replaces } in verdict.outcome.withdraws() {
+        let what =
+            if replaces { "messages of earlier events with the same key" } else { "messages with the key" };
+        println!("{} {what}: {key}", style("withdraws").dim());
     }
     let Outcome::Notify(decision) = &verdict.outcome else { return };
     println!("{} {}", style("template").dim(), decision.template);

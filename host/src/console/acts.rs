@@ -19,7 +19,10 @@ use super::{
     render,
     session::{Actor, Viewer},
 };
-use crate::operate::{Choice, Operator, Resolution};
+use crate::{
+    http::sentence,
+    operate::{Choice, Operator, Resolution, wrong_key},
+};
 
 /// Messages that a job resends per second.
 const RATE: u32 = 20;
@@ -202,4 +205,35 @@ pub async fn resolve(
         ));
     }
     Ok(Redirect::to(&format!("/messages/{id}")))
+}
+
+/// Messages to withdraw.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToWithdraw {
+    key: String,
+    #[serde(default, deserialize_with = "filled")]
+    reason: Option<String>,
+}
+
+/// The page that asks whether to withdraw the messages with a key.
+pub async fn withdrawal(
+    Actor(viewer): Actor,
+    Filter(query): Filter<ToWithdraw>,
+) -> Result<Html<String>, Refusal> {
+    render::view("withdraw.html", &viewer, context! { key => query.key })
+}
+
+/// Withdraws the messages with a key.
+pub async fn withdraw(
+    Actor(viewer): Actor,
+    State(console): State<Console>,
+    Form(form): Form<ToWithdraw>,
+) -> Result<Redirect, Refusal> {
+    if let Some(why) = wrong_key(&form.key) {
+        return Err(Refusal::invalid(sentence(&why)));
+    }
+    let by = Operator::by_console(&viewer.key);
+    console.operate.withdraw(&by, &form.key, form.reason.as_deref()).await?;
+    Ok(Redirect::to("/waiting"))
 }

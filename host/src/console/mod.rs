@@ -62,6 +62,7 @@ pub fn router(console: Console) -> Router {
         .route("/failed", get(failed::failed))
         .route("/failed/act", get(acts::confirm).post(acts::act))
         .route("/jobs/{id}", get(acts::job))
+        .route("/waiting/withdraw", get(acts::withdrawal).post(acts::withdraw))
         .route("/unknown", get(failed::unknown))
         .route("/unknown/{id}", get(acts::doubtful).post(acts::resolve))
         .route("/waiting", get(failed::waiting))

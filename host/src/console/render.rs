@@ -58,6 +58,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("resolve.html", include_str!("templates/resolve.html")),
     ("unknown.html", include_str!("templates/unknown.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
+    ("withdraw.html", include_str!("templates/withdraw.html")),
     ("people.html", include_str!("templates/people.html")),
     ("person.html", include_str!("templates/person.html")),
     ("groups.html", include_str!("templates/groups.html")),

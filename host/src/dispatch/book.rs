@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use hookswitch_core::domain::{Delivery, Mode, NotificationId, OnUnknown, Priority, Status, WaitReason};
+use hookswitch_core::domain::{
+    Delivery, Mode, NotificationId, OnUnknown, Priority, Refusal, Status, WaitReason,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -36,6 +38,10 @@ const HELD: SignedDuration = SignedDuration::from_hours(1);
 /// newer version meanwhile.
 const UNREADABLE: SignedDuration = SignedDuration::from_mins(1);
 const UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+fn is_withdrawn(job: &Job) -> bool {
+    matches!(job.logged.refusal, Some(Refusal::Withdrawn(_)))
+}
 
 /// How a job waits.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +130,8 @@ impl Book {
             return self.unknown(&job, due_at, Some("the host stopped while it was sent"), now);
         }
         match job.logged.notification.send_at {
-            Some(send_at) if send_at > now => {
+            // What is withdrawn has nothing to wait for.
+            Some(send_at) if send_at > now && !is_withdrawn(&job) => {
                 let detail = format!("waits until {send_at}");
                 self.wait(&job, Wait { due_at: send_at, reason: WaitReason::SendAt, detail: &detail }, now);
             }

@@ -93,6 +93,7 @@ pub mod testing {
                 reason: String::new(),
                 send_at: None,
                 expires_at: None,
+                key: None,
             },
             window_until: None,
             number_window_until: None,

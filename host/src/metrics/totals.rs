@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 /// What is counted: kind and label.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 19] = [
+    ("decision", "cancel"),
     ("decision", "collected"),
     ("decision", "duplicate"),
     ("decision", "failed"),

@@ -27,6 +27,11 @@ impl Operator {
         Operator { who: name.to_owned(), way: ActionWay::Console }
     }
 
+    /// The name of the key, or the user of the command line.
+    pub fn name(&self) -> &str {
+        &self.who
+    }
+
     /// An act of this operator, not carried out yet.
     pub(super) fn act(&self, action: &'static str, what: &impl Serialize, reason: Option<&str>) -> Act {
         Act::new(self.who.clone(), self.way, action, bounded(what), reason.map(str::to_owned))

@@ -78,6 +78,7 @@ pub fn hide_personal(notification: &mut NotificationHistory) {
     let NotificationHistory { username, name, recipient, .. } = notification;
     hide_recipient(username.as_deref(), name, recipient);
     notification.message = None;
+    notification.key = None;
     notification.reason = with_masked_numbers(&notification.reason);
     notification.actions.iter_mut().for_each(hide_chosen);
     if let Some(end) = &mut notification.dead_letter {
@@ -108,6 +109,10 @@ fn decision_without_personal(decision: &RawValue) -> Option<Box<RawValue>> {
         groups: all.groups,
         users: all.users,
         contacts: all.contacts.iter().map(|contact| masked(contact)).collect(),
+        otherwise: all.otherwise.map(|mut others| {
+            others.contacts = others.contacts.iter().map(|contact| masked(contact)).collect();
+            others
+        }),
         send: all.send,
         expires_at: all.expires_at,
         priority: all.priority,

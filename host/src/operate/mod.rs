@@ -11,6 +11,7 @@ mod notification;
 mod overview;
 mod people;
 mod unknown;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -30,9 +31,10 @@ pub use self::{
     notification::NotificationDetail,
     overview::Setup,
     unknown::Resolution,
+    waiting::wrong_key,
 };
 use crate::store::{
-    Action, ActionFilter, DeadLetter, DeadLetterFilter, DeferredFacts, Job, JobMessage, ListedNotification,
+    Action, ActionFilter, DeadLetter, DeadLetterFilter, Job, JobMessage, ListedNotification,
     NotificationFilter, Store, StoreError, UnknownNotification,
 };
 
@@ -83,11 +85,6 @@ impl Operate {
     /// The messages whose delivery could not be confirmed, oldest first, after a place.
     pub async fn unknown(&self, after: i64, limit: i64) -> Result<Vec<UnknownNotification>, StoreError> {
         self.store.unknown(after, limit).await
-    }
-
-    /// How many messages wait, by reason.
-    pub async fn waiting(&self) -> Result<Vec<DeferredFacts>, StoreError> {
-        self.store.deferred_facts().await
     }
 
     /// What operators did, newest first.

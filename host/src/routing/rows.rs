@@ -7,7 +7,7 @@ mod duplicates;
 use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
-    domain::{Asked, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict},
+    domain::{Asked, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws},
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use super::{
 use crate::metrics::RoutingCounts;
 use crate::store::{
     CollectRow, DecisionRow, DedupeClaim, NewSpread, NextDecision, NotificationRow, ParkedRow,
-    RoutingTransaction, RuleFailed, StoreError,
+    RoutingTransaction, RuleFailed, StoreError, Withdrawal,
 };
 use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
 
@@ -39,6 +39,8 @@ pub(super) struct Rows {
     /// Collected decisions, each with the index of its decision.
     collects: Vec<(usize, CollectRow)>,
     parked: Vec<ParkedRow>,
+    /// What withdraws messages by key, each with the index of its decision.
+    withdrawals: Vec<(usize, Withdrawal)>,
     /// Decisions that are spread page by page.
     spread: Vec<NewSpread>,
     /// Decisions of which no message comes, each with the event's place.
@@ -110,6 +112,10 @@ impl Rows {
             };
             let place = self.decisions.len();
             let key = (lane.0, seq, ordinal);
+            if planned.outcome != DecisionOutcome::Failed {
+                let withdrawals = verdict.outcome.withdraws();
+                self.withdrawals.extend(withdrawals.map(|withdrawn| (place, withdrawal(work, withdrawn))));
+            }
             if let Some(decision) = decision {
                 self.claims.extend(claim(decision, &planned, key).map(|claim| (place, claim)));
                 if work.large && planned.outcome == DecisionOutcome::Notify && !is_for_a_group(decision) {
@@ -276,6 +282,8 @@ impl Rows {
                 let keys: Vec<&DedupeClaim> = taken.iter().map(|(_, claim)| claim).collect();
                 let holders = transaction.dedupe_holders(&keys).await?;
                 self.without_duplicates(&taken, &holders);
+                // The first of them is what is told.
+                self.withdrawals.retain(|(place, _)| taken.iter().all(|(duplicate, _)| duplicate != place));
             }
         }
         if !self.collects.is_empty() {
@@ -283,6 +291,8 @@ impl Rows {
             let digests = transaction.collect(&collected).await?;
             self.tell_digests(&digests);
         }
+        let withdrawals: Vec<Withdrawal> = self.withdrawals.iter().map(|(_, row)| row.clone()).collect();
+        transaction.withdraw(&withdrawals, now).await?;
         transaction.spread(host, &self.spread).await?;
         transaction.append(&self.decisions, &self.notifications, now).await?;
         // That rule.failed finds no rule, or one that fails, raises no further one.
@@ -307,10 +317,17 @@ impl Rows {
     }
 }
 
+/// What an event withdraws by a key.
+fn withdrawal(work: &Work, withdrawn: Withdraws<'_>) -> Withdrawal {
+    let reason = withdrawn.by(&work.logged.event);
+    Withdrawal { key: withdrawn.key.replace('\0', ""), event_seq: work.place().1, reason }
+}
+
 /// The row of a decision. The questions of a rule are stored with its first decision.
 fn row(work: &Work, ordinal: i16, verdict: &Verdict, planned: &Planned, with_asked: bool) -> DecisionRow {
     let decision = match &verdict.outcome {
         Outcome::Notify(decision) => serde_json::to_string(decision).ok(),
+        Outcome::Cancel(cancel) => serde_json::to_string(cancel).ok(),
         _ => None,
     };
     let asked =

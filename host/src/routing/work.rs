@@ -46,11 +46,12 @@ pub(super) enum Origin {
 pub(super) fn weight(verdicts: &[Verdict]) -> usize {
     let of_verdict = |verdict: &Verdict| match &verdict.outcome {
         Outcome::Notify(decision) => {
-            let names = decision.groups.iter().chain(&decision.users).chain(&decision.contacts);
+            let names = decision.all_groups().chain(decision.all_users()).chain(decision.all_contacts());
             let names: usize = names.map(String::len).sum();
             names + decision.context.iter().map(|(name, value)| name.len() + bytes(value)).sum::<usize>()
         }
         Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. } => why.len(),
+        Outcome::Cancel(cancel) => cancel.cancel.iter().map(String::len).sum(),
         Outcome::NoRoute => 0,
     };
     verdicts.iter().map(of_verdict).sum()
@@ -129,7 +130,7 @@ impl Work {
 
     /// The groups that it names, with repetitions.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        self.decisions().flat_map(|decision| decision.groups.iter().map(String::as_str))
+        self.decisions().flat_map(|decision| decision.all_groups().map(String::as_str))
     }
 
     /// The decisions with recipients.

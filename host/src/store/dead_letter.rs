@@ -191,7 +191,7 @@ async fn dead_letters(
         "SELECT f.at, f.code, f.detail, coalesce(p.active, n.username IS NULL),
                 CASE WHEN n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END,
                 n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
-                n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at
+                n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at, n.key
          {DEAD} AND (f.at, f.notification_id) > ($1, $7)
          ORDER BY f.at, f.notification_id LIMIT $8"
     );
@@ -285,6 +285,7 @@ fn dead_letter(row: &Row) -> Result<DeadLetter, StoreError> {
             reason: row.try_get(16)?,
             send_at: row.try_get(17)?,
             expires_at: row.try_get(18)?,
+            key: row.try_get(19)?,
         },
     })
 }

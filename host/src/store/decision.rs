@@ -286,16 +286,17 @@ impl RoutingTransaction<'_> {
         let reasons: Vec<&str> = n().map(|n| n.reason.as_str()).collect();
         let send_ats: Vec<Option<Timestamp>> = n().map(|n| n.send_at).collect();
         let expires_ats: Vec<Option<Timestamp>> = n().map(|n| n.expires_at).collect();
+        let keys: Vec<Option<&str>> = n().map(|n| n.key.as_deref()).collect();
         let statement = self
             .transaction
             .prepare_cached(
                 "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
                  INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, name, recipient,
-                     phone_number_id, template, priority, message, reason, send_at, expires_at, created_at)
-                 SELECT n.*, $17::timestamptz
+                     phone_number_id, template, priority, message, reason, send_at, expires_at, key, created_at)
+                 SELECT n.*, $18::timestamptz
                  FROM held, unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::smallint[],
                      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
-                     $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[]) AS n",
+                     $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[]) AS n",
             )
             .await?;
         self.transaction
@@ -318,6 +319,7 @@ impl RoutingTransaction<'_> {
                     &reasons,
                     &send_ats,
                     &expires_ats,
+                    &keys,
                     &now,
                 ],
             )

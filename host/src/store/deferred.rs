@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError, delivery, opt_out,
-    recipient::{ADDRESS, JOINS, REFUSAL, refusal},
+    recipient::{ADDRESS, JOINS, REFUSAL, REFUSAL_WIDTH, refusal},
     session::{Transaction, together},
 };
 
@@ -203,7 +203,8 @@ impl Store {
                      ON CONFLICT DO NOTHING
                      RETURNING notification_id
                  )
-                 SELECT i.obstacle, i.username, i.scope, i.source, i.at, i.notification_id, i.marketing, i.address,
+                 SELECT i.obstacle, i.username, i.scope, i.source, i.at, i.withdrawn, i.notification_id, i.marketing,
+                        i.address,
                         m.notification_id IS NOT NULL,
                         i.obstacle IS NOT NULL AND EXISTS (
                             SELECT FROM delivery d WHERE d.notification_id = i.notification_id
@@ -215,14 +216,15 @@ impl Store {
             client.query(&statement, &[&lanes, &seqs, &ids, &attempts, &marketing, &forms, &now]).await?;
         let mut intended = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let refusal = refusal(row, 0, row.try_get(6)?)?;
-            let (is_ours, was_begun): (bool, bool) = (row.try_get(8)?, row.try_get(9)?);
-            let came_out = match (is_ours, refusal, row.try_get(7)?) {
+            let rest = REFUSAL_WIDTH;
+            let refusal = refusal(row, 0, row.try_get(rest + 1)?)?;
+            let (is_ours, was_begun): (bool, bool) = (row.try_get(rest + 3)?, row.try_get(rest + 4)?);
+            let came_out = match (is_ours, refusal, row.try_get(rest + 2)?) {
                 (true, _, Some(to)) => Intended::Ours { to },
                 (false, Some(why), _) if !was_begun => Intended::Refused(why),
                 _ => Intended::Begun,
             };
-            intended.insert(NotificationId(row.try_get(5)?), came_out);
+            intended.insert(NotificationId(row.try_get(rest)?), came_out);
         }
         Ok(intended)
     }

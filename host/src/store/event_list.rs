@@ -44,7 +44,7 @@ pub struct ListedEvent {
     /// When it was received.
     pub received_at: Timestamp,
     /// What its last run came to: of several decisions the one that most needs attention, `failed`, `parked`, `no_route`,
-    /// `nobody`, `skip`, `duplicate`, `collected` or `notify`. Null while the event is not routed.
+    /// `nobody`, `skip`, `duplicate`, `collected`, `cancel` or `notify`. Null while the event is not routed.
     pub outcome: Option<String>,
     /// Why that decision came to that.
     pub reason: Option<String>,
@@ -77,8 +77,8 @@ const MATCHING: &str = "LEFT JOIN LATERAL (
          WHERE d.lane = e.lane AND d.event_seq = e.seq AND NOT (d.outcome = 'parked' AND NOT EXISTS (
              SELECT FROM parked p WHERE p.lane = d.lane AND p.event_seq = d.event_seq AND p.ordinal = d.ordinal))
          ORDER BY d.run DESC,
-             array_position(ARRAY['failed', 'parked', 'no_route', 'nobody', 'skip', 'duplicate', 'collected'],
-                 d.outcome), d.ordinal
+             array_position(ARRAY['failed', 'parked', 'no_route', 'nobody', 'skip', 'duplicate', 'collected',
+                 'cancel'], d.outcome), d.ordinal
          LIMIT 1
      ) AS last ON true
      WHERE e.received_at >= $4 AND ($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.subject = $6)

@@ -2,6 +2,7 @@
 //! it takes no longer with a million notifications.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{COUNTED, Store, StoreError};
@@ -59,7 +60,7 @@ pub struct BacklogFacts {
 const LANE_COUNTED: i64 = 1_000;
 
 /// What waits in `deferred` for one reason: at most [`COUNTED`] are looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeferredFacts {
     /// Such as `retry`.
     pub reason: String,

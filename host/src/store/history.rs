@@ -36,7 +36,8 @@ pub struct EventHistory {
 pub struct DecisionHistory {
     /// The position among the decisions about this event, from 0.
     pub ordinal: i16,
-    /// The outcome: `notify`, `nobody`, `skip`, `no_route`, `duplicate`, `collected`, `parked` or `failed`.
+    /// The outcome: `notify`, `nobody`, `cancel`, `skip`, `no_route`, `duplicate`, `collected`,
+    /// `parked` or `failed`.
     pub outcome: String,
     /// Why the rule decided so; null if it gave no reason.
     pub reason: Option<String>,
@@ -75,6 +76,8 @@ pub struct NotificationHistory {
     pub template: String,
     /// The current status.
     pub status: Status,
+    /// The key by which it is withdrawn while it waits; null if it has none, or the API key may not see it.
+    pub key: Option<String>,
     /// Why the notification waits, and until when; null if it does not wait.
     pub waits: Option<Waits>,
     /// The failed notification that this one resends; null for others.
@@ -213,7 +216,7 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT n.ordinal, n.id, n.username, n.name, n.recipient, n.reason, n.template, n.message,
-                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason, n.seq
+                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason, n.seq, n.key
                  FROM notification n LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
                  LEFT JOIN dead_letter l ON l.notification_id = n.id
                  LEFT JOIN dead_letter old ON old.redriven_as = n.id
@@ -230,6 +233,7 @@ impl Store {
                 reason: row.try_get(5)?,
                 template: row.try_get(6)?,
                 status: Status::Queued,
+                key: row.try_get(15)?,
                 waits: row
                     .try_get::<_, Option<Timestamp>>(8)?
                     .zip(row.try_get(9)?)

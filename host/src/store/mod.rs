@@ -68,6 +68,7 @@ mod told;
 mod unfinished;
 mod unknown;
 mod waiting;
+mod withdrawal;
 
 pub use answer::{Answered, Writer};
 pub use api_key::StoredKey;
@@ -119,6 +120,7 @@ pub use parked::{ParkedDue, ParkedFacts, ParkedRow};
 pub use unfinished::{NewSpread, NextDecision, Progress, Spread, Unfinished};
 pub use unknown::UnknownNotification;
 pub use waiting::{EventWaits, WaitsFor};
+pub use withdrawal::Withdrawal;
 
 /// Why the database did not do what it was asked. Each text stands alone.
 #[derive(Debug, thiserror::Error)]

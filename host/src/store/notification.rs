@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
-    recipient::{JOINS, REFUSAL, refusal},
+    recipient::{JOINS, REFUSAL, REFUSAL_WIDTH, refusal},
 };
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
@@ -106,7 +106,10 @@ pub struct DueLimits {
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
-     p.quiet_from, p.quiet_until, p.time_zone, n.created_at";
+     p.quiet_from, p.quiet_until, p.time_zone, n.created_at, n.key";
+/// Where the columns of [`REFUSAL`] begin, and those after them.
+const REFUSALS: usize = 20;
+const REST: usize = REFUSALS + REFUSAL_WIDTH;
 const WINDOW: &str = "LEFT JOIN LATERAL (
          SELECT last_inbound_at FROM number_window
          WHERE contact_id = c.id AND phone_number_id = n.phone_number_id LIMIT 1
@@ -233,10 +236,10 @@ impl Store {
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
-                    attempt: row.try_get(24)?,
-                    failures: row.try_get(25)?,
+                    attempt: row.try_get(REST)?,
+                    failures: row.try_get(REST + 1)?,
                     // Whatever it waited for that this version does not know: that is over.
-                    reason: row.try_get::<_, &str>(26)?.parse().unwrap_or(WaitReason::SendAt),
+                    reason: row.try_get::<_, &str>(REST + 2)?.parse().unwrap_or(WaitReason::SendAt),
                 })
             })
             .collect()
@@ -267,7 +270,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         Ok(message) => message,
         Err(error) => return unreadable(format!("its message: {error}"), error.is_data()),
     };
-    let refusal = match refusal(row, 19, message.marketing) {
+    let refusal = match refusal(row, REFUSALS, message.marketing) {
         Ok(refusal) => refusal,
         Err(error) => return unreadable(error.to_string(), true),
     };
@@ -287,6 +290,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
             reason: row.try_get(10)?,
             send_at: row.try_get(11)?,
             expires_at: row.try_get(12)?,
+            key: row.try_get(19)?,
         },
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::StoreError;
 
-/// Joins person, contact and opt-out to a notification `n`. Of two opt-outs the one of everything counts. Each row looks
+/// Joins person, contact, opt-out and what took it back to a notification `n`. Of two opt-outs the one of everything counts. Each row looks
 /// its own up, whatever the planner thinks of their number (hence the limits): no table of people is read as a whole.
 pub(super) const JOINS: &str =
     "LEFT JOIN LATERAL (SELECT * FROM person WHERE person.username = n.username LIMIT 1) p ON true
@@ -19,21 +19,30 @@ pub(super) const JOINS: &str =
      LEFT JOIN LATERAL (
          SELECT scope, source, at FROM opt_out
          WHERE contact_id = c.id AND NOT came_back ORDER BY scope LIMIT 1
-     ) o ON true";
+     ) o ON true
+     LEFT JOIN LATERAL (
+         SELECT reason FROM withdrawal
+         WHERE withdrawal.key = n.key AND withdrawal.event_seq > n.event_seq LIMIT 1
+     ) taken ON true";
 
 /// Where the message goes now: an address of a user who never wrote in may be known from the log only.
 pub(super) const ADDRESS: &str =
     "CASE WHEN c.id IS NULL AND n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END";
 
-/// The columns that [`refusal`] reads: the obstacle, the username, and the opt-out, whichever messages it is about.
+/// The columns that [`refusal`] reads: the obstacle, the username, the opt-out, whichever messages it is about, and who
+/// withdrew the message. [`REFUSAL_WIDTH`] is their number.
 pub(super) const REFUSAL: &str = "CASE
          WHEN n.recipient IS NULL THEN 'erased'
+         WHEN taken.reason IS NOT NULL THEN 'withdrawn'
          WHEN n.username IS NOT NULL AND p.id IS NULL THEN 'no_person'
          WHEN NOT p.active THEN 'deactivated'
          WHEN n.username IS NOT NULL AND c.id IS NULL THEN 'unlinked'
          WHEN c.id IS NOT NULL AND coalesce(c.wa_id, c.user_id) IS NULL THEN 'number_lost'
          WHEN o.scope IS NOT NULL THEN 'opted_out'
-     END AS obstacle, n.username, o.scope, o.source, o.at";
+     END AS obstacle, n.username, o.scope, o.source, o.at, taken.reason AS withdrawn";
+
+/// How many columns [`REFUSAL`] has.
+pub(super) const REFUSAL_WIDTH: usize = 6;
 
 /// Why a message may not be sent, from the columns of [`REFUSAL`] that begin at `first`.
 pub(super) fn refusal(row: &Row, first: usize, is_marketing: bool) -> Result<Option<Refusal>, StoreError> {
@@ -41,6 +50,7 @@ pub(super) fn refusal(row: &Row, first: usize, is_marketing: bool) -> Result<Opt
     let username = || Ok::<_, StoreError>(row.try_get::<_, Option<String>>(first + 1)?.unwrap_or_default());
     Ok(Some(match obstacle {
         "erased" => Refusal::Erased,
+        "withdrawn" => Refusal::Withdrawn(row.try_get(first + 5)?),
         "no_person" => Refusal::NoPerson(username()?),
         "deactivated" => Refusal::Deactivated(username()?),
         "unlinked" => Refusal::Unlinked(username()?),

@@ -9,9 +9,10 @@ use super::{
     yaml::{Fields, Kind, Node},
 };
 use crate::{
-    decide::{Place, duration, keys_between},
+    decide::{PEOPLE, Place, duration, keys_between},
     domain::{
-        Button, Decision, DecisionOutcome, Event, Header, Message, Mode, Outcome, SendTime, Verdict, short,
+        Button, Cancel, Decision, DecisionOutcome, Event, Header, Message, Mode, Outcome, SendTime, Verdict,
+        short,
     },
     plan::{Planned, parameter},
 };
@@ -32,6 +33,8 @@ enum What {
     NoRoute,
     /// A failure whose error contains this text.
     Failed(String),
+    /// That messages are withdrawn and none is sent, which matches each of these keys.
+    Cancel(Vec<Key>),
     /// A decision that matches each of these keys.
     Decision(Vec<Key>),
 }
@@ -66,9 +69,11 @@ pub struct Actual<'a> {
 }
 
 /// Keys whose lists are sets.
-const SETS: [&str; 5] = ["groups", "users", "contacts", "to", "skipped"];
+const SETS: [&str; 6] = ["groups", "users", "contacts", "cancel", "to", "skipped"];
+/// Keys of a decision without a template.
+const CANCELS: [&str; 2] = ["cancel", "reason"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 28] = keys_between(
+const KEYS: [&str; 31] = keys_between(
     [],
     [
         "to",
@@ -104,7 +109,10 @@ pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Expected> {
         }
         What::NoRoute
     } else {
-        What::Decision(KEYS.into_iter().filter_map(|name| key(&fields, name, findings)).collect())
+        let keys: Vec<Key> = KEYS.into_iter().filter_map(|name| key(&fields, name, findings)).collect();
+        let only_cancels =
+            fields.key("cancel").is_some() && keys.iter().all(|key| CANCELS.contains(&key.name));
+        if only_cancels { What::Cancel(keys) } else { What::Decision(keys) }
     };
     Some(Expected { place: fields.place, what })
 }
@@ -117,7 +125,7 @@ fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> 
         name if SETS.contains(&name) || matches!(name, "body_contains" | "buttons" | "parameters") => {
             (value.is_array(), "a list of strings")
         }
-        "context" => (value.is_object(), "a map"),
+        "context" | "else" => (value.is_object(), "a map"),
         "reply" => (value.is_boolean(), "true or false"),
         _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
     };
@@ -140,6 +148,16 @@ impl Expected {
             What::Failed(words) => {
                 (failure.is_some_and(|why| why.contains(words)), format!("failed: {words}"))
             }
+            What::Cancel(keys) => match outcome {
+                Outcome::Cancel(cancel) => {
+                    return keys.iter().flat_map(|key| key.difference_of_cancel(cancel)).collect();
+                }
+                // A message that also cancels.
+                Outcome::Notify(decision) if failure.is_none() => {
+                    return keys.iter().flat_map(|key| key.differences(decision, result)).collect();
+                }
+                _ => (false, "cancelled messages".to_owned()),
+            },
             What::Decision(keys) => match (outcome, failure) {
                 (Outcome::Notify(decision), None) => {
                     return keys.iter().flat_map(|key| key.differences(decision, result)).collect();
@@ -165,6 +183,7 @@ pub fn said(result: &Actual<'_>) -> String {
         (_, Some(why)) => format!("failed: {why}"),
         (Outcome::Skip(why), _) => format!("skip: {why}"),
         (Outcome::NoRoute, _) => "no route".to_owned(),
+        (Outcome::Cancel(cancel), _) => format!("cancel: {}", cancel.cancel.join(", ")),
         (Outcome::Notify(decision), _) => format!("a decision for template {}", decision.template),
         (Outcome::Failed(why) | Outcome::Parked { why, .. }, _) => format!("failed: {why}"),
     }
@@ -181,6 +200,25 @@ fn failure_of<'a>(result: &'a Actual<'_>) -> Option<&'a str> {
 }
 
 impl Key {
+    fn difference_of_cancel(&self, cancel: &Cancel) -> Option<Difference> {
+        let actual = match self.name {
+            "cancel" => Value::from(cancel.cancel.clone()),
+            _ => Value::from(cancel.reason.clone()),
+        };
+        let same = if self.name == "cancel" {
+            set(&self.value) == set(&actual)
+        } else {
+            line(&self.value) == line(&actual)
+        };
+        let (expected, actual) = (shown(&self.value), shown(&actual));
+        (!same).then(|| Difference {
+            place: self.place.clone(),
+            about: format!("`{}`", self.name),
+            expected,
+            actual,
+        })
+    }
+
     fn differences(&self, decision: &Decision, result: &Actual<'_>) -> Vec<Difference> {
         let difference = |about: String, expected: String, actual: String| {
             vec![Difference { place: self.place.clone(), about, expected, actual }]
@@ -188,6 +226,14 @@ impl Key {
         let about = format!("`{}`", self.name);
         match self.name {
             "context" => self.differences_of_context(decision),
+            "else" => {
+                let actual = serde_json::to_value(&decision.otherwise).unwrap_or_default();
+                let of = |value: &Value, key| value.get(key).map(set).unwrap_or_default();
+                if PEOPLE.into_iter().all(|key| of(&self.value, key) == of(&actual, key)) {
+                    return Vec::new();
+                }
+                difference(about, shown(&self.value), shown(&actual))
+            }
             "header" | "body" | "meta_body" => {
                 let actual = match self.name {
                     "header" => header_of(result),
@@ -270,6 +316,8 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "users" => decision.users.clone().into(),
         "contacts" => decision.contacts.clone().into(),
         "dedupe_key" => decision.dedupe_key.clone().into(),
+        "key" => decision.key.clone().into(),
+        "cancel" => decision.cancel.clone().into(),
         "dedupe_for" => decision.dedupe_for.map(short).into(),
         "collect" => decision.collect.map(|collect| collect.to_string()).into(),
         "send_at" => match &decision.send {

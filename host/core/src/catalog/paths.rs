@@ -33,10 +33,11 @@ pub fn misspelt(routes: &[RouteSource], scripts: &BTreeMap<String, Source>, case
         }
         let script = match &route.rule {
             RuleSource::Script(path) => scripts.get(&path.text),
-            RuleSource::Plain(_) | RuleSource::Plugin(_) => None,
+            RuleSource::Plain(_) | RuleSource::Cancel(_) | RuleSource::Plugin(_) => None,
         };
         let plain = match &route.rule {
             RuleSource::Plain(plain) => expressions(plain),
+            RuleSource::Cancel(cancel) => cancel.cancel.iter().collect(),
             RuleSource::Script(_) | RuleSource::Plugin(_) => Vec::new(),
         };
         for source in route.when.iter().chain(script).chain(plain) {
@@ -67,8 +68,10 @@ fn expressions(plain: &PlainSource) -> Vec<&Source> {
         Some(SendSource::At(source)) => Some(source),
         Some(SendSource::After(_)) | None => None,
     };
-    let others = plain.users.iter().chain(&plain.contacts).chain(&plain.dedupe_key);
-    others.chain(send).chain(&plain.expires_at).chain(values).collect()
+    let others = plain.otherwise.iter().flat_map(|others| others.users.iter().chain(&others.contacts));
+    let of_people = plain.users.iter().chain(&plain.contacts).chain(others);
+    let keys = plain.dedupe_key.iter().chain(&plain.key).chain(&plain.cancel);
+    of_people.chain(keys).chain(send).chain(&plain.expires_at).chain(values).collect()
 }
 
 fn of_source(source: &Source, events: &[Value]) -> Vec<Finding> {

@@ -8,8 +8,8 @@ use super::{
     yaml::{Fields, Kind, Node, parse},
 };
 use crate::decide::{
-    PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource, collect, duration, keys_between,
-    mode, priority,
+    CancelSource, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource, RuleSource, SendSource,
+    Source, ValueSource, collect, duration, keys_between, mode, priority,
 };
 
 /// A group of `groups.yaml`.
@@ -22,7 +22,7 @@ pub struct Group {
 }
 
 /// Keys of a route: its own, and those of its decision.
-const KEYS: [&str; 21] = keys_between(KEYS_WITH_SCRIPT, []);
+const KEYS: [&str; 24] = keys_between(KEYS_WITH_SCRIPT, []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
@@ -95,6 +95,9 @@ fn route(node: &Node, folder: &str, findings: &mut Vec<Finding>) -> Option<Route
     };
     let when = fields.text("when", findings);
     let rule = match (fields.get("script"), fields.get("plugin")) {
+        (None, None) if fields.get("template").is_none() && fields.get("cancel").is_some() => {
+            RuleSource::Cancel(cancel(&fields, findings))
+        }
         (None, None) => RuleSource::Plain(Box::new(plain(&fields, findings)?)),
         (Some(_), Some(_)) => {
             findings.push(Finding::at(&fields.place, "a route cannot have both `script` and `plugin`"));
@@ -125,6 +128,43 @@ fn alone(fields: &Fields<'_>, what: &str, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Reads a route without a template, which only withdraws messages.
+fn cancel(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> CancelSource {
+    for key in KEYS.iter().filter(|key| !["on", "when", "cancel", "reason"].contains(key)) {
+        if let Some(key) = fields.key(key) {
+            let finding = Finding::at(&key.place, format!("`{}` needs a `template`", key.text));
+            findings.push(finding.help("without one a route with `cancel` only withdraws messages"));
+        }
+    }
+    CancelSource {
+        cancel: one_or_more(fields, "cancel", findings),
+        reason: fields.text("reason", findings).map(|reason| reason.text),
+    }
+}
+
+/// The texts at a key: one, or a list.
+fn one_or_more(fields: &Fields<'_>, key: &'static str, findings: &mut Vec<Finding>) -> Vec<Source> {
+    match fields.get(key).map(|node| &node.value) {
+        Some(Kind::List(_)) => fields.texts(key, findings),
+        _ => fields.text(key, findings).into_iter().collect(),
+    }
+}
+
+fn otherwise(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<OtherwiseSource> {
+    let node = fields.get("else")?;
+    let of_else = node.fields(&PEOPLE, findings)?;
+    if PEOPLE.iter().all(|key| of_else.get(key).is_none()) {
+        findings.push(
+            Finding::at(&of_else.place, "`else` names nobody").help("add `groups`, `users` or `contacts`"),
+        );
+    }
+    Some(OtherwiseSource {
+        groups: of_else.texts("groups", findings),
+        users: of_else.texts("users", findings),
+        contacts: of_else.texts("contacts", findings),
+    })
+}
+
 fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource> {
     let template = match fields.text("template", findings) {
         Some(template) => template,
@@ -137,9 +177,8 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
             return None;
         }
     };
-    let people = ["groups", "users", "contacts"];
     let reply = flag(fields, "reply", findings);
-    if people.iter().all(|key| fields.get(key).is_none()) && !reply {
+    if PEOPLE.iter().all(|key| fields.get(key).is_none()) && !reply {
         let finding = Finding::at(&fields.place, "the route has no recipients");
         findings.push(finding.help("add `groups`, `users`, `contacts` or `reply: true`"));
     }
@@ -159,28 +198,25 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
         findings.push(Finding::at(&key.place, "`send_at` and `after` cannot be used together"));
     }
-    for (key, other) in [
-        ("collect", "send_at"),
-        ("collect", "after"),
-        ("collect", "expires_at"),
-        ("collect", "reply"),
-        ("dedupe_for", ""),
-    ] {
-        let Some(key) = fields.key(key) else { continue };
-        if fields.key(other).is_some() {
-            findings
-                .push(Finding::at(&key.place, format!("`collect` and `{other}` cannot be used together")));
-        } else if other.is_empty() && fields.key("dedupe_key").is_none() {
-            findings.push(Finding::at(&key.place, "`dedupe_for` needs a `dedupe_key`"));
+    if let Some(collect) = fields.key("collect") {
+        for other in NOT_COLLECTED.iter().filter(|other| fields.key(other).is_some()) {
+            let message = format!("`collect` and `{other}` cannot be used together");
+            findings.push(Finding::at(&collect.place, message));
         }
+    }
+    if let (Some(key), None) = (fields.key("dedupe_for"), fields.key("dedupe_key")) {
+        findings.push(Finding::at(&key.place, "`dedupe_for` needs a `dedupe_key`"));
     }
     Some(PlainSource {
         template,
         groups: fields.texts("groups", findings),
         users: fields.texts("users", findings),
         contacts: fields.texts("contacts", findings),
+        otherwise: otherwise(fields, findings),
         dedupe_key: fields.text("dedupe_key", findings),
         dedupe_for: fields.parsed("dedupe_for", duration, findings),
+        key: fields.text("key", findings),
+        cancel: one_or_more(fields, "cancel", findings),
         collect: fields.parsed("collect", collect, findings),
         context,
         send: send_at.map(SendSource::At).or(after.map(SendSource::After)),

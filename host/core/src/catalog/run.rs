@@ -185,7 +185,7 @@ fn run(catalog: &Catalog, case: &Case, shown: &mut Shown) {
         let place = case.expected.get(index).map_or(&case.place, |expected| &expected.place);
         if let Outcome::Notify(decision) = &verdict.outcome {
             let known = |name: &str| catalog.groups.iter().any(|group| group.name == name);
-            for group in decision.groups.iter().filter(|group| !known(group)) {
+            for group in decision.all_groups().filter(|group| !known(group)) {
                 let finding = people::unknown_group(group, place, &catalog.groups);
                 findings.push(Finding { message: named(finding.message), ..finding });
             }

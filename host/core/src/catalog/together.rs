@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, value::RawValue};
 
-use super::{Catalog, case::Case, run};
+use super::{Catalog, case::Case, run, tree::domain_of};
 use crate::{
     decide::{Ports, decide},
     domain::{
-        Collect, CollectBy, DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, EventKey, Outcome, Verdict,
+        Collect, CollectBy, DIGEST_TYPE, Decision, DecisionOutcome, Digest, Engine, Event, EventKey,
+        Notification, Outcome, Verdict,
     },
     plan::Planned,
 };
@@ -34,6 +35,9 @@ pub fn results(catalog: &Catalog, case: &Case, ports: &impl Ports) -> Vec<CaseRe
     let (mut results, mut digests) = (Vec::new(), Digests::default());
     for event in &case.events {
         for verdict in decide(&catalog.routes, event, ports) {
+            if is_of_another_folder(case, &verdict) {
+                continue;
+            }
             let planned = run::plan(catalog, case, event, &verdict);
             match (&verdict.outcome, planned.outcome) {
                 (Outcome::Notify(decision), DecisionOutcome::Notify) if case.has_several => {
@@ -48,8 +52,36 @@ pub fn results(catalog: &Catalog, case: &Case, ports: &impl Ports) -> Vec<CaseRe
             results.push(CaseResult { types, event: event.clone(), verdict, planned });
         }
     }
+    withdraw(&mut results);
     results.extend(digests.close(catalog, case));
     results
+}
+
+/// A rule of another folder that skips an event has nothing to do with the case: whoever adds it need not change the cases of
+/// others.
+fn is_of_another_folder(case: &Case, verdict: &Verdict) -> bool {
+    matches!(verdict.outcome, Outcome::Skip(_))
+        && verdict.rule.as_ref().is_some_and(|rule| {
+            rule.engine != Engine::Plugin && rule.line > 0 && domain_of(&rule.file) != case.domain
+        })
+}
+
+/// Messages that wait when a later event withdraws them by their key are not sent.
+fn withdraw(results: &mut [CaseResult]) {
+    for at in 0..results.len() {
+        let (before, rest) = results.split_at_mut(at);
+        let Some(CaseResult { event, verdict, .. }) = rest.first() else { return };
+        for withdrawn in verdict.outcome.withdraws() {
+            let earlier = before.iter_mut().filter(|result| result.event.key != event.key);
+            for planned in earlier.flat_map(|result| &mut result.planned.notifications) {
+                let Notification { key, send_at, .. } = &planned.notification;
+                let waits = send_at.is_some_and(|send_at| send_at > event.time);
+                if waits && key.as_deref() == Some(withdrawn.key) && planned.skipped.is_none() {
+                    planned.skipped = Some(withdrawn.by(event));
+                }
+            }
+        }
+    }
 }
 
 /// Decisions that are collected, by what a digest is made for, in the order of the first of each.

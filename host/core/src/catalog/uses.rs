@@ -31,8 +31,7 @@ pub fn check_names(
                 None => finding.help(format!("create `{}/templates/{name}.j2`", route.folder)),
             });
         }
-        for group in plain.groups.iter().filter(|named| !groups.iter().any(|group| group.name == named.text))
-        {
+        for group in plain.all_groups().filter(|named| !groups.iter().any(|group| group.name == named.text)) {
             findings.push(people::unknown_group(&group.text, &group.place, groups));
         }
     }
@@ -49,9 +48,16 @@ pub fn used(route: &RouteSource) -> Option<RouteUse> {
             place,
             types,
             template: Some(plain.template.text.clone()),
-            groups: plain.groups.iter().map(|group| group.text.clone()).collect(),
-            others: !(plain.users.is_empty() && plain.contacts.is_empty()),
+            groups: plain.all_groups().map(|group| group.text.clone()).collect(),
+            others: !(plain.users.is_empty() && plain.contacts.is_empty())
+                || plain
+                    .otherwise
+                    .as_ref()
+                    .is_some_and(|of| !(of.users.is_empty() && of.contacts.is_empty())),
         },
+        RuleSource::Cancel(_) => {
+            RouteUse { rule: place.clone(), place, types, template: None, groups: Vec::new(), others: false }
+        }
         RuleSource::Script(script) => {
             let rule = Place::start_of(script.text.as_str());
             RouteUse::decided_later(format!("{}:{}", rule.file, rule.line), place, types)
@@ -74,8 +80,8 @@ pub fn told(kind: &str, verdict: &Verdict) -> Option<Told> {
     Some(Told {
         rule: rule.to_string(),
         kind: kind.to_owned(),
-        groups: decision.groups.clone(),
-        others: !(decision.users.is_empty() && decision.contacts.is_empty()),
+        groups: decision.all_groups().cloned().collect(),
+        others: decision.all_users().chain(decision.all_contacts()).next().is_some(),
     })
 }
 

@@ -7,17 +7,23 @@ use serde_json::{Map, Value};
 
 use super::{budget, value::said_of};
 use crate::bounds::{REASON, cut};
-use crate::domain::{Collect, CollectBy, Decision, Mode, Priority, SendTime, did_you_mean};
+use crate::domain::{
+    Cancel, Collect, CollectBy, Decision, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome, Priority,
+    SendTime, did_you_mean,
+};
 
 /// Keys of a decision, the common ones first.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 20] = [
     "template",
     "groups",
     "users",
     "contacts",
+    "else",
     "context",
     "dedupe_key",
     "dedupe_for",
+    "key",
+    "cancel",
     "collect",
     "send_at",
     "after",
@@ -29,6 +35,9 @@ pub const KEYS: [&str; 17] = [
     "from",
     "reason",
 ];
+
+/// The keys that name who receives a message.
+pub const PEOPLE: [&str; 3] = ["groups", "users", "contacts"];
 
 /// The keys of a decision with others before and after them, for the formats that have both. `N` is the total number.
 pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
@@ -55,9 +64,9 @@ pub const fn keys_between<const B: usize, const A: usize, const N: usize>(
 ///
 /// # Errors
 /// Returns what is wrong and its path, for example `[1].groups: expected an array of strings, got a number`.
-pub fn decisions(answer: &Value, times_are_given: bool) -> Result<Vec<Decision>, String> {
+pub fn outcomes(answer: &Value, times_are_given: bool) -> Result<Vec<Outcome>, String> {
     match answer {
-        Value::Object(map) => Ok(vec![decision(map, "", times_are_given)?]),
+        Value::Object(map) => Ok(vec![outcome(map, "", times_are_given)?]),
         Value::Array(maps) if maps.is_empty() => {
             Err("the answer is an empty array; return skip(\"why\") to notify nobody".to_owned())
         }
@@ -68,7 +77,7 @@ pub fn decisions(answer: &Value, times_are_given: bool) -> Result<Vec<Decision>,
             .iter()
             .enumerate()
             .map(|(index, item)| match item {
-                Value::Object(map) => decision(map, &format!("[{index}]"), times_are_given),
+                Value::Object(map) => outcome(map, &format!("[{index}]"), times_are_given),
                 other => Err(format!("[{index}]: expected a map, got {}", kind_of(other))),
             })
             .collect(),
@@ -79,13 +88,15 @@ pub fn decisions(answer: &Value, times_are_given: bool) -> Result<Vec<Decision>,
     }
 }
 
-fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Result<Decision, String> {
+fn outcome(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Result<Outcome, String> {
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("{}unknown key `{unknown}`: {}", said_of(path), did_you_mean(unknown, KEYS)));
     }
     let fields = Fields { map, path };
-    let template =
-        fields.text("template")?.ok_or_else(|| format!("{}`template` is missing", said_of(path)))?;
+    let cancel = fields.cancelled()?;
+    let Some(template) = fields.text("template")? else {
+        return cancels(&fields, cancel).map(|cancel| Outcome::Cancel(Box::new(cancel)));
+    };
     if times_are_given {
         for key in ["send_at", "expires_at"] {
             if map.contains_key(key) && fields.text(key)?.is_none() {
@@ -102,14 +113,19 @@ fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Resu
         (None, None) => None,
     };
     let parse = |key: &str| fields.text(key);
-    if let Some(why) = excluded(|key| fields.get(key).is_some()) {
+    let key = parse("key")?;
+    if let Some(why) = key.as_deref().and_then(wrong_key) {
+        return Err(format!("{}: {why}", fields.at("key")));
+    }
+    if let Some(why) = excluded(|key| fields.says(key)) {
         return Err(format!("{}{why}", said_of(path)));
     }
-    Ok(Decision {
+    Ok(Outcome::Notify(Box::new(Decision {
         template,
         groups: fields.texts("groups")?,
         users: fields.texts("users")?,
         contacts: fields.texts("contacts")?,
+        otherwise: fields.otherwise()?,
         context: match fields.get("context") {
             None => Default::default(),
             Some(Value::Object(context)) => context.clone().into_iter().collect(),
@@ -119,6 +135,8 @@ fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Resu
         dedupe_for: parse("dedupe_for")?
             .map(|time| fields.parsed("dedupe_for", duration(&time)))
             .transpose()?,
+        key,
+        cancel,
         collect: parse("collect")?.map(|words| fields.parsed("collect", collect(&words))).transpose()?,
         send,
         expires_at: parse("expires_at")?.map(|at| fields.parsed("expires_at", timestamp(&at))).transpose()?,
@@ -132,7 +150,30 @@ fn decision(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Resu
         reply_to: None,
         from: parse("from")?,
         reason: parse("reason")?.map(|reason| cut(&reason, REASON)),
-    })
+    })))
+}
+
+/// An answer without a template: it withdraws messages and sends none.
+fn cancels(fields: &Fields<'_>, cancel: Vec<String>) -> Result<Cancel, String> {
+    let said = said_of(fields.path);
+    if cancel.is_empty() {
+        return Err(match fields.map.contains_key("cancel") {
+            true => format!("{}: expected a key, got nothing", fields.at("cancel")),
+            false => format!("{said}`template` is missing"),
+        });
+    }
+    if let Some(other) =
+        KEYS.into_iter().filter(|key| !["cancel", "reason"].contains(key)).find(|key| fields.says(key))
+    {
+        return Err(format!("{said}`{other}` needs a `template`"));
+    }
+    Ok(Cancel { cancel, reason: fields.text("reason")?.map(|reason| cut(&reason, REASON)) })
+}
+
+/// What is wrong with a key by which messages are withdrawn, if anything.
+pub fn wrong_key(key: &str) -> Option<String> {
+    let length = key.chars().count();
+    (length > MOST_KEY).then(|| format!("a key has at most {MOST_KEY} characters, got {length}"))
 }
 
 struct Fields<'a> {
@@ -170,6 +211,16 @@ impl Fields<'_> {
         }
     }
 
+    /// Whether something that is not empty stands at a key: plugins' answers have all keys.
+    fn says(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| match value {
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::Bool(flag) => *flag,
+            _ => true,
+        })
+    }
+
     fn texts(&self, key: &str) -> Result<Vec<String>, String> {
         match self.get(key) {
             None => Ok(Vec::new()),
@@ -183,6 +234,44 @@ impl Fields<'_> {
             }
             Some(other) => Err(self.wrong(key, "an array of strings", other)),
         }
+    }
+
+    /// One key, or several.
+    fn cancelled(&self) -> Result<Vec<String>, String> {
+        let keys = match self.get("cancel") {
+            Some(one) if !one.is_array() => match word(one) {
+                Some(key) => key.into_iter().collect(),
+                None => return Err(self.wrong("cancel", "a key, or an array of keys", one)),
+            },
+            _ => self.texts("cancel")?,
+        };
+        match keys.iter().find_map(|key| wrong_key(key)) {
+            Some(why) => Err(format!("{}: {why}", self.at("cancel"))),
+            None if keys.len() > MOST_CANCELLED => {
+                let most =
+                    format!("at most {MOST_CANCELLED} keys can be cancelled at once, got {}", keys.len());
+                Err(format!("{}: {most}", self.at("cancel")))
+            }
+            None => Ok(keys),
+        }
+    }
+
+    fn otherwise(&self) -> Result<Option<Box<Otherwise>>, String> {
+        let map = match self.get("else") {
+            None => return Ok(None),
+            Some(Value::Object(map)) => map,
+            Some(other) => return Err(self.wrong("else", "a map", other)),
+        };
+        let path = self.at("else");
+        if let Some(unknown) = map.keys().find(|key| !PEOPLE.contains(&key.as_str())) {
+            return Err(format!("{path}: unknown key `{unknown}`: {}", did_you_mean(unknown, PEOPLE)));
+        }
+        let fields = Fields { map, path: &path };
+        Ok(Some(Box::new(Otherwise {
+            groups: fields.texts("groups")?,
+            users: fields.texts("users")?,
+            contacts: fields.texts("contacts")?,
+        })))
     }
 }
 
@@ -249,14 +338,14 @@ pub fn collect(text: &str) -> Result<Collect, String> {
     if time.is_zero() { Err(wrong()) } else { Ok(Collect { time, by }) }
 }
 
+/// The keys that a decision with `collect` cannot have.
+pub const NOT_COLLECTED: [&str; 6] = ["send_at", "after", "expires_at", "reply", "else", "key"];
+
 /// Returns which keys cannot be used together, if any.
 pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {
-    let other = ["send_at", "after", "expires_at"].into_iter().find(|key| is_there(key));
+    let other = NOT_COLLECTED.into_iter().find(|key| is_there(key));
     if let Some(other) = other.filter(|_| is_there("collect")) {
         return Some(format!("`collect` and `{other}` cannot be used together"));
-    }
-    if is_there("collect") && is_there("reply") {
-        return Some("`collect` and `reply` cannot be used together".to_owned());
     }
     (is_there("dedupe_for") && !is_there("dedupe_key"))
         .then(|| "`dedupe_for` needs a `dedupe_key`".to_owned())

@@ -129,7 +129,8 @@ impl Expression {
         }
     }
 
-    fn wrong(&self, message: String) -> Unanswered {
+    /// An error about what the expression gives.
+    pub fn wrong(&self, message: String) -> Unanswered {
         self.error(message).into()
     }
 

@@ -38,10 +38,14 @@ mod value;
 mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
-pub use answer::{KEYS, collect, duration, keys_between, kind_of, mode, priority, timestamp};
+pub use answer::{
+    KEYS, NOT_COLLECTED, PEOPLE, collect, duration, keys_between, kind_of, mode, priority, timestamp,
+};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
-pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
+pub use route::{
+    CancelSource, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource, ValueSource,
+};
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;

@@ -7,11 +7,12 @@ use rhai::{Engine, Scope};
 use serde_json::Value;
 
 use super::{
+    answer::wrong_key,
     calls::Functions,
     expression::{Expression, Unanswered},
     source::{RuleError, Source},
 };
-use crate::domain::{Collect, Decision, Mode, Outcome, Priority, SendTime};
+use crate::domain::{Cancel, Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
 
 /// A route as written: its shape is checked, its expressions are not compiled yet.
 pub struct RouteSource {
@@ -29,10 +30,30 @@ pub struct RouteSource {
 pub enum RuleSource {
     /// The route itself.
     Plain(Box<PlainSource>),
+    /// The route itself, which only withdraws messages.
+    Cancel(CancelSource),
     /// A script, by its path relative to the rules folder.
     Script(Source),
     /// A plugin, by its id.
     Plugin(Source),
+}
+
+/// What a route withdraws that sends nothing, as written.
+pub struct CancelSource {
+    /// Expressions for keys.
+    pub cancel: Vec<Source>,
+    /// Reason for the record, in the author's words.
+    pub reason: Option<String>,
+}
+
+/// Who receives a message where none of its recipients can be reached, as written.
+pub struct OtherwiseSource {
+    /// Names of groups.
+    pub groups: Vec<Source>,
+    /// Expressions for usernames.
+    pub users: Vec<Source>,
+    /// Expressions for contacts.
+    pub contacts: Vec<Source>,
 }
 
 /// The decision of a plain route, as written.
@@ -45,10 +66,16 @@ pub struct PlainSource {
     pub users: Vec<Source>,
     /// Expressions for contacts: phone numbers or WhatsApp user ids.
     pub contacts: Vec<Source>,
+    /// Who receives it where none of these can be reached.
+    pub otherwise: Option<OtherwiseSource>,
     /// Expression for the deduplication key.
     pub dedupe_key: Option<Source>,
     /// How long the key applies, at most 365 days (default 24 hours).
     pub dedupe_for: Option<SignedDuration>,
+    /// Expression for the key by which its messages are withdrawn.
+    pub key: Option<Source>,
+    /// Expressions for keys that it cancels.
+    pub cancel: Vec<Source>,
     /// How decisions are collected into one message.
     pub collect: Option<Collect>,
     /// Variables of the template.
@@ -71,6 +98,13 @@ pub struct PlainSource {
     pub reason: Option<String>,
 }
 
+impl PlainSource {
+    /// All groups that it names.
+    pub fn all_groups(&self) -> impl Iterator<Item = &Source> {
+        self.groups.iter().chain(self.otherwise.iter().flat_map(|others| &others.groups))
+    }
+}
+
 /// A variable of the template, as written.
 pub enum ValueSource {
     /// A number or boolean.
@@ -87,14 +121,30 @@ pub enum SendSource {
     After(SignedDuration),
 }
 
+/// A compiled route that only withdraws messages.
+pub struct Withdrawal {
+    cancel: Vec<Expression>,
+    reason: Option<String>,
+}
+
+/// Who receives a message where none of its recipients can be reached.
+struct Others {
+    groups: Vec<String>,
+    users: Vec<Expression>,
+    contacts: Vec<Expression>,
+}
+
 /// A compiled plain route.
 pub struct Plain {
     template: String,
     groups: Vec<String>,
     users: Vec<Expression>,
     contacts: Vec<Expression>,
+    otherwise: Option<Others>,
     dedupe_key: Option<Expression>,
     dedupe_for: Option<SignedDuration>,
+    key: Option<Expression>,
+    cancel: Vec<Expression>,
     collect: Option<Collect>,
     context: Vec<(String, Variable)>,
     send: Option<Send>,
@@ -140,8 +190,15 @@ impl Plain {
             groups: source.groups.iter().map(|group| group.text.clone()).collect(),
             users: source.users.iter().filter_map(&mut compile).collect(),
             contacts: source.contacts.iter().filter_map(&mut compile).collect(),
+            otherwise: source.otherwise.as_ref().map(|others| Others {
+                groups: others.groups.iter().map(|group| group.text.clone()).collect(),
+                users: others.users.iter().filter_map(&mut compile).collect(),
+                contacts: others.contacts.iter().filter_map(&mut compile).collect(),
+            }),
             dedupe_key: source.dedupe_key.as_ref().and_then(&mut compile),
             dedupe_for: source.dedupe_for,
+            key: source.key.as_ref().and_then(&mut compile),
+            cancel: source.cancel.iter().filter_map(&mut compile).collect(),
             collect: source.collect,
             context,
             send: match &source.send {
@@ -175,6 +232,18 @@ impl Plain {
             };
         let users = words(&self.users, engine, scope)?;
         let contacts = words(&self.contacts, engine, scope)?;
+        let otherwise = match &self.otherwise {
+            None => None,
+            Some(others) => Some(Box::new(Otherwise {
+                groups: others.groups.clone(),
+                users: words(&others.users, engine, scope)?,
+                contacts: words(&others.contacts, engine, scope)?,
+            })),
+        };
+        let key = match &self.key {
+            None => None,
+            Some(key) => keys(std::slice::from_ref(key), engine, scope)?.pop(),
+        };
         let is_nobody = self.groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
         let reason = match is_nobody {
             true => Some(self.nobody()),
@@ -185,9 +254,12 @@ impl Plain {
             groups: self.groups.clone(),
             users,
             contacts,
+            otherwise,
             context,
             dedupe_key: self.dedupe_key.as_ref().map_or(Ok(None), |key| key.word(engine, scope))?,
             dedupe_for: self.dedupe_for,
+            key,
+            cancel: keys(&self.cancel, engine, scope)?,
             collect: self.collect,
             send: match &self.send {
                 None => None,
@@ -213,6 +285,49 @@ impl Plain {
         let why = format!("{} {verb} nothing", empty.join(", "));
         self.reason.iter().cloned().chain([why]).collect::<Vec<_>>().join("; ")
     }
+}
+
+impl Withdrawal {
+    /// Compiles the expressions; adds all of their errors to `errors`.
+    pub fn compile(
+        engine: &Engine,
+        functions: &Functions,
+        source: &CancelSource,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Withdrawal> {
+        let before = errors.len();
+        let compile = |source: &Source| Expression::compile(engine, functions, source, errors);
+        let cancel = source.cancel.iter().filter_map(compile).collect();
+        (errors.len() == before).then(|| Withdrawal { cancel, reason: source.reason.clone() })
+    }
+
+    /// The outcome for an event.
+    pub fn outcome(&self, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
+        match keys(&self.cancel, engine, scope) {
+            Ok(none) if none.is_empty() => {
+                let texts: Vec<String> = self.cancel.iter().map(|key| format!("`{}`", key.text())).collect();
+                let verb = if texts.len() == 1 { "gives" } else { "give" };
+                Ok(Outcome::Skip(format!("{} {verb} nothing to cancel", texts.join(", "))))
+            }
+            Ok(cancel) => Ok(Outcome::Cancel(Box::new(Cancel { cancel, reason: self.reason.clone() }))),
+            Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
+            Err(Unanswered::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// The keys that expressions give, each within its limit.
+fn keys(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
+    let mut keys = Vec::new();
+    for expression in expressions {
+        for key in expression.words(engine, scope)? {
+            if let Some(why) = wrong_key(&key) {
+                return Err(expression.wrong(why));
+            }
+            keys.push(key);
+        }
+    }
+    Ok(keys)
 }
 
 fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {

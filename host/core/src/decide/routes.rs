@@ -14,7 +14,7 @@ use super::{
     plugin::Plugin,
     ports::{Call, Ports},
     reply,
-    route::{self, Plain, RouteSource, RuleSource},
+    route::{self, Plain, RouteSource, RuleSource, Withdrawal},
     script::Script,
     source::{RuleError, Source},
     value,
@@ -48,6 +48,7 @@ struct Route {
 
 enum Rule {
     Plain(Box<Plain>),
+    Cancel(Withdrawal),
     Script(Arc<Script>),
     Plugin(Plugin),
 }
@@ -123,7 +124,7 @@ impl Routes {
         routes
             .filter_map(|rule| match rule {
                 Rule::Plugin(plugin) => Some(plugin.manifest().id.as_str()),
-                Rule::Plain(_) | Rule::Script(_) => None,
+                Rule::Plain(_) | Rule::Cancel(_) | Rule::Script(_) => None,
             })
             .collect()
     }
@@ -194,6 +195,10 @@ impl Compiled {
             RuleSource::Plain(plain) => {
                 let plain = Plain::compile(&self.engine, functions, plain, errors)?;
                 (domain::Engine::Route, &place.file, place.line, Rule::Plain(Box::new(plain)))
+            }
+            RuleSource::Cancel(cancel) => {
+                let cancel = Withdrawal::compile(&self.engine, functions, cancel, errors)?;
+                (domain::Engine::Route, &place.file, place.line, Rule::Cancel(cancel))
             }
             RuleSource::Script(path) => {
                 let Some(script) = scripts.get(path.text.as_str()) else {
@@ -321,6 +326,15 @@ impl Compiled {
                     return Ok(vec![instead]);
                 }
                 route::outcome(plain, engine, scope).map(|outcome| vec![outcome])
+            }
+            Rule::Cancel(withdrawal) => {
+                let scope = &mut scope_of(event);
+                if let Some(when) = &route.when
+                    && let Some(instead) = route::let_through(when, engine, scope)?
+                {
+                    return Ok(vec![instead]);
+                }
+                withdrawal.outcome(engine, scope).map(|outcome| vec![outcome])
             }
             Rule::Plugin(_) => Ok(Vec::new()),
             Rule::Script(script) => {

@@ -96,13 +96,12 @@ impl Script {
             Ok(skip) => return Ok(vec![Outcome::Skip(skip.0)]),
             Err(answer) => answer,
         };
-        let decisions = value::answer(&answer).and_then(|json| answer::decisions(&json, !self.names_no_time));
-        let decisions = decisions.map_err(|message| RuleError {
+        let outcomes = value::answer(&answer).and_then(|json| answer::outcomes(&json, !self.names_no_time));
+        outcomes.map_err(|message| RuleError {
             place: self.place.clone(),
             message: format!("invalid answer: {message}"),
             help: None,
-        })?;
-        Ok(decisions.into_iter().map(|decision| Outcome::Notify(Box::new(decision))).collect())
+        })
     }
 
     fn failed(&self, failure: Failure) -> RuleError {

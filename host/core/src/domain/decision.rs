@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Collect;
+use super::{Collect, Event};
 
 /// A decision: which message to send to whom, and when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Decision {
     /// WhatsApp users outside the staff who receive it: E.164 numbers, `wa_id`s or Meta's user ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<String>,
+    /// Who receives it where none of these can be reached.
+    #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Box<Otherwise>>,
     /// Variables of the template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub context: BTreeMap<String, Value>,
@@ -32,6 +35,13 @@ pub struct Decision {
     /// How long the key applies, at most 365 days (default 24 hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_for: Option<SignedDuration>,
+    /// Key by which its messages are withdrawn while they wait: by a later event whose decision cancels the key, or has the
+    /// same one. At most [`MOST_KEY`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Keys that it cancels: messages of earlier events with these keys that wait are withdrawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancel: Vec<String>,
     /// How it is collected with others into one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<Collect>,
@@ -59,6 +69,58 @@ pub struct Decision {
     /// Name of the sending number (default: that of the template, otherwise the default number).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Reason, in the rule's own words, at most 1,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Decision {
+    /// All groups that it names.
+    pub fn all_groups(&self) -> impl Iterator<Item = &String> {
+        self.groups.iter().chain(self.otherwise.iter().flat_map(|others| &others.groups))
+    }
+
+    /// All usernames that it names.
+    pub fn all_users(&self) -> impl Iterator<Item = &String> {
+        self.users.iter().chain(self.otherwise.iter().flat_map(|others| &others.users))
+    }
+
+    /// All contacts that it names.
+    pub fn all_contacts(&self) -> impl Iterator<Item = &String> {
+        self.contacts.iter().chain(self.otherwise.iter().flat_map(|others| &others.contacts))
+    }
+
+    /// The decision for those who receive it where none of its recipients can be reached, if it names any.
+    pub fn for_the_others(&self) -> Option<Decision> {
+        let Otherwise { groups, users, contacts } = (**self.otherwise.as_ref()?).clone();
+        Some(Decision { groups, users, contacts, otherwise: None, reply: false, ..self.clone() })
+    }
+}
+
+/// Characters of a key by which messages are withdrawn, at most.
+pub const MOST_KEY: usize = 200;
+/// Keys that a decision cancels, at most.
+pub const MOST_CANCELLED: usize = 20;
+
+/// Who receives a message where none of its recipients can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Otherwise {
+    /// Groups whose active members receive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Usernames of people who receive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
+    /// WhatsApp users outside the staff who receive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<String>,
+}
+
+/// That messages are withdrawn, and nobody is notified.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Keys: messages of earlier events with these keys that wait are withdrawn.
+    pub cancel: Vec<String>,
     /// Reason, in the rule's own words, at most 1,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -194,6 +256,8 @@ pub struct Verdict {
 pub enum Outcome {
     /// Notify people.
     Notify(Box<Decision>),
+    /// Withdraw messages that wait, and notify nobody.
+    Cancel(Box<Cancel>),
     /// Notify nobody, for this reason.
     Skip(String),
     /// No route matches the type of the event.
@@ -209,6 +273,41 @@ pub enum Outcome {
     },
 }
 
+/// That messages of earlier events with a key are withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdraws<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// Whether the decision has the same key, and its own message replaces them.
+    pub replaces: bool,
+}
+
+impl Withdraws<'_> {
+    /// Why messages are withdrawn, in words: by this event.
+    pub fn by(&self, event: &Event) -> String {
+        let Withdraws { key, replaces } = self;
+        let event = format!("event {} ({})", event.key.id, event.kind);
+        let words = match replaces {
+            true => format!("replaced by {event}, which has the same key: {key}"),
+            false => format!("cancelled by {event}: key {key}"),
+        };
+        words.replace('\0', "")
+    }
+}
+
+impl Outcome {
+    /// What it withdraws by key: what it cancels, and earlier messages with its own key.
+    pub fn withdraws(&self) -> impl Iterator<Item = Withdraws<'_>> {
+        let (cancelled, replaced) = match self {
+            Outcome::Notify(decision) => (decision.cancel.as_slice(), decision.key.as_deref()),
+            Outcome::Cancel(cancel) => (cancel.cancel.as_slice(), None),
+            _ => (&[][..], None),
+        };
+        let cancelled = cancelled.iter().map(|key| Withdraws { key, replaces: false });
+        cancelled.chain(replaced.map(|key| Withdraws { key, replaces: true }))
+    }
+}
+
 /// The outcome of a verdict in the decision log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -217,6 +316,8 @@ pub enum DecisionOutcome {
     Notify,
     /// None of the recipients can be reached.
     Nobody,
+    /// The rule withdrew messages that wait, and notified nobody.
+    Cancel,
     /// The rule skipped the event.
     Skip,
     /// No route matches the type of the event.
@@ -237,6 +338,7 @@ impl DecisionOutcome {
         match self {
             DecisionOutcome::Notify => "notify",
             DecisionOutcome::Nobody => "nobody",
+            DecisionOutcome::Cancel => "cancel",
             DecisionOutcome::Skip => "skip",
             DecisionOutcome::NoRoute => "no_route",
             DecisionOutcome::Duplicate => "duplicate",

@@ -23,7 +23,8 @@ pub use closest::{closest, did_you_mean};
 pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
 pub use decision::{
-    Asked, Decision, DecisionOutcome, Engine, Mode, Outcome, Priority, RuleRef, SendTime, Verdict,
+    Asked, Cancel, Decision, DecisionOutcome, Engine, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome,
+    Priority, RuleRef, SendTime, Verdict, Withdraws,
 };
 pub use delivery::{Delivery, Status, WaitReason, status_of};
 pub use event::{ANSWERS, Event, EventKey};

@@ -166,6 +166,8 @@ pub struct Notification {
     pub send_at: Option<Timestamp>,
     /// Latest time to send.
     pub expires_at: Option<Timestamp>,
+    /// Key by which it is withdrawn while it waits.
+    pub key: Option<String>,
 }
 
 impl Notification {

@@ -94,6 +94,9 @@ pub enum Refusal {
     /// The recipient was erased on request.
     #[error("erased on request")]
     Erased,
+    /// A later event, or an operator, withdrew it by its key; in words.
+    #[error("{0}")]
+    Withdrawn(String),
 }
 
 /// A change of an opt-out, by a user or an operator.

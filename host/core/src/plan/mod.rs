@@ -49,6 +49,9 @@ use crate::domain::{
     People, SendTime, Senders, Verdict, closest,
 };
 
+/// People that `else` names, at most: they are planned at once.
+pub const MOST_OTHERS: usize = 200;
+
 /// The plan of a verdict: its outcome and its notifications.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
@@ -104,6 +107,9 @@ impl<'a> Planner<'a> {
             Outcome::Notify(decision) => self
                 .notify(event, decision)
                 .unwrap_or_else(|why| Planned::without_people(DecisionOutcome::Failed, Some(why))),
+            Outcome::Cancel(cancel) => {
+                Planned::without_people(DecisionOutcome::Cancel, cancel.reason.clone())
+            }
             Outcome::Skip(why) => Planned::without_people(DecisionOutcome::Skip, Some(why.clone())),
             Outcome::NoRoute => {
                 let why = format!("no route matches the type {}", event.kind);
@@ -161,10 +167,30 @@ impl<'a> Planner<'a> {
     }
 
     fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
-        let notifications = self.messages(event, decision)?;
-        let reached = notifications.iter().any(|planned| planned.skipped.is_none());
+        let mut notifications = self.messages(event, decision)?;
+        let is_reached = |planned: &PlannedNotification| planned.skipped.is_none();
+        let mut remarks = remarks(decision, self.people);
+        if !notifications.iter().any(is_reached)
+            && let Some(others) = decision.for_the_others()
+        {
+            remarks.push("none of its recipients can be reached, so those of `else` get it".to_owned());
+            remarks.extend(self::remarks(&others, self.people));
+            let members = |group| self.people.groups.get(group).map_or(0, Vec::len);
+            let count =
+                others.groups.iter().map(members).sum::<usize>() + others.users.len() + others.contacts.len();
+            if count > MOST_OTHERS {
+                return Err(format!("`else` names more than {MOST_OTHERS} people"));
+            }
+            let who = |planned: &PlannedNotification| {
+                let Notification { username, recipient, name, .. } = &planned.notification;
+                (username.clone(), recipient.clone(), name.clone())
+            };
+            let mut others = self.messages(event, &others)?;
+            others.retain(|other| notifications.iter().all(|planned| who(planned) != who(other)));
+            notifications.extend(others);
+        }
+        let reached = notifications.iter().any(is_reached);
         let outcome = if reached { DecisionOutcome::Notify } else { DecisionOutcome::Nobody };
-        let remarks = remarks(decision, self.people);
         let mut reasons: Vec<String> = decision.reason.iter().cloned().chain(remarks).collect();
         if !reached && reasons.is_empty() {
             reasons.push("none of its recipients can be reached".to_owned());
@@ -273,6 +299,7 @@ impl<'a> Planner<'a> {
                 reason: recipient.reason,
                 send_at: common.send_at,
                 expires_at: decision.expires_at,
+                key: decision.key.clone(),
             },
             skipped: recipient.skipped,
         })

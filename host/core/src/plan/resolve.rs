@@ -25,7 +25,7 @@ pub struct Names {
 
 impl Names {
     /// Adds contacts as a decision names them, without invalid ones.
-    pub fn add_contacts(&mut self, contacts: &[String]) {
+    pub fn add_contacts<'a>(&mut self, contacts: impl IntoIterator<Item = &'a String>) {
         for contact in contacts {
             if !self.addresses.contains_key(contact)
                 && let Ok(address) = recipient(contact)
@@ -42,9 +42,9 @@ pub fn named<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Names {
     let mut names = Names::default();
     for verdict in verdicts {
         if let Outcome::Notify(decision) = &verdict.outcome {
-            names.groups.extend(decision.groups.iter().cloned());
-            names.users.extend(decision.users.iter().cloned());
-            names.add_contacts(&decision.contacts);
+            names.groups.extend(decision.all_groups().cloned());
+            names.users.extend(decision.all_users().cloned());
+            names.add_contacts(decision.all_contacts());
         }
     }
     names

@@ -59,6 +59,7 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(unknown::list))
         .routes(routes!(unknown::resolve))
         .routes(routes!(waiting::list))
+        .routes(routes!(waiting::withdraw))
         .routes(routes!(events::list))
         .routes(routes!(events::get))
         .routes(routes!(events::rerun))

@@ -1,13 +1,14 @@
-//! `GET /v1/waiting`: how many messages wait, by reason.
+//! `/v1/waiting`: how many messages wait, by reason, and withdrawing them by key.
 
 use axum::{Json, extract::State};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Office;
+use super::{Office, invalid, storable};
 use crate::{
-    http::{Problem, Reader},
+    http::{Acting, JsonBody, Problem, Reader, sentence},
+    operate::{Operator, wrong_key},
     store::{COUNTED, DeferredFacts},
 };
 
@@ -47,4 +48,44 @@ pub async fn list(_: Reader, State(office): State<Office>) -> Result<Json<Waitin
     };
     let data = office.operate.waiting().await?.into_iter().map(of_reason).collect();
     Ok(Json(Waiting { data }))
+}
+
+/// Which messages to withdraw.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyToWithdraw {
+    /// The key of the messages.
+    #[schema(min_length = 1, max_length = 200)]
+    key: String,
+    /// The reason, for the record.
+    reason: Option<String>,
+}
+
+/// The result of withdrawing.
+#[derive(Serialize, ToSchema)]
+pub struct Withdrawn {
+    /// Number of messages with the key that waited for their time.
+    count: u64,
+}
+
+/// Withdraw messages by key: whatever of all events so far is not sent yet is not sent.
+#[utoipa::path(post, path = "/v1/waiting/withdraw", operation_id = "withdrawWaiting", tag = "messages",
+    request_body = KeyToWithdraw, security(("key" = [])),
+    responses(
+        (status = 200, description = "The result", body = Withdrawn),
+        (status = 400, description = "The body is invalid"),
+    ))]
+pub async fn withdraw(
+    Acting(caller): Acting,
+    State(office): State<Office>,
+    JsonBody(chosen): JsonBody<KeyToWithdraw>,
+) -> Result<Json<Withdrawn>, Problem> {
+    let KeyToWithdraw { key, reason } = chosen;
+    storable([&reason])?;
+    if let Some(why) = wrong_key(&key) {
+        return Err(invalid(sentence(&why)));
+    }
+    let by = Operator::by_key(caller.name());
+    let count = office.operate.withdraw(&by, &key, reason.as_deref()).await?;
+    Ok(Json(Withdrawn { count }))
 }

@@ -366,8 +366,7 @@ fn outcomes(answer: types::Answer) -> Result<Vec<Outcome>, String> {
     if whole.to_string().len() > OUTPUT {
         return Err(format!("the answer is larger than {} KiB", OUTPUT / 1024));
     }
-    let decisions = answer::decisions(&whole, false)?;
-    Ok(decisions.into_iter().map(|decision| Outcome::Notify(Box::new(decision))).collect())
+    answer::outcomes(&whole, false)
 }
 
 fn map(decision: types::Decision) -> Result<Value, String> {
@@ -395,6 +394,9 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         "from": hints.get("from"),
         "language": hints.get("language"),
         "reply": hints.get("reply").map(|reply| *reply == "true"),
+        "key": hints.get("key"),
+        "cancel": parsed(&hints, "cancel")?,
+        "else": parsed(&hints, "else")?,
         "template": decision.template,
         "groups": decision.groups,
         "users": decision.users,
@@ -410,4 +412,11 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         "mode": mode,
         "reason": decision.reason,
     }))
+}
+
+/// The value of a hint that is JSON.
+fn parsed(hints: &HashMap<&str, &str>, name: &str) -> Result<Option<Value>, String> {
+    let parse =
+        |text: &&str| serde_json::from_str(text).map_err(|error| format!("{name}: expected JSON: {error}"));
+    hints.get(name).map(parse).transpose()
 }

@@ -52,8 +52,11 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         groups: vec![source("Sales Team")],
         users: vec![],
         contacts: vec![],
+        otherwise: None,
         dedupe_key: None,
         dedupe_for: None,
+        key: None,
+        cancel: vec![],
         collect: None,
         context: context
             .iter()
