@@ -9,6 +9,7 @@ use super::{
 use crate::{
     bounds::{REASON, cut, shown},
     domain::closest,
+    words::function,
 };
 
 /// The error of a text that does not compile.
@@ -138,6 +139,8 @@ fn no_function(signature: &str) -> (String, Option<String>) {
     );
     let help = if kinds.contains(&MISSING) {
         Some("give a default: `first(value, …)` or `value ?? …`".to_owned())
+    } else if let Some(function) = function(name) {
+        Some(format!("`{name}` takes other arguments: {}", function.usage))
     } else if helpers::NAMES.contains(&name) {
         Some(format!("`{name}` takes other arguments"))
     } else {
@@ -158,6 +161,8 @@ fn kind(rhai_name: &str) -> &str {
         "array" => "an array",
         "map" => "a map",
         "Fn" => "a function",
+        "time" => "a time",
+        "duration" => "a duration",
         name if name.contains("str") || name.contains("String") || name == "char" => "a string",
         name => name,
     }

@@ -14,6 +14,7 @@ use super::{
     source::{Place, RuleError, Source},
     value,
 };
+use crate::words::timestamp;
 
 /// A compiled expression.
 pub struct Expression {
@@ -120,7 +121,7 @@ impl Expression {
     /// never expire, because of a misspelt path.
     pub fn time(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<Timestamp>, Unanswered> {
         match self.word(engine, scope)? {
-            Some(text) => answer::timestamp(&text).map(Some).map_err(|message| self.wrong(message)),
+            Some(text) => timestamp(&text).map(Some).map_err(|message| self.wrong(message)),
             None if self.names_nothing => Ok(None),
             None => {
                 let error = self.error("expected a time, got nothing".to_owned());

@@ -26,7 +26,10 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["toString", "str", "String"], "`text`"),
     (&["parseInt", "int", "Number", "parseFloat", "float", "to_number", "toNumber", "decimal"], "`number`"),
     (&["toFixed"], "`money`"),
-    (&["join"], "`text`, which separates items by commas"),
+    (&["strftime", "format_date", "dateformat", "date_format", "toLocaleString"], "`format(time, \"%d %b %Y\", zone)`"),
+    (&["parse_date", "parse_time", "to_time", "datetime"], "`time(value)`"),
+    (&["pluralize", "plurals"], "`plural(count, \"line\", \"lines\")`"),
+    (&["currency", "format_money", "toCurrency"], "`money(value, \"USD\")`"),
     (&["append", "add"], "`push`"),
     (&["concat"], "`+`"),
     (&["any", "exists"], "`some`"),
@@ -35,12 +38,12 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["forEach", "each"], "`for item in list { … }`"),
     (&["sorted"], "`order`"),
     (&["typeof"], "`type_of`"),
-    (&["format", "sprintf"], "back-ticks: `Order ${event.data.id}`"),
+    (&["sprintf"], "back-ticks: `Order ${event.data.id}`"),
     (
         &["match", "matches", "test", "regex"],
         "`contains`, `starts_with` or `ends_with`: there are no regular expressions",
     ),
-    (&["timestamp", "date", "today", "Date"], "`event.time` or `now()`"),
+    (&["timestamp", "date", "today", "Date"], "`time(value)` or `now()`"),
     (&["not"], "`!`"),
 ];
 

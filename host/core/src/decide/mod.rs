@@ -33,12 +33,13 @@ mod source;
 mod test_message;
 mod unfolding;
 mod value;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
-pub use answer::{KEYS, collect, duration, keys_between, kind_of, mode, priority, timestamp};
+pub use answer::{KEYS, collect, keys_between, kind_of, mode, priority};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
 pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
@@ -46,6 +47,7 @@ pub use routes::Routes;
 pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;
 
+pub use crate::words::{duration, timestamp};
 use crate::domain::{Event, Verdict};
 
 /// Decides about an event: returns the verdicts of each matching route, in order. Never empty: an event without a
