@@ -3,7 +3,9 @@
 use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::{
-    budget, habits, helpers, operators,
+    budget,
+    expression::Names,
+    habits, helpers, library, operators,
     source::{Place, RuleError, Source},
 };
 use crate::{
@@ -12,13 +14,15 @@ use crate::{
     words::function,
 };
 
-/// The error of a text that does not compile.
-pub fn of_parsing(error: &ParseError, source: &Source, is_script: bool) -> RuleError {
+/// The error of a text that does not compile: of an expression with these names, or of a script.
+pub fn of_parsing(error: &ParseError, source: &Source, names: Option<Names<'_>>) -> RuleError {
+    let is_script = names.is_none();
     let position = error.position();
     let line = position.line().and_then(|line| source.text.lines().nth(line - 1)).unwrap_or_default();
     let column = position.position().unwrap_or(1).saturating_sub(1);
     let (before, after) = line.split_at(line.char_indices().nth(column).map_or(line.len(), |(at, _)| at));
-    let around = habits::Around { text: &source.text, before, after, is_script };
+    let names = names.unwrap_or_default();
+    let around = habits::Around { text: &source.text, before, after, is_script, names };
     RuleError {
         place: at(&source.place, position),
         message: cut(&parsing(error.err_type(), is_script), REASON),
@@ -62,16 +66,20 @@ fn parsing(error: &ParseErrorType, is_script: bool) -> String {
 /// Why a rule failed.
 pub fn of_running(error: Box<EvalAltResult>, place: &Place) -> RuleError {
     let mut error = error;
+    // A function of the library is in another file than its caller.
+    let mut library = None;
     // The innermost call is where it went wrong.
-    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, position) = *error {
+    while let EvalAltResult::ErrorInFunctionCall(_, file, inner, position) = *error {
         error = inner;
         if error.position().is_none() {
             error.set_position(position);
+        } else {
+            library = library::is_of(&file).then(|| Place::start_of(file));
         }
     }
     let position = error.take_position();
     let (message, help) = explain(&error);
-    RuleError { place: at(place, position), message, help }
+    RuleError { place: at(library.as_ref().unwrap_or(place), position), message, help }
 }
 
 fn at(place: &Place, position: Position) -> Place {

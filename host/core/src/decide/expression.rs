@@ -24,6 +24,15 @@ pub struct Expression {
     names_nothing: bool,
 }
 
+/// The names of `let` that an expression may use, and those that are defined after it.
+#[derive(Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// Those that have a value.
+    pub known: &'a [&'a str],
+    /// Those that do not have one yet.
+    pub later: &'a [&'a str],
+}
+
 /// Why an expression has no value.
 pub enum Unanswered {
     /// It called `skip("why")`.
@@ -39,19 +48,22 @@ impl From<RuleError> for Unanswered {
 }
 
 impl Expression {
-    /// Compiles an expression. If it does not parse, uses a variable other than `event`, or calls an unknown function, all
+    /// Compiles an expression. If it does not parse, uses a variable other than `event` and those of `let`, or calls an unknown function, all
     /// of its errors are added to `errors`.
     pub fn compile(
         engine: &Engine,
         functions: &Functions,
         source: &Source,
+        names: Names<'_>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Expression> {
         // Not a constant: the compiler would replace it by its value.
         let mut scope = Scope::new();
-        scope.push_dynamic("event", Dynamic::UNIT);
+        for name in names.known.iter().chain(&["event"]) {
+            scope.push_dynamic(*name, Dynamic::UNIT);
+        }
         let parsed = engine.compile_expression_with_scope(&scope, &source.text);
-        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, false)));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, Some(names))));
         let ast = parsed.ok()?;
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
@@ -66,7 +78,8 @@ impl Expression {
         self.source.text.trim()
     }
 
-    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+    /// Evaluates it.
+    pub fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
         let evaluated = caught(|| engine.eval_ast_with_scope::<Dynamic>(scope, &self.ast));
         let value = evaluated.map_err(|failure| match failure {
             Failure::Rhai(error) => diagnosis::of_running(error, &self.source.place),
@@ -130,7 +143,8 @@ impl Expression {
         }
     }
 
-    fn wrong(&self, message: String) -> Unanswered {
+    /// The error that its value is wrong.
+    pub fn wrong(&self, message: String) -> Unanswered {
         self.error(message).into()
     }
 

@@ -90,11 +90,15 @@ fn operator(call: &FnCallExpr) -> Option<(String, String)> {
             };
             Some((format!("`{name}` between a string and a number"), help.to_owned()))
         }
-        ("<" | ">" | "<=" | ">=" | "==" | "!=", (Some(Kind::Time), Some(other)) | (Some(other), Some(Kind::Time)))
-            if other != Kind::Time =>
-        {
+        (
+            "<" | ">" | "<=" | ">=" | "==" | "!=",
+            (Some(Kind::Time), Some(other)) | (Some(other), Some(Kind::Time)),
+        ) if other != Kind::Time => {
             let what = if other == Kind::String { "a string" } else { "a number" };
-            Some((format!("`{name}` between a time and {what}"), "make a time of it: `time(value)`".to_owned()))
+            Some((
+                format!("`{name}` between a time and {what}"),
+                "make a time of it: `time(value)`".to_owned(),
+            ))
         }
         (MINUS, (Some(Kind::Time), Some(Kind::String))) => match b {
             Expr::StringConstant(text, _) => {

@@ -20,6 +20,7 @@ mod expression;
 mod habits;
 mod helpers;
 mod kinds;
+mod library;
 mod memory;
 mod operators;
 pub mod plugin;
@@ -40,15 +41,16 @@ mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
 pub use answer::{KEYS, collect, keys_between, kind_of, mode, priority};
+pub use library::{FOLDER as LIBRARY, is_of as is_of_library};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
-pub use route::{PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
+pub use route::{Marked, PlainSource, RouteSource, RuleSource, SendSource, ValueSource};
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;
 
-pub use crate::words::{duration, timestamp};
 use crate::domain::{Event, Verdict};
+pub use crate::words::{duration, timestamp};
 
 /// Decides about an event: returns the verdicts of each matching route, in order. Never empty: an event without a
 /// matching route has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute). Blocks for as long as plugins run, up to

@@ -8,7 +8,10 @@ use std::cmp::Ordering;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position, Token};
 
-use super::{budget, words::{failed as failed_word, is_of_time, moved_by, word}};
+use super::{
+    budget,
+    words::{failed as failed_word, is_of_time, moved_by, word},
+};
 use crate::{
     bounds::cut,
     words::{Sign, compared as compared_words, number_in},
@@ -62,9 +65,7 @@ pub fn help(message: &str) -> Option<String> {
                 .to_owned(),
         )
     } else if message.starts_with(SUBTRACTED) {
-        Some(
-            "make a time or a number of the string: `time(value) - \"24h\"`, or `number(value)`".to_owned(),
-        )
+        Some("make a time or a number of the string: `time(value) - \"24h\"`, or `number(value)`".to_owned())
     } else {
         None
     }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use rhai::{Engine, Scope};
+use rhai::{Dynamic, Engine, Scope, serde::to_dynamic};
 use serde_json::Value;
 
 use super::{
+    answer,
     calls::Functions,
-    expression::{Expression, Unanswered},
+    expression::{Expression, Names, Unanswered},
     source::{RuleError, Source},
 };
+use crate::bounds::cut;
 use crate::domain::{Collect, Decision, Mode, Outcome, Priority, SendTime};
 
 /// A route as written: its shape is checked, its expressions are not compiled yet.
@@ -35,12 +37,42 @@ pub enum RuleSource {
     Plugin(Source),
 }
 
+/// A text that may also be an expression, as written.
+pub enum Marked {
+    /// The text itself.
+    Plain(Source),
+    /// An expression, without the `=` before it.
+    Expression(Source),
+}
+
+impl Marked {
+    /// The text, unless it is an expression.
+    pub fn plain(&self) -> Option<&Source> {
+        match self {
+            Marked::Plain(source) => Some(source),
+            Marked::Expression(_) => None,
+        }
+    }
+
+    /// The expression, unless it is a plain text.
+    pub fn expression(&self) -> Option<&Source> {
+        match self {
+            Marked::Plain(_) => None,
+            Marked::Expression(source) => Some(source),
+        }
+    }
+}
+
 /// The decision of a plain route, as written.
 pub struct PlainSource {
+    /// Values with a name, each for the expressions after it.
+    pub lets: Vec<(Source, ValueSource)>,
+    /// Whether they stand before the condition, which sees them then.
+    pub lets_before_when: bool,
     /// Name of the template.
-    pub template: Source,
+    pub template: Marked,
     /// Names of groups.
-    pub groups: Vec<Source>,
+    pub groups: Vec<Marked>,
     /// Expressions for usernames.
     pub users: Vec<Source>,
     /// Expressions for contacts: phone numbers or WhatsApp user ids.
@@ -58,11 +90,11 @@ pub struct PlainSource {
     /// Expression for the time after which the message is no longer sent.
     pub expires_at: Option<Source>,
     /// Priority (default normal).
-    pub priority: Priority,
+    pub priority: Option<Marked>,
     /// Overrides the template's mode.
     pub mode: Option<Mode>,
-    /// Expression for the language of the template.
-    pub language: Option<Source>,
+    /// Language of the template.
+    pub language: Option<Marked>,
     /// Whether it answers the message that the event is about.
     pub reply: bool,
     /// Name of the sending number.
@@ -89,8 +121,10 @@ pub enum SendSource {
 
 /// A compiled plain route.
 pub struct Plain {
-    template: String,
-    groups: Vec<String>,
+    lets: Vec<(String, Variable)>,
+    lets_before_when: bool,
+    template: Setting<String>,
+    groups: Vec<Setting<String>>,
     users: Vec<Expression>,
     contacts: Vec<Expression>,
     dedupe_key: Option<Expression>,
@@ -99,12 +133,18 @@ pub struct Plain {
     context: Vec<(String, Variable)>,
     send: Option<Send>,
     expires_at: Option<Expression>,
-    priority: Priority,
+    priority: Setting<Priority>,
     mode: Option<Mode>,
-    language: Option<Expression>,
+    language: Option<Setting<String>>,
     reply: bool,
     from: Option<String>,
     reason: Option<String>,
+}
+
+/// A value that is known, or that an expression gives.
+enum Setting<T> {
+    Known(T),
+    Computed(Expression),
 }
 
 enum Variable {
@@ -117,6 +157,16 @@ enum Send {
     After(SignedDuration),
 }
 
+impl Variable {
+    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+        match self {
+            // JSON always has a value in Rhai.
+            Variable::Literal(value) => Ok(to_dynamic(value).unwrap_or_default()),
+            Variable::Expression(expression) => expression.value(engine, scope),
+        }
+    }
+}
+
 impl Plain {
     /// Compiles the expressions of a route; adds all of their errors to `errors`.
     pub fn compile(
@@ -126,7 +176,24 @@ impl Plain {
         errors: &mut Vec<RuleError>,
     ) -> Option<Plain> {
         let before = errors.len();
-        let mut compile = |source: &Source| Expression::compile(engine, functions, source, errors);
+        let mut known: Vec<&str> = Vec::new();
+        let mut lets = Vec::new();
+        for (name, value) in &source.lets {
+            let names = Names { known: &known, later: &[] };
+            let value = match value {
+                ValueSource::Literal(value) => Some(Variable::Literal(value.clone())),
+                ValueSource::Expression(source) => {
+                    Expression::compile(engine, functions, source, names, errors).map(Variable::Expression)
+                }
+            };
+            match wrong_name(engine, name, &known) {
+                Some(error) => errors.push(error),
+                None => known.push(&name.text),
+            }
+            lets.extend(value.map(|value| (name.text.clone(), value)));
+        }
+        let names = Names { known: &known, later: &[] };
+        let mut compile = |source: &Source| Expression::compile(engine, functions, source, names, errors);
         let context = source.context.iter().filter_map(|(name, value)| {
             let value = match value {
                 ValueSource::Literal(value) => Variable::Literal(value.clone()),
@@ -135,9 +202,18 @@ impl Plain {
             Some((name.clone(), value))
         });
         let context = context.collect();
+        let mut text = |marked: &Marked| match marked {
+            Marked::Plain(source) => Some(Setting::Known(source.text.clone())),
+            Marked::Expression(source) => compile(source).map(Setting::Computed),
+        };
+        let template = text(&source.template);
+        let groups = source.groups.iter().filter_map(&mut text).collect();
+        let language = source.language.as_ref().and_then(&mut text);
         let plain = Plain {
-            template: source.template.text.clone(),
-            groups: source.groups.iter().map(|group| group.text.clone()).collect(),
+            lets,
+            lets_before_when: source.lets_before_when,
+            groups,
+            language,
             users: source.users.iter().filter_map(&mut compile).collect(),
             contacts: source.contacts.iter().filter_map(&mut compile).collect(),
             dedupe_key: source.dedupe_key.as_ref().and_then(&mut compile),
@@ -150,14 +226,33 @@ impl Plain {
                 Some(SendSource::At(at)) => compile(at).map(Send::At),
             },
             expires_at: source.expires_at.as_ref().and_then(&mut compile),
-            priority: source.priority,
+            priority: match &source.priority {
+                None => Setting::Known(Priority::default()),
+                Some(Marked::Expression(source)) => Setting::Computed(compile(source)?),
+                Some(Marked::Plain(source)) => match answer::priority(&source.text) {
+                    Ok(priority) => Setting::Known(priority),
+                    Err(message) => {
+                        errors.push(RuleError { place: source.place.clone(), message, help: None });
+                        return None;
+                    }
+                },
+            },
             mode: source.mode,
-            language: source.language.as_ref().and_then(&mut compile),
+            template: template?,
             reply: source.reply,
             from: source.from.clone(),
             reason: source.reason.clone(),
         };
         (errors.len() == before).then_some(plain)
+    }
+
+    /// Adds the values of `let` to the variables.
+    fn define(&self, engine: &Engine, scope: &mut Scope) -> Result<(), Unanswered> {
+        for (name, variable) in &self.lets {
+            let value = variable.value(engine, scope)?;
+            scope.push_constant_dynamic(name.clone(), value);
+        }
+        Ok(())
     }
 
     fn decide(&self, engine: &Engine, scope: &mut Scope) -> Result<Decision, Unanswered> {
@@ -173,16 +268,30 @@ impl Plain {
             |expression: &Option<Expression>, scope: &mut Scope| -> Result<Option<Timestamp>, Unanswered> {
                 expression.as_ref().map_or(Ok(None), |expression| expression.time(engine, scope))
             };
+        let template = match &self.template {
+            Setting::Known(template) => template.clone(),
+            Setting::Computed(name) => {
+                let nothing = || name.wrong("expected the name of a template, got nothing".to_owned());
+                name.word(engine, scope)?.ok_or_else(nothing)?
+            }
+        };
+        let mut groups = Vec::new();
+        for group in &self.groups {
+            match group {
+                Setting::Known(group) => groups.push(group.clone()),
+                Setting::Computed(names) => groups.extend(names.words(engine, scope)?),
+            }
+        }
         let users = words(&self.users, engine, scope)?;
         let contacts = words(&self.contacts, engine, scope)?;
-        let is_nobody = self.groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
+        let is_nobody = groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
         let reason = match is_nobody {
             true => Some(self.nobody()),
             false => self.reason.clone(),
         };
         Ok(Decision {
-            template: self.template.clone(),
-            groups: self.groups.clone(),
+            template,
+            groups,
             users,
             contacts,
             context,
@@ -195,9 +304,19 @@ impl Plain {
                 Some(Send::At(at)) => at.time(engine, scope)?.map(SendTime::SendAt),
             },
             expires_at: time(&self.expires_at, scope)?,
-            priority: self.priority,
+            priority: match &self.priority {
+                Setting::Known(priority) => *priority,
+                Setting::Computed(word) => match word.word(engine, scope)? {
+                    Some(text) => answer::priority(&text).map_err(|why| word.wrong(why))?,
+                    None => Priority::default(),
+                },
+            },
             mode: self.mode,
-            language: self.language.as_ref().map_or(Ok(None), |language| language.word(engine, scope))?,
+            language: match &self.language {
+                None => None,
+                Some(Setting::Known(language)) => Some(language.clone()),
+                Some(Setting::Computed(language)) => language.word(engine, scope)?,
+            },
             reply: self.reply,
             reply_to: None,
             from: self.from.clone(),
@@ -207,8 +326,12 @@ impl Plain {
 
     /// Why nobody is named, after the author's reason.
     fn nobody(&self) -> String {
-        let empty: Vec<String> =
-            self.users.iter().chain(&self.contacts).map(|named| format!("`{}`", named.text())).collect();
+        let groups = self.groups.iter().filter_map(|group| match group {
+            Setting::Known(_) => None,
+            Setting::Computed(names) => Some(names),
+        });
+        let named = groups.chain(&self.users).chain(&self.contacts);
+        let empty: Vec<String> = named.map(|named| format!("`{}`", named.text())).collect();
         let verb = if empty.len() == 1 { "gives" } else { "give" };
         let why = format!("{} {verb} nothing", empty.join(", "));
         self.reason.iter().cloned().chain([why]).collect::<Vec<_>>().join("; ")
@@ -221,6 +344,27 @@ fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Resu
         words.extend(expression.words(engine, scope)?);
     }
     Ok(words)
+}
+
+/// What is wrong with the name of a `let`.
+fn wrong_name(engine: &Engine, name: &Source, known: &[&str]) -> Option<RuleError> {
+    let error = |message: String, help: &str| {
+        Some(RuleError { place: name.place.clone(), message, help: Some(help.to_owned()) })
+    };
+    let text = name.text.as_str();
+    let mut scope = Scope::new();
+    let of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(of_a_name) {
+        return error(
+            format!("`{}` is not a valid name", cut(text, 100)),
+            "use lowercase letters, digits and underscores, for example `total`",
+        );
+    }
+    scope.push_dynamic(text, Dynamic::UNIT);
+    if text == "event" || engine.compile_expression_with_scope(&scope, text).is_err() {
+        return error(format!("`{text}` is a reserved word"), "give it another name");
+    }
+    known.contains(&text).then(|| error(format!("`{text}` is defined twice"), "give it another name"))?
 }
 
 /// Evaluates the condition of a route: `None` if it holds, or the outcome if not.
@@ -238,9 +382,28 @@ pub fn let_through(
 }
 
 /// The outcome of a plain route for an event.
-pub fn outcome(plain: &Plain, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
-    match plain.decide(engine, scope) {
-        Ok(decision) => Ok(Outcome::Notify(Box::new(decision))),
+pub fn outcome(
+    plain: &Plain,
+    when: Option<&Expression>,
+    engine: &Engine,
+    scope: &mut Scope,
+) -> Result<Outcome, RuleError> {
+    let mut decided = || -> Result<Outcome, Unanswered> {
+        if plain.lets_before_when {
+            plain.define(engine, scope)?;
+        }
+        if let Some(when) = when
+            && let Some(instead) = let_through(when, engine, scope)?
+        {
+            return Ok(instead);
+        }
+        if !plain.lets_before_when {
+            plain.define(engine, scope)?;
+        }
+        plain.decide(engine, scope).map(|decision| Outcome::Notify(Box::new(decision)))
+    };
+    match decided() {
+        Ok(outcome) => Ok(outcome),
         Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
         Err(Unanswered::Failed(error)) => Err(error),
     }

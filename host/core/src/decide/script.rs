@@ -38,7 +38,7 @@ impl Script {
     ) -> Option<Script> {
         let file = &source.place;
         let parsed = engine.compile(&source.text);
-        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, true)));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, None)));
         let mut ast = parsed.ok()?;
         ast.set_source(&*file.file);
         let before = errors.len();
@@ -64,6 +64,7 @@ impl Script {
                 help: Some("write `fn decide(event) { … }`".to_owned()),
             });
         }
+        errors.extend(functions.clashes(&ast, source));
         functions.check(&ast, file, errors);
         kinds::check(&ast, file, errors);
         let stands =

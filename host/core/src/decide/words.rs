@@ -75,7 +75,8 @@ pub fn is_of_time(value: &Dynamic) -> bool {
 /// Calls a function.
 pub fn called(function: &Function, arguments: &mut [&mut Dynamic]) -> Answer<Dynamic> {
     let mut left = budget::TEXT;
-    let words = arguments.iter().map(|argument| word(argument, &mut left, 0)).collect::<Answer<Vec<Word>>>()?;
+    let words =
+        arguments.iter().map(|argument| word(argument, &mut left, 0)).collect::<Answer<Vec<Word>>>()?;
     let given = Given { language: None, limit: budget::TEXT };
     function.call(&words, &given).map(dynamic).map_err(failed)
 }

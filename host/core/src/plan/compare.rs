@@ -49,7 +49,8 @@ pub(super) fn register(environment: &mut Environment<'_>) {
 fn ordered(a: &Value, b: &Value) -> Result<Ordering, Error> {
     are_there(a, b)?;
     if let Some(order) = words::order(a, b) {
-        let nothing = || Error::new(ErrorKind::InvalidOperation, "cannot compare a time with a missing value");
+        let nothing =
+            || Error::new(ErrorKind::InvalidOperation, "cannot compare a time with a missing value");
         return order?.ok_or_else(nothing);
     }
     match string_and_number(a, b) {

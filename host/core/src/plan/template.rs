@@ -5,9 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use minijinja::{
-    Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
-};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig};
 use serde::Deserialize;
 
 use super::{

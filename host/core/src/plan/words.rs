@@ -150,7 +150,8 @@ fn moved_by(a: &Value, sign: Sign, b: &Value) -> Result<Value, Error> {
 
 fn called(function: &Function, arguments: &[Value]) -> Result<Value, Error> {
     let mut left = weigh::SIZE;
-    let words = arguments.iter().map(|argument| word(argument, &mut left, 0)).collect::<Result<Vec<_>, _>>()?;
+    let words =
+        arguments.iter().map(|argument| word(argument, &mut left, 0)).collect::<Result<Vec<_>, _>>()?;
     let call = |language: Option<&str>| function.call(&words, &Given { language, limit: weigh::SIZE });
     let answer = current(|current| call(Some(current.language))).unwrap_or_else(|| call(None));
     answer.map(value).map_err(wrong)

@@ -170,9 +170,7 @@ fn language(word: Option<&Word>, given: &Given<'_>) -> Result<Language, String> 
     match word {
         None | Some(Word::Nothing) => Ok(given.language.map_or_else(Language::default, Language::of)),
         Some(Word::Text(code)) => Ok(Language::of(code)),
-        Some(other) => {
-            Err(format!("expected a language, for example \"pt_BR\", got {}", other.described()))
-        }
+        Some(other) => Err(format!("expected a language, for example \"pt_BR\", got {}", other.described())),
     }
 }
 

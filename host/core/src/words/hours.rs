@@ -35,7 +35,9 @@ impl Hours {
     pub fn parse(text: &str) -> Result<Hours, String> {
         let wrong = || {
             let text = cut(text, 100);
-            format!("expected days and hours, for example \"MON-FRI 08:00-17:00, SAT 09:00-12:00\", got {text:?}")
+            format!(
+                "expected days and hours, for example \"MON-FRI 08:00-17:00, SAT 09:00-12:00\", got {text:?}"
+            )
         };
         if text.len() > TEXT {
             return Err(wrong());
@@ -63,9 +65,8 @@ impl Hours {
         let minute = local.hour() as u16 * 60 + local.minute() as u16;
         let today = local.weekday();
         self.0.iter().any(|span| {
-            let on = |day: Weekday, minute: u16| {
-                span.is_on(day) && span.from <= minute && minute < span.until
-            };
+            let on =
+                |day: Weekday, minute: u16| span.is_on(day) && span.from <= minute && minute < span.until;
             on(today, minute) || on(today.wrapping_sub(1), minute + DAY)
         })
     }

@@ -42,9 +42,7 @@ impl Language {
         let usual = COUNTRIES.iter().find(|(known, _)| *known == language);
         let usual = usual.map_or_else(|| language.to_ascii_uppercase(), |(_, country)| (*country).to_owned());
         let countries = country.clone().into_iter().chain([usual]);
-        let locale = countries
-            .filter_map(|country| format!("{language}_{country}").parse().ok())
-            .next();
+        let locale = countries.filter_map(|country| format!("{language}_{country}").parse().ok()).next();
         let zero_is_one = language == "fr" || language == "pt" && country.as_deref() != Some("PT");
         Language { locale, zero_is_one }
     }
@@ -72,8 +70,9 @@ impl Language {
     /// The digits of a number with separators between groups and before the decimals.
     pub fn separated(&self, whole: &str, decimals: &str) -> String {
         let locale = self.locale.unwrap_or(Locale::en_US);
-        let group = locale_match!(locale => LC_NUMERIC::THOUSANDS_SEP);
-        let sizes = locale_match!(locale => LC_NUMERIC::GROUPING);
+        // Those of money: glibc's for plain numbers are not those that people use everywhere.
+        let group = locale_match!(locale => LC_MONETARY::MON_THOUSANDS_SEP);
+        let sizes = locale_match!(locale => LC_MONETARY::MON_GROUPING);
         let mut groups: Vec<&str> = Vec::new();
         let mut rest = whole;
         let mut sizes = sizes.iter().filter_map(|size| usize::try_from(*size).ok()).filter(|size| *size > 0);
@@ -88,7 +87,7 @@ impl Language {
         groups.reverse();
         let mut text = groups.join(group);
         if !decimals.is_empty() {
-            text.push_str(locale_match!(locale => LC_NUMERIC::DECIMAL_POINT));
+            text.push_str(locale_match!(locale => LC_MONETARY::MON_DECIMAL_POINT));
             text.push_str(decimals);
         }
         text

@@ -75,7 +75,8 @@ pub(super) fn join(list: &Word, between: &Word, given: &Given<'_>) -> Result<Wor
 
 /// The items of a list, each on a line of its own after a text such as `- `; missing and blank ones are left out.
 pub(super) fn lines(list: &Word, before: Option<&Word>, given: &Given<'_>) -> Result<Word, String> {
-    let before = before.map_or(Ok(""), |before| string(before, "a beginning of each line, for example \"- \""))?;
+    let before =
+        before.map_or(Ok(""), |before| string(before, "a beginning of each line, for example \"- \""))?;
     let mut out = Bounded::new(given.limit);
     for item in items(list)?.iter().filter(|item| !item.is_blank()) {
         if !out.is_empty() {
@@ -91,9 +92,8 @@ pub(super) fn lines(list: &Word, before: Option<&Word>, given: &Given<'_>) -> Re
 pub(super) fn truncate(value: &Word, length: &Word, given: &Given<'_>) -> Result<Word, String> {
     let length = match length {
         Word::Int(length) if *length > 0 => usize::try_from(*length).unwrap_or(usize::MAX),
-        other => {
-            return Err(format!("expected a number of characters of at least 1, got {}", other.described()));
-        }
+        Word::Int(length) => return Err(format!("expected at least 1 character, got {length}")),
+        other => return Err(format!("expected a number of characters, got {}", other.described())),
     };
     let text = text(value, given.limit)?;
     if text.chars().nth(length).is_none() {

@@ -27,11 +27,7 @@ pub(super) fn number(value: &Word) -> Result<Word, String> {
 
 /// An amount with two decimals, `1234.50`; with a currency, with its code, as many decimals as it has, and the separators
 /// of a language: `USD 1,234.50`. A missing or blank amount is zero.
-pub(super) fn money(
-    amount: &Word,
-    currency: Option<&Word>,
-    language: &Language,
-) -> Result<Word, String> {
+pub(super) fn money(amount: &Word, currency: Option<&Word>, language: &Language) -> Result<Word, String> {
     let amount = number(amount)?;
     let Some(currency) = currency else {
         return decimals(&amount, 2).map(|(sign, whole, rest)| Word::Text(format!("{sign}{whole}.{rest}")));

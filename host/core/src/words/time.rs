@@ -48,10 +48,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 /// A time zone of the IANA database.
 pub(super) fn zone(word: &Word) -> Result<TimeZone, String> {
     let Word::Text(name) = word else {
-        return Err(format!(
-            "expected a time zone, for example \"Africa/Harare\", got {}",
-            word.described()
-        ));
+        return Err(format!("expected a time zone, for example \"Africa/Harare\", got {}", word.described()));
     };
     TimeZone::get(name.trim()).map_err(|_| {
         format!("unknown time zone {:?}; use an IANA name, for example \"Africa/Harare\"", cut(name, 40))
@@ -81,7 +78,8 @@ fn read(text: &str) -> Result<Timestamp, String> {
 /// Reads a time: RFC 3339, seconds since 1970, or a date with or without a time of the day in a time zone. A missing or
 /// blank value stays missing.
 pub(super) fn time(value: &Word, of_zone: Option<&Word>) -> Result<Word, String> {
-    let wrong = || format!("expected a time, for example \"2026-11-23T09:00:00Z\", got {}", value.described());
+    let wrong =
+        || format!("expected a time, for example \"2026-11-23T09:00:00Z\", got {}", value.described());
     let time = match value {
         value if value.is_blank() => return Ok(Word::Nothing),
         Word::Time(time) => *time,
@@ -92,7 +90,9 @@ pub(super) fn time(value: &Word, of_zone: Option<&Word>) -> Result<Word, String>
             .ok_or_else(wrong)?,
         Word::Text(text) => match (text.trim().parse::<Timestamp>(), of_zone) {
             (Ok(time), _) => time,
-            (Err(_), None) => read(text).map_err(|why| if why.contains(NO_OFFSET) { why } else { wrong() })?,
+            (Err(_), None) => {
+                read(text).map_err(|why| if why.contains(NO_OFFSET) { why } else { wrong() })?
+            }
             (Err(_), Some(of_zone)) => {
                 let zone = zone(of_zone)?;
                 let local = text.trim().parse::<DateTime>().map_err(|_| wrong())?;
@@ -218,7 +218,10 @@ fn formatted(pattern: &str, time: &Zoned, language: &Language) -> Result<String,
     }
     named.push_str(rest);
     strtime::format(&named, time).map_err(|_| {
-        format!("{:?} is not a valid pattern; see strftime, for example \"%a %-d %b, %H:%M\"", cut(pattern, 40))
+        format!(
+            "{:?} is not a valid pattern; see strftime, for example \"%a %-d %b, %H:%M\"",
+            cut(pattern, 40)
+        )
     })
 }
 
