@@ -93,12 +93,12 @@ def info(message: str) -> None:
     log.write(log.Level.INFO, message)
 
 
-def request(url: str, method: str = "GET", headers: dict[str, str] = {}, body: Any = None,
+def request(url: str, method: str = "GET", headers: Optional[dict[str, str]] = None, body: Any = None,
             timeout_ms: Optional[int] = None) -> Response:
     """Sends a request to an address that plugin.yaml names and the operator grants; raises OSError without an answer."""
     raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     try:
-        answer = http.send(http.Request(method, url, list(headers.items()), raw, timeout_ms, []))
+        answer = http.send(http.Request(method, url, list((headers or {}).items()), raw, timeout_ms, []))
     except Err as error:
         raise OSError(f"{method} {url}: {error.value}") from None
     return Response(answer.status, answer.headers, bytes(answer.body))

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     case,
+    expect::same,
     findings::Finding,
     routes::{items, required},
     yaml::Node,
@@ -87,7 +88,7 @@ impl LibraryCase {
         let said = |value: &Value| shown(value, SHOWN);
         let (place, expected, actual) = match (routes.evaluate(&self.call, &self.event, self), &self.expected)
         {
-            (Ok(value), Expected::Value(expected)) if *expected == value => return None,
+            (Ok(value), Expected::Value(expected)) if same(expected, &value) => return None,
             (Err(error), Expected::Failed(part)) if error.message.contains(part.as_str()) => return None,
             (Ok(value), Expected::Value(expected)) => (self.call.place.clone(), said(expected), said(&value)),
             (Ok(value), Expected::Failed(part)) => {

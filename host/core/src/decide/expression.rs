@@ -9,10 +9,10 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
-    kinds,
+    kinds, nothing,
     script::{Failure, caught, panicked},
     source::{Place, RuleError, Source},
-    value,
+    tags, value,
 };
 use crate::words::timestamp;
 
@@ -68,8 +68,8 @@ impl Expression {
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
         kinds::check(&ast, &source.place, errors);
-        kinds::check_tags(&ast, &source.place, errors);
-        let names_nothing = kinds::names_nothing(&ast, &source.text);
+        tags::check(&ast, &source.place, errors);
+        let names_nothing = nothing::names_nothing(&ast, &source.text);
         (errors.len() == before).then(|| Expression { ast, source: source.clone(), names_nothing })
     }
 

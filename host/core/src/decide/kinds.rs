@@ -8,13 +8,8 @@ use super::{
     operators::MINUS,
     source::{Place, RuleError},
 };
-use crate::{
-    bounds::cut,
-    words::{duration, function},
-};
+use crate::words::{duration, function};
 
-/// Maximum length of a string that is repeated in a message, in characters.
-const SHOWN: usize = 40;
 /// Maximum number of such errors reported for a script.
 const TOLD: usize = 20;
 /// Helpers and methods whose answers are strings.
@@ -224,79 +219,4 @@ fn attribute(read: &Expr) -> Option<(Position, String, String)> {
         );
         (at, format!("an event has no attribute `{name}`"), help)
     })
-}
-
-/// Adds an error if the value of an expression has a tag of templates in it, which would be sent as it is.
-pub fn check_tags(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
-    let found = match ast.statements() {
-        [Stmt::Expr(value)] => tag(value),
-        [Stmt::FnCall(call, _)] => tag_of_call(call),
-        _ => None,
-    };
-    if let Some((text, at)) = found {
-        errors.push(RuleError {
-            place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
-            message: format!("the string {:?} would be sent as it is", cut(text, SHOWN)),
-            help: Some("tags are for templates; here write `\"Hello \" + event.data.name`".to_owned()),
-        });
-    }
-}
-
-/// A string with a tag that is a part of a value.
-fn tag(value: &Expr) -> Option<(&str, Position)> {
-    match value {
-        Expr::StringConstant(text, at) if text.contains("{{") || text.contains("{%") => {
-            Some((text.as_str(), *at))
-        }
-        Expr::InterpolatedString(parts, _) => parts.iter().find_map(tag),
-        Expr::FnCall(call, _) => tag_of_call(call),
-        Expr::Coalesce(parts, _) => parts.iter().find_map(tag),
-        _ => None,
-    }
-}
-
-fn tag_of_call(call: &FnCallExpr) -> Option<(&str, Position)> {
-    let gives_its_arguments = call.name == "first" || matches!(call.op_token, Some(Token::Plus));
-    call.args.iter().filter(|_| gives_its_arguments).find_map(tag)
-}
-
-/// Whether an expression says itself that it may give nothing: with `()`, `first(…)`, or an `if` without `else`.
-pub fn names_nothing(ast: &AST, text: &str) -> bool {
-    // Rhai makes `x` of `x ?? ()`.
-    let mut names = text.match_indices("()").any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        before.is_some_and(|c| !c.is_alphanumeric() && c != '_')
-    });
-    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-        names |= nodes.last().is_some_and(is_nothing);
-        !names
-    });
-    names
-}
-
-/// Whether a script says itself that a time of a decision may be nothing.
-pub fn names_no_time(ast: &AST) -> bool {
-    let mut names = false;
-    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::Map(map, _))) = nodes.last() {
-            let times = map.0.iter().filter(|(key, _)| matches!(key.name.as_str(), "send_at" | "expires_at"));
-            for (_, value) in times {
-                value.walk(&mut Vec::new(), &mut |nodes: &[ASTNode<'_>]| {
-                    names |= nodes.last().is_some_and(is_nothing);
-                    !names
-                });
-            }
-        }
-        !names
-    });
-    names
-}
-
-fn is_nothing(node: &ASTNode<'_>) -> bool {
-    match node {
-        ASTNode::Expr(Expr::Unit(_)) => true,
-        ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => call.name == "first",
-        ASTNode::Stmt(Stmt::If(it, _)) => it.branch.is_empty(),
-        _ => false,
-    }
 }

@@ -9,7 +9,7 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
-    kinds,
+    kinds, nothing,
     ports::Call,
     source::{Place, RuleError, Source},
     value,
@@ -71,7 +71,7 @@ impl Script {
             |line: &str| line.split_once("fn decide").is_some_and(|(before, _)| !before.contains("//"));
         let line = source.text.lines().position(stands).map_or(1, |index| index + 1);
         (errors.len() == before).then(|| Script {
-            names_no_time: kinds::names_no_time(&ast),
+            names_no_time: nothing::names_no_time(&ast),
             ast,
             place: file.within(line, 1),
         })

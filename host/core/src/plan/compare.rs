@@ -98,7 +98,7 @@ fn string_and_number<'a>(a: &'a Value, b: &'a Value) -> Option<(&'a str, &'a Val
 
 fn mixed(string: &str) -> Error {
     let words = format!(
-        "cannot compare the string {:?} with a number; make a number of it with the filter `float`",
+        "cannot compare the string {:?} with a number; make a number of it: number(value)",
         cut(string, REPEATED)
     );
     Error::new(ErrorKind::InvalidOperation, words)

@@ -24,6 +24,13 @@ pub struct BuildArgs {
     rules: RulesConfig,
 }
 
+impl BuildArgs {
+    /// The arguments for one plugin.
+    pub fn of(id: &str, rules: &RulesConfig) -> BuildArgs {
+        BuildArgs { ids: vec![id.to_owned()], rules: rules.clone() }
+    }
+}
+
 /// Builds plugins; each component is put beside its plugin.yaml.
 ///
 /// # Errors
@@ -85,9 +92,9 @@ fn javascript(folder: &Path, id: &str, tools: &Path, component: &Path) -> anyhow
         (std::path::absolute(folder)?.join(format!("{id}.js")), work.path().join("built.wasm"));
     // Paths as arguments: no text of theirs becomes code.
     let script = "import { componentize } from '@bytecodealliance/componentize-js';\n\
-                  import { readFile, writeFile } from 'node:fs/promises';\n\
-                  const [source, witPath, built] = process.argv.slice(1);\n\
-                  const { component } = await componentize(await readFile(source, 'utf8'), {\n\
+                  import { writeFile } from 'node:fs/promises';\n\
+                  const [sourcePath, witPath, built] = process.argv.slice(1);\n\
+                  const { component } = await componentize({ sourcePath,\n\
                   witPath, worldName: 'plugin', disableFeatures: ['http', 'fetch-event'] });\n\
                   await writeFile(built, component);\n";
     let status = stranger("node")
