@@ -91,6 +91,8 @@ fn a_saved_file_is_built_and_checked() {
     does(&folder, &["plugin", "new", "night-watch"]);
     let plugins = folder.path().join("plugins");
     share_what_is_built(&plugins);
+    // As in a checkout of plugins alone.
+    fs::remove_dir_all(plugins.join("sdk")).unwrap();
     assert!(refuses(&folder, &["plugin", "dev", "night-wach"]).contains("did you mean \"night-watch\"?"));
     let mut command = at(&folder, &["plugin", "dev", "night-watch"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{
     cargo::{self, Progress},
-    tools,
+    new, sdk, tools,
 };
 use crate::config::{DatabaseConfig, RulesConfig, stranger};
 
@@ -46,6 +46,7 @@ pub fn run(args: &BuildArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCo
         eprintln!("building {id}");
         let component = folder.join(format!("{id}.wasm"));
         if folder.join("Cargo.toml").is_file() {
+            write_sdk(&args.rules.plugins, &folder)?;
             rust(&folder, &component, Progress::Inherit)
                 .with_context(|| format!("cannot build the plugin {id}"))?;
         } else if folder.join(format!("{id}.js")).is_file() {
@@ -58,6 +59,17 @@ pub fn run(args: &BuildArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCo
         println!("{}", component.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the SDK beside the plugins if a plugin expects it there, as in a checkout of plugins alone.
+fn write_sdk(plugins: &Path, folder: &Path) -> anyhow::Result<()> {
+    let beside = plugins.join(sdk::FOLDER);
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    if !manifest.contains(&format!("\"../{}\"", sdk::FOLDER)) || beside.exists() {
+        return Ok(());
+    }
+    eprintln!("writing the SDK to {}", beside.display());
+    new::create(&beside, &sdk::FILES)
 }
 
 /// The ids of the plugins in a folder, in order.

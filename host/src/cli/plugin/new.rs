@@ -120,7 +120,10 @@ fn files(id: &str, language: Language, sdk: Option<&Sdk>) -> Vec<(String, String
 
 /// Creates a folder with these files, all or nothing: it gets its name when it is complete, so that a host that watches
 /// never reads half of it.
-fn create(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn create(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
     if files.is_empty() {
         return Ok(());
     }
