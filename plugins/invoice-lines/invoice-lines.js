@@ -1,11 +1,6 @@
 // Turns an invoice's lines into a message: lines of one article are added up, discounts and taxes reckoned, and what
 // does not fit is summed up in one last line.
-import { get as config } from 'hookswitch:plugin/config@1.0.0';
-
-const setting = (key, otherwise) => {
-  const value = config(key);
-  return value === undefined ? otherwise : JSON.parse(value);
-};
+import { config, plugin, skip } from './hookswitch.js';
 
 const money = (cents) => (cents / 100).toFixed(2);
 
@@ -23,45 +18,32 @@ function addUp(lines) {
   return [...articles].sort(([, a], [, b]) => b.cents - a.cents);
 }
 
-export const router = {
-  decide(event) {
-    let invoice;
-    let articles;
-    try {
-      invoice = JSON.parse(event.data);
-      articles = addUp(invoice.lines ?? []);
-    } catch (error) {
-      throw { message: error.message, hints: [] };
-    }
-    if (articles.length === 0) {
-      return { tag: 'skip', val: 'the invoice has no lines' };
-    }
-    const most = setting('most_lines', 8);
-    const shown = articles.slice(0, most);
-    const rest = articles.slice(most);
-    const lines = shown.map(([article, { quantity, cents }]) => `- ${quantity} x ${article}: ${money(cents)}`);
-    if (rest.length > 0) {
-      lines.push(`- and ${rest.length} more: ${money(rest.reduce((sum, [, { cents }]) => sum + cents, 0))}`);
-    }
-    const net = articles.reduce((sum, [, { cents }]) => sum + cents, 0);
-    const tax = Math.round(net * (invoice.tax_percent ?? 0) / 100);
-    return {
-      tag: 'notify',
-      val: [{
-        template: 'invoice_lines',
-        groups: ['Finance Team'],
-        users: [],
-        contacts: invoice.customer?.wa_id ? [invoice.customer.wa_id] : [],
-        context: JSON.stringify({
-          number: String(invoice.number ?? 'N/A'),
-          lines: lines.join('\n'),
-          currency: setting('currency', 'USD'),
-          tax: money(tax),
-          total: money(net + tax),
-        }),
-        dedupeKey: invoice.number === undefined ? undefined : String(invoice.number),
-        hints: [],
-      }],
-    };
-  },
-};
+export const router = plugin(({ data: invoice }) => {
+  const articles = addUp(invoice.lines ?? []);
+  if (articles.length === 0) {
+    return skip('the invoice has no lines');
+  }
+  const most = config('most_lines', 8);
+  const lines = articles
+    .slice(0, most)
+    .map(([article, { quantity, cents }]) => `- ${quantity} x ${article}: ${money(cents)}`);
+  const rest = articles.slice(most);
+  if (rest.length > 0) {
+    lines.push(`- and ${rest.length} more: ${money(rest.reduce((sum, [, { cents }]) => sum + cents, 0))}`);
+  }
+  const net = articles.reduce((sum, [, { cents }]) => sum + cents, 0);
+  const tax = Math.round(net * (invoice.tax_percent ?? 0) / 100);
+  return {
+    template: 'invoice_lines',
+    groups: ['Finance Team'],
+    contacts: invoice.customer?.wa_id ? [invoice.customer.wa_id] : [],
+    context: {
+      number: String(invoice.number ?? 'N/A'),
+      lines: lines.join('\n'),
+      currency: config('currency', 'USD'),
+      tax: money(tax),
+      total: money(net + tax),
+    },
+    dedupeKey: invoice.number === undefined ? undefined : String(invoice.number),
+  };
+});

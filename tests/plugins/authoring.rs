@@ -2,9 +2,11 @@
 
 use std::{
     fs::{self, Permissions},
+    io::{BufRead, BufReader, Read},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -52,6 +54,16 @@ fn listed(folder: &Path) -> Vec<String> {
     names
 }
 
+/// What the examples have built before is not built again.
+fn share_what_is_built(plugins: &Path) {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/target");
+    fs::create_dir_all(plugins.join("target")).unwrap();
+    for part in ["release", "wasm32-wasip2"] {
+        fs::create_dir_all(built.join(part)).unwrap();
+        symlink(built.join(part), plugins.join("target").join(part)).unwrap();
+    }
+}
+
 #[test]
 fn the_program_alone_makes_a_plugin_that_builds_and_passes() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,19 +74,71 @@ fn the_program_alone_makes_a_plugin_that_builds_and_passes() {
     assert!(plugins.join("sdk/wit/plugin.wit").is_file() && plugins.join("night-watch/.gitignore").is_file());
     let mode = fs::metadata(plugins.join("night-watch")).unwrap().permissions().mode();
     assert_eq!(mode & 0o055, 0o055, "the host may be another user");
-    // What the examples have built before is not built again.
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/target");
-    fs::create_dir_all(plugins.join("target")).unwrap();
-    for part in ["release", "wasm32-wasip2"] {
-        fs::create_dir_all(built.join(part)).unwrap();
-        symlink(built.join(part), plugins.join("target").join(part)).unwrap();
-    }
+    share_what_is_built(&plugins);
     does(&folder, &["plugin", "build", "night-watch"]);
     let checked = does(&folder, &["plugin", "check", "night-watch"]);
     assert!(checked.contains("✓ a note goes to the group of the configuration"), "{checked}");
     // Another one shares the SDK.
     does(&folder, &["plugin", "new", "day-watch"]);
     assert!(fs::read_to_string(plugins.join("day-watch/Cargo.toml")).unwrap().contains("\"../sdk\""));
+}
+
+#[test]
+fn a_saved_file_is_built_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("rules")).unwrap();
+    fs::write(folder.path().join("rules/groups.yaml"), "- name: System Admins\n").unwrap();
+    does(&folder, &["plugin", "new", "night-watch"]);
+    let plugins = folder.path().join("plugins");
+    share_what_is_built(&plugins);
+    // As in a checkout of plugins alone.
+    fs::remove_dir_all(plugins.join("sdk")).unwrap();
+    assert!(refuses(&folder, &["plugin", "dev", "night-wach"]).contains("did you mean \"night-watch\"?"));
+    let mut command = at(&folder, &["plugin", "dev", "night-watch"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let pipes: [Box<dyn Read + Send>; 2] =
+        [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+    for pipe in pipes {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+    }
+    let mut said = String::new();
+    let mut wait_for = |wanted: &str| {
+        while let Ok(line) = lines.recv_timeout(Duration::from_secs(300)) {
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains(wanted) {
+                return;
+            }
+        }
+        panic!("{wanted} was not said: {said}");
+    };
+    wait_for("✓ a note goes to the group of the configuration");
+    wait_for("waiting for a change");
+    let case = plugins.join("night-watch/cases/first.yaml");
+    let text = fs::read_to_string(&case).unwrap();
+    fs::write(&case, text.replace("context: {name: Ann}", "context: {name: Tom}")).unwrap();
+    wait_for("`context.name` differs");
+    wait_for("waiting for a change");
+    fs::write(&case, text).unwrap();
+    wait_for("✓ a note goes to the group of the configuration");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn new_plugins_in_other_languages_have_helpers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (language, helper) in [("python", "hookswitch.py"), ("javascript", "hookswitch.js")] {
+        does(&folder, &["plugin", "new", language, "--lang", language]);
+        let text = fs::read_to_string(folder.path().join("plugins").join(language).join(helper)).unwrap();
+        assert!(text.contains("yours: keep it, change it"), "{text}");
+    }
 }
 
 #[test]

@@ -7,11 +7,13 @@
 //! # Rooms
 //!
 //! As in the host: a room uses only rooms listed above it, and rooms in the same block do not use each other. `domain`,
-//! `decide` and `plan` are given the time and never read it.
+//! `words`, `decide` and `plan` are given the time and never read it.
 
 pub mod domain;
 
 pub mod bounds;
+
+pub mod words;
 
 pub mod decide;
 pub mod plan;

@@ -69,10 +69,9 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
     let before = findings.len();
     let fields = node.fields(&KEYS, findings)?;
     let name = required(&fields, "name", findings);
-    let default = DEFAULT_TIME.parse().unwrap_or_default();
     // `at` is what `now` was called first.
     let at = fields.parsed("at", timestamp, findings);
-    let now = fields.parsed("now", timestamp, findings).or(at).unwrap_or(default);
+    let now = fields.parsed("now", timestamp, findings).or(at).unwrap_or_else(default_time);
     let config = map(&fields, "config", findings);
     let mut lookup = BTreeMap::new();
     for (table, rows) in map(&fields, "lookup", findings) {
@@ -136,8 +135,28 @@ const KEYS: [&str; 10] =
 /// Maximum number of events of a case.
 const EVENTS: usize = 1_100;
 
+/// The time of a case that names none.
+pub fn default_time() -> Timestamp {
+    DEFAULT_TIME.parse().unwrap_or_default()
+}
+
+/// The event of a case that need not have one.
+pub fn event_of(fields: &Fields<'_>, now: Timestamp, findings: &mut Vec<Finding>) -> Option<Event> {
+    match fields.get("event") {
+        Some(node) => event(&node.fields(&EVENT_KEYS, findings)?, "case", now, findings),
+        None => Some(Event {
+            key: EventKey { id: "case".to_owned(), source: "/cases".to_owned() },
+            kind: "case".to_owned(),
+            subject: None,
+            time: now,
+            data: RawValue::from_string("{}".to_owned()).ok()?,
+            extensions: None,
+        }),
+    }
+}
+
 /// The map of a key; empty where there is none.
-fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<String, Value> {
+pub fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<String, Value> {
     match fields.get(key).map(|node| (node, node.json())) {
         None => Map::new(),
         Some((_, Value::Object(map))) => map,

@@ -10,6 +10,7 @@ mod coverage;
 mod expect;
 mod files;
 mod findings;
+mod library;
 mod live;
 mod mentions;
 mod meta;
@@ -40,6 +41,7 @@ use serde_json::{Map, Value};
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
 use findings::{KEPT, TOLD};
+use library::LibraryCase;
 pub use live::{Live, Watching};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
@@ -48,7 +50,7 @@ use uses::{check_names, unused, used};
 
 use crate::{
     decide::{
-        Place, Ports, Routes, Source,
+        LIBRARY, Place, Ports, Routes, Source,
         plugin::{Plugin, Sandbox},
     },
     domain::{People, Verdict},
@@ -89,6 +91,8 @@ pub struct Catalog {
     pub schedules: Vec<Schedule>,
     /// Cases. All of them have passed, but for those of `failed_cases`.
     pub cases: Vec<Case>,
+    /// Cases of the library.
+    library_cases: Vec<LibraryCase>,
     /// What failed in cases; empty unless the catalog was loaded to be tried.
     pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
@@ -131,7 +135,9 @@ impl Catalog {
         self.not_reached = coverage::not_reached(self, &shown);
         self.at_meta.extend(shown.warnings);
         self.told = shown.told;
-        shown.findings
+        let mut findings = shown.findings;
+        findings.extend(library::run(&self.library_cases, &self.routes));
+        findings
     }
 
     /// Sorts what it found, and adds the lines of the files.
@@ -336,7 +342,7 @@ fn compile_without_cases(
             .files
             .keys()
             .map(|path| domain_of(path))
-            .filter(|domain| !domain.is_empty() && !domain.starts_with("plugins/"))
+            .filter(|domain| !domain.is_empty() && *domain != LIBRARY && !domain.starts_with("plugins/"))
             .collect::<BTreeSet<_>>()
             .len(),
         routes: route_sources.len(),
@@ -359,6 +365,9 @@ fn compile_without_cases(
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
+    let library_cases: Vec<_> = files(Kind::LibraryCases)
+        .flat_map(|(path, text)| some(&mut findings, |told| library::cases(path, text, told)))
+        .collect();
     let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
     let catalog = Catalog {
         release: tree.release.clone(),
@@ -366,8 +375,9 @@ fn compile_without_cases(
         plugins,
         groups,
         schedules,
-        counts: Counts { cases: cases.len(), ..counts },
+        counts: Counts { cases: cases.len() + library_cases.len(), ..counts },
         cases,
+        library_cases,
         failed_cases: Vec::new(),
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),

@@ -9,7 +9,7 @@ use super::{
     case::Case,
     findings::{Finding, Severity},
 };
-use crate::decide::{PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource};
+use crate::decide::{Marked, PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource};
 
 /// Maximum number of events of cases that a rule is compared with.
 const EVENTS: usize = 200;
@@ -60,10 +60,15 @@ fn is_for(on: &str, kind: &str) -> bool {
 }
 
 fn expressions(plain: &PlainSource) -> Vec<&Source> {
-    let values = plain.context.iter().filter_map(|(_, value)| match value {
-        ValueSource::Expression(source) => Some(source),
-        ValueSource::Literal(_) => None,
-    });
+    fn expression(value: &ValueSource) -> Option<&Source> {
+        match value {
+            ValueSource::Expression(source) => Some(source),
+            ValueSource::Literal(_) => None,
+        }
+    }
+    let lets = plain.lets.iter().filter_map(|(_, value)| expression(value));
+    let values = plain.context.iter().filter_map(|(_, value)| expression(value));
+    let marked = plain.groups.iter().chain([&plain.template]).chain(&plain.priority).chain(&plain.language);
     let send = match &plain.send {
         Some(SendSource::At(source)) => Some(source),
         Some(SendSource::After(_)) | None => None,
@@ -71,7 +76,14 @@ fn expressions(plain: &PlainSource) -> Vec<&Source> {
     let others = plain.otherwise.iter().flat_map(|others| others.users.iter().chain(&others.contacts));
     let of_people = plain.users.iter().chain(&plain.contacts).chain(others);
     let keys = plain.dedupe_key.iter().chain(&plain.key).chain(&plain.cancel);
-    of_people.chain(keys).chain(send).chain(&plain.expires_at).chain(values).collect()
+    let marked = marked.filter_map(Marked::expression);
+    lets.chain(of_people)
+        .chain(keys)
+        .chain(marked)
+        .chain(send)
+        .chain(&plain.expires_at)
+        .chain(values)
+        .collect()
 }
 
 fn of_source(source: &Source, events: &[Value]) -> Vec<Finding> {

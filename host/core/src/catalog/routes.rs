@@ -7,9 +7,10 @@ use super::{
     tree::domain_of,
     yaml::{Fields, Kind, Node, parse},
 };
+use crate::bounds::cut;
 use crate::decide::{
-    CancelSource, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource, RuleSource, SendSource,
-    Source, ValueSource, collect, duration, keys_between, mode, priority,
+    CancelSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource, RuleSource,
+    SendSource, Source, ValueSource, collect, duration, keys_between, mode,
 };
 
 /// A group of `groups.yaml`.
@@ -22,7 +23,7 @@ pub struct Group {
 }
 
 /// Keys of a route: its own, and those of its decision.
-const KEYS: [&str; 24] = keys_between(KEYS_WITH_SCRIPT, []);
+const KEYS: [&str; 25] = keys_between(["on", "let", "when", "script", "plugin"], []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
@@ -167,7 +168,7 @@ fn otherwise(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<Otherwi
 
 fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource> {
     let template = match fields.text("template", findings) {
-        Some(template) => template,
+        Some(template) => marked(template),
         None => {
             if fields.get("template").is_none() {
                 findings.push(
@@ -193,6 +194,18 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
             Vec::new()
         }
     };
+    let lets = match fields.get("let").map(|lets| (lets, &lets.value)) {
+        None => Vec::new(),
+        Some((_, Kind::Map(entries))) => entries
+            .iter()
+            .filter_map(|(name, node)| Some((name.clone(), variable(node, findings)?)))
+            .collect(),
+        Some((node, _)) => {
+            findings.push(node.wrong("a map of expressions"));
+            Vec::new()
+        }
+    };
+    let place = |key: &str| fields.key(key).map(|key| (key.place.line, key.place.column));
     let send_at = fields.text("send_at", findings);
     let after = fields.parsed("after", duration, findings);
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
@@ -208,8 +221,15 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         findings.push(Finding::at(&key.place, "`dedupe_for` needs a `dedupe_key`"));
     }
     Some(PlainSource {
+        lets,
+        lets_before_when: place("let") < place("when"),
         template,
-        groups: fields.texts("groups", findings),
+        groups: match fields.get("groups") {
+            Some(node) if matches!(&node.value, Kind::Text(text) if text.trim_start().starts_with('=')) => {
+                node.text(findings).map(marked).into_iter().collect()
+            }
+            _ => fields.texts("groups", findings).into_iter().map(marked).collect(),
+        },
         users: fields.texts("users", findings),
         contacts: fields.texts("contacts", findings),
         otherwise: otherwise(fields, findings),
@@ -221,13 +241,48 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         context,
         send: send_at.map(SendSource::At).or(after.map(SendSource::After)),
         expires_at: fields.text("expires_at", findings),
-        priority: fields.parsed("priority", priority, findings).unwrap_or_default(),
+        priority: fields.text("priority", findings).map(marked),
         mode: fields.parsed("mode", mode, findings),
-        language: fields.text("language", findings),
+        language: fields.text("language", findings).map(marked).and_then(|text| language(text, findings)),
         reply,
         from: fields.text("from", findings).map(|from| from.text),
         reason: fields.text("reason", findings).map(|reason| reason.text),
     })
+}
+
+/// A text that is an expression if it begins with `=`.
+fn marked(source: Source) -> Marked {
+    let start = source.text.len() - source.text.trim_start().len();
+    match source.text[start..].strip_prefix('=') {
+        Some(expression) => {
+            let place = match source.place.block {
+                // The first line of a block has the mark.
+                true => source.place.clone(),
+                false => source.place.within(1, start + 2),
+            };
+            let text = if source.place.block { format!(" {expression}") } else { expression.to_owned() };
+            Marked::Expression(Source { text, place })
+        }
+        None => Marked::Plain(source),
+    }
+}
+
+/// A plain language must be a code: an expression without its mark would never match a variant.
+fn language(text: Marked, findings: &mut Vec<Finding>) -> Option<Marked> {
+    let is_code = |text: &str| {
+        let (language, country) = text.split_once(['_', '-']).unwrap_or((text, "XX"));
+        let letters = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic());
+        matches!(language.len(), 2 | 3) && country.len() == 2 && letters(language) && letters(country)
+    };
+    match text.plain().filter(|source| !is_code(source.text.trim())) {
+        None => Some(text),
+        Some(source) => {
+            let message = format!("`{}` is not a language", cut(source.text.trim(), 100));
+            let help = "write a code such as `pt_BR`, or mark an expression with `=`: `language: =event.data.language`";
+            findings.push(Finding::at(&source.place, message).help(help));
+            None
+        }
+    }
 }
 
 fn flag(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> bool {

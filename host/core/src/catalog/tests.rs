@@ -1,6 +1,9 @@
 //! What a rules folder may hold, what is told of a wrong one, and how a change goes live.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alike;
+mod examples;
+mod shared;
 mod together;
 mod trying;
 mod words;

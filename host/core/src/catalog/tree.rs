@@ -14,6 +14,7 @@ use super::{
     files::{Root, Unread},
     findings::Finding,
 };
+use crate::decide::LIBRARY;
 
 /// Maximum size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
@@ -52,8 +53,10 @@ pub enum Kind {
     Routes,
     /// `<domain>/config.yaml`
     Config,
-    /// `<domain>/*.rhai`
+    /// `<domain>/*.rhai` and `lib/*.rhai`
     Script,
+    /// `lib/cases/*.yaml`
+    LibraryCases,
     /// `<domain>/templates/*.j2`
     Template,
     /// `<domain>/cases/*.yaml`
@@ -77,6 +80,9 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         [PLUGINS, _, "cases", file] if file.ends_with(".yaml") => Some(Kind::Cases),
         [PLUGINS, ..] => None,
         ["schedules.yaml"] => Some(Kind::Schedules),
+        [LIBRARY, file] if file.ends_with(".rhai") => Some(Kind::Script),
+        [LIBRARY, "cases", file] if file.ends_with(".yaml") => Some(Kind::LibraryCases),
+        [LIBRARY, ..] => None,
         [_, "routes.yaml"] => Some(Kind::Routes),
         [_, "config.yaml"] => Some(Kind::Config),
         [_, file] if file.ends_with(".rhai") => Some(Kind::Script),
@@ -302,6 +308,8 @@ fn unknown(path: &str, is_folder: bool) -> Finding {
     let what = if is_folder { "folder" } else { "file" };
     let help = match path.split('/').collect::<Vec<_>>().as_slice() {
         [_] => "expected `groups.yaml`, `schedules.yaml` and a folder for each domain",
+        [LIBRARY, "cases", _] => "expected cases, named `*.yaml`",
+        [LIBRARY, ..] => "the library has `*.rhai` and `cases/`",
         [_, _] => "expected `routes.yaml`, `config.yaml`, `*.rhai`, `templates/`, `cases/` and `files/`",
         [_, "templates", _] => "expected templates, named `*.j2`",
         _ => "expected cases, named `*.yaml`",

@@ -9,7 +9,7 @@ use super::{
     routes::Group,
 };
 use crate::{
-    decide::{Place, RouteSource, RuleSource, Source},
+    decide::{Place, RouteSource, RuleSource, Source, is_of_library},
     domain::{Outcome, Verdict, closest},
     plan::Templates,
 };
@@ -23,9 +23,10 @@ pub fn check_names(
 ) {
     for route in routes {
         let RuleSource::Plain(plain) = &route.rule else { continue };
-        if !templates.contains(&plain.template.text) {
-            let name = &plain.template.text;
-            let finding = Finding::at(&plain.template.place, format!("unknown template `{name}`"));
+        if let Some(template) = plain.template.plain().filter(|template| !templates.contains(&template.text))
+        {
+            let name = &template.text;
+            let finding = Finding::at(&template.place, format!("unknown template `{name}`"));
             findings.push(match closest(name, templates.iter().map(String::as_str)) {
                 Some(close) => finding.help(format!("did you mean `{close}`?")),
                 None => finding.help(format!("create `{}/templates/{name}.j2`", route.folder)),
@@ -47,13 +48,9 @@ pub fn used(route: &RouteSource) -> Option<RouteUse> {
             rule: place.clone(),
             place,
             types,
-            template: Some(plain.template.text.clone()),
+            template: plain.template.plain().map(|template| template.text.clone()),
             groups: plain.all_groups().map(|group| group.text.clone()).collect(),
-            others: !(plain.users.is_empty() && plain.contacts.is_empty())
-                || plain
-                    .otherwise
-                    .as_ref()
-                    .is_some_and(|of| !(of.users.is_empty() && of.contacts.is_empty())),
+            others: plain.names_others(),
         },
         RuleSource::Cancel(_) => {
             RouteUse { rule: place.clone(), place, types, template: None, groups: Vec::new(), others: false }
@@ -90,7 +87,8 @@ pub fn missing_variables(routes: &[RouteSource], templates: &Templates) -> Vec<F
     let mut findings = Vec::new();
     for route in routes {
         let RuleSource::Plain(plain) = &route.rule else { continue };
-        let of_variants = templates.variants(&plain.template.text).iter();
+        let Some(template) = plain.template.plain() else { continue };
+        let of_variants = templates.variants(&template.text).iter();
         let variables: BTreeSet<&String> = of_variants.flat_map(|variant| &variant.variables).collect();
         let given: Vec<&str> = match plain.collect {
             None => plain.context.iter().map(|(name, _)| name.as_str()).collect(),
@@ -98,14 +96,13 @@ pub fn missing_variables(routes: &[RouteSource], templates: &Templates) -> Vec<F
         };
         let needs = |name: &str| variables.iter().any(|variable| *variable == name);
         for variable in variables.iter().filter(|variable| !given.contains(&variable.as_str())) {
-            let message =
-                format!("`{}` needs `{variable}`, which this route does not give", plain.template.text);
+            let message = format!("`{}` needs `{variable}`, which this route does not give", template.text);
             let close = closest(variable, given.iter().copied().filter(|name| !needs(name)));
             let help = match close {
                 Some(close) => format!("`context` has `{close}`; did you mean `{variable}`?"),
                 None => format!("add `{variable}` to `context`"),
             };
-            let finding = Finding::at(&plain.template.place, message).help(help);
+            let finding = Finding::at(&template.place, message).help(help);
             findings.push(Finding { severity: Severity::Warning, ..finding });
         }
     }
@@ -117,7 +114,7 @@ pub fn unused(scripts: &BTreeMap<String, Source>, routes: &[RouteSource]) -> Vec
     let used = |path: &str| {
         routes.iter().any(|route| matches!(&route.rule, RuleSource::Script(script) if script.text == path))
     };
-    let unused = scripts.keys().filter(|path| !used(path));
+    let unused = scripts.keys().filter(|path| !(is_of_library(path) || used(path)));
     unused
         .map(|path| Finding {
             severity: Severity::Warning,

@@ -1,8 +1,5 @@
 //! Converts the answer of a rule from JSON to decisions: one contract for all engines, checked key by key.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{budget, value::said_of};
@@ -11,6 +8,7 @@ use crate::domain::{
     Cancel, Collect, CollectBy, Decision, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome, Priority,
     SendTime, did_you_mean,
 };
+use crate::words::{duration, timestamp};
 
 /// Keys of a decision, the common ones first.
 pub const KEYS: [&str; 20] = [
@@ -289,36 +287,6 @@ pub fn word(value: &Value) -> Option<Option<String>> {
 
 /// What to do if a time is missing.
 pub const NO_TIME: &str = "if it may be missing, say so: `first(value, ())`";
-
-/// Parses a time in RFC 3339.
-///
-/// # Errors
-/// If it is not one.
-pub fn timestamp(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|_| format!("expected a time in RFC 3339, for example 2026-11-23T09:00:00Z, got `{text}`"))
-}
-
-/// Parses a duration of at most a year, a number and a unit: `90s`, `10m`, `2h`, `1d`.
-///
-/// # Errors
-/// If it is not one.
-pub fn duration(text: &str) -> Result<SignedDuration, String> {
-    const YEAR: Duration = Duration::from_secs(365 * 86_400);
-    let wrong =
-        || format!("expected a duration of at most 365d, for example 90s, 10m, 2h or 1d, got `{text}`");
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let seconds = match text[digits.len()..].trim() {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = digits.parse().map_err(|_| wrong())?;
-    let duration = count.checked_mul(seconds).map(Duration::from_secs).filter(|duration| *duration <= YEAR);
-    duration.and_then(|duration| duration.try_into().ok()).ok_or_else(wrong)
-}
 
 /// Parses how decisions are collected: `10m by group`, `1h by person`.
 ///

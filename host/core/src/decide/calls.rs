@@ -1,13 +1,16 @@
 //! Finds calls of unknown functions and methods when rules are compiled: Rhai itself looks a function up only when it is
 //! called, which may be at night.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 
 use super::{
-    habits,
-    source::{Place, RuleError},
+    habits, library,
+    source::{Place, RuleError, Source},
 };
 use crate::{bounds::cut, domain::closest};
 
@@ -19,7 +22,11 @@ const KEYWORDS: [&str; 9] =
 const TOLD: usize = 20;
 
 /// The functions that every rule may call.
-pub struct Functions(BTreeSet<String>);
+pub struct Functions {
+    named: BTreeSet<String>,
+    /// Functions of the library, by their names: the file, and whether it compiles.
+    library: BTreeMap<String, (Arc<str>, bool)>,
+}
 
 /// A call of a function that the engine does not have.
 struct Unknown {
@@ -33,7 +40,37 @@ impl Functions {
     pub fn of(engine: &Engine) -> Self {
         let named =
             engine.collect_fn_metadata(None, |function| Some(function.metadata.name.to_string()), true);
-        Functions(named.into_iter().chain(KEYWORDS.map(ToOwned::to_owned)).collect())
+        let named = named.into_iter().chain(KEYWORDS.map(ToOwned::to_owned)).collect();
+        Functions { named, library: BTreeMap::new() }
+    }
+
+    /// Adds the functions of the library.
+    pub fn with_library(self, library: BTreeMap<String, (Arc<str>, bool)>) -> Self {
+        Functions { library, ..self }
+    }
+
+    /// Whether there is a function with this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains(name)
+    }
+
+    /// Reports the functions of a script that have the name of one of the library.
+    pub fn clashes(&self, ast: &AST, source: &Source) -> Vec<RuleError> {
+        let own = ast.iter_functions().filter_map(|function| {
+            let (file, _) = self.library.get(function.name)?;
+            Some(RuleError {
+                place: library::place_of(source, function.name),
+                message: format!("`{}` is also a function of {file}", function.name),
+                help: Some("delete it here, or give it another name".to_owned()),
+            })
+        });
+        own.collect()
+    }
+
+    /// Where a function is that cannot be called because its file has errors.
+    fn broken(&self, name: &str) -> Option<String> {
+        let (file, _) = self.library.get(name).filter(|(_, compiles)| !compiles)?;
+        Some(format!("it is in {file}, which has errors"))
     }
 
     /// Reports calls of unknown functions and methods. A method may also be a function that a map holds, under a name
@@ -59,11 +96,11 @@ impl Functions {
                 Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
                     held.insert(text.to_string());
                 }
-                Some(ASTNode::Expr(Expr::MethodCall(call, at))) if !self.0.contains(call.name.as_str()) => {
+                Some(ASTNode::Expr(Expr::MethodCall(call, at))) if !self.has(call.name.as_str()) => {
                     calls.push(Unknown { name: call.name.to_string(), is_method: true, at: *at });
                 }
                 Some(ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)))
-                    if call.op_token.is_none() && !self.0.contains(call.name.as_str()) =>
+                    if call.op_token.is_none() && !self.has(call.name.as_str()) =>
                 {
                     calls.push(Unknown { name: call.name.to_string(), is_method: false, at: *at });
                 }
@@ -75,12 +112,12 @@ impl Functions {
             .iter()
             .filter(|call| !(own.contains(&call.name) || call.is_method && held.contains(&call.name)));
         for Unknown { name, is_method, at } in unknown.take(TOLD) {
-            let known = self.0.iter().map(String::as_str).filter(|known| known.chars().all(is_of_a_name));
+            let known = self.named.iter().map(String::as_str).filter(|known| known.chars().all(is_of_a_name));
             let what = if *is_method { "method" } else { "function" };
             errors.push(RuleError {
                 place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
                 message: format!("unknown {what} `{}`", cut(name, 100)),
-                help: habits::function(name).or_else(|| {
+                help: self.broken(name).or_else(|| habits::function(name)).or_else(|| {
                     closest(name, known.chain(own.iter().map(String::as_str)))
                         .map(|close| format!("did you mean `{close}`?"))
                 }),

@@ -3,21 +3,26 @@
 use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::{
-    budget, habits, helpers, operators,
+    budget,
+    expression::Names,
+    habits, helpers, library, operators,
     source::{Place, RuleError, Source},
 };
 use crate::{
     bounds::{REASON, cut, shown},
     domain::closest,
+    words::function,
 };
 
-/// The error of a text that does not compile.
-pub fn of_parsing(error: &ParseError, source: &Source, is_script: bool) -> RuleError {
+/// The error of a text that does not compile: of an expression with these names, or of a script.
+pub fn of_parsing(error: &ParseError, source: &Source, names: Option<Names<'_>>) -> RuleError {
+    let is_script = names.is_none();
     let position = error.position();
     let line = position.line().and_then(|line| source.text.lines().nth(line - 1)).unwrap_or_default();
     let column = position.position().unwrap_or(1).saturating_sub(1);
     let (before, after) = line.split_at(line.char_indices().nth(column).map_or(line.len(), |(at, _)| at));
-    let around = habits::Around { text: &source.text, before, after, is_script };
+    let names = names.unwrap_or_default();
+    let around = habits::Around { text: &source.text, before, after, is_script, names };
     RuleError {
         place: at(&source.place, position),
         message: cut(&parsing(error.err_type(), is_script), REASON),
@@ -61,16 +66,20 @@ fn parsing(error: &ParseErrorType, is_script: bool) -> String {
 /// Why a rule failed.
 pub fn of_running(error: Box<EvalAltResult>, place: &Place) -> RuleError {
     let mut error = error;
+    // A function of the library is in another file than its caller.
+    let mut library = None;
     // The innermost call is where it went wrong.
-    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, position) = *error {
+    while let EvalAltResult::ErrorInFunctionCall(_, file, inner, position) = *error {
         error = inner;
         if error.position().is_none() {
             error.set_position(position);
+        } else {
+            library = library::is_of(&file).then(|| Place::start_of(file));
         }
     }
     let position = error.take_position();
     let (message, help) = explain(&error);
-    RuleError { place: at(place, position), message, help }
+    RuleError { place: at(library.as_ref().unwrap_or(place), position), message, help }
 }
 
 fn at(place: &Place, position: Position) -> Place {
@@ -138,6 +147,8 @@ fn no_function(signature: &str) -> (String, Option<String>) {
     );
     let help = if kinds.contains(&MISSING) {
         Some("give a default: `first(value, …)` or `value ?? …`".to_owned())
+    } else if let Some(function) = function(name) {
+        Some(format!("`{name}` takes other arguments: {}", function.usage))
     } else if helpers::NAMES.contains(&name) {
         Some(format!("`{name}` takes other arguments"))
     } else {
@@ -158,6 +169,8 @@ fn kind(rhai_name: &str) -> &str {
         "array" => "an array",
         "map" => "a map",
         "Fn" => "a function",
+        "time" => "a time",
+        "duration" => "a duration",
         name if name.contains("str") || name.contains("String") || name == "char" => "a string",
         name => name,
     }

@@ -10,7 +10,7 @@ use rhai::{
     },
 };
 
-use super::{budget, helpers, operators, ports::Call, unfolding};
+use super::{budget, helpers, operators, ports::Call, unfolding, words};
 use crate::bounds::{REASON, cut};
 
 /// Builds the engine.
@@ -39,6 +39,7 @@ pub fn build() -> Engine {
     let_paths_be_missing(&mut engine);
     unfolding::register(&mut engine);
     helpers::register(&mut engine);
+    words::register(&mut engine);
     // It fails only for operators that Rhai would not give away.
     let registered = operators::register(&mut engine);
     debug_assert!(registered.is_ok(), "{registered:?}");

@@ -9,11 +9,12 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
-    kinds,
+    kinds, nothing,
     script::{Failure, caught, panicked},
     source::{Place, RuleError, Source},
-    value,
+    tags, value,
 };
+use crate::words::timestamp;
 
 /// A compiled expression.
 pub struct Expression {
@@ -21,6 +22,15 @@ pub struct Expression {
     source: Source,
     /// Whether it says itself that it may give nothing.
     names_nothing: bool,
+}
+
+/// The names of `let` that an expression may use, and those that are defined after it.
+#[derive(Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// Those that have a value.
+    pub known: &'a [&'a str],
+    /// Those that do not have one yet.
+    pub later: &'a [&'a str],
 }
 
 /// Why an expression has no value.
@@ -38,25 +48,28 @@ impl From<RuleError> for Unanswered {
 }
 
 impl Expression {
-    /// Compiles an expression. If it does not parse, uses a variable other than `event`, or calls an unknown function, all
+    /// Compiles an expression. If it does not parse, uses a variable other than `event` and those of `let`, or calls an unknown function, all
     /// of its errors are added to `errors`.
     pub fn compile(
         engine: &Engine,
         functions: &Functions,
         source: &Source,
+        names: Names<'_>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Expression> {
         // Not a constant: the compiler would replace it by its value.
         let mut scope = Scope::new();
-        scope.push_dynamic("event", Dynamic::UNIT);
+        for name in names.known.iter().chain(&["event"]) {
+            scope.push_dynamic(*name, Dynamic::UNIT);
+        }
         let parsed = engine.compile_expression_with_scope(&scope, &source.text);
-        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, false)));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, Some(names))));
         let ast = parsed.ok()?;
         let before = errors.len();
         functions.check(&ast, &source.place, errors);
         kinds::check(&ast, &source.place, errors);
-        kinds::check_tags(&ast, &source.place, errors);
-        let names_nothing = kinds::names_nothing(&ast, &source.text);
+        tags::check(&ast, &source.place, errors);
+        let names_nothing = nothing::names_nothing(&ast, &source.text);
         (errors.len() == before).then(|| Expression { ast, source: source.clone(), names_nothing })
     }
 
@@ -65,7 +78,8 @@ impl Expression {
         self.source.text.trim()
     }
 
-    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+    /// Evaluates it.
+    pub fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
         let evaluated = caught(|| engine.eval_ast_with_scope::<Dynamic>(scope, &self.ast));
         let value = evaluated.map_err(|failure| match failure {
             Failure::Rhai(error) => diagnosis::of_running(error, &self.source.place),
@@ -120,7 +134,7 @@ impl Expression {
     /// never expire, because of a misspelt path.
     pub fn time(&self, engine: &Engine, scope: &mut Scope) -> Result<Option<Timestamp>, Unanswered> {
         match self.word(engine, scope)? {
-            Some(text) => answer::timestamp(&text).map(Some).map_err(|message| self.wrong(message)),
+            Some(text) => timestamp(&text).map(Some).map_err(|message| self.wrong(message)),
             None if self.names_nothing => Ok(None),
             None => {
                 let error = self.error("expected a time, got nothing".to_owned());
@@ -129,7 +143,7 @@ impl Expression {
         }
     }
 
-    /// An error about what the expression gives.
+    /// The error that its value is wrong.
     pub fn wrong(&self, message: String) -> Unanswered {
         self.error(message).into()
     }

@@ -2,6 +2,7 @@
 
 use rhai::{LexError, ParseErrorType};
 
+use super::expression::Names;
 use crate::{bounds::cut, domain::closest};
 
 /// Maximum length of an author's text that is repeated in a help, in characters.
@@ -26,7 +27,13 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["toString", "str", "String"], "`text`"),
     (&["parseInt", "int", "Number", "parseFloat", "float", "to_number", "toNumber", "decimal"], "`number`"),
     (&["toFixed"], "`money`"),
-    (&["join"], "`text`, which separates items by commas"),
+    (
+        &["strftime", "format_date", "dateformat", "date_format", "toLocaleString"],
+        "`format(time, \"%d %b %Y\", zone)`",
+    ),
+    (&["parse_date", "parse_time", "to_time", "datetime"], "`time(value)`"),
+    (&["pluralize", "plurals"], "`plural(count, \"line\", \"lines\")`"),
+    (&["currency", "format_money", "toCurrency"], "`money(value, \"USD\")`"),
     (&["append", "add"], "`push`"),
     (&["concat"], "`+`"),
     (&["any", "exists"], "`some`"),
@@ -35,12 +42,12 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["forEach", "each"], "`for item in list { … }`"),
     (&["sorted"], "`order`"),
     (&["typeof"], "`type_of`"),
-    (&["format", "sprintf"], "back-ticks: `Order ${event.data.id}`"),
+    (&["sprintf"], "back-ticks: `Order ${event.data.id}`"),
     (
         &["match", "matches", "test", "regex"],
         "`contains`, `starts_with` or `ends_with`: there are no regular expressions",
     ),
-    (&["timestamp", "date", "today", "Date"], "`event.time` or `now()`"),
+    (&["timestamp", "date", "today", "Date"], "`time(value)` or `now()`"),
     (&["not"], "`!`"),
 ];
 
@@ -60,11 +67,16 @@ pub struct Around<'a> {
     pub after: &'a str,
     /// Whether the text is a script, and not an expression.
     pub is_script: bool,
+    /// The names of `let` that an expression may use.
+    pub names: Names<'a>,
 }
 
 /// What to do about an error of the parser.
 pub fn parsing(error: &ParseErrorType, around: &Around<'_>) -> Option<String> {
     let start = around.text.trim_start();
+    if !around.is_script && start.starts_with('=') && !start.starts_with("==") {
+        return Some("omit `=`: it marks an expression only where a plain text is possible too".to_owned());
+    }
     if !around.is_script && ["{{", "${", "{%"].iter().any(|braces| start.starts_with(braces)) {
         return Some("write the expression without braces, for example `event.data.name`".to_owned());
     }
@@ -105,7 +117,7 @@ fn operator(word: &str) -> Option<String> {
         "!==" | "<>" | "ne" => "use `!=`",
         "?" | "if" | "then" => "write `if condition { one } else { other }`",
         "null" | "nil" => "a missing value is `()`, for example `event.data.name == ()`",
-        "import" => "scripts cannot import: copy shared functions into each script",
+        "import" => "functions in `lib/*.rhai` can be called from everywhere, without an import",
         "=>" | "->" => "write a function as `|item| item.name`",
         _ => return None,
     };
@@ -129,7 +141,10 @@ fn variable(name: &str, around: &Around<'_>) -> String {
         _ if ATTRIBUTES.contains(&name) => return format!("did you mean `event.{name}`?"),
         _ => {}
     }
-    if let Some(known) = closest(name, ["event"]) {
+    if around.names.later.contains(&name) {
+        return format!("`{name}` is defined below by `let`; move `let` above `when`");
+    }
+    if let Some(known) = closest(name, around.names.known.iter().copied().chain(["event"])) {
         return format!("did you mean `{known}`?");
     }
     let name = cut(name, REPEATED);

@@ -5,8 +5,17 @@ use std::fmt::Write;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position, serde::to_dynamic};
 use serde_json::Value;
 
-use super::{budget, ports::Call, unfolding, value};
-use crate::bounds::{Bounded, REASON, cut};
+use super::{
+    budget,
+    ports::Call,
+    unfolding, value,
+    words::{Duration, Time},
+};
+use crate::{
+    bounds::{Bounded, REASON, cut},
+    domain::short,
+    words::{number_in, timestamp},
+};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
@@ -14,12 +23,27 @@ type Answer<T> = Result<T, Box<EvalAltResult>>;
 #[derive(Clone, Debug)]
 pub struct Skip(pub String);
 
-/// Maximum length of a string that is repeated in a message, in characters.
-const SHOWN: usize = 40;
-
 /// Names of the helpers, for suggestions.
-pub const NAMES: [&str; 9] =
-    ["config", "first", "maps_link", "money", "now", "number", "skip", "text", "title"];
+pub const NAMES: [&str; 18] = [
+    "config",
+    "duration",
+    "first",
+    "format",
+    "in_hours",
+    "join",
+    "lines",
+    "maps_link",
+    "money",
+    "next_in_hours",
+    "now",
+    "number",
+    "plural",
+    "skip",
+    "text",
+    "time",
+    "title",
+    "truncate",
+];
 
 /// Registers the helpers.
 pub fn register(engine: &mut Engine) {
@@ -27,15 +51,20 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Skip>("skip");
     engine.register_fn("skip", |reason: Dynamic| Skip(reason_text(&reason)));
     engine.register_fn("title", |words: Dynamic| Ok::<_, Box<EvalAltResult>>(title(&text(&words)?)));
-    engine.register_fn("money", |amount: Dynamic| money(&amount));
-    engine.register_fn("number", |value: Dynamic| number(&value));
     engine.register_fn("maps_link", |pin: Dynamic| maps_link(&pin));
     engine.register_fn("text", |value: Dynamic| text(&value));
-    engine.register_fn("now", || ask(|call| call.now()));
+    engine.register_fn("now", now);
     engine.register_fn("config", |key: ImmutableString, default: Dynamic| -> Answer<Dynamic> {
         let answer = ask(|call| call.config(&key))?;
         Ok(if answer.is_unit() { default } else { answer })
     });
+}
+
+/// The time, as the record has it.
+fn now() -> Answer<Time> {
+    let answer = ask(|call| call.now())?;
+    let text = answer.into_immutable_string().unwrap_or_default();
+    timestamp(&text).map(Time).map_err(|why| why.into())
 }
 
 fn ask(question: impl FnOnce(&Call<'_>) -> Result<Value, String>) -> Answer<Dynamic> {
@@ -111,6 +140,12 @@ fn write_text(out: &mut Bounded, value: &Dynamic, depth: usize) -> std::fmt::Res
     if let Ok(character) = value.as_char() {
         return out.write_char(character);
     }
+    if let Some(time) = value.read_lock::<Time>() {
+        return write!(out, "{}", time.0);
+    }
+    if let Some(duration) = value.read_lock::<Duration>() {
+        return out.write_str(&short(duration.0));
+    }
     if let Ok(array) = value.as_array_ref() {
         if depth > 64 {
             return Err(std::fmt::Error);
@@ -146,47 +181,12 @@ fn title(words: &str) -> String {
     titled
 }
 
-/// The number that a string is, if it is a finite one: `600`, ` -1.5 `, `1e3`.
-pub fn number_in(string: &str) -> Option<f64> {
-    string.trim().parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// A number as it is; the number that a string is; a missing or blank value as a missing one.
-fn number(value: &Dynamic) -> Answer<Dynamic> {
-    if value.is_int() || value.is_float() || value.is_unit() {
-        return Ok(value.clone());
-    }
-    let Ok(string) = value.as_immutable_string_ref() else { return no_number(value) };
-    let string = string.trim();
-    match (string.parse::<i64>(), number_in(string)) {
-        _ if string.is_empty() => Ok(Dynamic::UNIT),
-        (Ok(whole), _) => Ok(whole.into()),
-        (Err(_), Some(float)) => Ok(float.into()),
-        (Err(_), None) => no_number(value),
-    }
-}
-
-fn no_number<T>(value: &Dynamic) -> Answer<T> {
-    let what = match value.as_immutable_string_ref() {
-        Ok(string) => format!("the string {:?}", cut(&string, SHOWN)),
-        Err(_) => value::kind_of(value).to_owned(),
-    };
-    let words = format!("expected a number, or a string such as \"1234.5\", got {what}");
-    Err(EvalAltResult::ErrorArithmetic(words, Position::NONE).into())
-}
-
-/// `1234.5` → `1234.50`; a missing or blank value → `0.00`.
-fn money(amount: &Dynamic) -> Answer<String> {
-    let number = number(amount)?;
-    let number = number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64)).unwrap_or_default();
-    Ok(format!("{number:.2}"))
-}
-
 /// A pin `{latitude, longitude}` → its link; anything else → `()`.
 fn maps_link(pin: &Dynamic) -> Dynamic {
     let coordinate = |map: &Map, key: &str, most: f64| {
-        let number = number(map.get(key)?).ok()?;
-        let degrees = number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64)).ok()?;
+        let value = map.get(key)?;
+        let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)).ok();
+        let degrees = number.or_else(|| number_in(&value.as_immutable_string_ref().ok()?))?;
         Some(degrees).filter(|degrees| degrees.abs() <= most)
     };
     let Ok(map) = pin.as_map_ref() else { return Dynamic::UNIT };

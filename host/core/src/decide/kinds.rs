@@ -8,15 +8,28 @@ use super::{
     operators::MINUS,
     source::{Place, RuleError},
 };
-use crate::bounds::cut;
+use crate::words::{duration, function};
 
-/// Maximum length of a string that is repeated in a message, in characters.
-const SHOWN: usize = 40;
 /// Maximum number of such errors reported for a script.
 const TOLD: usize = 20;
 /// Helpers and methods whose answers are strings.
-const STRINGS: [&str; 9] =
-    ["text", "title", "money", "now", "to_upper", "to_lower", "sub_string", "type_of", "to_string"];
+const STRINGS: [&str; 13] = [
+    "text",
+    "title",
+    "money",
+    "format",
+    "plural",
+    "join",
+    "lines",
+    "truncate",
+    "to_upper",
+    "to_lower",
+    "sub_string",
+    "type_of",
+    "to_string",
+];
+/// Helpers whose answers are times.
+const TIMES: [&str; 3] = ["time", "now", "next_in_hours"];
 /// Helpers and methods whose answers are numbers.
 const NUMBERS: [&str; 4] = ["number", "len", "parse_int", "parse_float"];
 
@@ -24,23 +37,28 @@ const NUMBERS: [&str; 4] = ["number", "len", "parse_int", "parse_float"];
 enum Kind {
     String,
     Number,
+    Time,
 }
 
 /// Adds such errors of a syntax tree.
 pub fn check(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
     let before = errors.len();
+    let own = |name: &str| ast.iter_functions().any(|function| function.name == name);
     ast.walk(&mut |nodes: &[ASTNode<'_>]| {
         let found = match nodes.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) => {
-                operator(call).map(|(message, help)| (*at, message, help))
+                let found = operator(call).map(|(message, help)| (*at, message, Some(help)));
+                found.or_else(|| argument(call).filter(|_| !own(&call.name)))
             }
-            Some(ASTNode::Expr(Expr::Dot(it, _, _))) if is_event(&it.lhs) => attribute(&it.rhs),
+            Some(ASTNode::Expr(Expr::Dot(it, _, _))) if is_event(&it.lhs) => {
+                attribute(&it.rhs).map(|(at, message, help)| (at, message, Some(help)))
+            }
             _ => None,
         };
         errors.extend(found.map(|(at, message, help)| RuleError {
             place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
             message,
-            help: Some(help),
+            help,
         }));
         errors.len() < before + TOLD
     });
@@ -50,44 +68,98 @@ fn is_event(expression: &Expr) -> bool {
     matches!(expression, Expr::Variable(variable, ..) if variable.1 == "event")
 }
 
-/// A string and a number, compared or subtracted.
+/// A string and a number, compared or subtracted, and the like with times.
 fn operator(call: &FnCallExpr) -> Option<(String, String)> {
     let [a, b] = call.args.as_slice() else { return None };
-    let kinds = [kind(a), kind(b)];
+    let kinds = (kind(a), kind(b));
     call.op_token.as_ref()?;
-    match call.name.as_str() {
-        "<" | ">" | "<=" | ">=" | "==" | "!="
-            if kinds.contains(&Some(Kind::String)) && kinds.contains(&Some(Kind::Number)) =>
-        {
+    let name = call.name.as_str();
+    match (name, kinds) {
+        (
+            "<" | ">" | "<=" | ">=" | "==" | "!=",
+            (Some(Kind::String), Some(Kind::Number)) | (Some(Kind::Number), Some(Kind::String)),
+        ) => {
             let help = match [a, b].into_iter().any(is_quoted_number) {
                 true => "write the number without quotes",
                 false => "make a number of the string: `number(value)`",
             };
-            Some((format!("`{}` between a string and a number", call.name), help.to_owned()))
+            Some((format!("`{name}` between a string and a number"), help.to_owned()))
         }
-        MINUS if kinds.contains(&Some(Kind::String)) => {
-            let help = match [a, b].into_iter().any(is_time) {
-                true => "times cannot be calculated with; `after` sends a message some time after the event",
+        (
+            "<" | ">" | "<=" | ">=" | "==" | "!=",
+            (Some(Kind::Time), Some(other)) | (Some(other), Some(Kind::Time)),
+        ) if other != Kind::Time => {
+            let what = if other == Kind::String { "a string" } else { "a number" };
+            Some((
+                format!("`{name}` between a time and {what}"),
+                "make a time of it: `time(value)`".to_owned(),
+            ))
+        }
+        (MINUS, (Some(Kind::Time), Some(Kind::String))) => match b {
+            Expr::StringConstant(text, _) => {
+                duration(text).err().map(|why| (why, "for example `now() - \"24h\"`".to_owned()))
+            }
+            _ => None,
+        },
+        (MINUS, (Some(Kind::String), _)) | (MINUS, (_, Some(Kind::String)))
+            if kinds.0 != Some(Kind::Time) && (kinds.0.is_some() || is_of_event(a)) =>
+        {
+            let help = match is_time(a) || is_time(b) {
+                true => "make a time of it: `time(value) - \"24h\"`",
                 false => "make a number of the string: `number(value)`",
             };
             Some(("a string cannot be subtracted, or be subtracted from".to_owned(), help.to_owned()))
         }
+        (MINUS | "+", (Some(Kind::Time), Some(Kind::Number))) => {
+            let verb = if name == "+" { "added to" } else { "subtracted from" };
+            let help = format!("write a duration: `now() {} \"10m\"`", if name == "+" { "+" } else { "-" });
+            Some((format!("a number cannot be {verb} a time"), help))
+        }
         _ => None,
     }
+}
+
+/// Whether a value is read from the event: it is never a time, but a string.
+fn is_of_event(expression: &Expr) -> bool {
+    match expression {
+        Expr::Dot(it, ..) | Expr::Index(it, ..) => is_event(&it.lhs) && !ends_with_a_call(&it.rhs),
+        _ => false,
+    }
+}
+
+fn ends_with_a_call(expression: &Expr) -> bool {
+    match expression {
+        Expr::Dot(it, ..) | Expr::Index(it, ..) => ends_with_a_call(&it.rhs),
+        Expr::MethodCall(..) | Expr::FnCall(..) => true,
+        _ => false,
+    }
+}
+
+/// An argument of a word that is written out, and wrong.
+fn argument(call: &FnCallExpr) -> Option<(Position, String, Option<String>)> {
+    let function = function(&call.name).filter(|_| call.op_token.is_none())?;
+    if !function.arity().contains(&call.args.len()) {
+        return None;
+    }
+    let strings = call.args.iter().map(|argument| match argument {
+        Expr::StringConstant(text, _) => Some(text.as_str()),
+        _ => None,
+    });
+    let (index, why) = function.doubt(strings)?;
+    Some((call.args.get(index)?.position(), why, None))
 }
 
 fn is_quoted_number(expression: &Expr) -> bool {
     matches!(expression, Expr::StringConstant(text, _) if text.trim().parse::<f64>().is_ok())
 }
 
-/// `event.time`, `now()`, or a duration such as `"24h"`.
+/// `event.time`, or a duration such as `"24h"`.
 fn is_time(expression: &Expr) -> bool {
     match expression {
         Expr::Dot(it, ..) => {
             is_event(&it.lhs) && matches!(&it.rhs, Expr::Property(property, _) if property.2 == "time")
         }
-        Expr::FnCall(call, _) => call.name == "now",
-        Expr::StringConstant(text, _) => super::duration(text).is_ok(),
+        Expr::StringConstant(text, _) => duration(text).is_ok(),
         _ => false,
     }
 }
@@ -107,11 +179,20 @@ fn kind(expression: &Expr) -> Option<Kind> {
         Expr::FnCall(call, _) | Expr::MethodCall(call, _) => match &call.op_token {
             None if STRINGS.contains(&call.name.as_str()) => Some(Kind::String),
             None if NUMBERS.contains(&call.name.as_str()) => Some(Kind::Number),
+            None if TIMES.contains(&call.name.as_str()) => Some(Kind::Time),
+            Some(Token::Plus) if call.args.first().and_then(kind) == Some(Kind::Time) => Some(Kind::Time),
             Some(Token::Plus) if call.args.iter().any(|part| kind(part) == Some(Kind::String)) => {
                 Some(Kind::String)
             }
             Some(Token::Multiply | Token::Divide | Token::Modulo) => Some(Kind::Number),
-            Some(_) if call.name == MINUS => Some(Kind::Number),
+            Some(_) if call.name == MINUS => match call.args.as_slice() {
+                [a, b] if kind(a) == Some(Kind::Time) => {
+                    matches!(kind(b), Some(Kind::String)).then_some(Kind::Time)
+                }
+                arguments => {
+                    arguments.iter().any(|part| kind(part) == Some(Kind::Number)).then_some(Kind::Number)
+                }
+            },
             _ => None,
         },
         _ => None,
@@ -138,79 +219,4 @@ fn attribute(read: &Expr) -> Option<(Position, String, String)> {
         );
         (at, format!("an event has no attribute `{name}`"), help)
     })
-}
-
-/// Adds an error if the value of an expression has a tag of templates in it, which would be sent as it is.
-pub fn check_tags(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
-    let found = match ast.statements() {
-        [Stmt::Expr(value)] => tag(value),
-        [Stmt::FnCall(call, _)] => tag_of_call(call),
-        _ => None,
-    };
-    if let Some((text, at)) = found {
-        errors.push(RuleError {
-            place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
-            message: format!("the string {:?} would be sent as it is", cut(text, SHOWN)),
-            help: Some("tags are for templates; here write `\"Hello \" + event.data.name`".to_owned()),
-        });
-    }
-}
-
-/// A string with a tag that is a part of a value.
-fn tag(value: &Expr) -> Option<(&str, Position)> {
-    match value {
-        Expr::StringConstant(text, at) if text.contains("{{") || text.contains("{%") => {
-            Some((text.as_str(), *at))
-        }
-        Expr::InterpolatedString(parts, _) => parts.iter().find_map(tag),
-        Expr::FnCall(call, _) => tag_of_call(call),
-        Expr::Coalesce(parts, _) => parts.iter().find_map(tag),
-        _ => None,
-    }
-}
-
-fn tag_of_call(call: &FnCallExpr) -> Option<(&str, Position)> {
-    let gives_its_arguments = call.name == "first" || matches!(call.op_token, Some(Token::Plus));
-    call.args.iter().filter(|_| gives_its_arguments).find_map(tag)
-}
-
-/// Whether an expression says itself that it may give nothing: with `()`, `first(…)`, or an `if` without `else`.
-pub fn names_nothing(ast: &AST, text: &str) -> bool {
-    // Rhai makes `x` of `x ?? ()`.
-    let mut names = text.match_indices("()").any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        before.is_some_and(|c| !c.is_alphanumeric() && c != '_')
-    });
-    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-        names |= nodes.last().is_some_and(is_nothing);
-        !names
-    });
-    names
-}
-
-/// Whether a script says itself that a time of a decision may be nothing.
-pub fn names_no_time(ast: &AST) -> bool {
-    let mut names = false;
-    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::Map(map, _))) = nodes.last() {
-            let times = map.0.iter().filter(|(key, _)| matches!(key.name.as_str(), "send_at" | "expires_at"));
-            for (_, value) in times {
-                value.walk(&mut Vec::new(), &mut |nodes: &[ASTNode<'_>]| {
-                    names |= nodes.last().is_some_and(is_nothing);
-                    !names
-                });
-            }
-        }
-        !names
-    });
-    names
-}
-
-fn is_nothing(node: &ASTNode<'_>) -> bool {
-    match node {
-        ASTNode::Expr(Expr::Unit(_)) => true,
-        ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => call.name == "first",
-        ASTNode::Stmt(Stmt::If(it, _)) => it.branch.is_empty(),
-        _ => false,
-    }
 }

@@ -20,37 +20,43 @@ mod expression;
 mod habits;
 mod helpers;
 mod kinds;
+mod library;
 mod memory;
+mod nothing;
 mod operators;
 pub mod plugin;
 mod ports;
 mod replay;
 mod reply;
 mod route;
+mod route_source;
 mod routes;
 mod script;
 mod source;
+mod tags;
 mod test_message;
 mod unfolding;
 mod value;
+mod withdrawal;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
-pub use answer::{
-    KEYS, NOT_COLLECTED, PEOPLE, collect, duration, keys_between, kind_of, mode, priority, timestamp,
-};
+pub use answer::{KEYS, NOT_COLLECTED, PEOPLE, collect, keys_between, kind_of, mode, priority};
+pub use library::{FOLDER as LIBRARY, is_of as is_of_library};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
-pub use route::{
-    CancelSource, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource, ValueSource,
+pub use route_source::{
+    CancelSource, Marked, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource, ValueSource,
 };
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source};
 pub use test_message::TEST_TYPE;
 
 use crate::domain::{Event, Verdict};
+pub use crate::words::{duration, timestamp};
 
 /// Decides about an event: returns the verdicts of each matching route, in order. Never empty: an event without a
 /// matching route has the verdict [`NoRoute`](crate::domain::Outcome::NoRoute). Blocks for as long as plugins run, up to

@@ -8,8 +8,14 @@ use std::cmp::Ordering;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position, Token};
 
-use super::helpers::number_in;
-use crate::bounds::cut;
+use super::{
+    budget,
+    words::{failed as failed_word, is_of_time, moved_by, word},
+};
+use crate::{
+    bounds::cut,
+    words::{Sign, compared as compared_words, number_in},
+};
 
 /// Beginning of the message about a comparison.
 const COMPARED: &str = "cannot compare the string ";
@@ -59,10 +65,7 @@ pub fn help(message: &str) -> Option<String> {
                 .to_owned(),
         )
     } else if message.starts_with(SUBTRACTED) {
-        Some(
-            "`-` is for numbers: use `number(value)` if the string is one; a time in the future is set with `after`"
-                .to_owned(),
-        )
+        Some("make a time or a number of the string: `time(value) - \"24h\"`, or `number(value)`".to_owned())
     } else {
         None
     }
@@ -98,6 +101,9 @@ fn text(value: &Dynamic) -> Option<ImmutableString> {
 
 /// How two values are ordered; `None` if they are not.
 fn order(a: &Dynamic, b: &Dynamic) -> Answer<Option<Ordering>> {
+    if is_of_time(a) || is_of_time(b) {
+        return times(a, b);
+    }
     let (text_a, text_b) = (text(a), text(b));
     let (Some(a), Some(b)) = (ordered(a, &text_a), ordered(b, &text_b)) else { return Ok(None) };
     Ok(match (a, b) {
@@ -117,9 +123,18 @@ fn order(a: &Dynamic, b: &Dynamic) -> Answer<Option<Ordering>> {
     })
 }
 
+/// How a time or a duration and another value are ordered.
+fn times(a: &Dynamic, b: &Dynamic) -> Answer<Option<Ordering>> {
+    let mut left = budget::TEXT;
+    compared_words(&word(a, &mut left, 0)?, &word(b, &mut left, 0)?).map_err(failed_word)
+}
+
 /// Whether two values are equal. A string and a number are not; if the string reads as this number, that is not what was
 /// meant.
 fn equal(call: &NativeCallContext<'_>, a: Dynamic, b: Dynamic) -> Answer<bool> {
+    if is_of_time(&a) || is_of_time(&b) {
+        return times(&a, &b).map(|order| order.is_some_and(Ordering::is_eq));
+    }
     let (text_a, text_b) = (text(&a), text(&b));
     let number = |value: &Ordered<'_>| match value {
         Ordered::Int(int) => Some(*int as f64),
@@ -147,6 +162,9 @@ fn equal(call: &NativeCallContext<'_>, a: Dynamic, b: Dynamic) -> Answer<bool> {
 }
 
 fn minus(call: NativeCallContext<'_>, a: Dynamic, b: Dynamic) -> Answer<Dynamic> {
+    if is_of_time(&a) || is_of_time(&b) {
+        return moved_by(&a, Sign::Minus, &b);
+    }
     if let Some(text) = text(&a) {
         return failed(SUBTRACTED, &text, "");
     }

@@ -1,131 +1,21 @@
-//! Routes: which events a rule handles, and what a plain route decides.
+//! What a plain route decides.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use rhai::{Engine, Scope};
+use rhai::{Dynamic, Engine, Scope, serde::to_dynamic};
 use serde_json::Value;
 
 use super::{
-    answer::wrong_key,
+    answer,
     calls::Functions,
-    expression::{Expression, Unanswered},
+    expression::{Expression, Names, Unanswered},
+    route_source::{Marked, PlainSource, SendSource, ValueSource},
     source::{RuleError, Source},
+    withdrawal::keys,
 };
-use crate::domain::{Cancel, Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
-
-/// A route as written: its shape is checked, its expressions are not compiled yet.
-pub struct RouteSource {
-    /// Folder of the route, whose `config.yaml` it reads.
-    pub folder: String,
-    /// Event types: `order.created`, `payment.*`, `*`.
-    pub on: Vec<Source>,
-    /// Condition, an expression.
-    pub when: Option<Source>,
-    /// Rule that decides.
-    pub rule: RuleSource,
-}
-
-/// The rule of a route.
-pub enum RuleSource {
-    /// The route itself.
-    Plain(Box<PlainSource>),
-    /// The route itself, which only withdraws messages.
-    Cancel(CancelSource),
-    /// A script, by its path relative to the rules folder.
-    Script(Source),
-    /// A plugin, by its id.
-    Plugin(Source),
-}
-
-/// What a route withdraws that sends nothing, as written.
-pub struct CancelSource {
-    /// Expressions for keys.
-    pub cancel: Vec<Source>,
-    /// Reason for the record, in the author's words.
-    pub reason: Option<String>,
-}
-
-/// Who receives a message where none of its recipients can be reached, as written.
-pub struct OtherwiseSource {
-    /// Names of groups.
-    pub groups: Vec<Source>,
-    /// Expressions for usernames.
-    pub users: Vec<Source>,
-    /// Expressions for contacts.
-    pub contacts: Vec<Source>,
-}
-
-/// The decision of a plain route, as written.
-pub struct PlainSource {
-    /// Name of the template.
-    pub template: Source,
-    /// Names of groups.
-    pub groups: Vec<Source>,
-    /// Expressions for usernames.
-    pub users: Vec<Source>,
-    /// Expressions for contacts: phone numbers or WhatsApp user ids.
-    pub contacts: Vec<Source>,
-    /// Who receives it where none of these can be reached.
-    pub otherwise: Option<OtherwiseSource>,
-    /// Expression for the deduplication key.
-    pub dedupe_key: Option<Source>,
-    /// How long the key applies, at most 365 days (default 24 hours).
-    pub dedupe_for: Option<SignedDuration>,
-    /// Expression for the key by which its messages are withdrawn.
-    pub key: Option<Source>,
-    /// Expressions for keys that it cancels.
-    pub cancel: Vec<Source>,
-    /// How decisions are collected into one message.
-    pub collect: Option<Collect>,
-    /// Variables of the template.
-    pub context: Vec<(String, ValueSource)>,
-    /// Earliest time to send.
-    pub send: Option<SendSource>,
-    /// Expression for the time after which the message is no longer sent.
-    pub expires_at: Option<Source>,
-    /// Priority (default normal).
-    pub priority: Priority,
-    /// Overrides the template's mode.
-    pub mode: Option<Mode>,
-    /// Expression for the language of the template.
-    pub language: Option<Source>,
-    /// Whether it answers the message that the event is about.
-    pub reply: bool,
-    /// Name of the sending number.
-    pub from: Option<String>,
-    /// Reason for the record, in the author's words.
-    pub reason: Option<String>,
-}
-
-impl PlainSource {
-    /// All groups that it names.
-    pub fn all_groups(&self) -> impl Iterator<Item = &Source> {
-        self.groups.iter().chain(self.otherwise.iter().flat_map(|others| &others.groups))
-    }
-}
-
-/// A variable of the template, as written.
-pub enum ValueSource {
-    /// A number or boolean.
-    Literal(Value),
-    /// An expression.
-    Expression(Source),
-}
-
-/// The earliest time to send, as written.
-pub enum SendSource {
-    /// An expression for a time.
-    At(Source),
-    /// A duration after the event's time.
-    After(SignedDuration),
-}
-
-/// A compiled route that only withdraws messages.
-pub struct Withdrawal {
-    cancel: Vec<Expression>,
-    reason: Option<String>,
-}
+use crate::bounds::cut;
+use crate::domain::{Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
 
 /// Who receives a message where none of its recipients can be reached.
 struct Others {
@@ -136,8 +26,10 @@ struct Others {
 
 /// A compiled plain route.
 pub struct Plain {
-    template: String,
-    groups: Vec<String>,
+    lets: Vec<(String, Variable)>,
+    lets_before_when: bool,
+    template: Setting<String>,
+    groups: Vec<Setting<String>>,
     users: Vec<Expression>,
     contacts: Vec<Expression>,
     otherwise: Option<Others>,
@@ -149,12 +41,18 @@ pub struct Plain {
     context: Vec<(String, Variable)>,
     send: Option<Send>,
     expires_at: Option<Expression>,
-    priority: Priority,
+    priority: Setting<Priority>,
     mode: Option<Mode>,
-    language: Option<Expression>,
+    language: Option<Setting<String>>,
     reply: bool,
     from: Option<String>,
     reason: Option<String>,
+}
+
+/// A value that is known, or that an expression gives.
+enum Setting<T> {
+    Known(T),
+    Computed(Expression),
 }
 
 enum Variable {
@@ -167,6 +65,16 @@ enum Send {
     After(SignedDuration),
 }
 
+impl Variable {
+    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+        match self {
+            // JSON always has a value in Rhai.
+            Variable::Literal(value) => Ok(to_dynamic(value).unwrap_or_default()),
+            Variable::Expression(expression) => expression.value(engine, scope),
+        }
+    }
+}
+
 impl Plain {
     /// Compiles the expressions of a route; adds all of their errors to `errors`.
     pub fn compile(
@@ -176,7 +84,24 @@ impl Plain {
         errors: &mut Vec<RuleError>,
     ) -> Option<Plain> {
         let before = errors.len();
-        let mut compile = |source: &Source| Expression::compile(engine, functions, source, errors);
+        let mut known: Vec<&str> = Vec::new();
+        let mut lets = Vec::new();
+        for (name, value) in &source.lets {
+            let names = Names { known: &known, later: &[] };
+            let value = match value {
+                ValueSource::Literal(value) => Some(Variable::Literal(value.clone())),
+                ValueSource::Expression(source) => {
+                    Expression::compile(engine, functions, source, names, errors).map(Variable::Expression)
+                }
+            };
+            match wrong_name(engine, name, &known) {
+                Some(error) => errors.push(error),
+                None => known.push(&name.text),
+            }
+            lets.extend(value.map(|value| (name.text.clone(), value)));
+        }
+        let names = Names { known: &known, later: &[] };
+        let mut compile = |source: &Source| Expression::compile(engine, functions, source, names, errors);
         let context = source.context.iter().filter_map(|(name, value)| {
             let value = match value {
                 ValueSource::Literal(value) => Variable::Literal(value.clone()),
@@ -185,9 +110,18 @@ impl Plain {
             Some((name.clone(), value))
         });
         let context = context.collect();
+        let mut text = |marked: &Marked| match marked {
+            Marked::Plain(source) => Some(Setting::Known(source.text.clone())),
+            Marked::Expression(source) => compile(source).map(Setting::Computed),
+        };
+        let template = text(&source.template);
+        let groups = source.groups.iter().filter_map(&mut text).collect();
+        let language = source.language.as_ref().and_then(&mut text);
         let plain = Plain {
-            template: source.template.text.clone(),
-            groups: source.groups.iter().map(|group| group.text.clone()).collect(),
+            lets,
+            lets_before_when: source.lets_before_when,
+            groups,
+            language,
             users: source.users.iter().filter_map(&mut compile).collect(),
             contacts: source.contacts.iter().filter_map(&mut compile).collect(),
             otherwise: source.otherwise.as_ref().map(|others| Others {
@@ -207,14 +141,33 @@ impl Plain {
                 Some(SendSource::At(at)) => compile(at).map(Send::At),
             },
             expires_at: source.expires_at.as_ref().and_then(&mut compile),
-            priority: source.priority,
+            priority: match &source.priority {
+                None => Setting::Known(Priority::default()),
+                Some(Marked::Expression(source)) => Setting::Computed(compile(source)?),
+                Some(Marked::Plain(source)) => match answer::priority(&source.text) {
+                    Ok(priority) => Setting::Known(priority),
+                    Err(message) => {
+                        errors.push(RuleError { place: source.place.clone(), message, help: None });
+                        return None;
+                    }
+                },
+            },
             mode: source.mode,
-            language: source.language.as_ref().and_then(&mut compile),
+            template: template?,
             reply: source.reply,
             from: source.from.clone(),
             reason: source.reason.clone(),
         };
         (errors.len() == before).then_some(plain)
+    }
+
+    /// Adds the values of `let` to the variables.
+    fn define(&self, engine: &Engine, scope: &mut Scope) -> Result<(), Unanswered> {
+        for (name, variable) in &self.lets {
+            let value = variable.value(engine, scope)?;
+            scope.push_constant_dynamic(name.clone(), value);
+        }
+        Ok(())
     }
 
     fn decide(&self, engine: &Engine, scope: &mut Scope) -> Result<Decision, Unanswered> {
@@ -230,6 +183,20 @@ impl Plain {
             |expression: &Option<Expression>, scope: &mut Scope| -> Result<Option<Timestamp>, Unanswered> {
                 expression.as_ref().map_or(Ok(None), |expression| expression.time(engine, scope))
             };
+        let template = match &self.template {
+            Setting::Known(template) => template.clone(),
+            Setting::Computed(name) => {
+                let nothing = || name.wrong("expected the name of a template, got nothing".to_owned());
+                name.word(engine, scope)?.ok_or_else(nothing)?
+            }
+        };
+        let mut groups = Vec::new();
+        for group in &self.groups {
+            match group {
+                Setting::Known(group) => groups.push(group.clone()),
+                Setting::Computed(names) => groups.extend(names.words(engine, scope)?),
+            }
+        }
         let users = words(&self.users, engine, scope)?;
         let contacts = words(&self.contacts, engine, scope)?;
         let otherwise = match &self.otherwise {
@@ -244,14 +211,14 @@ impl Plain {
             None => None,
             Some(key) => keys(std::slice::from_ref(key), engine, scope)?.pop(),
         };
-        let is_nobody = self.groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
+        let is_nobody = groups.is_empty() && users.is_empty() && contacts.is_empty() && !self.reply;
         let reason = match is_nobody {
             true => Some(self.nobody()),
             false => self.reason.clone(),
         };
         Ok(Decision {
-            template: self.template.clone(),
-            groups: self.groups.clone(),
+            template,
+            groups,
             users,
             contacts,
             otherwise,
@@ -267,9 +234,19 @@ impl Plain {
                 Some(Send::At(at)) => at.time(engine, scope)?.map(SendTime::SendAt),
             },
             expires_at: time(&self.expires_at, scope)?,
-            priority: self.priority,
+            priority: match &self.priority {
+                Setting::Known(priority) => *priority,
+                Setting::Computed(word) => match word.word(engine, scope)? {
+                    Some(text) => answer::priority(&text).map_err(|why| word.wrong(why))?,
+                    None => Priority::default(),
+                },
+            },
             mode: self.mode,
-            language: self.language.as_ref().map_or(Ok(None), |language| language.word(engine, scope))?,
+            language: match &self.language {
+                None => None,
+                Some(Setting::Known(language)) => Some(language.clone()),
+                Some(Setting::Computed(language)) => language.word(engine, scope)?,
+            },
             reply: self.reply,
             reply_to: None,
             from: self.from.clone(),
@@ -279,55 +256,16 @@ impl Plain {
 
     /// Why nobody is named, after the author's reason.
     fn nobody(&self) -> String {
-        let empty: Vec<String> =
-            self.users.iter().chain(&self.contacts).map(|named| format!("`{}`", named.text())).collect();
+        let groups = self.groups.iter().filter_map(|group| match group {
+            Setting::Known(_) => None,
+            Setting::Computed(names) => Some(names),
+        });
+        let named = groups.chain(&self.users).chain(&self.contacts);
+        let empty: Vec<String> = named.map(|named| format!("`{}`", named.text())).collect();
         let verb = if empty.len() == 1 { "gives" } else { "give" };
         let why = format!("{} {verb} nothing", empty.join(", "));
         self.reason.iter().cloned().chain([why]).collect::<Vec<_>>().join("; ")
     }
-}
-
-impl Withdrawal {
-    /// Compiles the expressions; adds all of their errors to `errors`.
-    pub fn compile(
-        engine: &Engine,
-        functions: &Functions,
-        source: &CancelSource,
-        errors: &mut Vec<RuleError>,
-    ) -> Option<Withdrawal> {
-        let before = errors.len();
-        let compile = |source: &Source| Expression::compile(engine, functions, source, errors);
-        let cancel = source.cancel.iter().filter_map(compile).collect();
-        (errors.len() == before).then(|| Withdrawal { cancel, reason: source.reason.clone() })
-    }
-
-    /// The outcome for an event.
-    pub fn outcome(&self, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
-        match keys(&self.cancel, engine, scope) {
-            Ok(none) if none.is_empty() => {
-                let texts: Vec<String> = self.cancel.iter().map(|key| format!("`{}`", key.text())).collect();
-                let verb = if texts.len() == 1 { "gives" } else { "give" };
-                Ok(Outcome::Skip(format!("{} {verb} nothing to cancel", texts.join(", "))))
-            }
-            Ok(cancel) => Ok(Outcome::Cancel(Box::new(Cancel { cancel, reason: self.reason.clone() }))),
-            Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
-            Err(Unanswered::Failed(error)) => Err(error),
-        }
-    }
-}
-
-/// The keys that expressions give, each within its limit.
-fn keys(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
-    let mut keys = Vec::new();
-    for expression in expressions {
-        for key in expression.words(engine, scope)? {
-            if let Some(why) = wrong_key(&key) {
-                return Err(expression.wrong(why));
-            }
-            keys.push(key);
-        }
-    }
-    Ok(keys)
 }
 
 fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Result<Vec<String>, Unanswered> {
@@ -336,6 +274,27 @@ fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Resu
         words.extend(expression.words(engine, scope)?);
     }
     Ok(words)
+}
+
+/// What is wrong with the name of a `let`.
+fn wrong_name(engine: &Engine, name: &Source, known: &[&str]) -> Option<RuleError> {
+    let error = |message: String, help: &str| {
+        Some(RuleError { place: name.place.clone(), message, help: Some(help.to_owned()) })
+    };
+    let text = name.text.as_str();
+    let mut scope = Scope::new();
+    let of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(of_a_name) {
+        return error(
+            format!("`{}` is not a valid name", cut(text, 100)),
+            "use lowercase letters, digits and underscores, for example `total`",
+        );
+    }
+    scope.push_dynamic(text, Dynamic::UNIT);
+    if text == "event" || engine.compile_expression_with_scope(&scope, text).is_err() {
+        return error(format!("`{text}` is a reserved word"), "give it another name");
+    }
+    known.contains(&text).then(|| error(format!("`{text}` is defined twice"), "give it another name"))?
 }
 
 /// Evaluates the condition of a route: `None` if it holds, or the outcome if not.
@@ -353,9 +312,28 @@ pub fn let_through(
 }
 
 /// The outcome of a plain route for an event.
-pub fn outcome(plain: &Plain, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
-    match plain.decide(engine, scope) {
-        Ok(decision) => Ok(Outcome::Notify(Box::new(decision))),
+pub fn outcome(
+    plain: &Plain,
+    when: Option<&Expression>,
+    engine: &Engine,
+    scope: &mut Scope,
+) -> Result<Outcome, RuleError> {
+    let mut decided = || -> Result<Outcome, Unanswered> {
+        if plain.lets_before_when {
+            plain.define(engine, scope)?;
+        }
+        if let Some(when) = when
+            && let Some(instead) = let_through(when, engine, scope)?
+        {
+            return Ok(instead);
+        }
+        if !plain.lets_before_when {
+            plain.define(engine, scope)?;
+        }
+        plain.decide(engine, scope).map(|decision| Outcome::Notify(Box::new(decision)))
+    };
+    match decided() {
+        Ok(outcome) => Ok(outcome),
         Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
         Err(Unanswered::Failed(error)) => Err(error),
     }

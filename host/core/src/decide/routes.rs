@@ -6,18 +6,22 @@ use std::{
 };
 
 use rhai::{Dynamic, Engine};
+use serde_json::Value;
 
 use super::{
     calls::Functions,
     engine,
-    expression::{Expression, scope_of},
+    expression::{Expression, Names, Unanswered, scope_of},
+    library::{self, FOLDER as LIBRARY},
     plugin::Plugin,
     ports::{Call, Ports},
     reply,
-    route::{self, Plain, RouteSource, RuleSource, Withdrawal},
+    route::{self, Plain},
+    route_source::{RouteSource, RuleSource},
     script::Script,
     source::{RuleError, Source},
     value,
+    withdrawal::Withdrawal,
 };
 use crate::bounds::{REASON, cut, on_author_stack};
 use crate::domain::{self, Asked, Event, Outcome, RuleRef, Verdict, closest};
@@ -31,6 +35,7 @@ pub struct Routes(Arc<Compiled>);
 
 struct Compiled {
     engine: Engine,
+    functions: Functions,
     /// In the order of folder, file and line.
     routes: Vec<Route>,
     /// Routes for one exact type, by that type.
@@ -54,8 +59,8 @@ enum Rule {
 }
 
 impl Routes {
-    /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder. Returns the routes
-    /// without errors, and all errors.
+    /// Compiles routes, in their order, and scripts, by their paths relative to the rules folder; those of the library are
+    /// functions for all others. Returns the routes without errors, and all errors.
     pub fn compile(
         sources: &[RouteSource],
         scripts: &BTreeMap<String, Source>,
@@ -64,24 +69,53 @@ impl Routes {
         on_author_stack(|| Self::compile_all(sources, scripts, plugins))
     }
 
+    /// Evaluates an expression with the event, as a case of the library does. An error has its place.
+    ///
+    /// # Errors
+    /// If it does not compile, or fails.
+    pub fn evaluate(&self, source: &Source, event: &Event, ports: &dyn Ports) -> Result<Value, RuleError> {
+        let Compiled { engine, functions, .. } = &*self.0;
+        let error = |message: String| RuleError { place: source.place.clone(), message, help: None };
+        let evaluate = || {
+            let mut errors = Vec::new();
+            let Some(expression) =
+                Expression::compile(engine, functions, source, Names::default(), &mut errors)
+            else {
+                return Err(errors
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| error("it does not compile".to_owned())));
+            };
+            let value =
+                value::of_event(event).map_err(|why| error(format!("cannot read the event: {why}")))?;
+            match expression.json(engine, &mut scope_of(value)) {
+                Ok(value) => Ok(value),
+                Err(Unanswered::Skip(why)) => Err(error(format!("skip: {why}"))),
+                Err(Unanswered::Failed(error)) => Err(error),
+            }
+        };
+        Call::run(ports, LIBRARY, evaluate).0
+    }
+
     fn compile_all(
         sources: &[RouteSource],
         scripts: &BTreeMap<String, Source>,
         plugins: &BTreeMap<String, Plugin>,
     ) -> (Routes, Vec<RuleError>) {
-        let engine = engine::build();
-        let functions = Functions::of(&engine);
+        let mut engine = engine::build();
         let mut errors = Vec::new();
+        let (of_library, scripts): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            scripts.clone().into_iter().partition(|(path, _)| library::is_of(path));
+        let functions = library::load(&mut engine, &of_library, &mut errors);
         let mut compiled_scripts = BTreeMap::new();
-        for (path, source) in scripts {
+        for (path, source) in &scripts {
             let script = Script::compile(&engine, &functions, source, &mut errors);
             compiled_scripts.insert(path.as_str(), script.map(Arc::new));
         }
         let mut compiled =
-            Compiled { engine, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
+            Compiled { engine, functions, routes: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
         for source in sources {
-            let Some(route) = compiled.route(source, &functions, &compiled_scripts, plugins, &mut errors)
-            else {
+            let Some(route) = compiled.route(source, &compiled_scripts, plugins, &mut errors) else {
                 continue;
             };
             compiled.add(route, &source.on, &mut errors);
@@ -181,14 +215,22 @@ impl Compiled {
     fn route(
         &self,
         source: &RouteSource,
-        functions: &Functions,
         scripts: &BTreeMap<&str, Option<Arc<Script>>>,
         plugins: &BTreeMap<String, Plugin>,
         errors: &mut Vec<RuleError>,
     ) -> Option<Route> {
         let before = errors.len();
-        let when =
-            source.when.as_ref().and_then(|when| Expression::compile(&self.engine, functions, when, errors));
+        let functions = &self.functions;
+        let lets: Vec<&str> = match &source.rule {
+            RuleSource::Plain(plain) => plain.lets.iter().map(|(name, _)| name.text.as_str()).collect(),
+            RuleSource::Cancel(_) | RuleSource::Script(_) | RuleSource::Plugin(_) => Vec::new(),
+        };
+        let names = match &source.rule {
+            RuleSource::Plain(plain) if plain.lets_before_when => Names { known: &lets, later: &[] },
+            _ => Names { known: &[], later: &lets },
+        };
+        let when = source.when.as_ref();
+        let when = when.and_then(|when| Expression::compile(&self.engine, functions, when, names, errors));
         let when_is_wrong = errors.len() > before;
         let place = &source.on.first()?.place;
         let (engine, file, line, rule) = match &source.rule {
@@ -320,12 +362,7 @@ impl Compiled {
         match &route.rule {
             Rule::Plain(plain) => {
                 let scope = &mut scope_of(event);
-                if let Some(when) = &route.when
-                    && let Some(instead) = route::let_through(when, engine, scope)?
-                {
-                    return Ok(vec![instead]);
-                }
-                route::outcome(plain, engine, scope).map(|outcome| vec![outcome])
+                route::outcome(plain, route.when.as_ref(), engine, scope).map(|outcome| vec![outcome])
             }
             Rule::Cancel(withdrawal) => {
                 let scope = &mut scope_of(event);

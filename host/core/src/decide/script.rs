@@ -9,7 +9,7 @@ use super::{
     calls::Functions,
     diagnosis,
     helpers::Skip,
-    kinds,
+    kinds, nothing,
     ports::Call,
     source::{Place, RuleError, Source},
     value,
@@ -38,7 +38,7 @@ impl Script {
     ) -> Option<Script> {
         let file = &source.place;
         let parsed = engine.compile(&source.text);
-        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, true)));
+        let parsed = parsed.map_err(|error| errors.push(diagnosis::of_parsing(&error, source, None)));
         let mut ast = parsed.ok()?;
         ast.set_source(&*file.file);
         let before = errors.len();
@@ -64,13 +64,14 @@ impl Script {
                 help: Some("write `fn decide(event) { … }`".to_owned()),
             });
         }
+        errors.extend(functions.clashes(&ast, source));
         functions.check(&ast, file, errors);
         kinds::check(&ast, file, errors);
         let stands =
             |line: &str| line.split_once("fn decide").is_some_and(|(before, _)| !before.contains("//"));
         let line = source.text.lines().position(stands).map_or(1, |index| index + 1);
         (errors.len() == before).then(|| Script {
-            names_no_time: kinds::names_no_time(&ast),
+            names_no_time: nothing::names_no_time(&ast),
             ast,
             place: file.within(line, 1),
         })

@@ -3,8 +3,13 @@
 use rhai::{Dynamic, Identifier, Map};
 use serde_json::{Number, Value};
 
-use super::{budget, helpers::Skip, ports::Call};
-use crate::domain::Event;
+use super::{
+    budget,
+    helpers::Skip,
+    ports::Call,
+    words::{Duration, Time},
+};
+use crate::domain::{Event, short};
 
 /// Converts an event, once for all rules, directly from JSON to Rhai's values (via `serde_json::Value` it would take
 /// half as long again).
@@ -65,6 +70,14 @@ impl Output {
         if let Ok(text) = value.as_immutable_string_ref() {
             self.take(text.len() + 2)?;
             return Ok(Value::String(text.to_string()));
+        }
+        if let Some(time) = value.read_lock::<Time>() {
+            self.take(32)?;
+            return Ok(Value::String(time.0.to_string()));
+        }
+        if let Some(duration) = value.read_lock::<Duration>() {
+            self.take(32)?;
+            return Ok(Value::String(short(duration.0)));
         }
         self.take(8)?;
         if value.is_unit() {
@@ -134,6 +147,9 @@ pub fn kind_of(value: &Dynamic) -> &'static str {
         "array" => "an array",
         "map" => "a map",
         "Fn" => "a function",
+        "skip" => "skip(…)",
+        name if name.ends_with("::Time") => "a time",
+        name if name.ends_with("::Duration") => "a duration",
         "range" | "range=" => "a range",
         _ => "another type",
     }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use minijinja::{Environment, Error, ErrorKind, Value, machinery::Instruction, value::ValueKind};
 
-use super::weigh;
+use super::{weigh, words};
 use crate::bounds::cut;
 
 /// Maximum length of a string that is repeated in a message, in characters.
@@ -48,6 +48,11 @@ pub(super) fn register(environment: &mut Environment<'_>) {
 
 fn ordered(a: &Value, b: &Value) -> Result<Ordering, Error> {
     are_there(a, b)?;
+    if let Some(order) = words::order(a, b) {
+        let nothing =
+            || Error::new(ErrorKind::InvalidOperation, "cannot compare a time with a missing value");
+        return order?.ok_or_else(nothing);
+    }
     match string_and_number(a, b) {
         Some((string, _)) => Err(mixed(string)),
         None => Ok(a.cmp(b)),
@@ -56,6 +61,9 @@ fn ordered(a: &Value, b: &Value) -> Result<Ordering, Error> {
 
 fn equal(a: &Value, b: &Value) -> Result<bool, Error> {
     are_there(a, b)?;
+    if let Some(order) = words::order(a, b) {
+        return order.map(|order| order.is_some_and(Ordering::is_eq));
+    }
     match string_and_number(a, b) {
         // They differ; but a string that reads as the number was meant to be equal.
         Some((string, number)) => {
@@ -90,7 +98,7 @@ fn string_and_number<'a>(a: &'a Value, b: &'a Value) -> Option<(&'a str, &'a Val
 
 fn mixed(string: &str) -> Error {
     let words = format!(
-        "cannot compare the string {:?} with a number; make a number of it with the filter `float`",
+        "cannot compare the string {:?} with a number; make a number of it: number(value)",
         cut(string, REPEATED)
     );
     Error::new(ErrorKind::InvalidOperation, words)

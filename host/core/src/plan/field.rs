@@ -83,7 +83,8 @@ impl Reader<'_> {
         match program {
             Ok(program) => {
                 let used = self.environment.template_from_named_str(self.name, value);
-                self.variables.extend(used.map(|used| used.undeclared_variables(false)).unwrap_or_default());
+                let used = used.map(|used| used.undeclared_variables(false)).unwrap_or_default();
+                self.variables.extend(used.into_iter().filter(|name| program.has_variable(name)));
                 Some(Field { before, after, value: Some(program) })
             }
             Err(failures) => {

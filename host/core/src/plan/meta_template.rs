@@ -13,6 +13,7 @@ use super::{
     meta_parts::{MetaButton, MetaHeader},
     parameter::NOTHING,
     template::{Category, Template, TemplateError, Templates},
+    words,
 };
 use crate::{bounds::counted, domain::Mode};
 
@@ -215,7 +216,8 @@ fn base(name: &str) -> &str {
 fn example(source: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let statement = ["for ", "if ", "with ", "filter "].iter().any(|start| source.starts_with(start));
-    let word = source.split(|c| !is_word(c)).find(|word| !word.is_empty()).filter(|_| !statement);
+    let is_named = |word: &&str| !word.is_empty() && !words::is_word(word);
+    let word = source.split(|c| !is_word(c)).find(is_named).filter(|_| !statement);
     let words = word.unwrap_or("details").replace('_', " ");
     let mut chars = words.trim().chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()

@@ -19,6 +19,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod weigh;
+mod words;
 
 use std::{
     borrow::Cow,
@@ -275,7 +276,11 @@ impl<'a> Planner<'a> {
             ),
         };
         let in_use = self.in_use.and_then(|in_use| in_use.current(&template.name, &template.language));
-        Ok(Common { renderer: Renderer::new(self.templates, template, told, in_use), sender, send_at })
+        Ok(Common {
+            renderer: Renderer::new(self.templates, template, told, self.now, in_use),
+            sender,
+            send_at,
+        })
     }
 
     fn message(

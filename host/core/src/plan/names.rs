@@ -4,13 +4,19 @@
 use minijinja::{Environment, State, machinery::Instruction};
 
 use super::program::{Failure, Program};
-use crate::{bounds::cut, domain::closest};
+use crate::{bounds::cut, domain::closest, words::function};
 
 /// Functions that minijinja provides only within a block, a loop or a call.
 const SPECIAL: [&str; 3] = ["super", "loop", "caller"];
 
 /// Filters that are suggested for a misspelt one.
-const FILTERS: [&str; 26] = [
+const FILTERS: [&str; 32] = [
+    "format",
+    "lines",
+    "money",
+    "number",
+    "plural",
+    "time",
     "upper",
     "lower",
     "title",
@@ -52,19 +58,12 @@ const HABITS: &[(&[&str], &str)] = &[
     (&["endswith", "endsWith"], "the test `is endingwith`"),
     (&["includes", "contains"], "`in`"),
     (&["get"], "`map.key`, and the filter `default`"),
+    (&["date", "strftime", "datetimeformat"], "`format(time, \"%d %b %Y\", zone)`"),
     (
-        &[
-            "date",
-            "strftime",
-            "datetimeformat",
-            "intcomma",
-            "floatformat",
-            "currency",
-            "format_number",
-            "number_format",
-        ],
-        "a value that the route formats: dates and numbers are formatted in `context`",
+        &["intcomma", "floatformat", "currency", "format_number", "number_format"],
+        "`money(value, \"USD\")`, or the filter `round`",
     ),
+    (&["pluralize"], "`plural(count, \"line\", \"lines\")`"),
 ];
 
 /// Reports the unknown names of a program.
@@ -78,7 +77,12 @@ pub(super) fn check(environment: &Environment<'static>, program: &Program) -> Ve
         })
         .collect();
     let mut failures = Vec::new();
-    for (instruction, span) in program.instructions() {
+    let instructions: Vec<_> = program.instructions().collect();
+    for (index, &(instruction, span)) in instructions.iter().enumerate() {
+        let before = instructions[..index].iter().map(|(instruction, _)| *instruction);
+        if let Some(why) = wrong_word(instruction, before.rev()) {
+            failures.push(Failure::at(span, &why));
+        }
         let (what, name, help) = match instruction {
             Instruction::ApplyFilter(name, ..) if !exists(&mut state, "filter", name) => {
                 ("filter", name, habit(name).or_else(|| meant(name, &FILTERS)))
@@ -105,6 +109,26 @@ pub(super) fn check(environment: &Environment<'static>, program: &Program) -> Ve
         failures.push(Failure { help, ..Failure::at(span, &message) });
     }
     failures
+}
+
+/// What is wrong with the arguments of a word, as far as they are written out.
+fn wrong_word<'a>(
+    instruction: &Instruction<'_>,
+    before: impl Iterator<Item = &'a Instruction<'a>>,
+) -> Option<String> {
+    let Instruction::ApplyFilter(name, Some(count), _) = instruction else { return None };
+    let (word, count) = (function(name)?, usize::from(*count));
+    if !word.arity().contains(&count) {
+        return Some(format!("`{name}` takes other arguments: {}", word.usage));
+    }
+    let written = before.take(count).map_while(|instruction| match instruction {
+        Instruction::LoadConst(value) => Some(value.as_str()),
+        _ => None,
+    });
+    let mut strings: Vec<Option<&str>> = written.collect();
+    strings.resize(count, None);
+    strings.reverse();
+    word.doubt(strings).map(|(_, why)| why)
 }
 
 /// Whether a filter or a test exists: minijinja has a test for each.

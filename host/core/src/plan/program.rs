@@ -21,6 +21,7 @@ use super::{
     compare,
     template::syntax,
     weigh::{self, SETTABLE, WEIGHED},
+    words,
 };
 use crate::bounds::{REASON, on_author_stack, shown};
 
@@ -31,7 +32,7 @@ const TAGS: usize = 2_000;
 /// Maximum number of tokens of a tag: the compiler recurses over chains such as `a.b.c` or `a ~ b ~ c`.
 const TOKENS: usize = 1_000;
 /// For instructions that are not in the compiled template's table of filters.
-const NO_LOCAL: u8 = !0;
+pub(super) const NO_LOCAL: u8 = !0;
 
 struct Source {
     name: String,
@@ -144,6 +145,12 @@ impl Program {
         })
     }
 
+    /// Whether a name is that of a variable here, and not only of a word that is called.
+    pub(super) fn has_variable(&self, name: &str) -> bool {
+        let is_read = |instruction| matches!(instruction, &Instruction::Lookup(read) if read == name);
+        !words::is_word(name) || self.instructions().any(|(instruction, _)| is_read(instruction))
+    }
+
     /// The body, as written.
     pub(super) fn body(&self) -> &str {
         &self.0.borrow_owner().body
@@ -223,12 +230,14 @@ fn check(body: &str) -> Result<(), Failure> {
 fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
     let old: Vec<Instruction<'a>> = (0..).map_while(|index| code.get(index).cloned()).collect();
     let sets = |index: usize| matches!(old.get(index), Some(Instruction::SetAttr(_)));
+    let is_own = |name: &str| old.iter().any(|it| matches!(it, Instruction::StoreLocal(own) if *own == name));
     // New index of each instruction; a jump to one with a guard before it goes to the guard.
     let mut places = Vec::with_capacity(old.len() + 1);
     let mut next = 0_u32;
     for (index, instruction) in old.iter().enumerate() {
         places.push(next);
-        next += 1 + u32::from(sets(index + 1)) + u32::from(makes_a_value(instruction));
+        let own = words::sum(instruction, 0).map_or(1, |sum| sum.len() as u32);
+        next += own + u32::from(sets(index + 1)) + u32::from(makes_a_value(instruction));
     }
     places.push(next);
     let mut new = Instructions::new(code.name(), code.source());
@@ -251,8 +260,23 @@ fn guarded<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Failure> {
             add(Instruction::ApplyFilter(SETTABLE, Some(1), NO_LOCAL));
         }
         let weighed = makes_a_value(instruction);
-        let mut instruction = match compare::filter_of(instruction) {
-            Some(filter) => Instruction::ApplyFilter(filter, Some(2), NO_LOCAL),
+        let first = places[index] + u32::from(sets(index + 1));
+        if let Some(sum) = words::sum(instruction, first) {
+            for instruction in sum {
+                add(instruction);
+            }
+            add(Instruction::ApplyFilter(WEIGHED, Some(1), NO_LOCAL));
+            continue;
+        }
+        let filter = compare::filter_of(instruction).map(|filter| (filter, Some(2)));
+        let word = match instruction {
+            Instruction::CallFunction(name, count) if !is_own(name) => {
+                words::filter_of(name).map(|filter| (filter, *count))
+            }
+            _ => None,
+        };
+        let mut instruction = match filter.or(word) {
+            Some((filter, count)) => Instruction::ApplyFilter(filter, count, NO_LOCAL),
             None => instruction.clone(),
         };
         match &mut instruction {
@@ -288,6 +312,7 @@ fn makes_a_value(instruction: &Instruction<'_>) -> bool {
         | Instruction::BuildList(_)
         | Instruction::BuildTuple(_)
         | Instruction::Add
+        | Instruction::Sub
         | Instruction::Mul
         | Instruction::StringConcat
         | Instruction::ApplyFilter(..)

@@ -1,5 +1,6 @@
 //! Renders a template with a context to a message.
 
+use jiff::Timestamp;
 use minijinja::{ErrorKind, Value as Rendered, context, value::Serde};
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     parameter::{LINE_BREAK, NOTHING},
     program::Failure,
     template::{Category, Template, Templates, place},
+    words::{Surroundings, within},
 };
 use crate::domain::{Button, Decision, Header, Message, Mode, closest};
 
@@ -23,6 +25,8 @@ pub struct Renderer<'a> {
     template: &'a Template,
     decision: &'a Decision,
     context: Rendered,
+    /// Time of planning.
+    now: Timestamp,
     /// The version in use at Meta, if known.
     in_use: Option<&'a Version>,
     /// Line appended to the text.
@@ -37,10 +41,11 @@ impl<'a> Renderer<'a> {
         templates: &'a Templates,
         template: &'a Template,
         decision: &'a Decision,
+        now: Timestamp,
         in_use: Option<&'a Version>,
     ) -> Renderer<'a> {
         let context = Rendered::from(Serde(&decision.context));
-        Renderer { templates, template, decision, context, in_use, last_line: None, shared: None }
+        Renderer { templates, template, decision, context, now, in_use, last_line: None, shared: None }
     }
 
     /// Appends a last line to the text.
@@ -51,6 +56,14 @@ impl<'a> Renderer<'a> {
     /// Whether the text is short enough to be sent, and does not exceed the limits of rendering. Other errors are reported
     /// by `render`.
     pub fn fits(&self, to: Addressee<'_>) -> bool {
+        within(&self.surroundings(), || self.is_short_enough(to))
+    }
+
+    fn surroundings(&self) -> Surroundings<'a> {
+        Surroundings { now: self.now, language: &self.template.language }
+    }
+
+    fn is_short_enough(&self, to: Addressee<'_>) -> bool {
         let context = with_recipient(self.template, &self.context, to);
         match self.template.body.render(&self.templates.environment, &context) {
             Ok(text) => {
@@ -83,10 +96,13 @@ impl<'a> Renderer<'a> {
         if let Some(message) = &self.shared {
             return Ok(message.clone());
         }
-        let mut message = self.message(name, username)?;
-        if let Some(version) = self.in_use {
-            version.apply(&self.context, Addressee { name, username }, &mut message);
-        }
+        let message = within(&self.surroundings(), || {
+            let mut message = self.message(name, username)?;
+            if let Some(version) = self.in_use {
+                version.apply(&self.context, Addressee { name, username }, &mut message);
+            }
+            Ok::<_, String>(message)
+        })?;
         if !self.template.uses_recipient && !self.in_use.is_some_and(Version::uses_recipient) {
             self.shared = Some(message.clone());
         }

@@ -5,9 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use minijinja::{
-    Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
-};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig};
 use serde::Deserialize;
 
 use super::{
@@ -20,7 +18,7 @@ use super::{
     parameter::{NOTHING, parameter},
     parts::Parts,
     program::{Failure, Program},
-    weigh,
+    weigh, words,
 };
 use crate::{
     bounds::{Bounded, on_author_stack},
@@ -186,9 +184,9 @@ impl Default for Templates {
             }
             _ => escape_formatter(out, state, value),
         });
-        environment.add_filter("truncate", truncate);
         weigh::register(&mut environment);
         compare::register(&mut environment);
+        words::register(&mut environment);
         environment.set_fuel(Some(FUEL));
         // With this, errors have a place.
         environment.set_debug(true);
@@ -319,6 +317,7 @@ impl Templates {
             .template_from_named_str(&source.name, body)
             .map(|template| template.undeclared_variables(false))
             .unwrap_or_default();
+        undeclared.retain(|name| program.has_variable(name));
         undeclared.extend(used);
         let uses_recipient = undeclared.contains("recipient");
         let mut variables: Vec<String> = undeclared
@@ -395,20 +394,6 @@ fn order(variants: &mut [Template]) -> Option<TemplateError> {
         }
         ([], []) => None,
     }
-}
-
-/// Jinja's filter `truncate`: at most `length` characters, the last one an ellipsis if the text is cut. For free text,
-/// which could make the message too long to be sent.
-fn truncate(value: &Value, length: usize) -> Result<String, Error> {
-    if value.is_undefined() {
-        return Err(ErrorKind::UndefinedError.into());
-    }
-    let text = if value.is_none() { String::new() } else { value.to_string() };
-    if text.chars().count() <= length {
-        return Ok(text);
-    }
-    let kept: String = text.chars().take(length.saturating_sub(1)).collect();
-    Ok(format!("{}…", kept.trim_end()))
 }
 
 /// Line and column of a failure in the whole file.

@@ -4,6 +4,8 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use minijinja::{Environment, Error, ErrorKind, Value, value::ValueKind};
 
+use super::words::is_of_time;
+
 /// A filter that passes a value on unless it is too large. Authors cannot write its name.
 pub(super) const WEIGHED: &str = "#weighed";
 /// A filter that copies a value for a namespace, without anything lazy or mutable.
@@ -12,7 +14,7 @@ pub(super) const SETTABLE: &str = "#settable";
 /// Maximum size of a value as text, in bytes.
 pub(super) const SIZE: usize = 1024 * 1024;
 /// Maximum nesting of values.
-const DEPTH: usize = 64;
+pub(super) const DEPTH: usize = 64;
 /// Maximum number of values visited in one rendering; a value counts each time it is weighed.
 const VISITS: usize = 1_000_000;
 
@@ -46,7 +48,7 @@ fn too_large() -> Error {
     ErrorKind::OutOfFuel.into()
 }
 
-fn take(left: &mut usize, bytes: usize) -> Result<(), Error> {
+pub(super) fn take(left: &mut usize, bytes: usize) -> Result<(), Error> {
     *left = left.checked_sub(bytes).ok_or_else(too_large)?;
     VISITED.set(VISITED.get() + 1);
     if VISITED.get() > VISITS { Err(too_large()) } else { Ok(()) }
@@ -106,6 +108,7 @@ fn kind(value: &Value, depth: usize) -> Result<Kind<'_>, Error> {
             Some(map) => Ok(Kind::Map(map)),
             None => alone(),
         },
+        ValueKind::Plain if is_of_time(value) => Ok(Kind::Single),
         ValueKind::Plain => alone(),
         _ => Ok(Kind::Single),
     }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{
     cargo::{self, Progress},
-    tools,
+    new, sdk, tools,
 };
 use crate::config::{DatabaseConfig, RulesConfig, stranger};
 
@@ -22,6 +22,13 @@ pub struct BuildArgs {
     ids: Vec<String>,
     #[command(flatten)]
     rules: RulesConfig,
+}
+
+impl BuildArgs {
+    /// The arguments for one plugin.
+    pub fn of(id: &str, rules: &RulesConfig) -> BuildArgs {
+        BuildArgs { ids: vec![id.to_owned()], rules: rules.clone() }
+    }
 }
 
 /// Builds plugins; each component is put beside its plugin.yaml.
@@ -39,6 +46,7 @@ pub fn run(args: &BuildArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCo
         eprintln!("building {id}");
         let component = folder.join(format!("{id}.wasm"));
         if folder.join("Cargo.toml").is_file() {
+            write_sdk(&args.rules.plugins, &folder)?;
             rust(&folder, &component, Progress::Inherit)
                 .with_context(|| format!("cannot build the plugin {id}"))?;
         } else if folder.join(format!("{id}.js")).is_file() {
@@ -51,6 +59,17 @@ pub fn run(args: &BuildArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCo
         println!("{}", component.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the SDK beside the plugins if a plugin expects it there, as in a checkout of plugins alone.
+fn write_sdk(plugins: &Path, folder: &Path) -> anyhow::Result<()> {
+    let beside = plugins.join(sdk::FOLDER);
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    if !manifest.contains(&format!("\"../{}\"", sdk::FOLDER)) || beside.exists() {
+        return Ok(());
+    }
+    eprintln!("writing the SDK to {}", beside.display());
+    new::create(&beside, &sdk::FILES)
 }
 
 /// The ids of the plugins in a folder, in order.
@@ -85,9 +104,9 @@ fn javascript(folder: &Path, id: &str, tools: &Path, component: &Path) -> anyhow
         (std::path::absolute(folder)?.join(format!("{id}.js")), work.path().join("built.wasm"));
     // Paths as arguments: no text of theirs becomes code.
     let script = "import { componentize } from '@bytecodealliance/componentize-js';\n\
-                  import { readFile, writeFile } from 'node:fs/promises';\n\
-                  const [source, witPath, built] = process.argv.slice(1);\n\
-                  const { component } = await componentize(await readFile(source, 'utf8'), {\n\
+                  import { writeFile } from 'node:fs/promises';\n\
+                  const [sourcePath, witPath, built] = process.argv.slice(1);\n\
+                  const { component } = await componentize({ sourcePath,\n\
                   witPath, worldName: 'plugin', disableFeatures: ['http', 'fetch-event'] });\n\
                   await writeFile(built, component);\n";
     let status = stranger("node")

@@ -33,6 +33,13 @@ pub struct CheckArgs {
     rules: RulesConfig,
 }
 
+impl CheckArgs {
+    /// The arguments for one plugin.
+    pub fn of(id: &str, rules: &RulesConfig) -> CheckArgs {
+        CheckArgs { ids: vec![id.to_owned()], json: false, rules: rules.clone() }
+    }
+}
+
 /// The result for a plugin.
 #[derive(Serialize)]
 struct Checked<'a> {

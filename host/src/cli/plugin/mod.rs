@@ -4,6 +4,7 @@ mod build;
 mod cargo;
 mod check;
 mod compile;
+mod dev;
 mod list;
 mod new;
 mod parked;
@@ -41,6 +42,8 @@ enum Command {
     ///
     /// Cases run in the real sandbox.
     Check(check::CheckArgs),
+    /// Build a plugin and run its cases each time a file is saved
+    Dev(dev::DevArgs),
     /// Show what rules and plugins make of an event, without sending
     Try(TryArgs),
     /// List plugins
@@ -60,6 +63,7 @@ pub fn run(args: PluginArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCo
         Command::New(args) => new::run(&args),
         Command::Build(args) => build::run(&args, database),
         Command::Check(args) => check::run(&args, database),
+        Command::Dev(args) => dev::run(&args, database),
         Command::Try(args) => try_event(&args, database),
         Command::List(args) => list::run(&args, database),
         Command::Parked(args) => super::wait(parked::list(args, database)),

@@ -84,6 +84,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<ExitCode> {
     made?;
     println!("Created {}. Next:", folder.display());
     println!("  hookswitch plugin build {id}\n  hookswitch plugin check {id}");
+    println!("Or both, each time you save a file:\n  hookswitch plugin dev {id}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,8 +106,12 @@ fn files(id: &str, language: Language, sdk: Option<&Sdk>) -> Vec<(String, String
             files.push(("Cargo.toml".to_owned(), cargo));
             files.push(("src/lib.rs".to_owned(), fill(include_str!("template/lib.rs.txt"))));
         }
-        Language::Python => files.push(("app.py".to_owned(), fill(include_str!("template/app.py.txt")))),
+        Language::Python => {
+            files.push(("app.py".to_owned(), fill(include_str!("template/app.py.txt"))));
+            files.push(("hookswitch.py".to_owned(), sdk::PYTHON.to_owned()));
+        }
         Language::Javascript => {
+            files.push(("hookswitch.js".to_owned(), sdk::JAVASCRIPT.to_owned()));
             files.push((format!("{id}.js"), fill(include_str!("template/plugin.js.txt"))));
         }
     }
@@ -115,7 +120,10 @@ fn files(id: &str, language: Language, sdk: Option<&Sdk>) -> Vec<(String, String
 
 /// Creates a folder with these files, all or nothing: it gets its name when it is complete, so that a host that watches
 /// never reads half of it.
-fn create(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn create(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
     if files.is_empty() {
         return Ok(());
     }

@@ -1,8 +1,14 @@
-//! The SDK for Rust, which the program contains: a plugin can be built where nothing else of Hookswitch is.
+//! The SDK for Rust and the helpers for Python and JavaScript, which the program contains: a plugin can be built where
+//! nothing else of Hookswitch is.
 
 use std::path::Path;
 
 use crate::cli::failure::Failure;
+
+/// The helpers for plugins in JavaScript.
+pub const JAVASCRIPT: &str = include_str!("../../../../sdk/javascript/hookswitch.js");
+/// The helpers for plugins in Python.
+pub const PYTHON: &str = include_str!("../../../../sdk/python/hookswitch.py");
 
 /// Name of the folder beside the plugins.
 pub const FOLDER: &str = "sdk";
@@ -73,6 +79,12 @@ mod tests {
     fn table<'a>(manifest: &'a str, head: &str) -> Vec<&'a str> {
         let lines = manifest.lines().skip_while(|line| *line != head).skip(1);
         lines.take_while(|line| !line.starts_with('[')).filter(|line| !line.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_example_has_the_helpers_as_they_are_written() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/invoice-lines");
+        assert_eq!(fs::read_to_string(folder.join("hookswitch.js")).unwrap(), super::JAVASCRIPT);
     }
 
     #[test]

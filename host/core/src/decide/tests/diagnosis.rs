@@ -66,7 +66,7 @@ fn all_errors_are_told_at_once_with_their_places() {
             "orders/c.rhai:1:1: `fn decide` must have 1 parameter, not 0 (write `fn decide(event) { … }`)",
             "orders/d.rhai:1:33: unknown variable `A` (a constant of the script is read as `global::A`)",
             "orders/e.rhai:1:20: `eval` is not available",
-            "orders/f.rhai:1:1: `import` is a reserved word (scripts cannot import: copy shared functions into each script)",
+            "orders/f.rhai:1:1: `import` is a reserved word (functions in `lib/*.rhai` can be called from everywhere, without an import)",
             "orders/routes.yaml:3:9: unknown variable `evnt` (did you mean `event`?)",
             "orders/routes.yaml:3:12: the expression is incomplete",
             "orders/routes.yaml:3:9: unknown script `orders/instalation.rhai` (did you mean `installation.rhai`?)",
@@ -86,7 +86,7 @@ fn unknown_functions_are_found_before_they_run() {
             "orders/s.rhai:3:45: unknown function `frist` (did you mean `first`?)",
             "orders/s.rhai:3:54: unknown function `sleep`",
             "orders/s.rhai:4:16: unknown function `oown` (did you mean `own`?)",
-            "orders/s.rhai:4:21: unknown function `timestamp` (use `event.time` or `now()`)",
+            "orders/s.rhai:4:21: unknown function `timestamp` (use `time(value)` or `now()`)",
         ]
     );
     let sources = [route("*", RuleSource::Plain(Box::new(plain(&[("x", "titel(event.data.a)")]))))];

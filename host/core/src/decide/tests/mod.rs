@@ -48,8 +48,10 @@ fn source(text: &str) -> Source {
 
 fn plain(context: &[(&str, &str)]) -> PlainSource {
     PlainSource {
-        template: source("order"),
-        groups: vec![source("Sales Team")],
+        lets: vec![],
+        lets_before_when: false,
+        template: Marked::Plain(source("order")),
+        groups: vec![Marked::Plain(source("Sales Team"))],
         users: vec![],
         contacts: vec![],
         otherwise: None,
@@ -64,7 +66,7 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
             .collect(),
         send: None,
         expires_at: None,
-        priority: Priority::Normal,
+        priority: None,
         language: None,
         reply: false,
         mode: None,

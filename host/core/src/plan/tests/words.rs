@@ -36,6 +36,44 @@ fn of_templates_that_cannot_be_rendered() {
 }
 
 #[test]
+fn of_shared_words_in_templates() {
+    let mut words = String::new();
+    for (body, context) in [
+        ("{{ format(x, '%d %b', 'Harare') }}", json!({"x": "2026-12-03T12:00:00Z"})),
+        ("{{ x | format('%', 'UTC') }}", json!({"x": "2026-12-03T12:00:00Z"})),
+        ("Line\n{{ x | money('DOLLARS') }}", json!({"x": 1})),
+        ("{{ join(x) }}", json!({"x": ["a"]})),
+        ("{{ in_hours(now(), '9-5', 'UTC') }}", json!({})),
+        ("{{ format(x, '%d %b', zone) }}", json!({"x": "soon", "zone": "UTC"})),
+        ("{{ format(x, '%d %b', zone) }}", json!({"x": "2026-12-03T12:00:00Z"})),
+        ("{{ time(x) - y }}", json!({"x": "2026-12-03T12:00:00Z", "y": 5})),
+        ("{% if time(x) > y %}a{% endif %}", json!({"x": "2026-12-03T12:00:00Z", "y": "2026"})),
+        ("{{ time(x) < none }}", json!({"x": "2026-12-03T12:00:00Z"})),
+        ("{{ plural(x, 'line', 'lines') }}", json!({"x": "many"})),
+        ("{{ join(x, '') | length }}", json!({"x": vec!["y".repeat(5_000); 400]})),
+        ("{{ truncate(missing, 5) }}", json!({})),
+        ("{% macro format(x) %}<{{ x }}>{% endmacro %}{{ format(1) }} {{ [now()] }}", json!({})),
+        (
+            "{% set t = time(x) %}{{ t + '1d' }} {{ (t - time(y)).days }} {{ {'t': t}.t }}",
+            json!({"x": "2026-12-03T12:00:00Z", "y": "2026-12-01T00:00:00Z"}),
+        ),
+    ] {
+        let source = TemplateSource {
+            name: "note".into(),
+            file: "a/templates/note.j2".into(),
+            text: format!("---\ndescription: x\ncategory: utility\nlanguage: en_US\n---\n{body}\n"),
+        };
+        let (_, errors) = Templates::compile(vec![source]);
+        let said = match errors.first() {
+            Some(error) => format!("{}:{}: {}", error.line, error.column, error.message),
+            None => said(body, context),
+        };
+        writeln!(words, "{body}\n    {said}").unwrap();
+    }
+    insta::assert_snapshot!(words);
+}
+
+#[test]
 fn of_recipients() {
     let mut people = People::default();
     people

@@ -1,0 +1,81 @@
+//! Numbers and amounts of money.
+
+use iso_currency::Currency;
+
+use super::{Word, language::Language};
+use crate::bounds::cut;
+
+/// The number that a string is, if it is a finite one: `600`, ` -1.5 `, `1e3`.
+pub fn number_in(string: &str) -> Option<f64> {
+    string.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A number as it is; the number that a string is; a missing or blank value as a missing one.
+pub(super) fn number(value: &Word) -> Result<Word, String> {
+    let wrong = || format!("expected a number, or a string such as \"1234.5\", got {}", value.described());
+    match value {
+        Word::Int(_) | Word::Float(_) => Ok(value.clone()),
+        blank if blank.is_blank() => Ok(Word::Nothing),
+        Word::Text(text) => match (text.trim().parse::<i64>(), number_in(text)) {
+            (Ok(whole), _) => Ok(Word::Int(whole)),
+            (Err(_), Some(float)) => Ok(Word::Float(float)),
+            (Err(_), None) => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+/// An amount with two decimals, `1234.50`; with a currency, with its code, as many decimals as it has, and the separators
+/// of a language: `USD 1,234.50`. A missing or blank amount is zero.
+pub(super) fn money(amount: &Word, currency: Option<&Word>, language: &Language) -> Result<Word, String> {
+    let amount = number(amount)?;
+    let Some(currency) = currency else {
+        return decimals(&amount, 2).map(|(sign, whole, rest)| Word::Text(format!("{sign}{whole}.{rest}")));
+    };
+    let currency = match currency {
+        Word::Text(code) => self::currency(code)?,
+        other => return Err(format!("expected a currency, for example \"USD\", got {}", other.described())),
+    };
+    let (sign, whole, rest) = decimals(&amount, usize::from(currency.exponent().unwrap_or(2)))?;
+    let number = format!("{sign}{}", language.separated(&whole, &rest));
+    let code = currency.code();
+    Ok(Word::Text(match language.code_comes_first() {
+        true => format!("{code} {number}"),
+        false => format!("{number} {code}"),
+    }))
+}
+
+/// The currency with a code of ISO 4217.
+pub(super) fn currency(code: &str) -> Result<Currency, String> {
+    Currency::from_code(&code.trim().to_ascii_uppercase()).ok_or_else(|| {
+        format!("unknown currency {:?}; use a code of ISO 4217, for example \"USD\"", cut(code, 40))
+    })
+}
+
+/// The sign, the whole part and the decimals of a number.
+fn decimals(number: &Word, count: usize) -> Result<(&'static str, String, String), String> {
+    let text = match number {
+        Word::Int(int) => format!("{int}.{}", "0".repeat(count)),
+        Word::Float(float) if float.is_finite() => format!("{float:.count$}"),
+        Word::Float(_) => return Err("expected a finite number".to_owned()),
+        _ => format!("0.{}", "0".repeat(count)),
+    };
+    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |text| ("-", text));
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    // No negative zero.
+    let is_zero = whole.bytes().chain(rest.bytes()).all(|digit| digit == b'0');
+    Ok((if is_zero { "" } else { sign }, whole.to_owned(), rest.to_owned()))
+}
+
+/// A number with the separators of a language, and the decimals that it has.
+pub(super) fn written(number: &Word, language: &Language) -> Result<String, String> {
+    let text = match number {
+        Word::Float(float) if !float.is_finite() => return Err("expected a finite number".to_owned()),
+        Word::Float(float) => float.to_string(),
+        Word::Int(int) => int.to_string(),
+        other => return Err(format!("expected a number, got {}", other.described())),
+    };
+    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |text| ("-", text));
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    Ok(format!("{sign}{}", language.separated(whole, rest)))
+}
