@@ -93,7 +93,7 @@ fn a_saved_file_is_built_and_checked() {
     share_what_is_built(&plugins);
     // As in a checkout of plugins alone.
     fs::remove_dir_all(plugins.join("sdk")).unwrap();
-    assert!(refuses(&folder, &["plugin", "dev", "night-wach"]).contains("did you mean \"night-watch\"?"));
+    assert!(refuses(&folder, &["plugin", "dev", "night-wach"]).contains("did you mean `night-watch`?"));
     let mut command = at(&folder, &["plugin", "dev", "night-watch"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (sender, lines) = std::sync::mpsc::channel();

@@ -114,7 +114,7 @@ fn the_noun_belongs_to_the_number() {
 fn lists_become_texts() {
     let list = Word::List(vec![text("a"), Word::Nothing, Word::Float(2.0), text(" "), Word::Bool(true)]);
     assert_eq!(call("join", &[list.clone(), text("; ")]).unwrap(), text("a; ; 2;  ; true"));
-    assert_eq!(call("lines", &[list.clone()]).unwrap(), text("a\n2\ntrue"));
+    assert_eq!(call("lines", std::slice::from_ref(&list)).unwrap(), text("a\n2\ntrue"));
     assert_eq!(call("lines", &[list, text("- ")]).unwrap(), text("- a\n- 2\n- true"));
     assert_eq!(call("lines", &[Word::Nothing]).unwrap(), text(""));
     assert_eq!(call("truncate", &[text("abc def"), Word::Int(5)]).unwrap(), text("abc…"));
