@@ -36,7 +36,7 @@ use self::{
 use crate::{
     api,
     config::Config,
-    console::{self, Console, Links},
+    console::{self, Changes, Console, Links},
     directory::Directory,
     dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
@@ -195,6 +195,7 @@ impl App {
             let counted = (metrics.intake.clone(), metrics.routing.clone());
             parts.help("names", name_rules(catalog.clone(), counted));
             let setup = Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone());
+            let changes = Changes::new(totals.clone());
             let secure = config.admin.url.as_ref().is_some_and(|url| url.scheme() == "https");
             let scrape = Scrape {
                 metrics,
@@ -206,7 +207,7 @@ impl App {
                 daily_limit,
                 last: Mutex::default(),
             };
-            let pages = console::router(Console::new(operate, setup, links.clone(), secure));
+            let pages = console::router(Console::new(operate, setup, links.clone(), changes, secure));
             let routes = admin::router(scrape, pages, &config.admin);
             parts.start("admin", |stop| http::serve(listener, routes, stop));
         }

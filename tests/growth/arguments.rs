@@ -78,6 +78,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("console_session::console_session", r"'\x01'"),
     ("console_session::touch_console_session", r"'\x01'"),
     ("console_session::end_console_session", r"'\x01'"),
+    ("console_session::console_sessions", "40"),
+    ("console_session::end_console_sessions_of", "'shop'"),
     ("contact::contacts", "sample.recipients()"),
     ("contact::list_contacts", "150000, true, 100"),
     ("contact::new_user_ids", "sample.recipients(), sample.texts('US.new')"),

@@ -1,10 +1,14 @@
 //! The console: pages for operators, written by the host, that work without scripts.
 
+mod access;
 mod acts;
 mod bubble;
+mod chart;
+mod confirm;
 mod events;
 mod failed;
 mod guard;
+mod live;
 mod login;
 mod messages;
 mod overview;
@@ -23,11 +27,12 @@ use axum::{
     Router,
     http::header,
     middleware::from_fn,
+    response::IntoResponse,
     routing::{get, post},
 };
 
-pub use self::login::Links;
 use self::{guard::guard, refusal::Refusal};
+pub use self::{live::Changes, login::Links};
 use crate::operate::{Operate, Setup};
 
 /// What the pages need. Cheap to clone.
@@ -36,13 +41,14 @@ pub struct Console {
     operate: Operate,
     setup: Arc<Setup>,
     links: Links,
+    changes: Changes,
     secure: bool,
 }
 
 impl Console {
     /// The console of a host; `secure` if it is opened by https.
-    pub fn new(operate: Operate, setup: Setup, links: Links, secure: bool) -> Console {
-        Console { operate, setup: Arc::new(setup), links, secure }
+    pub fn new(operate: Operate, setup: Setup, links: Links, changes: Changes, secure: bool) -> Console {
+        Console { operate, setup: Arc::new(setup), links, changes, secure }
     }
 
     /// Whether it is opened by https.
@@ -57,6 +63,7 @@ pub fn router(console: Console) -> Router {
         .route("/", get(overview::show))
         .route("/events", get(events::list))
         .route("/event", get(events::show))
+        .route("/event/rerun", get(events::confirm_rerun).post(events::rerun))
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
         .route("/failed", get(failed::failed))
@@ -70,18 +77,26 @@ pub fn router(console: Console) -> Router {
         .route("/groups", get(people::groups))
         .route("/contacts", get(people::contacts))
         .route("/rules", get(rules::show))
+        .route("/access", get(access::sessions))
+        .route("/access/end", get(access::confirm_end).post(access::end))
+        .route("/actions", get(access::actions))
         .route("/search", get(search::search))
+        .route("/live", get(live::live))
         .route("/login", get(login::form).post(login::log_in))
         .route("/link", get(login::link).post(login::follow))
         .route("/logout", post(login::log_out))
+        .route("/style.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
         .route(
-            "/style.css",
-            get(async || {
-                ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("assets/style.css"))
-            }),
+            "/live.js",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))),
         )
         .fallback(async || Refusal::unknown("No such page."))
         .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
         .with_state(console)
         .layer(from_fn(guard))
+}
+
+/// A file that comes with the program. The browser asks whether it is still the same: an ETag answers that.
+fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text)
 }

@@ -62,6 +62,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("person.html", include_str!("templates/person.html")),
     ("groups.html", include_str!("templates/groups.html")),
     ("contacts.html", include_str!("templates/contacts.html")),
+    ("confirm.html", include_str!("templates/confirm.html")),
+    ("access.html", include_str!("templates/access.html")),
+    ("actions.html", include_str!("templates/actions.html")),
     ("rules.html", include_str!("templates/rules.html")),
 ];
 

@@ -10,6 +10,7 @@ mod masked;
 mod notification;
 mod overview;
 mod people;
+mod traffic;
 mod unknown;
 
 use std::sync::Arc;

@@ -74,7 +74,7 @@ pub use api_key::StoredKey;
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
 pub use connect::{Incarnation, PLANNER};
-pub use console_session::ConsoleSession;
+pub use console_session::{ConsoleSession, OpenSession};
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, OldFailures};
