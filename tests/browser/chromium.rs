@@ -56,16 +56,25 @@ fn driver() -> Result<String, Skipped> {
     }
     let path =
         installed("chromedriver").ok_or_else(|| Skipped("chromedriver is not installed".to_owned()))?;
-    let mut child =
-        Command::new(path).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let line = lines.find(|line| line.contains("started successfully on port")).unwrap();
-    let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+    // Between its choice of a port and its use another process may take it.
+    let (child, port) = (0..5).find_map(|_| start(&path)).unwrap();
     let url = format!("http://127.0.0.1:{port}");
-    // Read on, so that it never waits for us.
-    std::thread::spawn(move || lines.for_each(drop));
     *driver = Some((child, url.clone()));
     Ok(url)
+}
+
+/// A driver and its port, if it got one.
+fn start(path: &Path) -> Option<(Child, String)> {
+    let mut command = Command::new(path);
+    let mut child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let Some(line) = lines.find(|line| line.contains("started successfully on port")) else {
+        let _ = child.wait();
+        return None;
+    };
+    // Read on, so that it never waits for us.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((child, line.rsplit(' ').next()?.trim_end_matches('.').to_owned()))
 }
 
 /// Ends what drives Chromium.

@@ -1,10 +1,11 @@
 //! The console in Chromium: each page as a person sees it, and what can be done with it by clicking.
 //!
 //! Needs Debian's `chromium` and `chromium-driver`, and axe-core from npm: `.ci/install` gets them. A test that misses one of
-//! them says so and is skipped; with `CI=true` it fails.
+//! them says so and is skipped; with `CI=true` it fails. With `HOOKSWITCH_SCREENSHOTS=FOLDER` (`just screenshots`) pictures of
+//! the main pages are written into that folder instead.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{env, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -16,6 +17,7 @@ mod harness;
 mod hostile;
 mod pages;
 mod plain;
+mod screenshots;
 mod stages;
 mod tabs;
 mod webdriver;
@@ -50,7 +52,18 @@ fn trial<F: Future<Output = Case> + 'static>(
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let trials = vec![
+    let pictures = env::var_os("HOOKSWITCH_SCREENSHOTS").map(PathBuf::from);
+    let trials = match pictures {
+        Some(folder) => vec![trial("screenshots", move || async move { screenshots::into(&folder).await })],
+        None => trials(),
+    };
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    chromium::end();
+    conclusion.exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    vec![
         trial("empty_pages", pages::empty),
         trial("full_pages", pages::full),
         trial("login_and_filter", acts::login_and_filter),
@@ -59,8 +72,5 @@ fn main() -> ExitCode {
         trial("nine_tabs", tabs::nine),
         trial("changes_are_seen_at_once", tabs::changes),
         trial("without_scripts", plain::without_scripts),
-    ];
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    chromium::end();
-    conclusion.exit_code()
+    ]
 }

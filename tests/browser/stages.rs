@@ -78,6 +78,8 @@ pub async fn full(text: &str) -> Full {
         format!("/messages/{one}"),
         format!("/messages/{failed}"),
         format!("/unknown/{other}"),
+        format!("/event/rerun?id={broken}&source=/keys"),
+        "/access/end?key=boss".to_owned(),
         "/people/ann".to_owned(),
         "/people/bob".to_owned(),
         "/people?group=Ops".to_owned(),
