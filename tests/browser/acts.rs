@@ -16,7 +16,6 @@ pub async fn login_and_filter() -> Case {
     browser.fill("key", "hsk_wrong").await;
     browser.press("Log in").await;
     assert!(browser.text().await.contains("This API key is unknown or revoked."));
-    browser.quit().await;
 
     let read =
         stage.decide(json!({"contacts": ["15550100001"], "template": "note", "context": {"n": 1}})).await;
@@ -48,7 +47,6 @@ pub async fn login_and_filter() -> Case {
     assert!(browser.find(".bubble").await.text().await.contains("Note 1"));
     browser.press("Log out").await;
     assert_eq!(browser.heading().await, "Log in");
-    browser.quit().await;
     Ok(())
 }
 
@@ -98,6 +96,5 @@ pub async fn redrive() -> Case {
     wait_until("all have arrived", SOON * 2, async || stage.read().await == 500).await;
     browser.follow("Failed").await;
     assert!(browser.text().await.contains("3 failed messages"), "{}", browser.text().await);
-    browser.quit().await;
     Ok(())
 }

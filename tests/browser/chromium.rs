@@ -223,10 +223,6 @@ impl Browser {
         let picture = self.cdp("Page.captureScreenshot", options).await;
         base64_decoded(picture["data"].as_str().unwrap())
     }
-
-    pub async fn quit(self) {
-        self.session.end().await;
-    }
 }
 
 fn base64_decoded(text: &str) -> Vec<u8> {

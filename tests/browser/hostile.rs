@@ -4,7 +4,7 @@ use crate::{Case, chromium::Browser, stages};
 
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"></td></script><script>window.hacked=1</script>{{ 7*7 }}{% raw %}'\"&amp;";
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 16] = [
     "/",
     "/events",
     "/messages",
@@ -15,6 +15,12 @@ const PAGES: [&str; 10] = [
     "/groups",
     "/contacts",
     "/rules",
+    "/templates",
+    "/plugins",
+    "/schedules",
+    "/numbers",
+    "/access",
+    "/actions",
 ];
 
 pub async fn texts() -> Case {
@@ -32,8 +38,18 @@ pub async fn texts() -> Case {
         assert_eq!(seen, serde_json::json!(["undefined", 0, 0, 0, false]), "{path}");
         shown += usize::from(browser.text().await.contains("<img src=x onerror="));
     }
+    // So does what comes of an event that is tried.
+    let event = serde_json::json!({"type": "any", "subject": HOSTILE, "data": {"users": ["ann"], "template": "note",
+        "context": {"n": HOSTILE}, "reason": HOSTILE}});
+    browser.go("/try").await;
+    browser.fill("event", &event.to_string()).await;
+    browser.press("Try it").await;
+    let seen =
+        browser.run("return [typeof window.hacked, document.images.length, window.refused.length]").await;
+    assert_eq!(seen, serde_json::json!(["undefined", 0, 0]));
+    assert!(browser.text().await.contains("<img src=x onerror="), "{}", browser.text().await);
+
     // It was there to be seen, as text.
     assert!(shown >= 8, "{shown}");
-    browser.quit().await;
     Ok(())
 }

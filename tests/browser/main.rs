@@ -16,7 +16,9 @@ mod chromium;
 mod harness;
 mod hostile;
 mod pages;
+mod people;
 mod plain;
+mod rules;
 mod screenshots;
 mod stages;
 mod tabs;
@@ -68,6 +70,10 @@ fn trials() -> Vec<Trial> {
         trial("full_pages", pages::full),
         trial("login_and_filter", acts::login_and_filter),
         trial("redrive_of_500_messages_with_a_reload", acts::redrive),
+        trial("contact_who_wrote_in_is_linked", people::linked),
+        trial("template_is_pushed", rules::pushed),
+        trial("event_is_tried_and_saved_as_a_case", rules::tried),
+        trial("key_is_created_and_revoked", people::key),
         trial("hostile_texts", hostile::texts),
         trial("nine_tabs", tabs::nine),
         trial("changes_are_seen_at_once", tabs::changes),

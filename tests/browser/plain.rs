@@ -36,6 +36,5 @@ pub async fn without_scripts() -> Case {
     assert!(browser.text().await.contains("Resolved"), "{}", browser.text().await);
     browser.press("Log out").await;
     assert_eq!(browser.heading().await, "Log in");
-    browser.quit().await;
     Ok(())
 }

@@ -32,21 +32,20 @@ pub async fn into(folder: &Path) -> Case {
     let history = stage.host.event(&event).await;
     let message = history["decisions"][0]["notifications"][0]["id"].as_str().unwrap();
     for (name, path, width) in [
-        ("overview", "/", 1_280),
-        ("events", "/events", 1_280),
-        ("event", &format!("/event?id={event}&source=/shop"), 1_280),
-        ("message", &format!("/messages/{message}"), 1_280),
-        ("failed", "/failed", 1_280),
-        ("rules", "/rules", 1_280),
+        ("overview", "/", 1_080),
+        ("events", "/events", 1_080),
+        ("event", &format!("/event?id={event}&source=/shop"), 1_080),
+        ("message", &format!("/messages/{message}"), 1_080),
+        ("failed", "/failed", 1_080),
+        ("rules", "/rules", 1_080),
         ("phone", "/failed", 390),
     ] {
-        browser.resize(width, 800).await;
+        browser.resize(width, 720).await;
         browser.go(path).await;
         let picture = browser.picture().await;
         assert!(picture.len() <= LARGEST, "{name} has {} bytes", picture.len());
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
-    browser.quit().await;
     Ok(())
 }
 

@@ -26,7 +26,6 @@ pub async fn nine() -> Case {
     }
     send(&stage, 1).await;
     wait_until("the last tab shows it", SOON, async || browser.text().await.contains("Show")).await;
-    browser.quit().await;
     Ok(())
 }
 
@@ -61,6 +60,5 @@ pub async fn changes() -> Case {
         .run("try { document.body.innerHTML = '<img src=x>'; return 'taken'; } catch (error) { return error.name; }")
         .await;
     assert_eq!(refused, "TypeError");
-    browser.quit().await;
     Ok(())
 }

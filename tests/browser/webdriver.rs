@@ -63,9 +63,17 @@ impl Session {
     pub async fn cdp(&self, command: &str, parameters: Value) -> Value {
         self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
+}
 
-    pub async fn end(self) {
-        call(http().delete(&self.url)).await.unwrap();
+impl Drop for Session {
+    /// Ends the browser, after a failure, too: it outlives its driver otherwise.
+    fn drop(&mut self) {
+        let url = self.url.clone();
+        let end = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(call(http().delete(url))))
+        });
+        let _ = end.join();
     }
 }
 
@@ -85,6 +93,11 @@ impl Element<'_> {
         // A list has nothing to clear.
         let _ = call(http().post(self.path("clear")).json(&json!({}))).await;
         self.act("value", json!({"text": text})).await;
+    }
+
+    /// What the element has under this name now.
+    pub async fn property(&self, name: &str) -> Value {
+        call(http().get(self.path(&format!("property/{name}")))).await.unwrap()
     }
 
     async fn act(&self, command: &str, body: Value) {

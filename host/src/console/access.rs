@@ -19,15 +19,23 @@ use super::{
 };
 use crate::{operate::Operator, store::ActionFilter};
 
-/// The sessions.
-pub async fn sessions(
+/// The keys and the sessions.
+pub async fn show(
     Administrator(viewer): Administrator,
     State(console): State<Console>,
 ) -> Result<Html<String>, Refusal> {
     let mut sessions = console.operate.console_sessions(PAGE + 1).await?;
     let are_more = i64::try_from(sessions.len()).is_ok_and(|count| count > PAGE);
     sessions.truncate(PAGE as usize);
-    render::view("access.html", &viewer, context! { sessions => render::value(&sessions), are_more })
+    let mut keys = console.operate.keys().await?;
+    // The newest are last.
+    let further = keys.len().saturating_sub(PAGE as usize);
+    keys.drain(..further);
+    render::view(
+        "access.html",
+        &viewer,
+        context! { keys => render::value(&keys), further, sessions => render::value(&sessions), are_more },
+    )
 }
 
 /// Whose sessions.

@@ -5,26 +5,34 @@ mod acts;
 mod bubble;
 mod chart;
 mod confirm;
+mod contacts;
 mod events;
 mod failed;
+mod fix;
 mod guard;
+mod keys;
 mod live;
 mod login;
 mod messages;
+mod meta;
 mod overview;
 mod people;
+mod plugins;
 mod query;
 mod refusal;
 mod render;
 mod rules;
+mod running;
 mod search;
 mod session;
 mod timeline;
+mod trial;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::header,
     middleware::from_fn,
     response::IntoResponse,
@@ -47,8 +55,8 @@ pub struct Console {
 
 impl Console {
     /// The console of a host; `secure` if it is opened by https.
-    pub fn new(operate: Operate, setup: Setup, links: Links, changes: Changes, secure: bool) -> Console {
-        Console { operate, setup: Arc::new(setup), links, changes, secure }
+    pub fn new(operate: Operate, setup: Arc<Setup>, links: Links, changes: Changes, secure: bool) -> Console {
+        Console { operate, setup, links, changes, secure }
     }
 
     /// Whether it is opened by https.
@@ -77,7 +85,19 @@ pub fn router(console: Console) -> Router {
         .route("/groups", get(people::groups))
         .route("/contacts", get(people::contacts))
         .route("/rules", get(rules::show))
-        .route("/access", get(access::sessions))
+        .route("/contacts/link", get(contacts::ask_person).post(contacts::link))
+        .route("/contacts/preference", get(contacts::confirm_preference).post(contacts::prefer))
+        .route("/people/{username}/quiet", get(contacts::ask_quiet).post(contacts::set_quiet))
+        .route("/templates", get(meta::list))
+        .route("/templates/push", get(meta::confirm).post(meta::push))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/resume/{id}", get(plugins::confirm_resume).post(plugins::resume))
+        .route("/schedules", get(running::schedules))
+        .route("/numbers", get(running::numbers))
+        .route("/fix", get(fix::confirm).post(fix::fix))
+        .route("/access", get(access::show))
+        .route("/access/keys", post(keys::create))
+        .route("/access/revoke", get(keys::confirm_revoke).post(keys::revoke))
         .route("/access/end", get(access::confirm_end).post(access::end))
         .route("/actions", get(access::actions))
         .route("/search", get(search::search))
@@ -91,7 +111,9 @@ pub fn router(console: Console) -> Router {
             get(async || asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))),
         )
         .fallback(async || Refusal::unknown("No such page."))
-        .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+        // An event may be larger than a form.
+        .route("/try", get(trial::form).post(trial::try_event).layer(DefaultBodyLimit::max(128 * 1024)))
         .with_state(console)
         .layer(from_fn(guard))
 }

@@ -65,6 +65,17 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("confirm.html", include_str!("templates/confirm.html")),
     ("access.html", include_str!("templates/access.html")),
     ("actions.html", include_str!("templates/actions.html")),
+    ("try.html", include_str!("templates/try.html")),
+    ("meta.html", include_str!("templates/meta.html")),
+    ("push.html", include_str!("templates/push.html")),
+    ("pushed.html", include_str!("templates/pushed.html")),
+    ("plugins.html", include_str!("templates/plugins.html")),
+    ("schedules.html", include_str!("templates/schedules.html")),
+    ("numbers.html", include_str!("templates/numbers.html")),
+    ("link_contact.html", include_str!("templates/link_contact.html")),
+    ("quiet.html", include_str!("templates/quiet.html")),
+    ("fix.html", include_str!("templates/fix.html")),
+    ("key.html", include_str!("templates/key.html")),
     ("rules.html", include_str!("templates/rules.html")),
 ];
 

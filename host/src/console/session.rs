@@ -27,6 +27,8 @@ pub struct Viewer {
     pub may_act: bool,
     /// Whether they see numbers and texts.
     pub sees_personal: bool,
+    /// Whether they may try events: whoever may post events and read what comes of them.
+    pub may_try: bool,
     /// Whether they may do everything: see keys, change people, push templates.
     pub administers: bool,
 }
@@ -80,6 +82,7 @@ impl FromRequestParts<Console> for Viewer {
         Ok(Viewer {
             may_act: may(Scope::Operate),
             sees_personal: may(Scope::Personal),
+            may_try: may(Scope::Events),
             administers: may(Scope::Admin),
             key: session.key,
         })
@@ -96,6 +99,24 @@ impl FromRequestParts<Console> for Actor {
             return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
         }
         Ok(Actor(viewer))
+    }
+}
+
+/// Somebody who has logged in and may try events.
+pub struct Tester(pub Viewer);
+
+impl FromRequestParts<Console> for Tester {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Tester, Refusal> {
+        let viewer = Viewer::from_request_parts(parts, console).await?;
+        if !viewer.may_try {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "The key of this session lacks the scope events.",
+            ));
+        }
+        Ok(Tester(viewer))
     }
 }
 
