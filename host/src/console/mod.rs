@@ -41,8 +41,8 @@ pub struct Console {
 
 impl Console {
     /// The console of a host; `secure` if it is opened by https.
-    pub fn new(operate: Operate, setup: Setup, links: Links, secure: bool) -> Console {
-        Console { operate, setup: Arc::new(setup), links, secure }
+    pub fn new(operate: Operate, setup: Arc<Setup>, links: Links, secure: bool) -> Console {
+        Console { operate, setup, links, secure }
     }
 
     /// Whether it is opened by https.
