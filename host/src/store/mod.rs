@@ -50,6 +50,7 @@ mod meta_template;
 mod migrate;
 mod notification;
 mod notification_list;
+mod number;
 mod number_window;
 mod operator_action;
 mod opt_out;
@@ -70,7 +71,7 @@ mod unknown;
 mod waiting;
 
 pub use answer::{Answered, Writer};
-pub use api_key::StoredKey;
+pub use api_key::{NewStoredKey, StoredKey};
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
 pub use connect::{Incarnation, PLANNER};
@@ -83,7 +84,7 @@ pub use deferred::{Behind, Deferred, Done, Intended, Intent, LateRetry, Waiting}
 pub use delivery::Histories;
 #[cfg(feature = "simulator")]
 pub use demo::DemoClaim;
-pub use digest::{CollectRow, DueDigest, OpenDigest};
+pub use digest::{CollectRow, DueDigest, ListedDigest, OpenDigest};
 pub use directory::{ChangedPerson, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
@@ -104,6 +105,7 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::pending_migrations;
 pub use notification::{Due, DueLimits, Logged, LoggedNotification, Searched, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
+pub use number::NumberWaiting;
 pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};
