@@ -12,7 +12,7 @@ const RULES: [(&str, &str); 4] = [
     (
         "notes/routes.yaml",
         "- on: note.made\n  template: word\n  groups: [Ops]\n  context:\n    text: first(event.data.text, \"\")\n\
-         - on: note.many\n  template: many\n  contacts: [event.data.phone]\n  collect: 1h by group\n  context:\n    text: \"x\"\n",
+         - on: note.many\n  template: many\n  contacts: [event.data.phone]\n  collect: 1h by group\n  context:\n    text: event.data.phone\n",
     ),
     (
         "notes/templates/word.j2",
