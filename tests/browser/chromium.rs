@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     Skipped,
-    harness::{Stage, create_key},
+    harness::{SOON, Stage, create_key},
     webdriver::{Element, Session},
 };
 
@@ -29,6 +30,8 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-dev-shm-usage",
     "--lang=en-US",
 ];
+/// The pause before an element is looked for again.
+const AGAIN: Duration = Duration::from_millis(50);
 /// Notes what the page's policy refused, before any script of the page runs.
 const NOTE: &str = "window.refused = [];
     addEventListener('securitypolicyviolation', event => window.refused.push(event.violatedDirective + ' ' + event.blockedURI));";
@@ -158,9 +161,14 @@ impl Browser {
     }
 
     async fn element(&self, by: &str, what: &str) -> Element<'_> {
-        match self.session.find(by, what).await {
-            Some(element) => element,
-            None => panic!("no {what} on {}: {}", self.path().await, self.text().await),
+        // A page may still be coming.
+        let give_up = Instant::now() + SOON;
+        loop {
+            match self.session.find(by, what).await {
+                Some(element) => return element,
+                None if Instant::now() < give_up => tokio::time::sleep(AGAIN).await,
+                None => panic!("no {what} on {}: {}", self.path().await, self.text().await),
+            }
         }
     }
 

@@ -37,7 +37,7 @@ pub async fn linked() -> Case {
     browser.press("Set the quiet hours").await;
     assert!(browser.text().await.contains("expected quiet hours, for example 21:00-06:30"));
 
-    browser.follow("Contacts").await;
+    browser.go("/contacts").await;
     browser.follow("Opt out").await;
     browser.press("Opt out").await;
     assert!(browser.text().await.contains("since"), "{}", browser.text().await);

@@ -15,6 +15,7 @@ use super::{
     session::{Tester, Viewer},
 };
 use crate::{
+    http::Problem,
     intake::read_event,
     operate::{Trial, TrialError, TriedDecision, TriedForm, TriedNotification, TriedWindow},
 };
@@ -94,10 +95,7 @@ pub async fn try_event(
     };
     let event = match (&asked.id, asked.event.trim()) {
         (Some(id), "") => stored(&console, id, asked.source.as_deref()).await?,
-        (_, text) => read_event(text.as_bytes(), now).map_err(|problem| {
-            let place = problem.place().map(|(line, column)| format!(" (line {line}, column {column})"));
-            Refusal::invalid(format!("{}{}", problem.detail(), place.unwrap_or_default()))
-        })?,
+        (_, text) => read_event(text.as_bytes(), now).map_err(|problem| misread(&problem))?,
     };
     let shown = event.clone();
     let trial = console.setup.try_event(event, now, window).await.map_err(|error| match error {
@@ -116,6 +114,17 @@ pub async fn try_event(
         further => trial.decisions.len().saturating_sub(DECISIONS),
     };
     page(&viewer, &asked, Some(result))
+}
+
+/// What is wrong with an event that was typed.
+fn misread(problem: &Problem) -> Refusal {
+    let errors = problem.errors();
+    if errors.is_empty() {
+        let place = problem.place().map(|(line, column)| format!(" (line {line}, column {column})"));
+        return Refusal::invalid(format!("{}{}", problem.detail(), place.unwrap_or_default()));
+    }
+    let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.at, error.detail)).collect();
+    Refusal::invalid(format!("The event is invalid. {}.", errors.join("; ")))
 }
 
 fn page(viewer: &Viewer, asked: &Asked, result: Option<Value>) -> Result<Html<String>, Refusal> {
