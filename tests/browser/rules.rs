@@ -14,13 +14,10 @@ pub async fn pushed() -> Case {
     assert!(text.contains("News of the workshop: {{1}}."), "{text}");
     browser.press("Submit 1 template").await;
     assert!(browser.text().await.contains("PENDING"), "{}", browser.text().await);
-    let at_meta = stage.simulator.templates().await;
-    let is_ours =
-        |of: &&serde_json::Value| of["name"].as_str().is_some_and(|name| name.starts_with("news_v"));
-    let name = at_meta.iter().find(is_ours).unwrap()["name"].as_str().unwrap().to_owned();
+    assert!(stage.simulator.templates().await.iter().any(|of| of["name"] == "news"));
     browser.follow("To the templates").await;
     let text = browser.text().await;
-    assert!(text.contains("in review at Meta") && text.contains(&format!("{name}: PENDING")), "{text}");
+    assert!(text.contains("in review at Meta") && text.contains("news: PENDING"), "{text}");
     Ok(())
 }
 
