@@ -6,6 +6,8 @@ use crate::{Case, chromium::Browser, harness::write_rule, stages};
 
 pub async fn pushed() -> Case {
     let stage = stages::empty().await;
+    // Meta takes its time, so that the review is seen.
+    stage.simulator.turn(&json!({"template_review_ms": 3_600_000})).await;
     let browser = Browser::log_in(&stage, "boss", &["admin"]).await?;
     browser.follow("Templates").await;
     assert!(browser.text().await.contains("not at Meta; submit it"), "{}", browser.text().await);
