@@ -77,6 +77,11 @@ test *arguments:
 fuzz seconds='600' *arguments='':
     HOOKSWITCH_FUZZ={{ seconds }} cargo test --package hookswitch --test fuzz -- {{ arguments }}
 
+# Make the pictures of the console in deploy/screenshots, with Chromium
+[group('development')]
+screenshots:
+    HOOKSWITCH_SCREENSHOTS="$PWD/deploy/screenshots" cargo test --workspace --test browser
+
 # Format the code
 [group('development')]
 fmt:

@@ -135,16 +135,19 @@ async fn what_is_discarded_counts_no_more_and_its_history_keeps_it() {
 async fn what_operators_did_is_recorded_with_its_messages() {
     let stage = stage().await;
     let event = stage.fail(131_026, 3, customer).await.remove(0);
-    assert!(stage.says(&["actions"]).starts_with("No actions."));
+    assert!(stage.says(&["actions", "--action", "failed.redrive"]).starts_with("No actions."));
     assert!(stage.says(&["failed", "redrive", "--code", "1"]).starts_with("Resent 0 messages"));
-    assert!(stage.says(&["actions"]).starts_with("No actions."), "it changed nothing");
+    assert!(
+        stage.says(&["actions", "--action", "failed.redrive"]).starts_with("No actions."),
+        "it changed nothing"
+    );
 
     stage.says(&["failed", "redrive", "--code", "131026", "--rate", "5"]);
     let listed = |filter: &[&str]| -> Vec<Value> {
         let arguments = [&["actions", "--json"], filter].concat();
         stage.says(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let actions = listed(&[]);
+    let actions = listed(&["--action", "failed.redrive"]);
     assert_eq!(actions.len(), 1, "one action, of several steps: {actions:?}");
     let action = &actions[0];
     assert_eq!(
@@ -153,7 +156,7 @@ async fn what_operators_did_is_recorded_with_its_messages() {
     );
     let who = action["who"].as_str().unwrap();
     assert!(who.contains("database role "), "{who}");
-    assert_eq!(listed(&["--who", who]), actions);
+    assert_eq!(listed(&["--who", who])[0], actions[0]);
     assert_eq!(listed(&["--who", "somebody"]).len(), 0);
     assert_eq!(listed(&["--action", "failed.discard"]).len(), 0);
 

@@ -242,7 +242,7 @@ async fn a_status_without_callback_data_is_found_by_its_message_id() {
 #[tokio::test]
 async fn a_user_is_one_contact_under_whatever_ids_they_write() {
     let host = Host::start().await;
-    host.store.create_groups(&["Sales Team"]).await.unwrap();
+    host.store.create_groups(&["Sales Team"], None).await.unwrap();
     let person = NewPerson {
         username: "ada".to_owned(),
         name: "Ada".to_owned(),

@@ -1,8 +1,8 @@
 //! The whole HTTP API, and its description in OpenAPI 3.1 at `/openapi.json`.
 
 mod operate;
-mod plugins;
 mod refusals;
+mod setup;
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,14 +22,13 @@ use utoipa::{
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{operate::Office, plugins::Plugins};
+use self::{operate::Office, setup::Host};
 use crate::{
     directory::{self, Directory},
     http::{Bodies, Keys, Problem},
     intake::{self, Intake},
-    operate::Operate,
+    operate::{Operate, Setup},
     receipts::{self, Receipts},
 };
 
@@ -54,7 +53,12 @@ use crate::{
         (name = "people", description = "Members of staff and their WhatsApp numbers. Scope: `admin`."),
         (name = "groups", description = "Groups of people that rules can notify. Scope: `admin`."),
         (name = "contacts", description = "WhatsApp users and their opt-outs. Scope: `admin`."),
-        (name = "plugins", description = "Plugins and what they have used. Scope: `admin`."),
+        (name = "set-up", description = "The check of the whole set-up, rules, schedules, hosts and sending numbers. Scopes: \
+            `read`, and `admin` to fix something."),
+        (name = "templates", description = "Our templates beside those at Meta. Scopes: `read`, and `admin` to push."),
+        (name = "plugins", description = "Plugins, what they have used, and events that are parked for them. Scopes: `admin`, \
+            and `read` for parked events."),
+        (name = "keys", description = "API keys. Scope: `admin`."),
         (name = "health", description = "Health checks for supervisors. No key needed."),
     ),
 )]
@@ -80,15 +84,11 @@ pub fn document() -> Document {
     let mut document = Description::openapi();
     document.merge(intake::routes().into_openapi());
     document.merge(directory::routes().into_openapi());
-    document.merge(of_plugins().into_openapi());
     document.merge(operate::routes().into_openapi());
+    document.merge(setup::routes().into_openapi());
     refusals::declare(&mut document);
     intake::name_members(&mut document);
     document
-}
-
-fn of_plugins() -> OpenApiRouter<Plugins> {
-    OpenApiRouter::new().routes(routes!(plugins::list))
 }
 
 /// The description in JSON and its ETag, both constant for the life of the process.
@@ -121,14 +121,15 @@ pub fn router(
     directory: Directory,
     receipts: Receipts,
     live: Arc<Live>,
-    operate: Operate,
+    setup: Arc<Setup>,
 ) -> Router {
     let (keys, bodies) = (intake.keys(), intake.bodies());
-    let plugins = Plugins { live: live.clone(), keys: keys.clone() };
+    let office = office(setup.operate().clone(), &keys, &bodies);
+    let host = Host { setup, keys: keys.clone(), bodies: bodies.clone() };
     intake::router(intake)
-        .merge(office(operate, &keys, &bodies))
+        .merge(office)
         .merge(directory::router(directory, live, keys, bodies.clone()))
-        .merge(Router::from(of_plugins().with_state(plugins)))
+        .merge(Router::from(setup::routes().with_state(host)))
         .merge(receipts::router(receipts, bodies))
         .route("/openapi.json", get(description))
 }

@@ -36,7 +36,7 @@ use self::{
 use crate::{
     api,
     config::Config,
-    console::{self, Console, Links},
+    console::{self, Changes, Console, Links},
     directory::Directory,
     dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
@@ -185,8 +185,9 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
-        let routes =
-            api::router(intake, Directory::new(requests.clone()), receipts, catalog.clone(), operate.clone());
+        let setup = Arc::new(Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone()));
+        let directory = Directory::new(requests.clone());
+        let routes = api::router(intake, directory, receipts, catalog.clone(), setup.clone());
 
         let links = Links::default();
         parts.start("http", |stop| http::serve(listeners.public, routes, stop));
@@ -194,7 +195,7 @@ impl App {
         if let Some(listener) = listeners.admin {
             let counted = (metrics.intake.clone(), metrics.routing.clone());
             parts.help("names", name_rules(catalog.clone(), counted));
-            let setup = Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone());
+            let changes = Changes::new(totals.clone());
             let secure = config.admin.url.as_ref().is_some_and(|url| url.scheme() == "https");
             let scrape = Scrape {
                 metrics,
@@ -206,7 +207,7 @@ impl App {
                 daily_limit,
                 last: Mutex::default(),
             };
-            let pages = console::router(Console::new(operate, setup, links.clone(), secure));
+            let pages = console::router(Console::new(operate, setup, links.clone(), changes, secure));
             let routes = admin::router(scrape, pages, &config.admin);
             parts.start("admin", |stop| http::serve(listener, routes, stop));
         }

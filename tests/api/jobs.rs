@@ -48,7 +48,7 @@ async fn a_job_survives_the_death_of_its_host_and_redrives_each_message_once() {
     let notifications = "SELECT count(*) FROM notification";
     assert_eq!(desk.stage.database.count(notifications).await, 600, "each once");
 
-    let actions = desk.get("/v1/actions").await;
+    let actions = desk.get("/v1/actions?action=failed.redrive").await;
     let [action] = actions["data"].as_array().unwrap().as_slice() else { panic!("{actions}") };
     assert_eq!(
         (&action["who"], &action["way"], &action["count"], &action["what"]),

@@ -79,9 +79,11 @@ async fn what_waits_is_counted_by_reason() {
     }
     wait_until("they wait", SOON, async || desk.get("/v1/waiting").await["data"][0]["count"] == 3).await;
     let waiting = desk.get("/v1/waiting").await;
+    let all = desk.walk("/v1/notifications").await;
+    let oldest = all.last().unwrap();
     assert_eq!(
         waiting["data"],
         json!([{"reason": "send_at", "count": 3, "more": false, "first_due_at": "2090-01-01T00:00:00Z",
-            "last_due_at": "2090-01-01T00:00:00Z"}])
+            "last_due_at": "2090-01-01T00:00:00Z", "oldest": oldest["id"], "oldest_at": oldest["created_at"]}])
     );
 }

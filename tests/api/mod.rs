@@ -1,9 +1,15 @@
 //! The operator's HTTP API: who may do what, lists, and jobs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clients;
+mod conditions;
+mod contacts;
 mod jobs;
+mod keys;
 mod lists;
 mod scopes;
+mod set_up;
+mod trials;
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};

@@ -8,7 +8,8 @@ fn posts() -> Vec<String> {
     let source = include_str!("../../host/src/console/mod.rs");
     let routes = source.split(".route(").skip(1).filter(|route| route.contains("post("));
     let paths = routes.map(|route| {
-        route.split('"').nth(1).unwrap().replace("{id}", "01900000-0000-7000-8000-000000000000")
+        let path = route.split('"').nth(1).unwrap();
+        path.replace("{id}", "01900000-0000-7000-8000-000000000000").replace("{username}", "ann")
     });
     paths.collect()
 }
@@ -64,8 +65,9 @@ async fn nothing_is_changed_from_another_site_or_by_someone_who_can_only_look() 
     let stage = Stage::builder().start().await;
     let looker = Browser::log_in(&stage, "looker", &["read"]).await;
     let actor = Browser::log_in(&stage, "actor", &["read", "operate"]).await;
+    let boss = Browser::log_in(&stage, "boss", &["admin"]).await;
     let posts = posts();
-    assert!(posts.len() >= 5, "{posts:?}");
+    assert!(posts.len() >= 15, "{posts:?}");
     let own = ["/login", "/link", "/logout"];
     for path in &posts {
         let form = [("act", "redrive"), ("until", "2030-01-01T00:00:00Z"), ("resolution", "drop")];
@@ -85,8 +87,13 @@ async fn nothing_is_changed_from_another_site_or_by_someone_who_can_only_look() 
             let answer = actor.post(path, &form).header(name, value).send().await.unwrap();
             assert_eq!(answer.status(), 403, "{path}, {name}: {value}");
         }
-        let answer = actor.post(path, &form).header("host", "evil.example").send().await.unwrap();
-        assert_eq!(answer.status(), 421, "{path}");
+        for browser in [&actor, &boss] {
+            let answer =
+                browser.post(path, &form).header("sec-fetch-site", "cross-site").send().await.unwrap();
+            assert_eq!(answer.status(), 403, "{path}");
+            let answer = browser.post(path, &form).header("host", "evil.example").send().await.unwrap();
+            assert_eq!(answer.status(), 421, "{path}");
+        }
     }
     // None of that has ended the session.
     actor.page("/").await;

@@ -53,9 +53,9 @@ async fn a_key_may_do_what_its_scopes_say() {
 #[tokio::test]
 async fn a_revoked_key_is_none_and_its_name_is_free() {
     let mut host = Host::start().await;
-    assert!(host.store.revoke_key("shop").await.unwrap());
+    assert!(host.store.revoke_key("shop", None).await.unwrap());
     assert_eq!(problem(host.post_json(&order(1)).await).await.0, 401);
-    assert!(!host.store.revoke_key("shop").await.unwrap(), "it is revoked already");
+    assert!(!host.store.revoke_key("shop", None).await.unwrap(), "it is revoked already");
     host.as_other("shop", &[Scope::Events]).await;
     accepted(host.post_json(&order(1)).await).await;
     let taken = ApiKey::create(&host.store, "shop", &[Scope::Admin]).await;

@@ -50,7 +50,8 @@ fn each_operation_has_a_name_of_its_own() {
     for name in names {
         let verbs = [
             "get", "list", "create", "update", "delete", "add", "remove", "post", "import", "opt", "redrive",
-            "discard", "resolve", "rerun",
+            "discard", "resolve", "rerun", "check", "fix", "diff", "push", "resume", "try", "send", "revoke",
+            "link",
         ];
         assert!(verbs.iter().any(|verb| name.starts_with(verb)), "{name} begins with no verb");
     }

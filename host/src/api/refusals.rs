@@ -8,9 +8,10 @@ use utoipa::openapi::{
 };
 
 /// Problems of endpoints that need a key.
-const WITH_KEY: [(&str, &str); 4] = [
+const WITH_KEY: [(&str, &str); 5] = [
     ("401", "The API key is missing, unknown or revoked"),
     ("403", "The API key lacks the scope"),
+    ("429", "The API key has made more requests than it may; try again after `Retry-After` seconds"),
     ("500", "Internal error"),
     ("503", "The host or its database is busy or cannot be reached; try again after `Retry-After` seconds"),
 ];
@@ -62,7 +63,7 @@ fn complete(status: &str, response: &mut Response) {
         "415" => {
             header("Accept-Encoding", Type::String, "`gzip`, if another content encoding was the reason")
         }
-        "503" => header("Retry-After", Type::Integer, "Seconds to wait before the next try"),
+        "429" | "503" => header("Retry-After", Type::Integer, "Seconds to wait before the next try"),
         _ => {}
     }
 }

@@ -162,6 +162,8 @@ mod tests {
             count: 2,
             first_due_at: at(due),
             last_due_at: at(due),
+            oldest: None,
+            oldest_at: None,
         };
         let none = BacklogFacts::default();
         let refused = |code| RefusedFacts { code, count: 3 };

@@ -207,9 +207,27 @@ pub async fn meta(config: &WhatsappConfig) -> MetaFacts {
         );
         Some(AccountFacts { templates, subscribed })
     };
-    let numbers = config.whatsapp_phone_number_id.ids().map(|id| in_time(management.phone_number(id)));
-    let (token, numbers, account) = tokio::join!(in_time(management.token()), join_all(numbers), account);
+    let (token, numbers, account) =
+        tokio::join!(in_time(management.token()), numbers_at(&management, config), account);
     MetaFacts { token, numbers, account }
+}
+
+/// What Meta says of the sending numbers, the usual one first; an error for each that it does not tell of in time.
+pub async fn numbers(config: &WhatsappConfig) -> Vec<Result<PhoneNumber, ManagementError>> {
+    match Management::new(&config.whatsapp_api_url, &config.whatsapp_access_token) {
+        Ok(management) => numbers_at(&management, config).await,
+        Err(error) => {
+            let error = ManagementError::Unreachable(error.to_string());
+            config.whatsapp_phone_number_id.ids().map(|_| Err(error.clone())).collect()
+        }
+    }
+}
+
+async fn numbers_at(
+    management: &Management,
+    config: &WhatsappConfig,
+) -> Vec<Result<PhoneNumber, ManagementError>> {
+    join_all(config.whatsapp_phone_number_id.ids().map(|id| in_time(management.phone_number(id)))).await
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, ManagementError>>) -> Result<T, ManagementError> {

@@ -58,6 +58,7 @@ mod tests {
             sha256: Vec::new(),
             scopes: vec![scope.to_owned()],
             sources: Vec::new(),
+            rate: None,
             created_at: Timestamp::UNIX_EPOCH,
             revoked_at: None,
         }

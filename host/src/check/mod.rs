@@ -39,6 +39,8 @@ use self::{
     webhook::Subscribed,
 };
 pub use self::{
+    gather::numbers,
+    hosts::lives,
     recipients::{EventUse, GroupUse, KnownFrom},
     report::{Finding, Report, Section, Severity},
     templates::missing,

@@ -7,12 +7,14 @@ use hookswitch_core::{
     domain::People,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Maximum number of members to name of each group.
 pub const NAMED: usize = 10;
 
 /// A group, its members, and the events that they are told of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = NotifiedGroup)]
 pub struct GroupUse {
     /// The group's name; absent for people and contacts whom rules name themselves.
     pub group: Option<String>,
@@ -29,7 +31,8 @@ pub struct GroupUse {
 }
 
 /// A type of event of which a group is told.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[schema(as = NotifiedEvent)]
 pub struct EventUse {
     /// The type, or a pattern of types, for example `payment.*`.
     #[serde(rename = "type")]
@@ -41,7 +44,7 @@ pub struct EventUse {
 }
 
 /// How it is known that a rule tells a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KnownFrom {
     /// The route says so.

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{command::Command, recipients::GroupUse};
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// A note; nothing is lost.
@@ -18,7 +19,8 @@ pub enum Severity {
 }
 
 /// A finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Finding)]
 pub struct Finding {
     /// A stable id for programs, for example `group.missing`.
     pub id: &'static str,
@@ -110,7 +112,8 @@ impl Finding {
 }
 
 /// A fact that was checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CheckedFact)]
 pub struct Fact {
     /// Its name.
     pub name: String,
@@ -119,12 +122,14 @@ pub struct Fact {
 }
 
 /// An area that was checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CheckedSection)]
 pub struct Section {
     /// Its name, for example `database`.
     pub name: &'static str,
-    /// The worst severity of its findings.
+    /// The worst severity of its findings: `ok`, `info`, `warning` or `critical`.
     #[serde(serialize_with = "as_status")]
+    #[schema(value_type = String)]
     pub status: Option<Severity>,
     /// Its state on a line.
     pub summary: String,
@@ -163,7 +168,8 @@ impl Section {
 }
 
 /// The result of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CheckReport)]
 pub struct Report {
     /// The version of this JSON; it increases with breaking changes.
     pub schema: u32,
@@ -171,6 +177,7 @@ pub struct Report {
     pub checked_at: Timestamp,
     /// The worst severity: `ok`, `info`, `warning` or `critical`.
     #[serde(serialize_with = "as_status")]
+    #[schema(value_type = String)]
     pub status: Option<Severity>,
     /// The sections, in the order in which messages pass them.
     pub sections: Vec<Section>,

@@ -11,7 +11,8 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{ContactJson, Directory},
-    store::StoredContact,
+    operate::Operate,
+    store::{Store, StoredContact},
 };
 
 /// The arguments of `hookswitch contacts`.
@@ -53,22 +54,23 @@ enum Command {
 /// If the database cannot be reached, or the contact is unknown.
 pub async fn run(args: ContactsArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(database, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, &Directory::new(database.store.clone())).await;
+    let done = command(args.command, &database.store).await;
     database.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn command(command: Command, directory: &Directory) -> anyhow::Result<()> {
+async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
+    let operate = Operate::new(store.clone());
     match command {
-        Command::List { unlinked, json } => list(directory, unlinked, json).await?,
+        Command::List { unlinked, json } => list(&Directory::new(store.clone()), unlinked, json).await?,
         Command::OptOut { contact, marketing } => {
             let scope = if marketing { OptOutScope::Marketing } else { OptOutScope::All };
-            directory.opt_out(&contact, scope).await?;
+            operate.opt_out(&operate.user().await?, &contact, scope).await?;
             let of = if marketing { " of marketing messages" } else { "" };
             println!("{contact} opted out{of}. Undo: hookswitch contacts opt-in {contact}");
         }
         Command::OptIn { contact } => {
-            directory.opt_in(&contact).await?;
+            operate.opt_in(&operate.user().await?, &contact).await?;
             println!("{contact} opted in.");
         }
     }

@@ -115,7 +115,7 @@ async fn command(
         }
         Command::Rename { group, name, rules } => {
             let (used, doubt) = used(&group, &rules, directory).await?;
-            directory.rename_group(&group, &name).await?;
+            directory.rename_group(&group, &name, None).await?;
             println!("Renamed group {group} to {name}.");
             if group == name {
                 return Ok(ExitCode::SUCCESS);
@@ -138,7 +138,7 @@ async fn command(
             if !reasons.is_empty() && !confirmation.confirm(&question)? {
                 return Ok(ExitCode::FAILURE);
             }
-            directory.delete_group(&group).await?;
+            directory.delete_group(&group, None).await?;
             println!("Deleted group {group}.");
         }
         Command::List { json } => list(directory, json).await?,

@@ -89,7 +89,7 @@ enum Command {
     Unknown(unknown::UnknownArgs),
     /// List, redrive or discard messages that failed permanently
     Failed(failed::FailedArgs),
-    /// List what operators did: messages resent, dropped or discarded
+    /// List what operators did: messages resent or dropped, keys, opt-outs
     Actions(actions::ActionsArgs),
     /// Add, link and list the people who get messages
     People(people::PeopleArgs),

@@ -9,17 +9,12 @@ use hookswitch_core::{
     catalog::{self, Catalog, CatalogPorts},
     decide::decide,
     domain::{
-        Asked, DecisionOutcome, Event, Message, Mode, Notification, Outcome, Priority, Senders, Verdict,
-        Withdraws, short,
+        Asked, DecisionOutcome, Event, Mode, Notification, Outcome, Priority, Senders, Verdict, Withdraws,
+        short,
     },
-    plan::{Planned, PlannedNotification, Planner},
+    plan::Planned,
 };
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{
-    Value, json,
-    value::{RawValue, to_raw_value},
-};
 
 use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
@@ -28,6 +23,7 @@ use crate::{
     config::{DatabaseConfig, RulesConfig},
     http::Problem,
     intake::read_event,
+    operate::{Trial, TriedWindow, planned},
 };
 
 const NOTHING_SENT: &str =
@@ -80,9 +76,11 @@ pub fn try_event(args: &TryArgs, database: &DatabaseConfig) -> Result<ExitCode> 
             first.message
         );
     }
-    let decided = decide_and_plan(&catalog, &event, now);
+    let verdicts = decide(&catalog.routes, &event, &CatalogPorts { catalog: &catalog, now });
+    let people = catalog.made_up_people(&verdicts);
+    let decided = planned(&catalog, &Senders::any(), &people, &event, verdicts, now);
     if args.json {
-        output::json(&TryJson::new(&catalog, &event, &decided))?;
+        output::json(&Trial::new(&catalog, &event, &people, &decided, TriedWindow::AsIs, now))?;
     } else {
         show(&catalog, &event, &decided, args.network);
     }
@@ -118,23 +116,6 @@ fn refused(args: &TryArgs, problem: &Problem) -> Failure {
     Failure::usage(text)
 }
 
-fn decide_and_plan(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<(Verdict, Planned)> {
-    let verdicts = decide(&catalog.routes, event, &CatalogPorts { catalog, now });
-    let people = catalog.made_up_people(&verdicts);
-    let planner = Planner {
-        templates: &catalog.templates,
-        senders: &Senders::any(),
-        in_use: None,
-        people: &people,
-        now,
-    };
-    let planned = |verdict: Verdict| {
-        let planned = planner.plan(event, &verdict);
-        (verdict, planned)
-    };
-    verdicts.into_iter().map(planned).collect()
-}
-
 /// Prints everything.
 fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)], network: bool) {
     println!(
@@ -149,77 +130,6 @@ fn show(catalog: &Catalog, event: &Event, decided: &[(Verdict, Planned)], networ
     let asks = |asked: &Asked| asked.port == "http";
     if !network && decided.iter().any(|(verdict, _)| verdict.asked.iter().any(asks)) {
         println!("{}", style("Requests of plugins were refused. To send them: --network").dim());
-    }
-}
-
-/// What comes of an event, as JSON.
-#[derive(Serialize)]
-struct TryJson<'a> {
-    r#type: &'a str,
-    release: &'a str,
-    decisions: Vec<DecisionJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct DecisionJson<'a> {
-    rule: Option<String>,
-    engine: Option<String>,
-    outcome: &'a str,
-    reason: Option<&'a str>,
-    asked: Vec<Value>,
-    decision: Option<Box<RawValue>>,
-    notifications: Vec<NotificationJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct NotificationJson<'a> {
-    username: Option<&'a str>,
-    name: Option<&'a str>,
-    recipient: Option<&'a str>,
-    reason: &'a str,
-    /// Why the recipient cannot be reached.
-    skipped: Option<&'a str>,
-    send_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    message: &'a Message,
-}
-
-impl<'a> TryJson<'a> {
-    fn new(catalog: &'a Catalog, event: &'a Event, decided: &'a [(Verdict, Planned)]) -> Self {
-        let decision = |(verdict, planned): &'a (Verdict, Planned)| DecisionJson {
-            rule: verdict.rule.as_ref().map(|rule| format!("{}:{}", rule.file, rule.line)),
-            engine: verdict.rule.as_ref().map(|rule| rule.engine.to_string()),
-            outcome: planned.outcome.as_str(),
-            reason: planned.reason.as_deref(),
-            asked: verdict.asked.iter().map(|asked| json!(asked)).collect(),
-            decision: match &verdict.outcome {
-                Outcome::Notify(decision) => to_raw_value(decision).ok(),
-                Outcome::Cancel(cancel) => to_raw_value(cancel).ok(),
-                _ => None,
-            },
-            notifications: planned.notifications.iter().map(NotificationJson::from).collect(),
-        };
-        TryJson {
-            r#type: &event.kind,
-            release: &catalog.release,
-            decisions: decided.iter().map(decision).collect(),
-        }
-    }
-}
-
-impl<'a> From<&'a PlannedNotification> for NotificationJson<'a> {
-    fn from(planned: &'a PlannedNotification) -> Self {
-        let notification = &planned.notification;
-        NotificationJson {
-            username: notification.username.as_deref(),
-            name: notification.name.as_deref(),
-            recipient: notification.recipient.as_deref(),
-            reason: &notification.reason,
-            skipped: planned.skipped.as_deref(),
-            send_at: notification.send_at,
-            expires_at: notification.expires_at,
-            message: &notification.message,
-        }
     }
 }
 

@@ -11,27 +11,24 @@ use clap::Args;
 use console::style;
 use hookswitch_core::{
     catalog::{self, Catalog},
-    decide::{self, TEST_TYPE, decide},
-    domain::{
-        Decision, DecisionOutcome, Event, EventKey, People, Senders, Status, Verdict, did_you_mean, number,
-    },
-    plan::{Planned, Planner, named},
+    decide,
+    domain::{EventKey, Senders, Status},
+    plan::Planned,
 };
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json, value::RawValue};
-use sha2::{Digest, Sha256};
+use jiff::SignedDuration;
+use serde_json::Value;
 use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
-use uuid::Uuid;
 
 use super::{bubble::faces, failure::Failure, output, table::one_line};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
     intake::unfit_json,
-    store::{EventHistory, NewEvent, NotificationHistory, Store},
+    operate::{Operate, SendError, TestMessage},
+    store::{EventHistory, NotificationHistory},
     whatsapp,
 };
 
@@ -77,32 +74,20 @@ pub async fn run(args: SendArgs, settings: &DatabaseConfig) -> anyhow::Result<Ex
     let folders = app::folders(&args.rules, settings, false)?;
     let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
     let catalog = catalog.map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
-    let context = context(&catalog, &args)?;
     let database = Database::open(settings, &mut |_| {}).await?;
-    let done = send(&args, &catalog, context, &database.store).await;
+    let done = send(&args, &catalog, &Operate::new(database.store.clone())).await;
     database.close().await;
     done
 }
 
-/// The values, each for a variable of the template.
-fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>, Failure> {
-    let Some(template) = catalog.templates.get(&args.template) else {
-        let known = catalog.templates.names();
-        return Err(Failure::usage(format!("unknown template {:?}", args.template))
-            .did_you_mean(&args.template, known));
-    };
+/// The values as they were given. A number stays text, so that 007 keeps its zeros.
+fn context(args: &SendArgs) -> Result<BTreeMap<String, Value>, Failure> {
     let mut context = BTreeMap::new();
     for given in &args.context {
         let (name, value) = given.split_once('=').ok_or_else(|| {
             Failure::usage(format!("invalid --context {given}"))
                 .help("expected NAME=VALUE, for example order_number=SO-7")
         })?;
-        if !template.variables.iter().any(|variable| variable == name) {
-            let known: Vec<&str> = template.variables.iter().map(String::as_str).collect();
-            let what = format!("the template {} has no variable {name:?}", args.template);
-            return Err(Failure::usage(what).did_you_mean(name, known));
-        }
-        // A number stays text, so that 007 keeps its zeros.
         let value = match serde_json::from_str::<Value>(value) {
             Ok(parsed @ (Value::Array(_) | Value::Object(_) | Value::Bool(_))) => match unfit_json(value) {
                 None => parsed,
@@ -115,115 +100,43 @@ fn context(catalog: &Catalog, args: &SendArgs) -> Result<BTreeMap<String, Value>
     Ok(context)
 }
 
-async fn send(
-    args: &SendArgs,
-    catalog: &Catalog,
-    context: BTreeMap<String, Value>,
-    store: &Store,
-) -> anyhow::Result<ExitCode> {
-    let decision = match addressed(args, context, store).await? {
-        Ok(decision) => decision,
-        Err(why) => {
-            return Err(Failure::usage(format!("unknown recipient {:?}", args.to)).help(why).into());
-        }
+async fn send(args: &SendArgs, catalog: &Catalog, operate: &Operate) -> anyhow::Result<ExitCode> {
+    let message =
+        TestMessage { template: args.template.clone(), to: args.to.clone(), context: context(args)? };
+    let prepared = match operate.prepare_message(catalog, &Senders::any(), message).await {
+        Ok(prepared) => prepared,
+        Err(error) => return Err(refused(error)),
     };
-    let event = event(&decision)?;
-    let planned = rehearse(catalog, &event, store).await?;
-    if planned.outcome == DecisionOutcome::Failed {
-        let missing = missing(catalog, &decision);
-        let failure = Failure::usage(planned.reason.unwrap_or_default());
-        if missing.is_empty() {
-            return Err(failure.into());
-        }
-        let missing: Vec<String> = missing.iter().map(|name| format!("--context {name}=…")).collect();
-        return Err(failure.help(format!("add {}", missing.join(" "))).into());
-    }
     if args.dry_run {
-        show(&planned);
+        show(&prepared.planned);
         return Ok(ExitCode::SUCCESS);
     }
-    let sha256: [u8; 32] = Sha256::digest(event.data.get().as_bytes()).into();
-    store
-        .append_events(&[NewEvent { event: &event, sha256: &sha256, has_time: true }], false)
-        .await
-        .context("cannot post the event")?;
-    store.notify().await?;
+    let by = operate.user().await?;
+    let key = operate.send_message(&by, &prepared).await.context("cannot post the event")?;
     if !args.json {
-        println!("{} {}", style("posted").dim(), event.key.id);
+        println!("{} {}", style("posted").dim(), key.id);
     }
-    if store.hosts_alive().await? == 0 {
+    if !operate.hosts().await?.iter().any(|host| host.alive) {
         eprintln!("warning: no host is running to send it; start one: hookswitch serve");
     }
     let give_up = Instant::now() + Duration::try_from(args.timeout)?;
-    follow(store, &event.key, give_up, args.json).await
+    follow(operate, &key, give_up, args.json).await
 }
 
-/// The decision for the recipient: a person, a group, or a number. If it is none of them, what may help.
-async fn addressed(
-    args: &SendArgs,
-    context: BTreeMap<String, Value>,
-    store: &Store,
-) -> anyhow::Result<Result<Decision, String>> {
-    let to = &args.to;
-    let decision = Decision {
-        template: args.template.clone(),
-        context,
-        reason: Some("a test message".to_owned()),
-        ..Decision::default()
-    };
-    if !store.usernames(&[to]).await?.is_empty() {
-        return Ok(Ok(Decision { users: vec![to.clone()], ..decision }));
+fn refused(error: SendError) -> anyhow::Error {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        SendError::TemplateUnknown { name, known } | SendError::VariableUnknown { name, known, .. } => {
+            failure.did_you_mean(&name, known.iter().map(String::as_str)).into()
+        }
+        SendError::RecipientUnknown { help, .. } => failure.help(help).into(),
+        SendError::Refused { missing, .. } if !missing.is_empty() => {
+            let missing: Vec<String> = missing.iter().map(|name| format!("--context {name}=…")).collect();
+            failure.help(format!("add {}", missing.join(" "))).into()
+        }
+        SendError::Refused { .. } | SendError::ValueUnfit { .. } => failure.into(),
+        SendError::Store(error) => error.into(),
     }
-    if !store.group_names(&[to]).await?.is_empty() {
-        return Ok(Ok(Decision { groups: vec![to.clone()], ..decision }));
-    }
-    let looks_like_a_number = to.chars().any(|c| c.is_ascii_digit()) && !to.chars().any(char::is_alphabetic);
-    if looks_like_a_number {
-        return Ok(number(to).map(|number| Decision { contacts: vec![number.wa_id], ..decision }));
-    }
-    let mut known = store.first_groups(1_000).await?;
-    known.extend(store.list_people(None, "", 1_000).await?.into_iter().map(|person| person.username));
-    let help = did_you_mean(to, known.iter().map(String::as_str).collect::<Vec<_>>());
-    Ok(Err(format!("expected a username, a group or a number with its country code; {help}")))
-}
-
-fn event(decision: &Decision) -> anyhow::Result<Event> {
-    let now = Timestamp::now();
-    Ok(Event {
-        key: EventKey { id: format!("test-{}", Uuid::now_v7()), source: "/hookswitch/send".to_owned() },
-        kind: TEST_TYPE.to_owned(),
-        subject: None,
-        time: now,
-        data: RawValue::from_string(json!(decision).to_string())?,
-        extensions: None,
-    })
-}
-
-/// What comes of the event, decided and planned as a host does it.
-async fn rehearse(catalog: &Catalog, event: &Event, store: &Store) -> anyhow::Result<Planned> {
-    let now = Timestamp::now();
-    let verdicts: Vec<Verdict> = decide(&catalog.routes, event, &catalog::CatalogPorts { catalog, now });
-    let names = named(&verdicts);
-    let mut people = People::default();
-    store.group_members(&names.groups, &mut people).await?;
-    store.users(&names.users, &mut people).await?;
-    people.contacts = store.contacts(&names.contacts).await?;
-    let verdict = verdicts.first().context("no decision about the event")?;
-    let planner = Planner {
-        templates: &catalog.templates,
-        senders: &Senders::any(),
-        in_use: None,
-        people: &people,
-        now,
-    };
-    Ok(planner.plan(event, verdict))
-}
-
-fn missing(catalog: &Catalog, decision: &Decision) -> Vec<String> {
-    let variables = catalog.templates.get(&decision.template).map(|template| template.variables.clone());
-    let mut missing = variables.unwrap_or_default();
-    missing.retain(|variable| !decision.context.contains_key(variable));
-    missing
 }
 
 fn show(planned: &Planned) {
@@ -247,10 +160,10 @@ fn show(planned: &Planned) {
     println!("{}", style("Nothing was sent.").dim());
 }
 
-async fn follow(store: &Store, key: &EventKey, give_up: Instant, json: bool) -> anyhow::Result<ExitCode> {
+async fn follow(operate: &Operate, key: &EventKey, give_up: Instant, json: bool) -> anyhow::Result<ExitCode> {
     let mut printed = HashSet::new();
     loop {
-        let history = look(store, key).await?;
+        let history = look(operate, key).await?;
         if !json {
             for notification in history.decisions.iter().flat_map(|decision| &decision.notifications) {
                 print_news(notification, &mut printed);
@@ -270,10 +183,9 @@ async fn follow(store: &Store, key: &EventKey, give_up: Instant, json: bool) -> 
     }
 }
 
-async fn look(store: &Store, key: &EventKey) -> anyhow::Result<EventHistory> {
-    let found = store.events_by_id(&key.id, Some(&key.source)).await?.pop();
-    let (logged, received_at) = found.context("the event is gone")?;
-    Ok(store.event_history(logged, received_at, 0, LOOKED_AT).await?)
+async fn look(operate: &Operate, key: &EventKey) -> anyhow::Result<EventHistory> {
+    let found = operate.events_by_id(&key.id, Some(&key.source)).await?.pop();
+    Ok(operate.event_history(found.context("the event is gone")?, 0, LOOKED_AT).await?)
 }
 
 fn statuses(history: &EventHistory) -> Vec<Status> {

@@ -1,22 +1,30 @@
 //! Events: the list, and the history of one.
 
-use axum::{extract::State, response::Html};
-use hookswitch_core::domain::DecisionOutcome;
+use axum::{
+    Form,
+    extract::State,
+    response::{Html, Redirect},
+};
+use hookswitch_core::domain::{DecisionOutcome, EventKey};
 use minijinja::{Value, context};
 use serde::Deserialize;
 
 use super::{
     Console,
+    confirm::Confirmation,
     query::{Filter, PAGE, filled, since},
     refusal::Refusal,
     render,
-    session::Viewer,
+    session::{Actor, Viewer},
     timeline,
 };
-use crate::store::EventFilter;
+use crate::{operate::Operator, store::EventFilter};
 
 /// Maximum number of messages on the page of an event.
 const MESSAGES: i64 = 25;
+
+/// Outcomes for which an event can be routed again.
+const RERUN: [&str; 3] = ["failed", "no_route", "nobody"];
 
 /// The filters of the list, as those of `hookswitch events`.
 #[derive(Deserialize)]
@@ -118,9 +126,58 @@ pub async fn show(
         render::link("/event", &[("id", &key.id), ("source", &key.source), ("after", &after.to_string())])
     });
     let data = serde_json::to_string_pretty(&history.event).unwrap_or_default();
+    let can_rerun =
+        viewer.may_act && history.decisions.iter().any(|decision| RERUN.contains(&decision.outcome.as_str()));
+    let key = &history.event.key;
+    let rerun = can_rerun
+        .then(|| render::link("/event/rerun", &[("id", key.id.as_str()), ("source", key.source.as_str())]));
     render::view(
         "event.html",
         &viewer,
-        context! { history => render::value(&history), steps => render::value(&steps), next, data },
+        context! { history => render::value(&history), steps => render::value(&steps), next, data, rerun },
     )
+}
+
+/// Which event to route again.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    id: String,
+    source: String,
+}
+
+/// The page that asks whether to route an event again.
+pub async fn confirm_rerun(
+    Actor(viewer): Actor,
+    Filter(Again { id, source }): Filter<Again>,
+) -> Result<Html<String>, Refusal> {
+    let lines = [
+        format!("The event {id} of {source} is decided again, by the rules as they are now."),
+        "Nobody who was told of it before is told again.".to_owned(),
+    ];
+    let asked = Confirmation {
+        title: "Route an event again",
+        lines: &lines,
+        action: "/event/rerun",
+        fields: &[("id", &id), ("source", &source)],
+        button: "Route it again",
+        back: &render::link("/event", &[("id", &id), ("source", &source)]),
+    };
+    asked.page(&viewer)
+}
+
+/// Has an event routed again.
+pub async fn rerun(
+    Actor(viewer): Actor,
+    State(console): State<Console>,
+    Form(Again { id, source }): Form<Again>,
+) -> Result<Redirect, Refusal> {
+    let key = EventKey { id, source };
+    let by = Operator::by_console(&viewer.key);
+    if console.operate.rerun(&by, std::slice::from_ref(&key)).await?.is_empty() {
+        let detail = "Nothing was changed: no decision of the last run failed, found no rule or reached nobody, or \
+                      the event is about to be routed again already.";
+        return Err(Refusal::invalid(detail));
+    }
+    Ok(Redirect::to(&render::link("/event", &[("id", &key.id), ("source", &key.source)])))
 }

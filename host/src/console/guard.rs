@@ -22,6 +22,8 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "same-origin"),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
+/// The content type of a stream of events.
+pub const EVENT_STREAM: &str = "text/event-stream";
 /// Maximum size of a page; larger ones get no ETag.
 const PAGE: usize = 256 * 1024;
 
@@ -35,7 +37,9 @@ pub async fn guard(request: Request, next: Next) -> Response {
     } else {
         next.run(request).await
     };
-    if !changes && response.status() == StatusCode::OK {
+    // A stream has no end to wait for.
+    let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|of| of == EVENT_STREAM);
+    if !changes && !is_stream && response.status() == StatusCode::OK {
         response = tagged(response, known).await;
     }
     let headers = response.headers_mut();

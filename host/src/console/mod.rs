@@ -1,33 +1,46 @@
 //! The console: pages for operators, written by the host, that work without scripts.
 
+mod access;
 mod acts;
 mod bubble;
+mod chart;
+mod confirm;
+mod contacts;
 mod events;
 mod failed;
+mod fix;
 mod guard;
+mod keys;
+mod live;
 mod login;
 mod messages;
+mod meta;
 mod overview;
 mod people;
+mod plugins;
 mod query;
 mod refusal;
 mod render;
 mod rules;
+mod running;
 mod search;
 mod session;
 mod timeline;
+mod trial;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::header,
     middleware::from_fn,
+    response::IntoResponse,
     routing::{get, post},
 };
 
-pub use self::login::Links;
 use self::{guard::guard, refusal::Refusal};
+pub use self::{live::Changes, login::Links};
 use crate::operate::{Operate, Setup};
 
 /// What the pages need. Cheap to clone.
@@ -36,13 +49,14 @@ pub struct Console {
     operate: Operate,
     setup: Arc<Setup>,
     links: Links,
+    changes: Changes,
     secure: bool,
 }
 
 impl Console {
     /// The console of a host; `secure` if it is opened by https.
-    pub fn new(operate: Operate, setup: Setup, links: Links, secure: bool) -> Console {
-        Console { operate, setup: Arc::new(setup), links, secure }
+    pub fn new(operate: Operate, setup: Arc<Setup>, links: Links, changes: Changes, secure: bool) -> Console {
+        Console { operate, setup, links, changes, secure }
     }
 
     /// Whether it is opened by https.
@@ -57,6 +71,7 @@ pub fn router(console: Console) -> Router {
         .route("/", get(overview::show))
         .route("/events", get(events::list))
         .route("/event", get(events::show))
+        .route("/event/rerun", get(events::confirm_rerun).post(events::rerun))
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
         .route("/failed", get(failed::failed))
@@ -71,18 +86,40 @@ pub fn router(console: Console) -> Router {
         .route("/groups", get(people::groups))
         .route("/contacts", get(people::contacts))
         .route("/rules", get(rules::show))
+        .route("/contacts/link", get(contacts::ask_person).post(contacts::link))
+        .route("/contacts/preference", get(contacts::confirm_preference).post(contacts::prefer))
+        .route("/people/{username}/quiet", get(contacts::ask_quiet).post(contacts::set_quiet))
+        .route("/templates", get(meta::list))
+        .route("/templates/push", get(meta::confirm).post(meta::push))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/resume/{id}", get(plugins::confirm_resume).post(plugins::resume))
+        .route("/schedules", get(running::schedules))
+        .route("/numbers", get(running::numbers))
+        .route("/fix", get(fix::confirm).post(fix::fix))
+        .route("/access", get(access::show))
+        .route("/access/keys", post(keys::create))
+        .route("/access/revoke", get(keys::confirm_revoke).post(keys::revoke))
+        .route("/access/end", get(access::confirm_end).post(access::end))
+        .route("/actions", get(access::actions))
         .route("/search", get(search::search))
+        .route("/live", get(live::live))
         .route("/login", get(login::form).post(login::log_in))
         .route("/link", get(login::link).post(login::follow))
         .route("/logout", post(login::log_out))
+        .route("/style.css", get(async || asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
         .route(
-            "/style.css",
-            get(async || {
-                ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("assets/style.css"))
-            }),
+            "/live.js",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))),
         )
         .fallback(async || Refusal::unknown("No such page."))
-        .layer(axum::extract::DefaultBodyLimit::max(16 * 1024))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+        // An event may be larger than a form.
+        .route("/try", get(trial::form).post(trial::try_event).layer(DefaultBodyLimit::max(128 * 1024)))
         .with_state(console)
         .layer(from_fn(guard))
+}
+
+/// A file that comes with the program. The browser asks whether it is still the same: an ETag answers that.
+fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text)
 }

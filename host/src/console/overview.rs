@@ -4,7 +4,7 @@ use axum::{extract::State, response::Html};
 use jiff::Timestamp;
 use minijinja::context;
 
-use super::{Console, refusal::Refusal, render, session::Viewer};
+use super::{Console, chart::chart, refusal::Refusal, render, session::Viewer};
 use crate::{
     check::{Finding, Severity, words},
     store::DeadLetterFilter,
@@ -19,13 +19,14 @@ pub const COUNTED: i64 = 1_000;
 pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
     let now = console.operate.now();
     let all = every(now);
-    let (report, overview, failed, unknown) = tokio::join!(
+    let (report, overview, failed, unknown, traffic) = tokio::join!(
         console.setup.report(),
         console.operate.overview(),
         console.operate.failed(&all, None, COUNTED),
         console.operate.unknown(0, COUNTED),
+        console.operate.traffic(),
     );
-    let (overview, failed, unknown) = (overview?, failed?, unknown?);
+    let (overview, failed, unknown, traffic) = (overview?, failed?, unknown?, traffic?);
     let age = |at: Option<Timestamp>| at.map(|at| words::span(words::since(at, now)));
     let mut findings: Vec<&Finding> = report
         .iter()
@@ -52,6 +53,7 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
                 context! { name => "events not routed", href => "/events", count => overview.events.count, age => age(overview.events.oldest) },
             ],
             counted => COUNTED,
+            traffic => traffic.iter().map(|of| context! { name => of.name, hour => chart(&of.hour), week => chart(&of.week) }).collect::<Vec<_>>(),
         },
     )
 }

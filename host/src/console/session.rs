@@ -27,6 +27,10 @@ pub struct Viewer {
     pub may_act: bool,
     /// Whether they see numbers and texts.
     pub sees_personal: bool,
+    /// Whether they may try events: whoever may post events and read what comes of them.
+    pub may_try: bool,
+    /// Whether they may do everything: see keys, change people, push templates.
+    pub administers: bool,
 }
 
 impl Viewer {
@@ -52,6 +56,9 @@ impl Viewer {
 /// Somebody who has logged in and may change something. A handler of a change takes it before anything else.
 pub struct Actor(pub Viewer);
 
+/// Somebody who has logged in with an `admin` key. A handler of their pages and changes takes it before anything else.
+pub struct Administrator(pub Viewer);
+
 impl FromRequestParts<Console> for Viewer {
     type Rejection = Refusal;
 
@@ -72,8 +79,13 @@ impl FromRequestParts<Console> for Viewer {
         if !may(Scope::Read) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "The key of this session lacks the scope read."));
         }
-        let (may_act, sees_personal) = (may(Scope::Operate), may(Scope::Personal));
-        Ok(Viewer { key: session.key, may_act, sees_personal })
+        Ok(Viewer {
+            may_act: may(Scope::Operate),
+            sees_personal: may(Scope::Personal),
+            may_try: may(Scope::Events),
+            administers: may(Scope::Admin),
+            key: session.key,
+        })
     }
 }
 
@@ -87,6 +99,39 @@ impl FromRequestParts<Console> for Actor {
             return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
         }
         Ok(Actor(viewer))
+    }
+}
+
+/// Somebody who has logged in and may try events.
+pub struct Tester(pub Viewer);
+
+impl FromRequestParts<Console> for Tester {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Tester, Refusal> {
+        let viewer = Viewer::from_request_parts(parts, console).await?;
+        if !viewer.may_try {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "The key of this session lacks the scope events.",
+            ));
+        }
+        Ok(Tester(viewer))
+    }
+}
+
+impl FromRequestParts<Console> for Administrator {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Administrator, Refusal> {
+        let viewer = Viewer::from_request_parts(parts, console).await?;
+        if !viewer.administers {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "The key of this session lacks the scope admin.",
+            ));
+        }
+        Ok(Administrator(viewer))
     }
 }
 

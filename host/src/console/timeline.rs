@@ -39,14 +39,22 @@ pub fn steps(received_at: Timestamp, decided_at: Option<Timestamp>, deliveries: 
     let mut points: Vec<(Timestamp, String, Option<&Delivery>)> =
         vec![(received_at, "received".to_owned(), None)];
     points.extend(decided_at.map(|at| (at, "routed".to_owned(), None)));
+    let mut deliveries: Vec<&Delivery> = deliveries.iter().collect();
+    deliveries.sort_by_key(|delivery| (delivery.attempt, delivery.status));
+    let sent = |attempt| {
+        let ours = deliveries.iter().filter(|of| of.attempt == attempt && is_ours(of.status));
+        ours.map(|of| of.at).max()
+    };
     points.extend(deliveries.iter().map(|delivery| {
         let what = match (delivery.status, delivery.attempt) {
             (Status::Sending, attempt) => format!("attempt {attempt}"),
             (status, _) => status.to_string(),
         };
-        (delivery.at, what, Some(delivery))
+        // Meta's clock is not ours, and its times have whole seconds: what came of a send does not come before it.
+        let sent = sent(delivery.attempt).filter(|_| !is_ours(delivery.status));
+        (sent.map_or(delivery.at, |sent| sent.max(delivery.at)), what, Some(*delivery))
     }));
-    // Meta's clock and ours differ: a stable order keeps what caused the other before it.
+    // A stable sort: of what has one time, what caused the other comes before it.
     points.sort_by_key(|(at, ..)| *at);
     points.truncate(STEPS);
     let (first, last) = (points.first().map(|p| p.0), points.last().map(|p| p.0));
@@ -62,7 +70,7 @@ pub fn steps(received_at: Timestamp, decided_at: Option<Timestamp>, deliveries: 
             took: took(from, at),
             detail: delivery.and_then(|delivery| delivery.detail.clone()),
             code: delivery.and_then(|delivery| delivery.code),
-            at: at.to_string(),
+            at: delivery.map_or(at, |delivery| delivery.at).to_string(),
             x: x.min(WIDTH - 2.0),
             width,
             tone: match delivery.map(|delivery| delivery.status) {
@@ -74,6 +82,14 @@ pub fn steps(received_at: Timestamp, decided_at: Option<Timestamp>, deliveries: 
         before = Some((at, waits_for(&what, delivery)));
     }
     steps
+}
+
+/// Whether a status is noted by the host that sends, with its own clock.
+fn is_ours(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Deferred | Status::Sending | Status::Unknown | Status::Retrying | Status::Accepted
+    )
 }
 
 /// What the time after a step is spent on.
@@ -118,5 +134,53 @@ fn took(from: Timestamp, to: Timestamp) -> String {
         ..1 => format!("{} ms", duration.as_millis().max(0)),
         1..60 => format!("{:.1} s", duration.as_secs_f64()),
         _ => words::span(duration),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use hookswitch_core::domain::NotificationId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_meta_says_comes_after_the_send_whatever_its_clock_says() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let row = |status, time| Delivery {
+            notification_id: NotificationId(Uuid::nil()),
+            attempt: 1,
+            status,
+            at: at(time),
+            wamid: None,
+            code: None,
+            detail: None,
+        };
+        let rows = [
+            row(Status::Read, "2026-11-27T09:00:00Z"),
+            row(Status::Sent, "2026-11-27T09:00:00Z"),
+            row(Status::Delivered, "2026-11-27T09:00:00Z"),
+            row(Status::Sending, "2026-11-27T09:00:00.7Z"),
+            row(Status::Accepted, "2026-11-27T09:00:00.8Z"),
+        ];
+        let steps = steps(at("2026-11-27T09:00:00.5Z"), Some(at("2026-11-27T09:00:00.6Z")), &rows);
+        let seen: Vec<(&str, &str)> =
+            steps.iter().map(|step| (step.what.as_str(), step.took.as_str())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("received", "0 ms"),
+                ("routed", "100 ms"),
+                ("attempt 1", "100 ms"),
+                ("accepted", "100 ms"),
+                ("sent", "0 ms"),
+                ("delivered", "0 ms"),
+                ("read", "0 ms"),
+            ]
+        );
+        // What Meta said is shown as Meta said it.
+        assert_eq!(steps[6].at, "2026-11-27T09:00:00Z");
     }
 }

@@ -98,6 +98,19 @@ impl Directory {
         username: &str,
         change: &PersonChange,
     ) -> Result<Option<Linked>, DirectoryError> {
+        self.change_version(username, change, None).await
+    }
+
+    /// Like [`Directory::change`], but only this version of the person.
+    ///
+    /// # Errors
+    /// Also if somebody else has changed the person.
+    pub async fn change_version(
+        &self,
+        username: &str,
+        change: &PersonChange,
+        version: Option<&str>,
+    ) -> Result<Option<Linked>, DirectoryError> {
         let mut wrong = Wrong::default();
         let name = change.name.as_ref().map(|name| checked_name("name", name)).transpose();
         let name = wrong.take("name", name).flatten();
@@ -116,7 +129,10 @@ impl Directory {
             address: change.whatsapp.as_ref().map(|_| linked.as_ref().map(|linked| linked.address.clone())),
             quiet_hours,
         };
-        if !self.store.change_person(username, &changed).await? {
+        if !self.store.change_person(username, &changed, version).await? {
+            if version.is_some() {
+                return Err(DirectoryError::Changed);
+            }
             return Err(DirectoryError::PersonUnknown(vec![username.to_owned()]));
         }
         self.shared(username, linked).await

@@ -5,7 +5,7 @@ use hookswitch_core::domain::did_you_mean;
 
 use super::csv::LineError;
 use crate::{
-    http::{Errors, Problem, ProblemError, sentence},
+    http::{Errors, Problem, ProblemError, changed, sentence},
     store::StoreError,
 };
 
@@ -27,6 +27,12 @@ pub enum DirectoryError {
         /// The names of existing groups.
         known: Vec<String>,
     },
+    /// A number or user id that no contact has or had.
+    #[error("no contact {0}: nobody with this number has written in or was written to")]
+    ContactUnknown(String),
+    /// Somebody else has changed it since it was read.
+    #[error("it was changed after it was read")]
+    Changed,
     /// A name that another group has.
     #[error("a group named {0:?} exists already")]
     GroupExists(String),
@@ -115,6 +121,10 @@ impl From<DirectoryError> for Problem {
             DirectoryError::PersonUnknown(_) => Problem::new(StatusCode::NOT_FOUND, "person_unknown", detail),
             DirectoryError::GroupUnknown { .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "group_unknown", detail)
+            }
+            DirectoryError::Changed => changed(),
+            DirectoryError::ContactUnknown(_) => {
+                Problem::new(StatusCode::NOT_FOUND, "contact_unknown", detail)
             }
             DirectoryError::GroupExists(_) => Problem::new(StatusCode::CONFLICT, "group_exists", detail),
             DirectoryError::PersonExists(_) => Problem::new(StatusCode::CONFLICT, "person_exists", detail),

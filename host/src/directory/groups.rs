@@ -83,18 +83,24 @@ impl Directory {
         for name in names {
             check_group_name(name).map_err(DirectoryError::Invalid)?;
         }
-        Ok(self.store.create_groups(names).await?)
+        Ok(self.store.create_groups(names, None).await?)
     }
 
     /// Renames a group; its members, and digests that wait for it, stay with it.
     ///
     /// # Errors
-    /// If it does not exist, or the new name is invalid or taken.
-    pub async fn rename_group(&self, old: &str, new: &str) -> Result<(), DirectoryError> {
+    /// If it does not exist, the new name is invalid or taken, or it is not this version any more.
+    pub async fn rename_group(
+        &self,
+        old: &str,
+        new: &str,
+        version: Option<&str>,
+    ) -> Result<(), DirectoryError> {
         check_group_name(new)
             .map_err(|why| DirectoryError::Values(vec![ValueError { member: "name", why }]))?;
-        match self.store.rename_group(old, new).await {
+        match self.store.rename_group(old, new, version).await {
             Ok(true) => Ok(()),
+            Ok(false) if version.is_some() => Err(DirectoryError::Changed),
             Ok(false) => Err(self.unknown_groups(vec![old.to_owned()]).await?),
             Err(StoreError::Conflict(_)) => Err(DirectoryError::GroupExists(new.to_owned())),
             Err(error) => Err(error.into()),
@@ -117,10 +123,13 @@ impl Directory {
     /// Deletes a group, but not its people.
     ///
     /// # Errors
-    /// If it does not exist.
-    pub async fn delete_group(&self, name: &str) -> Result<(), DirectoryError> {
-        if self.store.delete_group(name).await? {
+    /// If it does not exist, or is not this version any more.
+    pub async fn delete_group(&self, name: &str, version: Option<&str>) -> Result<(), DirectoryError> {
+        if self.store.delete_group(name, version).await? {
             return Ok(());
+        }
+        if version.is_some() {
+            return Err(DirectoryError::Changed);
         }
         Err(self.unknown_groups(vec![name.to_owned()]).await?)
     }

@@ -26,7 +26,7 @@ pub use self::{
     http::{ContactJson, GroupJson, PersonJson, router, routes},
     import::differences,
 };
-use crate::store::{Store, StoreError, StoredContact, StoredPerson};
+use crate::store::{Act, Store, StoreError, StoredContact, StoredPerson};
 
 /// As long as usernames in Django, from which many systems take them.
 const NAME_LIMIT: usize = 150;
@@ -99,23 +99,42 @@ impl Directory {
     }
 
     /// Opts a WhatsApp user out of all messages, or of marketing. They are named by any present or former number or user
-    /// id, or by the username of a linked person.
+    /// id, or by the username of a linked person. The act is recorded.
     ///
     /// # Errors
     /// If it is none of these.
-    pub async fn opt_out(&self, contact: &str, scope: OptOutScope) -> Result<(), DirectoryError> {
-        self.prefer(contact, true, scope).await
+    pub async fn opt_out(&self, contact: &str, scope: OptOutScope, act: &Act) -> Result<(), DirectoryError> {
+        self.prefer(contact, true, scope, act).await
     }
 
-    /// Opts a WhatsApp user in again.
+    /// Opts a WhatsApp user in again. The act is recorded.
     ///
     /// # Errors
     /// If it is not a number, a user id or the username of a linked person.
-    pub async fn opt_in(&self, contact: &str) -> Result<(), DirectoryError> {
-        self.prefer(contact, false, OptOutScope::All).await
+    pub async fn opt_in(&self, contact: &str, act: &Act) -> Result<(), DirectoryError> {
+        self.prefer(contact, false, OptOutScope::All, act).await
     }
 
-    async fn prefer(&self, contact: &str, stop: bool, scope: OptOutScope) -> Result<(), DirectoryError> {
+    /// Links a WhatsApp user who is known already, by any present or former number or user id, to a person.
+    ///
+    /// # Errors
+    /// If the contact or the person does not exist.
+    pub async fn link_contact(&self, contact: &str, username: &str) -> Result<(), DirectoryError> {
+        let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
+        if self.store.contacts(&BTreeSet::from([asked])).await?.is_empty() {
+            return Err(DirectoryError::ContactUnknown(contact.to_owned()));
+        }
+        let whatsapp = Some(Some(contact.to_owned()));
+        self.change(username, &PersonChange { whatsapp, ..PersonChange::default() }).await.map(drop)
+    }
+
+    async fn prefer(
+        &self,
+        contact: &str,
+        stop: bool,
+        scope: OptOutScope,
+        act: &Act,
+    ) -> Result<(), DirectoryError> {
         let asked = self.meant(contact).await?;
         let preference = Preference {
             recipients: vec![asked],
@@ -126,7 +145,7 @@ impl Directory {
             at: self.store.now(),
             message_id: String::new(),
         };
-        Ok(self.store.set_preferences(&[preference]).await?)
+        Ok(self.store.set_preferences(&[preference], Some(act)).await?)
     }
 
     /// The present address of the user who has or had this number or user id, if they are known.

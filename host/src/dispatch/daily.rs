@@ -39,7 +39,7 @@ pub async fn watch_daily_limit(
         match management.phone_number(&phone_number_id).await {
             Ok(number) => {
                 let tier = number.whatsapp_business_manager_messaging_limit;
-                let users = tier.as_deref().and_then(users);
+                let users = tier.as_deref().and_then(users_of_tier);
                 let changed = limit.send_if_modified(|known| std::mem::replace(known, users) != users);
                 if changed {
                     tracing::info!(tier, "Meta's limit of users in 24 hours has changed");
@@ -52,8 +52,8 @@ pub async fn watch_daily_limit(
     }
 }
 
-/// How many users a tier allows; `None` where it is unlimited, or not known.
-fn users(tier: &str) -> Option<u32> {
+/// How many users a tier of Meta's allows in 24 hours; `None` where it is unlimited, or not known.
+pub fn users_of_tier(tier: &str) -> Option<u32> {
     let tier = tier.strip_prefix("TIER_")?;
     match tier.strip_suffix('K') {
         Some(thousands) => thousands.parse::<u32>().ok()?.checked_mul(1_000),
@@ -140,14 +140,14 @@ impl Dispatch {
 
 #[cfg(test)]
 mod tests {
-    use super::users;
+    use super::users_of_tier;
 
     #[test]
     fn a_tier_is_a_number_of_users() {
-        assert_eq!(users("TIER_250"), Some(250));
-        assert_eq!(users("TIER_2K"), Some(2_000));
-        assert_eq!(users("TIER_100K"), Some(100_000));
-        assert_eq!(users("TIER_UNLIMITED"), None);
-        assert_eq!(users("STANDARD"), None);
+        assert_eq!(users_of_tier("TIER_250"), Some(250));
+        assert_eq!(users_of_tier("TIER_2K"), Some(2_000));
+        assert_eq!(users_of_tier("TIER_100K"), Some(100_000));
+        assert_eq!(users_of_tier("TIER_UNLIMITED"), None);
+        assert_eq!(users_of_tier("STANDARD"), None);
     }
 }

@@ -53,5 +53,5 @@ mod settle;
 mod state;
 mod writer;
 
-pub use daily::watch_daily_limit;
+pub use daily::{users_of_tier, watch_daily_limit};
 pub use state::{Deps, Dispatch};

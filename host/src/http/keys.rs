@@ -9,10 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, StatusCode, header, request::Parts},
-};
+use axum::http::{HeaderMap, StatusCode, header};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -21,10 +18,10 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-use super::{Problem, is_within};
+use super::{Problem, is_within, rate::Buckets};
 use crate::{
     commit::{PATIENCE, Pauses},
-    store::{Store, StoreError, StoredKey},
+    store::{Act, NewStoredKey, Store, StoreError, StoredKey},
 };
 
 /// How long a revoked key may still work.
@@ -46,7 +43,7 @@ pub enum Scope {
     Read,
     /// See numbers and texts in lists of messages
     Personal,
-    /// Act on messages: redrive, discard, resolve, rerun
+    /// Act on messages: redrive, discard, resolve, rerun, send
     Operate,
     /// Everything, people and groups included
     Admin,
@@ -82,6 +79,19 @@ impl FromStr for Scope {
     }
 }
 
+/// What a key may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The name of the key.
+    pub name: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The sources that its events must have or be below; any if empty.
+    pub sources: Vec<String>,
+    /// Maximum requests per second, per host; not limited if `None`.
+    pub rate: Option<u32>,
+}
+
 /// A new key: shown once, only its SHA-256 is stored.
 pub struct ApiKey;
 
@@ -104,8 +114,24 @@ impl ApiKey {
         scopes: &[Scope],
         sources: &[String],
     ) -> Result<String, StoreError> {
+        let (name, scopes, sources) = (name.to_owned(), scopes.to_vec(), sources.to_vec());
+        ApiKey::grant(store, &Grant { name, scopes, sources, rate: None }, None).await
+    }
+
+    /// Creates a key that may do this, records the act of an operator, and returns the key.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if an active key has this name.
+    pub async fn grant(store: &Store, grant: &Grant, act: Option<&Act>) -> Result<String, StoreError> {
         let key = new_key();
-        store.create_key(name, &digest(&key), &in_words(scopes), sources).await?;
+        let new = NewStoredKey {
+            name: &grant.name,
+            sha256: &digest(&key),
+            scopes: &in_words(&grant.scopes),
+            sources: &grant.sources,
+            rate: grant.rate.map(|rate| i32::try_from(rate).unwrap_or(i32::MAX)),
+        };
+        store.create_key(&new, act).await?;
         Ok(key)
     }
 
@@ -153,6 +179,8 @@ struct Holder {
     name: String,
     scopes: Vec<Scope>,
     sources: Vec<String>,
+    /// Maximum requests per second.
+    rate: Option<u32>,
 }
 
 impl Caller {
@@ -169,6 +197,14 @@ impl Caller {
     /// The sources that the key is bound to; if empty, any source that is not reserved.
     pub fn sources(&self) -> &[String] {
         &self.0.sources
+    }
+
+    /// Whether the key may give another key these scopes and sources: only those that it has itself.
+    pub fn may_grant(&self, grant: &Grant) -> bool {
+        let is_bound = !grant.sources.is_empty() || self.sources().is_empty();
+        is_bound
+            && grant.scopes.iter().all(|scope| self.may(*scope))
+            && grant.sources.iter().all(|source| self.may_use(source))
     }
 
     /// Whether the key may post events with this source.
@@ -204,31 +240,49 @@ pub struct Keys {
     known: Arc<ArcSwap<Snapshot>>,
     /// The turn to read them.
     turn: Arc<Semaphore>,
+    /// What keys with a limit may still ask for.
+    buckets: Arc<Buckets>,
 }
 
 impl Keys {
     /// The keys of this database.
     pub fn new(store: Store) -> Keys {
-        Keys { store, known: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+        Keys { store, known: Arc::default(), turn: Arc::new(Semaphore::new(1)), buckets: Arc::default() }
     }
 
     /// Returns the caller if their key is active and has the scope.
     ///
     /// # Errors
-    /// 401 without an active key, 403 if it lacks the scope, 503 if the database cannot be reached.
+    /// 401 without an active key, 403 if it lacks the scope, 429 if it has made too many requests, 503 if the database
+    /// cannot be reached.
     pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
-        let caller = self.caller(headers).await?;
-        if caller.may(scope) {
-            return Ok(caller);
-        }
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "scope_missing",
-            format!("The key {:?} lacks the scope {scope}.", caller.name()),
-        ))
+        self.require_all(headers, &[scope]).await
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    /// Returns the caller if their key is active and has all of these scopes.
+    ///
+    /// # Errors
+    /// As [`Keys::require`].
+    pub async fn require_all(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Caller, Problem> {
+        let (caller, digest) = self.caller(headers).await?;
+        if let Some(rate) = caller.0.rate {
+            self.buckets.take(&digest, rate, Instant::now()).map_err(|wait| {
+                let detail =
+                    format!("The key {:?} may make at most {rate} requests per second.", caller.name());
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(wait)
+            })?;
+        }
+        match scopes.iter().find(|scope| !caller.may(**scope)) {
+            None => Ok(caller),
+            Some(scope) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "scope_missing",
+                format!("The key {:?} lacks the scope {scope}.", caller.name()),
+            )),
+        }
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, [u8; 32]), Problem> {
         let key = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -252,7 +306,7 @@ impl Keys {
                     if age > REFRESHED {
                         self.refresh_in_background();
                     }
-                    return Ok(caller);
+                    return Ok((caller, digest));
                 }
             }
             Some(_) | None => {}
@@ -260,7 +314,7 @@ impl Keys {
         drop(known);
         // The key may be newer than the last read.
         timeout(PATIENCE, self.refresh(arrived)).await.map_err(|_| Problem::unavailable())?;
-        find(&self.known.load(), &digest).ok_or_else(unknown)
+        find(&self.known.load(), &digest).map(|caller| (caller, digest)).ok_or_else(unknown)
     }
 
     /// Returns when the keys have been read at this time or later.
@@ -301,61 +355,22 @@ impl Keys {
     async fn read(&self) -> Result<Snapshot, StoreError> {
         let asked_at = Some(Instant::now());
         let stored = self.store.keys_in_force().await?;
-        let callers = stored.into_iter().filter_map(|StoredKey { name, sha256, scopes, sources, .. }| {
-            let digest = sha256.as_slice().try_into().ok()?;
-            let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-            Some((digest, (sha256, Caller(Arc::new(Holder { name, scopes, sources })))))
-        });
-        Ok(Snapshot { asked_at, callers: callers.collect() })
+        let callers =
+            stored.into_iter().filter_map(|StoredKey { name, sha256, scopes, sources, rate, .. }| {
+                let digest = sha256.as_slice().try_into().ok()?;
+                let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+                let rate = rate.and_then(|rate| u32::try_from(rate).ok());
+                Some((digest, (sha256, Caller(Arc::new(Holder { name, scopes, sources, rate })))))
+            });
+        let callers: HashMap<_, _> = callers.collect();
+        self.buckets.keep(|digest| callers.contains_key(digest));
+        Ok(Snapshot { asked_at, callers })
     }
 }
 
 fn find(known: &Snapshot, digest: &[u8; 32]) -> Option<Caller> {
     let (sha256, caller) = known.callers.get(digest)?;
     bool::from(sha256.ct_eq(digest)).then(|| caller.clone())
-}
-
-/// A caller with the scope `admin`. The first argument of a handler: extractors run in order, so that nothing else of
-/// the request is looked at before its key.
-pub struct Admin;
-
-impl<S: Send + Sync> FromRequestParts<S> for Admin
-where
-    Keys: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Keys::from_ref(state).require(&parts.headers, Scope::Admin).await.map(|_| Admin)
-    }
-}
-
-/// A caller with the scope `read`. Stands first, as [`Admin`] does.
-pub struct Reader(pub Caller);
-
-impl<S: Send + Sync> FromRequestParts<S> for Reader
-where
-    Keys: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Keys::from_ref(state).require(&parts.headers, Scope::Read).await.map(Reader)
-    }
-}
-
-/// A caller with the scope `operate`. Stands first, as [`Admin`] does.
-pub struct Acting(pub Caller);
-
-impl<S: Send + Sync> FromRequestParts<S> for Acting
-where
-    Keys: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Keys::from_ref(state).require(&parts.headers, Scope::Operate).await.map(Acting)
-    }
 }
 
 fn unknown() -> Problem {

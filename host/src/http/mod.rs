@@ -5,21 +5,26 @@
 //! bounded over all connections ([`Bodies`]).
 
 mod body;
+mod callers;
 mod connections;
+mod etag;
 mod gzip;
 mod hosts;
 mod incoming;
 mod keys;
 mod page;
 mod problem;
+mod rate;
 mod server;
 mod source;
 mod stream;
 
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
+    callers::{Acting, Admin, Administering, Reader, Trying},
+    etag::{IfMatch, changed, etag},
     hosts::Hosts,
-    keys::{Acting, Admin, ApiKey, Caller, Keys, Reader, Scope, key_digest},
+    keys::{ApiKey, Caller, Grant, Keys, Scope, key_digest},
     page::{last_of_full, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},
     server::serve,

@@ -1,7 +1,7 @@
 //! Sessions of the console.
 
-use super::Operate;
-use crate::store::{ConsoleSession, StoreError};
+use super::{Operate, Operator};
+use crate::store::{ConsoleSession, OpenSession, StoreError};
 
 impl Operate {
     /// Opens a session with a key, by its SHA-256; tells whether the key is active. Old sessions are deleted meanwhile.
@@ -26,5 +26,16 @@ impl Operate {
     /// Ends a session.
     pub async fn end_console_session(&self, sha256: &[u8; 32]) -> Result<(), StoreError> {
         self.store.end_console_session(sha256).await
+    }
+
+    /// The sessions that are in force, the one used last first.
+    pub async fn console_sessions(&self, limit: i64) -> Result<Vec<OpenSession>, StoreError> {
+        self.store.console_sessions(limit).await
+    }
+
+    /// Ends all sessions that were opened with a key; returns how many.
+    pub async fn end_console_sessions(&self, by: &Operator, key: &str) -> Result<usize, StoreError> {
+        let act = by.act("session.end", &serde_json::json!({ "key": key }), None);
+        self.store.end_console_sessions_of(key, &act).await
     }
 }

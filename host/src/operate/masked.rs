@@ -3,7 +3,10 @@
 use hookswitch_core::domain::{Decision, is_user_id};
 use serde_json::{Value, value::RawValue};
 
-use crate::store::{Action, EventHistory, EventPage, ListedEvent, NotificationHistory};
+use crate::{
+    check::{Finding, Report},
+    store::{Action, EventHistory, EventPage, ListedEvent, NotificationHistory},
+};
 
 /// So many digits in a row may be a number that somebody can be called at: E.164 has 7 to 15.
 const DIGITS: usize = 7;
@@ -34,6 +37,24 @@ pub fn with_masked_numbers(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The result of a check without numbers.
+pub fn report_without_personal(report: &Report) -> Report {
+    let mut report = report.clone();
+    for section in &mut report.sections {
+        section.summary = with_masked_numbers(&section.summary);
+        for fact in &mut section.facts {
+            fact.name = with_masked_numbers(&fact.name);
+            fact.value = with_masked_numbers(&fact.value);
+        }
+        for Finding { subject, what, details, command, advice, .. } in &mut section.findings {
+            *what = with_masked_numbers(what);
+            details.iter_mut().for_each(|detail| *detail = with_masked_numbers(detail));
+            [subject, command, advice].into_iter().for_each(mask);
+        }
+    }
+    report
 }
 
 /// Masks the numbers in a text.
@@ -104,7 +125,12 @@ fn hide_chosen(action: &mut Action) {
 /// Whom a decision is for, by groups and usernames, and how; `None` for one that cannot be read.
 fn decision_without_personal(decision: &RawValue) -> Option<Box<RawValue>> {
     let all: Decision = serde_json::from_str(decision.get()).ok()?;
-    let shown = Decision {
+    serde_json::value::to_raw_value(&decision_for_all(all)).ok()
+}
+
+/// Whom a decision is for, by groups and usernames, and how.
+pub fn decision_for_all(all: Decision) -> Decision {
+    Decision {
         template: all.template,
         groups: all.groups,
         users: all.users,
@@ -123,8 +149,7 @@ fn decision_without_personal(decision: &RawValue) -> Option<Box<RawValue>> {
         reason: all.reason.map(|reason| with_masked_numbers(&reason)),
         // What it says, and what is made of that: keys, and the message that it answers.
         ..Decision::default()
-    };
-    serde_json::value::to_raw_value(&shown).ok()
+    }
 }
 
 #[cfg(test)]

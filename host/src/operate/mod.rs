@@ -2,14 +2,30 @@
 
 mod act;
 mod console;
+mod contacts;
+mod difference;
+mod digests;
 mod events;
 mod failed;
+mod fix;
+mod hosts;
 mod jobs;
+mod keys;
 mod marks;
 mod masked;
 mod notification;
+mod numbers;
 mod overview;
 mod people;
+mod plugins;
+mod rehearsal;
+mod rules;
+mod schedules;
+mod send;
+mod setup;
+mod templates;
+mod traffic;
+mod trial;
 mod unknown;
 mod waiting;
 
@@ -21,15 +37,32 @@ use tokio::sync::Notify;
 
 pub use self::{
     act::Operator,
+    difference::{DiffLine, LineChange, PartDifference, TemplateDifference, TemplateExample},
+    digests::OpenDigest,
     events::Found,
     failed::{Choice, stored_recipient},
+    fix::FixStep,
+    hosts::HostState,
     jobs::run_jobs,
+    keys::{KeyReport, check_key_name, check_key_source},
     marks::next_mark,
     masked::{
         events_without_personal, hide_personal, hide_recipient, history_without_personal, mask, masked,
+        report_without_personal,
     },
     notification::NotificationDetail,
-    overview::Setup,
+    numbers::Numbers,
+    plugins::ParkedEvents,
+    rehearsal::TrialError,
+    rules::RuleMap,
+    schedules::ScheduleState,
+    send::{SendError, TestMessage},
+    setup::Setup,
+    templates::{
+        Account, PushChoice, Pushed, TemplateList, TemplateReport, TemplatesError, meaning_of, others,
+        switch_of,
+    },
+    trial::{Trial, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
     waiting::wrong_key,
 };

@@ -1,7 +1,12 @@
 //! People, groups and contacts.
 
-use super::Operate;
-use crate::store::{StoreError, StoredContact, StoredGroup, StoredPerson};
+use serde_json::json;
+
+use super::{Operate, Operator};
+use crate::{
+    directory::{Directory, DirectoryError, PersonChange, QuietHoursText},
+    store::{StoreError, StoredContact, StoredGroup, StoredPerson},
+};
 
 impl Operate {
     /// People in the order of their usernames, after one of them; all, or those of a group.
@@ -32,5 +37,21 @@ impl Operate {
         limit: i64,
     ) -> Result<Vec<StoredContact>, StoreError> {
         self.store.list_contacts(unlinked, after, limit).await
+    }
+
+    /// Sets the quiet hours of a person, or removes them, and records that.
+    ///
+    /// # Errors
+    /// If the person does not exist, or the hours are invalid.
+    pub async fn set_quiet_hours(
+        &self,
+        by: &Operator,
+        username: &str,
+        hours: Option<QuietHoursText>,
+    ) -> Result<(), DirectoryError> {
+        let what = json!({"person": username, "hours": hours.as_ref().map(|of| &of.hours)});
+        let change = PersonChange { quiet_hours: Some(hours), ..PersonChange::default() };
+        Directory::new(self.store.clone()).change(username, &change).await?;
+        Ok(self.store.record_action(&by.act("person.quiet_hours", &what, None), 1).await?)
     }
 }

@@ -131,7 +131,7 @@ async fn write(to: &Append, batch: Post) -> Result<(), StoreError> {
         tries += 1;
     }
     if !preferences.is_empty() {
-        store.set_preferences(&preferences).await?;
+        store.set_preferences(&preferences, None).await?;
     }
     if !opened.is_empty() {
         if *several_numbers {

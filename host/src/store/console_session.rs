@@ -1,6 +1,9 @@
 //! Sessions of the console: opened with an API key, ended by logging out, by revoking the key, or by 12 hours without use.
 
-use super::{Store, StoreError};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Act, Store, StoreError};
 
 /// A session that is in force.
 #[derive(Clone, Debug)]
@@ -11,6 +14,17 @@ pub struct ConsoleSession {
     pub scopes: Vec<String>,
     /// Whether its last use is to be written down.
     pub is_stale: bool,
+}
+
+/// A session as operators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenSession {
+    /// The name of its key.
+    pub key: String,
+    /// When somebody logged in.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub used_at: Timestamp,
 }
 
 impl Store {
@@ -77,5 +91,45 @@ impl Store {
             .await?;
         client.execute(&statement, &[]).await?;
         Ok(())
+    }
+
+    /// The sessions that are in force, the one used last first.
+    pub async fn console_sessions(&self, limit: i64) -> Result<Vec<OpenSession>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT k.name, s.created_at, s.used_at
+                 FROM console_session s
+                 JOIN api_key k ON k.id = s.key_id AND k.sha256 = s.key_sha256 AND k.revoked_at IS NULL
+                 WHERE s.used_at > now() - interval '12 hours'
+                 ORDER BY s.used_at DESC, s.sha256 LIMIT $1",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OpenSession {
+                    key: row.try_get(0)?,
+                    created_at: row.try_get(1)?,
+                    used_at: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends all sessions of a key; returns how many.
+    pub async fn end_console_sessions_of(&self, key: &str, act: &Act) -> Result<usize, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let ended = transaction
+            .execute(
+                "DELETE FROM console_session WHERE key_id = (SELECT id FROM api_key WHERE name = $1)",
+                &[&key],
+            )
+            .await?;
+        let ended = usize::try_from(ended).unwrap_or(usize::MAX);
+        act.record_count(&transaction, ended).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 }

@@ -21,6 +21,20 @@ pub struct DailyUsers {
 }
 
 impl Store {
+    /// How many users were written to outside their windows in the last 24 hours, counted up to `limit`.
+    pub async fn daily_users(&self, now: Timestamp, limit: i64) -> Result<i64, StoreError> {
+        let after = now.checked_sub(DAY).unwrap_or(Timestamp::UNIX_EPOCH);
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                "SELECT count(*) FROM (SELECT FROM daily_user WHERE at > $1 ORDER BY at LIMIT $2) AS d",
+                &[&after, &limit],
+            )
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// Counts these users as written to now, as far as no more than `limit` are in 24 hours, on all hosts together.
     /// Who was written to already takes no further place.
     ///

@@ -42,6 +42,21 @@ pub struct OpenDigest {
     pub due_at: Timestamp,
 }
 
+/// A digest that is open, as it is listed.
+#[derive(Clone, Debug)]
+pub struct ListedDigest {
+    /// The id of the event that it becomes.
+    pub id: Uuid,
+    /// The template's name.
+    pub template: String,
+    /// The first decision, as JSON.
+    pub decision: String,
+    /// When it closes.
+    pub due_at: Timestamp,
+    /// How many decisions it has collected, counted up to the number that was asked for.
+    pub count: i64,
+}
+
 /// A digest whose time has come.
 #[derive(Clone, Debug)]
 pub struct DueDigest {
@@ -111,6 +126,41 @@ impl RoutingTransaction<'_> {
 }
 
 impl Store {
+    /// The open digests after a place, in the order in which they close; of each at most `counted` items are counted.
+    pub async fn open_digests(
+        &self,
+        after: Option<(Timestamp, Uuid)>,
+        counted: i64,
+        limit: i64,
+    ) -> Result<Vec<ListedDigest>, StoreError> {
+        let (at, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, Uuid::nil()));
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT d.id, d.template, d.decision, d.due_at, n.count
+                 FROM (SELECT id, template, decision, due_at FROM digest
+                       WHERE due_at >= $1 AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $4) AS d
+                 CROSS JOIN LATERAL (
+                     SELECT count(*) AS count
+                     FROM (SELECT FROM digest_item i WHERE i.digest_id = d.id LIMIT $3) AS i
+                 ) AS n
+                 ORDER BY d.due_at, d.id",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&at, &id, &counted, &limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ListedDigest {
+                    id: row.try_get(0)?,
+                    template: row.try_get(1)?,
+                    decision: row.try_get(2)?,
+                    due_at: row.try_get(3)?,
+                    count: row.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+
     /// Closes digests whose time has come by the database's clock, at most `limit`: each becomes the event that
     /// `event_of` makes of it, with at most `items` of its items and about `bytes` of their variables. Those that
     /// somebody adds to or closes at this moment stay for the next time. Returns how many were closed.

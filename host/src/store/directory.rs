@@ -25,6 +25,8 @@ pub struct StoredPerson {
     pub shared_with: Vec<String>,
     /// When they are left alone.
     pub quiet_hours: Option<QuietHours>,
+    /// Another one after each change of the person, but not of the groups or the contact.
+    pub version: String,
 }
 
 /// Others on one WhatsApp user that are named with a person.
@@ -64,7 +66,8 @@ const PEOPLE: &str =
                   WHERE m.person_id = p.id ORDER BY g.name),
             p.quiet_from, p.quiet_until, p.time_zone, p.contact_id IS NOT NULL,
             ARRAY(SELECT o.username FROM person o WHERE o.contact_id = p.contact_id AND o.id <> p.id
-                  ORDER BY o.username LIMIT $1)
+                  ORDER BY o.username LIMIT $1),
+            p.xmin::text
      FROM person p LEFT JOIN contact c ON c.id = p.contact_id";
 
 impl Store {
@@ -141,9 +144,14 @@ impl Store {
         Ok(())
     }
 
-    /// Changes a person, all or nothing; tells whether there is one. A WhatsApp user who is not known becomes a contact.
+    /// Changes a person, all or nothing; tells whether there is one, of this version if one is given. A WhatsApp user who is not known becomes a contact.
     /// What waits for the window of another user, or for the end of other quiet hours, is looked at again.
-    pub async fn change_person(&self, username: &str, change: &ChangedPerson) -> Result<bool, StoreError> {
+    pub async fn change_person(
+        &self,
+        username: &str,
+        change: &ChangedPerson,
+        version: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let contact = contact_of(&transaction, change.address.as_ref().and_then(Option::as_deref)).await?;
@@ -157,7 +165,7 @@ impl Store {
                      quiet_from = CASE WHEN $6 THEN $7 ELSE quiet_from END,
                      quiet_until = CASE WHEN $6 THEN $8 ELSE quiet_until END,
                      time_zone = CASE WHEN $6 THEN $9 ELSE time_zone END
-                 WHERE username = $1",
+                 WHERE username = $1 AND ($10::text IS NULL OR xmin::text = $10)",
                 &[
                     &username,
                     &change.name,
@@ -168,6 +176,7 @@ impl Store {
                     &quiet.map(QuietHours::from),
                     &quiet.map(QuietHours::until),
                     &quiet.map(QuietHours::zone),
+                    &version,
                 ],
             )
             .await?;
@@ -258,5 +267,6 @@ fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
         contact: row.try_get::<_, bool>(12)?.then_some(contact),
         shared_with: row.try_get(13)?,
         quiet_hours: quiet_hours(row.try_get(9)?, row.try_get(10)?, row.try_get(11)?),
+        version: row.try_get(14)?,
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError, session::Session};
+use super::{Act, Store, StoreError, session::Session};
 
 /// A group as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct StoredGroup {
     pub size: i64,
     /// How many of them are active.
     pub active: i64,
+    /// Another one after each change of the group, but not of its members.
+    pub version: String,
 }
 
 /// Members of a group that are named with it; the list of people has them all.
@@ -29,7 +31,8 @@ pub const SHOWN: i64 = 100;
 
 const GROUPS: &str = "SELECT g.name, g.created_at, m.size, m.active,
         ARRAY(SELECT p.username FROM membership m JOIN person p ON p.id = m.person_id
-              WHERE m.group_id = g.id ORDER BY p.username LIMIT $1)
+              WHERE m.group_id = g.id ORDER BY p.username LIMIT $1),
+        g.xmin::text
      FROM groups g
      CROSS JOIN LATERAL (
          SELECT count(*) AS size, count(*) FILTER (WHERE p.active) AS active
@@ -67,33 +70,54 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Creates the groups that do not exist yet, and returns their names.
-    pub async fn create_groups(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
-        let client = self.client().await?;
-        let created = client
+    /// Creates the groups that do not exist yet, records that if it is an operator's act, and returns their names.
+    pub async fn create_groups(&self, names: &[&str], act: Option<&Act>) -> Result<Vec<String>, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let created = transaction
             .query(
                 "INSERT INTO groups (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING name",
                 &[&names],
             )
             .await?;
+        if let Some(act) = act {
+            act.record_count(&transaction, created.len()).await?;
+        }
+        transaction.commit().await?;
         created.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Deletes a group and its memberships; tells whether there was one.
-    pub async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
+    /// Deletes a group and its memberships; tells whether there was one, of this version if one is given.
+    pub async fn delete_group(&self, name: &str, version: Option<&str>) -> Result<bool, StoreError> {
         let client = self.client().await?;
-        Ok(client.execute("DELETE FROM groups WHERE name = $1", &[&name]).await? == 1)
+        let deleted = client
+            .execute(
+                "DELETE FROM groups WHERE name = $1 AND ($2::text IS NULL OR xmin::text = $2)",
+                &[&name, &version],
+            )
+            .await?;
+        Ok(deleted == 1)
     }
 
-    /// Renames a group, in the digests that wait for it as well; tells whether there was one.
+    /// Renames a group, in the digests that wait for it as well; tells whether there was one, of this version
+    /// if one is given.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where another group has the new name.
-    pub async fn rename_group(&self, old: &str, new: &str) -> Result<bool, StoreError> {
+    pub async fn rename_group(
+        &self,
+        old: &str,
+        new: &str,
+        version: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let renamed =
-            transaction.execute("UPDATE groups SET name = $2 WHERE name = $1", &[&old, &new]).await?;
+        let renamed = transaction
+            .execute(
+                "UPDATE groups SET name = $2 WHERE name = $1 AND ($3::text IS NULL OR xmin::text = $3)",
+                &[&old, &new, &version],
+            )
+            .await?;
         if renamed == 0 {
             transaction.rollback().await?;
             return Ok(false);
@@ -217,5 +241,6 @@ fn stored_group(row: &Row) -> Result<StoredGroup, StoreError> {
         size: row.try_get(2)?,
         active: row.try_get(3)?,
         members: row.try_get(4)?,
+        version: row.try_get(5)?,
     })
 }

@@ -1,6 +1,7 @@
 //! What the set-up check asks of the database. Each question is answered from an index or a small table, so that
 //! it takes no longer with a million notifications.
 
+use hookswitch_core::domain::NotificationId;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -70,6 +71,10 @@ pub struct DeferredFacts {
     pub first_due_at: Timestamp,
     /// When the last of them is due.
     pub last_due_at: Timestamp,
+    /// The oldest of them: ids begin with the time.
+    pub oldest: Option<NotificationId>,
+    /// When the oldest was created; `None` if it was dropped meanwhile.
+    pub oldest_at: Option<Timestamp>,
 }
 
 /// What waits for another attempt after Meta refused it.
@@ -264,11 +269,13 @@ impl Store {
                      SELECT (SELECT min(d.reason) FROM deferred d WHERE d.reason > reasons.reason)
                      FROM reasons WHERE reasons.reason IS NOT NULL
                  )
-                 SELECT reasons.reason, w.count, w.first, w.last
+                 SELECT reasons.reason, w.count, w.first, w.last, w.oldest,
+                        (SELECT created_at FROM notification n WHERE n.id = w.oldest)
                  FROM reasons
                  CROSS JOIN LATERAL (
-                     SELECT count(*) AS count, min(due_at) AS first, max(due_at) AS last
-                     FROM (SELECT due_at FROM deferred WHERE deferred.reason = reasons.reason
+                     SELECT count(*) AS count, min(due_at) AS first, max(due_at) AS last,
+                            (array_agg(notification_id ORDER BY notification_id))[1] AS oldest
+                     FROM (SELECT due_at, notification_id FROM deferred WHERE deferred.reason = reasons.reason
                            ORDER BY deferred.lane LIMIT $1) AS waiting
                  ) w
                  WHERE reasons.reason IS NOT NULL ORDER BY reasons.reason",
@@ -282,6 +289,8 @@ impl Store {
                     count: row.try_get(1)?,
                     first_due_at: row.try_get(2)?,
                     last_due_at: row.try_get(3)?,
+                    oldest: row.try_get::<_, Option<Uuid>>(4)?.map(NotificationId),
+                    oldest_at: row.try_get(5)?,
                 })
             })
             .collect()

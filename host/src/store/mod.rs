@@ -50,6 +50,7 @@ mod meta_template;
 mod migrate;
 mod notification;
 mod notification_list;
+mod number;
 mod number_window;
 mod operator_action;
 mod opt_out;
@@ -71,11 +72,11 @@ mod waiting;
 mod withdrawal;
 
 pub use answer::{Answered, Writer};
-pub use api_key::StoredKey;
+pub use api_key::{NewStoredKey, StoredKey};
 pub use audience::Member;
 pub use checkpoint::Checkpoint;
 pub use connect::{Incarnation, PLANNER};
-pub use console_session::ConsoleSession;
+pub use console_session::{ConsoleSession, OpenSession};
 pub use contact::StoredContact;
 pub use daily_user::DailyUsers;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, OldFailures};
@@ -84,7 +85,7 @@ pub use deferred::{Behind, Deferred, Done, Intended, Intent, LateRetry, Waiting}
 pub use delivery::Histories;
 #[cfg(feature = "simulator")]
 pub use demo::DemoClaim;
-pub use digest::{CollectRow, DueDigest, OpenDigest};
+pub use digest::{CollectRow, DueDigest, ListedDigest, OpenDigest};
 pub use directory::{ChangedPerson, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
@@ -105,6 +106,7 @@ pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch}
 pub use migrate::pending_migrations;
 pub use notification::{Due, DueLimits, Logged, LoggedNotification, Searched, Unreadable};
 pub use notification_list::{ListedNotification, NotificationFilter};
+pub use number::NumberWaiting;
 pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};

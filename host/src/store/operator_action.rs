@@ -1,4 +1,4 @@
-//! What operators did: written in the transaction of the act, never changed, kept for a year.
+//! What operators did: written in the transaction of the act, or after what was done at Meta; never changed, kept for a year.
 
 use std::{collections::HashMap, fmt};
 
@@ -153,14 +153,16 @@ pub struct Action {
     pub who: String,
     /// The way: `cli`, `api` or `console`.
     pub way: String,
-    /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop` or `events.rerun`.
+    /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop`, `events.rerun`, `message.send`,
+    /// `plugin.resume`, `check.fix`, `templates.push`, `key.create`, `key.revoke`, `opt_out.set`, `opt_out.cleared` or
+    /// `contact.link`.
     pub action: String,
     /// The filter or the ids.
     #[schema(value_type = Object)]
     pub what: Box<RawValue>,
     /// The reason that the operator gave; null if none was given.
     pub reason: Option<String>,
-    /// The number of messages or events that it changed.
+    /// The number of messages, events or other things that it changed.
     pub count: i64,
 }
 
@@ -180,6 +182,14 @@ pub struct ActionFilter {
 }
 
 impl Store {
+    /// Records an act that was carried out elsewhere, for example at Meta; nothing if it has changed nothing.
+    pub async fn record_action(&self, act: &Act, count: usize) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        act.record_count(&transaction, count).await?;
+        transaction.commit().await
+    }
+
     /// The actions that a filter lets through, newest first.
     pub async fn actions(&self, filter: &ActionFilter) -> Result<Vec<Action>, StoreError> {
         let client = self.client().await?;

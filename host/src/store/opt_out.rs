@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hookswitch_core::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 use jiff::Timestamp;
 
-use super::{Store, StoreError, contact, session::Transaction};
+use super::{Act, Store, StoreError, contact, session::Transaction};
 
 /// In place of a person's words, where Meta says so.
 const BY_META: &str = "Meta says so (131050)";
@@ -14,10 +14,18 @@ impl Store {
     /// Records what users and operators said, all or nothing. Of each contact and scope the last word counts, by its
     /// time: what is older, or was heard before, changes nothing. Whoever wants messages again wants marketing again
     /// too; whoever wants marketing again may still want nothing at all. A contact is made where none is known.
-    pub async fn set_preferences(&self, preferences: &[Preference]) -> Result<(), StoreError> {
+    /// An operator's act is recorded.
+    pub async fn set_preferences(
+        &self,
+        preferences: &[Preference],
+        act: Option<&Act>,
+    ) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         record(&transaction, preferences).await?;
+        if let Some(act) = act {
+            act.record_count(&transaction, preferences.len()).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use hookswitch_core::domain::Lane;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{COUNTED, LEASE, RoutingTransaction, Store, StoreError};
+use super::{Act, COUNTED, LEASE, RoutingTransaction, Store, StoreError};
 
 /// An event that a plugin failed on, or one that is routed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,10 +82,17 @@ impl Store {
             .collect()
     }
 
-    /// Has a plugin's parked events decided again, and returns how many there are.
-    pub async fn resume_parked(&self, plugin: &str) -> Result<u64, StoreError> {
-        let client = self.client().await?;
-        client.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await
+    /// Has a plugin's parked events decided again, records that if it is an operator's act, and returns how many there are.
+    pub async fn resume_parked(&self, plugin: &str, act: Option<&Act>) -> Result<u64, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let resumed =
+            transaction.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await?;
+        if let Some(act) = act {
+            act.record_count(&transaction, usize::try_from(resumed).unwrap_or(usize::MAX)).await?;
+        }
+        transaction.commit().await?;
+        Ok(resumed)
     }
 
     /// The parked events of these lanes that are to be decided again, in the order of the log; at most `limit` of each

@@ -25,6 +25,13 @@ impl SlotOutcome {
             SlotOutcome::Missed => "missed",
         }
     }
+
+    fn stored(word: &str) -> Result<SlotOutcome, StoreError> {
+        [SlotOutcome::Start, SlotOutcome::Fired, SlotOutcome::Missed]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+            .ok_or_else(|| StoreError::Row(format!("unknown outcome of a schedule: {word}")))
+    }
 }
 
 /// The last time of a schedule that something became of.
@@ -32,6 +39,8 @@ impl SlotOutcome {
 pub struct LastSlot {
     /// When.
     pub slot: Timestamp,
+    /// What became of it.
+    pub outcome: SlotOutcome,
     /// The cron expression and time zone that the schedule had then.
     pub cron: String,
 }
@@ -77,17 +86,20 @@ impl Store {
                      SELECT (SELECT min(s.schedule) FROM schedule_slot s WHERE s.schedule > schedules.schedule)
                      FROM schedules WHERE schedules.schedule IS NOT NULL
                  )
-                 SELECT last.schedule, last.slot, last.cron
+                 SELECT last.schedule, last.slot, last.outcome, last.cron
                  FROM schedules
                  CROSS JOIN LATERAL (
-                     SELECT s.schedule, s.slot, s.cron FROM schedule_slot s
+                     SELECT s.schedule, s.slot, s.outcome, s.cron FROM schedule_slot s
                      WHERE s.schedule = schedules.schedule AND s.slot <= $1 ORDER BY s.slot DESC LIMIT 1
                  ) last",
             )
             .await?;
         let rows = client.query(&statement, &[&now]).await?;
         rows.iter()
-            .map(|row| Ok((row.try_get(0)?, LastSlot { slot: row.try_get(1)?, cron: row.try_get(2)? })))
+            .map(|row| {
+                let outcome = SlotOutcome::stored(row.try_get(2)?)?;
+                Ok((row.try_get(0)?, LastSlot { slot: row.try_get(1)?, outcome, cron: row.try_get(3)? }))
+            })
             .collect()
     }
 
@@ -125,7 +137,6 @@ impl Store {
         &self,
         schedule: &str,
         slot: &LastSlot,
-        outcome: SlotOutcome,
         events: &[NewEvent<'_>],
     ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
@@ -134,7 +145,7 @@ impl Store {
             .execute(
                 "INSERT INTO schedule_slot (schedule, slot, outcome, cron) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING",
-                &[&schedule, &slot.slot, &outcome.as_str(), &slot.cron],
+                &[&schedule, &slot.slot, &slot.outcome.as_str(), &slot.cron],
             )
             .await?;
         if taken == 0 {

@@ -26,5 +26,5 @@ pub use failures::tell_failures;
 pub use plugins::tell_parked;
 pub use retention::prune;
 pub use rule_failures::tell_rule_failures;
-pub use schedule::Scheduler;
+pub use schedule::{Scheduler, fired_at};
 pub use tally::tally;

@@ -36,7 +36,7 @@ pub async fn tell_parked(
         let compiled: Vec<String> =
             compiling.iter().filter(|id| !is_compiling(&current, id)).cloned().collect();
         for id in compiled {
-            match store.resume_parked(&id).await {
+            match store.resume_parked(&id, None).await {
                 Ok(_) => compiling.remove(&id),
                 Err(error) => {
                     tracing::warn!(%error, "failed to resume a plugin that is compiled; trying again");

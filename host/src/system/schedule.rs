@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use hookswitch_core::catalog::{ForEach, Live, Missed, Schedule};
+use hookswitch_core::{
+    catalog::{ForEach, Live, Missed, Schedule},
+    domain::EventKey,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -59,13 +62,12 @@ impl Scheduler {
                 None => known.insert(self.store.last_slots(now).await?).get(&schedule.name),
             };
             for (slot, outcome) in due(schedule, last, now) {
-                let slot = LastSlot { slot, cron: schedule.cron.clone() };
+                let slot = LastSlot { slot, outcome, cron: schedule.cron.clone() };
                 let events = match outcome {
                     SlotOutcome::Fired => self.events(schedule, slot.slot, now).await?,
                     SlotOutcome::Start | SlotOutcome::Missed => Vec::new(),
                 };
-                let taken =
-                    self.store.take_slot(&schedule.name, &slot, outcome, &new_events(&events)).await?;
+                let taken = self.store.take_slot(&schedule.name, &slot, &new_events(&events)).await?;
                 if taken {
                     tracing::info!(
                         schedule = schedule.name, slot = %slot.slot, ?outcome, events = events.len(), "schedule"
@@ -96,6 +98,14 @@ impl Scheduler {
                 windows.iter().filter_map(|window| window_expiring(&schedule.kind, window, slot)).collect()
             }
         })
+    }
+}
+
+/// The event that a schedule fires at this time, if it fires one event and not one for each of something.
+pub fn fired_at(schedule: &Schedule, slot: Timestamp) -> Option<EventKey> {
+    match &schedule.for_each {
+        None => scheduled(schedule, slot).map(|made| made.event.key),
+        Some(ForEach::ExpiringWindows(_)) => None,
     }
 }
 

@@ -73,6 +73,11 @@ impl Senders {
         [self.usual.as_str()].into_iter().chain(named)
     }
 
+    /// The names that rules use for the number with this id, sorted.
+    pub fn names_of(&self, id: &str) -> Vec<&str> {
+        self.named.iter().filter(|(_, of)| *of == id).map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Whether there is more than one.
     pub fn are_several(&self) -> bool {
         !self.named.is_empty()
@@ -90,6 +95,7 @@ mod tests {
         assert_eq!(senders.get(None).unwrap(), "106");
         assert_eq!(senders.get(Some("sales")).unwrap(), "107");
         assert_eq!(senders.ids().collect::<Vec<_>>(), ["106", "107", "108"]);
+        assert_eq!((senders.names_of("107"), senders.names_of("106")), (vec!["sales"], vec![]));
         assert!(senders.get(Some("sails")).unwrap_err().ends_with("names sales, support"));
         assert!(!Senders::parse("106").unwrap().are_several());
     }

@@ -1,12 +1,17 @@
-//! What operators list and do, over HTTP: events, notifications, failed and unknown messages, jobs, and what operators did.
+//! What operators list and do, over HTTP: events, notifications, failed and unknown messages, digests,
+//! jobs, hosts, API keys, and what operators did.
 //!
 //! Lists are for keys with the scope `read`; numbers are masked and texts left out unless the key also has `personal`.
 //! Acts are for keys with the scope `operate`.
 
 mod actions;
+mod contacts;
+mod digests;
 mod events;
 mod failed;
+mod hosts;
 mod jobs;
+mod keys;
 mod notifications;
 mod unknown;
 mod waiting;
@@ -66,18 +71,24 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::messages))
         .routes(routes!(actions::list))
+        .routes(routes!(hosts::list))
+        .routes(routes!(digests::list))
+        .routes(routes!(contacts::opt_out, contacts::opt_in))
+        .routes(routes!(contacts::link))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
 }
 
-fn invalid(detail: impl Into<String>) -> Problem {
+pub(super) fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
 }
 
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     query.map(|Query(query)| query).map_err(|error| invalid(sentence(&error.body_text())))
 }
 
 /// Refuses U+0000, which PostgreSQL cannot store.
-fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(), Problem> {
+pub(super) fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(), Problem> {
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(invalid("The request must not contain the character U+0000."));
     }
@@ -85,7 +96,7 @@ fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> Result<(
 }
 
 /// A page, with a `Link` to the next one: the same address with the parameter `cursor` set to `next`.
-fn page(uri: &Uri, cursor: &str, next: Option<&str>, body: impl Serialize) -> Response {
+pub(super) fn page(uri: &Uri, cursor: &str, next: Option<&str>, body: impl Serialize) -> Response {
     let Some(next) = next else { return Json(body).into_response() };
     let others = uri
         .query()

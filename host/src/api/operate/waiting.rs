@@ -1,6 +1,7 @@
 //! `/v1/waiting`: how many messages wait, by reason, and withdrawing them by key.
 
 use axum::{Json, extract::State};
+use hookswitch_core::domain::NotificationId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,6 +27,10 @@ pub struct WaitingMessages {
     first_due_at: Timestamp,
     /// When the last of those counted is due.
     last_due_at: Timestamp,
+    /// The oldest of those counted; null if it has just been sent.
+    oldest: Option<NotificationId>,
+    /// When the oldest was created.
+    oldest_at: Option<Timestamp>,
 }
 
 /// The messages that wait.
@@ -35,7 +40,7 @@ pub struct Waiting {
     data: Vec<WaitingMessages>,
 }
 
-/// List how many messages wait, by reason.
+/// List how many messages wait, by reason, with the oldest of each.
 #[utoipa::path(get, path = "/v1/waiting", operation_id = "listWaiting", tag = "messages", security(("key" = [])),
     responses((status = 200, description = "The messages that wait", body = Waiting)))]
 pub async fn list(_: Reader, State(office): State<Office>) -> Result<Json<Waiting>, Problem> {
@@ -45,6 +50,8 @@ pub async fn list(_: Reader, State(office): State<Office>) -> Result<Json<Waitin
         count: facts.count,
         first_due_at: facts.first_due_at,
         last_due_at: facts.last_due_at,
+        oldest: facts.oldest,
+        oldest_at: facts.oldest_at,
     };
     let data = office.operate.waiting().await?.into_iter().map(of_reason).collect();
     Ok(Json(Waiting { data }))

@@ -10,7 +10,7 @@ use crate::{
     check::{self, Report, Severity, count},
     cli::confirm::Confirmation,
     config::{Config, ConfigErrors, WhatsappConfig},
-    whatsapp::management::Management,
+    operate::{Account, Operate, Pushed},
 };
 
 /// Fixes what is safe to fix, and says what it did and why it did not do the rest.
@@ -50,8 +50,9 @@ async fn tables(database: &Database, catalog: &Result<Catalog, Findings>) {
         eprintln!("warning: groups not created: the rules do not compile");
         return;
     };
-    let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
-    match database.store.create_groups(&names).await {
+    let operate = Operate::new(database.store.clone());
+    let created = async { operate.create_missing_groups(&operate.user().await?, catalog).await };
+    match created.await {
         Ok(created) if created.is_empty() => {}
         Ok(created) => eprintln!("Created groups: {}.", created.join(", ")),
         Err(error) => eprintln!("warning: groups not created: {error}"),
@@ -69,11 +70,11 @@ async fn submit(
         return Ok(());
     };
     let asked = async {
-        let management = Management::new(&config.whatsapp_api_url, &config.whatsapp_access_token)?;
-        let at_meta = management.templates(account).await?;
-        anyhow::Ok((management, at_meta))
+        let account = Account::new(&config.whatsapp_api_url, &config.whatsapp_access_token, account)?;
+        let at_meta = account.templates().await?;
+        anyhow::Ok((account, at_meta))
     };
-    let (management, at_meta) = match asked.await {
+    let (account, at_meta) = match asked.await {
         Ok(asked) => asked,
         Err(error) => {
             eprintln!("warning: templates not submitted: {error}");
@@ -85,9 +86,10 @@ async fn submit(
         return Ok(());
     }
     for definition in &missing {
-        match management.create_template(account, &definition.name, definition).await {
-            Ok(status) => eprintln!("Submitted {}: {status}.", definition.name),
-            Err(error) => eprintln!("warning: {} not submitted: {error}", definition.name),
+        let Pushed { name, status, error, .. } = account.submit(definition, definition.name.clone()).await;
+        match status {
+            Some(status) => eprintln!("Submitted {name}: {status}."),
+            None => eprintln!("warning: {name} not submitted: {}", error.unwrap_or_default()),
         }
     }
     Ok(())

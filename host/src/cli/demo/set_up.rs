@@ -35,7 +35,7 @@ pub async fn set_up(
     let store = app.store();
     let catalog = app.catalog().current();
     let groups: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();
-    store.create_groups(&groups).await?;
+    store.create_groups(&groups, None).await?;
     let people = people::people(&groups);
     store.import_people(&people, ImportOptions::default(), &mut |_| {}).await?;
     step(bar, &format!("created {} groups and {} people", groups.len(), people.len()));

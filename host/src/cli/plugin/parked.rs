@@ -4,8 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use hookswitch_core::catalog;
-use jiff::Timestamp;
-use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -13,7 +11,7 @@ use crate::{
     check::count,
     cli::{failure::Failure, output, table},
     config::{DatabaseConfig, RulesConfig},
-    store::{ParkedFacts, Store},
+    operate::Operate,
 };
 
 /// The arguments of `hookswitch plugin parked`.
@@ -33,36 +31,22 @@ pub struct ResumeArgs {
     rules: RulesConfig,
 }
 
-/// The parked events of a plugin, as they are listed.
-#[derive(Serialize)]
-struct ParkedJson<'a> {
-    plugin: &'a str,
-    events: i64,
-    since: Timestamp,
-}
-
-impl<'a> From<&'a ParkedFacts> for ParkedJson<'a> {
-    fn from(parked: &'a ParkedFacts) -> Self {
-        ParkedJson { plugin: &parked.plugin, events: parked.count, since: parked.since }
-    }
-}
-
 /// Lists how many events are parked, by plugin.
 ///
 /// # Errors
 /// If the database cannot be reached.
 pub async fn list(args: ParkedArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(database, &mut |_| {}).await?;
-    let parked = database.store.parked().await;
+    let parked = Operate::new(database.store.clone()).parked().await;
     database.close().await;
     let parked = parked?;
     match (args.json, parked.is_empty()) {
-        (true, _) => output::json_lines(parked.iter().map(ParkedJson::from))?,
+        (true, _) => output::json_lines(&parked)?,
         (false, true) => println!("No parked events."),
         (false, false) => {
             let mut table = table::table(&["PLUGIN", "EVENTS", "SINCE"]);
-            for facts in &parked {
-                table.add_row([facts.plugin.clone(), facts.count.to_string(), table::time(facts.since)]);
+            for of in &parked {
+                table.add_row([of.plugin.clone(), of.events.to_string(), table::time(of.since)]);
             }
             table::print(&table);
         }
@@ -76,21 +60,24 @@ pub async fn list(args: ParkedArgs, database: &DatabaseConfig) -> anyhow::Result
 /// If the database cannot be reached, or no plugin has this id.
 pub async fn resume(args: ResumeArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(settings, &mut |_| {}).await?;
-    let done = resume_known(&args, settings, &database.store).await;
+    let done = resume_known(&args, settings, &Operate::new(database.store.clone())).await;
     database.close().await;
     let count_of = count(i64::try_from(done?).unwrap_or(i64::MAX), "event", "events");
     println!("Re-running {count_of} of {}.", args.id);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn resume_known(args: &ResumeArgs, settings: &DatabaseConfig, store: &Store) -> anyhow::Result<u64> {
-    let resumed = store.resume_parked(&args.id).await?;
+async fn resume_known(
+    args: &ResumeArgs,
+    settings: &DatabaseConfig,
+    operate: &Operate,
+) -> anyhow::Result<u64> {
+    let resumed = operate.resume_plugin(&operate.user().await?, &args.id).await?;
     if resumed > 0 {
-        store.notify().await?;
         return Ok(resumed);
     }
     // Nothing is parked: either all is well, or the id is misspelt.
-    let mut known: Vec<String> = store.parked().await?.into_iter().map(|facts| facts.plugin).collect();
+    let mut known: Vec<String> = operate.parked().await?.into_iter().map(|of| of.plugin).collect();
     let folders = app::folders(&args.rules, settings, false)?;
     if let Ok(catalog) = spawn_blocking(move || catalog::load(&folders)).await? {
         known.extend(catalog.plugins.keys().cloned());

@@ -1,19 +1,20 @@
 //! `hookswitch templates list`: templates and their status at Meta.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{Both, TemplateJson, words};
+use super::Both;
 use crate::{
     cli::{output, table},
+    operate::{TemplateReport, meaning_of, others},
     whatsapp::management::category,
 };
 
 /// Lists ours, then the others at Meta.
 pub(super) fn run(both: &Both, json: bool) -> Result<ExitCode> {
     if json {
-        output::json_lines(both.states.iter().map(|state| TemplateJson::new(state, None)))?;
+        output::json_lines(both.states.iter().map(|state| TemplateReport::new(state, None)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = table::table(&["TEMPLATE", "LANGUAGE", "CATEGORY", "AT META"]);
@@ -25,17 +26,11 @@ pub(super) fn run(both: &Both, json: bool) -> Result<ExitCode> {
             definition.template.as_str(),
             &definition.language,
             category(definition.category),
-            &format!("{}{name}", words(&state.state)),
+            &format!("{}{name}", meaning_of(&state.state)),
         ]);
     }
     table::print(&table);
-    let ours: BTreeSet<&str> = both
-        .states
-        .iter()
-        .flat_map(|state| &state.versions)
-        .map(|(_, version)| version.id.as_str())
-        .collect();
-    let others: Vec<_> = both.on_meta.iter().filter(|version| !ours.contains(version.id.as_str())).collect();
+    let others = others(&both.states, &both.on_meta);
     if !others.is_empty() {
         println!("\nAt Meta, but not in the rules folder:");
         for other in others {

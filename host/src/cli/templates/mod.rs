@@ -14,17 +14,12 @@ use hookswitch_core::{
     plan::MetaTemplate,
 };
 
-use jiff::Timestamp;
-use serde::Serialize;
-
 use super::confirm::Confirmation;
 use crate::{
     app,
     config::{AccountConfig, DatabaseConfig, RulesConfig},
-    whatsapp::{
-        Difference, State, TemplateState, compare,
-        management::{Management, TemplateOnMeta, category},
-    },
+    operate::Account,
+    whatsapp::{TemplateState, compare, management::TemplateOnMeta},
 };
 
 /// The arguments of `hookswitch templates`.
@@ -133,103 +128,14 @@ impl Common {
         Ok(Some(Ours { right, are_some_wrong }))
     }
 
-    fn management(&self) -> Result<Management> {
-        Ok(Management::new(&self.account.whatsapp_api_url, &self.account.whatsapp_access_token)?)
+    fn account(&self) -> Result<Account> {
+        let AccountConfig { whatsapp_api_url, whatsapp_access_token, whatsapp_business_account_id } =
+            &self.account;
+        Ok(Account::new(whatsapp_api_url, whatsapp_access_token, whatsapp_business_account_id)?)
     }
 
     async fn both(&self, definitions: &[MetaTemplate]) -> Result<Both> {
-        let on_meta = self.management()?.templates(&self.account.whatsapp_business_account_id).await?;
+        let on_meta = self.account()?.templates().await?;
         Ok(Both { states: compare(definitions, &on_meta), on_meta })
-    }
-}
-
-/// A template beside its versions at Meta, as JSON.
-#[derive(Serialize)]
-struct TemplateJson<'a> {
-    template: &'a str,
-    language: &'a str,
-    category: &'a str,
-    /// In words, for people.
-    state: String,
-    /// Whether a push submits it, and under which name.
-    needs_push: bool,
-    next_name: Option<String>,
-    differences: Vec<DifferenceJson<'a>>,
-    versions: Vec<VersionJson<'a>>,
-}
-
-/// A part of a template that differs.
-#[derive(Serialize)]
-struct DifferenceJson<'a> {
-    part: String,
-    at_meta: &'a str,
-    ours: &'a str,
-}
-
-/// A version of a template at Meta.
-#[derive(Serialize)]
-struct VersionJson<'a> {
-    name: &'a str,
-    id: &'a str,
-    status: String,
-    category: Option<&'a str>,
-    quality: Option<String>,
-    rejected_reason: Option<&'a str>,
-    in_use_since: Option<Timestamp>,
-}
-
-impl<'a> TemplateJson<'a> {
-    /// `in_use` is the name of the version in use, with the time of the switch to it.
-    fn new(state: &'a TemplateState, in_use: Option<(&str, Timestamp)>) -> Self {
-        let definition = &state.definition;
-        let differences = match &state.state {
-            State::Differs(differences) => differences.as_slice(),
-            _ => &[],
-        };
-        TemplateJson {
-            template: &definition.template,
-            language: &definition.language,
-            category: category(definition.category),
-            state: words(&state.state),
-            needs_push: state.needs_push(),
-            next_name: state.needs_push().then(|| state.next_name()),
-            differences: differences
-                .iter()
-                .map(|Difference { part, on_meta, ours }| DifferenceJson {
-                    part: part.to_string(),
-                    at_meta: on_meta,
-                    ours,
-                })
-                .collect(),
-            versions: state
-                .versions
-                .iter()
-                .map(|(_, version)| VersionJson {
-                    name: &version.name,
-                    id: &version.id,
-                    status: version.status.to_string(),
-                    category: version.category.as_deref(),
-                    quality: version.quality.as_ref().map(ToString::to_string),
-                    rejected_reason: version.rejected_reason.as_deref(),
-                    in_use_since: in_use.filter(|(name, _)| *name == version.name).map(|(_, at)| at),
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The state of a template, in words.
-fn words(state: &State) -> String {
-    match state {
-        State::Missing => "not at Meta; submit it".to_owned(),
-        State::Pending => "in review at Meta".to_owned(),
-        State::Approved => "approved".to_owned(),
-        State::Differs(_) => "changed; submit it".to_owned(),
-        State::Rejected(None) => "rejected; edit and resubmit it".to_owned(),
-        State::Rejected(Some(reason)) => format!("rejected ({reason}); edit and resubmit it"),
-        State::Paused => "paused by Meta for low quality".to_owned(),
-        State::Disabled => "disabled by Meta; edit and resubmit it".to_owned(),
-        State::Recategorised { category } => format!("approved, but as {category}"),
-        State::Other(status) => format!("{status} at Meta"),
     }
 }

@@ -8,12 +8,12 @@ use console::style;
 use super::{
     Common,
     diff::{all_at_meta, show},
-    words,
 };
 use crate::{
     check::count,
     cli::confirm::Confirmation,
     config::DatabaseConfig,
+    operate::meaning_of,
     whatsapp::{State, TemplateState},
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn run(
     let both = common.both(&ours.right).await?;
     for state in &both.states {
         if matches!(state.state, State::Rejected(_) | State::Paused | State::Disabled | State::Other(_)) {
-            println!("{}: {}", state.definition.template, words(&state.state));
+            println!("{}: {}", state.definition.template, meaning_of(&state.state));
         }
     }
     let changes: Vec<&TemplateState> = both.states.iter().filter(|state| state.needs_push()).collect();
@@ -47,15 +47,16 @@ pub(super) async fn run(
     if !confirmation.confirm(&format!("Submit {templates} to the account {account} for Meta's review?"))? {
         return Ok(ExitCode::FAILURE);
     }
-    let management = common.management()?;
+    let account = common.account()?;
     let mut refused = 0;
     for state in &changes {
-        let name = state.next_name();
-        match management.create_template(account, &name, &state.definition).await {
-            Ok(status) => println!("{} {name}: {status}", style("✓").green()),
-            Err(error) => {
+        let pushed = account.submit(&state.definition, state.next_name()).await;
+        match (&pushed.status, &pushed.error) {
+            (Some(status), _) => println!("{} {}: {status}", style("✓").green(), pushed.name),
+            (None, error) => {
                 refused += 1;
-                println!("{} {name}: {error}", style("✗").red());
+                let error = error.as_deref().unwrap_or_default();
+                println!("{} {}: {error}", style("✗").red(), pushed.name);
             }
         }
     }

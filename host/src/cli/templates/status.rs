@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use console::style;
 
-use super::{Both, TemplateJson, words};
+use super::Both;
 use crate::{
     app::Database,
     cli::{output, table},
     config::DatabaseConfig,
+    operate::{TemplateReport, meaning_of, switch_of},
     store::MetaTemplateSwitch,
-    whatsapp::TemplateState,
 };
 
 /// Shows all versions.
@@ -21,30 +21,25 @@ pub(super) async fn run(both: &Both, database: &DatabaseConfig, json: bool) -> R
     database.close().await;
     let switches = switches.context("cannot read which versions are in use")?;
     if json {
-        output::json_lines(both.states.iter().map(|state| {
-            let switch = switch(&switches, state);
-            TemplateJson::new(
-                state,
-                switch.and_then(|switch| Some((switch.name.as_deref()?, switch.switched_at))),
-            )
-        }))?;
+        output::json_lines(
+            both.states.iter().map(|state| TemplateReport::new(state, switch_of(&switches, state))),
+        )?;
     } else {
         show(both, &switches);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The switch to the version in use.
-fn switch<'a>(switches: &'a [MetaTemplateSwitch], state: &TemplateState) -> Option<&'a MetaTemplateSwitch> {
-    let definition = &state.definition;
-    switches.iter().find(|s| s.template == definition.template && s.language == definition.language)
-}
-
 fn show(both: &Both, switches: &[MetaTemplateSwitch]) {
     for state in &both.states {
         let definition = &state.definition;
-        let switch = switch(switches, state);
-        println!("{} ({}): {}", style(&definition.template).bold(), definition.language, words(&state.state));
+        let switch = switch_of(switches, state);
+        println!(
+            "{} ({}): {}",
+            style(&definition.template).bold(),
+            definition.language,
+            meaning_of(&state.state)
+        );
         for (_, version) in &state.versions {
             let mut facts = vec![version.status.to_string()];
             facts.extend(version.category.clone());

@@ -2,20 +2,16 @@
 
 use axum::{
     Json,
-    extract::{
-        Path, Query, State,
-        rejection::{PathRejection, QueryRejection},
-    },
-    http::StatusCode,
+    extract::{Query, State, rejection::QueryRejection},
 };
-use hookswitch_core::domain::{OptOut, OptOutScope};
+use hookswitch_core::domain::OptOut;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, name, query};
+use super::{Desk, query};
 use crate::{
-    http::{Admin, JsonBody, Problem, last_of_full, page_limit},
+    http::{Admin, Problem, last_of_full, page_limit},
     store::StoredContact,
 };
 
@@ -95,50 +91,4 @@ pub async fn list(
     let contacts = desk.directory.contacts(unlinked, after, limit).await?;
     let next = last_of_full(&contacts, limit).map(|contact| contact.id);
     Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
-}
-
-/// An opt-out.
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({"scope": "all"})))]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewOptOut)]
-pub struct OptOutJson {
-    /// The messages that are no longer sent; all messages by default.
-    #[serde(default)]
-    scope: OptOutScope,
-}
-
-/// Opt a contact out.
-#[utoipa::path(put, path = "/v1/contacts/{contact}/opt-out", operation_id = "optOutContact", tag = "contacts",
-    request_body = OptOutJson, security(("key" = [])),
-    params(("contact" = String, Path, description = "A number, a user id, or the username of a linked person")),
-    responses(
-        (status = 204, description = "The contact is opted out"),
-        (status = 400, description = "The path or the body is invalid"),
-    ))]
-pub async fn opt_out(
-    _: Admin,
-    State(desk): State<Desk>,
-    contact: Result<Path<String>, PathRejection>,
-    JsonBody(opt_out): JsonBody<OptOutJson>,
-) -> Result<StatusCode, Problem> {
-    desk.directory.opt_out(&name(contact)?, opt_out.scope).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Opt a contact in again.
-#[utoipa::path(delete, path = "/v1/contacts/{contact}/opt-out", operation_id = "optInContact", tag = "contacts",
-    security(("key" = [])),
-    params(("contact" = String, Path, description = "A number, a user id, or the username of a linked person")),
-    responses(
-        (status = 204, description = "The contact is not opted out"),
-        (status = 400, description = "The path is invalid"),
-    ))]
-pub async fn opt_in(
-    _: Admin,
-    State(desk): State<Desk>,
-    contact: Result<Path<String>, PathRejection>,
-) -> Result<StatusCode, Problem> {
-    desk.directory.opt_in(&name(contact)?).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

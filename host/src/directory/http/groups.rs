@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, JsonBody, Problem, last_of_full, page_limit, sentence},
+    http::{Admin, IfMatch, JsonBody, Problem, etag, last_of_full, page_limit, sentence},
     store::StoredGroup,
 };
 
@@ -36,7 +36,7 @@ pub struct GroupJson {
 }
 
 impl From<StoredGroup> for GroupJson {
-    fn from(StoredGroup { name, created_at, members, size, active }: StoredGroup) -> Self {
+    fn from(StoredGroup { name, created_at, members, size, active, .. }: StoredGroup) -> Self {
         GroupJson { name, created_at, members, size, active }
     }
 }
@@ -87,7 +87,8 @@ pub async fn list(
 #[utoipa::path(get, path = "/v1/groups/{name}", operation_id = "getGroup", tag = "groups", security(("key" = [])),
     params(("name" = String, Path, description = "The group's name")),
     responses(
-        (status = 200, description = "The group", body = GroupJson),
+        (status = 200, description = "The group", body = GroupJson,
+            headers(("ETag" = String, description = "For `If-Match` of a change"))),
         (status = 400, description = "The path is invalid"),
         (status = 404, description = "No group has this name"),
     ))]
@@ -95,8 +96,9 @@ pub async fn get(
     _: Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
-) -> Result<Json<GroupJson>, Problem> {
-    Ok(Json(desk.directory.group(&name(group)?).await?.into()))
+) -> Result<impl IntoResponse, Problem> {
+    let group = GroupJson::from(desk.directory.group(&name(group)?).await?);
+    Ok((etag(&group), Json(group)))
 }
 
 /// Create a group. An existing group is left unchanged.
@@ -143,9 +145,12 @@ pub struct RenamedGroupJson {
 /// Its members stay, digests that wait for it are sent to it, and histories keep its former name.
 #[utoipa::path(patch, path = "/v1/groups/{name}", operation_id = "updateGroup", tag = "groups",
     request_body = GroupChangeJson, security(("key" = [])),
-    params(("name" = String, Path, description = "The group's name")),
+    params(("name" = String, Path, description = "The group's name"), ("If-Match" = Option<String>, Header,
+        description = "The ETag of the group as it was read: it is changed only if nobody else has changed it")),
     responses(
-        (status = 200, description = "The renamed group", body = RenamedGroupJson),
+        (status = 200, description = "The renamed group", body = RenamedGroupJson,
+            headers(("ETag" = String, description = "The new one of the group"))),
+        (status = 412, description = "`If-Match` is given, and the group was changed"),
         (status = 400, description = "The path or the body is invalid"),
         (status = 404, description = "No group has this name"),
         (status = 409, description = "Another group has the new name"),
@@ -154,17 +159,30 @@ pub async fn rename(
     _: Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
     JsonBody(change): JsonBody<GroupChangeJson>,
-) -> Result<Json<RenamedGroupJson>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let group = name(group)?;
+    let version = version(&desk, &group, &if_match).await?;
     let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
-    desk.directory.rename_group(&group, &change.name).await?;
+    desk.directory.rename_group(&group, &change.name, version.as_deref()).await?;
     let former_name_in = match group == change.name {
         true => Vec::new(),
         false => used.rules.into_iter().chain(used.decided_by).collect(),
     };
-    let group = desk.directory.group(&change.name).await?.into();
-    Ok(Json(RenamedGroupJson { group, former_name_in }))
+    let group = GroupJson::from(desk.directory.group(&change.name).await?);
+    Ok((etag(&group), Json(RenamedGroupJson { group, former_name_in })))
+}
+
+/// The version of a group that may be changed, if the request has a condition.
+async fn version(desk: &Desk, name: &str, if_match: &IfMatch) -> Result<Option<String>, Problem> {
+    if !if_match.is_given() {
+        return Ok(None);
+    }
+    let group = desk.directory.group(name).await?;
+    let version = group.version.clone();
+    if_match.check(&GroupJson::from(group))?;
+    Ok(Some(version))
 }
 
 /// The query of a deletion.
@@ -180,11 +198,13 @@ pub struct Force {
 
 /// Delete a group. Its members are not deleted.
 #[utoipa::path(delete, path = "/v1/groups/{name}", operation_id = "deleteGroup", tag = "groups",
-    security(("key" = [])), params(("name" = String, Path, description = "The group's name"), Force),
+    security(("key" = [])), params(("name" = String, Path, description = "The group's name"), Force, ("If-Match" = Option<String>, Header,
+        description = "The ETag of the group as it was read: it is deleted only if nobody else has changed it")),
     responses(
         (status = 204, description = "The group is deleted"),
         (status = 400, description = "The path or the query is invalid"),
         (status = 404, description = "No group has this name"),
+        (status = 412, description = "`If-Match` is given, and the group was changed"),
         (status = 409, description = "Rules name the group, or digests wait for it, and `force` is not set"),
     ))]
 pub async fn delete(
@@ -192,15 +212,17 @@ pub async fn delete(
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
     force: Result<Query<Force>, QueryRejection>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (group, Force { force }) = (name(group)?, query(force)?);
+    let version = version(&desk, &group, &if_match).await?;
     let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
     if !force && !used.is_empty() {
         let detail =
             format!("The group {group:?} is in use: {used}. Add force=true to the query to delete it.");
         return Err(Problem::new(StatusCode::CONFLICT, "group_in_use", detail));
     }
-    desk.directory.delete_group(&group).await?;
+    desk.directory.delete_group(&group, version.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,4 +1,4 @@
-//! `/v1/people`, `/v1/groups` and `/v1/contacts`, for keys with the scope `admin`.
+//! `/v1/people`, `/v1/groups` and the list of contacts, for keys with the scope `admin`.
 
 mod contacts;
 mod groups;
@@ -53,7 +53,6 @@ pub fn routes() -> OpenApiRouter<Desk> {
         .routes(routes!(groups::get, groups::create, groups::rename, groups::delete))
         .routes(routes!(groups::add_member, groups::remove_member))
         .routes(routes!(contacts::list))
-        .routes(routes!(contacts::opt_out, contacts::opt_in))
 }
 
 /// The operator's HTTP API.

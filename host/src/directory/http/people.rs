@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Desk, name, query, storable};
 use crate::{
     directory::{PersonChange, PersonToAdd, QuietHoursText},
-    http::{Admin, Errors, JsonBody, Problem, ProblemError, last_of_full, page_limit},
+    http::{Admin, Errors, IfMatch, JsonBody, Problem, ProblemError, etag, last_of_full, page_limit},
     store::StoredPerson,
 };
 
@@ -210,7 +210,8 @@ pub async fn add(
 #[utoipa::path(get, path = "/v1/people/{username}", operation_id = "getPerson", tag = "people",
     security(("key" = [])), params(("username" = String, Path, description = "The person's username")),
     responses(
-        (status = 200, description = "The person", body = PersonJson),
+        (status = 200, description = "The person", body = PersonJson,
+            headers(("ETag" = String, description = "For `If-Match` of a change"))),
         (status = 400, description = "The path is invalid"),
         (status = 404, description = "No person has this username"),
     ))]
@@ -218,8 +219,9 @@ pub async fn get(
     _: Admin,
     State(desk): State<Desk>,
     username: Result<Path<String>, PathRejection>,
-) -> Result<Json<PersonJson>, Problem> {
-    Ok(Json(desk.directory.person(&name(username)?).await?.into()))
+) -> Result<impl IntoResponse, Problem> {
+    let person = PersonJson::from(desk.directory.person(&name(username)?).await?);
+    Ok((etag(&person), Json(person)))
 }
 
 /// Changes to a person. Members that are absent change nothing.
@@ -282,9 +284,12 @@ impl TryFrom<PersonChangeJson> for PersonChange {
 /// Absent members stay as they are. All changes are made or, if the request is refused, none.
 #[utoipa::path(patch, path = "/v1/people/{username}", operation_id = "updatePerson", tag = "people",
     request_body = PersonChangeJson, security(("key" = [])),
-    params(("username" = String, Path, description = "The person's username")),
+    params(("username" = String, Path, description = "The person's username"), ("If-Match" = Option<String>, Header,
+        description = "The ETag of the person as it was read: it is changed only if nobody else has changed it")),
     responses(
-        (status = 200, description = "The changed person", body = PersonJson),
+        (status = 200, description = "The changed person", body = PersonJson,
+            headers(("ETag" = String, description = "The new one"))),
+        (status = 412, description = "`If-Match` is given, and the person was changed"),
         (status = 400, description = "The path or the body is invalid"),
         (status = 404, description = "No person has this username"),
     ))]
@@ -292,9 +297,20 @@ pub async fn change(
     _: Admin,
     State(desk): State<Desk>,
     username: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
     JsonBody(change): JsonBody<PersonChangeJson>,
-) -> Result<Json<PersonJson>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let username = name(username)?;
-    desk.directory.change(&username, &change.try_into()?).await?;
-    Ok(Json(desk.directory.person(&username).await?.into()))
+    let version = match if_match.is_given() {
+        true => {
+            let person = desk.directory.person(&username).await?;
+            let version = person.version.clone();
+            if_match.check(&PersonJson::from(person))?;
+            Some(version)
+        }
+        false => None,
+    };
+    desk.directory.change_version(&username, &change.try_into()?, version.as_deref()).await?;
+    let person = PersonJson::from(desk.directory.person(&username).await?);
+    Ok((etag(&person), Json(person)))
 }

@@ -1,35 +1,15 @@
 //! `GET /v1/plugins`: what the plugins of this host have used.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
-    extract::{FromRef, Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    extract::{Query, State, rejection::QueryRejection},
 };
-use hookswitch_core::{
-    catalog::Live,
-    decide::plugin::{Counts, Plugin},
-};
+use hookswitch_core::decide::plugin::{Counts, Plugin};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::{Admin, Keys, Problem, last_of_full, page_limit, sentence};
-
-/// State of the handler. Cheap to clone.
-#[derive(Clone)]
-pub struct Plugins {
-    /// The live catalog.
-    pub live: Arc<Live>,
-    /// The API keys.
-    pub keys: Keys,
-}
-
-impl FromRef<Plugins> for Keys {
-    fn from_ref(plugins: &Plugins) -> Keys {
-        plugins.keys.clone()
-    }
-}
+use super::{Host, query};
+use crate::http::{Admin, Problem, last_of_full, page_limit};
 
 /// A plugin, with what it has used on this host since the host started.
 #[derive(Serialize, ToSchema)]
@@ -79,14 +59,12 @@ pub struct Which {
     ))]
 pub async fn list(
     _: Admin,
-    State(plugins): State<Plugins>,
+    State(host): State<Host>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<PluginList>, Problem> {
-    let Query(Which { after, limit: asked }) = which.map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", sentence(&error.body_text()))
-    })?;
+    let Which { after, limit: asked } = query(which)?;
     let limit = page_limit(asked)?;
-    let catalog = plugins.live.current();
+    let catalog = host.setup.live().current();
     let after = catalog.plugins.iter().filter(|(id, _)| **id > after).map(|(_, plugin)| json(plugin));
     let data: Vec<PluginJson> = after.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
     let next = last_of_full(&data, limit).map(|plugin| plugin.id.clone());

@@ -1,0 +1,169 @@
+//! What operators do with WhatsApp users: link them to people, opt them out and in; and the quiet hours of people.
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    response::{Html, Redirect},
+};
+use hookswitch_core::domain::OptOutScope;
+use minijinja::context;
+use serde::Deserialize;
+
+use super::{
+    Console,
+    confirm::Confirmation,
+    query::{Filter, filled},
+    refusal::Refusal,
+    render,
+    session::Administrator,
+};
+use crate::{
+    directory::{DirectoryError, QuietHoursText},
+    operate::Operator,
+};
+
+impl From<DirectoryError> for Refusal {
+    fn from(error: DirectoryError) -> Refusal {
+        match error {
+            DirectoryError::Store(error) => error.into(),
+            error => Refusal::invalid(format!("Nothing was changed: {error}.")),
+        }
+    }
+}
+
+/// Which contact, by number or user id, and what to do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preference {
+    contact: String,
+    wish: Wish,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Wish {
+    OptOut,
+    OptOutOfMarketing,
+    OptIn,
+}
+
+impl Wish {
+    fn name(self) -> &'static str {
+        match self {
+            Wish::OptOut => "opt_out",
+            Wish::OptOutOfMarketing => "opt_out_of_marketing",
+            Wish::OptIn => "opt_in",
+        }
+    }
+}
+
+/// The page that asks whether to opt a contact out or in.
+pub async fn confirm_preference(
+    Administrator(viewer): Administrator,
+    Filter(Preference { contact, wish }): Filter<Preference>,
+) -> Result<Html<String>, Refusal> {
+    let (title, line, button) = match wish {
+        Wish::OptOut => {
+            ("Opt a contact out", "gets no more messages, as if they had replied STOP.", "Opt out")
+        }
+        Wish::OptOutOfMarketing => {
+            ("Opt a contact out of marketing", "gets no more messages of marketing templates.", "Opt out")
+        }
+        Wish::OptIn => (
+            "Opt a contact in",
+            "gets messages again. Do this only if they have asked for it: they had opted out.",
+            "Opt in",
+        ),
+    };
+    let asked = Confirmation {
+        title,
+        lines: &[format!("{contact} {line}")],
+        action: "/contacts/preference",
+        fields: &[("contact", &contact), ("wish", wish.name())],
+        button,
+        back: "/contacts",
+    };
+    asked.page(&viewer)
+}
+
+/// Opts a contact out or in.
+pub async fn prefer(
+    Administrator(viewer): Administrator,
+    State(console): State<Console>,
+    Form(Preference { contact, wish }): Form<Preference>,
+) -> Result<Redirect, Refusal> {
+    let by = Operator::by_console(&viewer.key);
+    match wish {
+        Wish::OptOut => console.operate.opt_out(&by, &contact, OptOutScope::All).await?,
+        Wish::OptOutOfMarketing => console.operate.opt_out(&by, &contact, OptOutScope::Marketing).await?,
+        Wish::OptIn => console.operate.opt_in(&by, &contact).await?,
+    }
+    Ok(Redirect::to("/contacts"))
+}
+
+/// Which contact, by number or user id.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    contact: String,
+}
+
+/// The form that asks for the person.
+pub async fn ask_person(
+    Administrator(viewer): Administrator,
+    Filter(Named { contact }): Filter<Named>,
+) -> Result<Html<String>, Refusal> {
+    render::view("link_contact.html", &viewer, context! { contact })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linking {
+    contact: String,
+    username: String,
+}
+
+/// Links a contact to a person.
+pub async fn link(
+    Administrator(viewer): Administrator,
+    State(console): State<Console>,
+    Form(Linking { contact, username }): Form<Linking>,
+) -> Result<Redirect, Refusal> {
+    let (by, username) = (Operator::by_console(&viewer.key), username.trim());
+    console.operate.link_contact(&by, &contact, username).await?;
+    Ok(Redirect::to(&render::segment("/people/", username)))
+}
+
+/// The form for the quiet hours of a person.
+pub async fn ask_quiet(
+    Administrator(viewer): Administrator,
+    State(console): State<Console>,
+    Path(username): Path<String>,
+) -> Result<Html<String>, Refusal> {
+    let person = console.operate.person(&username).await?;
+    let person = person.ok_or_else(|| Refusal::unknown("No person has this username."))?;
+    let now = person.quiet_hours.as_ref().map(ToString::to_string);
+    render::view("quiet.html", &viewer, context! { username, now })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quiet {
+    #[serde(default, deserialize_with = "filled")]
+    hours: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    time_zone: Option<String>,
+}
+
+/// Sets or removes the quiet hours of a person.
+pub async fn set_quiet(
+    Administrator(viewer): Administrator,
+    State(console): State<Console>,
+    Path(username): Path<String>,
+    Form(Quiet { hours, time_zone }): Form<Quiet>,
+) -> Result<Redirect, Refusal> {
+    let by = Operator::by_console(&viewer.key);
+    let hours = hours.map(|hours| QuietHoursText { hours, time_zone: time_zone.unwrap_or_default() });
+    console.operate.set_quiet_hours(&by, &username, hours).await?;
+    Ok(Redirect::to(&render::segment("/people/", &username)))
+}

@@ -1,0 +1,99 @@
+//! The stream that tells a page that something has changed: the page then asks for itself again.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep},
+};
+
+use super::{Console, guard::EVENT_STREAM, refusal::Refusal, session::Viewer};
+use crate::metrics::Totals;
+
+/// Maximum number of streams of a host.
+pub const STREAMS: usize = 64;
+/// A change is told within this time, and at most so often.
+const OFTEN: Duration = Duration::from_secs(1);
+/// A page asks again after these times even if nothing is known to have changed, as other hosts send and hear, too: soon
+/// after it was opened, then seldom.
+const SOON: Duration = Duration::from_secs(2);
+const SELDOM: Duration = Duration::from_secs(15);
+/// How long a stream lasts. The browser opens the next one, if its session is still in force.
+const LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The first byte comes at once, so that a browser knows that the stream is open.
+const OPEN: Bytes = Bytes::from_static(b":\n\n");
+const CHANGED: Bytes = Bytes::from_static(b"event: changed\ndata:\n\n");
+
+/// What the streams look at, and how many more there may be. Cheap to clone.
+#[derive(Clone)]
+pub struct Changes {
+    totals: Totals,
+    places: Arc<Semaphore>,
+}
+
+impl Changes {
+    /// Changes of what a host counts.
+    pub fn new(totals: Totals) -> Changes {
+        Changes { totals, places: Arc::new(Semaphore::new(STREAMS)) }
+    }
+
+    /// Grows with everything that this host does.
+    fn sum(&self) -> u64 {
+        self.totals.read().map(|(_, n)| n).fold(0, u64::wrapping_add)
+    }
+}
+
+/// A stream, and its place among the streams of the host.
+struct Watch {
+    changes: Changes,
+    sum: u64,
+    told: Instant,
+    /// How long nothing is told after that, unless something is counted; nothing was told yet if it is absent.
+    rest: Option<Duration>,
+    until: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Says `changed` whenever this host has counted something, and every 15 seconds.
+pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response, Refusal> {
+    let changes = console.changes.clone();
+    let place = changes.places.clone().try_acquire_owned().map_err(|_| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open that show changes at once.")
+    })?;
+    let now = Instant::now();
+    let watch =
+        Watch { sum: changes.sum(), changes, told: now, rest: None, until: now + LIFE, _place: place };
+    let told = stream::unfold(watch, async |mut watch| {
+        let Some(rest) = watch.rest else {
+            watch.rest = Some(SOON);
+            return Some((Ok::<Bytes, Infallible>(OPEN), watch));
+        };
+        loop {
+            let (now, sum) = (Instant::now(), watch.changes.sum());
+            if now >= watch.until {
+                return None;
+            }
+            let (is_changed, is_due) = (sum != watch.sum, now - watch.told >= rest);
+            if is_changed || is_due {
+                watch.rest = Some(if is_changed { SOON } else { (rest * 2).min(SELDOM) });
+                (watch.sum, watch.told) = (sum, now);
+                return Some((Ok(CHANGED), watch));
+            }
+            sleep(OFTEN).await;
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, EVENT_STREAM),
+        // A proxy is not to collect what is told.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(told)).into_response())
+}

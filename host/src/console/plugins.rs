@@ -1,0 +1,88 @@
+//! Plugins: what they have used, what they failed on, and how their parked events are run again.
+
+use axum::{
+    extract::{Path, State},
+    response::{Html, Redirect},
+};
+use minijinja::{Value, context};
+
+use super::{
+    Console,
+    confirm::Confirmation,
+    refusal::Refusal,
+    render,
+    session::{Administrator, Viewer},
+};
+use crate::{check::words, operate::Operator};
+
+/// Maximum number of plugins on the page.
+const SHOWN: usize = 40;
+
+/// The plugins of this host, and the events that are parked for any.
+pub async fn list(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
+    let catalog = console.setup.live().current();
+    let parked = console.operate.parked().await?;
+    let loaded: Vec<Value> = catalog
+        .plugins
+        .values()
+        .take(SHOWN)
+        .map(|plugin| {
+            let (manifest, counts) = (plugin.manifest(), plugin.counts());
+            let per_call = counts.microseconds.checked_div(counts.calls);
+            context! {
+                id => manifest.id.clone(), version => manifest.version.clone(), owner => manifest.owner.clone(),
+                on => manifest.on.iter().map(|on| on.text.clone()).collect::<Vec<_>>(),
+                calls => counts.calls, failures => counts.failures, is_parked => counts.parked,
+                time => per_call.map(|micros| format!("{}.{:03} ms", micros / 1_000, micros % 1_000)),
+                memory => words::size(counts.most_memory), revision => plugin.parked().map(|parked| context! {
+                    version => parked.version, revision => parked.revision, resumed => parked.resumed,
+                    reason => parked.reason,
+                }),
+            }
+        })
+        .collect();
+    let events: Vec<Value> = parked
+        .iter()
+        .take(SHOWN)
+        .map(|of| {
+            context! { plugin => of.plugin.clone(), count => of.events, more => of.more, since => of.since.to_string() }
+        })
+        .collect();
+    let further = catalog.plugins.len().saturating_sub(SHOWN);
+    render::view("plugins.html", &viewer, context! { loaded, events, further })
+}
+
+/// The page that asks whether to run the parked events of a plugin again.
+pub async fn confirm_resume(
+    Administrator(viewer): Administrator,
+    Path(id): Path<String>,
+) -> Result<Html<String>, Refusal> {
+    let lines = [
+        format!(
+            "The events that are parked for {id} are decided again, and its newest revision is called again."
+        ),
+        "If it fails 5 times in a row, it is parked again.".to_owned(),
+    ];
+    let asked = Confirmation {
+        title: "Resume a plugin",
+        lines: &lines,
+        action: &render::segment("/plugins/resume/", &id),
+        fields: &[],
+        button: "Resume it",
+        back: "/plugins",
+    };
+    asked.page(&viewer)
+}
+
+/// Has the parked events of a plugin run again.
+pub async fn resume(
+    Administrator(viewer): Administrator,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+) -> Result<Redirect, Refusal> {
+    let by = Operator::by_console(&viewer.key);
+    if console.operate.resume_plugin(&by, &id).await? == 0 {
+        return Err(Refusal::unknown("No events are parked for a plugin with this id; nothing was changed."));
+    }
+    Ok(Redirect::to("/plugins"))
+}

@@ -1,0 +1,218 @@
+//! The playground: what the live rules make of an event, without sending.
+
+use axum::{Form, extract::State, http::StatusCode, response::Html};
+use hookswitch_core::domain::Event;
+use jiff::Timestamp;
+use minijinja::{Value, context};
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use super::{
+    Console, bubble,
+    query::{Filter, filled},
+    refusal::Refusal,
+    render,
+    session::{Tester, Viewer},
+};
+use crate::{
+    http::Problem,
+    intake::read_event,
+    operate::{Trial, TrialError, TriedDecision, TriedForm, TriedNotification, TriedWindow},
+};
+
+/// Maximum number of decisions on the page, and of people of each.
+const DECISIONS: usize = 10;
+const PEOPLE: usize = 20;
+
+/// The event that the form begins with.
+const EXAMPLE: &str = r#"{
+  "type": "order.created",
+  "data": {}
+}"#;
+
+/// A stored event, or none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    #[serde(default, deserialize_with = "filled")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    source: Option<String>,
+}
+
+/// The form, with a stored event in it if one is named.
+pub async fn form(
+    Tester(viewer): Tester,
+    State(console): State<Console>,
+    Filter(Stored { id, source }): Filter<Stored>,
+) -> Result<Html<String>, Refusal> {
+    let stored = match &id {
+        Some(id) => Some(stored(&console, id, source.as_deref()).await?),
+        None => None,
+    };
+    let text = match &stored {
+        None => EXAMPLE.to_owned(),
+        Some(event) if viewer.sees_personal => posted(event),
+        Some(_) => String::new(),
+    };
+    page(&viewer, &Asked { event: text, id, source, now: None, window: None }, None)
+}
+
+/// What to try.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    #[serde(default)]
+    event: String,
+    #[serde(default, deserialize_with = "filled")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    now: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    window: Option<String>,
+}
+
+/// The form, with what came of it below.
+pub async fn try_event(
+    Tester(viewer): Tester,
+    State(console): State<Console>,
+    Form(asked): Form<Asked>,
+) -> Result<Html<String>, Refusal> {
+    let now = match asked.now.as_deref().map(str::parse::<Timestamp>) {
+        None => console.operate.now(),
+        Some(Ok(now)) => now,
+        Some(Err(_)) => {
+            return Err(Refusal::invalid("The time is not understood; for example 2026-11-23T09:00:00Z."));
+        }
+    };
+    let window = match asked.window.as_deref() {
+        None | Some("as_is") => TriedWindow::AsIs,
+        Some("open") => TriedWindow::Open,
+        Some("closed") => TriedWindow::Closed,
+        Some(_) => return Err(Refusal::invalid("The window must be as_is, open or closed.")),
+    };
+    let event = match (&asked.id, asked.event.trim()) {
+        (Some(id), "") => stored(&console, id, asked.source.as_deref()).await?,
+        (_, text) => read_event(text.as_bytes(), now).map_err(|problem| misread(&problem))?,
+    };
+    let shown = event.clone();
+    let trial = console.setup.try_event(event, now, window).await.map_err(|error| match error {
+        TrialError::Store(error) => Refusal::from(error),
+        TrialError::Rules(error) => {
+            tracing::error!(%error, "failed to try an event");
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error; see the log of the host.")
+        }
+    })?;
+    // Whoever typed the event knows it; a stored one may say more than they may see.
+    let case = (viewer.sees_personal || asked.id.is_none()).then(|| as_case(&shown, &trial, now));
+    let trial = if viewer.sees_personal { trial } else { trial.without_personal() };
+    let decisions: Vec<Value> = trial.decisions.iter().take(DECISIONS).map(decision).collect();
+    let result = context! {
+        release => trial.release, decisions, case, at => now.to_string(),
+        further => trial.decisions.len().saturating_sub(DECISIONS),
+    };
+    page(&viewer, &asked, Some(result))
+}
+
+/// What is wrong with an event that was typed.
+fn misread(problem: &Problem) -> Refusal {
+    let errors = problem.errors();
+    if errors.is_empty() {
+        let place = problem.place().map(|(line, column)| format!(" (line {line}, column {column})"));
+        return Refusal::invalid(format!("{}{}", problem.detail(), place.unwrap_or_default()));
+    }
+    let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.at, error.detail)).collect();
+    Refusal::invalid(format!("The event is invalid. {}.", errors.join("; ")))
+}
+
+fn page(viewer: &Viewer, asked: &Asked, result: Option<Value>) -> Result<Html<String>, Refusal> {
+    let Asked { event, id, source, now, window } = asked;
+    let values = context! {
+        event, id, source, now => now.as_deref().unwrap_or_default(),
+        window => window.as_deref().unwrap_or("as_is"), result,
+    };
+    render::view("try.html", viewer, values)
+}
+
+fn decision(decision: &TriedDecision) -> Value {
+    let people: Vec<Value> = decision.notifications.iter().take(PEOPLE).map(recipient).collect();
+    // All get the same words, but for names: those of the first are shown.
+    let message = decision.notifications.iter().find_map(|of| of.message.as_ref());
+    context! {
+        outcome => &decision.outcome, rule => &decision.rule, engine => &decision.engine, reason => &decision.reason,
+        people, further => decision.notifications.len().saturating_sub(PEOPLE),
+        faces => render::value(&message.map(bubble::faces).unwrap_or_default()),
+        asked => render::value(&decision.asked),
+    }
+}
+
+fn recipient(of: &TriedNotification) -> Value {
+    let form = match (&of.skipped, of.form) {
+        (Some(why), _) => format!("not sent: {why}"),
+        (None, TriedForm::FreeForm) => "free-form: the window is open".to_owned(),
+        (None, TriedForm::Template) => "as the Meta template".to_owned(),
+        (None, TriedForm::Waits) => "waits until the recipient writes".to_owned(),
+    };
+    context! {
+        username => &of.username, recipient => &of.recipient, reason => &of.reason, form,
+        tone => if of.skipped.is_some() { "wait" } else { "good" },
+        send_at => of.send_at.map(|at| at.to_string()),
+    }
+}
+
+async fn stored(console: &Console, id: &str, source: Option<&str>) -> Result<Event, Refusal> {
+    let mut found = console.operate.events_by_id(id, source).await?;
+    match (found.pop(), found.is_empty()) {
+        (Some((logged, _)), true) => Ok(logged.event),
+        (Some(_), false) => Err(Refusal::invalid("Events of several sources have this id; name the source.")),
+        (None, _) => Err(Refusal::unknown("No event has this id.")),
+    }
+}
+
+/// An event as it would be posted.
+fn posted(event: &Event) -> String {
+    let event = json!({
+        "id": event.key.id, "source": event.key.source, "type": event.kind, "subject": event.subject, "data": event.data,
+    });
+    serde_json::to_string_pretty(&event).unwrap_or_default()
+}
+
+/// A case for the rules folder that holds what came of the event. JSON is YAML, too.
+fn as_case(event: &Event, trial: &Trial, now: Timestamp) -> String {
+    let mut given =
+        Map::from_iter([("type".to_owned(), json!(event.kind)), ("data".to_owned(), json!(event.data))]);
+    if let Some(subject) = &event.subject {
+        given.insert("subject".to_owned(), json!(subject));
+    }
+    let mut case = format!(
+        "- name: {}\n  now: {now}\n  event: {}\n  expect:\n",
+        json!(format!("{} as tried on {}", event.kind, now.strftime("%F"))),
+        json!(given)
+    );
+    for decision in &trial.decisions {
+        case.push_str(&format!("    - {}\n", expected(decision)));
+    }
+    case
+}
+
+fn expected(tried: &TriedDecision) -> serde_json::Value {
+    let reason = tried.reason.as_deref().unwrap_or_default();
+    let Some(decision) = &tried.decision else {
+        return match tried.outcome.as_str() {
+            "no_route" => json!({"no_route": true}),
+            "skip" => json!({"skip": reason}),
+            _ => json!({"failed": reason}),
+        };
+    };
+    let mut expected = Map::from_iter([("template".to_owned(), json!(decision.template))]);
+    for (name, list) in
+        [("groups", &decision.groups), ("users", &decision.users), ("contacts", &decision.contacts)]
+    {
+        if !list.is_empty() {
+            expected.insert(name.to_owned(), json!(list));
+        }
+    }
+    json!(expected)
+}

@@ -1,0 +1,48 @@
+//! The hosts that share a database.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Operate;
+use crate::{check::lives, store::StoreError};
+
+/// A host, as it last reported itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Host)]
+pub struct HostState {
+    /// Machine and process.
+    pub name: String,
+    /// Whether it has reported itself within 15 seconds; one that has not for an hour is no longer listed.
+    pub alive: bool,
+    /// Number of lanes, of 64, that it holds.
+    pub lanes: i64,
+    /// The release of the rules that are live there; null if it is not known.
+    pub release: Option<String>,
+    /// The version of the program; null if it is not known.
+    pub version: Option<String>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it last reported itself.
+    pub seen_at: Timestamp,
+    /// How far the clock of its machine is ahead of PostgreSQL's, in milliseconds; negative if it is behind.
+    pub clock_ahead_ms: i64,
+}
+
+impl Operate {
+    /// All hosts, the oldest first.
+    pub async fn hosts(&self) -> Result<Vec<HostState>, StoreError> {
+        let now = self.now();
+        let state = |host: crate::store::HostFacts| HostState {
+            alive: lives(&host, now),
+            name: host.name,
+            lanes: host.lanes,
+            release: host.release,
+            version: host.version,
+            started_at: host.started_at,
+            seen_at: host.seen_at,
+            clock_ahead_ms: i64::try_from(host.clock_ahead.as_millis()).unwrap_or(i64::MAX),
+        };
+        Ok(self.store.host_facts().await?.into_iter().map(state).collect())
+    }
+}

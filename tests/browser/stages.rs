@@ -1,0 +1,106 @@
+//! Hosts whose pages are worth looking at.
+
+use hookswitch_simulator::Settings;
+use serde_json::{Value, json};
+
+use crate::harness::{SOON, Stage, TEXT, wait_until};
+
+/// A host on which a bit of everything has happened, with the paths of pages of single things.
+pub struct Full {
+    pub stage: Stage,
+    pub paths: Vec<String>,
+}
+
+/// The usual host, which knows its business account.
+pub async fn empty() -> Stage {
+    let account = Settings::default().waba_id;
+    Stage::builder()
+        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "1s")])
+        .rules(&[
+            ("any/templates/held.j2", &format!("{}Note {{{{ n }}}}", TEXT.replace("mode: text", "mode: text\non_unknown: hold"))),
+            (
+                "any/templates/news.j2",
+                "---\ndescription: News\ncategory: utility\nlanguage: en_US\n---\nNews of the workshop: {{ n }}.",
+            ),
+        ])
+        .person("ann", "15550100001", &["Ops"])
+        .person("eve", "15550100002", &["Ops"])
+        .open_windows()
+        .start()
+        .await
+}
+
+/// What is said where anybody can say something: `text`.
+pub async fn full(text: &str) -> Full {
+    let stage = empty().await;
+    stage.says(&["people", "add", "bob", "--name", text]);
+    stage.says(&["people", "quiet", "eve", &quiet_now(), "--time-zone", "Etc/UTC"]);
+    stage.simulator.inbound(&json!({"from": "15550100055", "name": text, "text": text})).await;
+    let heard = "SELECT count(*) FROM contact WHERE wa_id = '15550100055' AND name IS NOT NULL";
+    wait_until("the contact is known", SOON, async || stage.database.count(heard).await == 1).await;
+    stage.says(&["contacts", "opt-out", "15550100055"]);
+
+    let note = |users: Value, template: &str| json!({"users": users, "template": template, "context": {"n": text}, "reason": text});
+    let read = stage.decide(note(json!(["ann"]), "note")).await;
+    stage.notification(&read, "read").await;
+    let waits = stage.decide(note(json!(["eve"]), "note")).await;
+    stage.notification(&waits, "deferred").await;
+    stage.simulator.turn(&json!({"errors": [{"http_status": 504, "next": 1}]})).await;
+    let held = stage.decide(note(json!(["ann"]), "held")).await;
+    let reason =
+        async || stage.host.event(&held).await["decisions"][0]["notifications"][0]["waits"]["reason"].clone();
+    wait_until("it waits for an operator", SOON, async || reason().await == "hold").await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
+    for n in 0..45 {
+        let subject = format!("{text} {n}");
+        let user = json!({"contacts": [format!("155501001{n:02}")], "template": "note", "context": {"n": n}, "reason": text});
+        stage.host.accept(&json!({"type": "any", "subject": subject, "source": "/shop", "data": user})).await;
+    }
+    wait_until("all have failed", SOON, async || stage.failed().await == 45).await;
+    stage.simulator.turn(&json!({"errors": []})).await;
+    let unrouted = stage
+        .host
+        .accept(&json!({"type": format!("other.{}", text.len()), "subject": text, "data": {text: text}}))
+        .await;
+    stage.decision(&unrouted, "no_route").await;
+    let broken = stage.decide(json!({"template": text, "users": [text]})).await;
+    stage.decision(&broken, "failed").await;
+
+    let message =
+        |event: &Value| event["decisions"][0]["notifications"][0]["id"].as_str().unwrap().to_owned();
+    let (one, other) = (message(&stage.host.event(&read).await), message(&stage.host.event(&held).await));
+    let failed = "SELECT notification_id::text FROM delivery WHERE status = 'failed' LIMIT 1";
+    let failed: String = stage.database.query(failed, &[]).await[0].get(0);
+    let paths = vec![
+        format!("/event?id={read}"),
+        format!("/event?id={unrouted}"),
+        format!("/event?id={broken}"),
+        format!("/messages/{one}"),
+        format!("/messages/{failed}"),
+        format!("/unknown/{other}"),
+        format!("/event/rerun?id={broken}&source=/keys"),
+        "/access/end?key=boss".to_owned(),
+        "/access/revoke?key=boss".to_owned(),
+        format!("/try?id={read}"),
+        "/templates/push?template=news".to_owned(),
+        "/contacts/link?contact=15550100055".to_owned(),
+        "/contacts/preference?contact=15550100055&wish=opt_in".to_owned(),
+        "/people/eve/quiet".to_owned(),
+        "/plugins/resume/none".to_owned(),
+        "/people/ann".to_owned(),
+        "/people/bob".to_owned(),
+        "/people?group=Ops".to_owned(),
+        "/messages?status=failed".to_owned(),
+        "/events?outcome=failed&since=2h".to_owned(),
+        "/failed?code=131026".to_owned(),
+        "/failed/act?act=redrive&code=131026".to_owned(),
+        "/failed/act?act=discard".to_owned(),
+    ];
+    Full { stage, paths }
+}
+
+/// Quiet hours that have just begun.
+fn quiet_now() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    format!("{:02}:00-{:02}:00", now.hour(), (now.hour() + 2) % 24)
+}
