@@ -17,7 +17,7 @@ use super::{
 use crate::{
     http::Problem,
     intake::read_event,
-    operate::{Trial, TrialError, TriedDecision, TriedForm, TriedNotification, TriedWindow},
+    operate::{Trial, TrialError, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow},
 };
 
 /// Maximum number of decisions on the page, and of people of each.
@@ -199,12 +199,16 @@ fn as_case(event: &Event, trial: &Trial, now: Timestamp) -> String {
 
 fn expected(tried: &TriedDecision) -> serde_json::Value {
     let reason = tried.reason.as_deref().unwrap_or_default();
-    let Some(decision) = &tried.decision else {
-        return match tried.outcome.as_str() {
-            "no_route" => json!({"no_route": true}),
-            "skip" => json!({"skip": reason}),
-            _ => json!({"failed": reason}),
-        };
+    let decision = match &tried.decision {
+        Some(Tried::Decision(decision)) => decision,
+        Some(Tried::Cancel(cancel)) => return json!({"cancel": cancel.cancel}),
+        None => {
+            return match tried.outcome.as_str() {
+                "no_route" => json!({"no_route": true}),
+                "skip" => json!({"skip": reason}),
+                _ => json!({"failed": reason}),
+            };
+        }
     };
     let mut expected = Map::from_iter([("template".to_owned(), json!(decision.template))]);
     for (name, list) in

@@ -62,7 +62,7 @@ pub use self::{
         Account, PushChoice, Pushed, TemplateList, TemplateReport, TemplatesError, meaning_of, others,
         switch_of,
     },
-    trial::{Trial, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
+    trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
     waiting::wrong_key,
 };
