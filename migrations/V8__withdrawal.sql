@@ -1,6 +1,9 @@
--- Messages are withdrawn by key while they wait.
+-- Messages are withdrawn by key while they wait, and limited for each recipient.
 
-ALTER TABLE notification ADD COLUMN key text COLLATE "C";
+ALTER TABLE notification
+    ADD COLUMN key text COLLATE "C",
+    -- It was recorded as skipped when it was planned, and is never sent.
+    ADD COLUMN skipped boolean NOT NULL DEFAULT false;
 CREATE INDEX notification_key ON notification (key, event_seq) WHERE key IS NOT NULL;
 
 -- Of each key what withdrew its messages last: those of all events before it in the log are not sent any more, whenever

@@ -17,13 +17,18 @@ import { get as lookupGet } from 'hookswitch:plugin/lookup@1.0.0';
  * @property {Record<string, any>} extensions CloudEvents extension attributes
  *
  * @typedef {object} Decision which message to send to whom, and when; as in a route
- * @property {string} template
+ * @property {string} [template] only with `cancel` there may be none
  * @property {string[]} [groups]
  * @property {string[]} [users]
  * @property {string[]} [contacts] phone numbers with country code, or WhatsApp user ids
+ * @property {{groups?: string[], users?: string[], contacts?: string[]}} [otherwise] who gets it where nobody else can be reached
  * @property {Record<string, any>} [context]
  * @property {string} [dedupeKey]
  * @property {string} [dedupeFor] for example `1h`
+ * @property {string} [key] by which it is withdrawn while it waits
+ * @property {string[]} [cancel] keys of messages of earlier events that are withdrawn
+ * @property {string} [atMost] for example `3 per 1d`
+ * @property {string} [hours] for example `MON-FRI 08:00-17:00 Africa/Harare`
  * @property {string} [collect] for example `10m by group`
  * @property {Date | string} [sendAt]
  * @property {string} [after] for example `10m`
@@ -84,16 +89,21 @@ export function request(url, { method = 'GET', headers = {}, body, timeoutMs } =
   }
 }
 
+const json = (value) => (value === undefined ? undefined : JSON.stringify(value));
 const time = (value) => (value instanceof Date ? value.toISOString() : value);
 
 /** @param {Decision} decision */
 function toContract(decision) {
-  const { template, groups = [], users = [], contacts = [], context = {}, sendAt, after, ...rest } = decision;
-  const { dedupeKey, dedupeFor, collect, expiresAt, priority, mode, language, reply, from, reason, ...unknown } = rest;
-  for (const key of Object.keys(unknown)) {
-    throw new Error(`a decision has no ${key}`);
+  const { template = '', groups = [], users = [], contacts = [], context = {}, sendAt, after, ...rest } = decision;
+  const { dedupeKey, dedupeFor, collect, expiresAt, priority, mode, language, reply, from, reason, ...others } = rest;
+  const { key, cancel, atMost, hours, otherwise, ...unknown } = others;
+  for (const name of Object.keys(unknown)) {
+    throw new Error(`a decision has no ${name}`);
   }
-  const hints = { dedupe_for: dedupeFor, collect, language, reply: reply ? 'true' : undefined, from };
+  const hints = {
+    dedupe_for: dedupeFor, collect, language, reply: reply ? 'true' : undefined, from,
+    key, at_most: atMost, hours, cancel: json(cancel), else: json(otherwise),
+  };
   const at = sendAt === undefined ? undefined : { tag: 'send-at', val: time(sendAt) };
   return {
     template, groups, users, contacts, dedupeKey, priority, mode, reason,

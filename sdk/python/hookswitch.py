@@ -33,13 +33,23 @@ class Event:
 class Decision:
     """Which message to send to whom, and when; as in a route."""
 
-    template: str
+    # Only with `cancel` there may be none.
+    template: str = ""
     groups: list[str] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     contacts: list[str] = field(default_factory=list)
     context: dict[str, Any] = field(default_factory=dict)
     dedupe_key: Optional[str] = None
     dedupe_for: Optional[str] = None
+    # By which it is withdrawn while it waits, and what of earlier events is withdrawn.
+    key: Optional[str] = None
+    cancel: list[str] = field(default_factory=list)
+    # For example "3 per 1d".
+    at_most: Optional[str] = None
+    # For example "MON-FRI 08:00-17:00 Africa/Harare".
+    hours: Optional[str] = None
+    # Who gets it where nobody else can be reached: {"groups": [...], "users": [...], "contacts": [...]}.
+    otherwise: Optional[dict[str, list[str]]] = None
     collect: Optional[str] = None
     send_at: Optional[datetime] = None
     after: Optional[str] = None
@@ -117,7 +127,9 @@ def _written(moment: Optional[datetime]) -> Optional[str]:
 
 def _decision(it: Decision) -> wit.Decision:
     hints = {"dedupe_for": it.dedupe_for, "collect": it.collect, "language": it.language,
-             "reply": "true" if it.reply else None, "from": it.sender}
+             "reply": "true" if it.reply else None, "from": it.sender, "key": it.key, "at_most": it.at_most, "hours": it.hours,
+             "cancel": json.dumps(it.cancel) if it.cancel else None,
+             "else": json.dumps(it.otherwise) if it.otherwise else None}
     send = wit.SendTime_After(it.after) if it.after else None
     return wit.Decision(
         template=it.template, groups=it.groups, users=it.users, contacts=it.contacts,

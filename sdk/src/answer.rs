@@ -92,6 +92,10 @@ pub struct Decision {
     pub key: Option<String>,
     /// Keys that it cancels: messages of earlier events with these keys that wait are withdrawn.
     pub cancel: Vec<String>,
+    /// How many messages with the template each recipient gets within a time: `3 per 1d`.
+    pub at_most: Option<String>,
+    /// When recipients without quiet hours of their own get it: `MON-FRI 08:00-17:00 Africa/Harare`.
+    pub hours: Option<String>,
     /// Who receives it where none of its recipients can be reached.
     pub otherwise: Otherwise,
     /// Language of the template, for example `pt_BR` (default: the recipient's, otherwise the template's fallback).
@@ -164,6 +168,19 @@ impl Decision {
     /// Withdraws messages of earlier events with this key that wait.
     pub fn cancel(mut self, key: impl Into<String>) -> Decision {
         self.cancel.push(key.into());
+        self
+    }
+
+    /// Sets how many messages with the template each recipient gets within a time: `3 per 1d`, at most `100 per 30d`.
+    pub fn at_most(mut self, count_per_time: impl Into<String>) -> Decision {
+        self.at_most = Some(count_per_time.into());
+        self
+    }
+
+    /// Sets when recipients without quiet hours of their own get it: `MON-FRI 08:00-17:00 Africa/Harare`. Urgent messages are
+    /// sent at any time.
+    pub fn hours(mut self, hours_and_zone: impl Into<String>) -> Decision {
+        self.hours = Some(hours_and_zone.into());
         self
     }
 

@@ -59,6 +59,8 @@ fn decision(decision: Decision) -> wit::Decision {
         ("dedupe_for", decision.dedupe_for),
         ("collect", decision.collect),
         ("key", decision.key),
+        ("at_most", decision.at_most),
+        ("hours", decision.hours),
         ("cancel", (!decision.cancel.is_empty()).then(|| Value::from(decision.cancel).to_string())),
         ("else", otherwise),
         ("language", decision.language),

@@ -87,6 +87,7 @@ pub async fn full(text: &str) -> Full {
         "/contacts/preference?contact=15550100055&wish=opt_in".to_owned(),
         "/people/eve/quiet".to_owned(),
         "/plugins/resume/none".to_owned(),
+        "/waiting/withdraw?key=visit%207".to_owned(),
         "/people/ann".to_owned(),
         "/people/bob".to_owned(),
         "/people?group=Ops".to_owned(),

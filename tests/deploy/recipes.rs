@@ -11,7 +11,7 @@ use crate::harness::{Process, SOON, wait_until};
 
 const PRODUCTION: [&str; 8] = ["setup", "check", "groups", "link", "serve", "ready", "release", "explain"];
 const RULES: [&str; 2] = ["demo", "try"];
-const DEVELOPMENT: [&str; 6] = ["test", "fuzz", "fmt", "lint", "bench", "faults"];
+const DEVELOPMENT: [&str; 7] = ["test", "fuzz", "screenshots", "fmt", "lint", "bench", "faults"];
 
 #[test]
 fn every_recipe_is_run_by_a_test() {
@@ -73,6 +73,7 @@ async fn recipes_of_development_name_what_there_is() {
     for (recipe, arguments) in [
         ("test", &["a_name"][..]),
         ("fuzz", &["1", "a_name"]),
+        ("screenshots", &[]),
         ("fmt", &[]),
         ("lint", &[]),
         ("bench", &["--quick"]),
@@ -84,6 +85,7 @@ async fn recipes_of_development_name_what_there_is() {
     for call in [
         " cargo test --workspace a_name\n",
         "1 cargo test --package hookswitch --test fuzz -- a_name\n",
+        " cargo test --workspace --test browser\n",
         " cargo --quick\n",
         "long cargo test --workspace --test faults --\n",
     ] {
@@ -96,8 +98,11 @@ async fn recipes_of_development_name_what_there_is() {
         let named = manifests.iter().any(|manifest| manifest.contains(&format!("name = \"{}\"", pair[1])));
         assert!(named, "nothing is named {}", pair[1]);
     }
-    for (setting, test) in [("HOOKSWITCH_FUZZ", "tests/fuzz/main.rs"), ("HOOKSWITCH_FAULTS", "tests/faults")]
-    {
+    for (setting, test) in [
+        ("HOOKSWITCH_FUZZ", "tests/fuzz/main.rs"),
+        ("HOOKSWITCH_FAULTS", "tests/faults"),
+        ("HOOKSWITCH_SCREENSHOTS", "tests/browser"),
+    ] {
         assert!(read("justfile").contains(setting), "{setting}");
         let grep = Command::new("grep").args(["-rq", setting, test]).current_dir(top()).status().unwrap();
         assert!(grep.success(), "{test} does not read {setting}");

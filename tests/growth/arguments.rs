@@ -118,8 +118,13 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "1, sample.message_lanes(), sample.new_ids(), sample.event_lanes(), sample.seqs(), \
          sample.all_of(0::smallint), sample.usernames(), sample.texts('a'), sample.recipients(), sample.texts('a'), \
          sample.texts('a'), sample.all_of(1::smallint), sample.texts('a'), sample.texts('a'), \
-         sample.all_of(now()), sample.all_of(now()), sample.texts('key'), now()",
+         sample.all_of(now()), sample.all_of(now()), sample.texts('key'), sample.all_of(false), now()",
     ),
+    (
+        "decision::count_lately 2",
+        "sample.usernames(), sample.texts('template'), sample.all_of(sample.newest(1000)), sample.all_of(3::bigint)",
+    ),
+    ("decision::count_lately", "1"),
     ("withdrawal::withdraw", "sample.texts('key'), sample.seqs(), sample.texts('a'), now()"),
     ("withdrawal::prune_withdrawals", "now() - interval '20 days', 1000"),
     ("decision::append_skipped", "sample.new_ids(), sample.texts('a'), now()"),

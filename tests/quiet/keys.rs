@@ -1,6 +1,7 @@
 //! A key counts for as long as the rule says.
 
-use serde_json::json;
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Value, json};
 
 use super::{ANN, note, with};
 use crate::harness::{SOON, wait_until};
@@ -53,4 +54,72 @@ async fn a_key_counts_for_as_long_as_the_rule_says() {
         stage.decide(json!({"template": "note", "contacts": [ANN], "context": {"n": 1}, "dedupe_for": "1h"}));
     let failed = stage.decision(&third.await, "failed").await;
     assert!(failed["reason"].as_str().unwrap().contains("`dedupe_for` needs a `dedupe_key`"), "{failed}");
+}
+
+#[tokio::test]
+async fn nobody_gets_more_than_at_most() {
+    let stage = with(&[]).await;
+    let limited = |n: i64, at_most: &str| {
+        let mut decision = note(n, ANN);
+        decision["at_most"] = json!(at_most);
+        decision
+    };
+    // Of one batch, and of what came before.
+    let first =
+        stage.decide(json!([limited(1, "2 per 1d"), limited(2, "2 per 1d"), limited(3, "2 per 1d")])).await;
+    stage.notification(&first, "read").await;
+    let decisions = async |id: &str| {
+        let event = stage.host.event(id).await;
+        let status = |decision: &Value| decision["notifications"][0]["status"].as_str().unwrap().to_owned();
+        event["decisions"].as_array().unwrap().iter().map(status).collect::<Vec<_>>()
+    };
+    wait_until("two are read", SOON, async || decisions(&first).await == ["read", "read", "skipped"]).await;
+    let second = stage.decide(limited(4, "2 per 1d")).await;
+    let skipped = stage.notification(&second, "skipped").await;
+    assert_eq!(skipped["deliveries"][0]["detail"], "at_most: 2 per 1d of this template to one recipient");
+    // Who is told of it may be told of more; others are not concerned, and those without a limit neither.
+    let more = stage
+        .decide(json!([limited(5, "3 per 1d"), limited(6, "3 per 1d"), note(7, ANN), note(8, "15550100002")]))
+        .await;
+    wait_until("one more", SOON, async || decisions(&more).await == ["read", "skipped", "read", "read"])
+        .await;
+    let wrong = stage.decide(limited(9, "0 per 1d")).await;
+    let failed = stage.decision(&wrong, "failed").await;
+    assert!(
+        failed["reason"].as_str().unwrap().contains("for example `3 per 1d`, got `0 per 1d`"),
+        "{failed}"
+    );
+}
+
+#[tokio::test]
+async fn those_without_quiet_hours_get_it_within_hours() {
+    let stage = with(&[]).await;
+    let within = |hours: &str| {
+        let mut decision = note(1, ANN);
+        decision["hours"] = json!(hours);
+        decision
+    };
+    let hour = Timestamp::now().to_zoned(TimeZone::UTC).hour();
+    let later = format!("{:02}:00-{:02}:30 UTC", (hour + 3) % 24, (hour + 3) % 24);
+    let waits = stage.decide(within(&later)).await;
+    let notification = stage.notification(&waits, "deferred").await;
+    let detail = notification["deliveries"][0]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("waits until ") && detail.ends_with(&format!("it is sent {later}")),
+        "{detail}"
+    );
+    assert_eq!(notification["waits"]["reason"], "quiet");
+    let always = stage.decide(within("MON-SUN 00:00-24:00 Africa/Harare")).await;
+    stage.notification(&always, "read").await;
+    let mut urgent = within(&later);
+    urgent["priority"] = json!("urgent");
+    let urgent = stage.decide(urgent).await;
+    stage.notification(&urgent, "read").await;
+    for (hours, words) in
+        [("08:00-17:00", "there is no zone"), ("8 to 5 Africa/Harare", "expected days and hours")]
+    {
+        let wrong = stage.decide(within(hours)).await;
+        let failed = stage.decision(&wrong, "failed").await;
+        assert!(failed["reason"].as_str().unwrap().contains(words), "{failed}");
+    }
 }

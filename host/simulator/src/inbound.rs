@@ -96,7 +96,10 @@ impl Simulator {
         let known = state.user(wa_id.as_deref().unwrap_or(&user_id)).and_then(|user| user.name.clone());
         let name = inbound.name.or(known);
         let user = User { wa_id: wa_id.clone(), user_id: user_id.clone(), name: name.clone() };
-        state.wrote(&to, user, at);
+        // What no user has written opens no window.
+        if !matches!(message["type"].as_str(), Some("system" | "edit" | "revoke")) {
+            state.wrote(&to, user, at);
+        }
         state.stats.inbound += 1;
         let name = name.or_else(|| wa_id.clone()).unwrap_or_default();
         let inbound = Inbound { phone_number_id: to, wa_id, user_id, name, size, message };

@@ -108,8 +108,7 @@ pub fn set(simulator: &Simulator, phone_number_id: &str, body: &Value) -> Result
     }
     if body.get("profile_picture_handle").is_some() {
         return Err(GraphError::parameter(
-            "Param profile_picture_handle needs a file of the Resumable Upload API at Meta, which the simulator does not \
-             have.",
+            "Param profile_picture_handle sets a picture at Meta; the simulator keeps no pictures.",
         ));
     }
     let mut state = simulator.state();

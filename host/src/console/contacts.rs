@@ -40,19 +40,21 @@ pub struct Preference {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum Wish {
-    OptOut,
-    OptOutOfMarketing,
-    OptIn,
+    #[serde(rename = "opt_out")]
+    Nothing,
+    #[serde(rename = "opt_out_of_marketing")]
+    NoMarketing,
+    #[serde(rename = "opt_in")]
+    All,
 }
 
 impl Wish {
     fn name(self) -> &'static str {
         match self {
-            Wish::OptOut => "opt_out",
-            Wish::OptOutOfMarketing => "opt_out_of_marketing",
-            Wish::OptIn => "opt_in",
+            Wish::Nothing => "opt_out",
+            Wish::NoMarketing => "opt_out_of_marketing",
+            Wish::All => "opt_in",
         }
     }
 }
@@ -63,13 +65,13 @@ pub async fn confirm_preference(
     Filter(Preference { contact, wish }): Filter<Preference>,
 ) -> Result<Html<String>, Refusal> {
     let (title, line, button) = match wish {
-        Wish::OptOut => {
+        Wish::Nothing => {
             ("Opt a contact out", "gets no more messages, as if they had replied STOP.", "Opt out")
         }
-        Wish::OptOutOfMarketing => {
+        Wish::NoMarketing => {
             ("Opt a contact out of marketing", "gets no more messages of marketing templates.", "Opt out")
         }
-        Wish::OptIn => (
+        Wish::All => (
             "Opt a contact in",
             "gets messages again. Do this only if they have asked for it: they had opted out.",
             "Opt in",
@@ -94,9 +96,9 @@ pub async fn prefer(
 ) -> Result<Redirect, Refusal> {
     let by = Operator::by_console(&viewer.key);
     match wish {
-        Wish::OptOut => console.operate.opt_out(&by, &contact, OptOutScope::All).await?,
-        Wish::OptOutOfMarketing => console.operate.opt_out(&by, &contact, OptOutScope::Marketing).await?,
-        Wish::OptIn => console.operate.opt_in(&by, &contact).await?,
+        Wish::Nothing => console.operate.opt_out(&by, &contact, OptOutScope::All).await?,
+        Wish::NoMarketing => console.operate.opt_out(&by, &contact, OptOutScope::Marketing).await?,
+        Wish::All => console.operate.opt_in(&by, &contact).await?,
     }
     Ok(Redirect::to("/contacts"))
 }

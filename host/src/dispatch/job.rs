@@ -49,9 +49,12 @@ pub struct Job {
 }
 
 impl Job {
-    /// The first attempt at a notification. One without a recipient was recorded as skipped when it was planned: it never
-    /// becomes a job.
+    /// The first attempt at a notification. One that was recorded as skipped when it was planned, as each without a recipient,
+    /// never becomes a job.
     pub fn new(logged: LoggedNotification) -> Option<Job> {
+        if logged.is_skipped {
+            return None;
+        }
         let notification = &logged.notification;
         let line = LineId::new(&notification.phone_number_id, notification.recipient.as_deref()?);
         Some(Job { logged, line, attempt: 1, failures: 0, as_template: false, waited: false })
@@ -97,6 +100,7 @@ pub mod testing {
             },
             window_until: None,
             number_window_until: None,
+            is_skipped: false,
             quiet_hours: None,
             refusal: None,
         };

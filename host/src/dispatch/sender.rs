@@ -8,6 +8,7 @@ use std::{
 use hookswitch_core::{
     domain::{Delivery, Priority, Status, WaitReason},
     plan::MetaName,
+    words::next_opening,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -126,6 +127,15 @@ impl Dispatch {
         {
             let detail = format!("waits until {end:.0}: quiet hours {quiet}");
             self.hold(&job, end, WaitReason::Quiet, &detail, time);
+            return None;
+        }
+        if quiet.is_none()
+            && job.logged.notification.priority != Priority::Urgent
+            && let Some(hours) = job.logged.notification.message.hours.clone()
+            && let Some(opens) = next_opening(&hours, time).filter(|opens| *opens > time)
+        {
+            let detail = format!("waits until {opens:.0}: it is sent {hours}");
+            self.hold(&job, opens, WaitReason::Quiet, &detail, time);
             return None;
         }
         let shape = shape(&job, &self.in_use.load(), &self.parked, time, now);

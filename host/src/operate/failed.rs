@@ -139,6 +139,7 @@ pub(super) fn again(letter: &DeadLetter, now: Timestamp) -> Option<(Notification
     notification.recipient = letter.reached_at.clone();
     notification.send_at = None;
     let row = NotificationRow {
+        at_most: None,
         event_lane: letter.event_lane,
         event_seq: letter.event_seq,
         ordinal: letter.ordinal,

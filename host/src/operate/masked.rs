@@ -141,6 +141,8 @@ pub fn decision_for_all(all: Decision) -> Decision {
         }),
         send: all.send,
         expires_at: all.expires_at,
+        at_most: all.at_most,
+        hours: all.hours,
         priority: all.priority,
         mode: all.mode,
         language: all.language,

@@ -3,11 +3,12 @@
 
 mod collect;
 mod duplicates;
+mod limit;
 
 use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
-    domain::{Asked, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws},
+    domain::{Asked, AtMost, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws},
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
@@ -150,7 +151,8 @@ impl Rows {
             self.bytes +=
                 row.decision.as_ref().map_or(0, String::len) + row.asked.as_ref().map_or(0, String::len);
             self.decisions.push(row);
-            self.tell(work, ordinal, planned.notifications);
+            let at_most = decision.and_then(|decision| decision.at_most);
+            self.tell(work, ordinal, planned.notifications, at_most);
         }
     }
 
@@ -169,11 +171,17 @@ impl Rows {
         rows.bytes += collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
         // The row of the decision exists already.
         rows.collects.extend(collects.into_iter().map(|row| (usize::MAX, row)));
-        rows.tell(work, ordinal, planned.notifications);
+        rows.tell(work, ordinal, planned.notifications, decision.at_most);
         rows
     }
 
-    fn tell(&mut self, work: &Work, ordinal: i16, notifications: Vec<PlannedNotification>) {
+    fn tell(
+        &mut self,
+        work: &Work,
+        ordinal: i16,
+        notifications: Vec<PlannedNotification>,
+        at_most: Option<AtMost>,
+    ) {
         for PlannedNotification { notification, skipped } in notifications {
             let message = &notification.message;
             self.bytes += message.body.len() + message.parameters.iter().map(String::len).sum::<usize>();
@@ -184,6 +192,7 @@ impl Rows {
                 ordinal,
                 notification,
                 skipped,
+                at_most,
             });
         }
     }
@@ -294,6 +303,7 @@ impl Rows {
         let withdrawals: Vec<Withdrawal> = self.withdrawals.iter().map(|(_, row)| row.clone()).collect();
         transaction.withdraw(&withdrawals, now).await?;
         transaction.spread(host, &self.spread).await?;
+        self.limit(transaction, now).await?;
         transaction.append(&self.decisions, &self.notifications, now).await?;
         // That rule.failed finds no rule, or one that fails, raises no further one.
         let failed = self

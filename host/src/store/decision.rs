@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hookswitch_core::domain::{DecisionOutcome, Lane, Notification};
+use hookswitch_core::domain::{AtMost, DecisionOutcome, Lane, Notification, uuid_at};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -51,6 +51,8 @@ pub struct NotificationRow {
     pub notification: Notification,
     /// Why it will never be sent, where that is known already.
     pub skipped: Option<String>,
+    /// How many of the template its recipient gets.
+    pub at_most: Option<AtMost>,
 }
 
 /// A dedupe key that a decision wants to use.
@@ -203,6 +205,42 @@ impl RoutingTransaction<'_> {
             .collect()
     }
 
+    /// How many messages with its template the recipient of each of these got within its time, up to its maximum. No other
+    /// is appended until the transaction ends.
+    pub async fn count_lately(
+        &self,
+        rows: &[(&NotificationRow, AtMost)],
+        now: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        // Of hosts that count at one time, each must see what the other appends.
+        self.transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&NOTIFICATION_LOG]).await?;
+        let who: Vec<&str> = rows.iter().map(|(row, _)| row.notification.who()).collect();
+        let templates: Vec<&str> = rows.iter().map(|(row, _)| row.notification.template.as_str()).collect();
+        let since = |at_most: AtMost| uuid_at(now.checked_sub(at_most.time).unwrap_or(Timestamp::UNIX_EPOCH));
+        // The ids begin with the time; what is random in them is left out.
+        let first: Vec<Uuid> =
+            rows.iter().map(|(_, at_most)| Uuid::from_u128(since(*at_most).as_u128() >> 80 << 80)).collect();
+        let most: Vec<i64> = rows.iter().map(|(_, at_most)| i64::from(at_most.count)).collect();
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "SELECT (
+                     SELECT count(*) FROM (
+                         SELECT FROM notification n
+                         WHERE coalesce(n.username, n.recipient) = r.who AND n.id >= r.first
+                             AND n.template = r.template
+                             AND NOT EXISTS (
+                                 SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = 'skipped')
+                         ORDER BY n.id LIMIT r.most) AS lately)
+                 FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[]) WITH ORDINALITY
+                     AS r (who, template, first, most, place)
+                 ORDER BY r.place",
+            )
+            .await?;
+        let counted = self.transaction.query(&statement, &[&who, &templates, &first, &most]).await?;
+        counted.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// Appends decisions and notifications, and the `skipped` rows of those that will never be sent.
     ///
     /// # Errors
@@ -287,16 +325,18 @@ impl RoutingTransaction<'_> {
         let send_ats: Vec<Option<Timestamp>> = n().map(|n| n.send_at).collect();
         let expires_ats: Vec<Option<Timestamp>> = n().map(|n| n.expires_at).collect();
         let keys: Vec<Option<&str>> = n().map(|n| n.key.as_deref()).collect();
+        let skipped: Vec<bool> = rows.iter().map(|r| r.skipped.is_some()).collect();
         let statement = self
             .transaction
             .prepare_cached(
                 "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
                  INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, name, recipient,
-                     phone_number_id, template, priority, message, reason, send_at, expires_at, key, created_at)
-                 SELECT n.*, $18::timestamptz
+                     phone_number_id, template, priority, message, reason, send_at, expires_at, key, skipped, created_at)
+                 SELECT n.*, $19::timestamptz
                  FROM held, unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::smallint[],
                      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[],
-                     $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[]) AS n",
+                     $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[],
+                     $18::boolean[]) AS n",
             )
             .await?;
         self.transaction
@@ -320,6 +360,7 @@ impl RoutingTransaction<'_> {
                     &send_ats,
                     &expires_ats,
                     &keys,
+                    &skipped,
                     &now,
                 ],
             )

@@ -144,7 +144,8 @@ impl Store {
         Ok(())
     }
 
-    /// Changes a person, all or nothing; tells whether there is one, of this version if one is given. A WhatsApp user who is not known becomes a contact.
+    /// Changes a person, all or nothing; tells whether there is one, of this version if one is given. A WhatsApp user who is
+    /// not known becomes a contact.
     /// What waits for the window of another user, or for the end of other quiet hours, is looked at again.
     pub async fn change_person(
         &self,

@@ -55,16 +55,17 @@ impl Imported {
             }
             match before.next_if(|then| then.username == now.username) {
                 None => self.added.push(now),
-                // Who else has the number is not a change of this person.
-                Some(then)
-                    if StoredPerson { shared_with: now.shared_with.clone(), ..then.clone() } == now =>
-                {
-                    self.unchanged += 1;
-                }
+                Some(then) if is_unchanged(&then, &now) => self.unchanged += 1,
                 Some(then) => self.updated.push((then, now)),
             }
         }
     }
+}
+
+/// Whether a person is as before. Who else has the number is not a change of this person, nor is that the row was written.
+fn is_unchanged(then: &StoredPerson, now: &StoredPerson) -> bool {
+    let (shared_with, version) = (now.shared_with.clone(), now.version.clone());
+    StoredPerson { shared_with, version, ..then.clone() } == *now
 }
 
 impl Store {

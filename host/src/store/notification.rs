@@ -27,6 +27,8 @@ pub struct LoggedNotification {
     pub window_until: Option<Timestamp>,
     /// When it closes for the number that sends, where there are several.
     pub number_window_until: Option<Timestamp>,
+    /// Whether it was recorded as skipped when it was planned.
+    pub is_skipped: bool,
     /// When the person is left alone.
     pub quiet_hours: Option<QuietHours>,
     /// Why it may not be sent, as things stood when it was read; [`Store::intend`] looks again.
@@ -106,9 +108,9 @@ pub struct DueLimits {
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
-     p.quiet_from, p.quiet_until, p.time_zone, n.created_at, n.key";
+     p.quiet_from, p.quiet_until, p.time_zone, n.created_at, n.key, n.skipped";
 /// Where the columns of [`REFUSAL`] begin, and those after them.
-const REFUSALS: usize = 20;
+const REFUSALS: usize = 21;
 const REST: usize = REFUSALS + REFUSAL_WIDTH;
 const WINDOW: &str = "LEFT JOIN LATERAL (
          SELECT last_inbound_at FROM number_window
@@ -294,6 +296,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         },
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
+        is_skipped: row.try_get(20)?,
         quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
         refusal,
     }))

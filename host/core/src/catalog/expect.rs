@@ -73,7 +73,7 @@ const SETS: [&str; 6] = ["groups", "users", "contacts", "cancel", "to", "skipped
 /// Keys of a decision without a template.
 const CANCELS: [&str; 2] = ["cancel", "reason"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 31] = keys_between(
+const KEYS: [&str; 33] = keys_between(
     [],
     [
         "to",
@@ -319,6 +319,8 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "dedupe_key" => decision.dedupe_key.clone().into(),
         "key" => decision.key.clone().into(),
         "cancel" => decision.cancel.clone().into(),
+        "hours" => decision.hours.clone().into(),
+        "at_most" => decision.at_most.map(|at_most| at_most.to_string()).into(),
         "dedupe_for" => decision.dedupe_for.map(short).into(),
         "collect" => decision.collect.map(|collect| collect.to_string()).into(),
         "send_at" => match &decision.send {

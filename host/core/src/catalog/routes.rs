@@ -10,7 +10,7 @@ use super::{
 use crate::bounds::cut;
 use crate::decide::{
     CancelSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource, RuleSource,
-    SendSource, Source, ValueSource, collect, duration, keys_between, mode,
+    SendSource, Source, ValueSource, at_most, collect, duration, hours, keys_between, mode,
 };
 
 /// A group of `groups.yaml`.
@@ -23,7 +23,7 @@ pub struct Group {
 }
 
 /// Keys of a route: its own, and those of its decision.
-const KEYS: [&str; 25] = keys_between(["on", "let", "when", "script", "plugin"], []);
+const KEYS: [&str; 27] = keys_between(["on", "let", "when", "script", "plugin"], []);
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
@@ -237,6 +237,8 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         dedupe_for: fields.parsed("dedupe_for", duration, findings),
         key: fields.text("key", findings),
         cancel: one_or_more(fields, "cancel", findings),
+        at_most: fields.parsed("at_most", at_most, findings),
+        hours: fields.parsed("hours", hours, findings),
         collect: fields.parsed("collect", collect, findings),
         context,
         send: send_at.map(SendSource::At).or(after.map(SendSource::After)),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{json, value::RawValue};
 
 use super::{Catalog, case::Case, run, tree::domain_of};
@@ -53,6 +54,7 @@ pub fn results(catalog: &Catalog, case: &Case, ports: &impl Ports) -> Vec<CaseRe
         }
     }
     withdraw(&mut results);
+    limit(&mut results);
     results.extend(digests.close(catalog, case));
     results
 }
@@ -79,6 +81,26 @@ fn withdraw(results: &mut [CaseResult]) {
                 if waits && key.as_deref() == Some(withdrawn.key) && planned.skipped.is_none() {
                     planned.skipped = Some(withdrawn.by(event));
                 }
+            }
+        }
+    }
+}
+
+/// What is more than a recipient gets within a time is not sent.
+fn limit(results: &mut [CaseResult]) {
+    let mut sent: BTreeMap<(String, String), Vec<Timestamp>> = BTreeMap::new();
+    for CaseResult { event, verdict, planned, .. } in results {
+        let Outcome::Notify(decision) = &verdict.outcome else { continue };
+        for planned in planned.notifications.iter_mut().filter(|planned| planned.skipped.is_none()) {
+            let of_whom = (planned.notification.who().to_owned(), planned.notification.template.clone());
+            let before = sent.entry(of_whom).or_default();
+            if let Some(at_most) = decision.at_most
+                && let within = before.iter().filter(|at| event.time.duration_since(**at) < at_most.time)
+                && within.count() >= usize::from(at_most.count)
+            {
+                planned.skipped = Some(at_most.refusal());
+            } else {
+                before.push(event.time);
             }
         }
     }

@@ -1,17 +1,18 @@
 //! Converts the answer of a rule from JSON to decisions: one contract for all engines, checked key by key.
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::{budget, value::said_of};
 use crate::bounds::{REASON, cut};
 use crate::domain::{
-    Cancel, Collect, CollectBy, Decision, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome, Priority,
-    SendTime, did_you_mean,
+    AtMost, Cancel, Collect, CollectBy, Decision, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome,
+    Priority, SendTime, did_you_mean,
 };
-use crate::words::{duration, timestamp};
+use crate::words::{duration, opening_hours, timestamp};
 
 /// Keys of a decision, the common ones first.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 22] = [
     "template",
     "groups",
     "users",
@@ -22,9 +23,11 @@ pub const KEYS: [&str; 20] = [
     "dedupe_for",
     "key",
     "cancel",
+    "at_most",
     "collect",
     "send_at",
     "after",
+    "hours",
     "expires_at",
     "priority",
     "mode",
@@ -135,8 +138,10 @@ fn outcome(map: &Map<String, Value>, path: &str, times_are_given: bool) -> Resul
             .transpose()?,
         key,
         cancel,
+        at_most: parse("at_most")?.map(|words| fields.parsed("at_most", at_most(&words))).transpose()?,
         collect: parse("collect")?.map(|words| fields.parsed("collect", collect(&words))).transpose()?,
         send,
+        hours: parse("hours")?.map(|text| fields.parsed("hours", hours(&text))).transpose()?,
         expires_at: parse("expires_at")?.map(|at| fields.parsed("expires_at", timestamp(&at))).transpose()?,
         priority: parse("priority")?
             .map(|word| fields.parsed("priority", priority(&word)))
@@ -306,8 +311,30 @@ pub fn collect(text: &str) -> Result<Collect, String> {
     if time.is_zero() { Err(wrong()) } else { Ok(Collect { time, by }) }
 }
 
+/// Checks hours of the week with their time zone: `MON-FRI 08:00-17:00 Africa/Harare`.
+///
+/// # Errors
+/// If they are not such hours, or the zone is unknown.
+pub fn hours(text: &str) -> Result<String, String> {
+    opening_hours(text).map(|_| text.trim().to_owned())
+}
+
+/// Parses how many messages somebody gets within a time: `3 per 1d`.
+///
+/// # Errors
+/// If it is not 1 to 100 in more than zero and at most 30 days.
+pub fn at_most(text: &str) -> Result<AtMost, String> {
+    let wrong =
+        || format!("expected 1 to 100 per a duration of at most 30d, for example `3 per 1d`, got `{text}`");
+    let (count, time) = text.split_once(" per ").ok_or_else(wrong)?;
+    let count = count.trim().parse().ok().filter(|count| (1..=100).contains(count)).ok_or_else(wrong)?;
+    let time = duration(time.trim()).map_err(|_| wrong())?;
+    let fits = !time.is_zero() && time <= SignedDuration::from_hours(30 * 24);
+    if fits { Ok(AtMost { count, time }) } else { Err(wrong()) }
+}
+
 /// The keys that a decision with `collect` cannot have.
-pub const NOT_COLLECTED: [&str; 6] = ["send_at", "after", "expires_at", "reply", "else", "key"];
+pub const NOT_COLLECTED: [&str; 7] = ["send_at", "after", "expires_at", "reply", "else", "key", "at_most"];
 
 /// Returns which keys cannot be used together, if any.
 pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::words::{duration, function};
 
+const SUBTRACTED: &str = "a string cannot be subtracted, or be subtracted from";
 /// Maximum number of such errors reported for a script.
 const TOLD: usize = 20;
 /// Helpers and methods whose answers are strings.
@@ -49,6 +50,14 @@ pub fn check(ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
             Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) => {
                 let found = operator(call).map(|(message, help)| (*at, message, Some(help)));
                 found.or_else(|| argument(call).filter(|_| !own(&call.name)))
+            }
+            Some(ASTNode::Stmt(Stmt::Assignment(it))) => {
+                let is_minus = it.0.get_op_assignment_info().is_some_and(|(_, _, op, ..)| *op == Token::MinusAssign);
+                // Rhai takes such a text out of the other, in silence.
+                (is_minus && kind(&it.1.rhs) == Some(Kind::String)).then(|| {
+                    let help = "make a number of the string: `number(value)`; to take a text out: `value.replace(text, \"\")`";
+                    (it.0.position(), SUBTRACTED.to_owned(), Some(help.to_owned()))
+                })
             }
             Some(ASTNode::Expr(Expr::Dot(it, _, _))) if is_event(&it.lhs) => {
                 attribute(&it.rhs).map(|(at, message, help)| (at, message, Some(help)))
@@ -108,7 +117,7 @@ fn operator(call: &FnCallExpr) -> Option<(String, String)> {
                 true => "make a time of it: `time(value) - \"24h\"`",
                 false => "make a number of the string: `number(value)`",
             };
-            Some(("a string cannot be subtracted, or be subtracted from".to_owned(), help.to_owned()))
+            Some((SUBTRACTED.to_owned(), help.to_owned()))
         }
         (MINUS | "+", (Some(Kind::Time), Some(Kind::Number))) => {
             let verb = if name == "+" { "added to" } else { "subtracted from" };

@@ -44,7 +44,9 @@ mod words;
 mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
-pub use answer::{KEYS, NOT_COLLECTED, PEOPLE, collect, keys_between, kind_of, mode, priority};
+pub use answer::{
+    KEYS, NOT_COLLECTED, PEOPLE, at_most, collect, hours, keys_between, kind_of, mode, priority,
+};
 pub use library::{FOLDER as LIBRARY, is_of as is_of_library};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;

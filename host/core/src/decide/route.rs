@@ -15,7 +15,7 @@ use super::{
     withdrawal::keys,
 };
 use crate::bounds::cut;
-use crate::domain::{Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
+use crate::domain::{AtMost, Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
 
 /// Who receives a message where none of its recipients can be reached.
 struct Others {
@@ -37,6 +37,8 @@ pub struct Plain {
     dedupe_for: Option<SignedDuration>,
     key: Option<Expression>,
     cancel: Vec<Expression>,
+    at_most: Option<AtMost>,
+    hours: Option<String>,
     collect: Option<Collect>,
     context: Vec<(String, Variable)>,
     send: Option<Send>,
@@ -133,6 +135,8 @@ impl Plain {
             dedupe_for: source.dedupe_for,
             key: source.key.as_ref().and_then(&mut compile),
             cancel: source.cancel.iter().filter_map(&mut compile).collect(),
+            at_most: source.at_most,
+            hours: source.hours.clone(),
             collect: source.collect,
             context,
             send: match &source.send {
@@ -227,6 +231,8 @@ impl Plain {
             dedupe_for: self.dedupe_for,
             key,
             cancel: keys(&self.cancel, engine, scope)?,
+            at_most: self.at_most,
+            hours: self.hours.clone(),
             collect: self.collect,
             send: match &self.send {
                 None => None,

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::source::Source;
-use crate::domain::{Collect, Mode};
+use crate::domain::{AtMost, Collect, Mode};
 
 /// A route as written: its shape is checked, its expressions are not compiled yet.
 pub struct RouteSource {
@@ -98,12 +98,16 @@ pub struct PlainSource {
     pub key: Option<Source>,
     /// Expressions for keys that it cancels.
     pub cancel: Vec<Source>,
+    /// How many messages with the template each recipient gets within a time.
+    pub at_most: Option<AtMost>,
     /// How decisions are collected into one message.
     pub collect: Option<Collect>,
     /// Variables of the template.
     pub context: Vec<(String, ValueSource)>,
     /// Earliest time to send.
     pub send: Option<SendSource>,
+    /// When recipients without quiet hours of their own get it.
+    pub hours: Option<String>,
     /// Expression for the time after which the message is no longer sent.
     pub expires_at: Option<Source>,
     /// Priority (default normal).

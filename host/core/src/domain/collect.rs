@@ -90,6 +90,8 @@ impl Digest {
             dedupe_key: None,
             dedupe_for: None,
             collect: None,
+            // What was collected has withdrawn it already, and later messages are not its concern.
+            cancel: Vec::new(),
             reason: Some(reason),
             ..self.decision
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Collect, Event};
+use super::{AtMost, Collect, Event};
 
 /// A decision: which message to send to whom, and when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,12 +42,19 @@ pub struct Decision {
     /// Keys that it cancels: messages of earlier events with these keys that wait are withdrawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancel: Vec<String>,
+    /// How many messages with the template each recipient gets within a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
     /// How it is collected with others into one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<Collect>,
     /// Earliest time to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<SendTime>,
+    /// When recipients without quiet hours of their own get it: hours of the week and their time zone, for example `MON-FRI
+    /// 08:00-17:00 Africa/Harare`. Urgent messages are sent at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     /// Latest time to send; after it the message is recorded as expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

@@ -1,5 +1,6 @@
 //! Values used by all rooms. No I/O, nothing async.
 
+mod at_most;
 mod closest;
 mod collect;
 mod contact;
@@ -19,6 +20,7 @@ mod same;
 mod senders;
 mod visible;
 
+pub use at_most::AtMost;
 pub use closest::{closest, did_you_mean};
 pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};

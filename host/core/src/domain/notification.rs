@@ -73,6 +73,9 @@ pub struct Message {
     /// Names of the parameters at Meta; empty if they are numbered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_names: Vec<String>,
+    /// When it may be sent to a recipient without quiet hours; see [`super::Decision::hours`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     /// Whether the category of the template is `marketing`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marketing: bool,
@@ -176,6 +179,11 @@ impl Notification {
     pub fn track(&self) -> Track {
         let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
         Track::new(Notification::lane_of(&self.phone_number_id, to), self.priority)
+    }
+
+    /// Whom it is for: the username, or where it is for no person the `wa_id` or user id.
+    pub fn who(&self) -> &str {
+        self.username.as_deref().or(self.recipient.as_deref()).unwrap_or_default()
     }
 
     /// The lane of messages from this number to this recipient.

@@ -146,6 +146,7 @@ impl<'a> Renderer<'a> {
             wording: self.template.wording.clone(),
             parameters,
             parameter_names: Vec::new(),
+            hours: self.decision.hours.clone(),
             marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
         })

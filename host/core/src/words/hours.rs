@@ -93,6 +93,25 @@ impl Span {
     }
 }
 
+/// Parses hours of the week with their time zone after them: `MON-FRI 08:00-17:00 Africa/Harare`.
+///
+/// # Errors
+/// If they are not such hours, or the zone is unknown.
+pub fn opening_hours(text: &str) -> Result<(Hours, TimeZone), String> {
+    let (hours, zone) = text.trim().rsplit_once(char::is_whitespace).unwrap_or((text, ""));
+    let zone = TimeZone::get(zone).map_err(|_| {
+        let zone = cut(zone, 100);
+        format!("expected hours and their time zone, for example MON-FRI 08:00-17:00 Africa/Harare; there is no zone {zone:?}")
+    })?;
+    Ok((Hours::parse(hours)?, zone))
+}
+
+/// The first time from this one on that is within hours of the week with their time zone; `None` if they are not such hours.
+pub fn next_opening(text: &str, time: Timestamp) -> Option<Timestamp> {
+    let (hours, zone) = opening_hours(text).ok()?;
+    hours.next(time, &zone)
+}
+
 /// Adds `MON`, or all of `MON-FRI`; a range may go over Sunday.
 fn add(days: &mut [bool; 7], word: &str) -> Option<()> {
     let day = |name: &str| DAYS.iter().position(|day| day.eq_ignore_ascii_case(name));

@@ -17,7 +17,7 @@ mod tests;
 use jiff::{SignedDuration, Timestamp};
 
 pub use call::{FUNCTIONS, Function, function};
-pub use hours::Hours;
+pub use hours::{Hours, next_opening, opening_hours};
 pub use money::number_in;
 pub use time::{Sign, compared, duration, moved, timestamp};
 

@@ -167,7 +167,10 @@ pub fn body(
             Update::Inbound(written) => {
                 let inbound = collected.entry((&written.phone_number_id, false)).or_default();
                 inbound.messages.push(message(shape, written));
-                inbound.contact(shape, &written.name, written.wa_id.as_deref(), &written.user_id);
+                // What Meta itself tells of a user comes without contacts.
+                if written.message["type"] != "system" {
+                    inbound.contact(shape, &written.name, written.wa_id.as_deref(), &written.user_id);
+                }
             }
             Update::Template(value) => changes.push(Change::MessageTemplateStatusUpdate(value)),
         }

@@ -395,6 +395,8 @@ fn map(decision: types::Decision) -> Result<Value, String> {
         "language": hints.get("language"),
         "reply": hints.get("reply").map(|reply| *reply == "true"),
         "key": hints.get("key"),
+        "at_most": hints.get("at_most"),
+        "hours": hints.get("hours"),
         "cancel": parsed(&hints, "cancel")?,
         "else": parsed(&hints, "else")?,
         "template": decision.template,

@@ -15,6 +15,24 @@ fn wrong_answers_are_told_with_their_path() {
         ("#{template: \"a\", users: [[1]]}", "users[0]: expected a string, got an array"),
         ("#{template: \"a\", grups: []}", "unknown key `grups`: did you mean `groups`?"),
         ("#{groups: []}", "`template` is missing"),
+        ("#{cancel: ()}", "cancel: expected a key, got nothing"),
+        ("#{cancel: \"a\", groups: [\"G\"]}", "`groups` needs a `template`"),
+        ("#{cancel: [1.5]}", "cancel[0]: expected a string, got a number"),
+        (
+            "let key = \"\"; key.pad(201, \"x\"); #{cancel: key}",
+            "cancel: a key has at most 200 characters, got 201",
+        ),
+        (
+            "let all = []; all.pad(21, \"x\"); #{cancel: all}",
+            "at most 20 keys can be cancelled at once, got 21",
+        ),
+        ("let key = \"\"; key.pad(201, \"x\"); #{template: \"a\", key: key}", "key: a key has at most 200"),
+        (
+            "#{template: \"a\", collect: \"1h by group\", key: \"k\"}",
+            "`collect` and `key` cannot be used together",
+        ),
+        ("#{template: \"a\", \"else\": [\"G\"]}", "else: expected a map, got an array"),
+        ("#{template: \"a\", \"else\": #{group: []}}", "else: unknown key `group`: did you mean `groups`?"),
         ("#{template: \"a\", after: \"soon\"}", "after: expected a duration of at most 365d"),
         ("#{template: \"a\", send_at: \"soon\"}", "send_at: expected a time in RFC 3339"),
         ("#{template: \"a\", send_at: now(), after: \"1h\"}", "cannot be used together"),
@@ -34,6 +52,23 @@ fn wrong_answers_are_told_with_their_path() {
         let why = failure(&format!("\nfn decide(event) {{ {answer} }}"));
         assert!(why.contains(words), "{answer}: {why}");
         assert!(why.starts_with("orders/s.rhai:2:1: invalid answer"), "{why}");
+    }
+}
+
+#[test]
+fn a_string_is_not_taken_out_of_another_in_silence() {
+    let taken = |value: &str| {
+        format!("fn decide(event) {{\n  let n = event.data.n; n -= {value}; skip(`${{n}}`)\n}}")
+    };
+    for value in ["\"5\"", "text(5)", "event.subject", "`${event.data.n}`"] {
+        let (_, errors) = try_script(&taken(value));
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 1, "{value}: {errors:?}");
+        let begins = "orders/s.rhai:2:28: a string cannot be subtracted";
+        assert!(errors[0].starts_with(begins), "{value}: {errors:?}");
+    }
+    for value in ["5", "number(\"5\")", "event.data.m"] {
+        assert!(try_script(&taken(value)).1.is_empty(), "{value}");
     }
 }
 

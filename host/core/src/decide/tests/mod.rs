@@ -59,6 +59,8 @@ fn plain(context: &[(&str, &str)]) -> PlainSource {
         dedupe_for: None,
         key: None,
         cancel: vec![],
+        at_most: None,
+        hours: None,
         collect: None,
         context: context
             .iter()
