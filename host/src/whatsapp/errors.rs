@@ -75,7 +75,6 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131026, GiveUp, "the recipient is not on WhatsApp, has an old app, or has not accepted its terms"),
     (131030, GiveUp, "a test number may only message the recipients on its list"),
     (131031, StopNumber, "the account is locked or restricted"),
-    (131035, GiveUp, "a webhook could not be delivered while Meta kept it"),
     (131037, StopNumber, "the number's display name needs Meta's approval"),
     (131042, StopNumber, "the account's payment method has a problem"),
     (131044, StopNumber, "the account's payment method has a problem"),

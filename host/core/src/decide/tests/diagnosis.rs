@@ -64,7 +64,7 @@ fn a_string_is_not_taken_out_of_another_in_silence() {
         let (_, errors) = try_script(&taken(value));
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), 1, "{value}: {errors:?}");
-        let begins = "orders/s.rhai:2:28: a string cannot be subtracted";
+        let begins = "orders/s.rhai:2:27: a string cannot be subtracted";
         assert!(errors[0].starts_with(begins), "{value}: {errors:?}");
     }
     for value in ["5", "number(\"5\")", "event.data.m"] {

@@ -23,7 +23,7 @@ fn all_shipped_templates_are_such_as_meta_takes() {
     let templates = shipped();
     let (definitions, findings) = definitions(&templates);
     assert_eq!(findings, []);
-    assert_eq!(definitions.len(), 26);
+    assert_eq!(definitions.len(), 29);
     for definition in &definitions {
         assert_eq!(definition.examples.len(), definition.body.matches("{{").count(), "{definition:#?}");
         assert!(definition.examples.iter().all(|example| !example.is_empty()), "{definition:#?}");
