@@ -1,27 +1,8 @@
 //! Texts that would be markup or code, wherever somebody from outside can put one.
 
-use crate::{Case, chromium::Browser, stages};
+use crate::{Case, chromium::Browser, pages::PAGES, stages};
 
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"></td></script><script>window.hacked=1</script>{{ 7*7 }}{% raw %}'\"&amp;";
-
-const PAGES: [&str; 16] = [
-    "/",
-    "/events",
-    "/messages",
-    "/failed",
-    "/unknown",
-    "/waiting",
-    "/people",
-    "/groups",
-    "/contacts",
-    "/rules",
-    "/templates",
-    "/plugins",
-    "/schedules",
-    "/numbers",
-    "/access",
-    "/actions",
-];
 
 pub async fn texts() -> Case {
     let full = stages::full(HOSTILE).await;

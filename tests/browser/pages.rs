@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The pages that the menu leads to, and others that are always there.
-const PAGES: [&str; 20] = [
+pub const PAGES: [&str; 20] = [
     "/",
     "/events",
     "/messages",

@@ -250,20 +250,12 @@ impl Keys {
         Keys { store, known: Arc::default(), turn: Arc::new(Semaphore::new(1)), buckets: Arc::default() }
     }
 
-    /// Returns the caller if their key is active and has the scope.
-    ///
-    /// # Errors
-    /// 401 without an active key, 403 if it lacks the scope, 429 if it has made too many requests, 503 if the database
-    /// cannot be reached.
-    pub async fn require(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
-        self.require_all(headers, &[scope]).await
-    }
-
     /// Returns the caller if their key is active and has all of these scopes.
     ///
     /// # Errors
-    /// As [`Keys::require`].
-    pub async fn require_all(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Caller, Problem> {
+    /// 401 without an active key, 403 if it lacks a scope, 429 if it has made too many requests, 503 if the database cannot be
+    /// reached.
+    pub async fn require(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Caller, Problem> {
         let (caller, digest) = self.caller(headers).await?;
         if let Some(rate) = caller.0.rate {
             self.buckets.take(&digest, rate, Instant::now()).map_err(|wait| {

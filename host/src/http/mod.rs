@@ -21,7 +21,7 @@ mod stream;
 
 pub use self::{
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
-    callers::{Acting, Admin, Administering, Reader, Trying},
+    callers::{Acting, Admin, Reader, Trying},
     etag::{IfMatch, changed, etag},
     hosts::Hosts,
     keys::{ApiKey, Caller, Grant, Keys, Scope, key_digest},

@@ -62,7 +62,7 @@ pub struct Question {
     ))]
 pub async fn permission(State(intake): State<Intake>, headers: HeaderMap) -> Result<Response, Problem> {
     if headers.contains_key(header::AUTHORIZATION) {
-        intake.keys.require(&headers, Scope::Events).await?;
+        intake.keys.require(&headers, &[Scope::Events]).await?;
     }
     let mut response = StatusCode::OK.into_response();
     let answer = response.headers_mut();

@@ -67,7 +67,7 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
 
 async fn accept(intake: Intake, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let caller = intake.keys.require(&head.headers, Scope::Events).await?;
+    let caller = intake.keys.require(&head.headers, &[Scope::Events]).await?;
     let way = Way::of(&head.headers)?;
     let limits = Limits {
         budget: if way.is_batch() { Budget::Large } else { Budget::Small },

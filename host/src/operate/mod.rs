@@ -23,6 +23,7 @@ mod rules;
 mod schedules;
 mod send;
 mod setup;
+mod template_report;
 mod templates;
 mod traffic;
 mod trial;
@@ -58,10 +59,8 @@ pub use self::{
     schedules::ScheduleState,
     send::{SendError, TestMessage},
     setup::Setup,
-    templates::{
-        Account, PushChoice, Pushed, TemplateList, TemplateReport, TemplatesError, meaning_of, others,
-        switch_of,
-    },
+    template_report::{TemplateReport, meaning_of, switch_of},
+    templates::{Account, PushChoice, Pushed, TemplateList, TemplatesError, others},
     trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
     waiting::wrong_key,

@@ -59,22 +59,7 @@ impl Setup {
         });
         Ok(trial.await?)
     }
-}
 
-impl Operate {
-    /// The people that verdicts name; of each group the first 1,000 members.
-    pub(super) async fn people_of(&self, verdicts: &[Verdict]) -> Result<People, StoreError> {
-        let names = named(verdicts);
-        let groups = names.groups.iter().map(String::as_str).collect();
-        let mut people = People::default();
-        self.store.some_members(&groups, MEMBERS, &mut people).await?;
-        self.store.users(&names.users, &mut people).await?;
-        people.contacts = self.store.contacts(&names.contacts).await?;
-        Ok(people)
-    }
-}
-
-impl Setup {
     /// Makes a test message by the live rules without sending it, and shows it as its recipients would read it now.
     ///
     /// # Errors
@@ -91,5 +76,18 @@ impl Setup {
         let tried = |planned| TriedNotification::new(planned, is_open(&prepared.people, planned, now));
         let notifications = prepared.planned.notifications.iter().map(tried).collect();
         Ok((prepared, notifications))
+    }
+}
+
+impl Operate {
+    /// The people that verdicts name; of each group the first 1,000 members.
+    pub(super) async fn people_of(&self, verdicts: &[Verdict]) -> Result<People, StoreError> {
+        let names = named(verdicts);
+        let groups = names.groups.iter().map(String::as_str).collect();
+        let mut people = People::default();
+        self.store.some_members(&groups, MEMBERS, &mut people).await?;
+        self.store.users(&names.users, &mut people).await?;
+        people.contacts = self.store.contacts(&names.contacts).await?;
+        Ok(people)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hookswitch_core::{
-    catalog::Catalog,
+    catalog::{Catalog, CatalogPorts},
     decide::{
         Ports, decide,
         plugin::{Answering, Http, HttpError, HttpRequest},
@@ -140,7 +140,7 @@ pub enum TriedWindow {
 
 /// Decides about an event as a rehearsal: requests of plugins are refused, and their calls are not counted.
 pub fn rehearse(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<Verdict> {
-    decide(&catalog.routes, event, &Rehearsing { catalog, now })
+    decide(&catalog.routes, event, &Rehearsing(CatalogPorts { catalog, now }))
 }
 
 /// Makes the messages of each verdict, for these people.
@@ -161,18 +161,15 @@ pub fn planned(
 }
 
 /// Ports of a rehearsal.
-struct Rehearsing<'a> {
-    catalog: &'a Catalog,
-    now: Timestamp,
-}
+struct Rehearsing<'a>(CatalogPorts<'a>);
 
 impl Ports for Rehearsing<'_> {
     fn now(&self) -> Timestamp {
-        self.now
+        self.0.now()
     }
 
     fn config(&self, folder: &str, key: &str) -> Option<Value> {
-        self.catalog.config.get(folder)?.get(key).cloned()
+        self.0.config(folder, key)
     }
 
     fn http(&self) -> Option<Arc<dyn Http>> {

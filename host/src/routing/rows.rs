@@ -300,7 +300,8 @@ impl Rows {
             let digests = transaction.collect(&collected).await?;
             self.tell_digests(&digests);
         }
-        let withdrawals: Vec<Withdrawal> = self.withdrawals.iter().map(|(_, row)| row.clone()).collect();
+        let withdrawals = std::mem::take(&mut self.withdrawals);
+        let withdrawals: Vec<Withdrawal> = withdrawals.into_iter().map(|(_, row)| row).collect();
         transaction.withdraw(&withdrawals, now).await?;
         transaction.spread(host, &self.spread).await?;
         self.limit(transaction, now).await?;

@@ -4,6 +4,7 @@
 mod alike;
 mod examples;
 mod shared;
+mod template_words;
 mod together;
 mod trying;
 mod words;

@@ -51,7 +51,7 @@ use crate::domain::{
 };
 
 /// People that `else` names, at most: they are planned at once.
-pub const MOST_OTHERS: usize = 200;
+const MOST_OTHERS: usize = 200;
 
 /// The plan of a verdict: its outcome and its notifications.
 #[derive(Clone, Debug, PartialEq)]

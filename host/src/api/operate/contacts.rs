@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Office, invalid};
 use crate::{
     directory::{DirectoryError, PersonJson},
-    http::{Administering, JsonBody, Problem, ProblemError, sentence},
+    http::{Admin, JsonBody, Problem, ProblemError, sentence},
     operate::Operator,
 };
 
@@ -36,7 +36,7 @@ pub struct OptOutJson {
         (status = 400, description = "The path or the body is invalid"),
     ))]
 pub async fn opt_out(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(office): State<Office>,
     contact: Result<Path<String>, PathRejection>,
     JsonBody(opt_out): JsonBody<OptOutJson>,
@@ -55,7 +55,7 @@ pub async fn opt_out(
         (status = 400, description = "The path is invalid"),
     ))]
 pub async fn opt_in(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(office): State<Office>,
     contact: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -85,7 +85,7 @@ pub struct ContactLink {
         (status = 422, description = "No person has this username"),
     ))]
 pub async fn link(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(office): State<Office>,
     contact: Result<Path<String>, PathRejection>,
     JsonBody(ContactLink { username }): JsonBody<ContactLink>,

@@ -5,12 +5,10 @@ use axum::{
     http::Uri,
     response::Response,
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use super::{Office, invalid, page, query};
+use super::{Office, page, place, query, written_place};
 use crate::{
     http::{Problem, Reader, Scope, last_of_full, page_limit},
     operate::{OpenDigest, masked},
@@ -59,7 +57,7 @@ pub async fn list(
     let mut data = office.operate.digests(after, limit).await?;
     let next = last_of_full(&data, limit).map(|last| {
         let (at, id) = last.place();
-        format!("{at}_{id}")
+        written_place(at, id)
     });
     if !caller.may(Scope::Personal) {
         data.iter_mut()
@@ -68,10 +66,4 @@ pub async fn list(
     }
     let cursor = next.clone();
     Ok(page(&uri, "after", cursor.as_deref(), DigestPage { data, next }))
-}
-
-/// The place that `next` of a page names.
-fn place(text: &str) -> Result<(Timestamp, Uuid), Problem> {
-    let parts = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-    parts.ok_or_else(|| invalid("The query parameter after must be `next` of the previous page."))
 }

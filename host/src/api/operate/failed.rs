@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, page, query, storable};
+use super::{Office, invalid, page, place, query, storable, written_place};
 use crate::{
     http::{Acting, JsonBody, Problem, Reader, Scope, last_of_full, page_limit},
     operate::{Choice, Operator, hide_recipient, mask},
@@ -96,12 +96,12 @@ pub async fn list(
     let Which { template, person, code, since, after, limit } = query(which)?;
     storable([&template, &person])?;
     let limit = page_limit(limit)?;
-    let after = after.map(|after| place(&after)).transpose()?;
+    let after = after.map(|after| place(&after)).transpose()?.map(|(at, id)| (at, NotificationId(id)));
     let choice = Choice { ids: Vec::new(), template, person, code, since };
     let letters = office.operate.failed(&choice.filter(office.operate.now()), after, limit).await?;
     let next = last_of_full(&letters, limit).map(|last| {
         let (at, id) = last.place();
-        format!("{at}_{id}")
+        written_place(at, id.0)
     });
     let message = |DeadLetter { mut notification, failed_at, code, mut detail, .. }: DeadLetter| {
         if !caller.may(Scope::Personal) {
@@ -123,14 +123,6 @@ pub async fn list(
     let data = letters.into_iter().map(message).collect();
     let cursor = next.clone();
     Ok(page(&uri, "after", cursor.as_deref(), FailedPage { data, next }))
-}
-
-/// The place that `next` of a page names.
-fn place(text: &str) -> Result<(Timestamp, NotificationId), Problem> {
-    let parts = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-    parts
-        .map(|(at, id): (Timestamp, Uuid)| (at, NotificationId(id)))
-        .ok_or_else(|| invalid("The query parameter after must be `next` of the previous page."))
 }
 
 /// Which failed messages. At least one member restricts the choice, or `all` is true.

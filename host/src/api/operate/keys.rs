@@ -15,8 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Office, invalid, page, query};
 use crate::{
     http::{
-        Admin, Administering, Errors, Grant, JsonBody, Problem, ProblemError, Scope, last_of_full,
-        page_limit, sentence,
+        Admin, Errors, Grant, JsonBody, Problem, ProblemError, Scope, last_of_full, page_limit, sentence,
     },
     operate::{KeyReport, Operator, check_key_name, check_key_source},
     store::StoreError,
@@ -150,7 +149,7 @@ pub struct CreatedKey {
         (status = 409, description = "An active key has this name"),
     ))]
 pub async fn create(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(office): State<Office>,
     JsonBody(new): JsonBody<NewKey>,
 ) -> Result<Response, Problem> {
@@ -182,7 +181,7 @@ pub async fn create(
         (status = 404, description = "No active key has this name"),
     ))]
 pub async fn revoke(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(office): State<Office>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {

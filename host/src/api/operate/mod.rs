@@ -22,8 +22,10 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use crate::{
     http::{Bodies, Keys, Problem, sentence},
@@ -77,6 +79,16 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(contacts::link))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+}
+
+/// A place in a list that is in the order of times, as `next` and `after` have it.
+fn written_place(at: Timestamp, id: Uuid) -> String {
+    format!("{at}_{id}")
+}
+
+fn place(text: &str) -> Result<(Timestamp, Uuid), Problem> {
+    let parts = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    parts.ok_or_else(|| invalid("The query parameter after must be `next` of the previous page."))
 }
 
 pub(super) fn invalid(detail: impl Into<String>) -> Problem {

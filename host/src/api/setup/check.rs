@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::Host;
 use crate::{
     check::Report,
-    http::{Administering, JsonBody, Problem, Reader, Scope},
+    http::{Admin, JsonBody, Problem, Reader, Scope},
     operate::{FixStep, Operator, report_without_personal},
 };
 
@@ -61,7 +61,7 @@ pub struct Fixed {
         (status = 400, description = "The body is invalid"),
     ))]
 pub async fn fix(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(host): State<Host>,
     JsonBody(fix): JsonBody<Fix>,
 ) -> Json<Fixed> {

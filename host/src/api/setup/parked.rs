@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Host, invalid};
 use crate::{
-    http::{Administering, JsonBody, Problem, Reader, sentence},
+    http::{Admin, JsonBody, Problem, Reader, sentence},
     operate::{Operator, ParkedEvents},
 };
 
@@ -50,7 +50,7 @@ pub struct Resumed {
         (status = 404, description = "No plugin has this id, and no events are parked for it"),
     ))]
 pub async fn resume(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(host): State<Host>,
     id: Result<Path<String>, PathRejection>,
     JsonBody(Resume {}): JsonBody<Resume>,

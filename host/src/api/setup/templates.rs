@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Host, invalid};
 use crate::{
-    http::{Administering, Errors, JsonBody, Problem, ProblemError, Reader, sentence},
+    http::{Admin, Errors, JsonBody, Problem, ProblemError, Reader, sentence},
     operate::{Operator, PushChoice, Pushed, TemplateDifference, TemplateList, TemplatesError},
 };
 
@@ -94,7 +94,7 @@ pub struct PushedTemplates {
         (status = 502, description = "Meta did not answer, or refused"),
     ))]
 pub async fn push(
-    Administering(caller): Administering,
+    Admin(caller): Admin,
     State(host): State<Host>,
     JsonBody(Push { templates, all, dry_run }): JsonBody<Push>,
 ) -> Result<Json<PushedTemplates>, Problem> {
