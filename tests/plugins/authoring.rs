@@ -108,25 +108,25 @@ fn a_saved_file_is_built_and_checked() {
         });
     }
     let mut said = String::new();
-    let mut wait_for = |wanted: &str| {
-        while let Ok(line) = lines.recv_timeout(Duration::from_secs(300)) {
+    // In either order: the two pipes are read side by side.
+    let mut wait_for = |wanted: &[&str]| {
+        let mut missing = wanted.to_vec();
+        while !missing.is_empty() {
+            let Ok(line) = lines.recv_timeout(Duration::from_secs(300)) else {
+                panic!("{missing:?} was not said: {said}");
+            };
+            missing.retain(|wanted| !line.contains(wanted));
             said.push_str(&line);
             said.push('\n');
-            if line.contains(wanted) {
-                return;
-            }
         }
-        panic!("{wanted} was not said: {said}");
     };
-    wait_for("✓ a note goes to the group of the configuration");
-    wait_for("waiting for a change");
+    wait_for(&["✓ a note goes to the group of the configuration", "waiting for a change"]);
     let case = plugins.join("night-watch/cases/first.yaml");
     let text = fs::read_to_string(&case).unwrap();
     fs::write(&case, text.replace("context: {name: Ann}", "context: {name: Tom}")).unwrap();
-    wait_for("`context.name` differs");
-    wait_for("waiting for a change");
+    wait_for(&["`context.name` differs", "waiting for a change"]);
     fs::write(&case, text).unwrap();
-    wait_for("✓ a note goes to the group of the configuration");
+    wait_for(&["✓ a note goes to the group of the configuration"]);
     child.kill().unwrap();
     child.wait().unwrap();
 }
