@@ -41,7 +41,7 @@ use crate::{
     dispatch::{Deps, Dispatch, watch_daily_limit},
     http,
     intake::{self, Intake},
-    lanes::{Beat, Holder, Leases, News, Progress},
+    lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
     operate::{Operate, Setup, run_jobs},
     parts::{Failed, Parts},
@@ -96,8 +96,8 @@ impl App {
         let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
         let Shares { work: store, lanes, incoming, requests } = Shares::of(&database.store, connections)?;
 
-        let events = Arc::new(Notify::new());
-        let notifications = Arc::new(Notify::new());
+        let events = Arc::new(Grown::default());
+        let notifications = Arc::new(Grown::default());
         let others = Arc::new(Notify::new());
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
@@ -117,7 +117,9 @@ impl App {
             webhooks: Arc::new(move || seen.take()),
         };
         let (holder, leases) = Holder::new(lanes, host, progress.clone(), news);
-        let grew = grown(events.clone(), others.clone(), leases.clone());
+        let appended = grown(events.clone(), others.clone(), leases.clone());
+        let of_system = appended.clone();
+        let grew: Arc<dyn Fn() + Send + Sync> = Arc::new(move || of_system(Unread::All));
 
         let account = config.whatsapp.whatsapp_business_account_id.clone();
         let in_use = match &account {
@@ -181,7 +183,7 @@ impl App {
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
-        let intake = Intake::new(incoming, grew.clone(), ready, metrics.intake.clone());
+        let intake = Intake::new(incoming, appended, ready, metrics.intake.clone());
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
@@ -236,8 +238,8 @@ impl App {
         parts.help(
             "listen",
             store.clone().listen(move || {
-                events.notify_one();
-                notifications.notify_one();
+                events.tell(Unread::All);
+                notifications.tell(Unread::All);
             }),
         );
         parts.help("others", tell_others(store.clone(), others));
@@ -292,7 +294,7 @@ impl App {
 /// Intake and nothing else, for the benchmark.
 pub fn intake_alone(store: Store) -> axum::Router {
     let metrics = IntakeMetrics::default();
-    intake::router(Intake::new(store, Arc::new(|| {}), Arc::new(Vec::new), metrics))
+    intake::router(Intake::new(store, Arc::new(|_| {}), Arc::new(Vec::new), metrics))
 }
 
 /// Intake and the history of events, without what else a host does, for tests.
@@ -301,14 +303,10 @@ pub fn intake_and_history(intake: Intake, store: Store) -> axum::Router {
     intake::router(intake).merge(office)
 }
 
-/// Rings for this host, and for the others where there are any.
-fn grown(
-    here: Arc<Notify>,
-    others: Arc<Notify>,
-    leases: watch::Receiver<Leases>,
-) -> Arc<dyn Fn() + Send + Sync> {
-    Arc::new(move || {
-        here.notify_one();
+/// Tells this host where a log has grown, and the others that it has where there are any.
+fn grown(here: Arc<Grown>, others: Arc<Notify>, leases: watch::Receiver<Leases>) -> Grew {
+    Arc::new(move |lanes| {
+        here.tell(lanes);
         if leases.borrow().hosts > 1 {
             others.notify_one();
         }

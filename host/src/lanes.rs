@@ -2,6 +2,7 @@
 //! gives back what is above it. Leases are for order and for little contention; correctness is unique keys.
 
 mod beat;
+mod grown;
 mod identity;
 
 use std::{
@@ -21,8 +22,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::beat::Beat;
 use self::identity::Identity;
+pub use self::{
+    beat::Beat,
+    grown::{Grew, Grown, Unread},
+};
 use crate::store::{HostSeen, Incarnation, LEASE, Store, StoreError, WebhookFacts};
 
 /// While the share is right.

@@ -36,7 +36,7 @@ use hookswitch_core::{
     plan::InUse,
 };
 use tokio::{
-    sync::{Notify, Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::spawn_blocking,
     time::{Instant, interval, sleep},
 };
@@ -46,7 +46,7 @@ use uuid::Uuid;
 use self::{aside::Aside, calls::Answer, spread::Page, tally::Unsent, work::Work};
 pub use self::{calls::DIED, tally::Tally};
 use crate::{
-    lanes::{Beat, Leases},
+    lanes::{Beat, Grew, Grown, Leases, Unread},
     metrics::{RoutingCounts, RoutingMetrics},
     store::{Store, StoreError},
 };
@@ -70,10 +70,10 @@ pub struct Routing {
     pub leases: watch::Receiver<Leases>,
     /// Reports each turn to the supervision.
     pub beat: Beat,
-    /// Notified when the event log has grown.
-    pub wake: Arc<Notify>,
+    /// Where the event log has grown.
+    pub wake: Arc<Grown>,
     /// Called when notifications have been appended.
-    pub notified: Arc<dyn Fn() + Send + Sync>,
+    pub notified: Grew,
     /// Sending numbers.
     pub senders: Arc<Senders>,
     /// Versions of templates in use at Meta.
@@ -95,6 +95,8 @@ pub fn threads() -> Arc<Semaphore> {
 /// Progress of this host. All of it can be read again from the database.
 struct State {
     cursors: HashMap<Lane, Cursor>,
+    /// Lanes that may have events after their cursors.
+    unread: Unread,
     /// Lanes that wait for a large decision to be spread; the next one first.
     held: Vec<Lane>,
     pages: HashMap<Lane, Page>,
@@ -123,6 +125,7 @@ struct Cursor {
 impl State {
     fn forget(&mut self) {
         self.cursors.clear();
+        self.unread = Unread::All;
         self.held.clear();
         self.pages.clear();
         self.aside = Aside::default();
@@ -162,6 +165,7 @@ impl Routing {
         let (answering, answers) = mpsc::unbounded_channel();
         let mut state = State {
             cursors: HashMap::new(),
+            unread: Unread::All,
             held: Vec::new(),
             pages: HashMap::new(),
             aside: Aside::default(),
@@ -178,6 +182,8 @@ impl Routing {
         while !stop.is_cancelled() {
             self.beat.touch();
             if care.is_due() {
+                // The net under what is told of the log.
+                state.unread = Unread::All;
                 match self.care(&mut state, forget.is_due()).await {
                     Ok(true) => care.at_once(),
                     Ok(false) => {}
@@ -202,7 +208,7 @@ impl Routing {
                 }
             }
             tokio::select! {
-                () = self.wake.notified() => {}
+                () = self.wake.heard() => {}
                 Ok(()) = self.leases.changed() => {}
                 Some(answer) = state.answers.recv() => state.take(answer),
                 _ = poll.tick() => {}
@@ -261,6 +267,7 @@ impl Routing {
             let term = leases.lanes[&lane].number;
             state.cursors.insert(lane, Cursor { term, seq, share: 0 });
         }
+        state.unread.add(new.iter().copied().collect());
         state.orphans.extend(orphans);
         state.held.extend(spread);
         self.take_up(state, undecided).await?;

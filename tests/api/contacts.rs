@@ -56,3 +56,21 @@ async fn opting_out_and_in_is_recorded_by_every_way() {
     );
     assert_eq!(actions("opt_out.cleared").await, [json!(["api", {"contact": "…4567"}, 1])]);
 }
+
+#[tokio::test]
+async fn people_groups_and_contacts_are_walked_by_links() {
+    let desk = Desk::open(&["admin"]).await;
+    for group in ["Night%20%26%20Day", "a%2Bb", "%C3%96l"] {
+        assert_eq!(desk.answer(Method::PUT, &format!("/v1/groups/{group}"), None).await.status(), 201);
+    }
+    for number in 1..=3 {
+        let person = json!({"username": format!("person-{number}"), "name": "Ann", "whatsapp": format!("+26377123456{number}")});
+        assert_eq!(desk.ask(Method::POST, "/v1/people", Some(&person)).await.0, 201);
+    }
+    for list in ["groups", "people", "contacts"] {
+        let all = desk.get(&format!("/v1/{list}?limit=1000")).await;
+        let all = all["data"].as_array().unwrap();
+        assert!(all.len() >= 3, "{list}: {all:?}");
+        assert_eq!(desk.walk(&format!("/v1/{list}?limit=1")).await, *all, "{list}");
+    }
+}

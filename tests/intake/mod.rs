@@ -53,7 +53,7 @@ impl Host {
         let rung = grew.clone();
         let intake = Intake::new(
             store.clone(),
-            Arc::new(move || rung.notify_one()),
+            Arc::new(move |_| rung.notify_one()),
             Arc::new(|| vec!["the lanes".to_owned()]),
             Default::default(),
         );

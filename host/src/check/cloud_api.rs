@@ -18,6 +18,8 @@ const ACCOUNT: &str = "set WHATSAPP_BUSINESS_ACCOUNT_ID to the id in WhatsApp Ma
                        token's system user access to that account";
 const UNREACHABLE: &str =
     "look at DNS, the firewall and the proxy of this machine; WHATSAPP_API_URL is the address";
+const GARBLED: &str = "set WHATSAPP_API_URL to the address of the Graph API with its version, for example \
+                       https://graph.facebook.com/v25.0; if it is right, a proxy may be answering in Meta's place";
 
 /// What Meta said.
 pub struct Said<'a> {
@@ -95,7 +97,7 @@ fn of_account(config: &WhatsappConfig, error: &ManagementError) -> Finding {
             let what = format!("Meta refuses the business account {account}: error {code}: {message}");
             Finding::critical("account.refused", what).about(account).advice(ACCOUNT)
         }
-        ManagementError::Unreachable(_) => failed(error, ACCOUNT),
+        ManagementError::Unreachable(_) | ManagementError::Garbled(_) => failed(error, ACCOUNT),
     }
 }
 
@@ -110,6 +112,9 @@ fn failed(error: &ManagementError, refused: &str) -> Finding {
         }
         ManagementError::Unreachable(_) => {
             Finding::critical("cloud_api.unreachable", error.to_string()).advice(UNREACHABLE)
+        }
+        ManagementError::Garbled(_) => {
+            Finding::critical("cloud_api.not_meta", error.to_string()).advice(GARBLED)
         }
     }
 }
@@ -184,6 +189,8 @@ mod tests {
         assert_eq!(told_with(&invalid, &none, Some(&refused)), [("token.invalid", Severity::Critical)]);
         let silent = ManagementError::Unreachable("no response".to_owned());
         assert_eq!(told_with(&none, &none, Some(&silent)), [("cloud_api.unreachable", Severity::Critical)]);
+        let other = ManagementError::Garbled("HTTP 404 without an error code".to_owned());
+        assert_eq!(told_with(&none, &none, Some(&other)), [("cloud_api.not_meta", Severity::Critical)]);
     }
 
     #[test]

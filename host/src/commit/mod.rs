@@ -11,7 +11,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 pub use self::{
@@ -22,8 +22,6 @@ use crate::store::StoreError;
 
 /// Items that wait to be written; beyond, their senders wait.
 const QUEUE: usize = 1_000;
-/// Fewer items than this are few.
-pub const FEW: usize = 16;
 
 /// What is written together.
 pub trait Commit: Send + Sync + 'static {
@@ -36,8 +34,11 @@ pub trait Commit: Send + Sync + 'static {
     const NAME: &'static str;
     /// The size of a commit. An item that is larger is written alone.
     const SIZE: usize;
-    /// How long the first few items wait for others to come, where a commit costs more than a moment's delay.
-    const LINGER: Duration = Duration::ZERO;
+    /// The shortest time between two commits of fewer than [`Commit::MANY`], where a commit costs more than a moment's
+    /// delay. What comes alone is written at once.
+    const PERIOD: Duration = Duration::ZERO;
+    /// The size of a commit that waits for nothing more.
+    const MANY: usize = 0;
 
     /// An item's part of [`Commit::SIZE`].
     fn size(item: &Self::Item) -> usize;
@@ -127,16 +128,17 @@ impl<C: Commit> GroupCommit<C> {
 
 async fn run<C: Commit>(commit: C, mut queue: mpsc::Receiver<Queued<C>>) {
     let mut waiting = Vec::new();
+    let mut next = Instant::now();
     loop {
         if waiting.is_empty() && queue.recv_many(&mut waiting, QUEUE).await == 0 {
             return;
         }
-        if waiting.len() < FEW && !C::LINGER.is_zero() {
-            sleep(C::LINGER).await;
-            while let Ok(queued) = queue.try_recv() {
-                waiting.push(queued);
-            }
+        // The end of the queue is noticed in the next turn.
+        while waiting.iter().map(|queued| C::size(&queued.item)).sum::<usize>() < C::MANY
+            && timeout_at(next, queue.recv_many(&mut waiting, QUEUE)).await.is_ok_and(|count| count > 0)
+        {
         }
+        next = Instant::now() + C::PERIOD;
         let mut size = 0;
         let fit = waiting.iter().take_while(|queued| {
             size += C::size(&queued.item);

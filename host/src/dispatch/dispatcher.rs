@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::state::Dispatch;
-use crate::store::StoreError;
+use crate::{lanes::Unread, store::StoreError};
 
 /// The net under the wake-ups; different for each host, so that they do not come together.
 const POLL: Duration = Duration::from_millis(1_500);
@@ -62,7 +62,7 @@ impl Dispatch {
                 Some(intended) = self.intended.recv() => failed = self.take_intended(intended).err(),
                 Some(answer) = self.answered.recv() => self.take_answer(answer),
                 Some(place) = self.written.recv() => self.book.written(place),
-                () = self.wake.notified() => self.look_anew(),
+                () = self.wake.heard() => self.look_into(self.wake.take()),
                 Ok(()) = self.leases.changed() => {}
                 _ = poll.tick() => polls = true,
                 _ = checkpoint.tick() => stores = true,
@@ -93,7 +93,7 @@ impl Dispatch {
         let now = self.store.now();
         if is_poll {
             self.numbers.show();
-            self.look_anew();
+            self.look_into(Unread::All);
             self.book.searched = 0;
             self.look_after_waiting(now).await?;
         }

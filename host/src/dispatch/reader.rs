@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{book::ROOM, job::Place, state::Dispatch};
 use crate::{
-    lanes::Term,
+    lanes::{Term, Unread},
     store::{Behind, DueLimits, Searched, StoreError},
 };
 
@@ -39,12 +39,13 @@ impl Dispatch {
         let waiting = self.store.waiting(&ids).await?;
         self.book.lines.wait(waiting);
         self.book.readings.begin(&lanes, &checkpoints);
-        self.look_anew();
+        self.look_into(lanes.iter().map(|(lane, _)| *lane).collect());
         Ok(())
     }
 
-    /// The log may have grown.
-    pub(super) fn look_anew(&mut self) {
+    /// The log may have grown in these lanes.
+    pub(super) fn look_into(&mut self, lanes: Unread) {
+        self.unread.add(lanes);
         (self.more, self.unsearched) = ([true; 3], [true; 3]);
     }
 
@@ -64,7 +65,9 @@ impl Dispatch {
         for priority in Priority::ALL {
             let of_it = match self.is_crowded(priority) {
                 true if self.book.searched < SEARCH => self.book.readings.cursors_to_found(priority),
-                false if self.more[priority as usize] => self.book.readings.cursors(|of| of == priority),
+                false if self.more[priority as usize] => {
+                    self.book.readings.cursors(|of| of.priority() == priority && self.unread.has(of.lane()))
+                }
                 _ => continue,
             };
             let room = REFILL.saturating_sub(self.book.standing(priority)).max(READ);
@@ -132,6 +135,9 @@ impl Dispatch {
         self.book.take_in(read, &histories, &deferred, now);
         for priority in Priority::ALL.into_iter().filter(|priority| !is_crowded[*priority as usize]) {
             self.more[priority as usize] = counts[priority as usize] >= each;
+        }
+        if self.more == [false; 3] {
+            self.unread = Unread::default();
         }
         self.write();
         Ok(())

@@ -90,9 +90,9 @@ impl Readings {
         self.lanes.keys().copied().collect()
     }
 
-    /// Where to read on, of the priorities that `wanted` says.
-    pub fn cursors(&self, wanted: impl Fn(Priority) -> bool) -> Vec<Place> {
-        let wanted = self.tracks.iter().filter(|(track, _)| wanted(track.priority()));
+    /// Where to read on, of the tracks that `wanted` says.
+    pub fn cursors(&self, wanted: impl Fn(Track) -> bool) -> Vec<Place> {
+        let wanted = self.tracks.iter().filter(|(track, _)| wanted(**track));
         wanted.map(|(track, reading)| (*track, reading.cursor)).collect()
     }
 

@@ -23,7 +23,7 @@ use super::{
     writer::{self, Write},
 };
 use crate::{
-    lanes::{Beat, Leases, Progress},
+    lanes::{Beat, Grown, Leases, Progress, Unread},
     metrics::{DispatchMetrics, NumberMetrics},
     store::{Intended, Store, StoreError},
     whatsapp::{Accepted, Client, Form, SendError},
@@ -46,8 +46,8 @@ pub struct Deps {
     pub progress: Arc<Progress>,
     /// Touched at each turn.
     pub beat: Beat,
-    /// Notified when the notification log has grown.
-    pub wake: Arc<Notify>,
+    /// Where the notification log has grown.
+    pub wake: Arc<Grown>,
     /// Messages per second that a number may send.
     pub messages_per_second: u32,
     /// How long the outcome of a send that got no answer may stay unknown.
@@ -153,7 +153,7 @@ pub struct Dispatch {
     pub(super) leases: watch::Receiver<Leases>,
     pub(super) progress: Arc<Progress>,
     pub(super) beat: Beat,
-    pub(super) wake: Arc<Notify>,
+    pub(super) wake: Arc<Grown>,
     pub(super) book: Book,
     pub(super) numbers: Numbers,
     pub(super) pairs: PairPace,
@@ -162,7 +162,9 @@ pub struct Dispatch {
     pub(super) parked: Parked,
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
     pub(super) metrics: DispatchMetrics,
-    /// By priority, whether there may be more in the log than was read.
+    /// Lanes that may have more in the log than was read.
+    pub(super) unread: Unread,
+    /// By priority, whether there may be more in these.
     pub(super) more: [bool; 3],
     /// By priority, whether there may be more that was not searched for those of other numbers.
     pub(super) unsearched: [bool; 3],
@@ -203,6 +205,7 @@ impl Dispatch {
             parked: Parked::new(),
             daily_limit: deps.daily_limit,
             metrics: deps.metrics,
+            unread: Unread::All,
             more: [true; 3],
             unsearched: [true; 3],
             counted: HashMap::new(),

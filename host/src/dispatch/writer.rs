@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::sleep};
 
 use super::job::Place;
 use crate::{
-    commit::{FEW, Halves},
+    commit::Halves,
     store::{Deferred, Done, Store, StoreError},
 };
 
@@ -15,6 +15,8 @@ const BATCH: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The messages of one moment have their answers one by one: the first few outcomes wait so long for the others.
 const LINGER: Duration = Duration::from_millis(5);
+/// Fewer outcomes than this are few.
+const FEW: usize = 16;
 
 /// What is to be written about one notification, all or nothing.
 #[derive(Debug, Default)]

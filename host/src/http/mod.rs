@@ -25,7 +25,7 @@ pub use self::{
     etag::{IfMatch, changed, etag},
     hosts::Hosts,
     keys::{ApiKey, Caller, Grant, Keys, Scope, key_digest},
-    page::{last_of_full, page_limit},
+    page::{last_of_full, page, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},
     server::serve,
     source::{is_reserved, is_within},

@@ -15,7 +15,7 @@ mod trace;
 mod way;
 mod writer;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::{
     Router,
@@ -30,6 +30,7 @@ pub use self::{ready::NotReady, schema::name_members};
 use crate::{
     commit::GroupCommit,
     http::{Bodies, Keys, Problem},
+    lanes::Grew,
     metrics::IntakeMetrics,
     store::Store,
 };
@@ -65,12 +66,7 @@ impl Intake {
 
     /// Starts the writer; it ends when the last handler is gone and all is written. `grew` is called after each commit.
     /// `store` writes events and reads keys.
-    pub fn new(
-        store: Store,
-        grew: Arc<dyn Fn() + Send + Sync>,
-        not_ready: NotReady,
-        metrics: IntakeMetrics,
-    ) -> Intake {
+    pub fn new(store: Store, grew: Grew, not_ready: NotReady, metrics: IntakeMetrics) -> Intake {
         Intake {
             keys: Keys::new(store.clone()),
             writer: GroupCommit::start(Append { store: store.clone(), grew, metrics: metrics.clone() }),

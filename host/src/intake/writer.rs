@@ -1,10 +1,11 @@
 //! Appends events, those of many requests in one commit.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use super::attributes::Checked;
 use crate::{
     commit::{Commit, Outcome},
+    lanes::Grew,
     metrics::IntakeMetrics,
     store::{Clash, NewEvent, Store, StoreError},
 };
@@ -17,7 +18,7 @@ pub struct Append {
     /// The log.
     pub store: Store,
     /// Called after each commit.
-    pub grew: Arc<dyn Fn() + Send + Sync>,
+    pub grew: Grew,
     /// Counts commits and events.
     pub metrics: IntakeMetrics,
 }
@@ -50,7 +51,7 @@ impl Commit for Append {
         let clashes = self.store.append_events(&events, together).await?;
         let appended = !together || clashes.is_empty();
         if appended {
-            (self.grew)();
+            (self.grew)(events.iter().map(|new| new.event.lane()).collect());
             self.metrics.committed(events.len(), began.elapsed());
         }
         let lengths: Vec<usize> = requests.iter().map(|request| request.len()).collect();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +20,10 @@ use super::{
     work::{Entry, Item, Key, Origin, SetAside, Work},
     write::Written,
 };
-use crate::store::{LoggedEvent, StoreError};
+use crate::{
+    lanes::Unread,
+    store::{LoggedEvent, StoreError},
+};
 
 /// Number of events read at a time, evenly from the lanes.
 const BATCH: usize = 512;
@@ -72,9 +76,14 @@ impl Routing {
                 cursor.seq = cursor.seq.max(*seq);
             }
         }
-        let more = more || !complete || !written.left.is_empty();
+        let unwritten = !complete || !written.left.is_empty();
+        if unwritten {
+            state.unread = Unread::All;
+        }
+        let more = more || unwritten;
+        let told = mem::take(&mut written.told);
         written.settle(state);
-        (self.notified)();
+        (self.notified)(told);
         Ok(more)
     }
 
@@ -84,13 +93,16 @@ impl Routing {
         let fair = (BATCH / lanes).max(PER_LANE);
         // After a failover, cursors of an earlier term may be ahead of the log of the current server.
         let leases = self.leases.borrow().clone();
+        state.unread.add(self.wake.take());
         let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
             leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
         };
         let places: Vec<(Lane, i64, usize)> = state
             .cursors
             .iter()
-            .filter(|(lane, cursor)| !state.held.contains(lane) && is_of_this_term(lane, cursor))
+            .filter(|(lane, cursor)| {
+                state.unread.has(**lane) && !state.held.contains(lane) && is_of_this_term(lane, cursor)
+            })
             .map(|(lane, cursor)| (*lane, cursor.seq, cursor.share.max(fair)))
             .collect();
         if places.is_empty() {
@@ -101,15 +113,23 @@ impl Routing {
         for logged in &events {
             *read.entry(logged.lane).or_default() += 1;
         }
-        let mut more = false;
+        let bytes: usize = events.iter().map(|logged| logged.event.data.get().len()).sum();
+        let mut more = bytes >= BYTES;
+        // A lane that is held is read when it is free.
+        let mut unread: Unread = state.held.iter().copied().filter(|lane| state.unread.has(*lane)).collect();
         for (lane, _, share) in places {
             let Some(cursor) = state.cursors.get_mut(&lane) else { continue };
             let read = read.get(&lane).copied().unwrap_or(0);
-            more |= read == share;
+            if read == share {
+                more = true;
+                unread.add([lane].into_iter().collect());
+            }
             cursor.share = next_share(cursor, read, share, events.len());
         }
-        let bytes: usize = events.iter().map(|logged| logged.event.data.get().len()).sum();
-        Ok((events, more || bytes >= BYTES))
+        if bytes < BYTES {
+            state.unread = unread;
+        }
+        Ok((events, more))
     }
 
     /// Decides events that can be decided at once, and sets the rest aside.

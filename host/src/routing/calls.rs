@@ -225,8 +225,8 @@ impl Routing {
                 state.aside.add_answered(item, work);
             }
         }
+        (self.notified)(std::mem::take(&mut written.told));
         written.settle(state);
-        (self.notified)();
         Ok(true)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::Routing;
 use crate::{
+    lanes::Unread,
     store::{DueDigest, StoreError},
     system::{SOURCE, fingerprint},
 };
@@ -24,7 +25,7 @@ impl Routing {
         let now = self.store.now();
         let closed = self.store.close_digests(BATCH, ITEMS, BYTES, |due| event(due, now)).await?;
         if closed > 0 {
-            self.wake.notify_one();
+            self.wake.tell(Unread::All);
         }
         Ok(closed == BATCH)
     }

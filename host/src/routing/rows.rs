@@ -21,6 +21,7 @@ use super::{
     tally::Unsent,
     work::{Entry, MOST_BYTES, MOST_NOTIFICATIONS, Origin, Work},
 };
+use crate::lanes::Unread;
 use crate::metrics::RoutingCounts;
 use crate::store::{
     CollectRow, DecisionRow, DedupeClaim, NewSpread, NextDecision, NotificationRow, ParkedRow,
@@ -76,6 +77,8 @@ impl World {
 pub(super) struct Appended {
     /// Lanes with decisions that are to be told page by page.
     pub held: Vec<Lane>,
+    /// Where the notification log has grown.
+    pub told: Unread,
     /// What came to no message.
     pub unsent: Vec<Unsent>,
     /// What was decided, for the metrics.
@@ -323,6 +326,7 @@ impl Rows {
         Ok(Appended {
             counts: self.counts(),
             held: self.spread.iter().map(|spread| spread.lane).collect(),
+            told: self.notifications.iter().map(|row| row.notification.track().lane()).collect(),
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })
     }

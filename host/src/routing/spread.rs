@@ -21,7 +21,10 @@ use super::{
     rows::{Rows, World},
     work::{MOST_BYTES, Origin, Work},
 };
-use crate::store::{Member, Progress, Spread, StoreError};
+use crate::{
+    lanes::Unread,
+    store::{Member, Progress, Spread, StoreError},
+};
 
 /// Number of people on the first page; later pages have as many as their bytes allow.
 const FIRST: usize = 500;
@@ -82,7 +85,8 @@ impl Routing {
             Some(page) => {
                 state.pages.extend(self.tell(page).await?.map(|page| (lane, page)));
                 state.held.rotate_left(1);
-                (self.notified)();
+                // Its rows are in many lanes.
+                (self.notified)(Unread::All);
             }
             None => {
                 state.held.remove(0);

@@ -71,8 +71,8 @@ impl Routing {
             }
         }
         decided_of.values().for_each(|item| state.aside.done(item));
+        (self.notified)(std::mem::take(&mut written.told));
         written.settle(state);
-        (self.notified)();
         Ok(true)
     }
 }

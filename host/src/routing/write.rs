@@ -17,7 +17,7 @@ use super::{
     rows::{Appended, Rows, World},
     work::{Entry, LARGE, MOST_GROUPS, MOST_NOTIFICATIONS, SetAside, Work},
 };
-use crate::store::StoreError;
+use crate::{lanes::Unread, store::StoreError};
 
 /// Maximum number of tries of a statement that PostgreSQL refuses while it accepts others.
 const TRIES: usize = 2;
@@ -31,6 +31,8 @@ pub(super) struct Written {
     pub passed: Vec<(Lane, i64)>,
     /// What did not fit into the transaction, or waits behind a large decision of its lane.
     pub left: Vec<Entry>,
+    /// Where the notification log has grown.
+    pub told: Unread,
     /// What was set aside.
     aside: Vec<SetAside>,
     /// Lanes with decisions that are to be told page by page.
@@ -173,8 +175,9 @@ impl Routing {
         };
         let rest = entries.split_off(rows.taken.min(entries.len()));
         let held = match self.append(state, rows, &entries, now).await {
-            Ok(Appended { held, unsent, counts }) => {
+            Ok(Appended { held, told, unsent, counts }) => {
                 self.count(unsent, counts);
+                written.told.add(told);
                 held
             }
             Err(error) => {

@@ -40,6 +40,9 @@ pub enum ManagementError {
     /// Meta did not answer.
     #[error("cannot reach Meta: {0}")]
     Unreachable(String),
+    /// Something answered, but not as Meta's API does.
+    #[error("the answer is not one of Meta's: {0}")]
+    Garbled(String),
 }
 
 impl From<SendError> for ManagementError {
@@ -54,7 +57,7 @@ impl From<SendError> for ManagementError {
             }
             SendError::NotSent(why) | SendError::Unknown(why) => ManagementError::Unreachable(why),
             SendError::Garbled { http, .. } => {
-                ManagementError::Unreachable(format!("HTTP {http} without an error from Meta"))
+                ManagementError::Garbled(format!("HTTP {http} without an error code"))
             }
         }
     }
@@ -299,7 +302,7 @@ impl Management {
             return Err(refusal(status, &body, None).into());
         }
         serde_json::from_slice(&body).map_err(|error| {
-            ManagementError::Unreachable(format!("its answer is not what its documents say: {error}"))
+            ManagementError::Garbled(format!("it is not what Meta's documents say: {error}"))
         })
     }
 }

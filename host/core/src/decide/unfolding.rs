@@ -28,7 +28,8 @@ pub fn register(engine: &mut Engine) {
     for name in ["to_string", "to_debug", "print", "debug"] {
         // Pure, so that constants can be printed too.
         let pure = || FuncRegistration::new(name).with_purity(true);
-        pure().register_into_engine(engine, |array: &mut Array| written(array, write_array));
+        let write = if matches!(name, "to_string" | "print") { write_items } else { write_array };
+        pure().register_into_engine(engine, move |array: &mut Array| written(array, write));
         pure().register_into_engine(engine, |map: &mut Map| written(map, write_map));
         // Without its captured values.
         pure().register_into_engine(engine, |function: &mut FnPtr| format!("Fn({})", function.fn_name()));
@@ -116,6 +117,26 @@ fn write_array(out: &mut Bounded, array: &Array, depth: usize) -> std::fmt::Resu
         write(out, item, depth)?;
     }
     out.write_char(']')
+}
+
+/// Writes an array in a string for people: as in templates, the items with commas between them.
+fn write_items(out: &mut Bounded, array: &Array, depth: usize) -> std::fmt::Result {
+    if depth > DEPTH {
+        return Err(std::fmt::Error);
+    }
+    for (index, item) in array.iter().enumerate() {
+        if index > 0 {
+            out.write_str(", ")?;
+        }
+        if let Ok(text) = item.as_immutable_string_ref() {
+            out.write_str(&text)?;
+        } else if let Ok(array) = item.as_array_ref() {
+            write_items(out, &array, depth + 1)?;
+        } else {
+            write(out, item, depth)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_map(out: &mut Bounded, map: &Map, depth: usize) -> std::fmt::Result {

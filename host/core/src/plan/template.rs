@@ -5,7 +5,10 @@ use std::{
     fmt::Write,
 };
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig};
+use minijinja::{
+    Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
+    value::ValueKind,
+};
 use serde::Deserialize;
 
 use super::{
@@ -175,6 +178,10 @@ impl Default for Templates {
             _ if value.is_none() => Ok(()),
             Some(text) if text.contains(SEPARATOR) => {
                 escape_formatter(out, state, &Value::from(text.replace(SEPARATOR, "")))
+            }
+            // Never as Python would: `['a', 'b']` is nothing to show to people.
+            _ if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) => {
+                Ok(out.write_str(&words::shown(value)?)?)
             }
             _ if value.as_object().is_some() => {
                 let mut text = Bounded::new(weigh::SIZE);

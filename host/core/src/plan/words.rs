@@ -15,7 +15,7 @@ use scoped_tls_hkt::scoped_thread_local;
 use super::{program::NO_LOCAL, weigh};
 use crate::{
     domain::short,
-    words::{FUNCTIONS, Function, Given, Sign, Word, compared, function, moved},
+    words::{FUNCTIONS, Function, Given, Sign, Word, compared, function, moved, text},
 };
 
 /// The filter that gives the time.
@@ -114,6 +114,14 @@ pub(super) fn register(environment: &mut Environment<'_>) {
 /// The filter that takes the place of a call; `None` for a function that is none of the words.
 pub(super) fn filter_of(name: &str) -> Option<&'static str> {
     if name == "now" { Some(NOW) } else { function(name).map(|function| function.name) }
+}
+
+/// A list as people read it: its items with commas between them.
+pub(super) fn shown(list: &Value) -> Result<String, Error> {
+    if list.kind() == ValueKind::Map {
+        return Err(wrong("an object cannot be shown: name one of its members, as in `order.id`".to_owned()));
+    }
+    text(&word(list, &mut weigh::SIZE.clone(), 0)?, weigh::SIZE).map_err(wrong)
 }
 
 /// Whether a name is one of the words.

@@ -9,7 +9,10 @@ use crate::bounds::Bounded;
 const DEPTH: usize = 64;
 
 /// A value for people: a missing one as an empty string, a list with commas.
-pub(super) fn text(word: &Word, limit: usize) -> Result<String, String> {
+///
+/// # Errors
+/// If it is longer than `limit` bytes, or has items that are no strings, numbers or lists.
+pub fn text(word: &Word, limit: usize) -> Result<String, String> {
     let mut out = Bounded::new(limit);
     write(&mut out, word, 0)?;
     out.whole().ok_or_else(|| too_long(limit))

@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use call::{FUNCTIONS, Function, function};
 pub use hours::{Hours, next_opening, opening_hours};
+pub use lists::text;
 pub use money::number_in;
 pub use time::{Sign, compared, duration, moved, timestamp};
 

@@ -17,16 +17,14 @@ mod unknown;
 mod waiting;
 
 use axum::{
-    Json,
     extract::{FromRef, Query, rejection::QueryRejection},
-    http::{StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
 };
 use jiff::Timestamp;
-use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+pub(super) use crate::http::page;
 use crate::{
     http::{Bodies, Keys, Problem, sentence},
     operate::Operate,
@@ -105,17 +103,4 @@ pub(super) fn storable<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) 
         return Err(invalid("The request must not contain the character U+0000."));
     }
     Ok(())
-}
-
-/// A page, with a `Link` to the next one: the same address with the parameter `cursor` set to `next`.
-pub(super) fn page(uri: &Uri, cursor: &str, next: Option<&str>, body: impl Serialize) -> Response {
-    let Some(next) = next else { return Json(body).into_response() };
-    let others = uri
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty() && pair.split('=').next().is_some_and(|name| name != cursor));
-    let query: String = others.map(|pair| format!("{pair}&")).collect();
-    let link = format!("<{}?{query}{cursor}={next}>; rel=\"next\"", uri.path());
-    ([(header::LINK, link)], Json(body)).into_response()
 }

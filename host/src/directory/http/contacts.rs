@@ -1,8 +1,9 @@
 //! `/v1/contacts`.
 
 use axum::{
-    Json,
     extract::{Query, State, rejection::QueryRejection},
+    http::Uri,
+    response::Response,
 };
 use hookswitch_core::domain::OptOut;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, query};
 use crate::{
-    http::{Admin, Problem, last_of_full, page_limit},
+    http::{Admin, Problem, last_of_full, page, page_limit},
     store::StoredContact,
 };
 
@@ -78,17 +79,21 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/contacts", operation_id = "listContacts", tag = "contacts", params(Which),
     security(("key" = [])),
     responses(
-        (status = 200, description = "A page of contacts", body = ContactPage),
+        (status = 200, description = "A page of contacts", body = ContactPage,
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`; absent on the last page"))),
         (status = 400, description = "The query is invalid"),
     ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<ContactPage>, Problem> {
+) -> Result<Response, Problem> {
     let Which { unlinked, after, limit: asked } = query(which)?;
     let limit = page_limit(asked)?;
     let contacts = desk.directory.contacts(unlinked, after, limit).await?;
     let next = last_of_full(&contacts, limit).map(|contact| contact.id);
-    Ok(Json(ContactPage { data: contacts.into_iter().map(ContactJson::from).collect(), next }))
+    let cursor = next.map(|next| next.to_string());
+    let data = contacts.into_iter().map(ContactJson::from).collect();
+    Ok(page(&uri, "after", cursor.as_deref(), ContactPage { data, next }))
 }

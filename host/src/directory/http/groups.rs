@@ -6,8 +6,8 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::StatusCode,
-    response::IntoResponse,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Desk, invalid, name, query, storable};
 use crate::{
-    http::{Admin, IfMatch, JsonBody, Problem, etag, last_of_full, page_limit, sentence},
+    http::{Admin, IfMatch, JsonBody, Problem, etag, last_of_full, page, page_limit, sentence},
     store::StoredGroup,
 };
 
@@ -67,20 +67,24 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/groups", operation_id = "listGroups", tag = "groups", params(Which),
     security(("key" = [])),
     responses(
-        (status = 200, description = "A page of groups", body = GroupPage),
+        (status = 200, description = "A page of groups", body = GroupPage,
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`; absent on the last page"))),
         (status = 400, description = "The query is invalid"),
     ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<GroupPage>, Problem> {
+) -> Result<Response, Problem> {
     let Which { after, limit: asked } = query(which)?;
     storable(&after)?;
     let limit = page_limit(asked)?;
     let groups = desk.directory.groups(&after, limit).await?;
     let next = last_of_full(&groups, limit).map(|group| group.name.clone());
-    Ok(Json(GroupPage { data: groups.into_iter().map(GroupJson::from).collect(), next }))
+    let cursor = next.clone();
+    let data = groups.into_iter().map(GroupJson::from).collect();
+    Ok(page(&uri, "after", cursor.as_deref(), GroupPage { data, next }))
 }
 
 /// Get a group.

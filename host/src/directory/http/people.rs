@@ -6,8 +6,8 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
 use hookswitch_core::domain::{Contact, QuietHours};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Desk, name, query, storable};
 use crate::{
     directory::{PersonChange, PersonToAdd, QuietHoursText},
-    http::{Admin, Errors, IfMatch, JsonBody, Problem, ProblemError, etag, last_of_full, page_limit},
+    http::{Admin, Errors, IfMatch, JsonBody, Problem, ProblemError, etag, last_of_full, page, page_limit},
     store::StoredPerson,
 };
 
@@ -142,22 +142,26 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/people", operation_id = "listPeople", tag = "people", params(Which),
     security(("key" = [])),
     responses(
-        (status = 200, description = "A page of people", body = PeoplePage),
+        (status = 200, description = "A page of people", body = PeoplePage,
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`; absent on the last page"))),
         (status = 400, description = "The query is invalid"),
         (status = 404, description = "No group has the name in the query"),
     ))]
 pub async fn list(
     _: Admin,
     State(desk): State<Desk>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<PeoplePage>, Problem> {
+) -> Result<Response, Problem> {
     let Which { group, after, limit: asked } = query(which)?;
     let limit = page_limit(asked)?;
     storable(&after)?;
     storable(group.as_deref().unwrap_or_default())?;
     let people = desk.directory.people(group.as_deref(), &after, limit).await?;
     let next = last_of_full(&people, limit).map(|person| person.username.clone());
-    Ok(Json(PeoplePage { data: people.into_iter().map(PersonJson::from).collect(), next }))
+    let cursor = next.clone();
+    let data = people.into_iter().map(PersonJson::from).collect();
+    Ok(page(&uri, "after", cursor.as_deref(), PeoplePage { data, next }))
 }
 
 /// A person to add.

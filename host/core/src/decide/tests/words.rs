@@ -95,6 +95,15 @@ fn of_scripts_that_fail() {
 }
 
 #[test]
+fn lists_in_strings_are_written_as_people_read_them() {
+    for text in ["`${event.data.labels}`", "\"\" + event.data.labels", "event.data.labels.to_string()"] {
+        let script = format!("fn decide(event) {{ skip({text}) }}");
+        let outcome = run_script(&script, json!({"labels": ["bug", 2, ["a\"b", true]]})).remove(0).outcome;
+        assert!(matches!(&outcome, Outcome::Skip(why) if why == "bug, 2, a\"b, true"), "{text}: {outcome:?}");
+    }
+}
+
+#[test]
 fn of_expressions_that_fail() {
     let data = json!({"name": "Tendai", "list": [1], "number": 5, "map": {}});
     let of_route = |rule: RuleSource, when: Option<&str>| {

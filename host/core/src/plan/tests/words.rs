@@ -29,6 +29,10 @@ fn of_templates_that_cannot_be_rendered() {
         ("{{ x + 1 }}", json!({"x": "a"})),
         ("{{ x | round }}", json!({"x": "a"})),
         ("{% for i in x %}{{ i }}{% endfor %}", json!({"x": 1})),
+        ("{{ x }}", json!({"x": ["bug", 2, [true, null, "a\"b"]]})),
+        ("{{ x | map('upper') }}", json!({"x": ["bug", "feature"]})),
+        ("{{ x }}", json!({"x": {"id": 1}})),
+        ("{{ x }}", json!({"x": [{"id": 1}]})),
     ] {
         writeln!(words, "{body}\n    {}", said(body, context)).unwrap();
     }
