@@ -214,7 +214,7 @@ pub fn rules() -> PathBuf {
 }
 
 /// Writes a file of a rules folder, with the folders that it stands in.
-pub fn write_rule(rules: &Path, file: &str, text: &str) {
+pub fn write_rule(rules: &Path, file: &str, text: impl AsRef<[u8]>) {
     let path = rules.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();

@@ -115,6 +115,12 @@ impl Builder {
         self
     }
 
+    /// Adds a file that is no text to the rules.
+    pub fn file(self, file: &str, content: &[u8]) -> Builder {
+        write_rule(&self.rules, file, content);
+        self
+    }
+
     /// Starts the simulator with these arguments and no others.
     pub fn simulator(mut self, arguments: &[&str]) -> Builder {
         self.simulator = arguments.iter().map(|&argument| argument.to_owned()).collect();

@@ -15,6 +15,7 @@ mod parts;
 mod program;
 mod render;
 mod resolve;
+mod rows;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version, Versions},
-    media::MediaKind,
+    media::{MediaKind, media_type},
     meta_parts::{MetaButton, MetaHeader},
     meta_template::{
         ExampleFile, MetaTemplate, definition, definitions, doubts, notes, version_name, version_number,

@@ -8,12 +8,17 @@ use super::{
     media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
     parameter::parameter,
+    rows::{self, RowPart},
     template::Wrong,
 };
-use crate::domain::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, carried};
+use crate::domain::{
+    Action, Button, COPY_CODE, File, FileSource, Header, HeaderText, Location, SEND_LOCATION, carried,
+};
 
 /// Maximum length of a link, in characters.
 const LINK_LIMIT: usize = 2_000;
+/// How the name of a file of the rules begins.
+const FILES: &str = "files/";
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;
 /// Maximum length of the name of a document, in characters.
@@ -33,8 +38,17 @@ pub(super) struct Parts {
 #[derive(Debug)]
 enum HeaderPart {
     Text(Field),
-    Media { kind: MediaKind, link: Field, filename: Option<Field>, example: Option<String> },
+    Media { kind: MediaKind, source: MediaSource, filename: Option<Field>, example: Option<String> },
     Location { latitude: Field, longitude: Field, name: Field, address: Field },
+}
+
+/// Where the file of a header comes from.
+#[derive(Debug)]
+enum MediaSource {
+    /// A link.
+    Link(Field),
+    /// A file beside the templates, as written: `files/menu.pdf`.
+    File(String),
 }
 
 #[derive(Debug)]
@@ -43,6 +57,8 @@ enum ButtonPart {
     Url { title: String, link: Field },
     Phone { title: String, number: String },
     Code(Field),
+    List { title: String, rows: Vec<RowPart> },
+    AskLocation,
 }
 
 impl Parts {
@@ -60,7 +76,12 @@ impl Parts {
         });
         reader.line = line_of(source, "buttons");
         let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader)).collect();
-        Parts { header, buttons }
+        let parts = Parts { header, buttons };
+        if let (Some(what), Some(HeaderPart::Media { .. })) = (parts.only_in_a_window(), &parts.header) {
+            let message = format!("a message with a {what} cannot have a file above it");
+            reader.wrong.push(Wrong::at(line_of(source, "header"), 1, message));
+        }
+        parts
     }
 
     /// The header as Meta has it.
@@ -72,44 +93,76 @@ impl Parts {
         })
     }
 
-    /// The example of a file in the header, as written.
+    /// The example of a file in the header, as written; if the file is one of the rules, it is its own example.
     pub fn example(&self) -> Option<&str> {
         match &self.header {
-            Some(HeaderPart::Media { example, .. }) => example.as_deref(),
+            Some(HeaderPart::Media { example: Some(example), .. }) => Some(example),
+            Some(HeaderPart::Media { source: MediaSource::File(file), .. }) => Some(file),
             _ => None,
         }
     }
 
-    /// The buttons as Meta has them.
-    pub fn meta_buttons(&self) -> Vec<MetaButton> {
-        let buttons = self.buttons.iter().map(|button| match button {
-            ButtonPart::Reply { title, .. } => MetaButton::Reply(title.clone()),
-            ButtonPart::Url { title, link } => MetaButton::Url { title: title.clone(), url: link.at_meta() },
-            ButtonPart::Phone { title, number } => {
-                MetaButton::Phone { title: title.clone(), number: number.clone() }
+    /// The kind and the name, as written, of a file of the rules in the header.
+    pub fn file(&self) -> Option<(MediaKind, &str)> {
+        match &self.header {
+            Some(HeaderPart::Media { kind, source: MediaSource::File(file), .. }) => Some((*kind, file)),
+            _ => None,
+        }
+    }
+
+    /// The fixed link of a file in the header.
+    pub fn fixed_link(&self) -> Option<(MediaKind, &str)> {
+        match &self.header {
+            Some(HeaderPart::Media { kind, source: MediaSource::Link(link), .. }) if !link.has_value() => {
+                Some((*kind, &link.before))
             }
-            ButtonPart::Code(_) => MetaButton::Code,
+            _ => None,
+        }
+    }
+
+    /// What only a free-form message can have, in words.
+    pub fn only_in_a_window(&self) -> Option<&'static str> {
+        self.buttons.iter().find_map(|button| match button {
+            ButtonPart::List { .. } => Some("list"),
+            ButtonPart::AskLocation => Some("request for a location"),
+            _ => None,
+        })
+    }
+
+    /// The buttons as Meta has them, without those that it cannot have.
+    pub fn meta_buttons(&self) -> Vec<MetaButton> {
+        let buttons = self.buttons.iter().filter_map(|button| match button {
+            ButtonPart::Reply { title, .. } => Some(MetaButton::Reply(title.clone())),
+            ButtonPart::Url { title, link } => {
+                Some(MetaButton::Url { title: title.clone(), url: link.at_meta() })
+            }
+            ButtonPart::Phone { title, number } => {
+                Some(MetaButton::Phone { title: title.clone(), number: number.clone() })
+            }
+            ButtonPart::Code(_) => Some(MetaButton::Code),
+            ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         buttons.collect()
     }
 
-    /// The sources of the values in the header and in each button; empty for one without.
+    /// The sources of the values in the header and in each button at Meta; empty for one without.
     pub fn sources(&self) -> (&str, Vec<&str>) {
         let header = match &self.header {
             Some(HeaderPart::Text(field)) => field.source(),
             Some(HeaderPart::Media { .. } | HeaderPart::Location { .. }) | None => "",
         };
-        let buttons = self.buttons.iter().map(|button| match button {
-            ButtonPart::Url { link, .. } => link.source(),
+        let buttons = self.buttons.iter().filter_map(|button| match button {
+            ButtonPart::Url { link, .. } => Some(link.source()),
             // Meta needs an example of a fixed code too.
-            ButtonPart::Code(code) if !code.has_value() => &code.before,
-            ButtonPart::Code(code) => code.source(),
-            ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => "",
+            ButtonPart::Code(code) if !code.has_value() => Some(code.before.as_str()),
+            ButtonPart::Code(code) => Some(code.source()),
+            ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => Some(""),
+            ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         (header, buttons.collect())
     }
 
-    /// The keys of what a free-form message cannot have, and how it looks there.
+    /// The keys of what a free-form message or a Meta template cannot have, and how it looks there.
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         let buttons = self.shown();
         let is_carried = carried(&buttons);
@@ -123,14 +176,27 @@ impl Parts {
             let message = "in an open window, where a text has no map above it, the place is a line of text with a link";
             notes.push(("header", message.to_owned()));
         }
+        if let Some(what) = self.only_in_a_window() {
+            notes.push((
+                "buttons",
+                format!(
+                    "outside the 24-hour window, where Meta's templates have no {what}, the message goes out without it: \
+                     its text must say what to answer"
+                ),
+            ));
+        }
         if !lines.is_empty() {
             let (are, they) =
                 if lines.len() == 1 { ("button is a line", "it") } else { ("buttons are lines", "they") };
             notes.push((
                 "buttons",
                 format!(
-                    "in an open window, where a message has either quick replies or one link, {} {are} of text: {they} \
-                     will read {}",
+                    "in an open window, where a message has either {} or one link, {} {are} of text: {they} will read \
+                     {}",
+                    match self.only_in_a_window() {
+                        Some(what) => format!("a {what}"),
+                        None => "quick replies".to_owned(),
+                    },
                     lines.len(),
                     lines.join(", ")
                 ),
@@ -153,11 +219,15 @@ impl Parts {
             ButtonPart::Code(code) => {
                 Button { title: COPY_CODE.to_owned(), action: Action::Code(shown(code)), suffix: None }
             }
+            ButtonPart::List { title, rows } => {
+                Button { title: title.clone(), action: Action::List(rows::shown(rows)), suffix: None }
+            }
+            ButtonPart::AskLocation => ask_location(),
         });
         buttons.collect()
     }
 
-    /// Header and buttons of a message.
+    /// Header and buttons of a message. `file` is that of the template, beside whose folder its files are.
     ///
     /// # Errors
     /// Which of them has no value, or not one that can be sent.
@@ -165,10 +235,11 @@ impl Parts {
         &self,
         environment: &Environment<'static>,
         context: &Rendered,
+        file: &str,
     ) -> Result<(Option<Header>, Vec<Button>), String> {
         let header = match &self.header {
             None => None,
-            Some(header) => Some(header.render(environment, context)?),
+            Some(header) => Some(header.render(environment, context, file)?),
         };
         let buttons = self.buttons.iter().map(|button| button.render(environment, context));
         Ok((header, buttons.collect::<Result<_, _>>()?))
@@ -176,7 +247,12 @@ impl Parts {
 }
 
 impl HeaderPart {
-    fn render(&self, environment: &Environment<'static>, context: &Rendered) -> Result<Header, String> {
+    fn render(
+        &self,
+        environment: &Environment<'static>,
+        context: &Rendered,
+        file: &str,
+    ) -> Result<Header, String> {
         let whole = |field: &Field, what: &str| {
             let filled = field.fill(environment, context, str::to_owned);
             filled.map(|filled| filled.text).map_err(|failure| format!("the header's {what}: {failure}"))
@@ -190,24 +266,22 @@ impl HeaderPart {
                     .map_err(|failure| format!("the header: {failure}"))?;
                 Ok(Header::Text(HeaderText { text: filled.text, value: filled.value }))
             }
-            HeaderPart::Media { kind, link: field, filename, .. } => {
-                let link = field
-                    .fill(environment, context, in_a_link)
-                    .map_err(|failure| format!("the header's {kind}: {failure}"))?;
-                let link = link.text;
-                let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
-                if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '?', '#'])) {
-                    return Err(format!("the header's {kind} must be a link to a file, got {link:?}"));
-                }
-                if link.chars().count() > LINK_LIMIT {
-                    return Err(format!(
-                        "the header's {kind}: the link has more than {LINK_LIMIT} characters"
-                    ));
-                }
+            HeaderPart::Media { kind, source, filename, .. } => {
+                let source = match source {
+                    MediaSource::File(path) => FileSource::Rules(beside(file, path)),
+                    MediaSource::Link(field) => FileSource::Link(link(*kind, field, environment, context)?),
+                };
                 let filename = filename.as_ref().map(|name| whole(name, "filename")).transpose()?;
                 let filename =
                     filename.filter(|name| !name.is_empty()).map(|name| cut(&name, FILENAME_LIMIT));
-                let file = File { link, filename };
+                // People see the name of a document.
+                let filename = match &source {
+                    FileSource::Rules(path) if *kind == MediaKind::Document => {
+                        filename.or_else(|| path.rsplit('/').next().map(str::to_owned))
+                    }
+                    _ => filename,
+                };
+                let file = File { source, filename };
                 Ok(match kind {
                     MediaKind::Image => Header::Image(file),
                     MediaKind::Video => Header::Video(file),
@@ -267,7 +341,46 @@ impl ButtonPart {
                 }
                 Ok(Button { title: COPY_CODE.to_owned(), action: Action::Code(code), suffix: None })
             }
+            ButtonPart::List { title, rows } => {
+                let sections = rows::render(rows, environment, context)
+                    .map_err(|failure| format!("the list {title:?}: {failure}"))?;
+                Ok(Button { title: title.clone(), action: Action::List(sections), suffix: None })
+            }
+            ButtonPart::AskLocation => Ok(ask_location()),
         }
+    }
+}
+
+fn ask_location() -> Button {
+    Button { title: SEND_LOCATION.to_owned(), action: Action::AskLocation, suffix: None }
+}
+
+/// The link of a file, with its values.
+fn link(
+    kind: MediaKind,
+    field: &Field,
+    environment: &Environment<'static>,
+    context: &Rendered,
+) -> Result<String, String> {
+    let link = field
+        .fill(environment, context, in_a_link)
+        .map_err(|failure| format!("the header's {kind}: {failure}"))?
+        .text;
+    let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
+    if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '?', '#'])) {
+        return Err(format!("the header's {kind} must be a link to a file, got {link:?}"));
+    }
+    if link.chars().count() > LINK_LIMIT {
+        return Err(format!("the header's {kind}: the link has more than {LINK_LIMIT} characters"));
+    }
+    Ok(link)
+}
+
+/// The path of a file that a template names: relative to the folder of its domain.
+pub(super) fn beside(template: &str, file: &str) -> String {
+    match template.rsplit_once("/templates/") {
+        Some((domain, _)) => format!("{domain}/{file}"),
+        None => file.to_owned(),
     }
 }
 
@@ -307,16 +420,30 @@ fn media_part(media: &FrontMedia, reader: &mut Reader<'_>) -> Option<HeaderPart>
     ]
     .into_iter()
     .find_map(|(kind, link)| Some((kind, link.as_deref()?)))?;
-    let link = reader.link(link.trim())?;
-    let is_whole = link.before.is_empty() && link.has_value();
-    if !is_whole && let Some(message) = link_error(&link) {
-        reader.wrong.push(Wrong::at(reader.line, 1, message));
-    }
+    let source = match link.trim() {
+        path if path.starts_with(FILES) => {
+            if !super::field::split(path).1.is_empty() {
+                let message = format!("the name of a file of the rules cannot have variables, got {path:?}");
+                reader.wrong.push(Wrong::at(reader.line, 1, message));
+            }
+            MediaSource::File(path.to_owned())
+        }
+        text => {
+            let link = reader.link(text)?;
+            let is_whole = link.before.is_empty() && link.has_value();
+            if !is_whole && let Some(message) = link_error(&link) {
+                let help =
+                    "or name a file in the folder `files` beside `templates`, for example `files/menu.pdf`";
+                reader.wrong.push(Wrong::at(reader.line, 1, message).help(help));
+            }
+            MediaSource::Link(link)
+        }
+    };
     let filename = match &media.filename {
         Some(name) => Some(reader.whole(name)?),
         None => None,
     };
-    Some(HeaderPart::Media { kind, link, filename, example: media.example.clone() })
+    Some(HeaderPart::Media { kind, source, filename, example: media.example.clone() })
 }
 
 fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPart> {
@@ -334,6 +461,13 @@ fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPa
             reader.wrong.push(Wrong::at(reader.line, 1, message));
         }
         return Some(ButtonPart::Code(field));
+    }
+    if let Some(rows) = &button.list {
+        let rows = rows.iter().map(|row| RowPart::compile(row, reader));
+        return Some(ButtonPart::List { title, rows: rows.collect::<Option<_>>()? });
+    }
+    if button.ask.is_some() {
+        return Some(ButtonPart::AskLocation);
     }
     let link = reader.link(button.url.as_deref()?.trim())?;
     if let Some(message) = link_error(&link) {
@@ -359,7 +493,7 @@ fn link_error(link: &Field) -> Option<String> {
 }
 
 /// Cuts a text to `limit` characters, ending in an ellipsis.
-fn cut(text: &str, limit: usize) -> String {
+pub(super) fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
         Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
