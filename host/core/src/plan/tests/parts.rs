@@ -38,7 +38,7 @@ fn what_no_message_can_have_is_told() {
         ("buttons: [{title: A, list: []}]", "1 to 10 rows, got 0"),
         ("buttons: [{title: A, list: [{id: a}]}]", "`title` is missing"),
         ("buttons: [{title: A, list: [{id: a, title: A, text: x}]}]", "unknown key `text`"),
-        ("buttons: [{title: A, list: [{id: a, title: a title that is too long}]}]", "1 to 24 characters"),
+        ("buttons: [{title: A, list: [{id: a, title: a title that is far too long}]}]", "1 to 24 characters"),
         ("buttons: [{title: A, list: [{id: a, title: A}, {id: a, title: B}]}]", "have the id \"a\""),
         (
             "buttons: [{title: A, list: [{id: a, title: A}, {id: b, title: B, section: C}]}]",
