@@ -9,7 +9,7 @@ use reqwest::Response;
 use super::{Operate, Setup};
 use crate::{
     store::StoreError,
-    whatsapp::{Client, LARGEST, MediaAddress, SendError, is_about_media},
+    whatsapp::{Client, LARGEST, SendError, is_about_media},
 };
 
 /// Why a file was not fetched.
@@ -69,11 +69,14 @@ impl Operate {
             error => MediaError::Meta(error),
         };
         let address = client.media_address(id).await.map_err(from_meta)?;
-        let MediaAddress { file_size: size, .. } = address;
-        if size.is_some_and(|size| size > LARGEST) {
+        if address.size().is_some_and(|size| size > LARGEST) {
             return Err(MediaError::TooLarge);
         }
         let response = client.download(&address).await.map_err(from_meta)?;
+        let size = response.content_length();
+        if size.is_some_and(|size| size > LARGEST) {
+            return Err(MediaError::TooLarge);
+        }
         let mime_type = address.mime_type.or(received.mime_type);
         Ok(Media {
             mime_type: mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()),

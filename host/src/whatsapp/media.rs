@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Response, Url, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{
     Client, SendError,
@@ -43,9 +44,15 @@ pub struct MediaAddress {
     url: String,
     /// Its MIME type.
     pub mime_type: Option<String>,
-    /// Its size, in bytes.
     #[serde(default)]
-    pub file_size: Option<u64>,
+    file_size: Value,
+}
+
+impl MediaAddress {
+    /// Its size in bytes, if Meta says so: as a string in its description, as a number elsewhere.
+    pub fn size(&self) -> Option<u64> {
+        self.file_size.as_u64().or_else(|| self.file_size.as_str()?.parse().ok())
+    }
 }
 
 #[derive(Deserialize)]
@@ -174,6 +181,18 @@ mod tests {
             "http://127.0.0.1:8422/x",
         ] {
             assert!(!is_metas(url, meta) && !is_metas(url, local), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_string_or_a_number() {
+        for (json, size) in [
+            (r#"{"url": "x", "mime_type": "image/jpeg", "file_size": "303833"}"#, Some(303_833)),
+            (r#"{"url": "x", "file_size": 7}"#, Some(7)),
+            (r#"{"url": "x"}"#, None),
+        ] {
+            let address: Option<MediaAddress> = serde_json::from_str(json).ok();
+            assert_eq!(address.map(|address| address.size()), Some(size), "{json}");
         }
     }
 

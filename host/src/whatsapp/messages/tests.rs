@@ -314,3 +314,27 @@ fn files_are_as_in_metas_examples() {
         assert_eq!(sent("16505551234", Form::Text, &message), example, "{kind}");
     }
 }
+
+#[test]
+fn a_reply_is_as_in_metas_example() {
+    let mut message = message("<TEXT_MSG_CONTENT>");
+    message.reply_to = Some("<MSGID_OF_PREV_MSG>".to_owned());
+    let example = meta(include_str!("../testdata/send-requests/send-reply-to-text-message.json"));
+    assert_eq!(sent("16505551234", Form::Text, &message), example);
+}
+
+#[test]
+fn a_template_with_a_file_and_buttons_is_as_in_metas_example() {
+    let mut message = message("never sent");
+    message.template = "template-name".to_owned();
+    message.language = "language-and-locale-code".to_owned();
+    let link = "http(s)://the-image-url".to_owned();
+    message.header = Some(Header::Image(File { source: FileSource::Link(link), filename: None }));
+    message.parameters = vec!["text-string".to_owned()];
+    message.buttons =
+        vec![Button::reply("aGlzIHRoaXMgaXMgY29v", "One"), Button::reply("9rwnB8RbYmPF5t2Mn09x4h", "Two")];
+    let mut example = meta(include_str!("../testdata/send-requests/send-message-template-interactive.json"));
+    // The other two kinds of parameters, currency and date, are sent as the text that the rule made.
+    example["template"]["components"][1]["parameters"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(sent("16505551234", Form::Template, &message), example);
+}
