@@ -32,7 +32,7 @@ fn files() -> [(&'static str, String); 4] {
 }
 
 impl Stage {
-    async fn sent(&self, count: usize) -> Value {
+    async fn nth_sent(&self, count: usize) -> Value {
         wait_until("it is sent", SOON, async || self.simulator.messages().await.len() >= count).await;
         self.simulator.messages().await.swap_remove(count - 1)
     }
@@ -59,7 +59,7 @@ async fn stage(windows: bool) -> Stage {
 async fn a_row_of_a_list_is_chosen() {
     let stage = stage(true).await;
     stage.host.accept(&json!({"type": "visit", "data": {"to": ANN}})).await;
-    let list = stage.sent(1).await;
+    let list = stage.nth_sent(1).await;
     let interactive = &list["request"]["interactive"];
     assert_eq!(interactive["type"], "list");
     assert_eq!(
@@ -70,21 +70,21 @@ async fn a_row_of_a_list_is_chosen() {
     let chosen = json!({"type": "interactive",
         "interactive": {"type": "list_reply", "list_reply": {"id": "pm", "title": "Afternoon"}}});
     stage.simulator.inbound(&json!({"from": ANN, "message": chosen, "reply_to": list["wamid"]})).await;
-    assert_eq!(stage.sent(2).await["request"]["text"]["body"], "You said pm for visit.");
+    assert_eq!(stage.nth_sent(2).await["request"]["text"]["body"], "You said pm for visit.");
 }
 
 #[tokio::test]
 async fn a_place_is_asked_for_and_sent() {
     let stage = stage(true).await;
     stage.host.accept(&json!({"type": "place", "data": {"to": ANN}})).await;
-    let asked = stage.sent(1).await;
+    let asked = stage.nth_sent(1).await;
     assert_eq!(
         asked["request"]["interactive"],
         json!({"type": "location_request_message", "body": {"text": "Where are you?"}, "action": {"name": "send_location"}})
     );
     let place = json!({"type": "location", "location": {"latitude": -17.5, "longitude": 31.0}});
     stage.simulator.inbound(&json!({"from": ANN, "message": place, "reply_to": asked["wamid"]})).await;
-    assert_eq!(stage.sent(2).await["request"]["text"]["body"], "You said -17.5 for place.");
+    assert_eq!(stage.nth_sent(2).await["request"]["text"]["body"], "You said -17.5 for place.");
 }
 
 /// Meta's templates have no lists: outside the window the message goes out without it, which is said before.
@@ -113,7 +113,7 @@ async fn outside_the_window_the_message_has_no_list() {
     let output = push.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     stage.host.accept(&json!({"type": "visit", "data": {"to": ANN}})).await;
-    let template = stage.sent(1).await["request"]["template"].take();
+    let template = stage.nth_sent(1).await["request"]["template"].take();
     assert_eq!((&template["name"], template.get("components")), (&json!("visit"), None), "{template}");
 }
 

@@ -7,7 +7,6 @@ use axum::{
 };
 use hookswitch_core::domain::{ANSWERS, DecisionOutcome, Event, EventKey};
 use minijinja::{Value, context};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{
@@ -140,14 +139,13 @@ pub async fn show(
     )
 }
 
-/// The link to the file that somebody has sent, and its name.
+/// The file that somebody has sent: Meta's id, and its name or type.
 fn media(event: &Event) -> Option<Value> {
     let is_answer = event.key.source == ANSWERS && event.kind == "message.received";
     let data: serde_json::Value = serde_json::from_str(event.data.get()).ok().filter(|_| is_answer)?;
     let text = |name: &str| data["media"][name].as_str();
-    let link = format!("/media/{}", utf8_percent_encode(text("id")?, NON_ALPHANUMERIC));
-    let name = text("filename").or(text("mime_type")).unwrap_or("file");
-    Some(context! { link, name })
+    let (id, name) = (text("id")?, text("filename").or(text("mime_type")).unwrap_or("file"));
+    Some(context! { id, name })
 }
 
 /// Which event to route again.

@@ -19,7 +19,7 @@ pub use answers::{Accepted, SendError};
 pub use client::{Client, ClientError};
 pub use compare::{Difference, State, TemplateState, compare, joined};
 pub use errors::{Treatment, is_known, meaning, treatment};
-pub use media::{KEPT, LARGEST, MediaAddress, Upload, is_about_media};
+pub use media::{KEPT, LARGEST, Upload, is_about_media};
 pub use messages::{Form, file_in};
 pub use next::{MAX_FAILURES, Next, NumberEffect, next};
 pub use signature::{is_signature, verify};
