@@ -356,7 +356,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("media::store_uploaded_media", "'1', 'a', 'id', now(), now()"),
     ("media::store_uploaded_media 2", "now()"),
     ("media::forget_uploaded_media", "'1', 'a', 'id'"),
-    ("media::received_media", "'77'"),
+    ("media::received_media", "'500077'"),
     ("number::numbers_waiting", "ARRAY['1', '2'], 50"),
     ("number_window::window_opened", "sample.recipients(), now()"),
     ("opt_out::opted_out_people", "100"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{Response, Url, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -11,7 +12,6 @@ use super::{
     answers::{refusal, retry_after},
     client::{causes, read_within},
 };
-use jiff::{SignedDuration, Timestamp};
 
 /// How long Meta keeps an upload ("Media": 30 days).
 pub const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
