@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use super::{
     field::split,
     front::{is_meta_name, line_of},
+    header::beside,
     languages,
     meta_parts::{MetaButton, MetaHeader},
     parameter::NOTHING,
-    parts::beside,
     template::{Category, Template, TemplateError, Templates},
     words,
 };

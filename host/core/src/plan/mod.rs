@@ -3,6 +3,7 @@
 mod compare;
 mod field;
 mod front;
+mod header;
 mod in_use;
 mod languages;
 mod media;

@@ -7,7 +7,7 @@ use minijinja::{Environment, Value as Rendered};
 use super::{
     field::{Field, Reader, split},
     front::FrontRow,
-    parts::cut,
+    header::cut,
 };
 use crate::domain::{Row, Section};
 
