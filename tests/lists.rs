@@ -100,7 +100,7 @@ async fn outside_the_window_the_message_has_no_list() {
     let said = stage.says(&["rules", "try", file.to_str().unwrap()]);
     std::fs::remove_file(file).unwrap();
     let (open, closed) = said.split_once("outside of it, as the Meta template visit:").unwrap();
-    assert!(open.contains("☰ Choose a time") && open.contains("Morning · 8 to 12"), "{said}");
+    assert!(open.contains("≡ Choose a time") && open.contains("Morning · 8 to 12"), "{said}");
     assert!(!closed.contains("Choose a time"), "{said}");
 
     let account = Settings::default();

@@ -37,8 +37,8 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     let end = if end.is_empty() { String::new() } else { style(end.join(" ")).dim().to_string() };
     let mut widest = lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
     for button in &message.buttons {
-        let lines = button.rows().into_iter().chain([button_line(button)]);
-        widest = lines.map(|line| measure_text_width(&line) + 2).fold(widest, usize::max);
+        let rows = button.rows().into_iter().map(|row| measure_text_width(&row));
+        widest = rows.fold(widest, usize::max).max(measure_text_width(&button_line(button)) + 2);
     }
     let widest = widest.max(measure_text_width(&end)).min(inner);
     let border = Style::new().green();
@@ -217,7 +217,7 @@ mod tests {
         ╭───────────────────╮
         │ When?             │
         ├───────────────────┤
-        │  ☰ Choose a time  │
+        │  ≡ Choose a time  │
         │ Monday:           │
         │ Morning · 8 to 12 │
         │ Afternoon         │

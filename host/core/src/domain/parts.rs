@@ -80,7 +80,7 @@ impl Button {
             Action::Url(_) => "↗",
             Action::Phone(_) => "☎",
             Action::Code(_) => "⧉",
-            Action::List(_) => "☰",
+            Action::List(_) => "≡",
             Action::AskLocation => "📍",
         }
     }

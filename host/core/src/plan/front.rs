@@ -347,13 +347,13 @@ fn buttons(buttons: &[FrontButton], wrong: &mut dyn FnMut(String)) {
             wrong(format!("a message has at most {most} {what}, got {found}"));
         }
     }
-    let answers: [(&str, fn(&FrontButton) -> bool); 3] = [
-        ("quick replies (`id`)", |button| button.id.is_some()),
-        ("a list (`list`)", |button| button.list.is_some()),
-        ("a request for a location (`ask`)", |button| button.ask.is_some()),
+    let answers = [
+        ("quick replies (`id`)", count(|button| button.id.is_some())),
+        ("a list (`list`)", count(|button| button.list.is_some())),
+        ("a request for a location (`ask`)", count(|button| button.ask.is_some())),
     ];
     let given: Vec<&str> =
-        answers.iter().filter(|(_, has)| buttons.iter().any(has)).map(|(what, _)| *what).collect();
+        answers.into_iter().filter(|(_, found)| *found > 0).map(|(what, _)| what).collect();
     if given.len() > 1 {
         wrong(format!("a message cannot have {}", given.join(" and ")));
     }
