@@ -4,7 +4,7 @@
 use hookswitch_simulator::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, Stage, program, wait_until, write_rule};
+use crate::harness::{SOON, Stage, program, wait_until, write_file, write_rule};
 
 const QUOTE: &str = "---\ndescription: A quote\ncategory: utility\nlanguage: en_US\n---\nDear customer, your quote has \
                      {{ lines | length }} line{% if lines | length != 1 %}s{% endif %} and this is in it:\n\
@@ -230,7 +230,7 @@ async fn a_case_may_expect_header_and_buttons_and_what_no_window_carries_is_note
     let folder = tempfile::tempdir().unwrap();
     write_rule(folder.path(), "parcels/routes.yaml", PARCEL_ROUTE);
     write_rule(folder.path(), "parcels/templates/parcel.j2", PARCEL);
-    write_rule(folder.path(), "parcels/files/parcel.png", PNG);
+    write_file(folder.path(), "parcels/files/parcel.png", PNG);
     let check = |number: &str| {
         let case = format!(
             "- name: a parcel\n  event: {}\n  expect:\n  - {{template: parcel, header: \"🖼 https://shop.example/7.jpg\", \

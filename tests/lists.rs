@@ -126,7 +126,7 @@ fn a_case_may_expect_a_list() {
             "- name: a visit\n  event: {{type: visit, data: {{to: '{ANN}'}}}}\n  expect:\n  - {{template: visit, buttons: \
              [{line:?}]}}\n"
         );
-        write_rule(folder.path(), "visits/cases/visit.yaml", case);
+        write_rule(folder.path(), "visits/cases/visit.yaml", &case);
         let output = program(&["rules", "check", "--rules"]).arg(folder.path()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Stage, program, write_rule};
+use crate::harness::{Stage, program, write_file, write_rule};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -16,9 +16,9 @@ fn a_file_must_be_there_and_be_what_meta_takes() {
         )
     };
     write_rule(folder.path(), "groups.yaml", "[]");
-    write_rule(folder.path(), "a/files/photo.png", PNG);
+    write_file(folder.path(), "a/files/photo.png", PNG);
     write_rule(folder.path(), "a/files/page.png", "<html></html>");
-    write_rule(folder.path(), "a/files/large.png", &large);
+    write_file(folder.path(), "a/files/large.png", &large);
     for (name, header) in [
         ("right", "{image: files/photo.png}"),
         ("gone", "{image: files/gone.png}"),
@@ -26,7 +26,7 @@ fn a_file_must_be_there_and_be_what_meta_takes() {
         ("large", "{image: files/large.png}"),
         ("kind", "{document: files/photo.png}"),
     ] {
-        write_rule(folder.path(), &format!("a/templates/{name}.j2"), template(header));
+        write_rule(folder.path(), &format!("a/templates/{name}.j2"), &template(header));
     }
     let output = program(&["rules", "check", "--rules"]).arg(folder.path()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

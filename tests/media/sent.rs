@@ -65,7 +65,7 @@ async fn a_file_is_uploaded_once_for_all_messages_and_hosts() {
     assert_eq!((stage.menus(1).await, stage.uploads().await), (ids.clone(), 1), "after a restart");
 
     let release = stage.release().await;
-    write_rule(&stage.rules, "shop/files/menu.pdf", format!("{MENU}, corrected"));
+    write_rule(&stage.rules, "shop/files/menu.pdf", &format!("{MENU}, corrected"));
     stage.other_rules(&release).await;
     assert_ne!(stage.menus(1).await, ids, "another content is another upload");
     assert_eq!(stage.uploads().await, 2);
@@ -131,7 +131,7 @@ async fn a_message_waits_for_a_file_that_the_rules_lack() {
     let id = stage.decide(json!({"template": "menu", "contacts": [ANN]})).await;
     stage.notification(&id, "retrying").await;
     let release = stage.release().await;
-    write_rule(&stage.rules, "shop/templates/menu.j2", format!("{TEXT}No menu."));
+    write_rule(&stage.rules, "shop/templates/menu.j2", &format!("{TEXT}No menu."));
     std::fs::remove_file(stage.rules.join("shop/files/menu.pdf")).unwrap();
     stage.other_rules(&release).await;
     wait_until("the file is missed", SOON, async || {
