@@ -52,7 +52,7 @@ BEGIN
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
-        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal'
+        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal', 'secret'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);
@@ -77,6 +77,12 @@ BEGIN
 
     IF to_regclass('public.console_session') IS NOT NULL THEN
         REVOKE SELECT ON public.console_session FROM hookswitch_readonly;
+    END IF;
+
+    -- Values that must not stay: reports have no use for them. A host hides them in an event, and can write nothing else there.
+    IF to_regclass('public.secret') IS NOT NULL THEN
+        REVOKE SELECT ON public.secret FROM hookswitch_readonly;
+        GRANT EXECUTE ON FUNCTION public.hide_in_event TO hookswitch;
     END IF;
 
     IF to_regclass('public.api_key') IS NOT NULL THEN

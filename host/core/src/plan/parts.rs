@@ -8,9 +8,11 @@ use super::{
     media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
     parameter::parameter,
-    template::Wrong,
+    template::{Category, Wrong},
 };
-use crate::domain::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, carried};
+use crate::domain::{
+    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, File, HIDDEN, Header, HeaderText, Location, carried,
+};
 
 /// Maximum length of a link, in characters.
 const LINK_LIMIT: usize = 2_000;
@@ -43,12 +45,14 @@ enum ButtonPart {
     Url { title: String, link: Field },
     Phone { title: String, number: String },
     Code(Field),
+    OneTimeCode(Field),
 }
 
 impl Parts {
     /// Compiles the header and the buttons, and adds what is wrong with them.
     pub fn compile(
         source: &str,
+        category: Category,
         header: Option<&FrontHeader>,
         buttons: &[FrontButton],
         mut reader: Reader<'_>,
@@ -59,8 +63,20 @@ impl Parts {
             FrontHeader::Other(media) => media_part(media, &mut reader),
         });
         reader.line = line_of(source, "buttons");
-        let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader)).collect();
-        Parts { header, buttons }
+        let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader));
+        let of_category = |button| match button {
+            ButtonPart::Code(code) if category == Category::Authentication => ButtonPart::OneTimeCode(code),
+            button => button,
+        };
+        Parts { header, buttons: buttons.map(of_category).collect() }
+    }
+
+    /// The source of the code of an authentication template.
+    pub fn one_time_code(&self) -> Option<&str> {
+        self.buttons.iter().find_map(|button| match button {
+            ButtonPart::OneTimeCode(code) => Some(code.source()),
+            _ => None,
+        })
     }
 
     /// The header as Meta has it.
@@ -89,6 +105,7 @@ impl Parts {
                 MetaButton::Phone { title: title.clone(), number: number.clone() }
             }
             ButtonPart::Code(_) => MetaButton::Code,
+            ButtonPart::OneTimeCode(_) => MetaButton::OneTimeCode,
         });
         buttons.collect()
     }
@@ -103,19 +120,20 @@ impl Parts {
             ButtonPart::Url { link, .. } => link.source(),
             // Meta needs an example of a fixed code too.
             ButtonPart::Code(code) if !code.has_value() => &code.before,
-            ButtonPart::Code(code) => code.source(),
+            ButtonPart::Code(code) | ButtonPart::OneTimeCode(code) => code.source(),
             ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => "",
         });
         (header, buttons.collect())
     }
 
-    /// The keys of what a free-form message cannot have, and how it looks there.
-    pub fn notes(&self) -> Vec<(&'static str, String)> {
+    /// The keys of what a free-form message with this body cannot have, and how it looks there.
+    pub fn notes(&self, body: &str) -> Vec<(&'static str, String)> {
         let buttons = self.shown();
         let is_carried = carried(&buttons);
+        let is_said = |button: &&Button| button.suffix.as_deref().is_some_and(|code| body.contains(code));
         let lines: Vec<String> = buttons
             .iter()
-            .filter(|button| !is_carried(button))
+            .filter(|button| !is_carried(button) && !is_said(button))
             .map(|button| format!("`{}`", button.line()))
             .collect();
         let mut notes = Vec::new();
@@ -153,6 +171,7 @@ impl Parts {
             ButtonPart::Code(code) => {
                 Button { title: COPY_CODE.to_owned(), action: Action::Code(shown(code)), suffix: None }
             }
+            ButtonPart::OneTimeCode(code) => one_time_code(shown(code)),
         });
         buttons.collect()
     }
@@ -267,8 +286,27 @@ impl ButtonPart {
                 }
                 Ok(Button { title: COPY_CODE.to_owned(), action: Action::Code(code), suffix: None })
             }
+            ButtonPart::OneTimeCode(code) => {
+                let filled = code
+                    .fill(environment, context, str::to_owned)
+                    .map_err(|failure| format!("the one-time code: {failure}"))?;
+                let code = filled.text;
+                // Meta allows no links, no emoji and nothing longer.
+                let is_fit =
+                    |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ' ') || HIDDEN.contains(c);
+                if !(1..=CODE_LIMIT).contains(&code.chars().count()) || !code.chars().all(is_fit) {
+                    return Err(format!(
+                        "a one-time code has 1 to {CODE_LIMIT} letters, digits, spaces and hyphens, got {code:?}"
+                    ));
+                }
+                Ok(one_time_code(code))
+            }
         }
     }
+}
+
+fn one_time_code(code: String) -> Button {
+    Button { title: COPY_ONE_TIME_CODE.to_owned(), action: Action::Code(code.clone()), suffix: Some(code) }
 }
 
 fn header_part(text: &str, reader: &mut Reader<'_>) -> Option<HeaderPart> {
