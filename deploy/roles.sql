@@ -53,7 +53,7 @@ BEGIN
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal',
-        'uploaded_media'
+        'uploaded_media', 'secret'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);
@@ -78,6 +78,12 @@ BEGIN
 
     IF to_regclass('public.console_session') IS NOT NULL THEN
         REVOKE SELECT ON public.console_session FROM hookswitch_readonly;
+    END IF;
+
+    -- Values that must not stay: reports have no use for them. A host hides them in an event, and can write nothing else there.
+    IF to_regclass('public.secret') IS NOT NULL THEN
+        REVOKE SELECT ON public.secret FROM hookswitch_readonly;
+        GRANT EXECUTE ON FUNCTION public.hide_in_event TO hookswitch;
     END IF;
 
     IF to_regclass('public.api_key') IS NOT NULL THEN

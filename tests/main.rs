@@ -33,6 +33,7 @@ mod retention;
 mod rooms;
 mod rules_at_run_time;
 mod schedules;
+mod secrets;
 mod set_up;
 mod simulated_errors;
 mod system_events;

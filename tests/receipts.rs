@@ -123,6 +123,7 @@ fn seen(wa_id: Option<&str>, user_id: Option<&str>, name: &str, second: i64) -> 
         user_id: user_id.map(str::to_owned),
         name: (!name.is_empty()).then(|| name.to_owned()),
         last_inbound_at: Timestamp::from_second(second).ok().filter(|_| second > 0),
+        ..Contact::default()
     })
 }
 

@@ -48,7 +48,7 @@ use crate::{
     receipts::Receipts,
     routing::{self, Routing},
     store::Store,
-    system::{Scheduler, prune, tally, tell_failures, tell_parked, tell_rule_failures},
+    system::{Scheduler, forget_secrets, prune, tally, tell_failures, tell_parked, tell_rule_failures},
     templates::{self, TemplateWatch},
     whatsapp::{Client, management::Management},
 };
@@ -222,6 +222,8 @@ impl App {
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("failures", |stop| tell_failures(telling, told, stop));
         parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));
+        let forgetful = store.clone();
+        parts.start("secrets", |stop| forget_secrets(forgetful, stop));
         parts.start("parked", |stop| tell_parked(watched, plugins, grew, stop));
         parts.start("routing", |stop| routing.run(stop));
         parts.start("dispatch", |stop| dispatch.run(stop));

@@ -84,6 +84,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("console_session::end_console_sessions_of", "'shop'"),
     ("contact::contacts", "sample.recipients()"),
     ("contact::list_contacts", "150000, true, 100"),
+    ("contact::set_contact_language", "7, 'pt_BR'"),
     ("contact::new_user_ids", "sample.recipients(), sample.texts('US.new')"),
     ("contact::named", "sample.recipients()"),
     ("contact::named 2", "sample.texts('26399'), sample.texts('US.new')"),
@@ -126,6 +127,15 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "sample.usernames(), sample.texts('template'), sample.all_of(sample.newest(1000)), sample.all_of(3::bigint)",
     ),
     ("decision::count_lately", "1"),
+    (
+        "secret::hide_in_events",
+        "sample.event_lanes(), sample.seqs(), sample.all_of(11::integer), sample.texts('1 '), sample.all_of(false), \
+         sample.all_of(false)",
+    ),
+    ("secret::forget_secrets", "sample.first(), now() - interval '1 hour', 1000"),
+    ("secret::forget_secrets 2", "sample.ids()"),
+    ("secret::append_secrets", "sample.new_ids(), sample.texts('{}')"),
+    ("secret::reveal", "sample.ids()"),
     ("withdrawal::withdraw", "sample.texts('key'), sample.seqs(), sample.texts('a'), now()"),
     ("withdrawal::prune_withdrawals", "now() - interval '20 days', 1000"),
     ("decision::append_skipped", "sample.new_ids(), sample.texts('a'), now()"),
@@ -180,8 +190,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("directory::list_people 2", "10, 'user5', 'group1', 100"),
     ("directory::find_person", "10, 'user7'"),
     ("directory::usernames", "sample.usernames()"),
-    ("directory::add_person", "'newcomer', 'New', NULL, NULL, NULL, NULL"),
-    ("directory::change_person", "'user7', 'New', true, true, 7, true, NULL, NULL, NULL, NULL"),
+    ("directory::add_person", "'newcomer', 'New', NULL, NULL, NULL, NULL, 'pt_BR'"),
+    ("directory::change_person", "'user7', 'New', true, true, 7, true, NULL, NULL, NULL, NULL, true, 'pt_BR'"),
     ("directory::people_named", "10, sample.usernames()"),
     ("directory::look_again", "sample.usernames(), 'window'"),
     ("directory::join_groups", "sample.usernames(), sample.texts('group')"),
@@ -206,7 +216,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("erasure::erase_messages", "sample.ids(), now()"),
     ("erasure::erase_messages 2", "sample.ids()"),
     ("erasure::erase_messages 3", "sample.ids()"),
-    ("erasure::erase_messages 4", "sample.ids(), 'erased'"),
+    ("erasure::erase_messages 4", "sample.ids()"),
+    ("erasure::erase_messages 5", "sample.ids(), 'erased'"),
     (
         "event::events_after",
         "sample.lanes(), sample.cursors(), sample.all_lanes(8::bigint), 1000000, sample.incarnation()",
@@ -293,7 +304,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     (
         "import::import",
         "sample.usernames(), sample.texts('a'), sample.contacts(), sample.all_of(NULL::time), \
-         sample.all_of(NULL::time), sample.all_of(NULL::text)",
+         sample.all_of(NULL::time), sample.all_of(NULL::text), sample.all_of(NULL::text)",
     ),
     ("import::leave_groups", "sample.usernames(), sample.texts('group')"),
     ("import::deactivate_others", "sample.usernames()"),

@@ -123,7 +123,7 @@ async fn what_does_not_go_together_is_refused() {
     write_rule(&stage.rules, "alarms/routes.yaml", &ROUTES.replace("2s by group", "2s by month"));
     let output = stage.run(&["rules", "check"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("for example `10m by group`, got `2s by month`"));
+    assert!(text(&output.stderr).contains("`month`"), "{}", text(&output.stderr));
     let both = ROUTES.replace("  collect: 2s by group\n", "  collect: 2s by group\n  after: 1h\n");
     write_rule(&stage.rules, "alarms/routes.yaml", &both);
     let output = stage.run(&["rules", "check"]);

@@ -46,6 +46,17 @@ enum Command {
         /// Number, Meta's user id, or the username of a linked person
         contact: String,
     },
+    /// Set the language in which a contact reads: it picks the variant of a template
+    Language {
+        /// Number, Meta's user id, or the username of a linked person
+        contact: String,
+        /// Language code, for example pt_BR
+        #[arg(required_unless_present = "off")]
+        language: Option<String>,
+        /// Remove the language
+        #[arg(long, conflicts_with = "language")]
+        off: bool,
+    },
 }
 
 /// Runs the command.
@@ -73,23 +84,34 @@ async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
             operate.opt_in(&operate.user().await?, &contact).await?;
             println!("{contact} opted in.");
         }
+        Command::Language { contact, language, .. } => {
+            Directory::new(store.clone()).set_language(&contact, language.as_deref()).await?;
+            match language {
+                Some(language) => println!("{contact} reads {}.", language.trim()),
+                None => println!("Language of {contact} removed."),
+            }
+        }
     }
     Ok(())
 }
 
 async fn list(directory: &Directory, unlinked: bool, json: bool) -> anyhow::Result<()> {
-    let listing =
-        Listing { heads: ["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "OPT-OUT"], empty: "No contacts.", json };
+    let listing = Listing {
+        heads: ["WHATSAPP", "NAME", "WINDOW", "PEOPLE", "LANGUAGE", "OPT-OUT"],
+        empty: "No contacts.",
+        json,
+    };
     let page = async |after: &i64, limit| directory.contacts(unlinked, *after, limit).await;
     listing.print(page, |contact| contact.id, row, ContactJson::from).await
 }
 
-fn row(contact: &StoredContact) -> [String; 5] {
+fn row(contact: &StoredContact) -> [String; 6] {
     [
         address(&contact.contact),
         table::one_line(contact.contact.name.as_deref().unwrap_or_default()).into_owned(),
         window(&contact.contact),
         contact.people.join(", "),
+        contact.contact.language.clone().unwrap_or_default(),
         contact.opt_out.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]
 }

@@ -45,8 +45,8 @@ enum Command {
     /// Send failed messages again, as new messages that refer to the old
     #[command(
         after_help = "A person who is linked to another number now is reached there. Messages that have expired are \
-                      skipped, and those to people who are deactivated or have no number linked. Ctrl-C loses nothing: \
-                      repeat the command for the rest."
+                      skipped, those with values that must not stay (`sensitive`), and those to people who are \
+                      deactivated or have no number linked. Ctrl-C loses nothing: repeat the command for the rest."
     )]
     Redrive {
         #[command(flatten)]
@@ -227,7 +227,8 @@ async fn redrive(
     println!("Resent {}.", count(done.redriven, "message", "messages"));
     if done.skipped > 0 {
         println!(
-            "Skipped {}: expired, or to people who are deactivated or have no number linked.",
+            "Skipped {}: expired, with values that must not stay (`sensitive`) and are deleted, or to people who are \
+             deactivated or have no number linked.",
             count(done.skipped, "message", "messages")
         );
     }

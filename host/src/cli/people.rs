@@ -36,6 +36,9 @@ enum Command {
         /// Group to add the person to (repeatable)
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
+        /// Language in which they read, for example pt_BR
+        #[arg(long)]
+        language: Option<String>,
     },
     /// Link a person to a WhatsApp number or user
     ///
@@ -82,6 +85,17 @@ enum Command {
         #[arg(long, conflicts_with_all = ["hours", "time_zone"])]
         off: bool,
     },
+    /// Set the language in which a person reads: it picks the variant of a template
+    Language {
+        /// Username of the person
+        username: String,
+        /// Language code, for example pt_BR
+        #[arg(required_unless_present = "off")]
+        language: Option<String>,
+        /// Remove the language
+        #[arg(long, conflicts_with = "language")]
+        off: bool,
+    },
     /// Erase what is stored about a person
     Forget(forget::ForgetArgs),
     /// List people
@@ -114,8 +128,8 @@ pub async fn run(args: PeopleArgs, database: &DatabaseConfig) -> anyhow::Result<
 async fn command(command: Command, store: &Store) -> anyhow::Result<ExitCode> {
     let directory = &Directory::new(store.clone());
     match command {
-        Command::Add { username, name, whatsapp, groups } => {
-            let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours: None };
+        Command::Add { username, name, whatsapp, groups, language } => {
+            let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours: None, language };
             let linked = directory.add_person(&person).await?;
             let username = person.username;
             println!("Added {username}.");
@@ -165,6 +179,14 @@ async fn command(command: Command, store: &Store) -> anyhow::Result<ExitCode> {
                 None => println!("Quiet hours for {username} removed."),
             }
         }
+        Command::Language { username, language, .. } => {
+            let change = PersonChange { language: Some(language.clone()), ..PersonChange::default() };
+            directory.change(&username, &change).await?;
+            match language {
+                Some(language) => println!("{username} reads {}.", language.trim()),
+                None => println!("Language of {username} removed."),
+            }
+        }
         Command::Forget(args) => return forget::run(&args, store).await,
         Command::List { group, json } => list(directory, group.as_deref(), json).await?,
         Command::Import(args) => return people_import::run(&args, directory).await,
@@ -201,13 +223,13 @@ fn window(until: Option<Timestamp>) -> String {
 }
 
 async fn list(directory: &Directory, group: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let heads = ["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS", "QUIET HOURS"];
+    let heads = ["USERNAME", "NAME", "ACTIVE", "WHATSAPP", "WINDOW", "GROUPS", "LANGUAGE", "QUIET HOURS"];
     let listing = Listing { heads, empty: "No people.", json };
     let page = async |after: &String, limit| directory.people(group, after, limit).await;
     listing.print(page, |person| person.username.clone(), row, PersonJson::from).await
 }
 
-fn row(person: &StoredPerson) -> [String; 7] {
+fn row(person: &StoredPerson) -> [String; 8] {
     let contact = person.contact.as_ref();
     [
         person.username.clone(),
@@ -216,6 +238,7 @@ fn row(person: &StoredPerson) -> [String; 7] {
         contact.map_or_else(|| "not linked".to_owned(), contacts::address),
         contact.filter(|contact| contact.recipient().is_some()).map(contacts::window).unwrap_or_default(),
         person.groups.join(", "),
+        person.language.clone().or_else(|| contact?.language.clone()).unwrap_or_default(),
         person.quiet_hours.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]
 }

@@ -159,7 +159,7 @@ fn show_verdict(verdict: &Verdict, planned: &Planned) {
         let time = decision.dedupe_for.map_or_else(|| "24h".to_owned(), short);
         println!("{} {key:?}, once per {time}", style("dedupe_key").dim());
     }
-    if let Some(collect) = decision.collect {
+    if let Some(collect) = &decision.collect {
         println!("{} for {collect}; this is a digest of one", style("collected").dim());
     }
     let mut last = None;

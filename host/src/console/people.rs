@@ -93,6 +93,7 @@ fn row(person: &StoredPerson, now: jiff::Timestamp) -> Value {
         address => contact.and_then(|contact| contact.wa_id.clone().or_else(|| contact.user_id.clone())),
         whatsapp_name => contact.and_then(|contact| contact.name.clone()),
         shared_with => person.shared_with.clone(),
+        language => person.language.clone().or_else(|| contact?.language.clone()),
         quiet_hours => person.quiet_hours.as_ref().map(ToString::to_string),
         window => window.map(|end| words::span(end.duration_since(now))),
         created_at => person.created_at.to_string(),

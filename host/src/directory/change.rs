@@ -1,6 +1,6 @@
 //! Adding and changing a person: all that is wrong is reported at once, and a refusal changes nothing.
 
-use hookswitch_core::domain::QuietHours;
+use hookswitch_core::domain::{QuietHours, language};
 
 use super::{Directory, DirectoryError, Linked, ValueError, check_username, checked_name};
 use crate::store::{ChangedPerson, NewPerson, StoreError};
@@ -33,6 +33,8 @@ pub struct PersonToAdd {
     pub groups: Vec<String>,
     /// When only urgent messages are sent.
     pub quiet_hours: Option<QuietHoursText>,
+    /// Language in which they read, for example `pt_BR`.
+    pub language: Option<String>,
 }
 
 /// Changes to a person, as an operator writes them. What is absent stays; `Some(None)` removes.
@@ -46,6 +48,8 @@ pub struct PersonChange {
     pub whatsapp: Option<Option<String>>,
     /// When only urgent messages are sent.
     pub quiet_hours: Option<Option<QuietHoursText>>,
+    /// Language in which they read, for example `pt_BR`.
+    pub language: Option<Option<String>>,
 }
 
 /// What is wrong with the values of a request.
@@ -71,6 +75,8 @@ impl Directory {
         let linked = self.linked(person.whatsapp.as_deref(), &mut wrong).await?;
         let quiet_hours = person.quiet_hours.as_ref().map(QuietHoursText::parse).transpose();
         let quiet_hours = wrong.take("quiet_hours", quiet_hours).flatten();
+        let language = person.language.as_deref().map(language).transpose();
+        let language = wrong.take("language", language).flatten();
         let (Some(name), true) = (name, wrong.0.is_empty()) else {
             return Err(DirectoryError::Values(wrong.0));
         };
@@ -81,6 +87,7 @@ impl Directory {
             address: linked.as_ref().map(|linked| linked.address.clone()),
             groups: person.groups.clone(),
             quiet_hours,
+            language,
         };
         self.store.add_person(&new).await.map_err(|error| match error {
             StoreError::Conflict(_) => DirectoryError::PersonExists(person.username.clone()),
@@ -120,6 +127,11 @@ impl Directory {
             Some(None) => Some(None),
             Some(Some(text)) => wrong.take("quiet_hours", text.parse()).map(Some),
         };
+        let language = match &change.language {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(text)) => wrong.take("language", language(text)).map(Some),
+        };
         if !wrong.0.is_empty() {
             return Err(DirectoryError::Values(wrong.0));
         }
@@ -128,6 +140,7 @@ impl Directory {
             active: change.active,
             address: change.whatsapp.as_ref().map(|_| linked.as_ref().map(|linked| linked.address.clone())),
             quiet_hours,
+            language,
         };
         if !self.store.change_person(username, &changed, version).await? {
             if version.is_some() {

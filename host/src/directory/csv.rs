@@ -1,4 +1,4 @@
-//! People from CSV: a header `username,name,whatsapp,groups,quiet_hours,time_zone`, groups separated by semicolons.
+//! People from CSV: a header `username,name,whatsapp,groups,quiet_hours,time_zone,language`, groups separated by semicolons.
 //!
 //! Files come from spreadsheets: fields may be separated by commas, semicolons or tabs, the header may be in capitals, and
 //! empty rows may follow. Each line is read by itself, as no value has several: a stray quote spoils its line alone.
@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
-use hookswitch_core::{domain::QuietHours, plan::recipient};
+use hookswitch_core::{
+    domain::{self, QuietHours},
+    plan::recipient,
+};
 
 use super::{check_username, checked_name};
 use crate::store::NewPerson;
 
-const COLUMNS: [&str; 6] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone"];
+const COLUMNS: [&str; 7] = ["username", "name", "whatsapp", "groups", "quiet_hours", "time_zone", "language"];
 /// What may separate fields.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// Maximum length of a line, in bytes: far more than its values may have.
@@ -158,7 +161,9 @@ fn fields(line: &[u8], delimiter: u8) -> Result<StringRecord, String> {
     Ok(record)
 }
 
-fn person([username, name, whatsapp, groups, quiet, zone]: [&str; 6]) -> Result<NewPerson, Vec<String>> {
+fn person(
+    [username, name, whatsapp, groups, quiet, zone, language]: [&str; 7],
+) -> Result<NewPerson, Vec<String>> {
     let mut wrong = Vec::new();
     wrong.extend(check_username(username).err());
     let name = checked_name("name", name).map_err(|why| wrong.push(why));
@@ -167,6 +172,10 @@ fn person([username, name, whatsapp, groups, quiet, zone]: [&str; 6]) -> Result<
         text => recipient(text).map_err(|why| wrong.push(why)).ok(),
     };
     let quiet_hours = quiet_hours(quiet, zone).map_err(|why| wrong.push(why)).ok().flatten();
+    let language = match language {
+        "" => None,
+        text => domain::language(text).map_err(|why| wrong.push(why)).ok(),
+    };
     let groups = groups.split(';').map(str::trim).filter(|group| !group.is_empty());
     match name {
         Ok(name) if wrong.is_empty() => Ok(NewPerson {
@@ -175,6 +184,7 @@ fn person([username, name, whatsapp, groups, quiet, zone]: [&str; 6]) -> Result<
             address,
             groups: groups.map(str::to_owned).collect(),
             quiet_hours,
+            language,
         }),
         _ => Err(wrong),
     }
@@ -203,7 +213,7 @@ mod tests {
     #[test]
     fn columns_stand_in_any_order() {
         let file = read_csv(
-            b"\xef\xbb\xbfname,groups,username,whatsapp,quiet_hours,time_zone\n\"Moyo, Tendai\",Sales Team; Finance Team ,tendai,+263 77 123 4567,21:00-06:30,Africa/Harare\nAnn,,ann,,,\n",
+            b"\xef\xbb\xbfname,groups,username,whatsapp,quiet_hours,time_zone,language\n\"Moyo, Tendai\",Sales Team; Finance Team ,tendai,+263 77 123 4567,21:00-06:30,Africa/Harare,pt-br\nAnn,,ann,,,,\n",
         );
         assert_eq!(file.errors, []);
         let tendai = NewPerson {
@@ -212,6 +222,7 @@ mod tests {
             address: Some("263771234567".to_owned()),
             groups: vec!["Sales Team".to_owned(), "Finance Team".to_owned()],
             quiet_hours: QuietHours::parse("21:00-06:30", "Africa/Harare").ok(),
+            language: Some("pt_BR".to_owned()),
         };
         let ann = NewPerson { username: "ann".to_owned(), name: "Ann".to_owned(), ..NewPerson::default() };
         assert_eq!(file.people, [(2, tendai), (3, ann)]);

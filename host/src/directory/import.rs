@@ -81,6 +81,10 @@ pub fn differences(before: &StoredPerson, after: &StoredPerson) -> Vec<String> {
     if before.quiet_hours != after.quiet_hours {
         words.push(format!("quiet hours {} to {}", quiet(before), quiet(after)));
     }
+    if before.language != after.language {
+        let language = |person: &StoredPerson| person.language.clone().unwrap_or_else(|| "none".to_owned());
+        words.push(format!("language {} to {}", language(before), language(after)));
+    }
     let others = |of: &StoredPerson, than: &StoredPerson| {
         let names: Vec<String> =
             of.groups.iter().filter(|name| !than.groups.contains(name)).cloned().collect();

@@ -13,7 +13,7 @@ mod import;
 use std::collections::BTreeSet;
 
 use hookswitch_core::{
-    domain::{Contact, OptOutScope, Preference, number},
+    domain::{self, Contact, OptOutScope, Preference, number},
     plan::recipient,
 };
 use jiff::Timestamp;
@@ -126,6 +126,18 @@ impl Directory {
         }
         let whatsapp = Some(Some(contact.to_owned()));
         self.change(username, &PersonChange { whatsapp, ..PersonChange::default() }).await.map(drop)
+    }
+
+    /// Sets the language in which a WhatsApp user reads, or removes it. They are named by any present or former number or
+    /// user id, or by the username of a linked person.
+    ///
+    /// # Errors
+    /// If it is none of these, or no language code.
+    pub async fn set_language(&self, contact: &str, language: Option<&str>) -> Result<(), DirectoryError> {
+        let asked = self.meant(contact).await?;
+        let language = language.map(domain::language).transpose();
+        let language = language.map_err(|why| DirectoryError::Values(vec![ValueError { member: "language", why }]))?;
+        Ok(self.store.set_contact_language(&asked, language.as_deref()).await?)
     }
 
     async fn prefer(

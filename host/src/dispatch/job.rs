@@ -101,6 +101,7 @@ pub mod testing {
             window_until: None,
             number_window_until: None,
             is_skipped: false,
+            has_secrets: false,
             quiet_hours: None,
             refusal: None,
         };

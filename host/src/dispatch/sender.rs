@@ -41,6 +41,10 @@ const HELD_MOST: SignedDuration = SignedDuration::from_hours(12);
 /// For so long a message waits for a window or a template.
 const HELD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Why a message is not sent again whose values were not to stay.
+const GONE: &str =
+    "it had values that must not stay, which were deleted once it was settled; post a new event";
+
 impl Dispatch {
     /// Sends what may go now, and tells when the next may go.
     pub(super) fn send_ready(&mut self) -> Instant {
@@ -120,6 +124,10 @@ impl Dispatch {
         // Not only when its turn has come: what waits for a window that never opens is told too.
         if let Some(why) = job.logged.refusal.take() {
             self.never(&job, Status::Skipped, Some(why.to_string()), time);
+            return None;
+        }
+        if job.logged.notification.message.is_kept {
+            self.never(&job, Status::Failed, Some(GONE.to_owned()), time);
             return None;
         }
         let quiet = job.logged.quiet_hours.as_ref();

@@ -66,7 +66,10 @@ pub fn settle(
             }
         }
     };
-    let delivery = Delivery { code, detail: Some(storable(&error.to_string())), ..row(job, status, now) };
+    // Meta may quote a value.
+    let is_quiet = job.logged.has_secrets && code.is_some();
+    let detail = (!is_quiet).then(|| storable(&error.to_string()));
+    let delivery = Delivery { code, detail, ..row(job, status, now) };
     Settled { deliveries: vec![delivery], deferred: waits, number }
 }
 

@@ -132,18 +132,19 @@ pub(super) fn step_of(rate: u32) -> u32 {
 pub(super) fn again(letter: &DeadLetter, now: Timestamp) -> Option<(NotificationId, NotificationRow)> {
     let mut notification = letter.notification.clone();
     let expired = notification.expires_at.is_some_and(|until| until <= now);
-    if expired || !letter.active || letter.reached_at.is_none() {
+    if expired || notification.message.is_kept || !letter.active || letter.reached_at.is_none() {
         return None;
     }
     notification.id = NotificationId(Uuid::now_v7());
     notification.recipient = letter.reached_at.clone();
     notification.send_at = None;
     let row = NotificationRow {
-        at_most: None,
+        limit: None,
         event_lane: letter.event_lane,
         event_seq: letter.event_seq,
         ordinal: letter.ordinal,
         notification,
+        clear: None,
         skipped: None,
     };
     Some((letter.notification.id, row))

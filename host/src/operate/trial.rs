@@ -8,7 +8,9 @@ use hookswitch_core::{
         Ports, decide,
         plugin::{Answering, Http, HttpError, HttpRequest},
     },
-    domain::{Asked, Cancel, Decision, Event, Header, Message, Mode, Outcome, People, Senders, Verdict},
+    domain::{
+        Asked, Cancel, Decision, Event, Header, Message, Mode, Outcome, People, Secrets, Senders, Verdict,
+    },
     plan::{Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
@@ -143,7 +145,7 @@ pub fn rehearse(catalog: &Catalog, event: &Event, now: Timestamp) -> Vec<Verdict
     decide(&catalog.routes, event, &Rehearsing(CatalogPorts { catalog, now }))
 }
 
-/// Makes the messages of each verdict, for these people.
+/// Makes the messages of each verdict, for these people, as they are shown: without values that must not stay.
 pub fn planned(
     catalog: &Catalog,
     senders: &Senders,
@@ -153,11 +155,12 @@ pub fn planned(
     now: Timestamp,
 ) -> Vec<(Verdict, Planned)> {
     let planner = Planner { templates: &catalog.templates, senders, in_use: None, people, now };
-    let planned = |verdict: Verdict| {
-        let planned = planner.plan(event, &verdict);
-        (verdict, planned)
-    };
-    verdicts.into_iter().map(planned).collect()
+    let all: Vec<Planned> = verdicts.iter().map(|verdict| planner.plan(event, verdict)).collect();
+    let mut secrets = Secrets::default();
+    all.iter().for_each(|planned| secrets.extend(planned.secrets.clone()));
+    let shown =
+        |(verdict, planned): (&Verdict, Planned)| (secrets.hide_in_verdict(verdict), planned.into_shown());
+    verdicts.iter().zip(all).map(shown).collect()
 }
 
 /// Ports of a rehearsal.
@@ -247,7 +250,7 @@ impl Trial {
 impl TriedNotification {
     /// A planned message to somebody whose window is open, or is not.
     pub fn new(planned: &PlannedNotification, is_open: bool) -> TriedNotification {
-        let PlannedNotification { notification, skipped } = planned;
+        let PlannedNotification { notification, skipped, .. } = planned;
         let message = &notification.message;
         TriedNotification {
             username: notification.username.clone(),

@@ -197,7 +197,7 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
 /// The ids in a preference.
 fn named(MarketingPreference { wa_id, user_id, at, .. }: &MarketingPreference) -> IdentityNews {
     let contact =
-        Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), name: None, last_inbound_at: None };
+        Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), ..Contact::default() };
     IdentityNews::Seen(Sighting { contact, at: *at, creates: true })
 }
 
@@ -214,6 +214,7 @@ fn contact(inbound: Inbound, is_ours: bool) -> Contact {
         wa_id: inbound.from,
         user_id: inbound.user_id,
         name: inbound.name,
+        ..Contact::default()
     }
 }
 

@@ -8,7 +8,10 @@ mod limit;
 use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
-    domain::{Asked, AtMost, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws},
+    domain::{
+        Asked, AtMost, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders, Verdict,
+        Withdraws,
+    },
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
@@ -24,7 +27,7 @@ use super::{
 use crate::lanes::Unread;
 use crate::metrics::RoutingCounts;
 use crate::store::{
-    CollectRow, DecisionRow, DedupeClaim, NewSpread, NextDecision, NotificationRow, ParkedRow,
+    CollectRow, DecisionRow, DedupeClaim, HiddenEvent, Limit, NewSpread, NextDecision, NotificationRow, ParkedRow,
     RoutingTransaction, RuleFailed, StoreError, Withdrawal,
 };
 use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
@@ -45,6 +48,8 @@ pub(super) struct Rows {
     withdrawals: Vec<(usize, Withdrawal)>,
     /// Decisions that are spread page by page.
     spread: Vec<NewSpread>,
+    /// What is hidden in the events' copies.
+    hidden: Vec<HiddenEvent>,
     /// Decisions of which no message comes, each with the event's place.
     unsent: Vec<((Lane, i64), Unsent)>,
     /// Size of the messages, in bytes.
@@ -105,11 +110,16 @@ impl Rows {
         let planner = world.planner(work);
         let (lane, seq) = work.place();
         let mut asked: Option<&Arc<[Asked]>> = None;
-        for (ordinal, verdict) in (0i16..).zip(&work.verdicts) {
-            let mut planned = match work.large {
-                true => planner.announce(&work.logged.event, verdict),
-                false => planner.plan(&work.logged.event, verdict),
-            };
+        let plan = |verdict| match work.large {
+            true => planner.announce(&work.logged.event, verdict),
+            false => planner.plan(&work.logged.event, verdict),
+        };
+        let all: Vec<Planned> = work.verdicts.iter().map(plan).collect();
+        // What must not stay for one rule must not stay because of another.
+        let mut secrets = Secrets::default();
+        all.iter().for_each(|planned| secrets.extend(planned.secrets.clone()));
+        self.hidden.extend(HiddenEvent::new(&work.logged, &secrets));
+        for ((ordinal, verdict), mut planned) in (0i16..).zip(&work.verdicts).zip(all) {
             let decision = match &verdict.outcome {
                 Outcome::Notify(decision) => Some(&**decision),
                 _ => None,
@@ -150,12 +160,12 @@ impl Rows {
             }
             let same_call = asked.is_some_and(|asked| Arc::ptr_eq(asked, &verdict.asked));
             asked = Some(&verdict.asked);
-            let row = row(work, ordinal, verdict, &planned, !same_call);
+            let row = row(work, ordinal, &secrets.hide_in_verdict(verdict), &planned, !same_call);
             self.bytes +=
                 row.decision.as_ref().map_or(0, String::len) + row.asked.as_ref().map_or(0, String::len);
             self.decisions.push(row);
-            let at_most = decision.and_then(|decision| decision.at_most);
-            self.tell(work, ordinal, planned.notifications, at_most);
+            let at_most = decision.and_then(|decision| decision.at_most.as_ref());
+            self.tell(work, ordinal, planned.notifications, at_most, &secrets);
         }
     }
 
@@ -168,13 +178,13 @@ impl Rows {
         now: Timestamp,
     ) -> Rows {
         let mut rows = Rows::default();
-        let mut planned = Planned { outcome: DecisionOutcome::Notify, reason: None, notifications };
+        let mut planned = Planned { notifications, ..Planned::without_people(DecisionOutcome::Notify, None) };
         let (lane, seq) = work.place();
         let collects = collect(decision, &mut planned, (lane.0, seq, ordinal), now);
         rows.bytes += collects.iter().map(|row| row.context.len() + row.decision.len()).sum::<usize>();
         // The row of the decision exists already.
         rows.collects.extend(collects.into_iter().map(|row| (usize::MAX, row)));
-        rows.tell(work, ordinal, planned.notifications, decision.at_most);
+        rows.tell(work, ordinal, planned.notifications, decision.at_most.as_ref(), &Secrets::default());
         rows
     }
 
@@ -183,9 +193,15 @@ impl Rows {
         work: &Work,
         ordinal: i16,
         notifications: Vec<PlannedNotification>,
-        at_most: Option<AtMost>,
+        at_most: Option<&AtMost>,
+        secrets: &Secrets,
     ) {
-        for PlannedNotification { notification, skipped } in notifications {
+        for PlannedNotification { mut notification, skipped, kept } in notifications {
+            let kept = kept.map(|kept| *kept).or_else(|| {
+                let message = &notification.message;
+                secrets.are_in_message(message).then(|| secrets.hide_in_message(message))
+            });
+            let clear: Option<Message> = kept.map(|kept| std::mem::replace(&mut notification.message, kept));
             let message = &notification.message;
             self.bytes += message.body.len() + message.parameters.iter().map(String::len).sum::<usize>();
             let (event_lane, event_seq) = work.place();
@@ -193,9 +209,11 @@ impl Rows {
                 event_lane,
                 event_seq,
                 ordinal,
-                notification,
+                // What is never sent needs no values.
+                clear: clear.filter(|_| skipped.is_none()),
                 skipped,
-                at_most,
+                limit: at_most.map(|at_most| limit(work, at_most, &notification.template)),
+                notification,
             });
         }
     }
@@ -203,8 +221,7 @@ impl Rows {
     /// A single failed decision with this reason.
     pub(super) fn failed(work: &Work, why: String) -> Rows {
         let verdict = Verdict { rule: None, outcome: Outcome::Failed(why.clone()), asked: [].into() };
-        let planned =
-            Planned { outcome: DecisionOutcome::Failed, reason: Some(why), notifications: Vec::new() };
+        let planned = Planned::without_people(DecisionOutcome::Failed, Some(why));
         let decisions = vec![row(work, 0, &verdict, &planned, false)];
         let unsent = vec![(work.place(), unsent(work, &verdict, &planned))];
         Rows { decisions, unsent, taken: 1, ..Rows::default() }
@@ -308,6 +325,7 @@ impl Rows {
         transaction.withdraw(&withdrawals, now).await?;
         transaction.spread(host, &self.spread).await?;
         self.limit(transaction, now).await?;
+        transaction.hide_in_events(&self.hidden).await?;
         transaction.append(&self.decisions, &self.notifications, now).await?;
         // That rule.failed finds no rule, or one that fails, raises no further one.
         let failed = self
@@ -330,6 +348,15 @@ impl Rows {
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })
     }
+}
+
+/// A limit with the templates that it counts.
+fn limit(work: &Work, at_most: &AtMost, template: &str) -> Limit {
+    let templates = match &at_most.tag {
+        Some(tag) => work.catalog.templates.with_tag(tag),
+        None => vec![template],
+    };
+    Limit { at_most: at_most.clone(), templates: templates.into_iter().map(str::to_owned).collect() }
 }
 
 /// What an event withdraws by a key.

@@ -33,7 +33,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, g.name
+                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.language,
+                        c.language, g.name
                  FROM groups g
                  LEFT JOIN LATERAL (
                      SELECT person_id FROM membership WHERE group_id = g.id ORDER BY person_id LIMIT $2
@@ -45,7 +46,7 @@ impl Store {
             )
             .await?;
         for row in client.query(&statement, &[&names, &most]).await? {
-            let members = people.groups.entry(row.try_get(7)?).or_default();
+            let members = people.groups.entry(row.try_get(9)?).or_default();
             if row.try_get::<_, Option<&str>>(0)?.is_some() {
                 members.push(Arc::new(person(&row)?));
             }
@@ -66,7 +67,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.id, m.groups
+                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.language,
+                        c.language, p.id, m.groups
                  FROM (
                      SELECT m.person_id, array_agg(g.name) AS groups
                      FROM (SELECT DISTINCT name, id FROM unnest($1::text[], $2::bigint[]) AS g (name, id)) g
@@ -84,7 +86,7 @@ impl Store {
         let rows = client.query(&statement, &[&names, &groups, &after, &limit]).await?;
         rows.iter()
             .map(|row| {
-                Ok(Member { id: row.try_get(7)?, person: Arc::new(person(row)?), groups: row.try_get(8)? })
+                Ok(Member { id: row.try_get(9)?, person: Arc::new(person(row)?), groups: row.try_get(10)? })
             })
             .collect()
     }

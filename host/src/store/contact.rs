@@ -37,7 +37,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT c.wa_id, c.user_id, c.name, c.last_inbound_at, a.address
+                "SELECT c.wa_id, c.user_id, c.name, c.last_inbound_at, a.address, c.language
                  FROM contact_address a JOIN contact c ON c.id = a.contact_id WHERE a.address = ANY($1)",
             )
             .await?;
@@ -48,6 +48,7 @@ impl Store {
                 user_id: row.try_get(1)?,
                 name: row.try_get(2)?,
                 last_inbound_at: row.try_get(3)?,
+                language: row.try_get(5)?,
             };
             known.insert(row.try_get::<_, String>(4)?, contact);
         }
@@ -75,7 +76,7 @@ impl Store {
             .prepare_cached(
                 "SELECT c.id, c.wa_id, c.user_id, c.name, c.last_inbound_at,
                         ARRAY(SELECT p.username FROM person p WHERE p.contact_id = c.id ORDER BY p.username),
-                        o.scope, o.source, o.at
+                        o.scope, o.source, o.at, c.language
                  FROM contact c
                  LEFT JOIN LATERAL (
                      SELECT scope, source, at FROM opt_out
@@ -96,6 +97,7 @@ impl Store {
                         user_id: row.try_get(2)?,
                         name: row.try_get(3)?,
                         last_inbound_at: row.try_get(4)?,
+                        language: row.try_get(9)?,
                     },
                     people: row.try_get(5)?,
                     opt_out: match row.try_get::<_, Option<&str>>(6)? {
@@ -109,6 +111,21 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Sets the language of the contact who has or had this number or user id; `None` removes it. A user who is not known
+    /// becomes a contact.
+    pub async fn set_contact_language(
+        &self,
+        address: &str,
+        language: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let contact = named(&transaction, &[address]).await?.get(address).copied();
+        transaction.execute("UPDATE contact SET language = $2 WHERE id = $1", &[&contact, &language]).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Of these pairs of number and user id, those where the number is a contact's that is not known by the user id.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hookswitch_core::domain::{AtMost, DecisionOutcome, Lane, Notification, uuid_at};
+use hookswitch_core::domain::{AtMost, DecisionOutcome, Lane, Message, Notification, uuid_at};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -47,12 +47,23 @@ pub struct NotificationRow {
     pub event_seq: i64,
     /// Which of the event's decisions.
     pub ordinal: i16,
-    /// The notification.
+    /// The notification, with its message as it is kept.
     pub notification: Notification,
+    /// The message as it is sent, where that has values that must not stay.
+    pub clear: Option<Message>,
     /// Why it will never be sent, where that is known already.
     pub skipped: Option<String>,
-    /// How many of the template its recipient gets.
-    pub at_most: Option<AtMost>,
+    /// How many its recipient gets.
+    pub limit: Option<Limit>,
+}
+
+/// How many messages of some templates a recipient gets within a time.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// The maximum, and the time.
+    pub at_most: AtMost,
+    /// The templates that are counted together.
+    pub templates: Vec<String>,
 }
 
 /// A dedupe key that a decision wants to use.
@@ -205,22 +216,26 @@ impl RoutingTransaction<'_> {
             .collect()
     }
 
-    /// How many messages with its template the recipient of each of these got within its time, up to its maximum. No other
+    /// How many messages with the templates of its limit the recipient of each of these got within its time, up to its maximum. No other
     /// is appended until the transaction ends.
     pub async fn count_lately(
         &self,
-        rows: &[(&NotificationRow, AtMost)],
+        rows: &[(&NotificationRow, &Limit)],
         now: Timestamp,
     ) -> Result<Vec<i64>, StoreError> {
         // Of hosts that count at one time, each must see what the other appends.
         self.transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&NOTIFICATION_LOG]).await?;
         let who: Vec<&str> = rows.iter().map(|(row, _)| row.notification.who()).collect();
-        let templates: Vec<&str> = rows.iter().map(|(row, _)| row.notification.template.as_str()).collect();
-        let since = |at_most: AtMost| uuid_at(now.checked_sub(at_most.time).unwrap_or(Timestamp::UNIX_EPOCH));
+        // No name has a line break.
+        let templates: Vec<String> = rows.iter().map(|(_, limit)| limit.templates.join("\n")).collect();
+        let since =
+            |at_most: &AtMost| uuid_at(now.checked_sub(at_most.time).unwrap_or(Timestamp::UNIX_EPOCH));
         // The ids begin with the time; what is random in them is left out.
-        let first: Vec<Uuid> =
-            rows.iter().map(|(_, at_most)| Uuid::from_u128(since(*at_most).as_u128() >> 80 << 80)).collect();
-        let most: Vec<i64> = rows.iter().map(|(_, at_most)| i64::from(at_most.count)).collect();
+        let first: Vec<Uuid> = rows
+            .iter()
+            .map(|(_, limit)| Uuid::from_u128(since(&limit.at_most).as_u128() >> 80 << 80))
+            .collect();
+        let most: Vec<i64> = rows.iter().map(|(_, limit)| i64::from(limit.at_most.count)).collect();
         let statement = self
             .transaction
             .prepare_cached(
@@ -228,12 +243,12 @@ impl RoutingTransaction<'_> {
                      SELECT count(*) FROM (
                          SELECT FROM notification n
                          WHERE coalesce(n.username, n.recipient) = r.who AND n.id >= r.first
-                             AND n.template = r.template
+                             AND n.template = ANY(string_to_array(r.templates, E'\\n'))
                              AND NOT EXISTS (
                                  SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = 'skipped')
                          ORDER BY n.id LIMIT r.most) AS lately)
                  FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[]) WITH ORDINALITY
-                     AS r (who, template, first, most, place)
+                     AS r (who, templates, first, most, place)
                  ORDER BY r.place",
             )
             .await?;
@@ -257,7 +272,7 @@ impl RoutingTransaction<'_> {
             self.append_skipped(notifications, now),
         )
         .await?;
-        Ok(())
+        self.append_secrets(notifications).await
     }
 
     async fn append_decisions(&self, rows: &[DecisionRow], now: Timestamp) -> Result<(), StoreError> {

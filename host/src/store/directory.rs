@@ -19,6 +19,8 @@ pub struct StoredPerson {
     pub created_at: Timestamp,
     /// Names of their groups, in order.
     pub groups: Vec<String>,
+    /// Language in which they read, for example `pt_BR`.
+    pub language: Option<String>,
     /// WhatsApp user that the person is linked to; without number and user id if another user has these now.
     pub contact: Option<Contact>,
     /// Usernames of others who are linked to the same WhatsApp user, in order: the first [`SHARED`].
@@ -43,6 +45,8 @@ pub struct ChangedPerson {
     pub address: Option<Option<String>>,
     /// The new quiet hours.
     pub quiet_hours: Option<Option<QuietHours>>,
+    /// The new language.
+    pub language: Option<Option<String>>,
 }
 
 /// Somebody to add, or to bring up to date.
@@ -58,6 +62,8 @@ pub struct NewPerson {
     pub groups: Vec<String>,
     /// When they are left alone; without any, what there is stays.
     pub quiet_hours: Option<QuietHours>,
+    /// Language in which they read; without one, what there is stays.
+    pub language: Option<String>,
 }
 
 const PEOPLE: &str =
@@ -67,7 +73,7 @@ const PEOPLE: &str =
             p.quiet_from, p.quiet_until, p.time_zone, p.contact_id IS NOT NULL,
             ARRAY(SELECT o.username FROM person o WHERE o.contact_id = p.contact_id AND o.id <> p.id
                   ORDER BY o.username LIMIT $1),
-            p.xmin::text
+            p.xmin::text, p.language, c.language
      FROM person p LEFT JOIN contact c ON c.id = p.contact_id";
 
 impl Store {
@@ -127,8 +133,8 @@ impl Store {
         let contact = contact_of(&transaction, person.address.as_deref()).await?;
         transaction
             .execute(
-                "INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
+                "INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone, language)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 &[
                     &person.username,
                     &person.name,
@@ -136,6 +142,7 @@ impl Store {
                     &person.quiet_hours.as_ref().map(QuietHours::from),
                     &person.quiet_hours.as_ref().map(QuietHours::until),
                     &person.quiet_hours.as_ref().map(QuietHours::zone),
+                    &person.language,
                 ],
             )
             .await?;
@@ -165,7 +172,8 @@ impl Store {
                      contact_id = CASE WHEN $4 THEN $5 ELSE contact_id END,
                      quiet_from = CASE WHEN $6 THEN $7 ELSE quiet_from END,
                      quiet_until = CASE WHEN $6 THEN $8 ELSE quiet_until END,
-                     time_zone = CASE WHEN $6 THEN $9 ELSE time_zone END
+                     time_zone = CASE WHEN $6 THEN $9 ELSE time_zone END,
+                     language = CASE WHEN $11 THEN $12 ELSE language END
                  WHERE username = $1 AND ($10::text IS NULL OR xmin::text = $10)",
                 &[
                     &username,
@@ -178,6 +186,8 @@ impl Store {
                     &quiet.map(QuietHours::until),
                     &quiet.map(QuietHours::zone),
                     &version,
+                    &change.language.is_some(),
+                    &change.language.as_ref().and_then(Option::as_deref),
                 ],
             )
             .await?;
@@ -258,6 +268,7 @@ fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
         user_id: row.try_get(5)?,
         name: row.try_get(6)?,
         last_inbound_at: row.try_get(7)?,
+        language: row.try_get(16)?,
     };
     Ok(StoredPerson {
         username: row.try_get(0)?,
@@ -265,6 +276,7 @@ fn stored_person(row: &Row) -> Result<StoredPerson, StoreError> {
         active: row.try_get(2)?,
         created_at: row.try_get(3)?,
         groups: row.try_get(8)?,
+        language: row.try_get(15)?,
         contact: row.try_get::<_, bool>(12)?.then_some(contact),
         shared_with: row.try_get(13)?,
         quiet_hours: quiet_hours(row.try_get(9)?, row.try_get(10)?, row.try_get(11)?),

@@ -104,7 +104,7 @@ impl Store {
         transaction
             .execute(
                 "UPDATE person SET name = username, active = false, contact_id = NULL,
-                        quiet_from = NULL, quiet_until = NULL, time_zone = NULL
+                        quiet_from = NULL, quiet_until = NULL, time_zone = NULL, language = NULL
                  WHERE username = ANY($1)",
                 &[&known.usernames],
             )
@@ -318,6 +318,7 @@ async fn erase_messages(
             &[&ids],
         )
         .await?;
+    transaction.execute("DELETE FROM secret WHERE notification_id = ANY($1)", &[&ids]).await?;
     transaction
         .execute(
             "UPDATE notification

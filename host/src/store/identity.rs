@@ -54,6 +54,8 @@ async fn load(transaction: &Transaction<'_>, news: &[IdentityNews]) -> Result<Id
             user_id: row.try_get(2)?,
             name: row.try_get(3)?,
             last_inbound_at: row.try_get(4)?,
+            // It is no news of who somebody is.
+            language: None,
         };
         contacts.insert(row.try_get(0)?, contact);
     }
@@ -184,9 +186,9 @@ async fn merge(transaction: &Transaction<'_>, gone: i64, kept: i64) -> Result<()
          SELECT $2, phone_number_id, last_inbound_at FROM number_window WHERE contact_id = $1
          ON CONFLICT (contact_id, phone_number_id) DO UPDATE
          SET last_inbound_at = greatest(number_window.last_inbound_at, excluded.last_inbound_at)",
-        "WITH gone AS (DELETE FROM contact WHERE id = $1 RETURNING name, last_inbound_at)
+        "WITH gone AS (DELETE FROM contact WHERE id = $1 RETURNING name, language, last_inbound_at)
          UPDATE contact
-         SET name = coalesce(contact.name, gone.name),
+         SET name = coalesce(contact.name, gone.name), language = coalesce(contact.language, gone.language),
              last_inbound_at = greatest(contact.last_inbound_at, gone.last_inbound_at)
          FROM gone WHERE contact.id = $2",
     ] {

@@ -116,16 +116,19 @@ async fn import(transaction: &Transaction<'_>, people: &[NewPerson]) -> Result<(
     let quiet_from: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::from)).collect();
     let quiet_until: Vec<Option<Time>> = quiet().map(|quiet| quiet.map(QuietHours::until)).collect();
     let time_zones: Vec<Option<&str>> = quiet().map(|quiet| quiet.map(QuietHours::zone)).collect();
+    let languages: Vec<Option<&str>> = people.iter().map(|person| person.language.as_deref()).collect();
     transaction
         .execute(
-            "INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::time[], $5::time[], $6::text[])
+            "INSERT INTO person (username, name, contact_id, quiet_from, quiet_until, time_zone, language)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::time[], $5::time[], $6::text[],
+                                  $7::text[])
              ON CONFLICT (username) DO UPDATE
              SET name = excluded.name, contact_id = coalesce(excluded.contact_id, person.contact_id),
                  quiet_from = coalesce(excluded.quiet_from, person.quiet_from),
                  quiet_until = coalesce(excluded.quiet_until, person.quiet_until),
-                 time_zone = coalesce(excluded.time_zone, person.time_zone)",
-            &[&usernames, &names, &links, &quiet_from, &quiet_until, &time_zones],
+                 time_zone = coalesce(excluded.time_zone, person.time_zone),
+                 language = coalesce(excluded.language, person.language)",
+            &[&usernames, &names, &links, &quiet_from, &quiet_until, &time_zones, &languages],
         )
         .await?;
     for reason in ["window", "quiet"] {

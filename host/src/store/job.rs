@@ -32,7 +32,8 @@ pub struct Job {
     pub of: i64,
     /// Messages that it has changed.
     pub count: i64,
-    /// Messages that may not be sent any more: expired, or to people who are deactivated or have no number linked.
+    /// Messages that may not be sent any more: expired, with values that must not stay (`sensitive`), or to people who are
+    /// deactivated or have no number linked.
     pub skipped: i64,
     /// Why it failed; null otherwise.
     pub error: Option<String>,

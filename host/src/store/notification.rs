@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     recipient::{JOINS, REFUSAL, REFUSAL_WIDTH, refusal},
+    secret::reveal,
 };
 
 /// A notification, its place in the log, and what dispatch must know of its recipient.
@@ -31,6 +32,8 @@ pub struct LoggedNotification {
     pub is_skipped: bool,
     /// When the person is left alone.
     pub quiet_hours: Option<QuietHours>,
+    /// Whether its message has values that must not stay.
+    pub has_secrets: bool,
     /// Why it may not be sent, as things stood when it was read; [`Store::intend`] looks again.
     pub refusal: Option<Refusal>,
 }
@@ -156,7 +159,10 @@ impl Store {
                  ORDER BY n.seq"
             ))
             .await?;
-        client.query(&statement, &[&lanes, &seqs, &each]).await?.iter().map(logged).collect()
+        let rows = client.query(&statement, &[&lanes, &seqs, &each]).await?;
+        let mut read = rows.iter().map(logged).collect::<Result<Vec<_>, _>>()?;
+        reveal(&client, read.iter_mut()).await?;
+        Ok(read)
     }
 
     /// Looks at the notifications after each track's cursor, `each` at most, for those of other sending numbers than these.
@@ -234,7 +240,8 @@ impl Store {
             .await?;
         let rows =
             client.query(&statement, &[&lanes, &now, &each, &limits.but, &full, &full_numbers]).await?;
-        rows.iter()
+        let due = rows
+            .iter()
             .map(|row| {
                 Ok(Due {
                     logged: logged(row)?,
@@ -244,13 +251,15 @@ impl Store {
                     reason: row.try_get::<_, &str>(REST + 2)?.parse().unwrap_or(WaitReason::SendAt),
                 })
             })
-            .collect()
+            .collect::<Result<Vec<_>, StoreError>>();
+        let mut due = due?;
+        reveal(&client, due.iter_mut().map(|due| &mut due.logged)).await?;
+        Ok(due)
     }
 }
 
 fn logged(row: &Row) -> Result<Logged, StoreError> {
-    let window =
-        |last_inbound_at| Contact { wa_id: None, user_id: None, name: None, last_inbound_at }.window_until();
+    let window = |last_inbound_at| Contact { last_inbound_at, ..Contact::default() }.window_until();
     let (track, seq) = (Track(row.try_get(0)?), row.try_get(1)?);
     let id = NotificationId(row.try_get::<_, Uuid>(2)?);
     let created_at = row.try_get(18)?;
@@ -297,6 +306,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
         is_skipped: row.try_get(20)?,
+        has_secrets: false,
         quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
         refusal,
     }))

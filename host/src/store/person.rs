@@ -18,7 +18,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, g.name
+                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.language,
+                        c.language, g.name
                  FROM groups g
                  LEFT JOIN membership m ON m.group_id = g.id
                  LEFT JOIN person p ON p.id = m.person_id
@@ -28,7 +29,7 @@ impl Store {
             )
             .await?;
         for row in client.query(&statement, &[&names]).await? {
-            let members = people.groups.entry(row.try_get(7)?).or_default();
+            let members = people.groups.entry(row.try_get(9)?).or_default();
             if row.try_get::<_, Option<&str>>(0)?.is_some() {
                 members.push(Arc::new(person(&row)?));
             }
@@ -42,7 +43,8 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at
+                "SELECT p.username, p.name, p.active, c.wa_id, c.user_id, c.name, c.last_inbound_at, p.language,
+                        c.language
                  FROM person p LEFT JOIN contact c ON c.id = p.contact_id
                  WHERE p.username = ANY($1)",
             )
@@ -61,11 +63,13 @@ pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
         user_id: row.try_get(4)?,
         name: row.try_get(5)?,
         last_inbound_at: row.try_get(6)?,
+        language: row.try_get(8)?,
     };
     Ok(Person {
         username: row.try_get(0)?,
         name: row.try_get(1)?,
         active: row.try_get(2)?,
+        language: row.try_get(7)?,
         contact: contact.recipient().is_some().then_some(contact),
     })
 }

@@ -14,6 +14,7 @@ mod plugins;
 mod retention;
 mod rule_failures;
 mod schedule;
+mod secrets;
 mod tally;
 
 pub use answers::{WHATSAPP, answer, answer_type, preference_set, preference_type};
@@ -27,4 +28,5 @@ pub use plugins::tell_parked;
 pub use retention::prune;
 pub use rule_failures::tell_rule_failures;
 pub use schedule::{Scheduler, fired_at};
+pub use secrets::forget_secrets;
 pub use tally::tally;

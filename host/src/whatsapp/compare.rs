@@ -158,6 +158,7 @@ mod tests {
             header_file: None,
             buttons: vec![MetaButton::Reply("Yes".into())],
             button_examples: vec![String::new()],
+            authentication: None,
             wording: wording(body, None, &[MetaButton::Reply("Yes".into())], None),
         }
     }

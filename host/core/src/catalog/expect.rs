@@ -14,7 +14,7 @@ use crate::{
         Button, Cancel, Decision, DecisionOutcome, Event, Header, Message, Mode, Outcome, SendTime, Verdict,
         short,
     },
-    plan::{Planned, parameter},
+    plan::{Planned, PlannedNotification, parameter},
 };
 
 /// An entry of `expect`: what a case expects of one verdict.
@@ -73,13 +73,14 @@ const SETS: [&str; 6] = ["groups", "users", "contacts", "cancel", "to", "skipped
 /// Keys of a decision without a template.
 const CANCELS: [&str; 2] = ["cancel", "reason"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 33] = keys_between(
+const KEYS: [&str; 34] = keys_between(
     [],
     [
         "to",
         "skipped",
         "header",
         "body",
+        "bodies",
         "body_contains",
         "buttons",
         "meta_body",
@@ -125,7 +126,7 @@ fn key(fields: &Fields<'_>, name: &'static str, findings: &mut Vec<Finding>) -> 
         name if SETS.contains(&name) || matches!(name, "body_contains" | "buttons" | "parameters") => {
             (value.is_array(), "a list of strings")
         }
-        "context" | "else" => (value.is_object(), "a map"),
+        "context" | "else" | "bodies" => (value.is_object(), "a map"),
         "reply" => (value.is_boolean(), "true or false"),
         _ => (matches!(value, Value::String(_) | Value::Number(_)), "a string"),
     };
@@ -226,6 +227,7 @@ impl Key {
         let about = format!("`{}`", self.name);
         match self.name {
             "context" => self.differences_of_context(decision),
+            "bodies" => self.differences_of_bodies(result),
             "else" => {
                 let actual = serde_json::to_value(&decision.otherwise).unwrap_or_default();
                 let of = |value: &Value, key| value.get(key).map(set).unwrap_or_default();
@@ -277,6 +279,25 @@ impl Key {
         }
     }
 
+    /// Compares the texts of several people, by username or number.
+    fn differences_of_bodies(&self, result: &Actual<'_>) -> Vec<Difference> {
+        let nothing = Map::new();
+        let expected = self.value.as_object().unwrap_or(&nothing);
+        let differing = expected.iter().filter_map(|(name, text)| {
+            let mut notifications = result.planned.notifications.iter();
+            let found = notifications.find(|planned| who(planned) == name);
+            let actual = found.map(|planned| planned.notification.message.body.as_str());
+            let expected = line(text);
+            (actual.map(|actual| typed(actual.trim())) != Some(typed(expected.trim()))).then(|| Difference {
+                place: self.place.clone(),
+                about: format!("`bodies.{name}`"),
+                expected,
+                actual: actual.unwrap_or("no message").to_owned(),
+            })
+        });
+        differing.collect()
+    }
+
     fn differences_of_context(&self, decision: &Decision) -> Vec<Difference> {
         let nothing = Map::new();
         let expected = self.value.as_object().unwrap_or(&nothing);
@@ -297,19 +318,7 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
     let recipients = |sendable: bool| -> Value {
         let notifications = result.planned.notifications.iter();
         let some = notifications.filter(|planned| planned.skipped.is_none() == sendable);
-        some.map(|planned| {
-            let notification = &planned.notification;
-            notification
-                .username
-                .as_deref()
-                .or(notification.recipient.as_deref())
-                // A contact that is not a valid number has only a name.
-                .or(notification.name.as_deref())
-                .unwrap_or("nobody")
-                .to_owned()
-        })
-        .collect::<Vec<_>>()
-        .into()
+        some.map(|planned| who(planned).to_owned()).collect::<Vec<_>>().into()
     };
     match name {
         "template" => decision.template.clone().into(),
@@ -320,9 +329,9 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "key" => decision.key.clone().into(),
         "cancel" => decision.cancel.clone().into(),
         "hours" => decision.hours.clone().into(),
-        "at_most" => decision.at_most.map(|at_most| at_most.to_string()).into(),
+        "at_most" => decision.at_most.as_ref().map(ToString::to_string).into(),
         "dedupe_for" => decision.dedupe_for.map(short).into(),
-        "collect" => decision.collect.map(|collect| collect.to_string()).into(),
+        "collect" => decision.collect.as_ref().map(ToString::to_string).into(),
         "send_at" => match &decision.send {
             None => Value::Null,
             Some(SendTime::SendAt(at)) => at.to_string().into(),
@@ -344,6 +353,18 @@ fn actual(name: &str, decision: &Decision, result: &Actual<'_>) -> Value {
         "to" => recipients(true),
         _ => recipients(false),
     }
+}
+
+/// The recipient of a message as cases name them.
+fn who(planned: &PlannedNotification) -> &str {
+    let notification = &planned.notification;
+    notification
+        .username
+        .as_deref()
+        .or(notification.recipient.as_deref())
+        // A contact that is not a valid number has only a name.
+        .or(notification.name.as_deref())
+        .unwrap_or("nobody")
 }
 
 fn first<'a>(result: &'a Actual<'_>) -> Option<&'a Message> {

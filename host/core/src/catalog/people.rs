@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     decide::Place,
-    domain::{Contact, People, Person, Verdict, did_you_mean},
+    domain::{Contact, People, Person, Verdict, did_you_mean, language},
     plan::named,
 };
 
@@ -89,7 +89,7 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
     let number = made_up_number(100 + users.len());
     let person = match &node.value {
         Kind::Map(_) => {
-            let fields = node.fields(&["username", "name", "whatsapp", "active"], findings)?;
+            let fields = node.fields(&["username", "name", "whatsapp", "active", "language"], findings)?;
             let username = required(&fields, "username", findings)?.text;
             let name = fields.text("name", findings).map_or_else(|| username.clone(), |name| name.text);
             let mut person = person(username, name, number);
@@ -97,6 +97,12 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
                 (Some(number), _) => person.contact = Some(contact(number.text, &person.name)),
                 (None, Some(_)) => person.contact = None,
                 (None, None) => {}
+            }
+            if let Some(text) = fields.text("language", findings) {
+                match language(&text.text) {
+                    Ok(language) => person.language = Some(language),
+                    Err(why) => findings.push(Finding::at(&text.place, why)),
+                }
             }
             person.active = match fields.get("active").map(|active| (active, active.json())) {
                 None => true,
@@ -126,11 +132,11 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
 
 fn person(username: String, name: String, number: String) -> Person {
     let contact = contact(number, &name);
-    Person { username, name, active: true, contact: Some(contact) }
+    Person { username, name, active: true, language: None, contact: Some(contact) }
 }
 
 fn contact(number: String, name: &str) -> Contact {
-    Contact { wa_id: Some(number), user_id: None, name: Some(name.to_owned()), last_inbound_at: None }
+    Contact { wa_id: Some(number), name: Some(name.to_owned()), ..Contact::default() }
 }
 
 /// A number that nobody has: the area code 000 is not assigned.

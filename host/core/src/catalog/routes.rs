@@ -9,8 +9,9 @@ use super::{
 };
 use crate::bounds::cut;
 use crate::decide::{
-    CancelSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource, RuleSource,
-    SendSource, Source, ValueSource, at_most, collect, duration, hours, keys_between, mode,
+    CancelSource, CollectSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource,
+    RuleSource, SendSource, Source, ValueSource, at_most, collect, collect_parts, duration, hours,
+    keys_between, mode,
 };
 
 /// A group of `groups.yaml`.
@@ -239,7 +240,7 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         cancel: one_or_more(fields, "cancel", findings),
         at_most: fields.parsed("at_most", at_most, findings),
         hours: fields.parsed("hours", hours, findings),
-        collect: fields.parsed("collect", collect, findings),
+        collect: fields.text("collect", findings).and_then(|source| collected(source, findings)),
         context,
         send: send_at.map(SendSource::At).or(after.map(SendSource::After)),
         expires_at: fields.text("expires_at", findings),
@@ -250,6 +251,21 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         from: fields.text("from", findings).map(|from| from.text),
         reason: fields.text("reason", findings).map(|reason| reason.text),
     })
+}
+
+/// `10m by group`, `1h by person`, or by an expression: `15m by event.data.site`.
+fn collected(source: Source, findings: &mut Vec<Finding>) -> Option<CollectSource> {
+    let collected = collect_parts(&source.text).and_then(|(time, by)| match by {
+        "group" | "person" => collect(&source.text).map(CollectSource::Known),
+        by => {
+            let before = source.text.rfind(by).unwrap_or_default();
+            let column = source.text[..before].chars().count() + 1;
+            let place =
+                if source.place.block { source.place.clone() } else { source.place.within(1, column) };
+            Ok(CollectSource::Key(time, Source { text: by.to_owned(), place }))
+        }
+    });
+    collected.map_err(|why| findings.push(Finding::at(&source.place, why))).ok()
 }
 
 /// A text that is an expression if it begins with `=`.

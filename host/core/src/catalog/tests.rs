@@ -3,6 +3,7 @@
 
 mod alike;
 mod examples;
+mod rests;
 mod shared;
 mod template_words;
 mod together;

@@ -12,7 +12,7 @@ use crate::{
         Collect, CollectBy, DIGEST_TYPE, Decision, DecisionOutcome, Digest, Engine, Event, EventKey,
         Notification, Outcome, Verdict,
     },
-    plan::Planned,
+    plan::{Planned, Templates},
 };
 
 /// Maximum number of collected contexts that a digest has, as in a host.
@@ -42,7 +42,7 @@ pub fn results(catalog: &Catalog, case: &Case, ports: &impl Ports) -> Vec<CaseRe
             let planned = run::plan(catalog, case, event, &verdict);
             match (&verdict.outcome, planned.outcome) {
                 (Outcome::Notify(decision), DecisionOutcome::Notify) if case.has_several => {
-                    if let Some(Collect { by, .. }) = decision.collect {
+                    if let Some(Collect { by, .. }) = decision.collect.clone() {
                         digests.collect(by, event, &verdict, decision, &planned);
                         continue;
                     }
@@ -54,7 +54,7 @@ pub fn results(catalog: &Catalog, case: &Case, ports: &impl Ports) -> Vec<CaseRe
         }
     }
     withdraw(&mut results);
-    limit(&mut results);
+    limit(&catalog.templates, &mut results);
     results.extend(digests.close(catalog, case));
     results
 }
@@ -87,21 +87,24 @@ fn withdraw(results: &mut [CaseResult]) {
 }
 
 /// What is more than a recipient gets within a time is not sent.
-fn limit(results: &mut [CaseResult]) {
+fn limit(templates: &Templates, results: &mut [CaseResult]) {
     let mut sent: BTreeMap<(String, String), Vec<Timestamp>> = BTreeMap::new();
     for CaseResult { event, verdict, planned, .. } in results {
         let Outcome::Notify(decision) = &verdict.outcome else { continue };
         for planned in planned.notifications.iter_mut().filter(|planned| planned.skipped.is_none()) {
-            let of_whom = (planned.notification.who().to_owned(), planned.notification.template.clone());
-            let before = sent.entry(of_whom).or_default();
-            if let Some(at_most) = decision.at_most
-                && let within = before.iter().filter(|at| event.time.duration_since(**at) < at_most.time)
-                && within.count() >= usize::from(at_most.count)
-            {
-                planned.skipped = Some(at_most.refusal());
-            } else {
-                before.push(event.time);
+            let (who, template) = (planned.notification.who(), planned.notification.template.as_str());
+            if let Some(at_most) = &decision.at_most {
+                let counted =
+                    at_most.tag.as_ref().map_or_else(|| vec![template], |tag| templates.with_tag(tag));
+                let before =
+                    counted.iter().filter_map(|name| sent.get(&(who.to_owned(), (*name).to_owned())));
+                let within = before.flatten().filter(|at| event.time.duration_since(**at) < at_most.time);
+                if within.count() >= usize::from(at_most.count) {
+                    planned.skipped = Some(at_most.refusal());
+                    continue;
+                }
             }
+            sent.entry((who.to_owned(), template.to_owned())).or_default().push(event.time);
         }
     }
 }
@@ -134,16 +137,11 @@ impl Digests {
         let alone =
             || Decision { groups: Vec::new(), users: Vec::new(), contacts: Vec::new(), ..decision.clone() };
         match by {
-            CollectBy::Group => {
+            CollectBy::Group | CollectBy::Key(_) => {
                 let mut whom = [&decision.groups, &decision.users, &decision.contacts].map(Clone::clone);
                 whom.iter_mut().for_each(|names| names.sort());
-                self.add(
-                    by,
-                    &json!([by, decision.template, whom]).to_string(),
-                    event,
-                    verdict,
-                    decision.clone(),
-                );
+                let key = json!([by, decision.template, whom]).to_string();
+                self.add(by, &key, event, verdict, decision.clone());
             }
             CollectBy::Person => {
                 for planned in planned.notifications.iter().filter(|planned| planned.skipped.is_none()) {
@@ -153,7 +151,7 @@ impl Digests {
                         None => (Vec::new(), notification.recipient.iter().cloned().collect()),
                     };
                     let key = json!([by, decision.template, users, contacts]).to_string();
-                    self.add(by, &key, event, verdict, Decision { users, contacts, ..alone() });
+                    self.add(by.clone(), &key, event, verdict, Decision { users, contacts, ..alone() });
                 }
             }
         }
@@ -201,7 +199,7 @@ impl Digests {
 
 impl Open {
     fn result(self, catalog: &Catalog, case: &Case) -> CaseResult {
-        let collect = self.digest.decision.collect;
+        let collect = self.digest.decision.collect.clone();
         let event = Event {
             key: EventKey { id: "digest".to_owned(), source: "/hookswitch".to_owned() },
             kind: DIGEST_TYPE.to_owned(),

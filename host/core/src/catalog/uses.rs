@@ -90,7 +90,7 @@ pub fn missing_variables(routes: &[RouteSource], templates: &Templates) -> Vec<F
         let Some(template) = plain.template.plain() else { continue };
         let of_variants = templates.variants(&template.text).iter();
         let variables: BTreeSet<&String> = of_variants.flat_map(|variant| &variant.variables).collect();
-        let given: Vec<&str> = match plain.collect {
+        let given: Vec<&str> = match &plain.collect {
             None => plain.context.iter().map(|(name, _)| name.as_str()).collect(),
             Some(_) => vec!["items", "count"],
         };

@@ -7,7 +7,7 @@ use super::{budget, value::said_of};
 use crate::bounds::{REASON, cut};
 use crate::domain::{
     AtMost, Cancel, Collect, CollectBy, Decision, MOST_CANCELLED, MOST_KEY, Mode, Otherwise, Outcome,
-    Priority, SendTime, did_you_mean,
+    Priority, SendTime, closest, did_you_mean, is_tag,
 };
 use crate::words::{duration, opening_hours, timestamp};
 
@@ -293,22 +293,46 @@ pub fn word(value: &Value) -> Option<Option<String>> {
 /// What to do if a time is missing.
 pub const NO_TIME: &str = "if it may be missing, say so: `first(value, ())`";
 
-/// Parses how decisions are collected: `10m by group`, `1h by person`.
+/// Parses how decisions are collected: `10m by group`, `1h by person`, or by a key of the rule's own.
 ///
 /// # Errors
-/// If it is neither, or the duration is zero.
+/// If it is none of these, or the duration is zero.
 pub fn collect(text: &str) -> Result<Collect, String> {
-    let wrong = || {
-        format!("expected a duration and `by group` or `by person`, for example `10m by group`, got `{text}`")
-    };
-    let (time, by) = text.split_once(" by ").ok_or_else(wrong)?;
-    let by = match by.trim() {
+    let (time, by) = collect_parts(text)?;
+    let by = match by {
         "group" => CollectBy::Group,
         "person" => CollectBy::Person,
-        _ => return Err(wrong()),
+        key if closest(key, ["group", "person"]).is_some() => return Err(not_collected(text)),
+        key => collect_key(key)?,
     };
-    let time = duration(time.trim())?;
-    if time.is_zero() { Err(wrong()) } else { Ok(Collect { time, by }) }
+    Ok(Collect { time, by })
+}
+
+/// The duration and what stands after `by`.
+///
+/// # Errors
+/// If one of them is missing, or the duration is zero.
+pub fn collect_parts(text: &str) -> Result<(SignedDuration, &str), String> {
+    let (time, by) = text.split_once(" by ").ok_or_else(|| not_collected(text))?;
+    let (time, by) = (duration(time.trim())?, by.trim());
+    if time.is_zero() || by.is_empty() { Err(not_collected(text)) } else { Ok((time, by)) }
+}
+
+fn not_collected(text: &str) -> String {
+    format!(
+        "expected a duration and `by group`, `by person` or `by` a key, for example `10m by group`, got `{text}`"
+    )
+}
+
+/// A key by which decisions are collected.
+///
+/// # Errors
+/// If it is too long.
+pub fn collect_key(key: &str) -> Result<CollectBy, String> {
+    match key.chars().count() {
+        ..=MOST_KEY => Ok(CollectBy::Key(key.to_owned())),
+        length => Err(format!("a key of `collect` has at most {MOST_KEY} characters, got {length}")),
+    }
 }
 
 /// Checks hours of the week with their time zone: `MON-FRI 08:00-17:00 Africa/Harare`.
@@ -319,7 +343,7 @@ pub fn hours(text: &str) -> Result<String, String> {
     opening_hours(text).map(|_| text.trim().to_owned())
 }
 
-/// Parses how many messages somebody gets within a time: `3 per 1d`.
+/// Parses how many messages somebody gets within a time: `3 per 1d`, or `3 per 1d of alarms` for all templates with this tag.
 ///
 /// # Errors
 /// If it is not 1 to 100 in more than zero and at most 30 days.
@@ -328,9 +352,14 @@ pub fn at_most(text: &str) -> Result<AtMost, String> {
         || format!("expected 1 to 100 per a duration of at most 30d, for example `3 per 1d`, got `{text}`");
     let (count, time) = text.split_once(" per ").ok_or_else(wrong)?;
     let count = count.trim().parse().ok().filter(|count| (1..=100).contains(count)).ok_or_else(wrong)?;
+    let (time, tag) = match time.split_once(" of ") {
+        Some((time, tag)) if is_tag(tag.trim()) => (time, Some(tag.trim().to_owned())),
+        Some(_) => return Err(wrong()),
+        None => (time, None),
+    };
     let time = duration(time.trim()).map_err(|_| wrong())?;
     let fits = !time.is_zero() && time <= SignedDuration::from_hours(30 * 24);
-    if fits { Ok(AtMost { count, time }) } else { Err(wrong()) }
+    if fits { Ok(AtMost { count, time, tag }) } else { Err(wrong()) }
 }
 
 /// The keys that a decision with `collect` cannot have.

@@ -10,7 +10,7 @@ use super::{
     answer,
     calls::Functions,
     expression::{Expression, Names, Unanswered},
-    route_source::{Marked, PlainSource, SendSource, ValueSource},
+    route_source::{CollectSource, Marked, PlainSource, SendSource, ValueSource},
     source::{RuleError, Source},
     withdrawal::keys,
 };
@@ -39,7 +39,7 @@ pub struct Plain {
     cancel: Vec<Expression>,
     at_most: Option<AtMost>,
     hours: Option<String>,
-    collect: Option<Collect>,
+    collect: Option<Collected>,
     context: Vec<(String, Variable)>,
     send: Option<Send>,
     expires_at: Option<Expression>,
@@ -60,6 +60,11 @@ enum Setting<T> {
 enum Variable {
     Literal(Value),
     Expression(Expression),
+}
+
+enum Collected {
+    Known(Collect),
+    Key(SignedDuration, Expression),
 }
 
 enum Send {
@@ -135,9 +140,13 @@ impl Plain {
             dedupe_for: source.dedupe_for,
             key: source.key.as_ref().and_then(&mut compile),
             cancel: source.cancel.iter().filter_map(&mut compile).collect(),
-            at_most: source.at_most,
+            at_most: source.at_most.clone(),
             hours: source.hours.clone(),
-            collect: source.collect,
+            collect: match &source.collect {
+                None => None,
+                Some(CollectSource::Known(collect)) => Some(Collected::Known(collect.clone())),
+                Some(CollectSource::Key(time, key)) => compile(key).map(|key| Collected::Key(*time, key)),
+            },
             context,
             send: match &source.send {
                 None => None,
@@ -231,9 +240,17 @@ impl Plain {
             dedupe_for: self.dedupe_for,
             key,
             cancel: keys(&self.cancel, engine, scope)?,
-            at_most: self.at_most,
+            at_most: self.at_most.clone(),
             hours: self.hours.clone(),
-            collect: self.collect,
+            collect: match &self.collect {
+                None => None,
+                Some(Collected::Known(collect)) => Some(collect.clone()),
+                Some(Collected::Key(time, key)) => {
+                    let text = key.word(engine, scope)?.unwrap_or_default();
+                    let by = answer::collect_key(&text).map_err(|why| key.wrong(why))?;
+                    Some(Collect { time: *time, by })
+                }
+            },
             send: match &self.send {
                 None => None,
                 Some(Send::After(after)) => Some(SendTime::After(*after)),

@@ -101,7 +101,7 @@ pub struct PlainSource {
     /// How many messages with the template each recipient gets within a time.
     pub at_most: Option<AtMost>,
     /// How decisions are collected into one message.
-    pub collect: Option<Collect>,
+    pub collect: Option<CollectSource>,
     /// Variables of the template.
     pub context: Vec<(String, ValueSource)>,
     /// Earliest time to send.
@@ -146,6 +146,14 @@ pub enum ValueSource {
     Literal(Value),
     /// An expression.
     Expression(Source),
+}
+
+/// How decisions are collected, as written.
+pub enum CollectSource {
+    /// By group or by person.
+    Known(Collect),
+    /// By a key, for which there is an expression.
+    Key(SignedDuration, Source),
 }
 
 /// The earliest time to send, as written.

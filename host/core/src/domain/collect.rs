@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Decision;
 
 /// How long decisions are collected, and which of them together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collect {
     /// Time from the first decision, more than zero and at most 365 days.
     pub time: SignedDuration,
@@ -18,20 +18,24 @@ pub struct Collect {
 }
 
 /// Which decisions are collected together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollectBy {
     /// Those for the same groups, users and contacts.
     Group,
     /// Those for one person, through whatever groups.
     Person,
+    /// Those for the same groups, users and contacts that have this key, for example the name of a site; at most
+    /// [`super::MOST_KEY`] characters.
+    Key(String),
 }
 
 impl fmt::Display for Collect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.by {
+        let by = match &self.by {
             CollectBy::Group => "group",
             CollectBy::Person => "person",
+            CollectBy::Key(key) => key,
         };
         write!(f, "{} by {by}", short(self.time))
     }
@@ -116,7 +120,7 @@ mod tests {
             template: "t".to_owned(),
             groups: vec!["Ops".to_owned()],
             dedupe_key: Some("k".to_owned()),
-            collect: Some(collect),
+            collect: Some(collect.clone()),
             ..Decision::default()
         };
         assert_eq!(collect.to_string(), "10m by group");

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// A WhatsApp user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Contact {
     /// Digits of the number; `None` if the user hides it.
     pub wa_id: Option<String>,
@@ -16,6 +16,8 @@ pub struct Contact {
     pub user_id: Option<String>,
     /// Profile name.
     pub name: Option<String>,
+    /// Language in which they read, for example `pt_BR`, if somebody has said so.
+    pub language: Option<String>,
     /// When the user last wrote.
     pub last_inbound_at: Option<Timestamp>,
 }

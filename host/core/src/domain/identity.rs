@@ -303,7 +303,7 @@ impl Identities {
 
     fn create(&mut self) -> i64 {
         self.created -= 1;
-        let nobody = Contact { wa_id: None, user_id: None, name: None, last_inbound_at: None };
+        let nobody = Contact::default();
         self.contacts.insert(self.created, nobody);
         self.created
     }

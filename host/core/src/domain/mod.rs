@@ -10,6 +10,7 @@ mod event;
 mod fingerprint;
 mod identity;
 mod lane;
+mod language;
 mod notification;
 mod number;
 mod opt_out;
@@ -17,10 +18,11 @@ mod parts;
 mod person;
 mod quiet_hours;
 mod same;
+mod secrets;
 mod senders;
 mod visible;
 
-pub use at_most::AtMost;
+pub use at_most::{AtMost, is_tag};
 pub use closest::{closest, did_you_mean};
 pub use collect::{Collect, CollectBy, DIGEST_TYPE, Digest, Unreadable, short};
 pub use contact::{Contact, SERVICE_WINDOW, is_user_id};
@@ -33,15 +35,17 @@ pub use event::{ANSWERS, Event, EventKey};
 pub use fingerprint::fingerprint;
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};
+pub use language::language;
 pub use notification::{Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use parts::{
-    Action, Button, COPY_CODE, File, FileSource, Header, HeaderText, Location, MetaParts, Row, SEND_LOCATION,
+    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, File, FileSource, Header, HeaderText, Location, MetaParts, Row, SEND_LOCATION,
     Section, carried,
 };
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
 pub use same::{are_same_extensions, is_same_json};
+pub use secrets::{HIDDEN, Secrets};
 pub use senders::Senders;
 pub use visible::{clean_name, is_visible, visible, visible_line};

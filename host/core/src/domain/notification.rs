@@ -82,6 +82,9 @@ pub struct Message {
     /// What happens if its delivery cannot be confirmed.
     #[serde(default, skip_serializing_if = "OnUnknown::is_default")]
     pub on_unknown: OnUnknown,
+    /// Whether this is the copy that is kept and shown of a message with values that must not stay: it cannot be sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_kept: bool,
 }
 
 impl Message {
@@ -99,7 +102,12 @@ impl Message {
             Some(Header::Location(_)) => (None, self.header.as_ref().map(Header::line)),
             header => (header.clone(), None),
         };
-        let lines: Vec<String> = others.iter().map(Button::line).collect();
+        // A one-time code that the text says already is not said again.
+        let is_said = |button: &&Button| match (&button.action, &button.suffix) {
+            (Action::Code(code), Some(_)) => self.body.contains(code),
+            _ => false,
+        };
+        let lines: Vec<String> = others.iter().filter(|button| !is_said(button)).map(Button::line).collect();
         let parts = line.into_iter().chain([self.body.clone()]).chain(
             // One block below the text.
             (!lines.is_empty()).then(|| lines.join("\n")),

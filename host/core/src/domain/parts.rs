@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 pub const COPY_CODE: &str = "Copy offer code";
 /// What WhatsApp writes on a button that asks for a place. It cannot be changed.
 pub const SEND_LOCATION: &str = "Send location";
+/// What WhatsApp writes on the button of an authentication template, in the template's language.
+pub const COPY_ONE_TIME_CODE: &str = "Copy code";
 
 /// A button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +17,8 @@ pub struct Button {
     /// What it does.
     #[serde(flatten)]
     pub action: Action,
-    /// The end of the link that the Meta template takes as a value; absent for a fixed link and for other buttons.
+    /// The end of the link that the Meta template takes as a value; absent for a fixed link and for other buttons. The button of
+    /// an authentication template is such a link at Meta, and this its code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suffix: Option<String>,
 }

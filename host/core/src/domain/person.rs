@@ -15,6 +15,8 @@ pub struct Person {
     pub name: String,
     /// Whether they receive messages.
     pub active: bool,
+    /// Language in which they read, for example `pt_BR`; where it is not known, that of the contact counts.
+    pub language: Option<String>,
     /// WhatsApp user that the person is linked to.
     pub contact: Option<Contact>,
 }

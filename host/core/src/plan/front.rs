@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use super::{
+    authentication::Authentication,
     field, rows,
     template::{Category, Wrong},
 };
-use crate::domain::{Mode, OnUnknown, did_you_mean};
+use crate::domain::{Mode, OnUnknown, did_you_mean, is_tag};
 
 /// Maximum size of the front matter, in bytes.
 const SIZE: usize = 8 * 1024;
@@ -20,7 +21,9 @@ const PHONE_LIMIT: usize = 20;
 const BUTTON_TITLE_LIMIT: usize = 20;
 const BUTTON_ID_LIMIT: usize = 256;
 const META_NAME_LIMIT: usize = 512;
-const KEYS: [&str; 11] = [
+/// Meta's limits for `code_expiration_minutes`.
+const EXPIRATION: std::ops::RangeInclusive<u8> = 1..=90;
+const KEYS: [&str; 15] = [
     "description",
     "category",
     "language",
@@ -32,6 +35,10 @@ const KEYS: [&str; 11] = [
     "meta_name",
     "on_unknown",
     "from",
+    "sensitive",
+    "tag",
+    "add_security_recommendation",
+    "code_expiration_minutes",
 ];
 const BUTTON_KEYS: [&str; 7] = ["title", "id", "url", "phone", "code", "list", "ask"];
 const ROW_KEYS: [&str; 4] = ["id", "title", "description", "section"];
@@ -54,6 +61,11 @@ pub(super) struct FrontMatter {
     #[serde(default)]
     pub on_unknown: OnUnknown,
     pub from: Option<String>,
+    #[serde(default)]
+    pub sensitive: Vec<String>,
+    pub tag: Option<String>,
+    pub add_security_recommendation: Option<bool>,
+    pub code_expiration_minutes: Option<u8>,
 }
 
 /// A header as written: a text, or one of `image`, `video`, `document` and `location`.
@@ -100,6 +112,14 @@ pub(super) enum Scalar {
 }
 
 impl FrontMatter {
+    /// What is chosen of Meta's words; `None` for other categories.
+    pub(super) fn as_authentication(&self) -> Option<Authentication> {
+        (self.category == Category::Authentication).then(|| Authentication {
+            security_recommendation: self.add_security_recommendation.unwrap_or_default(),
+            expiration_minutes: self.code_expiration_minutes,
+        })
+    }
+
     /// The header.
     ///
     /// # Errors
@@ -275,6 +295,10 @@ fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
         wrong("footer", "a footer is sent as it is: it cannot have variables".to_owned());
     }
     buttons(&front.buttons, &mut |message| wrong("buttons", message));
+    authentication(front, wrong);
+    if let Some(tag) = front.tag.as_deref().filter(|tag| !is_tag(tag)) {
+        wrong("tag", format!("a tag has 1 to 50 lowercase letters, digits, `-` and `_`, got {tag:?}"));
+    }
     if let Some(name) = &front.meta_name
         && (name.is_empty() || name.len() > META_NAME_LIMIT || !is_meta_name(name))
     {
@@ -282,6 +306,43 @@ fn check(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
             "a name at Meta has 1 to {META_NAME_LIMIT} lowercase letters, digits and underscores, got {name:?}"
         );
         wrong("meta_name", message);
+    }
+}
+
+/// Meta words an authentication template; the file says only what can be chosen.
+fn authentication(front: &FrontMatter, wrong: &mut dyn FnMut(&'static str, String)) {
+    if front.category != Category::Authentication {
+        for (key, is_given) in [
+            ("add_security_recommendation", front.add_security_recommendation.is_some()),
+            ("code_expiration_minutes", front.code_expiration_minutes.is_some()),
+        ] {
+            if is_given {
+                wrong(key, format!("`{key}` is for the category authentication only"));
+            }
+        }
+        return;
+    }
+    if let Some(minutes) = front.code_expiration_minutes.filter(|minutes| !EXPIRATION.contains(minutes)) {
+        wrong("code_expiration_minutes", format!("a code expires in 1 to 90 minutes, got {minutes}"));
+    }
+    if !matches!(front.header, None | Some(serde_yaml::Value::Null)) {
+        wrong("header", "Meta allows no header in an authentication template".to_owned());
+    }
+    if front.footer.is_some() {
+        wrong(
+            "footer",
+            "Meta words the footer of an authentication template: set `code_expiration_minutes` instead"
+                .to_owned(),
+        );
+    }
+    let has_value =
+        |button: &FrontButton| button.code.as_deref().is_some_and(|code| !field::split(code).1.is_empty());
+    if !matches!(front.buttons.as_slice(), [button] if has_value(button)) {
+        wrong(
+            "buttons",
+            "an authentication template has one button, which copies the code: `- {code: \"{{ code }}\"}`"
+                .to_owned(),
+        );
     }
 }
 

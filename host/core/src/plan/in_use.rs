@@ -83,7 +83,7 @@ impl Version {
             let parts = old.parts.render(&self.templates.environment, &whole, file);
             match (parameters(&self.templates, old, context, to), parts) {
                 (Ok(parameters), Ok((header, buttons))) => {
-                    let parts = MetaParts { header, footer: old.footer.clone(), buttons };
+                    let parts = MetaParts { header, footer: old.meta_footer.clone(), buttons };
                     let is_same = (&parts.header, &parts.footer, &parts.buttons)
                         == (&message.header, &message.footer, &message.buttons);
                     message.meta_parts = (!is_same).then(|| Box::new(parts));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::media::MediaKind;
-use crate::domain::COPY_CODE;
+use crate::domain::{COPY_CODE, COPY_ONE_TIME_CODE};
 
 /// A header at Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum MetaButton {
     },
     /// Copies a code; Meta words its title.
     Code,
+    /// Copies the one-time code of an authentication template; Meta words its title.
+    OneTimeCode,
 }
 
 impl MetaHeader {
@@ -67,6 +69,7 @@ impl MetaButton {
                 title
             }
             MetaButton::Code => COPY_CODE,
+            MetaButton::OneTimeCode => COPY_ONE_TIME_CODE,
         }
     }
 
@@ -74,7 +77,7 @@ impl MetaButton {
     pub fn has_value(&self) -> bool {
         match self {
             MetaButton::Url { url, .. } => url.contains("{{1}}"),
-            MetaButton::Code => true,
+            MetaButton::Code | MetaButton::OneTimeCode => true,
             MetaButton::Reply(_) | MetaButton::Phone { .. } => false,
         }
     }
@@ -86,7 +89,7 @@ impl fmt::Display for MetaButton {
             MetaButton::Reply(title) => f.write_str(title),
             MetaButton::Url { title, url } => write!(f, "{title}: {url}"),
             MetaButton::Phone { title, number } => write!(f, "{title}: {number}"),
-            MetaButton::Code => f.write_str(COPY_CODE),
+            MetaButton::Code | MetaButton::OneTimeCode => f.write_str(self.title()),
         }
     }
 }

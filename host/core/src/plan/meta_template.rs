@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use sha2::{Digest, Sha256};
 
 use super::{
+    authentication::Authentication,
     field::split,
     front::{is_meta_name, line_of},
     header::beside,
@@ -54,6 +55,8 @@ pub struct MetaTemplate {
     pub button_examples: Vec<String>,
     /// Fingerprint of its texts, see [`wording`].
     pub wording: String,
+    /// What is chosen of Meta's words, in place of body and footer; `None` unless the category is `authentication`.
+    pub authentication: Option<Authentication>,
 }
 
 /// A file for Meta's reviewers.
@@ -108,7 +111,10 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
                 ),
             ));
         }
-        if let Some(first) = words.insert((definition.wording.clone(), language), template) {
+        // Meta's own words may be those of several.
+        if definition.authentication.is_none()
+            && let Some(first) = words.insert((definition.wording.clone(), language), template)
+        {
             findings.push(at(
                 template,
                 template.lines_before + 1,
@@ -141,9 +147,13 @@ fn never_seen(template: &Template) -> Option<TemplateError> {
 pub fn notes(templates: &Templates) -> Vec<TemplateError> {
     let all = templates.all().filter(|template| template.mode != Mode::Template);
     all.flat_map(|template| {
-        template.parts.notes().into_iter().map(|(key, message)| TemplateError {
-            help: None,
-            ..at(template, line_of(&template.source, key), message)
+        let words = template.authentication.filter(|_| template.mode != Mode::Text).map(|chosen| {
+            let message =
+                format!("outside a window, people read Meta's words in their place: {}", chosen.text());
+            ("category", message)
+        });
+        template.parts.notes(template.body.body()).into_iter().chain(words).map(|(key, message)| {
+            TemplateError { help: None, ..at(template, line_of(&template.source, key), message) }
         })
     })
     .collect()
@@ -180,7 +190,7 @@ pub fn definition(template: &Template) -> MetaTemplate {
         category: template.category,
         body: template.meta.text.clone(),
         examples: template.meta.parameters.iter().map(|p| example(&p.source)).collect(),
-        footer: template.footer.clone(),
+        footer: template.meta_footer.clone(),
         header: template.parts.meta_header(),
         header_example: match template.parts.example() {
             Some(example) => beside(&template.file, example),
@@ -190,6 +200,7 @@ pub fn definition(template: &Template) -> MetaTemplate {
         buttons: template.parts.meta_buttons(),
         button_examples: buttons.iter().map(made_up).collect(),
         wording: template.wording.clone(),
+        authentication: template.authentication,
     }
 }
 
@@ -250,12 +261,6 @@ fn check(template: &Template) -> Vec<TemplateError> {
         );
         findings.push(front("meta_name", message));
     }
-    if template.category == Category::Authentication {
-        findings.push(front(
-            "category",
-            "Meta provides the text of authentication templates; use the category utility".to_owned(),
-        ));
-    }
     if template.footer.as_deref().is_some_and(|footer| footer.trim().is_empty()) {
         findings.push(front("footer", "the footer must not be empty; omit it".to_owned()));
     }
@@ -280,7 +285,9 @@ fn check(template: &Template) -> Vec<TemplateError> {
             findings.push(front("buttons", format!("two buttons have the title {title:?}")));
         }
     }
-    body(template, &mut findings);
+    if template.authentication.is_none() {
+        body(template, &mut findings);
+    }
     findings
 }
 

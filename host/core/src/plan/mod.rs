@@ -1,5 +1,6 @@
 //! Plans messages: from decisions and people to rendered notifications. Pure: people and time are given.
 
+mod authentication;
 mod compare;
 mod field;
 mod front;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::{
+    authentication::Authentication,
     in_use::{Addressee, InUse, MetaName, Version, Versions},
     media::{MediaKind, media_type},
     meta_parts::{MetaButton, MetaHeader},
@@ -48,8 +50,8 @@ use self::{
     resolve::{Recipient, missing, remarks, resolve},
 };
 use crate::domain::{
-    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, Message, Notification, NotificationId, Outcome,
-    People, SendTime, Senders, Verdict, closest,
+    DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, HIDDEN, Message, Notification, NotificationId,
+    Outcome, People, Secrets, SendTime, Senders, Verdict, closest,
 };
 
 /// People that `else` names, at most: they are planned at once.
@@ -64,6 +66,8 @@ pub struct Planned {
     pub reason: Option<String>,
     /// Notifications to send, and those that will never be sent.
     pub notifications: Vec<PlannedNotification>,
+    /// The values of the decision that must not stay.
+    pub secrets: Secrets,
 }
 
 /// A notification to send, or one that will never be sent.
@@ -73,11 +77,25 @@ pub struct PlannedNotification {
     pub notification: Notification,
     /// Why it will never be sent; `None` if it is to be sent.
     pub skipped: Option<String>,
+    /// The message as it is kept and shown, where it has values that must not stay.
+    pub kept: Option<Box<Message>>,
 }
 
 impl Planned {
-    fn without_people(outcome: DecisionOutcome, reason: Option<String>) -> Planned {
-        Planned { outcome, reason: reason.map(|reason| reason.replace('\0', "")), notifications: Vec::new() }
+    /// A plan without notifications.
+    pub fn without_people(outcome: DecisionOutcome, reason: Option<String>) -> Planned {
+        let reason = reason.map(|reason| reason.replace('\0', ""));
+        Planned { outcome, reason, notifications: Vec::new(), secrets: Secrets::default() }
+    }
+
+    /// The plan as it is shown: without the values that must not stay.
+    pub fn into_shown(mut self) -> Planned {
+        for planned in &mut self.notifications {
+            if let Some(kept) = planned.kept.take() {
+                planned.notification.message = Message { is_kept: false, ..*kept };
+            }
+        }
+        self
     }
 }
 
@@ -99,6 +117,8 @@ pub struct Planner<'a> {
 /// The common parts of all messages of one decision.
 struct Common<'a> {
     renderer: Renderer<'a>,
+    /// Renders the message as it is kept and shown, where it has values that must not stay.
+    kept: Option<Renderer<'a>>,
     sender: &'a str,
     send_at: Option<Timestamp>,
 }
@@ -107,9 +127,15 @@ impl<'a> Planner<'a> {
     /// Plans a verdict for these people.
     pub fn plan(&self, event: &Event, verdict: &Verdict) -> Planned {
         match &verdict.outcome {
-            Outcome::Notify(decision) => self
-                .notify(event, decision)
-                .unwrap_or_else(|why| Planned::without_people(DecisionOutcome::Failed, Some(why))),
+            Outcome::Notify(decision) => {
+                let secrets = self.secrets(decision);
+                let planned = check_secrets(decision, &secrets).and_then(|()| self.notify(event, decision));
+                let planned = planned.unwrap_or_else(|why| {
+                    Planned::without_people(DecisionOutcome::Failed, Some(secrets.hide(&why)))
+                });
+                let reason = planned.reason.map(|reason| secrets.hide(&reason));
+                Planned { reason, secrets, ..planned }
+            }
             Outcome::Cancel(cancel) => {
                 Planned::without_people(DecisionOutcome::Cancel, cancel.reason.clone())
             }
@@ -129,8 +155,16 @@ impl<'a> Planner<'a> {
     /// must contain its existing groups.
     pub fn announce(&self, event: &Event, verdict: &Verdict) -> Planned {
         let Outcome::Notify(decision) = &verdict.outcome else { return self.plan(event, verdict) };
+        let secrets = self.secrets(decision);
+        if !secrets.is_empty() {
+            // The decision of a large one is read again later, and must have all of its values until then.
+            let why = "a message with values that must not stay (`sensitive`) can go to at most 200 people";
+            let planned = Planned::without_people(DecisionOutcome::Failed, Some(why.to_owned()));
+            return Planned { secrets, ..planned };
+        }
         let told = told(decision);
-        match self.common(event, &told, None).and_then(|mut common| common.message(Addressee::default())) {
+        match self.common(event, &told, None, None).and_then(|mut common| common.renderer.render(None, None))
+        {
             Ok(_) => {
                 let reasons: Vec<String> =
                     decision.reason.iter().cloned().chain(missing(decision, self.people)).collect();
@@ -148,8 +182,10 @@ impl<'a> Planner<'a> {
     pub fn messages(&self, event: &Event, decision: &Decision) -> Result<Vec<PlannedNotification>, String> {
         let recipients = resolve(decision, self.people);
         let (told, left_out) = self.shown(event, decision, longest(&recipients))?;
+        let secrets = self.secrets(decision);
+        let kept = (!secrets.is_empty()).then(|| self.without_secrets(&told, &secrets));
         // Also of a decision without recipients: it is wrong all the same.
-        self.common(event, &told, None)?;
+        self.common(event, &told, None, None)?;
         let mut commons: BTreeMap<&str, Common<'_>> = BTreeMap::new();
         let mut messages = Vec::with_capacity(recipients.len());
         for recipient in recipients {
@@ -157,19 +193,47 @@ impl<'a> Planner<'a> {
             let common = match commons.entry(&template.language) {
                 Entry::Occupied(common) => common.into_mut(),
                 Entry::Vacant(place) => {
-                    let mut common = self.common(event, &told, recipient.language.as_deref())?;
+                    let language = recipient.language.as_deref();
+                    let mut common = self.common(event, &told, kept.as_ref(), language)?;
                     if let Some(left_out) = left_out {
                         common.renderer = common.renderer.with_last_line(more(left_out));
                     }
                     place.insert(common)
                 }
             };
-            messages.push(self.message(decision, common, recipient)?);
+            let why = self.why_in(template, told.language.as_deref(), recipient.language.as_deref());
+            let reason = format!("{}{why}", recipient.reason);
+            messages.push(self.message(decision, common, Recipient { reason, ..recipient }, &secrets)?);
         }
         Ok(messages)
     }
 
+    /// The values of a decision that must not stay: those of the variables that a variant of its template names.
+    pub fn secrets(&self, decision: &Decision) -> Secrets {
+        let variants = self.templates.variants(&decision.template).iter();
+        let names = variants.flat_map(|template| &template.sensitive);
+        Secrets::new(names.filter_map(|name| decision.context.get(name)))
+    }
+
+    /// The decision whose messages are kept and shown.
+    fn without_secrets(&self, decision: &Decision, secrets: &Secrets) -> Decision {
+        let mut decision = decision.clone();
+        for template in self.templates.variants(&decision.template) {
+            for name in &template.sensitive {
+                if let Some(value) = decision.context.get_mut(name).filter(|value| !value.is_null()) {
+                    *value = HIDDEN.into();
+                }
+            }
+        }
+        decision.context.values_mut().for_each(|value| secrets.hide_in(value));
+        decision
+    }
+
     fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
+        let tag = decision.at_most.as_ref().and_then(|at_most| at_most.tag.as_deref());
+        if let Some(tag) = tag.filter(|tag| self.templates.with_tag(tag).is_empty()) {
+            return Err(format!("`at_most`: no template has the tag `{tag}`; set `tag: {tag}` in their front matter"));
+        }
         let mut notifications = self.messages(event, decision)?;
         let is_reached = |planned: &PlannedNotification| planned.skipped.is_none();
         let mut remarks = remarks(decision, self.people);
@@ -199,7 +263,7 @@ impl<'a> Planner<'a> {
             reasons.push("none of its recipients can be reached".to_owned());
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
-        Ok(Planned { outcome, reason, notifications })
+        Ok(Planned { outcome, reason, notifications, secrets: Secrets::default() })
     }
 
     /// The decision as the template sees it, and how many items are left out of a digest that is too long.
@@ -209,7 +273,7 @@ impl<'a> Planner<'a> {
         decision: &'b Decision,
         longest: Addressee<'_>,
     ) -> Result<(Cow<'b, Decision>, Option<u64>), String> {
-        if event.kind != DIGEST_TYPE || self.common(event, decision, None)?.renderer.fits(longest) {
+        if event.kind != DIGEST_TYPE || self.common(event, decision, None, None)?.renderer.fits(longest) {
             return Ok((told(decision), None));
         }
         let (shorter, left_out) = self.shorter(event, decision, longest)?;
@@ -235,7 +299,7 @@ impl<'a> Planner<'a> {
         while fit + 1 < too_many {
             let middle = usize::midpoint(fit, too_many);
             let (shorter, left_out) = with(middle);
-            let common = self.common(event, &shorter, None)?;
+            let common = self.common(event, &shorter, None, None)?;
             match common.renderer.with_last_line(more(left_out)).fits(longest) {
                 true => fit = middle,
                 false => too_many = middle,
@@ -255,11 +319,30 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// What the messages to all recipients of this language have in common.
+    /// Why a recipient gets this variant of a template, to be added to a reason; empty for a template without others.
+    fn why_in(&self, template: &Template, decided: Option<&str>, reads: Option<&str>) -> String {
+        if self.templates.variants(&template.name).len() < 2 {
+            return String::new();
+        }
+        let is_fallback = |wanted: &str| {
+            let root = |code: &str| code.split(['_', '-']).next().unwrap_or_default().to_lowercase();
+            root(wanted) != root(&template.language)
+        };
+        let (wanted, why) = match (decided, reads) {
+            (Some(decided), _) => (decided, format!("the rule says {decided}")),
+            (None, Some(reads)) => (reads, format!("the recipient reads {reads}")),
+            (None, None) => ("", "the language of the recipient is not known".to_owned()),
+        };
+        let fallback = if is_fallback(wanted) { ", the fallback" } else { "" };
+        format!("; in {}{fallback}: {why}", template.language)
+    }
+
+    /// What the messages to all recipients of this language have in common. `kept` is the decision as it is kept.
     fn common<'b>(
         &self,
         event: &Event,
         told: &'b Decision,
+        kept: Option<&'b Decision>,
         language: Option<&str>,
     ) -> Result<Common<'b>, String>
     where
@@ -278,11 +361,8 @@ impl<'a> Planner<'a> {
             ),
         };
         let in_use = self.in_use.and_then(|in_use| in_use.current(&template.name, &template.language));
-        Ok(Common {
-            renderer: Renderer::new(self.templates, template, told, self.now, in_use),
-            sender,
-            send_at,
-        })
+        let renderer = |decision| Renderer::new(self.templates, template, decision, self.now, in_use);
+        Ok(Common { renderer: renderer(told), kept: kept.map(renderer), sender, send_at })
     }
 
     fn message(
@@ -290,9 +370,16 @@ impl<'a> Planner<'a> {
         decision: &Decision,
         common: &mut Common<'_>,
         recipient: Recipient,
+        secrets: &Secrets,
     ) -> Result<PlannedNotification, String> {
-        let to = Addressee { name: recipient.name.as_deref(), username: recipient.username.as_deref() };
-        let message = common.message(to)?;
+        let (name, username) = (recipient.name.as_deref(), recipient.username.as_deref());
+        let message = common.renderer.render(name, username)?;
+        let kept = common.kept.as_mut().map(|kept| {
+            // A filter may take no other value.
+            let kept = kept.render(name, username);
+            let kept = kept.unwrap_or_else(|_| Message { body: HIDDEN.to_owned(), ..Message::default() });
+            Box::new(secrets.hide_in_message(&kept))
+        });
         Ok(PlannedNotification {
             notification: Notification {
                 id: NotificationId::new(self.now),
@@ -309,19 +396,51 @@ impl<'a> Planner<'a> {
                 key: decision.key.clone(),
             },
             skipped: recipient.skipped,
+            kept,
         })
     }
 }
 
-impl Common<'_> {
-    fn message(&mut self, to: Addressee<'_>) -> Result<Message, String> {
-        self.renderer.render(to.name, to.username)
+/// Whether values that must not stay stand only where they can be taken out.
+fn check_secrets(decision: &Decision, secrets: &Secrets) -> Result<(), String> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    if decision.context.values().any(has_hidden) {
+        return Err(
+            "a value that must not stay is gone since the event was routed first, so its message cannot be made again; \
+             post a new event"
+                .to_owned(),
+        );
+    }
+    if decision.collect.is_some() {
+        return Err("a message with values that must not stay (`sensitive`) cannot be collected".to_owned());
+    }
+    let keys = [("dedupe_key", decision.dedupe_key.as_ref()), ("key", decision.key.as_ref())];
+    let cancelled = decision.cancel.iter().map(|key| ("cancel", Some(key)));
+    for (name, key) in keys.into_iter().chain(cancelled) {
+        if key.is_some_and(|key| secrets.are_in(key)) {
+            return Err(format!(
+                "`{name}` has a value that must not stay (`sensitive`); use another, such as an id"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value was hidden before.
+fn has_hidden(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(HIDDEN),
+        Value::Array(items) => items.iter().any(has_hidden),
+        Value::Object(members) => members.values().any(has_hidden),
+        _ => false,
     }
 }
 
 /// The decision as the template sees it: a collected one becomes a digest of one, which shows what the digest will be.
 fn told(decision: &Decision) -> Cow<'_, Decision> {
-    match decision.collect {
+    match &decision.collect {
         Some(_) => Cow::Owned(Digest::of_one(decision).into_decision()),
         None => Cow::Borrowed(decision),
     }

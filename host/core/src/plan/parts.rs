@@ -8,10 +8,13 @@ use super::{
     header::{HeaderPart, LINK_LIMIT, MediaSource, header_part, link_error, media_part},
     media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
+    parameter::parameter,
     rows::{self, RowPart},
-    template::Wrong,
+    template::{Category, Wrong},
 };
-use crate::domain::{Action, Button, COPY_CODE, Header, SEND_LOCATION, carried};
+use crate::domain::{
+    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, HIDDEN, Header, SEND_LOCATION, carried,
+};
 
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;
@@ -31,12 +34,14 @@ enum ButtonPart {
     Code(Field),
     List { title: String, rows: Vec<RowPart> },
     AskLocation,
+    OneTimeCode(Field),
 }
 
 impl Parts {
     /// Compiles the header and the buttons, and adds what is wrong with them.
     pub fn compile(
         source: &str,
+        category: Category,
         header: Option<&FrontHeader>,
         buttons: &[FrontButton],
         mut reader: Reader<'_>,
@@ -47,13 +52,26 @@ impl Parts {
             FrontHeader::Other(media) => media_part(media, &mut reader),
         });
         reader.line = line_of(source, "buttons");
-        let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader)).collect();
+        let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader));
+        let of_category = |button| match button {
+            ButtonPart::Code(code) if category == Category::Authentication => ButtonPart::OneTimeCode(code),
+            button => button,
+        };
+        let buttons = buttons.map(of_category).collect();
         let parts = Parts { header, buttons };
         if let (Some(what), Some(HeaderPart::Media { .. })) = (parts.only_in_a_window(), &parts.header) {
             let message = format!("a message with a {what} cannot have a file above it");
             reader.wrong.push(Wrong::at(line_of(source, "header"), 1, message));
         }
         parts
+    }
+
+    /// The source of the code of an authentication template.
+    pub fn one_time_code(&self) -> Option<&str> {
+        self.buttons.iter().find_map(|button| match button {
+            ButtonPart::OneTimeCode(code) => Some(code.source()),
+            _ => None,
+        })
     }
 
     /// The header as Meta has it.
@@ -112,6 +130,7 @@ impl Parts {
                 Some(MetaButton::Phone { title: title.clone(), number: number.clone() })
             }
             ButtonPart::Code(_) => Some(MetaButton::Code),
+            ButtonPart::OneTimeCode(_) => Some(MetaButton::OneTimeCode),
             ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         buttons.collect()
@@ -127,20 +146,21 @@ impl Parts {
             ButtonPart::Url { link, .. } => Some(link.source()),
             // Meta needs an example of a fixed code too.
             ButtonPart::Code(code) if !code.has_value() => Some(code.before.as_str()),
-            ButtonPart::Code(code) => Some(code.source()),
+            ButtonPart::Code(code) | ButtonPart::OneTimeCode(code) => Some(code.source()),
             ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => Some(""),
             ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         (header, buttons.collect())
     }
 
-    /// The keys of what a free-form message or a Meta template cannot have, and how it looks there.
-    pub fn notes(&self) -> Vec<(&'static str, String)> {
+    /// The keys of what a free-form message with this body or a Meta template cannot have, and how it looks there.
+    pub fn notes(&self, body: &str) -> Vec<(&'static str, String)> {
         let buttons = self.shown();
         let is_carried = carried(&buttons);
+        let is_said = |button: &&Button| button.suffix.as_deref().is_some_and(|code| body.contains(code));
         let lines: Vec<String> = buttons
             .iter()
-            .filter(|button| !is_carried(button))
+            .filter(|button| !is_carried(button) && !is_said(button))
             .map(|button| format!("`{}`", button.line()))
             .collect();
         let mut notes = Vec::new();
@@ -195,6 +215,7 @@ impl Parts {
                 Button { title: title.clone(), action: Action::List(rows::shown(rows)), suffix: None }
             }
             ButtonPart::AskLocation => ask_location(),
+            ButtonPart::OneTimeCode(code) => one_time_code(shown(code)),
         });
         buttons.collect()
     }
@@ -258,12 +279,31 @@ impl ButtonPart {
                 Ok(Button { title: title.clone(), action: Action::List(sections), suffix: None })
             }
             ButtonPart::AskLocation => Ok(ask_location()),
+            ButtonPart::OneTimeCode(code) => {
+                let filled = code
+                    .fill(environment, context, str::to_owned)
+                    .map_err(|failure| format!("the one-time code: {failure}"))?;
+                let code = filled.text;
+                // Meta allows no links, no emoji and nothing longer.
+                let is_fit =
+                    |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ' ') || HIDDEN.contains(c);
+                if !(1..=CODE_LIMIT).contains(&code.chars().count()) || !code.chars().all(is_fit) {
+                    return Err(format!(
+                        "a one-time code has 1 to {CODE_LIMIT} letters, digits, spaces and hyphens, got {code:?}"
+                    ));
+                }
+                Ok(one_time_code(code))
+            }
         }
     }
 }
 
 fn ask_location() -> Button {
     Button { title: SEND_LOCATION.to_owned(), action: Action::AskLocation, suffix: None }
+}
+
+fn one_time_code(code: String) -> Button {
+    Button { title: COPY_ONE_TIME_CODE.to_owned(), action: Action::Code(code.clone()), suffix: Some(code) }
 }
 
 fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPart> {

@@ -147,8 +147,13 @@ impl Program {
 
     /// Whether a name is that of a variable here, and not only of a word that is called.
     pub(super) fn has_variable(&self, name: &str) -> bool {
+        !words::is_word(name) || self.reads(name)
+    }
+
+    /// Whether the body reads a variable of this name, of its own or from the context.
+    pub(super) fn reads(&self, name: &str) -> bool {
         let is_read = |instruction| matches!(instruction, &Instruction::Lookup(read) if read == name);
-        !words::is_word(name) || self.instructions().any(|(instruction, _)| is_read(instruction))
+        self.instructions().any(|(instruction, _)| is_read(instruction))
     }
 
     /// The body, as written.

@@ -12,7 +12,7 @@ use super::{
     template::{Category, Template, Templates, place},
     words::{Surroundings, within},
 };
-use crate::domain::{Button, Decision, Header, Message, Mode, closest};
+use crate::domain::{Button, Decision, Header, Message, MetaParts, Mode, closest};
 
 /// Meta's limit for a text message, in characters.
 const BODY_LIMIT: usize = 4_096;
@@ -133,14 +133,20 @@ impl<'a> Renderer<'a> {
             )?
         };
         let meta_body = (mode != Mode::Text).then(|| self.template.meta.filled(&parameters));
+        let Template { footer, meta_footer, .. } = self.template;
+        let has_parts_of_meta = mode != Mode::Text && footer != meta_footer;
+        let meta_parts = has_parts_of_meta.then(|| {
+            let (header, buttons) = (header.clone(), buttons.clone());
+            Box::new(MetaParts { header, footer: meta_footer.clone(), buttons })
+        });
         Ok(Message {
             mode,
             meta_body: meta_body.filter(|text| *text != body),
             body,
-            footer: self.template.footer.clone(),
+            footer: footer.clone(),
             header,
             buttons,
-            meta_parts: None,
+            meta_parts,
             reply_to: self.decision.reply_to.clone(),
             template: self.template.meta_name.clone(),
             language: self.template.language.clone(),
@@ -150,6 +156,7 @@ impl<'a> Renderer<'a> {
             hours: self.decision.hours.clone(),
             marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
+            is_kept: false,
         })
     }
 

@@ -210,7 +210,9 @@ impl Found {
                     (true, Some(_)) => None,
                 };
                 let to = to.filter(|_| skipped.is_none());
+                let of_contact = || person.contact.as_ref().and_then(|contact| contact.language.clone());
                 Recipient {
+                    language: person.language.clone().or_else(of_contact),
                     username: Some(person.username.clone()),
                     name: Some(person.name.clone()),
                     to,
@@ -225,7 +227,9 @@ impl Found {
             },
             Found::Contact(contact, to) => {
                 let to = contact.as_ref().and_then(Contact::recipient).map_or(to, str::to_owned);
-                Recipient { to: Some(to), name: contact.and_then(|contact| contact.name), ..none }
+                let (name, language) =
+                    contact.map(|contact| (contact.name, contact.language)).unwrap_or_default();
+                Recipient { to: Some(to), name, language, ..none }
             }
             Found::NoContact(contact, why) => Recipient { skipped: Some(why), name: Some(contact), ..none },
         }

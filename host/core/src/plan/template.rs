@@ -12,9 +12,10 @@ use minijinja::{
 use serde::Deserialize;
 
 use super::{
+    authentication::Authentication,
     compare,
     field::Reader,
-    front::{self, line_of},
+    front::{self, FrontMatter, line_of},
     header::beside,
     media::MediaKind,
     meta_body::{MetaBody, SEPARATOR},
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     bounds::{Bounded, on_author_stack},
-    domain::{Message, Mode, OnUnknown},
+    domain::{Message, Mode, OnUnknown, did_you_mean},
 };
 
 /// Maximum number of instructions of one rendering; a page of text takes some hundred. 64 bytes of text count as one
@@ -122,6 +123,14 @@ pub struct Template {
     pub fallback: bool,
     /// Footer: a small line below the text, at most 60 characters.
     pub footer: Option<String>,
+    /// Footer at Meta.
+    pub meta_footer: Option<String>,
+    /// What is chosen of Meta's words; `None` unless its category is `authentication`.
+    pub authentication: Option<Authentication>,
+    /// Tag, by which `at_most` counts several templates together.
+    pub tag: Option<String>,
+    /// Variables whose values must not stay, sorted: hidden everywhere, and gone once the message is settled.
+    pub sensitive: Vec<String>,
     /// Name at Meta.
     pub meta_name: String,
     /// What happens to a message whose delivery could not be confirmed.
@@ -276,6 +285,13 @@ impl Templates {
         self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The names of the templates with a tag, sorted.
+    pub fn with_tag(&self, tag: &str) -> Vec<&str> {
+        let has =
+            |name: &&str| self.variants(name).iter().any(|template| template.tag.as_deref() == Some(tag));
+        self.names().into_iter().filter(has).collect()
+    }
+
     /// All variants of all templates, sorted by name.
     pub fn all(&self) -> impl Iterator<Item = &Template> {
         self.names().into_iter().flat_map(|name| self.variants(name))
@@ -302,8 +318,22 @@ impl Templates {
             let unknown = names::check(&self.environment, program).into_iter();
             wrong.extend(unknown.map(|failure| Wrong::of(failure, body, lines_before)));
         }
+        let mut used = Vec::new();
+        let parts = front.as_ref().map(|front| {
+            let header = front.header().unwrap_or_else(|message| {
+                wrong.push(Wrong::at(line_of(&source.text, "header"), 1, message));
+                None
+            });
+            let (environment, name, line) = (&self.environment, source.name.as_str(), 1);
+            let reader = Reader { environment, name, line, wrong: &mut wrong, variables: &mut used };
+            Parts::compile(&source.text, front.category, header.as_ref(), &front.buttons, reader)
+        });
+        let authentication = front.as_ref().and_then(FrontMatter::as_authentication);
         let compiled = program.and_then(|program| {
-            let meta = MetaBody::new(body, syntax()).map_err(Failure::from);
+            let meta = match (authentication, &parts) {
+                (Some(authentication), Some(parts)) => Ok(authentication.body(parts)),
+                _ => MetaBody::new(body, syntax()).map_err(Failure::from),
+            };
             let of_meta = meta.and_then(|meta| Ok((Program::of_checked(&source.name, &meta.values)?, meta)));
             let (values, meta) = of_meta.map_err(|failure| {
                 wrong.push(Wrong::at(lines_before + 1, 1, failure.to_string()));
@@ -316,16 +346,6 @@ impl Templates {
             let message = format!("the file is named for {language}, but its language is {}", front.language);
             wrong.push(Wrong::at(line_of(&source.text, "language"), 1, message));
         }
-        let mut used = Vec::new();
-        let parts = front.as_ref().map(|front| {
-            let header = front.header().unwrap_or_else(|message| {
-                wrong.push(Wrong::at(line_of(&source.text, "header"), 1, message));
-                None
-            });
-            let (environment, name, line) = (&self.environment, source.name.as_str(), 1);
-            let reader = Reader { environment, name, line, wrong: &mut wrong, variables: &mut used };
-            Parts::compile(&source.text, header.as_ref(), &front.buttons, reader)
-        });
         let (Some(front), Some(parts), Ok((program, values, meta)), []) =
             (front, parts, compiled, wrong.as_slice())
         else {
@@ -346,6 +366,11 @@ impl Templates {
             })
             .collect();
         variables.sort_unstable();
+        let sensitive = self.sensitive(source, &front, &parts, &variables, &program)?;
+        let meta_footer = match authentication {
+            Some(authentication) => authentication.footer(),
+            None => front.footer.clone(),
+        };
         Ok(Template {
             name: source.name.clone(),
             file: source.file.clone(),
@@ -357,11 +382,15 @@ impl Templates {
             source: source.text.clone(),
             wording: wording(
                 &meta.text,
-                front.footer.as_deref(),
+                meta_footer.as_deref(),
                 &parts.meta_buttons(),
                 parts.meta_header().as_ref(),
             ),
             footer: front.footer,
+            meta_footer,
+            authentication,
+            tag: front.tag,
+            sensitive,
             parts,
             meta_name: front.meta_name.unwrap_or_else(|| source.name.clone()),
             on_unknown: front.on_unknown,
@@ -373,6 +402,42 @@ impl Templates {
             values,
             lines_before,
         })
+    }
+
+    /// The variables whose values must not stay: those that the file names, and those of a one-time code.
+    fn sensitive(
+        &self,
+        source: &TemplateSource,
+        front: &FrontMatter,
+        parts: &Parts,
+        variables: &[String],
+        program: &Program,
+    ) -> Result<Vec<String>, Vec<Wrong>> {
+        let line = line_of(&source.text, "sensitive");
+        let unknown =
+            front.sensitive.iter().filter(|name| !variables.contains(name) && !program.reads(name)).map(
+                |name| {
+                    let wrong = Wrong::at(
+                        line,
+                        1,
+                        format!("`sensitive` names `{name}`, which the template does not use"),
+                    );
+                    wrong.help(did_you_mean(name, variables.iter().map(String::as_str)))
+                },
+            );
+        let unknown: Vec<Wrong> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let code = parts.one_time_code().and_then(|code| {
+            let code = self.environment.template_from_named_str(&source.name, code).ok()?;
+            Some(code.undeclared_variables(false))
+        });
+        let code = code.into_iter().flatten().filter(|name| variables.contains(name));
+        let mut sensitive: Vec<String> = front.sensitive.iter().cloned().chain(code).collect();
+        sensitive.sort_unstable();
+        sensitive.dedup();
+        Ok(sensitive)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod meta;
 mod parts;
+mod secrets;
 mod variants;
 mod words;
 
@@ -31,13 +32,9 @@ fn errors(text: &str) -> Vec<(usize, usize, String)> {
 }
 
 fn person(username: &str, wa_id: Option<&str>, active: bool) -> Arc<Person> {
-    let contact = wa_id.map(|wa_id| Contact {
-        wa_id: Some(wa_id.into()),
-        user_id: None,
-        name: None,
-        last_inbound_at: None,
-    });
-    Arc::new(Person { username: username.into(), name: username.to_uppercase(), active, contact })
+    let contact = wa_id.map(|wa_id| Contact { wa_id: Some(wa_id.into()), ..Contact::default() });
+    let (username, name) = (username.to_owned(), username.to_uppercase());
+    Arc::new(Person { username, name, active, language: None, contact })
 }
 
 fn event() -> Event {

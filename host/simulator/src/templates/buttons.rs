@@ -20,6 +20,8 @@ pub enum ButtonPart {
     QuickReply,
     /// The end of the link.
     Url,
+    /// A one-time code, which goes into the button as into a link.
+    OneTimeCode,
     /// A code to copy.
     CopyCode,
 }
@@ -29,7 +31,7 @@ fn error(text: impl Into<String>) -> GraphError {
 }
 
 /// Checks the component of type BUTTONS.
-pub fn buttons(component: &Value) -> Result<Vec<ButtonPart>, GraphError> {
+pub fn buttons(component: &Value, category: &str) -> Result<Vec<ButtonPart>, GraphError> {
     let buttons = component["buttons"].as_array().filter(|buttons| !buttons.is_empty());
     let buttons = buttons.ok_or_else(|| error("Param buttons must be an array of at least one button."))?;
     if buttons.len() > 10 {
@@ -41,6 +43,12 @@ pub fn buttons(component: &Value) -> Result<Vec<ButtonPart>, GraphError> {
         if kinds.iter().filter(|other| *other == kind).count() > limit {
             return Err(error(format!("Param buttons must have at most {limit} of type {kind}.")));
         }
+    }
+    let is_authentication = category == "AUTHENTICATION";
+    if kinds.iter().any(|kind| (kind == "OTP") != is_authentication) {
+        return Err(error(
+            "A button of type OTP is that of a template of the category AUTHENTICATION, which has no other.",
+        ));
     }
     let mut groups = kinds.clone();
     groups.dedup_by(|a, b| (a == "QUICK_REPLY") == (b == "QUICK_REPLY"));
@@ -70,9 +78,8 @@ fn part(button: &Value, kind: &str) -> Result<ButtonPart, GraphError> {
             Some(_) => Err(too_long("COPY_CODE", 15)),
             None => Err(no_example("BUTTONS")),
         },
-        // At a send, the code goes into an OTP button as into a link.
         "OTP" => match button["otp_type"].as_str().unwrap_or_default().to_uppercase().as_str() {
-            "COPY_CODE" | "ONE_TAP" | "ZERO_TAP" => Ok(ButtonPart::Url),
+            "COPY_CODE" | "ONE_TAP" | "ZERO_TAP" => Ok(ButtonPart::OneTimeCode),
             _ => Err(error("Param otp_type must be one of {COPY_CODE, ONE_TAP, ZERO_TAP}.")),
         },
         "FLOW" => {

@@ -51,10 +51,13 @@ pub fn parts(components: &[Value], category: &str, named: bool) -> Result<Parts,
             return Err(GraphError::parameter(format!("Param components has more than one {kind}.")));
         }
         match kind.as_str() {
+            "HEADER" if category == "AUTHENTICATION" => {
+                return Err(header_error("a template of the category AUTHENTICATION has no header"));
+            }
             "HEADER" => parts.header = header(component, named)?,
             "BODY" => (parts.text, parts.body) = body(component, category, named)?,
             "FOOTER" => footer(component, category)?,
-            "BUTTONS" => parts.buttons = buttons(component)?,
+            "BUTTONS" => parts.buttons = buttons(component, category)?,
             other => {
                 return Err(GraphError::parameter(format!(
                     "Param components[…]['type'] must be one of {{HEADER, BODY, FOOTER, BUTTONS}} - got \"{other}\"."
@@ -65,6 +68,9 @@ pub fn parts(components: &[Value], category: &str, named: bool) -> Result<Parts,
     }
     if !seen.iter().any(|kind| kind == "BODY") {
         return Err(body_error("a template needs a component of type BODY"));
+    }
+    if category == "AUTHENTICATION" && parts.buttons.is_empty() {
+        return Err(GraphError::parameter("Param buttons must have one button of type OTP.".to_owned()));
     }
     Ok(parts)
 }
@@ -139,7 +145,10 @@ fn header(component: &Value, named: bool) -> Result<HeaderPart, GraphError> {
 
 fn body(component: &Value, category: &str, named: bool) -> Result<(String, Vec<Variable>), GraphError> {
     if category == "AUTHENTICATION" {
-        // The text is Meta's own, with the code as its one variable.
+        if component.get("text").is_some() {
+            return Err(body_error("the text of a template of the category AUTHENTICATION is Meta's own"));
+        }
+        // With the code as its one variable.
         let text = "{{1}} is your verification code.";
         return Ok((text.into(), variables(text).map_err(body_error)?));
     }

@@ -34,7 +34,34 @@ pub fn fit(template: &Template, send: &TemplateSend<'_>) -> Result<(), GraphErro
     }
     header(template, send)?;
     body(template, send)?;
-    buttons(template, send)
+    buttons(template, send)?;
+    one_time_code(template, send)
+}
+
+/// The longest one-time code, in characters.
+const CODE: usize = 15;
+
+/// The code of an authentication template: the same in the body and in the button, short, and no link.
+fn one_time_code(template: &Template, send: &TemplateSend<'_>) -> Result<(), GraphError> {
+    let Some(index) = template.parts.buttons.iter().position(|button| *button == ButtonPart::OneTimeCode)
+    else {
+        return Ok(());
+    };
+    let button =
+        send.components.iter().find(|component| component.kind == "button" && component.index == index);
+    let first = |component: Option<&Component<'_>>| component?.parameters.first()?.text.map(str::to_owned);
+    let (said, copied) = (first(component(send, "body")), first(button));
+    let code = copied.as_deref().unwrap_or_default();
+    if code.chars().count() > CODE || code.contains("://") || code.contains(['\n', '\t']) {
+        return Err(GraphError::new(
+            132_018,
+            format!("a one-time code is no link and has at most {CODE} characters"),
+        ));
+    }
+    if said != copied {
+        return Err(GraphError::new(131_009, "the code of the body and that of the button must be the same"));
+    }
+    Ok(())
 }
 
 /// 132001: no such template in this language.
@@ -134,7 +161,7 @@ fn buttons(template: &Template, send: &TemplateSend<'_>) -> Result<(), GraphErro
             ButtonPart::QuickReply => {
                 sub_type == "quick_reply" && matches!(kind, "payload" | "text" | "unknown")
             }
-            ButtonPart::Url => sub_type == "url" && kind == "text",
+            ButtonPart::Url | ButtonPart::OneTimeCode => sub_type == "url" && kind == "text",
             ButtonPart::CopyCode => sub_type == "copy_code" && kind == "coupon_code",
             ButtonPart::Fixed => component.parameters.is_empty(),
         };
@@ -149,7 +176,8 @@ fn buttons(template: &Template, send: &TemplateSend<'_>) -> Result<(), GraphErro
     }
     for (index, button) in template.parts.buttons.iter().enumerate() {
         let given = |component: &Component<'_>| component.kind == "button" && component.index == index;
-        if matches!(button, ButtonPart::Url | ButtonPart::CopyCode) && !send.components.iter().any(given) {
+        let has_value = matches!(button, ButtonPart::Url | ButtonPart::CopyCode | ButtonPart::OneTimeCode);
+        if has_value && !send.components.iter().any(given) {
             return Err(GraphError::new(
                 131_008,
                 format!("buttons: Button at index {index} of type Url requires a parameter"),

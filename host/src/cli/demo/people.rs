@@ -21,7 +21,7 @@ pub fn people(groups: &[&str]) -> Vec<NewPerson> {
         name: name.to_owned(),
         address: Some(wa_id.to_owned()),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-        quiet_hours: None,
+        ..NewPerson::default()
     };
     let mut people: Vec<NewPerson> = PEOPLE.into_iter().map(person).collect();
     if let Some(first) = people.first_mut() {

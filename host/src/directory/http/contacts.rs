@@ -1,8 +1,11 @@
 //! `/v1/contacts`.
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    http::Uri,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{StatusCode, Uri},
     response::Response,
 };
 use hookswitch_core::domain::OptOut;
@@ -10,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, query};
+use super::{Desk, name, query};
 use crate::{
-    http::{Admin, Problem, last_of_full, page, page_limit},
+    http::{Admin, JsonBody, Problem, last_of_full, page, page_limit},
     store::StoredContact,
 };
 
@@ -26,6 +29,8 @@ pub struct ContactJson {
     user_id: Option<String>,
     /// The name in their WhatsApp profile; null if it is not known.
     name: Option<String>,
+    /// The language in which they read, for example `pt_BR`; null if it is not known.
+    language: Option<String>,
     /// When they last wrote; null if they never did.
     last_inbound_at: Option<Timestamp>,
     /// When the customer service window closes: free-form messages are possible until then. Null if they never wrote.
@@ -43,6 +48,7 @@ impl From<StoredContact> for ContactJson {
             wa_id: contact.wa_id,
             user_id: contact.user_id,
             name: contact.name,
+            language: contact.language,
             last_inbound_at: contact.last_inbound_at,
             people,
             opt_out,
@@ -73,6 +79,37 @@ pub struct Which {
     /// Maximum number of entries in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+}
+
+/// The language of a contact.
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({"language": "pt_BR"})))]
+#[serde(deny_unknown_fields)]
+pub struct ContactLanguage {
+    /// The language in which they read, for example `pt_BR`; null removes it.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    language: Option<String>,
+}
+
+/// Set the language of a contact.
+///
+/// It picks the variant of a template for messages to the contact. A user who is not known becomes a contact.
+#[utoipa::path(put, path = "/v1/contacts/{contact}/language", operation_id = "setContactLanguage", tag = "contacts",
+    request_body = ContactLanguage, security(("key" = [])),
+    params(("contact" = String, Path, description = "A number with its country code, Meta's user id, or the username of a linked person")),
+    responses(
+        (status = 204, description = "It is set"),
+        (status = 400, description = "The path or the body is invalid"),
+    ))]
+pub async fn set_language(
+    _: Admin,
+    State(desk): State<Desk>,
+    contact: Result<Path<String>, PathRejection>,
+    JsonBody(ContactLanguage { language }): JsonBody<ContactLanguage>,
+) -> Result<StatusCode, Problem> {
+    desk.directory.set_language(&name(contact)?, language.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// List contacts, oldest first.

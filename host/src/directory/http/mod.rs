@@ -53,6 +53,7 @@ pub fn routes() -> OpenApiRouter<Desk> {
         .routes(routes!(groups::get, groups::create, groups::rename, groups::delete))
         .routes(routes!(groups::add_member, groups::remove_member))
         .routes(routes!(contacts::list))
+        .routes(routes!(contacts::set_language))
 }
 
 /// The operator's HTTP API.

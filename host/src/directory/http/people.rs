@@ -43,6 +43,8 @@ pub struct PersonJson {
     contact: Option<ContactOfPerson>,
     /// When only urgent messages are sent to them; null if they have no quiet hours.
     quiet_hours: Option<QuietHoursJson>,
+    /// The language in which they read, for example `pt_BR`; null if it is not known.
+    language: Option<String>,
 }
 
 /// Hours of the day in which a person receives only urgent messages.
@@ -110,6 +112,7 @@ impl From<StoredPerson> for PersonJson {
             groups: person.groups,
             contact: person.contact.map(|contact| ContactOfPerson::new(contact, shared_with)),
             quiet_hours: person.quiet_hours.map(QuietHoursJson::from),
+            language: person.language,
         }
     }
 }
@@ -181,6 +184,8 @@ pub struct NewPersonJson {
     groups: Vec<String>,
     /// When only urgent messages are sent to the person.
     quiet_hours: Option<QuietHoursJson>,
+    /// The language in which they read, for example `pt_BR`.
+    language: Option<String>,
 }
 
 /// Add a person.
@@ -198,12 +203,12 @@ pub async fn add(
     State(desk): State<Desk>,
     JsonBody(person): JsonBody<NewPersonJson>,
 ) -> Result<impl IntoResponse, Problem> {
-    let NewPersonJson { username, name, whatsapp, groups, quiet_hours } = person;
+    let NewPersonJson { username, name, whatsapp, groups, quiet_hours, language } = person;
     for group in &groups {
         storable(group)?;
     }
     let quiet_hours = quiet_hours.map(QuietHoursText::from);
-    let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours };
+    let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours, language };
     desk.directory.add_person(&person).await.map_err(|error| error.about_body(&person.groups))?;
     let person = desk.directory.person(&person.username).await?;
     let location = format!("/v1/people/{}", utf8_percent_encode(&person.username, IN_PATH));
@@ -250,6 +255,10 @@ pub struct PersonChangeJson {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<QuietHoursJson>)]
     quiet_hours: Option<Option<QuietHoursJson>>,
+    /// The language in which they read, for example `pt_BR`; null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    language: Option<Option<String>>,
 }
 
 /// Distinguishes null from an absent member.
@@ -264,7 +273,7 @@ impl TryFrom<PersonChangeJson> for PersonChange {
 
     /// Null removes what can be absent; a person always has a name, and is active or not.
     fn try_from(change: PersonChangeJson) -> Result<Self, Problem> {
-        let PersonChangeJson { name, active, whatsapp, quiet_hours } = change;
+        let PersonChangeJson { name, active, whatsapp, quiet_hours, language } = change;
         let nulls = [("name", name == Some(None)), ("active", active == Some(None))];
         let errors: Errors = nulls
             .into_iter()
@@ -279,7 +288,8 @@ impl TryFrom<PersonChangeJson> for PersonChange {
             return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_value", detail).with_errors(errors));
         }
         let quiet_hours = quiet_hours.map(|quiet| quiet.map(QuietHoursText::from));
-        Ok(PersonChange { name: name.flatten(), active: active.flatten(), whatsapp, quiet_hours })
+        let (name, active) = (name.flatten(), active.flatten());
+        Ok(PersonChange { name, active, whatsapp, quiet_hours, language })
     }
 }
 

@@ -37,7 +37,7 @@ impl Rows {
 
 /// Whether one digest collects the decision for all of its recipients, so that none is looked up yet.
 pub(super) fn is_for_a_group(decision: &Decision) -> bool {
-    decision.collect.is_some_and(|collect| collect.by == CollectBy::Group)
+    decision.collect.as_ref().is_some_and(|collect| collect.by != CollectBy::Person)
 }
 
 /// The collected parts of a decision. Unreachable recipients are recorded when the digest is sent, or now if each person
@@ -48,7 +48,8 @@ pub(super) fn collect(
     (lane, event_seq, ordinal): (i16, i64, i16),
     now: Timestamp,
 ) -> Vec<CollectRow> {
-    let Some(Collect { time, by }) = decision.collect.filter(|_| planned.outcome == DecisionOutcome::Notify)
+    let Some(Collect { time, by }) =
+        decision.collect.clone().filter(|_| planned.outcome == DecisionOutcome::Notify)
     else {
         return Vec::new();
     };
@@ -73,7 +74,7 @@ pub(super) fn collect(
         }
     };
     match by {
-        CollectBy::Group => {
+        CollectBy::Group | CollectBy::Key(_) => {
             planned.notifications.clear();
             vec![row(first)]
         }

@@ -1,12 +1,11 @@
-//! Messages that are more than their recipients get of a template within a time.
+//! Messages that are more than their recipients get of a template, or of those with a tag, within a time.
 
 use std::collections::HashMap;
 
-use hookswitch_core::domain::AtMost;
 use jiff::Timestamp;
 
 use super::Rows;
-use crate::store::{NotificationRow, RoutingTransaction, StoreError};
+use crate::store::{Limit, NotificationRow, RoutingTransaction, StoreError};
 
 impl Rows {
     /// What is more than its recipient gets is recorded as not sent. What this transaction appends counts too.
@@ -15,25 +14,31 @@ impl Rows {
         transaction: &RoutingTransaction<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let limited = |row: &NotificationRow| row.at_most.filter(|_| row.skipped.is_none());
-        let rows: Vec<(&NotificationRow, AtMost)> =
-            self.notifications.iter().filter_map(|row| Some((row, limited(row)?))).collect();
+        let limited = |row: &NotificationRow| row.limit.is_some() && row.skipped.is_none();
+        let rows: Vec<(&NotificationRow, &Limit)> = self
+            .notifications
+            .iter()
+            .filter(|row| limited(row))
+            .filter_map(|row| Some((row, row.limit.as_ref()?)))
+            .collect();
         if rows.is_empty() {
             return Ok(());
         }
         let mut counts = transaction.count_lately(&rows, now).await?.into_iter();
-        // What was appended here, beside what was there.
+        // What was appended here, beside what was there: by recipient and template.
         let mut here: HashMap<(String, String), i64> = HashMap::new();
         for row in self.notifications.iter_mut().filter(|row| row.skipped.is_none()) {
-            let of_whom = (row.notification.who().to_owned(), row.notification.template.clone());
-            let here = here.entry(of_whom).or_default();
-            let before = if row.at_most.is_some() { counts.next().unwrap_or(0) } else { 0 };
-            match row.at_most {
-                Some(at_most) if before + *here >= i64::from(at_most.count) => {
+            let who = row.notification.who().to_owned();
+            if let Some(Limit { at_most, templates }) = &row.limit {
+                let of = |template: &String| here.get(&(who.clone(), template.clone())).copied().unwrap_or(0);
+                let got = counts.next().unwrap_or(0) + templates.iter().map(of).sum::<i64>();
+                if got >= i64::from(at_most.count) {
                     row.skipped = Some(at_most.refusal());
+                    row.clear = None;
+                    continue;
                 }
-                _ => *here += 1,
             }
+            *here.entry((who, row.notification.template.clone())).or_default() += 1;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use hookswitch_core::plan::{Category, MediaKind, MetaButton, MetaHeader, MetaTemplate, parameter, wording};
+use hookswitch_core::plan::{
+    Authentication, Category, MediaKind, MetaButton, MetaHeader, MetaTemplate, parameter, wording,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -88,6 +90,35 @@ pub struct TemplateOnMeta {
 }
 
 impl TemplateOnMeta {
+    /// Meta words an authentication template, in its language: what was chosen tells which words these are, in English as
+    /// ours.
+    fn read_authentication(&mut self, components: &[Value]) {
+        let mut chosen = Authentication { security_recommendation: false, expiration_minutes: None };
+        for component in components {
+            match component["type"].as_str().unwrap_or_default() {
+                "BODY" => {
+                    chosen.security_recommendation =
+                        component["add_security_recommendation"].as_bool().unwrap_or_default();
+                }
+                "FOOTER" => {
+                    let minutes = component["code_expiration_minutes"].as_u64();
+                    chosen.expiration_minutes = minutes.and_then(|minutes| u8::try_from(minutes).ok());
+                }
+                "BUTTONS" => {
+                    for button in component["buttons"].as_array().into_iter().flatten() {
+                        if copies_one_time_code(button) {
+                            self.buttons.push(MetaButton::OneTimeCode);
+                        } else {
+                            self.foreign.push("a button that does more than copy the code".to_owned());
+                        }
+                    }
+                }
+                kind => self.foreign.push(format!("a part of type {kind}")),
+            }
+        }
+        (self.body, self.footer) = (chosen.text(), chosen.footer());
+    }
+
     /// A digest of its texts; `None` if it has parts that Hookswitch never creates.
     pub fn wording(&self) -> Option<String> {
         let texts = || wording(&self.body, self.footer.as_deref(), &self.buttons, self.header.as_ref());
@@ -130,6 +161,10 @@ impl From<RawTemplate> for TemplateOnMeta {
             quality: raw.quality_score.as_ref().and_then(score),
             rejected_reason: raw.rejected_reason.filter(|reason| !reason.is_empty() && reason != "NONE"),
         };
+        if template.category.as_deref() == Some(category(Category::Authentication)) {
+            template.read_authentication(&raw.components);
+            return template;
+        }
         for component in &raw.components {
             let text = component["text"].as_str();
             match component["type"].as_str().unwrap_or_default() {
@@ -188,6 +223,16 @@ fn read_header(component: &Value) -> Option<MetaHeader> {
     }
 }
 
+/// Whether a button copies a one-time code, as it was created, or as Meta lists it: as a link.
+fn copies_one_time_code(button: &Value) -> bool {
+    let link = button["url"].as_str().unwrap_or_default();
+    match button["type"].as_str() {
+        Some("OTP") => button["otp_type"].as_str() == Some("COPY_CODE"),
+        Some("URL") => link.contains("/otp/") && link.contains("otp_type=COPY_CODE"),
+        _ => false,
+    }
+}
+
 fn read_button(button: &Value) -> Option<MetaButton> {
     let text = |key: &str| button[key].as_str().map(str::to_owned);
     match button["type"].as_str()? {
@@ -236,6 +281,9 @@ pub(super) struct Created {
 
 /// The body of `POST /{account}/message_templates`; `handle` is that of the uploaded example of a file in the header.
 pub(super) fn create_body(name: &str, definition: &MetaTemplate, handle: Option<&str>) -> Value {
+    if let Some(chosen) = definition.authentication {
+        return create_authentication(name, definition, chosen);
+    }
     let mut body = json!({"type": "BODY", "text": definition.body});
     if !definition.examples.is_empty() {
         let examples: Vec<_> = definition.examples.iter().map(|example| parameter(example)).collect();
@@ -262,6 +310,22 @@ pub(super) fn create_body(name: &str, definition: &MetaTemplate, handle: Option<
         "language": definition.language,
         "category": category(definition.category),
         "parameter_format": "POSITIONAL",
+        "components": components,
+    })
+}
+
+/// Meta adds the words.
+fn create_authentication(name: &str, definition: &MetaTemplate, chosen: Authentication) -> Value {
+    let body = json!({"type": "BODY", "add_security_recommendation": chosen.security_recommendation});
+    let footer = chosen
+        .expiration_minutes
+        .map(|minutes| json!({"type": "FOOTER", "code_expiration_minutes": minutes}));
+    let buttons = json!({"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]});
+    let components: Vec<Value> = [body].into_iter().chain(footer).chain([buttons]).collect();
+    json!({
+        "name": name,
+        "language": definition.language,
+        "category": category(definition.category),
         "components": components,
     })
 }
@@ -297,6 +361,7 @@ fn write_button(button: &MetaButton, example: &str) -> Value {
         MetaButton::Phone { title, number } => {
             json!({"type": "PHONE_NUMBER", "text": title, "phone_number": number})
         }
+        MetaButton::OneTimeCode => json!({"type": "OTP", "otp_type": "COPY_CODE"}),
         MetaButton::Code => {
             let example: String = example.chars().filter(|c| !c.is_whitespace()).take(15).collect();
             json!({"type": "COPY_CODE", "example": example})

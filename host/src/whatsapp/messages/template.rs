@@ -104,12 +104,13 @@ fn of_header<'a>(header: &'a Header, media_id: Option<&'a str>) -> Option<Compon
 fn of_button(index: usize, button: &Button) -> Option<Component<'_>> {
     let (sub_type, parameter) = match &button.action {
         Action::Id(payload) => ("quick_reply", Parameter::Payload { payload }),
-        Action::Url(_) => {
+        // At Meta, the button of an authentication template is a link that ends in the code.
+        Action::Url(_) | Action::Code(_) if button.suffix.is_some() => {
             let text = button.suffix.as_deref()?.into();
             ("url", Parameter::Text { parameter_name: None, text })
         }
         Action::Code(coupon_code) => ("copy_code", Parameter::CouponCode { coupon_code }),
-        Action::Phone(_) | Action::List(_) | Action::AskLocation => return None,
+        Action::Url(_) | Action::Phone(_) | Action::List(_) | Action::AskLocation => return None,
     };
     let (sub_type, index) = (Some(sub_type), Some(index.to_string()));
     Some(Component { kind: "button", sub_type, index, parameters: vec![parameter] })

@@ -67,7 +67,6 @@ fn of_templates_at_meta() {
     let with = |front: &str, body: &str| format!("{FRONT}{front}---\n{body}");
     let templates = [
         ("Capital", with("", body)),
-        ("authentication", with("", &format!("{body} one.")).replace("utility", "authentication")),
         ("beside", with("", &format!("{body} {{{{ a }}}} {{{{ b }}}} two."))),
         ("braces", with("", &format!("{body} {{% raw %}}{{{{{{% endraw %}} three."))),
         ("buttons", with("buttons: [{id: a, title: Yes}, {id: b, title: Yes}, {id: c, title: ' '}]\n", body)),

@@ -75,7 +75,7 @@ fn of_scripts_that_fail() {
         "#{template: \"t\", after: \"400d\"}",
         "#{template: \"t\", send_at: \"tomorrow\"}",
         "#{template: \"t\", send_at: now(), after: \"1h\"}",
-        "#{template: \"t\", collect: \"15m by site\"}",
+        "#{template: \"t\", collect: \"15m by groups\"}",
         "#{template: \"t\", collect: \"15m by group\", after: \"1h\"}",
         "#{template: \"t\", dedupe_for: \"1h\"}",
         "#{template: \"t\", priority: \"high\"}",

@@ -13,7 +13,7 @@ fn some(text: &str) -> Option<String> {
 /// Number, user id, second; an empty text is none.
 fn saw((wa_id, user_id, at): (&str, &str, i64)) -> IdentityNews {
     let contact =
-        Contact { wa_id: some(wa_id), user_id: some(user_id), name: None, last_inbound_at: Some(second(at)) };
+        Contact { wa_id: some(wa_id), user_id: some(user_id), last_inbound_at: Some(second(at)), ..Contact::default() };
     IdentityNews::Seen(Sighting { contact, at: second(at), creates: true })
 }
 
@@ -196,7 +196,7 @@ fn another_spelling_is_the_same_number() {
     }
     // Stored as two, as by an operator's hand.
     let stored_as = |id, wa_id: &str| {
-        let contact = Contact { wa_id: some(wa_id), user_id: None, name: None, last_inbound_at: None };
+        let contact = Contact { wa_id: some(wa_id), ..Contact::default() };
         ((id, contact), (wa_id.to_owned(), Holder { contact: id, since: None }))
     };
     let (contacts, addresses) =
