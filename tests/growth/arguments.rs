@@ -191,7 +191,10 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("directory::find_person", "10, 'user7'"),
     ("directory::usernames", "sample.usernames()"),
     ("directory::add_person", "'newcomer', 'New', NULL, NULL, NULL, NULL, 'pt_BR'"),
-    ("directory::change_person", "'user7', 'New', true, true, 7, true, NULL, NULL, NULL, NULL, true, 'pt_BR'"),
+    (
+        "directory::change_person",
+        "'user7', 'New', true, true, 7, true, NULL, NULL, NULL, NULL, true, 'pt_BR'",
+    ),
     ("directory::people_named", "10, sample.usernames()"),
     ("directory::look_again", "sample.usernames(), 'window'"),
     ("directory::join_groups", "sample.usernames(), sample.texts('group')"),

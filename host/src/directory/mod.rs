@@ -136,7 +136,8 @@ impl Directory {
     pub async fn set_language(&self, contact: &str, language: Option<&str>) -> Result<(), DirectoryError> {
         let asked = self.meant(contact).await?;
         let language = language.map(domain::language).transpose();
-        let language = language.map_err(|why| DirectoryError::Values(vec![ValueError { member: "language", why }]))?;
+        let language =
+            language.map_err(|why| DirectoryError::Values(vec![ValueError { member: "language", why }]))?;
         Ok(self.store.set_contact_language(&asked, language.as_deref()).await?)
     }
 

@@ -196,8 +196,7 @@ fn marketing(MarketingPreference { wa_id, user_id, stop, at }: MarketingPreferen
 
 /// The ids in a preference.
 fn named(MarketingPreference { wa_id, user_id, at, .. }: &MarketingPreference) -> IdentityNews {
-    let contact =
-        Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), ..Contact::default() };
+    let contact = Contact { wa_id: wa_id.clone(), user_id: user_id.clone(), ..Contact::default() };
     IdentityNews::Seen(Sighting { contact, at: *at, creates: true })
 }
 

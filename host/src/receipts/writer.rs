@@ -118,8 +118,7 @@ async fn write(to: &Append, batch: Post) -> Result<(), StoreError> {
         let learnt = recipients.into_iter().filter_map(|(wa_id, user_id, at)| {
             let pair = (wa_id, user_id);
             let is_new = new.contains(&pair);
-            let contact =
-                Contact { wa_id: Some(pair.0), user_id: Some(pair.1), ..Contact::default() };
+            let contact = Contact { wa_id: Some(pair.0), user_id: Some(pair.1), ..Contact::default() };
             // A recipient becomes a contact only when they write, or an operator adds them.
             is_new.then_some(IdentityNews::Seen(Sighting { contact, at, creates: false }))
         });

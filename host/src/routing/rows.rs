@@ -27,8 +27,8 @@ use super::{
 use crate::lanes::Unread;
 use crate::metrics::RoutingCounts;
 use crate::store::{
-    CollectRow, DecisionRow, DedupeClaim, HiddenEvent, Limit, NewSpread, NextDecision, NotificationRow, ParkedRow,
-    RoutingTransaction, RuleFailed, StoreError, Withdrawal,
+    CollectRow, DecisionRow, DedupeClaim, HiddenEvent, Limit, NewSpread, NextDecision, NotificationRow,
+    ParkedRow, RoutingTransaction, RuleFailed, StoreError, Withdrawal,
 };
 use crate::system::{RULE_FAILED, SOURCE, WHATSAPP};
 

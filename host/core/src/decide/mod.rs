@@ -45,13 +45,15 @@ mod tests;
 
 pub use crate::domain::DIGEST_TYPE;
 pub use answer::{
-    KEYS, NOT_COLLECTED, PEOPLE, at_most, collect, collect_parts, hours, keys_between, kind_of, mode, priority,
+    KEYS, NOT_COLLECTED, PEOPLE, at_most, collect, collect_parts, hours, keys_between, kind_of, mode,
+    priority,
 };
 pub use library::{FOLDER as LIBRARY, is_of as is_of_library};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
 pub use route_source::{
-    CancelSource, CollectSource, Marked, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource, ValueSource,
+    CancelSource, CollectSource, Marked, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource,
+    ValueSource,
 };
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source};

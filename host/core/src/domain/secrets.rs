@@ -159,9 +159,17 @@ impl Secrets {
         match &mut kept.outcome {
             Outcome::Notify(decision) => {
                 decision.context.values_mut().for_each(|value| self.hide_in(value));
-                decision.reason = decision.reason.take().map(|reason| self.hide(&reason));
+                // A decision with a value in a key has failed, and is kept all the same.
+                for text in
+                    [&mut decision.reason, &mut decision.key, &mut decision.dedupe_key].into_iter().flatten()
+                {
+                    *text = self.hide(text);
+                }
+                decision.cancel.iter_mut().for_each(|key| *key = self.hide(key));
             }
-            Outcome::Cancel(cancel) => cancel.reason = cancel.reason.take().map(|reason| self.hide(&reason)),
+            Outcome::Cancel(cancel) => {
+                cancel.reason.iter_mut().chain(&mut cancel.cancel).for_each(|text| *text = self.hide(text));
+            }
             Outcome::Skip(why) | Outcome::Failed(why) | Outcome::Parked { why, .. } => *why = self.hide(why),
             Outcome::NoRoute => {}
         }

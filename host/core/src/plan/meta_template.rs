@@ -148,8 +148,7 @@ pub fn notes(templates: &Templates) -> Vec<TemplateError> {
     let all = templates.all().filter(|template| template.mode != Mode::Template);
     all.flat_map(|template| {
         let words = template.authentication.filter(|_| template.mode != Mode::Text).map(|chosen| {
-            let message =
-                format!("outside a window, people read Meta's words in their place: {}", chosen.text());
+            let message = format!("outside a window, people read Meta's words instead: {}", chosen.text());
             ("category", message)
         });
         template.parts.notes(template.body.body()).into_iter().chain(words).map(|(key, message)| {

@@ -232,7 +232,9 @@ impl<'a> Planner<'a> {
     fn notify(&self, event: &Event, decision: &Decision) -> Result<Planned, String> {
         let tag = decision.at_most.as_ref().and_then(|at_most| at_most.tag.as_deref());
         if let Some(tag) = tag.filter(|tag| self.templates.with_tag(tag).is_empty()) {
-            return Err(format!("`at_most`: no template has the tag `{tag}`; set `tag: {tag}` in their front matter"));
+            return Err(format!(
+                "`at_most`: no template has the tag `{tag}`; set `tag: {tag}` in their front matter"
+            ));
         }
         let mut notifications = self.messages(event, decision)?;
         let is_reached = |planned: &PlannedNotification| planned.skipped.is_none();

@@ -12,8 +12,12 @@ fn some(text: &str) -> Option<String> {
 
 /// Number, user id, second; an empty text is none.
 fn saw((wa_id, user_id, at): (&str, &str, i64)) -> IdentityNews {
-    let contact =
-        Contact { wa_id: some(wa_id), user_id: some(user_id), last_inbound_at: Some(second(at)), ..Contact::default() };
+    let contact = Contact {
+        wa_id: some(wa_id),
+        user_id: some(user_id),
+        last_inbound_at: Some(second(at)),
+        ..Contact::default()
+    };
     IdentityNews::Seen(Sighting { contact, at: second(at), creates: true })
 }
 
