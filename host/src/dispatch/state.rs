@@ -26,6 +26,7 @@ use crate::{
     lanes::{Beat, Leases, Progress},
     metrics::{DispatchMetrics, NumberMetrics},
     store::{Intended, Store, StoreError},
+    traces::Tracer,
     whatsapp::{Accepted, Client, Form, SendError},
 };
 
@@ -62,6 +63,8 @@ pub struct Deps {
     pub daily_limit: watch::Receiver<Option<u32>>,
     /// Counts sends.
     pub metrics: DispatchMetrics,
+    /// Records sends.
+    pub tracer: Tracer,
 }
 
 /// Meta's answer to an attempt.
@@ -162,6 +165,7 @@ pub struct Dispatch {
     pub(super) parked: Parked,
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
     pub(super) metrics: DispatchMetrics,
+    pub(super) tracer: Tracer,
     /// By priority, whether there may be more in the log than was read.
     pub(super) more: [bool; 3],
     /// By priority, whether there may be more that was not searched for those of other numbers.
@@ -203,6 +207,7 @@ impl Dispatch {
             parked: Parked::new(),
             daily_limit: deps.daily_limit,
             metrics: deps.metrics,
+            tracer: deps.tracer,
             more: [true; 3],
             unsearched: [true; 3],
             counted: HashMap::new(),

@@ -32,6 +32,7 @@ use crate::{
     http::{Bodies, Keys, Problem},
     metrics::IntakeMetrics,
     store::Store,
+    traces::Tracer,
 };
 
 /// State shared by the handlers. Cheap to clone.
@@ -45,6 +46,7 @@ pub struct Intake {
     pulse: Pulse,
     not_ready: NotReady,
     metrics: IntakeMetrics,
+    tracer: Tracer,
 }
 
 impl Intake {
@@ -79,7 +81,14 @@ impl Intake {
             store,
             not_ready,
             metrics,
+            tracer: Tracer::default(),
         }
+    }
+
+    /// Records accepted events in traces.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Intake {
+        Intake { tracer, ..self }
     }
 }
 

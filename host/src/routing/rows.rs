@@ -8,7 +8,9 @@ mod limit;
 use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
-    domain::{Asked, AtMost, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws},
+    domain::{
+        Asked, AtMost, Cause, Decision, DecisionOutcome, Lane, Outcome, People, Senders, Verdict, Withdraws,
+    },
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
 use jiff::Timestamp;
@@ -182,7 +184,9 @@ impl Rows {
         notifications: Vec<PlannedNotification>,
         at_most: Option<AtMost>,
     ) {
-        for PlannedNotification { notification, skipped } in notifications {
+        let cause = cause(work);
+        for PlannedNotification { mut notification, skipped } in notifications {
+            notification.message.cause = Some(cause.clone());
             let message = &notification.message;
             self.bytes += message.body.len() + message.parameters.iter().map(String::len).sum::<usize>();
             let (event_lane, event_seq) = work.place();
@@ -326,6 +330,13 @@ impl Rows {
             unsent: self.unsent.into_iter().map(|(_, unsent)| unsent).collect(),
         })
     }
+}
+
+/// What its messages come from.
+fn cause(work: &Work) -> Cause {
+    let is_first = !matches!(work.origin, Origin::Parked(_));
+    let received_at = is_first.then_some(work.logged.received_at);
+    Cause { received_at, trace: work.trace.clone(), again: false }
 }
 
 /// What an event withdraws by a key.

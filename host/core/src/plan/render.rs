@@ -149,6 +149,7 @@ impl<'a> Renderer<'a> {
             hours: self.decision.hours.clone(),
             marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
+            cause: None,
         })
     }
 
