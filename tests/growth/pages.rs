@@ -93,6 +93,7 @@ pub async fn ask(database: &Database, client: &Client) -> Vec<String> {
     let still = "UPDATE lane SET deadline = 'infinity'; UPDATE job SET state = 'done', ended_at = now(); TRUNCATE failure";
     client.batch_execute(still).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
+    write_rule(folder.path(), "groups.yaml", "- name: group1\n  description: The staff\n");
     write_rule(
         folder.path(),
         "orders/routes.yaml",
