@@ -52,7 +52,7 @@ BEGIN
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
-        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal',
+        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'template_day', 'withdrawal',
         'uploaded_media', 'secret'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN

@@ -38,5 +38,6 @@ mod set_up;
 mod simulated_errors;
 mod system_events;
 mod templates;
+mod traces;
 mod unsent;
 mod wishes;

@@ -51,7 +51,14 @@ impl Host {
             whatsapp_messages_per_second: 80,
         };
         let routes = receipts::router(
-            Receipts::new(store.clone(), &config, Arc::default(), Arc::new(|_| false), Default::default()),
+            Receipts::new(
+                store.clone(),
+                &config,
+                Arc::default(),
+                Arc::new(|_| false),
+                Default::default(),
+                Default::default(),
+            ),
             Bodies::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

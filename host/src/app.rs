@@ -49,7 +49,8 @@ use crate::{
     routing::{self, Routing},
     store::Store,
     system::{Scheduler, forget_secrets, prune, tally, tell_failures, tell_parked, tell_rule_failures},
-    templates::{self, TemplateWatch},
+    templates::{self, TemplateStates, TemplateWatch},
+    traces::Tracer,
     whatsapp::{Client, management::Management},
 };
 
@@ -95,6 +96,12 @@ impl App {
         let connections = config.database.connections();
         let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
         let Shares { work: store, lanes, incoming, requests } = Shares::of(&database.store, connections)?;
+        let shares = [
+            ("work", store.clone()),
+            ("lanes", lanes.clone()),
+            ("incoming", incoming.clone()),
+            ("requests", requests.clone()),
+        ];
 
         let events = Arc::new(Grown::default());
         let notifications = Arc::new(Grown::default());
@@ -102,7 +109,14 @@ impl App {
         let progress = Arc::new(Progress::default());
         let host = Uuid::now_v7();
         let template_updated = Arc::new(Notify::new());
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(&store.metrics());
+        let (tracer, exporter) = match config.traces.clone() {
+            Some(traces) => {
+                let (tracer, exporter) = Tracer::new(traces, &host.to_string()).map_err(AppError::Traces)?;
+                (tracer, Some(exporter))
+            }
+            None => (Tracer::default(), None),
+        };
         let live = catalog.clone();
         let receipts = Receipts::new(
             incoming.clone(),
@@ -110,6 +124,7 @@ impl App {
             template_updated.clone(),
             Arc::new(move |kind: &str| live.current().routes.are_for(kind)),
             metrics.receipts.clone(),
+            tracer.clone(),
         );
         let (live, seen) = (catalog.clone(), receipts.seen());
         let news = News {
@@ -127,6 +142,7 @@ impl App {
             None => InUse::default(),
         };
         let in_use = Arc::new(ArcSwap::from_pointee(in_use));
+        let template_states = TemplateStates::default();
         let watch = match account {
             Some(account_id) => Some(TemplateWatch {
                 store: store.clone(),
@@ -138,6 +154,7 @@ impl App {
                 account_id,
                 updated: template_updated.clone(),
                 in_use: in_use.clone(),
+                states: template_states.clone(),
                 grew: grew.clone(),
             }),
             None => None,
@@ -163,6 +180,7 @@ impl App {
             several_numbers: config.whatsapp.whatsapp_phone_number_id.are_several(),
             daily_limit: daily_limit.clone(),
             metrics: metrics.dispatch.clone(),
+            tracer: tracer.clone(),
         });
         let routing = Routing {
             beat: beats[0].1.clone(),
@@ -177,13 +195,14 @@ impl App {
             threads: routing::threads(),
             tally: Default::default(),
             metrics: metrics.routing.clone(),
+            tracer: tracer.clone(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
         let (counted, heard) = (store.clone(), grew.clone());
         let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
-        let intake = Intake::new(incoming, appended, ready, metrics.intake.clone());
+        let intake = Intake::new(incoming, appended, ready, metrics.intake.clone()).traced(tracer);
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
@@ -207,6 +226,9 @@ impl App {
                 in_use,
                 knows_templates: config.whatsapp.whatsapp_business_account_id.is_some(),
                 daily_limit,
+                template_states,
+                setup: setup.clone(),
+                shares,
                 last: Mutex::default(),
             };
             let pages = console::router(Console::new(operate, setup, links.clone(), changes, secure));
@@ -232,7 +254,10 @@ impl App {
         if let Some(watch) = watch {
             parts.start("templates", |stop| watch.run(stop));
         }
-        // Parts stop in this order: what the others count at their ends is stored.
+        // Parts stop in this order: what the others count and record at their ends is stored and sent.
+        if let Some(exporter) = exporter {
+            parts.start("traces", |stop| exporter.run(stop));
+        }
         let charted = store.clone();
         parts.start("tally", |stop| tally(charted, totals, stop));
         parts.help("intake", intake_ended);

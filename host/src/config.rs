@@ -6,6 +6,7 @@ mod listen;
 mod risks;
 mod rules;
 mod secret;
+mod traces;
 mod whatsapp;
 
 use std::{ffi::OsStr, net::SocketAddr, process::Command};
@@ -19,6 +20,7 @@ pub use self::{
     listen::{AdminArgs, AdminConfig, ListenConfig},
     rules::{RulesConfig, plugin_secrets},
     secret::Secret,
+    traces::{TracesArgs, TracesConfig},
     whatsapp::{AccountConfig, CloudConfig, WhatsappConfig},
 };
 
@@ -153,6 +155,9 @@ pub struct ServeArgs {
     keep: String,
 
     #[command(flatten)]
+    traces: TracesArgs,
+
+    #[command(flatten)]
     logs: LogConfig,
 }
 
@@ -173,6 +178,8 @@ pub struct Config {
     pub unknown_for: SignedDuration,
     /// How long events and their notifications are kept; `None` is forever.
     pub keep: Option<SignedDuration>,
+    /// Where traces go; `None` if they go nowhere.
+    pub traces: Option<TracesConfig>,
     /// What is logged.
     pub logs: LogConfig,
 }
@@ -263,6 +270,7 @@ impl Config {
         if !args.rules.rules.is_dir() {
             wrong.push(format!("--rules (HOOKSWITCH_RULES): no such folder: {}", args.rules.rules.display()));
         }
+        let traces = args.traces.checked(&mut wrong);
         if !wrong.is_empty() {
             return Err(ConfigErrors(wrong));
         }
@@ -282,6 +290,7 @@ impl Config {
             },
             unknown_for,
             keep,
+            traces,
             logs: args.logs,
         })
     }

@@ -33,6 +33,8 @@ pub mod config;
 
 pub mod metrics;
 
+pub mod traces;
+
 pub(crate) mod outbound;
 
 pub mod store;

@@ -37,6 +37,7 @@ use crate::{
     http::{Bodies, Budget, Limits, Problem},
     metrics::ReceiptMetrics,
     store::{Store, WebhookFacts},
+    traces::Tracer,
     whatsapp,
 };
 
@@ -91,6 +92,7 @@ impl Receipts {
         templates: Arc<Notify>,
         wants: Arc<dyn Fn(&str) -> bool + Send + Sync>,
         metrics: ReceiptMetrics,
+        tracer: Tracer,
     ) -> Receipts {
         Receipts {
             app_secret: config.whatsapp_app_secret.clone(),
@@ -102,6 +104,7 @@ impl Receipts {
                 several_numbers: config.whatsapp_phone_number_id.are_several(),
                 answers: Answers::new(wants),
                 metrics: metrics.clone(),
+                tracer,
             }),
             seen: Seen::default(),
             store,

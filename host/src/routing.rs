@@ -49,6 +49,7 @@ use crate::{
     lanes::{Beat, Grew, Grown, Leases, Unread},
     metrics::{RoutingCounts, RoutingMetrics},
     store::{Store, StoreError},
+    traces::Tracer,
 };
 
 const POLL: Duration = Duration::from_millis(1_500);
@@ -84,6 +85,8 @@ pub struct Routing {
     pub tally: Tally,
     /// Counts what was decided.
     pub metrics: RoutingMetrics,
+    /// Records what was decided.
+    pub tracer: Tracer,
 }
 
 /// A thread for each call of a plugin that can run at once. The process has more threads than these, so that routing and

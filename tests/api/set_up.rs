@@ -153,6 +153,13 @@ async fn templates_are_compared_and_pushed() {
         (&json!("word"), &json!("not at Meta; submit it"), &json!(true), &json!("word")),
         "{word}"
     );
+    assert_eq!(word["days"], json!([]));
+    let counted = "INSERT INTO template_day SELECT 'word', d, 5, 4, 3, 1
+                   FROM unnest(ARRAY[date '2020-01-01', (now() AT TIME ZONE 'UTC')::date]) AS d";
+    desk.stage.database.query(counted, &[]).await;
+    let days = state(&desk).await["days"].clone();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    assert_eq!(days, json!([{"day": today, "sent": 5, "delivered": 4, "read": 3, "failed": 1}]));
     let diff = desk.get("/v1/templates/word/diff").await;
     let change = &diff["data"][0];
     assert_eq!(

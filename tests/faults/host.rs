@@ -102,8 +102,9 @@ async fn held_back(stage: &Stage) -> HashSet<(uuid::Uuid, i16)> {
         in_flight(stage).await.into_iter().filter(|sent| begun.contains(sent)).collect();
     let taken = stage.simulator.messages().await;
     let taken = taken.iter().filter_map(|message| message["request"]["biz_opaque_callback_data"].as_str());
-    for (id, attempt) in taken.filter_map(|data| data.split_once(':')) {
-        stuck.remove(&(id.parse().unwrap(), attempt.parse().unwrap()));
+    for data in taken {
+        let parts: Vec<&str> = data.split(':').collect();
+        stuck.remove(&(parts[0].parse().unwrap(), parts[1].parse().unwrap()));
     }
     stuck
 }

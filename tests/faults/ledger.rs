@@ -45,8 +45,8 @@ pub async fn settle(stage: &Stage, produced: Produced, in_doubt: usize) -> Accou
 fn receipt(message: &Value) -> Receipt {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let attempt = message["request"]["biz_opaque_callback_data"].as_str().and_then(|data| {
-        let (id, attempt) = data.split_once(':')?;
-        Some((id.parse().ok()?, attempt.parse().ok()?))
+        let mut parts = data.split(':');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     });
     Receipt {
         to: text(&message["to"]),

@@ -421,6 +421,14 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "tally::add_tally",
         "ARRAY[60, 3600]::smallint[], sample.texts('a'), sample.texts('b'), sample.all_of(1::bigint)",
     ),
+    (
+        "template_day::add_template_day",
+        "sample.texts('template'), sample.all_of(1::bigint), sample.all_of(1::bigint), sample.all_of(1::bigint), \
+         sample.all_of(1::bigint)",
+    ),
+    ("notification::causes", "sample.ids()"),
+    ("template_day::template_days", "sample.texts('template'), 30"),
+    ("template_day::prune_template_days", "400, 100"),
     ("tally::tally", "60, now() - interval '1 hour', 100"),
     ("tally::prune_tally", "60, 172800, 100"),
     ("rule_failure::tell_rule_failures", "60, 100"),

@@ -135,6 +135,9 @@ SELECT n % 64, 600000 + n, 0, 'plugin' || n % 3, n % 3 = 0, now() FROM generate_
 INSERT INTO schedule_slot (schedule, slot, outcome, cron)
 SELECT 'schedule' || n % 20, now() - n / 20 * interval '1 minute', 'fired', '* * * * *'
 FROM generate_series(1, 100000) AS n;
+INSERT INTO template_day (template, day, sent, delivered, read, failed)
+SELECT 'template' || n % 200, current_date - n / 200, n % 1000, n % 900, n % 700, n % 20
+FROM generate_series(0, 79999) AS n;
 INSERT INTO own_clash (id, source, at)
 SELECT 'digest-' || n, '/hookswitch', now() - n * interval '1 minute' FROM generate_series(1, 60000) AS n;
 INSERT INTO host (id, name, identity, release, version)

@@ -11,6 +11,7 @@ mod arguments;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
+mod pages;
 mod plan;
 mod source;
 
@@ -68,6 +69,7 @@ async fn no_statement_reads_more_where_the_tables_grow() {
         gone.filter(|name| !names.contains(name)).map(|name| format!("{name}: there is no such statement")),
     );
     assert!(all.len() > 100, "{} statements", all.len());
+    wrong.extend(pages::ask(&database, &client).await);
     assert!(wrong.is_empty(), "{} of {}:\n\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
 }
 

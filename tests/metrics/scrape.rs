@@ -10,6 +10,8 @@ pub struct Scrape {
     series: BTreeMap<String, f64>,
     /// Types by family.
     types: BTreeMap<String, String>,
+    /// Exemplars by series, such as `trace_id="…"`.
+    exemplars: BTreeMap<String, String>,
 }
 
 impl Scrape {
@@ -27,6 +29,7 @@ impl Scrape {
     pub fn parse(text: &str) -> Scrape {
         assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
         let (mut series, mut types) = (BTreeMap::new(), BTreeMap::<String, String>::new());
+        let mut exemplars = BTreeMap::new();
         let mut family = String::new();
         for line in text.lines().filter(|line| *line != "# EOF") {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
@@ -37,7 +40,12 @@ impl Scrape {
                 assert!(rest.split_once(' ').is_some_and(|(_, help)| !help.is_empty()), "{line}");
             } else {
                 assert!(!line.starts_with('#'), "{line}");
+                let (line, exemplar) = line.split_once(" # {").unwrap_or((line, ""));
                 let (name, value) = line.rsplit_once(' ').unwrap();
+                if let Some((labels, _)) = exemplar.split_once('}') {
+                    assert!(name.contains("_bucket{") && labels.len() <= 128, "{name}: {labels}");
+                    exemplars.insert(name.to_owned(), labels.to_owned());
+                }
                 let bare = name.split('{').next().unwrap();
                 let suffix =
                     bare.strip_prefix(family.as_str()).unwrap_or_else(|| panic!("{line} in {family}"));
@@ -53,7 +61,7 @@ impl Scrape {
                 assert!(known.is_none(), "{name} is there twice");
             }
         }
-        Scrape { series, types }
+        Scrape { series, types, exemplars }
     }
 
     /// The sum of all series of a name whose labels contain these.
@@ -63,6 +71,12 @@ impl Scrape {
             bare == name && labels.iter().all(|(label, value)| of.contains(&format!("{label}=\"{value}\"")))
         };
         self.series.iter().filter(|(series, _)| has(series)).map(|(_, value)| value).sum()
+    }
+
+    /// The exemplars of all series of a name.
+    pub fn exemplars(&self, name: &str) -> Vec<&str> {
+        let of = self.exemplars.iter().filter(|(series, _)| series.split('{').next() == Some(name));
+        of.map(|(_, labels)| labels.as_str()).collect()
     }
 
     /// Whether there is a series of this name, or could be: plugins have none where there are no plugins.

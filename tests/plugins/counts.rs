@@ -63,3 +63,26 @@ async fn the_guests_clock_rests_while_no_guest_runs() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_plugin_logged_last_is_on_its_page_for_who_may_see_it() {
+    let folders = Folders::new();
+    folders.plugin("chatty", "harm.*", "on_failure: skip");
+    let stage = Stage::set(folders, &[]).await;
+    stage.decided(&json!({"type": "harm.done", "data": {"do": "forge"}})).await;
+    let page = async |name: &str, scopes: &[&str]| {
+        let key = create_key(&stage.database, name, scopes);
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let (client, admin) = (client.build().unwrap(), stage.host.admin_url());
+        let request = client.post(format!("{admin}/login")).body(format!("key={key}"));
+        let answer =
+            request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let answer = client.get(format!("{admin}/plugins")).header("cookie", cookie).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let seen = page("chief", &["admin"]).await;
+    assert!(seen.contains("ERROR forged by log") && seen.contains("ERROR forged by print"), "{seen}");
+    let hidden = page("looker", &["read"]).await;
+    assert!(!hidden.contains("forged") && hidden.contains("What plugins logged is hidden"), "{hidden}");
+}

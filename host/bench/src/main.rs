@@ -15,6 +15,7 @@ mod quiet;
 mod rules;
 mod table;
 mod usage;
+mod viewers;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -32,7 +33,7 @@ struct Arguments {
     #[command(flatten)]
     sizes: Sizes,
 
-    /// What to measure [default: all but `check`, `decisions` and `large`].
+    /// What to measure [default: all but `check`, `decisions`, `large` and `viewers`].
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -73,6 +74,8 @@ enum Part {
     Decisions,
     /// Run the set-up check with 100,000 people and a million notifications.
     Check,
+    /// Deliver messages without and with 20 people who look at the console.
+    Viewers,
     #[command(hide = true)]
     Floor(Own),
     #[command(hide = true)]
@@ -134,6 +137,9 @@ async fn run(Arguments { program, sizes, part }: Arguments) -> anyhow::Result<()
     }
     if matches!(part, Some(Part::Check)) {
         rows.extend(check::measure(&program).await?);
+    }
+    if matches!(part, Some(Part::Viewers)) {
+        rows.extend(viewers::measure(&program, &sizes).await?);
     }
     table::print(&rows);
     Ok(())

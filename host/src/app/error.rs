@@ -27,6 +27,9 @@ pub enum AppError {
     /// The Cloud API's settings.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The client of the collector of traces.
+    #[error("cannot set up TLS for --otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
+    Traces(reqwest::Error),
     /// The address.
     #[error("cannot listen on {address} ({setting}): {source}")]
     Listen {

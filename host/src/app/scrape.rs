@@ -1,6 +1,6 @@
 //! What a scrape shows beside the counters: the state of this host, and what waits in its lanes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use hookswitch_core::{
@@ -16,8 +16,10 @@ use tokio::{
 
 use crate::{
     lanes::Leases,
-    metrics::{Backlog, Metrics, PluginUse, State},
+    metrics::{Backlog, Metrics, OfAll, PluginUse, State},
+    operate::Setup,
     store::{Store, StoreError},
+    templates::TemplateStates,
 };
 
 /// What waits is read at most this often, however many ask.
@@ -43,6 +45,11 @@ pub(super) struct Scrape {
     /// Whether templates are compared with those at Meta.
     pub(super) knows_templates: bool,
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
+    pub(super) template_states: TemplateStates,
+    /// What the check found.
+    pub(super) setup: Arc<Setup>,
+    /// The connections to PostgreSQL, by what they are for.
+    pub(super) shares: [(&'static str, Store); 4],
     /// What was read last.
     pub(super) last: Mutex<Option<(Instant, Option<Backlog>)>>,
 }
@@ -83,6 +90,8 @@ impl Scrape {
             daily_limit: *self.daily_limit.borrow(),
             templates: templates.collect(),
             plugins: plugins.collect(),
+            template_states: self.template_states.load().to_vec(),
+            connections: self.shares.iter().map(|(share, store)| store.connections(share)).collect(),
         }
     }
 
@@ -120,8 +129,8 @@ impl Scrape {
         let events = self.store.events_waiting(&lanes, COUNTED).await?;
         let waiting = self.store.messages_waiting(&tracks, COUNTED).await?;
         let oldest = self.store.oldest_messages(&tracks, SEARCHED, now).await?;
-        let failed = match lanes.contains(&FIRST) {
-            true => Some(self.store.old_failures(now).await?.count),
+        let all = match lanes.contains(&FIRST) {
+            true => Some(self.read_all(now).await?),
             false => None,
         };
         let of = |reason: &str| waiting.get(reason).copied().unwrap_or(0);
@@ -134,7 +143,21 @@ impl Scrape {
                 .map(|priority| (priority.as_str(), oldest.get(&priority).copied().map_or(0.0, age)))
                 .to_vec(),
             unknown: of(WaitReason::Unknown.as_str()) + of(WaitReason::Hold.as_str()),
-            failed,
+            all,
+        })
+    }
+
+    /// What one host reports for all.
+    async fn read_all(&self, now: Timestamp) -> Result<OfAll, StoreError> {
+        let live = self.catalog.current();
+        let mut parked: BTreeMap<String, i64> = live.plugins.keys().map(|id| (id.clone(), 0)).collect();
+        parked.extend(self.store.parked().await?.into_iter().map(|facts| (facts.plugin, facts.count)));
+        let oldest = self.store.oldest_transaction().await?;
+        Ok(OfAll {
+            failed: self.store.old_failures(now).await?.count,
+            parked: parked.into_iter().collect(),
+            oldest_transaction: oldest.map_or(0.0, |began| now.duration_since(began).as_secs_f64().max(0.0)),
+            supervised: self.setup.supervised(),
         })
     }
 }

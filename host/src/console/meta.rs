@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use minijinja::context;
+use minijinja::{Value, context};
 use serde::Deserialize;
 
 use super::{
@@ -16,7 +16,10 @@ use super::{
     render,
     session::{Administrator, Viewer},
 };
-use crate::operate::{Operator, PushChoice, TemplatesError};
+use crate::{
+    metrics::TemplateCounts,
+    operate::{Operator, PushChoice, TemplateReport, TemplatesError},
+};
 
 /// Maximum number of templates on the page, and of others at Meta.
 const SHOWN: usize = 60;
@@ -54,9 +57,19 @@ pub async fn list(viewer: Viewer, State(console): State<Console>) -> Result<Resp
     let pushable = list.data.iter().filter(|of| of.needs_push).count();
     let (more, more_others) =
         (list.data.len().saturating_sub(SHOWN), list.others.len().saturating_sub(SHOWN));
-    let page =
-        context! { error => (), list => render::value(&list), shown => SHOWN, more, more_others, pushable };
+    let figures: Vec<Value> = list.data.iter().take(SHOWN).map(figures).collect();
+    let page = context! {
+        error => (), list => render::value(&list), shown => SHOWN, more, more_others, pushable, figures,
+    };
     Ok(render::view("meta.html", &viewer, page)?.into_response())
+}
+
+/// What became of the messages of a template in the last 30 days.
+fn figures(of: &TemplateReport) -> Value {
+    let days = of.days.as_deref().unwrap_or_default();
+    let mut sum = TemplateCounts::default();
+    days.iter().for_each(|day| sum.add(day.counts));
+    context! { sent => sum.sent, delivered => sum.delivered, read => sum.read, failed => sum.failed }
 }
 
 /// One template, or all.

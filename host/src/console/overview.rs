@@ -53,9 +53,21 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
                 context! { name => "events not routed", href => "/events", count => overview.events.count, age => age(overview.events.oldest) },
             ],
             counted => COUNTED,
-            traffic => traffic.iter().map(|of| context! { name => of.name, hour => chart(&of.hour), week => chart(&of.week) }).collect::<Vec<_>>(),
+            to_phone => [("Last hour", traffic.hour), ("Last 7 days", traffic.week)]
+                .map(|(when, of)| context! { when, messages => of.map(|of| of.messages), half => of.map(|of| within(of.half)), most => of.map(|of| within(of.most)) }),
+            traffic => traffic.traffic.iter().map(|of| context! { name => of.name, hour => chart(&of.hour), week => chart(&of.week) }).collect::<Vec<_>>(),
         },
     )
+}
+
+/// An upper bound of a wait, in words.
+fn within(seconds: f64) -> String {
+    match seconds {
+        of if of.is_infinite() => "more than a day".to_owned(),
+        of if of < 60.0 => format!("at most {of} s"),
+        of if of < 3_600.0 => format!("at most {} min", of / 60.0),
+        of => format!("at most {} h", of / 3_600.0),
+    }
 }
 
 /// All failed messages.

@@ -4,6 +4,10 @@ use axum::{
     extract::{Path, State},
     response::{Html, Redirect},
 };
+use hookswitch_core::{
+    catalog::Catalog,
+    decide::plugin::{LogLine, Plugin},
+};
 use minijinja::{Value, context};
 
 use super::{
@@ -17,6 +21,10 @@ use crate::{check::words, operate::Operator};
 
 /// Maximum number of plugins on the page.
 const SHOWN: usize = 40;
+
+/// Maximum number of lines of each plugin, and of all together: the page stays small.
+const LINES: usize = 10;
+const ALL_LINES: usize = 60;
 
 /// The plugins of this host, and the events that are parked for any.
 pub async fn list(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
@@ -48,8 +56,23 @@ pub async fn list(viewer: Viewer, State(console): State<Console>) -> Result<Html
             context! { plugin => of.plugin.clone(), count => of.events, more => of.more, since => of.since.to_string() }
         })
         .collect();
+    let lines = if viewer.sees_personal { last_lines(&catalog) } else { Vec::new() };
     let further = catalog.plugins.len().saturating_sub(SHOWN);
-    render::view("plugins.html", &viewer, context! { loaded, events, further })
+    render::view("plugins.html", &viewer, context! { loaded, events, further, lines })
+}
+
+/// What plugins logged last on this host, the newest first.
+fn last_lines(catalog: &Catalog) -> Vec<Value> {
+    let of = |plugin: &Plugin| {
+        let id = plugin.manifest().id.clone();
+        plugin.last_lines().into_iter().rev().take(LINES).map(move |line| (id.clone(), line))
+    };
+    let mut lines: Vec<(String, LogLine)> = catalog.plugins.values().flat_map(of).collect();
+    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.at));
+    let shown = lines.into_iter().take(ALL_LINES).map(|(plugin, LogLine { at, level, event, text })| {
+        context! { plugin, at => at.to_string(), level, event, text }
+    });
+    shown.collect()
 }
 
 /// The page that asks whether to run the parked events of a plugin again.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hookswitch_core::{
-    domain::{Delivery, Priority, Status, WaitReason},
+    domain::{Cause, Delivery, Priority, Status, WaitReason},
     plan::MetaName,
     words::next_opening,
 };
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     store::{Intended, Intent, StoreError},
-    whatsapp::{Form, NumberEffect, SendError, Treatment, is_known},
+    traces::Attempt,
+    whatsapp::{CallbackData, Form, NumberEffect, SendError, Treatment, is_known},
 };
 
 /// At most so many intents are appended at once.
@@ -290,7 +291,7 @@ impl Dispatch {
             let term = leases.borrow().lanes.get(&lane).copied();
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
-                let callback_data = format!("{}:{}", notification.id, job.attempt);
+                let callback_data = callback_data(&job);
                 let ends = (&*job.line.number, to.as_str());
                 // An upload takes a while, after which the lane may be another's.
                 let may_go = || {
@@ -369,10 +370,23 @@ impl Dispatch {
             }
         }
         self.count(&job, &settled.deliveries, time);
+        if let Some(row) = settled.deliveries.first() {
+            let failed = (row.status != Status::Accepted)
+                .then(|| row.code.map_or_else(|| row.status.to_string(), |code| code.to_string()));
+            let notification = &job.logged.notification;
+            let attempt = Attempt {
+                id: notification.id,
+                attempt: job.attempt,
+                waited: due_at(&job).is_none(),
+                cause: notification.message.cause.as_ref(),
+            };
+            self.tracer.sent(&attempt, &notification.template, time, took, failed);
+        }
         for Delivery { status, code, detail, .. } in &settled.deliveries {
             if *status < Status::Accepted || *status == Status::Failed {
                 let detail = detail.as_deref().unwrap_or_default();
-                tracing::warn!(notification = %job.logged.notification.id, attempt = job.attempt, %status, code, detail, "a send did not go well");
+                let trace = job.logged.notification.message.cause.as_ref().and_then(Cause::trace_id);
+                tracing::warn!(notification = %job.logged.notification.id, trace, attempt = job.attempt, %status, code, detail, "a send did not go well");
             }
         }
         self.book.settle(&job, settled, opted_out, time);
@@ -385,19 +399,26 @@ impl Dispatch {
         let metrics = &self.number_of(job).metrics;
         let result = match row.status {
             Status::Accepted => {
-                metrics.accepted();
-                // What waited before its first attempt did so for a time, a window or a limit.
-                if !job.waited || job.attempt > 1 {
-                    let notification = &job.logged.notification;
-                    let since = notification.send_at.unwrap_or_default().max(job.logged.created_at);
-                    let seconds = now.duration_since(since).as_secs_f64();
-                    self.metrics.accepted_after(notification.priority.as_str(), seconds);
+                let notification = &job.logged.notification;
+                metrics.accepted(&notification.template);
+                if let Some(due_at) = due_at(job) {
+                    let seconds = now.duration_since(due_at).as_secs_f64();
+                    let trace = notification.message.cause.as_ref().and_then(Cause::trace_id);
+                    self.metrics.accepted_after(
+                        notification.priority.as_str(),
+                        seconds,
+                        trace,
+                        notification.id,
+                    );
                 }
                 return;
             }
             Status::Retrying => "retry",
             Status::Unknown => "unknown",
-            _ => "failed",
+            _ => {
+                metrics.failed(&job.logged.notification.template);
+                "failed"
+            }
         };
         metrics.not_accepted(result, row.code.map(|code| is_known(code).then_some(code)));
     }
@@ -405,6 +426,24 @@ impl Dispatch {
     fn number_of(&mut self, job: &Job) -> &mut super::state::Number {
         self.numbers.get(&job.line.number)
     }
+}
+
+/// When a message was due: when its event was received, or at the time that its rule set. `None` if it waited before its
+/// first attempt, for quiet hours, a window or a limit.
+fn due_at(job: &Job) -> Option<Timestamp> {
+    let logged = &job.logged;
+    let notification = &logged.notification;
+    let cause = notification.message.cause.as_ref();
+    let received_at = cause.and_then(|cause| cause.received_at).unwrap_or(logged.created_at);
+    let due_at = notification.send_at.unwrap_or_default().max(received_at);
+    (!job.waited || job.attempt > 1).then_some(due_at)
+}
+
+/// What Meta repeats in each report about the message.
+fn callback_data(job: &Job) -> String {
+    let notification = &job.logged.notification;
+    let template = notification.template.clone();
+    CallbackData { id: notification.id, attempt: job.attempt, due_at: due_at(job), template }.to_string()
 }
 
 /// How an attempt goes out, for its history.

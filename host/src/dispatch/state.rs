@@ -27,6 +27,7 @@ use crate::{
     lanes::{Beat, Grown, Leases, Progress, Unread},
     metrics::{DispatchMetrics, NumberMetrics},
     store::{Intended, Store, StoreError},
+    traces::Tracer,
     whatsapp::{Accepted, Form, SendError},
 };
 
@@ -63,6 +64,8 @@ pub struct Deps {
     pub daily_limit: watch::Receiver<Option<u32>>,
     /// Counts sends.
     pub metrics: DispatchMetrics,
+    /// Records sends.
+    pub tracer: Tracer,
 }
 
 /// Meta's answer to an attempt.
@@ -163,6 +166,7 @@ pub struct Dispatch {
     pub(super) parked: Parked,
     pub(super) daily_limit: watch::Receiver<Option<u32>>,
     pub(super) metrics: DispatchMetrics,
+    pub(super) tracer: Tracer,
     /// Lanes that may have more in the log than was read.
     pub(super) unread: Unread,
     /// By priority, whether there may be more in these.
@@ -206,6 +210,7 @@ impl Dispatch {
             parked: Parked::new(),
             daily_limit: deps.daily_limit,
             metrics: deps.metrics,
+            tracer: deps.tracer,
             unread: Unread::All,
             more: [true; 3],
             unsearched: [true; 3],

@@ -33,6 +33,7 @@ use crate::{
     lanes::Grew,
     metrics::IntakeMetrics,
     store::Store,
+    traces::Tracer,
 };
 
 /// State shared by the handlers. Cheap to clone.
@@ -46,6 +47,7 @@ pub struct Intake {
     pulse: Pulse,
     not_ready: NotReady,
     metrics: IntakeMetrics,
+    tracer: Tracer,
 }
 
 impl Intake {
@@ -75,7 +77,14 @@ impl Intake {
             store,
             not_ready,
             metrics,
+            tracer: Tracer::default(),
         }
+    }
+
+    /// Records accepted events in traces.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Intake {
+        Intake { tracer, ..self }
     }
 }
 

@@ -66,6 +66,7 @@ pub async fn events(State(intake): State<Intake>, request: Request) -> Result<Re
 }
 
 async fn accept(intake: Intake, request: Request) -> Result<Response, Problem> {
+    let began = intake.store.now();
     let (head, body) = request.into_parts();
     let caller = intake.keys.require(&head.headers, &[Scope::Events]).await?;
     let way = Way::of(&head.headers)?;
@@ -93,6 +94,10 @@ async fn accept(intake: Intake, request: Request) -> Result<Response, Problem> {
     let answer = match intake.writer.append(events).await {
         Ok((events, clashes)) if clashes.is_empty() => {
             intake.metrics.accepted(events.iter().map(|checked| checked.event.kind.as_str()));
+            if intake.tracer.is_on() {
+                let now = intake.store.now();
+                events.iter().for_each(|checked| intake.tracer.accepted(&checked.event, began, now));
+            }
             Ok(accepted(way, &events))
         }
         Ok((events, clashes)) => Err(conflict(way, &events, &clashes)),

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
-use hookswitch_core::domain::Event;
+use hookswitch_core::domain::{Event, is_traceparent};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Version 00: `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. Later versions may add to it.
-const LENGTH: usize = 55;
 /// Longer ones are not kept, as are longer extension attributes.
 const LIMIT: usize = 4_096;
 /// The maximum number of entries in `tracestate`.
@@ -25,7 +23,7 @@ pub fn of(headers: &HeaderMap) -> BTreeMap<String, Box<RawValue>> {
     let mut parents =
         headers.get_all(parent_name).iter().map(|value| value.to_str().unwrap_or_default().trim());
     let (Some(parent), None) = (parents.next(), parents.next()) else { return trace };
-    if !is_parent(parent) {
+    if !is_traceparent(parent) {
         return trace;
     }
     keep(parent_name, parent);
@@ -36,23 +34,6 @@ pub fn of(headers: &HeaderMap) -> BTreeMap<String, Box<RawValue>> {
         keep(state_name, state.trim());
     }
     trace
-}
-
-fn is_parent(text: &str) -> bool {
-    let is_hex = |field: &str| field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let is_id =
-        |field: &str, length| field.len() == length && is_hex(field) && field.bytes().any(|b| b != b'0');
-    let mut fields = text.split('-');
-    let mut next = || fields.next().unwrap_or_default();
-    let (version, trace, parent, flags) = (next(), next(), next(), next());
-    version.len() == 2
-        && is_hex(version)
-        && version != "ff"
-        && is_id(trace, 32)
-        && is_id(parent, 16)
-        && flags.len() == 2
-        && is_hex(flags)
-        && if version == "00" { text.len() == LENGTH } else { text.len() <= LIMIT }
 }
 
 /// Whether it is a list of `key=value` with each key once. Empty members are allowed.

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use hookswitch_core::domain::NotificationId;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use super::{WAITS, routing::NotSent, totals::Totals};
+use super::{
+    exemplar::{self, Delays, delays},
+    routing::NotSent,
+    totals::{Reached, Totals},
+};
 
 /// Meta takes about a tenth of a second, and the client gives up after some.
 const SENDS: [f64; 11] = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 20.0, 30.0];
@@ -36,7 +41,7 @@ struct Priority {
 pub struct DispatchMetrics {
     sends: Family<Send, Counter>,
     duration: Family<Number, Histogram, fn() -> Histogram>,
-    accept_delay: Family<Priority, Histogram, fn() -> Histogram>,
+    accept_delay: Delays<Priority>,
     resting: Family<Number, Gauge>,
     pace: Family<Number, Gauge>,
     not_sent: NotSent,
@@ -48,7 +53,7 @@ impl Default for DispatchMetrics {
         DispatchMetrics {
             sends: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(SENDS)),
-            accept_delay: Family::new_with_constructor(|| Histogram::new(WAITS)),
+            accept_delay: delays(),
             resting: Family::default(),
             pace: Family::default(),
             not_sent: NotSent::default(),
@@ -76,8 +81,8 @@ impl DispatchMetrics {
         );
         registry.register(
             "accept_delay_seconds",
-            "From the decision, or the time that it set, until Meta accepted the message, by priority; without messages \
-             that waited for quiet hours, a window or a limit",
+            "From the event, or the time that its rule set, until Meta accepted the message, by priority; without \
+             messages that waited for quiet hours, a window or a limit",
             self.accept_delay.clone(),
         );
         registry.register("number_resting", "1 while Meta refuses a number", self.resting.clone());
@@ -106,9 +111,16 @@ impl DispatchMetrics {
         }
     }
 
-    /// Records how long a message took until Meta accepted it.
-    pub fn accepted_after(&self, priority: &'static str, seconds: f64) {
-        self.accept_delay.get_or_create(&Priority { priority }).observe(seconds.max(0.0));
+    /// Records how long a message took until Meta accepted it. `trace` is its trace id, if it has one.
+    pub fn accepted_after(
+        &self,
+        priority: &'static str,
+        seconds: f64,
+        trace: Option<&str>,
+        id: NotificationId,
+    ) {
+        let delay = self.accept_delay.get_or_create(&Priority { priority });
+        delay.observe(seconds.max(0.0), Some(exemplar::of(trace, id)), None);
     }
 
     /// Counts a notification that is never sent.
@@ -135,10 +147,16 @@ pub struct NumberMetrics {
 }
 
 impl NumberMetrics {
-    /// Counts an attempt that Meta accepted.
-    pub fn accepted(&self) {
+    /// Counts an attempt that Meta accepted, of a message of this template.
+    pub fn accepted(&self, template: &str) {
         self.accepted.inc();
         self.totals.add("send", "accepted", 1);
+        self.totals.reached(template, Reached::Sent);
+    }
+
+    /// Counts a message of this template that failed permanently when it was sent.
+    pub fn failed(&self, template: &str) {
+        self.totals.reached(template, Reached::Failed);
     }
 
     /// Counts another attempt: `retry`, `failed` or `unknown`. `code` is one of Meta's that are known; `None` if there was

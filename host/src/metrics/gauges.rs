@@ -26,6 +26,36 @@ pub struct State {
     pub templates: Vec<(String, bool)>,
     /// What plugins have used since the host started.
     pub plugins: Vec<PluginUse>,
+    /// The state at Meta, in Meta's word, of the version of each template that has the text of the rules.
+    pub template_states: Vec<(String, String)>,
+    /// Connections to PostgreSQL.
+    pub connections: Vec<Connections>,
+}
+
+/// Connections to PostgreSQL for one kind of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// What they are for: `work`, `lanes`, `incoming` or `requests`.
+    pub share: &'static str,
+    /// Number of those in use.
+    pub used: usize,
+    /// Number of those that are open and not in use.
+    pub idle: usize,
+    /// Maximum number.
+    pub max: usize,
+    /// Number of tasks that wait for one.
+    pub waiting: usize,
+}
+
+/// What the host that holds lane 0 finds out every few minutes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supervised {
+    /// Number of findings of the check, by severity; empty until the first check has ended.
+    pub findings: Vec<(&'static str, usize)>,
+    /// Each sending number, by Meta's id, with the quality that Meta says, in lower case.
+    pub qualities: Vec<(String, &'static str)>,
+    /// Number of users that were messaged in 24 hours outside their windows; `None` if it is not known.
+    pub daily_users: Option<i64>,
 }
 
 /// What a plugin has used since the host started.
@@ -56,9 +86,25 @@ pub struct Backlog {
     pub messages_oldest: Vec<(&'static str, f64)>,
     /// Messages whose delivery could not be confirmed.
     pub unknown: i64,
-    /// Messages that failed permanently and that nobody has decided about; `None` if another host reports it.
-    pub failed: Option<i64>,
+    /// What is said of all lanes; `None` if another host reports it.
+    pub all: Option<OfAll>,
 }
+
+/// What the host that holds lane 0 says of all lanes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OfAll {
+    /// Messages that failed permanently and that nobody has decided about.
+    pub failed: i64,
+    /// Events that wait for each plugin that is live or that has any.
+    pub parked: Vec<(String, i64)>,
+    /// Age of the oldest transaction in PostgreSQL, of whichever client, in seconds; 0 if there is none.
+    pub oldest_transaction: f64,
+    /// What was found out lately.
+    pub supervised: Supervised,
+}
+
+/// The words of Meta's for the quality of a number, in lower case; others are `unknown`.
+pub const QUALITIES: [&str; 4] = ["green", "yellow", "red", "unknown"];
 
 /// Writes both; without a backlog, only the state.
 #[derive(Debug)]
@@ -116,6 +162,13 @@ impl State {
         let help = "1 if Meta has approved a version of the template whose text is known";
         let templates = self.templates.iter().map(|(name, usable)| (name.as_str(), u8::from(*usable).into()));
         to.each("template_usable", help, "template", templates)?;
+        let help = "1 for the state at Meta, in Meta's word, of the version of a template that has the text of the rules";
+        let mut states = to.0.encode_descriptor("template_state", help, None, MetricType::Gauge)?;
+        for (template, state) in &self.template_states {
+            let labels = [("template", template.as_str()), ("state", state.as_str())];
+            ConstGauge::new(1_i64).encode(states.encode_family(&labels)?)?;
+        }
+        self.encode_connections(to)?;
         let help = "1 if the plugin failed 5 times in a row and is not called";
         let parked =
             self.plugins.iter().map(|plugin| (plugin.id.as_str(), u8::from(plugin.is_parked).into()));
@@ -139,6 +192,26 @@ impl State {
     }
 }
 
+impl State {
+    fn encode_connections(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let help = "Connections of this host to PostgreSQL, by what they are for and whether they are in use";
+        let mut open = to.0.encode_descriptor("database_connections", help, None, MetricType::Gauge)?;
+        for Connections { share, used, idle, .. } in &self.connections {
+            for (state, n) in [("used", used), ("idle", idle)] {
+                ConstGauge::new(*n as f64)
+                    .encode(open.encode_family(&[("share", *share), ("state", state)])?)?;
+            }
+        }
+        let of = |value: fn(&Connections) -> usize| {
+            self.connections.iter().map(move |connections| (connections.share, value(connections) as f64))
+        };
+        let help = "Maximum number of connections of this host to PostgreSQL, by what they are for";
+        to.each("database_connections_max", help, "share", of(|connections| connections.max))?;
+        let help = "Tasks of this host that wait for a connection to PostgreSQL, by what it is for";
+        to.each("database_connections_awaited", help, "share", of(|connections| connections.waiting))
+    }
+}
+
 impl Backlog {
     fn encode(&self, to: &mut Writer<'_>) -> fmt::Result {
         let help = "Events of this host's lanes that are not routed yet, counted up to 1,000 per lane";
@@ -154,10 +227,41 @@ impl Backlog {
         to.each("messages_oldest_age_seconds", help, "priority", self.messages_oldest.iter().copied())?;
         let help = "Messages of this host's lanes whose delivery could not be confirmed";
         to.one("unknown_messages", help, self.unknown as f64)?;
-        if let Some(failed) = self.failed {
-            let help = "Messages of all lanes that failed permanently and were neither redriven nor discarded, among the \
-                        last 10,000 failures; reported by the host that holds lane 0";
-            to.one("failed_messages_open", help, failed as f64)?;
+        self.all.as_ref().map_or(Ok(()), |all| all.encode(to))
+    }
+}
+
+impl OfAll {
+    fn encode(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let help = "Messages of all lanes that failed permanently and were neither redriven nor discarded, among the last \
+                    10,000 failures; reported by the host that holds lane 0";
+        to.one("failed_messages_open", help, self.failed as f64)?;
+        let help = "Events of all lanes that wait for a plugin that failed on them, counted up to 10,000; reported by the \
+                    host that holds lane 0";
+        let parked = self.parked.iter().map(|(plugin, n)| (plugin.as_str(), *n as f64));
+        to.each("plugin_parked_events", help, "plugin", parked)?;
+        let help = "Age of the oldest transaction in PostgreSQL that this role can see, of whichever client; 0 if there \
+                    is none; reported by the host that holds lane 0";
+        to.one("database_oldest_transaction_seconds", help, self.oldest_transaction)?;
+        let Supervised { findings, qualities, daily_users } = &self.supervised;
+        let help = "Findings of `hookswitch check` by severity, as of at most 10 minutes ago; reported by the host that \
+                    holds lane 0";
+        let found = findings.iter().map(|(severity, n)| (*severity, *n as f64));
+        to.each("check_findings", help, "severity", found)?;
+        let help = "1 for the quality that Meta says a number has; reported by the host that holds lane 0";
+        let mut family = to.0.encode_descriptor("number_quality", help, None, MetricType::Gauge)?;
+        for (number, is) in qualities {
+            for quality in QUALITIES {
+                let labels = [("number", number.as_str()), ("quality", quality)];
+                let value = i64::from(quality == *is);
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Users that were messaged in 24 hours outside their windows, as of at most 10 minutes ago; reported by \
+                    the host that holds lane 0";
+        let gauge = to.0.encode_descriptor("number_daily_users", help, None, MetricType::Gauge)?;
+        if let Some(users) = daily_users {
+            ConstGauge::new(*users as f64).encode(gauge)?;
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 //! or waits for anything: what must be looked up for a scrape is handed in ([`State`], [`Backlog`]).
 
 mod bounded;
+mod database;
 mod dispatch;
+mod exemplar;
 mod gauges;
 mod intake;
 mod receipts;
@@ -22,12 +24,13 @@ use prometheus_client::{
 
 use self::gauges::Snapshot;
 pub use self::{
+    database::DatabaseMetrics,
     dispatch::{DispatchMetrics, NumberMetrics},
-    gauges::{Backlog, PluginUse, State},
+    gauges::{Backlog, Connections, OfAll, PluginUse, QUALITIES, State, Supervised},
     intake::IntakeMetrics,
-    receipts::ReceiptMetrics,
+    receipts::{ReceiptMetrics, Reported},
     routing::{RoutingCounts, RoutingMetrics},
-    totals::Totals,
+    totals::{TemplateCounts, Totals},
 };
 
 /// The media type of [`Metrics::text`].
@@ -58,8 +61,9 @@ pub struct Metrics {
     common: Registry,
 }
 
-impl Default for Metrics {
-    fn default() -> Metrics {
+impl Metrics {
+    /// Metrics of a host with this database.
+    pub fn new(database: &DatabaseMetrics) -> Metrics {
         let totals = Totals::default();
         let routing = RoutingMetrics::with(totals.clone());
         let mut metrics = Metrics {
@@ -79,6 +83,7 @@ impl Default for Metrics {
         metrics.routing.register(ours);
         metrics.dispatch.register(ours);
         metrics.receipts.register(ours);
+        database.register(ours);
         ours.register(
             "metrics_read_failures",
             "Scrapes without what waits, because PostgreSQL did not answer",
@@ -86,9 +91,7 @@ impl Default for Metrics {
         );
         metrics
     }
-}
 
-impl Metrics {
     /// Adds metrics whose names have no prefix. They are read at each scrape.
     pub fn add_common(&mut self, collector: impl Collector) {
         self.common.register_collector(Box::new(collector));

@@ -1,10 +1,10 @@
 //! Counts of decisions.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
@@ -35,6 +35,15 @@ struct Reason {
     reason: &'static str,
 }
 
+/// From an expression to a plugin whose service is slow.
+const DECISIONS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByEngine {
+    engine: &'static str,
+}
+
 /// What a batch was decided as, to be counted when it is committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutingCounts {
@@ -61,14 +70,28 @@ impl RoutingCounts {
 }
 
 /// Counts of decisions. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RoutingMetrics {
     decisions: Family<Decided, Counter>,
+    duration: Family<ByEngine, Histogram, fn() -> Histogram>,
     failures: Bounded<Rule>,
     planned: Bounded<Planned>,
     /// Shared with dispatch, which finds out about the others.
     not_sent: NotSent,
     totals: Totals,
+}
+
+impl Default for RoutingMetrics {
+    fn default() -> RoutingMetrics {
+        RoutingMetrics {
+            decisions: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(DECISIONS)),
+            failures: Bounded::default(),
+            planned: Bounded::default(),
+            not_sent: NotSent::default(),
+            totals: Totals::default(),
+        }
+    }
 }
 
 /// Counts of notifications that are never sent.
@@ -94,6 +117,11 @@ impl RoutingMetrics {
             "decisions",
             "Decisions by outcome and by the engine of the rule",
             self.decisions.clone(),
+        );
+        registry.register(
+            "decision_duration_seconds",
+            "How long a rule took to decide about an event, by its engine; of plugins, the whole call",
+            self.duration.clone(),
         );
         registry.register("rule_failures", "Decisions that failed, by rule", self.failures.family.clone());
         registry.register(
@@ -137,6 +165,11 @@ impl RoutingMetrics {
         if counts.unreachable > 0 {
             self.not_sent.add("unreachable", counts.unreachable);
         }
+    }
+
+    /// Records how long a rule took to decide about an event.
+    pub fn decided_in(&self, engine: &'static str, took: Duration) {
+        self.duration.get_or_create(&ByEngine { engine }).observe(took.as_secs_f64());
     }
 
     /// Counts a decision that failed; `rule` is `file:line`.

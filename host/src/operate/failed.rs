@@ -138,6 +138,10 @@ pub(super) fn again(letter: &DeadLetter, now: Timestamp) -> Option<(Notification
     notification.id = NotificationId(Uuid::now_v7());
     notification.recipient = letter.reached_at.clone();
     notification.send_at = None;
+    if let Some(cause) = &mut notification.message.cause {
+        cause.received_at = None;
+        cause.again = true;
+    }
     let row = NotificationRow {
         limit: None,
         event_lane: letter.event_lane,

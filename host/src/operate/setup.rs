@@ -1,6 +1,9 @@
 //! A running host as its operators see it: its settings, its rules, and what they make of the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex as Locked, PoisonError},
+    time::Duration,
+};
 
 use hookswitch_core::catalog::Live;
 use jiff::Timestamp;
@@ -11,13 +14,16 @@ use tokio::{
 
 use super::{Operate, numbers::AskedNumbers, rehearsal::AT_ONCE, templates::AskedTemplates};
 use crate::{
-    check::{self, Report, Subject},
+    check::{self, Report, Severity, Subject},
     config::WhatsappConfig,
+    metrics::{QUALITIES, Supervised},
     whatsapp::Client,
 };
 
 /// How long what Meta said is shown before Meta is asked again.
 pub(super) const FRESH: Duration = Duration::from_secs(60);
+/// How old is what the metrics say of the check, of numbers and of the daily limit, before it is looked at again.
+const SUPERVISED: Duration = Duration::from_secs(300);
 /// How long a request waits for the check.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -33,13 +39,15 @@ pub struct Setup {
     pub(super) templates: Mutex<Option<AskedTemplates>>,
     /// The turns to try events.
     pub(super) trials: Semaphore,
+    supervised: Locked<(Option<Instant>, Supervised)>,
 }
 
 impl Setup {
     /// A host with these settings, a client for the Cloud API, and rules.
     pub fn new(settings: WhatsappConfig, client: Client, live: Arc<Live>, operate: Operate) -> Setup {
-        let (last, numbers, templates) = Default::default();
-        Setup { settings, client, live, operate, last, numbers, templates, trials: Semaphore::new(AT_ONCE) }
+        let (last, numbers, templates, supervised) = Default::default();
+        let trials = Semaphore::new(AT_ONCE);
+        Setup { settings, client, live, operate, last, numbers, templates, trials, supervised }
     }
 
     /// The rules that are live.
@@ -55,18 +63,59 @@ impl Setup {
     /// The result of a check within the last minute; `None` if it takes longer than 5 seconds. It then goes on, for the
     /// next call. At most one is running, and at most one a minute is started.
     pub async fn report(self: &Arc<Self>) -> Option<Arc<Report>> {
-        let setup = self.clone();
-        let checking = tokio::spawn(async move {
-            let mut last = setup.last.lock().await;
-            if let Some((at, report)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-                tracing::trace!(age = ?at.elapsed(), "the last check is recent enough");
-                return report.clone();
-            }
-            let report = Arc::new(setup.check().await);
-            *last = Some((Instant::now(), report.clone()));
-            report
-        });
+        let checking = tokio::spawn(self.clone().checked());
         timeout(PATIENCE, checking).await.ok()?.ok()
+    }
+
+    async fn checked(self: Arc<Self>) -> Arc<Report> {
+        let mut last = self.last.lock().await;
+        if let Some((at, report)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            tracing::trace!(age = ?at.elapsed(), "the last check is recent enough");
+            return report.clone();
+        }
+        let report = Arc::new(self.check().await);
+        *last = Some((Instant::now(), report.clone()));
+        report
+    }
+
+    /// What the check found and what Meta said of the numbers, for the metrics: at once, as of a few minutes ago. Where it is
+    /// older, it is looked at again meanwhile.
+    pub fn supervised(self: &Arc<Self>) -> Supervised {
+        let mut known = self.supervised.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0.is_none_or(|asked| asked.elapsed() >= SUPERVISED) {
+            known.0 = Some(Instant::now());
+            tokio::spawn(self.clone().supervise());
+        }
+        known.1.clone()
+    }
+
+    async fn supervise(self: Arc<Self>) {
+        let report = self.clone().checked().await;
+        let numbers = self.numbers().await.ok();
+        let of = |severity| {
+            report
+                .sections
+                .iter()
+                .flat_map(|section| &section.findings)
+                .filter(move |finding| finding.severity == severity)
+        };
+        let quality = |number: &super::numbers::Number| {
+            let said = number.at_meta.as_ref()?.quality.as_deref()?.to_ascii_lowercase();
+            let word = QUALITIES.into_iter().find(|quality| *quality == said).unwrap_or("unknown");
+            Some((number.id.clone(), word))
+        };
+        let supervised = Supervised {
+            findings: [
+                ("critical", Severity::Critical),
+                ("warning", Severity::Warning),
+                ("info", Severity::Info),
+            ]
+            .map(|(word, severity)| (word, of(severity).count()))
+            .to_vec(),
+            qualities: numbers.iter().flat_map(|numbers| &numbers.data).filter_map(quality).collect(),
+            daily_users: numbers.as_ref().map(|numbers| numbers.daily_users),
+        };
+        self.supervised.lock().unwrap_or_else(PoisonError::into_inner).1 = supervised;
     }
 
     /// Forgets the last check: something was changed that it says.

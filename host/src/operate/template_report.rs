@@ -1,10 +1,11 @@
 //! A template of the rules beside its versions at Meta, as it is told.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    metrics::TemplateCounts,
     store::MetaTemplateSwitch,
     whatsapp::{
         Difference, State, TemplateState,
@@ -32,6 +33,21 @@ pub struct TemplateReport {
     pub differences: Vec<DifferingPart>,
     /// The versions at Meta, the newest first.
     pub versions: Vec<TemplateVersion>,
+    /// What became of its messages, in all languages and versions, in the last 30 days (of UTC, today among them). Days
+    /// without any are left out. Absent where it is not known, as for a command that does not ask the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<Vec<DayFigures>>,
+}
+
+/// What became of a template's messages on a day. A message counts on the day of each report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DayFigures {
+    /// The day, of UTC.
+    #[schema(value_type = String, format = Date)]
+    pub day: Date,
+    /// The numbers.
+    #[serde(flatten)]
+    pub counts: TemplateCounts,
 }
 
 /// A part of a template that differs.
@@ -97,6 +113,7 @@ impl TemplateReport {
             next_name: state.needs_push().then(|| state.next_name()),
             differences: differences.iter().map(part).collect(),
             versions: state.versions.iter().map(version).collect(),
+            days: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Our templates beside those at Meta: their states, what a push would change, and the push.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::Arc,
 };
@@ -18,16 +18,19 @@ use super::{
     Operator, Setup,
     difference::TemplateDifference,
     setup::FRESH,
-    template_report::{TemplateReport, switch_of},
+    template_report::{DayFigures, TemplateReport, switch_of},
 };
 use crate::{
     config::Secret,
-    store::StoreError,
+    store::{StoreError, TemplateDay},
     whatsapp::{
         TemplateState, compare,
         management::{Management, ManagementError, TemplateOnMeta},
     },
 };
+
+/// Number of days of which figures are shown.
+const DAYS: i32 = 30;
 
 /// Why templates could not be compared or pushed.
 #[derive(Debug, thiserror::Error)]
@@ -170,11 +173,30 @@ impl Setup {
             language: it.language.clone(),
             status: it.status.to_string(),
         };
+        let days = self.figures(&states).await?;
+        let report = |it: &TemplateState| {
+            let days = days.get(&it.definition.template).cloned().unwrap_or_default();
+            TemplateReport { days: Some(days), ..TemplateReport::new(it, switch_of(&switches, it)) }
+        };
         Ok(TemplateList {
-            data: states.iter().map(|it| TemplateReport::new(it, switch_of(&switches, it))).collect(),
+            data: states.iter().map(report).collect(),
             invalid,
             others: others(&states, &at_meta).into_iter().map(other).collect(),
         })
+    }
+
+    /// What became of the messages of these templates, by template and day.
+    async fn figures(
+        &self,
+        states: &[TemplateState],
+    ) -> Result<HashMap<String, Vec<DayFigures>>, StoreError> {
+        let names: BTreeSet<&str> = states.iter().map(|it| it.definition.template.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let mut figures: HashMap<String, Vec<DayFigures>> = HashMap::new();
+        for TemplateDay { template, day, counts } in self.operate.store.template_days(&names, DAYS).await? {
+            figures.entry(template).or_default().push(DayFigures { day, counts });
+        }
+        Ok(figures)
     }
 
     /// What a push would change of a template, in each language that it would change.

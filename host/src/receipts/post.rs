@@ -6,12 +6,11 @@ use hookswitch_core::domain::{
 };
 use jiff::Timestamp;
 use tracing::{debug, warn};
-use uuid::Uuid;
 
 use crate::{
     store::Opened,
     whatsapp::{
-        Treatment, meaning, treatment,
+        CallbackData, Treatment, meaning, treatment,
         webhooks::{Inbound, MarketingPreference, NumberQuality, StatusUpdate, Update, Webhook},
     },
 };
@@ -21,6 +20,8 @@ use crate::{
 pub(super) struct Post {
     /// Statuses that identify their notification.
     pub deliveries: Vec<Delivery>,
+    /// What these are counted as.
+    pub ours: Vec<(Status, CallbackData)>,
     /// Statuses with only Meta's message id.
     pub by_wamid: Vec<StatusUpdate>,
     /// Users who wrote, or changed their number or user id.
@@ -103,9 +104,11 @@ impl Post {
         {
             self.recipients.push((pair.0, pair.1, status.at));
         }
-        match status.callback_data.as_deref().and_then(parse_callback_data) {
-            Some((notification_id, attempt)) => {
-                self.deliveries.push(delivery(status, notification_id, attempt));
+        match status.callback_data.as_deref().and_then(|data| data.parse::<CallbackData>().ok()) {
+            Some(data) => {
+                let of = status.status;
+                self.deliveries.push(delivery(status, data.id, data.attempt));
+                self.ours.push((of, data));
             }
             None => self.by_wamid.push(status),
         }
@@ -128,6 +131,7 @@ impl Post {
     /// Adds another post's rows.
     pub(super) fn extend(&mut self, other: Post) {
         self.deliveries.extend(other.deliveries);
+        self.ours.extend(other.ours);
         self.by_wamid.extend(other.by_wamid);
         self.identities.extend(other.identities);
         self.recipients.extend(other.recipients);
@@ -136,13 +140,6 @@ impl Post {
         self.preferences.extend(other.preferences);
         self.answers.extend(other.answers);
     }
-}
-
-/// Parses `{notification}:{attempt}`, the callback data of a send.
-fn parse_callback_data(data: &str) -> Option<(NotificationId, i16)> {
-    let (id, attempt) = data.split_once(':')?;
-    let attempt = attempt.parse().ok().filter(|attempt| *attempt > 0)?;
-    Some((NotificationId(Uuid::try_parse(id).ok()?), attempt))
 }
 
 /// A status as a row of the delivery log.
@@ -262,7 +259,6 @@ mod tests {
         for data in
             ["", "hello", ID, "hello:1", &format!("{ID}:0"), &format!("{ID}:-1"), &format!("{ID}:99999")]
         {
-            assert_eq!(parse_callback_data(data), None, "{data}");
             let post = post(json!({"statuses": [
                 {"id": "wamid.1", "status": "sent", "biz_opaque_callback_data": data}]}));
             assert_eq!((post.deliveries.len(), post.by_wamid.len()), (0, 1));

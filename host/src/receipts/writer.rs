@@ -2,7 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookswitch_core::domain::{Contact, Delivery, IdentityNews, Sighting, Status};
+use hookswitch_core::domain::{Contact, Delivery, IdentityNews, NotificationId, Sighting, Status};
+use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use super::{
@@ -12,10 +13,11 @@ use super::{
 };
 use crate::{
     commit::{Commit, Outcome},
-    metrics::ReceiptMetrics,
+    metrics::{ReceiptMetrics, Reported},
     store::{Store, StoreError, by_meta},
     system::{SystemEvent, new_events, number_quality_changed},
-    whatsapp::{Treatment, treatment},
+    traces::{Attempt, Tracer},
+    whatsapp::{CallbackData, Treatment, treatment},
 };
 
 /// Maximum number of rows of a batch; a single post may have more.
@@ -37,6 +39,8 @@ pub(super) struct Append {
     pub answers: Answers,
     /// Counts what was written.
     pub metrics: ReceiptMetrics,
+    /// Records reports in traces.
+    pub tracer: Tracer,
 }
 
 impl Commit for Append {
@@ -60,11 +64,40 @@ impl Commit for Append {
         let statuses = batch.deliveries.iter().map(|row| row.status);
         let statuses: Vec<Status> =
             statuses.chain(batch.by_wamid.iter().map(|update| update.status)).collect();
+        let ours = std::mem::take(&mut batch.ours);
         write(self, batch).await?;
+        let now = self.store.now();
+        self.trace(&ours, now).await;
+        for (status, CallbackData { id, due_at, template, .. }) in ours {
+            let after = due_at.map(|due_at| now.duration_since(due_at).as_secs_f64().max(0.0));
+            self.metrics.reported(&Reported { id, template, status: status.as_str(), after });
+        }
         for status in statuses {
             self.metrics.receipt(status.as_str());
         }
         Ok(posts.iter().map(|_| Outcome::Done(())).collect())
+    }
+}
+
+impl Append {
+    /// Records reports below the attempts that they are about. What is not known of them is not recorded.
+    async fn trace(&self, ours: &[(Status, CallbackData)], now: Timestamp) {
+        if !self.tracer.is_on() || ours.is_empty() {
+            return;
+        }
+        let ids: Vec<NotificationId> = ours.iter().map(|(_, data)| data.id).collect();
+        let causes = match self.store.causes(&ids).await {
+            Ok(causes) => causes,
+            Err(error) => {
+                debug!(%error, "failed to read which traces reports belong to");
+                return;
+            }
+        };
+        for (status, CallbackData { id, attempt, due_at, .. }) in ours {
+            let attempt =
+                Attempt { id: *id, attempt: *attempt, waited: due_at.is_none(), cause: causes.get(id) };
+            self.tracer.reported(&attempt, status.as_str(), now);
+        }
     }
 }
 
@@ -80,6 +113,7 @@ async fn write(to: &Append, batch: Post) -> Result<(), StoreError> {
         quality,
         answers,
         template_updated: _,
+        ours: _,
     } = batch;
     if !by_wamid.is_empty() {
         let wamids: Vec<&str> = by_wamid.iter().map(|status| status.wamid.as_str()).collect();

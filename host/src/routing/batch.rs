@@ -168,7 +168,7 @@ impl Routing {
         let mut called = Called { open: 0, answers: HashMap::new() };
         let most = places(CALLS, catalog.plugins.len());
         self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
-        let works = decide_all(&catalog, quick, self.store.now()).await.into_iter();
+        let works = decide_all(&catalog, quick, self.store.now(), &self.observed()).await.into_iter();
         let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
         // Events whose call has not begun or not ended by then are set aside.
         while called.open > 0 {

@@ -1,13 +1,18 @@
 //! Deciding events, in batches or set aside: calls of plugins, and their answers.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hookswitch_core::{
     catalog::{Catalog, CatalogPorts},
-    decide::{decide, plugin::CALLS},
-    domain::{Lane, Outcome, Verdict},
+    decide::{Ports, decide, plugin::CALLS},
+    domain::{Lane, Outcome, RuleRef, Verdict},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
 
 use super::{
@@ -15,7 +20,11 @@ use super::{
     work::{Entry, Item, Key, MOST_BYTES, Origin, Work, weight},
     write::Written,
 };
-use crate::store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished};
+use crate::{
+    metrics::RoutingMetrics,
+    store::{LoggedEvent, ParkedDue, ParkedRow, StoreError, Unfinished},
+    traces::{Decided, Tracer},
+};
 
 /// Maximum number of answers written in one transaction.
 const WRITTEN: usize = 256;
@@ -60,18 +69,20 @@ impl Routing {
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
         let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
-        let (threads, store) = (self.threads.clone(), self.store.clone());
+        let (threads, store, observed) = (self.threads.clone(), self.store.clone(), self.observed());
         tokio::spawn(async move {
             // The semaphore is never closed. The permit is held until the thread is free again.
             let _thread = threads.acquire_owned().await;
             let began = Instant::now();
             let origin = item.parked.clone().map_or(Origin::Aside, Origin::Parked);
-            let verdicts = decided(&catalog, logged.clone(), store.now()).await;
+            let again = origin.again();
+            let trace = observed.tracer.continued(&logged.event, again);
+            let verdicts = decided(&catalog, logged.clone(), store.now(), again, &observed).await;
             let verdicts = match &item.parked {
                 Some(row) => only_of(&catalog, row, verdicts),
                 None => verdicts,
             };
-            let work = Work { logged, verdicts, catalog, origin, large: false };
+            let work = Work { logged, verdicts, catalog, origin, trace, large: false };
             let (key, asks) = (item.key(), item.asks);
             // Fails if routing has ended.
             let _ = answering.send(Answer { key, generation, asks, took: began.elapsed(), work });
@@ -117,7 +128,9 @@ impl Routing {
                  again. Post it under a new id once the cause is mended"
             );
             let verdicts = vec![Verdict { rule: None, outcome: Outcome::Failed(why), asked: [].into() }];
-            let work = Work { logged, verdicts, catalog: self.catalog.current(), origin, large: false };
+            let trace = self.tracer.continued(&logged.event, origin.again());
+            let catalog = self.catalog.current();
+            let work = Work { logged, verdicts, catalog, origin, trace, large: false };
             self.write(state, vec![Entry::Decided(work)], &mut Written::default()).await?;
         }
         Ok(())
@@ -245,14 +258,15 @@ pub(super) async fn decide_all(
     catalog: &Arc<Catalog>,
     events: Vec<LoggedEvent>,
     now: Timestamp,
+    observed: &Observed,
 ) -> Vec<Work> {
     let events = Arc::new(events);
-    let (of, with) = (events.clone(), catalog.clone());
+    let (of, with, seen) = (events.clone(), catalog.clone(), observed.clone());
     let all = blocking(move || {
-        let ports = CatalogPorts { catalog: &with, now };
+        let ports = Measured::new(&with, now, &seen);
         let mut left = MOST_BYTES;
         let decided = |logged: &LoggedEvent| {
-            let verdicts = (left > 0).then(|| verdicts(&with, logged, &ports))?;
+            let verdicts = (left > 0).then(|| verdicts(&with, logged, None, &ports))?;
             left = left.saturating_sub(weight(&verdicts));
             Some(verdicts)
         };
@@ -263,36 +277,113 @@ pub(super) async fn decide_all(
         Err(_) => {
             let mut verdicts = Vec::with_capacity(events.len());
             for logged in events.iter() {
-                verdicts.push(decided(catalog, logged.clone(), now).await);
+                verdicts.push(decided(catalog, logged.clone(), now, None, observed).await);
             }
             verdicts
         }
     };
-    let work = |(logged, verdicts)| {
+    let work = |(logged, verdicts): (LoggedEvent, Vec<Verdict>)| {
         let catalog = catalog.clone();
-        Work { logged, verdicts, catalog, origin: Origin::Log, large: false }
+        let trace = observed.tracer.continued(&logged.event, None);
+        Work { logged, verdicts, catalog, origin: Origin::Log, trace, large: false }
     };
     Arc::unwrap_or_clone(events).into_iter().zip(verdicts).map(work).collect()
 }
 
 /// Decides one event on a thread that may block.
-pub(super) async fn decided(catalog: &Arc<Catalog>, logged: LoggedEvent, now: Timestamp) -> Vec<Verdict> {
-    let with = catalog.clone();
-    let deciding = spawn_blocking(move || verdicts(&with, &logged, &CatalogPorts { catalog: &with, now }));
+pub(super) async fn decided(
+    catalog: &Arc<Catalog>,
+    logged: LoggedEvent,
+    now: Timestamp,
+    again: Option<i16>,
+    observed: &Observed,
+) -> Vec<Verdict> {
+    let (with, observed) = (catalog.clone(), observed.clone());
+    let deciding =
+        spawn_blocking(move || verdicts(&with, &logged, again, &Measured::new(&with, now, &observed)));
     deciding.await.unwrap_or_else(|error| {
         let outcome = Outcome::Failed(format!("cannot decide about the event: {error}"));
         vec![Verdict { rule: None, outcome, asked: [].into() }]
     })
 }
 
-fn verdicts(catalog: &Catalog, logged: &LoggedEvent, ports: &CatalogPorts<'_>) -> Vec<Verdict> {
-    match &logged.unreadable {
+/// Where it is recorded what was decided, and how long that took.
+#[derive(Clone)]
+pub(super) struct Observed {
+    metrics: RoutingMetrics,
+    tracer: Tracer,
+}
+
+impl Routing {
+    pub(super) fn observed(&self) -> Observed {
+        Observed { metrics: self.metrics.clone(), tracer: self.tracer.clone() }
+    }
+}
+
+/// What rules may ask of this host, which takes note of how long they take.
+struct Measured<'a> {
+    ports: CatalogPorts<'a>,
+    observed: &'a Observed,
+    began: Instant,
+    /// How long the rules took that decided about the event at hand.
+    took: Mutex<Vec<(RuleRef, Duration)>>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(catalog: &'a Catalog, now: Timestamp, observed: &'a Observed) -> Measured<'a> {
+        let ports = CatalogPorts { catalog, now };
+        Measured { ports, observed, began: Instant::now(), took: Mutex::default() }
+    }
+
+    fn decided(&self, logged: &LoggedEvent, again: Option<i16>, began: Instant, verdicts: &[Verdict]) {
+        let rules = std::mem::take(&mut *self.took.lock().unwrap_or_else(PoisonError::into_inner));
+        let since = SignedDuration::try_from(began.duration_since(self.began)).unwrap_or_default();
+        self.observed.tracer.decided(&Decided {
+            event: &logged.event,
+            again,
+            from: self.ports.now.checked_add(since).unwrap_or(self.ports.now),
+            took: began.elapsed(),
+            rules: &rules,
+            verdicts,
+        });
+    }
+}
+
+impl Ports for Measured<'_> {
+    fn now(&self) -> Timestamp {
+        self.ports.now()
+    }
+
+    fn config(&self, folder: &str, key: &str) -> Option<Value> {
+        self.ports.config(folder, key)
+    }
+
+    fn took(&self, rule: &RuleRef, took: Duration) {
+        self.observed.metrics.decided_in(rule.engine.as_str(), took);
+        if self.observed.tracer.is_on() {
+            self.took.lock().unwrap_or_else(PoisonError::into_inner).push((rule.clone(), took));
+        }
+    }
+}
+
+fn verdicts(
+    catalog: &Catalog,
+    logged: &LoggedEvent,
+    again: Option<i16>,
+    ports: &Measured<'_>,
+) -> Vec<Verdict> {
+    let began = Instant::now();
+    let verdicts = match &logged.unreadable {
         None => decide(&catalog.routes, &logged.event, ports),
         Some(why) => {
             let outcome = Outcome::Failed(format!("this version cannot read the event: {why}"));
             vec![Verdict { rule: None, outcome, asked: [].into() }]
         }
+    };
+    if ports.observed.tracer.is_on() {
+        ports.decided(logged, again, began, &verdicts);
     }
+    verdicts
 }
 
 /// Keeps only the verdicts of the plugin for which the event is re-run.

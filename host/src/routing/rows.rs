@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
     domain::{
-        Asked, AtMost, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders, Verdict,
+        Asked, AtMost, Cause, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders, Verdict,
         Withdraws,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
@@ -196,8 +196,10 @@ impl Rows {
         at_most: Option<&AtMost>,
         secrets: &Secrets,
     ) {
+        let cause = cause(work);
         for PlannedNotification { mut notification, skipped, kept } in notifications {
-            let kept = kept.map(|kept| *kept).or_else(|| {
+            notification.message.cause = Some(cause.clone());
+            let kept = kept.map(|kept| Message { cause: Some(cause.clone()), ..*kept }).or_else(|| {
                 let message = &notification.message;
                 secrets.are_in_message(message).then(|| secrets.hide_in_message(message))
             });
@@ -357,6 +359,13 @@ fn limit(work: &Work, at_most: &AtMost, template: &str) -> Limit {
         None => vec![template],
     };
     Limit { at_most: at_most.clone(), templates: templates.into_iter().map(str::to_owned).collect() }
+}
+
+/// What its messages come from.
+fn cause(work: &Work) -> Cause {
+    let is_first = !matches!(work.origin, Origin::Parked(_));
+    let received_at = is_first.then_some(work.logged.received_at);
+    Cause { received_at, trace: work.trace.clone(), again: false }
 }
 
 /// What an event withdraws by a key.

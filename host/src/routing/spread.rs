@@ -100,6 +100,7 @@ impl Routing {
         loop {
             let Some(spread) = self.store.begin_spread(self.host, lane).await? else { return Ok(None) };
             let work = Work {
+                trace: self.tracer.continued(&spread.logged.event, None),
                 logged: spread.logged.clone(),
                 verdicts: Vec::new(),
                 catalog: self.catalog.current(),

@@ -50,10 +50,12 @@ impl Routing {
             if let Some(logged) = events.remove(&place) {
                 // Only a death between these two is blamed on the event.
                 self.store.begin_deciding(self.host, &[place], alone).await?;
-                let verdicts = decided(&catalog, logged.clone(), self.store.now()).await;
+                let observed = self.observed();
+                let trace = self.tracer.continued(&logged.event, None);
+                let verdicts = decided(&catalog, logged.clone(), self.store.now(), None, &observed).await;
                 left = left.saturating_sub(weight(&verdicts));
                 let (catalog, origin) = (catalog.clone(), Origin::Aside);
-                entries.push(Entry::Decided(Work { logged, verdicts, catalog, origin, large: false }));
+                entries.push(Entry::Decided(Work { logged, verdicts, catalog, origin, trace, large: false }));
             }
             decided_of.insert(place, item);
             if left == 0 || began.elapsed() > TURN {

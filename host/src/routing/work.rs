@@ -27,6 +27,8 @@ pub(super) struct Work {
     /// Rules that decided.
     pub catalog: Arc<Catalog>,
     pub origin: Origin,
+    /// The `traceparent` that its messages continue.
+    pub trace: Option<String>,
     /// Whether it is spread page by page.
     pub large: bool,
 }
@@ -40,6 +42,16 @@ pub(super) enum Origin {
     Aside,
     /// From the parked events: it is re-run.
     Parked(ParkedRow),
+}
+
+impl Origin {
+    /// The ordinal of the decision that is made again, if it is.
+    pub(super) fn again(&self) -> Option<i16> {
+        match self {
+            Origin::Parked(row) => Some(row.ordinal),
+            Origin::Log | Origin::Aside => None,
+        }
+    }
 }
 
 /// The approximate size of verdicts, in bytes.

@@ -18,6 +18,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{StoreError, clock::Clock};
+use crate::metrics::DatabaseMetrics;
 
 /// For one server of the list to accept a connection and log in, unless the URL has `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -51,6 +52,8 @@ pub(super) struct Connector {
     pub(super) tls: MakeRustlsConnect,
     incarnation: watch::Sender<Option<Incarnation>>,
     pub(super) clock: Clock,
+    /// Counts what is asked of the server.
+    pub(super) metrics: DatabaseMetrics,
 }
 
 impl Connector {
@@ -83,6 +86,7 @@ impl Connector {
             tls: tls()?,
             incarnation: watch::Sender::new(None),
             clock: Clock::default(),
+            metrics: DatabaseMetrics::default(),
         })
     }
 

@@ -21,6 +21,8 @@ pub struct LoggedEvent {
     pub seq: i64,
     /// The event.
     pub event: Event,
+    /// When it was received.
+    pub received_at: Timestamp,
     /// Why this version cannot read the event, where it cannot: then only its place is right.
     pub unreadable: Option<String>,
 }
@@ -156,13 +158,13 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT lane, seq, id, source, type, subject, time, data, extensions
+                "SELECT lane, seq, id, source, type, subject, time, data, extensions, received_at
                  FROM (
                      SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.place, e.seq) - octet_length(e.data)
                          AS before
                      FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS c (lane, seq, most)
                      CROSS JOIN LATERAL (
-                         SELECT lane, seq, id, source, type, subject, time, data, extensions,
+                         SELECT lane, seq, id, source, type, subject, time, data, extensions, received_at,
                                 row_number() OVER (ORDER BY event.seq) AS place
                          FROM event WHERE event.lane = c.lane AND event.seq > c.seq
                          ORDER BY event.seq LIMIT c.most
@@ -187,7 +189,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions
+                "SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions, e.received_at
                  FROM (SELECT DISTINCT * FROM unnest($1::smallint[], $2::bigint[])) AS p (lane, seq)
                  JOIN event e ON e.lane = p.lane AND e.seq = p.seq
                  ORDER BY e.seq",
@@ -324,8 +326,9 @@ async fn clashes(client: &Session, events: &[NewEvent<'_>]) -> Result<Vec<Clash>
 /// An event that cannot be read keeps no other from being read.
 pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
     let (lane, seq) = (Lane(row.try_get(0)?), row.try_get(1)?);
+    let received_at = row.try_get(9)?;
     Ok(match event_of(row) {
-        Ok(event) => LoggedEvent { lane, seq, event, unreadable: None },
+        Ok(event) => LoggedEvent { lane, seq, event, received_at, unreadable: None },
         Err(error) => {
             let event = Event {
                 key: EventKey { id: String::new(), source: String::new() },
@@ -335,7 +338,7 @@ pub(super) fn logged_event(row: &Row) -> Result<LoggedEvent, StoreError> {
                 data: Box::default(),
                 extensions: None,
             };
-            LoggedEvent { lane, seq, event, unreadable: Some(error.to_string()) }
+            LoggedEvent { lane, seq, event, received_at, unreadable: Some(error.to_string()) }
         }
     })
 }

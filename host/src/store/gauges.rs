@@ -43,6 +43,18 @@ impl Store {
         Ok(EventsWaiting { count: row.try_get(0)?, oldest: row.try_get(1)? })
     }
 
+    /// Since when the oldest transaction lasts that this role can see, of whichever client; old rows stay until it ends.
+    pub async fn oldest_transaction(&self) -> Result<Option<Timestamp>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT min(xact_start) FROM pg_stat_activity
+                 WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            )
+            .await?;
+        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+    }
+
     /// Number of messages of these tracks that wait, by reason as stored, and `queued` for those of which dispatch has not
     /// stored anything; at most `limit` of each track are counted.
     pub async fn messages_waiting(

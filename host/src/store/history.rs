@@ -86,7 +86,7 @@ pub struct NotificationHistory {
     pub dead_letter: Option<DeadLetterEnd>,
     /// What operators did to it, newest last.
     pub actions: Vec<Action>,
-    /// The message as it was rendered; null if the key may not see it.
+    /// The message as it was rendered, with what it comes from; null if the key may not see it.
     #[schema(value_type = Option<Object>)]
     pub message: Option<Box<RawValue>>,
     /// The delivery log of this notification, in order of attempts and then of statuses.

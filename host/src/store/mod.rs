@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool::{
     Runtime,
-    managed::{Pool, TimeoutType},
+    managed::{Pool, PoolError, TimeoutType},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -14,7 +14,10 @@ use self::{
     connect::Connector,
     session::{Manager, Session},
 };
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    metrics::{Connections, DatabaseMetrics},
+};
 
 mod answer;
 mod api_key;
@@ -67,6 +70,7 @@ mod secret;
 mod session;
 mod shared_number;
 mod tally;
+mod template_day;
 mod told;
 mod unfinished;
 mod unknown;
@@ -120,6 +124,7 @@ pub use schedule::{ExpiringWindow, LastSlot, MissedSlots, SlotOutcome};
 pub use secret::HiddenEvent;
 pub use shared_number::{SharedNumber, SharedNumbers};
 pub use tally::{Step, Tallied};
+pub use template_day::TemplateDay;
 pub use told::ToldLately;
 
 pub use parked::{ParkedDue, ParkedFacts, ParkedRow};
@@ -172,6 +177,21 @@ impl StoreError {
         matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
     }
 
+    /// Its kind, for counters.
+    fn kind(&self) -> &'static str {
+        match self {
+            StoreError::Unreachable(_) => "unreachable",
+            StoreError::Busy(_) => "busy",
+            StoreError::Contention(_) => "contention",
+            StoreError::Conflict(_) => "conflict",
+            StoreError::Denied(_)
+            | StoreError::Pooler(_)
+            | StoreError::Statement(_)
+            | StoreError::Unsupported(_)
+            | StoreError::Row(_) => "other",
+        }
+    }
+
     /// Whether PostgreSQL only refuses to go on with a transaction in which another statement has failed.
     fn is_consequence(&self) -> bool {
         let code = format!("({})", SqlState::IN_FAILED_SQL_TRANSACTION.code());
@@ -215,11 +235,11 @@ fn is_about_values(error: &tokio_postgres::Error) -> bool {
     beginnings.iter().any(|beginning| text.starts_with(beginning))
 }
 
-impl From<deadpool::managed::PoolError<StoreError>> for StoreError {
-    fn from(error: deadpool::managed::PoolError<StoreError>) -> Self {
+impl From<PoolError<StoreError>> for StoreError {
+    fn from(error: PoolError<StoreError>) -> Self {
         match error {
-            deadpool::managed::PoolError::Backend(error) => error,
-            deadpool::managed::PoolError::Timeout(TimeoutType::Wait) => {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(TimeoutType::Wait) => {
                 StoreError::Busy(format!("no connection became available within {} s", WAIT.as_secs()))
             }
             other => StoreError::Unreachable(with_causes(&other)),
@@ -300,7 +320,35 @@ impl Store {
     }
 
     async fn client(&self) -> Result<Session, StoreError> {
-        Ok(Session::new(self.pool.get().await?, self.limits.clone()))
+        let metrics = &self.connector.metrics;
+        let client = match self.pool.get().await {
+            Ok(client) => client,
+            // A connection that failed was counted when it was opened.
+            Err(managed @ PoolError::Backend(_)) => return Err(managed.into()),
+            Err(error) => {
+                let error = StoreError::from(error);
+                metrics.failed(error.kind());
+                return Err(error);
+            }
+        };
+        Ok(Session::new(client, self.limits.clone(), metrics.clone()))
+    }
+
+    /// Counts of what was asked of PostgreSQL, by all that share its connections' settings.
+    pub fn metrics(&self) -> DatabaseMetrics {
+        self.connector.metrics.clone()
+    }
+
+    /// The connections of this store, which are for `share`.
+    pub fn connections(&self, share: &'static str) -> Connections {
+        let status = self.pool.status();
+        Connections {
+            share,
+            used: status.size.saturating_sub(status.available),
+            idle: status.available,
+            max: status.max_size,
+            waiting: status.waiting,
+        }
     }
 
     /// Closes all connections.

@@ -1,7 +1,10 @@
 //! Reading the notification log, as dispatch does.
 
+use std::collections::HashMap;
+
 use hookswitch_core::domain::{
-    Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track, WaitReason,
+    Cause, Contact, Lane, Message, Notification, NotificationId, Priority, QuietHours, Refusal, Track,
+    WaitReason,
 };
 use jiff::{Timestamp, civil::Time};
 use tokio_postgres::Row;
@@ -163,6 +166,21 @@ impl Store {
         let mut read = rows.iter().map(logged).collect::<Result<Vec<_>, _>>()?;
         reveal(&client, read.iter_mut()).await?;
         Ok(read)
+    }
+
+    /// What these messages come from; one that is gone, or that this version cannot read, is absent.
+    pub async fn causes(&self, ids: &[NotificationId]) -> Result<HashMap<NotificationId, Cause>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let client = self.client().await?;
+        let statement =
+            client.prepare_cached("SELECT id, message FROM notification WHERE id = ANY($1)").await?;
+        let rows = client.query(&statement, &[&ids]).await?;
+        let cause = |row: &Row| {
+            let message: Option<Message> = serde_json::from_str(row.try_get(1)?).ok();
+            let id = NotificationId(row.try_get(0)?);
+            Ok(message.and_then(|message| message.cause).map(|cause| (id, cause)))
+        };
+        rows.iter().filter_map(|row| cause(row).transpose()).collect()
     }
 
     /// Looks at the notifications after each track's cursor, `each` at most, for those of other sending numbers than these.

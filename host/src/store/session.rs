@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Row, Statement, ToStatement, types::ToSql};
 
 use super::{StoreError, connect::Connector};
-use crate::config::Limits;
+use crate::{config::Limits, metrics::DatabaseMetrics};
 
 /// For a request to cancel a statement to arrive.
 const CANCEL: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ impl managed::Manager for Manager {
     type Error = StoreError;
 
     async fn create(&self) -> Result<ClientWrapper, StoreError> {
-        self.connector.client().await
+        self.connector.client().await.inspect_err(|error| self.connector.metrics.failed(error.kind()))
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<StoreError> {
@@ -57,6 +57,7 @@ pub(super) struct Session {
     /// `None` once it was given back.
     client: Option<Object<Manager>>,
     limits: Arc<Limits>,
+    metrics: DatabaseMetrics,
     /// A statement got no answer: the next user must not wait behind it.
     silent: AtomicBool,
 }
@@ -73,8 +74,8 @@ impl Drop for Asked<'_> {
 }
 
 impl Session {
-    pub(super) fn new(client: Object<Manager>, limits: Arc<Limits>) -> Session {
-        Session { client: Some(client), limits, silent: AtomicBool::new(false) }
+    pub(super) fn new(client: Object<Manager>, limits: Arc<Limits>, metrics: DatabaseMetrics) -> Session {
+        Session { client: Some(client), limits, metrics, silent: AtomicBool::new(false) }
     }
 
     #[expect(clippy::expect_used, reason = "only `drop` takes it")]
@@ -89,12 +90,20 @@ impl Session {
         let mut asked = Asked(&self.silent, false);
         if let Ok(answer) = timeout(self.limits.statement, answer).await {
             asked.1 = true;
-            return Ok(answer?);
+            return answer.map_err(|error| self.counted(error.into()));
         }
         drop(asked);
         self.give_up();
         let seconds = self.limits.statement.as_secs_f64();
-        Err(StoreError::Unreachable(format!("no response to a statement within {seconds} s")))
+        Err(self.counted(StoreError::Unreachable(format!("no response to a statement within {seconds} s"))))
+    }
+
+    fn counted(&self, error: StoreError) -> StoreError {
+        // What PostgreSQL refuses after a failure is that failure.
+        if !error.is_consequence() {
+            self.metrics.failed(error.kind());
+        }
+        error
     }
 
     /// After silence: asks PostgreSQL to end the statement, and closes what is idle, as it is likely to be as dead.
@@ -191,11 +200,14 @@ impl Transaction<'_> {
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         // Before the answer: where it does not come, the connection is closed.
         self.ended = true;
-        self.session.batch_execute("COMMIT").await
+        let committed = self.session.batch_execute("COMMIT").await;
+        self.session.metrics.ended(committed.is_ok());
+        committed
     }
 
     pub(super) async fn rollback(mut self) -> Result<(), StoreError> {
         self.ended = true;
+        self.session.metrics.ended(false);
         self.session.batch_execute("ROLLBACK").await
     }
 }
@@ -211,6 +223,7 @@ impl Deref for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.ended {
+            self.session.metrics.ended(false);
             // Polled once, it is sent; the connection's task takes the answer.
             let _ = self.session.client().batch_execute("ROLLBACK").now_or_never();
         }

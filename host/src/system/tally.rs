@@ -6,7 +6,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    metrics::Totals,
+    metrics::{TemplateCounts, Totals},
     store::{Store, StoreError},
 };
 
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Stores what `totals` has counted, until `stop` and once more then. What could not be stored is added to the next minute.
 pub async fn tally(store: Store, totals: Totals, stop: CancellationToken) {
-    let mut stored = HashMap::new();
+    let (mut stored, mut templates) = (HashMap::new(), HashMap::new());
     let mut every = interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -22,13 +22,21 @@ pub async fn tally(store: Store, totals: Totals, stop: CancellationToken) {
             _ = every.tick() => false,
             () = stop.cancelled() => true,
         };
-        if let Err(error) = add(&store, &totals, &mut stored).await {
+        let added = async {
+            add(&store, &totals, &mut stored).await?;
+            add_templates(&store, &totals, &mut templates).await
+        };
+        if let Err(error) = added.await {
             tracing::debug!(%error, "failed to store what was counted; it is added to the next minute");
         }
         if stopped {
             return;
         }
-        if let Err(error) = store.prune_tally().await {
+        let pruned = async {
+            store.prune_tally().await?;
+            store.prune_template_days().await
+        };
+        if let Err(error) = pruned.await {
             tracing::debug!(%error, "failed to remove old counts; trying again in a minute");
         }
     }
@@ -48,6 +56,26 @@ async fn add(store: &Store, totals: &Totals, stored: &mut HashMap<Key, u64>) -> 
     if !new.is_empty() {
         store.add_tally(&new).await?;
         stored.extend(counted);
+    }
+    Ok(())
+}
+
+async fn add_templates(
+    store: &Store,
+    totals: &Totals,
+    stored: &mut HashMap<String, TemplateCounts>,
+) -> Result<(), StoreError> {
+    let counted = totals.of_templates();
+    let new: Vec<(String, TemplateCounts)> = counted
+        .iter()
+        .filter_map(|(template, counts)| {
+            let before = stored.get(template).copied().unwrap_or_default();
+            Some((template.clone(), counts.since(before)?))
+        })
+        .collect();
+    if !new.is_empty() {
+        store.add_template_day(&new).await?;
+        *stored = counted;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 mod look;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -30,7 +30,7 @@ use crate::{
     store::{MetaTemplateRow, Store, StoreError},
     system::{SystemEvent, TemplateStatus, new_events, template_status_changed},
     whatsapp::{
-        compare,
+        TemplateState, compare,
         management::{Management, ManagementError},
     },
 };
@@ -73,6 +73,9 @@ impl TemplateChange {
     }
 }
 
+/// The templates, each with the state at Meta, in Meta's word, of a version that has our text; `MISSING` if there is none.
+pub type TemplateStates = Arc<ArcSwap<Vec<(String, String)>>>;
+
 /// What the watch needs.
 pub struct TemplateWatch {
     /// The database.
@@ -87,6 +90,8 @@ pub struct TemplateWatch {
     pub updated: Arc<Notify>,
     /// The versions in use, for the rest of the host.
     pub in_use: Arc<ArcSwap<InUse>>,
+    /// The states of our templates at Meta, for the metrics.
+    pub states: TemplateStates,
     /// Called when changes were appended to the event log.
     pub grew: Arc<dyn Fn() + Send + Sync>,
 }
@@ -152,6 +157,7 @@ impl TemplateWatch {
         let catalog = self.catalog.current();
         let on_meta = self.management.templates(&self.account_id).await?;
         let states = compare(&definitions(&catalog.templates).0, &on_meta);
+        self.states.store(Arc::new(words(&states)));
         let source = |template: &str, language: &str| {
             catalog
                 .templates
@@ -235,6 +241,15 @@ impl TemplateWatch {
         }
         Ok(())
     }
+}
+
+/// Each template with the states of its languages, each once.
+fn words(states: &[TemplateState]) -> Vec<(String, String)> {
+    let word = |state: &TemplateState| {
+        let status = state.current().map_or("MISSING", |version| version.status.as_str());
+        (state.definition.template.clone(), status.to_owned())
+    };
+    states.iter().map(word).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Versions that have been compiled, by name, language and wording.

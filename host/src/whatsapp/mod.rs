@@ -4,6 +4,7 @@
 //! explains error codes. Other rooms decide when to send, and whether to try again.
 
 mod answers;
+mod callback_data;
 mod client;
 mod compare;
 pub mod errors;
@@ -16,6 +17,7 @@ mod signature;
 pub mod webhooks;
 
 pub use answers::{Accepted, SendError};
+pub use callback_data::CallbackData;
 pub use client::{Client, ClientError};
 pub use compare::{Difference, State, TemplateState, compare, joined};
 pub use errors::{Treatment, is_known, meaning, treatment};

@@ -1,6 +1,6 @@
 //! Ports: what a rule may ask of its host, and the record of the answers.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use scoped_tls_hkt::scoped_thread_local;
@@ -10,7 +10,10 @@ use super::{
     budget::{Budget, QUESTIONS},
     plugin::Http,
 };
-use crate::{bounds::on_author_stack, domain::Asked};
+use crate::{
+    bounds::on_author_stack,
+    domain::{Asked, RuleRef},
+};
 
 /// What a rule may ask of its host. The same answers give the same decisions.
 pub trait Ports: Send + Sync {
@@ -24,6 +27,9 @@ pub trait Ports: Send + Sync {
     fn http(&self) -> Option<Arc<dyn Http>> {
         None
     }
+
+    /// Takes note of how long a rule took.
+    fn took(&self, _rule: &RuleRef, _took: Duration) {}
 
     /// What stands in for a plugin's configuration and tables, by the plugin's id.
     fn stand_ins(&self, _plugin: &str) -> StandIns {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use rhai::{Dynamic, Engine};
@@ -318,6 +319,7 @@ impl Compiled {
         value: Result<Dynamic, String>,
         ports: &dyn Ports,
     ) -> Vec<Verdict> {
+        let began = Instant::now();
         let (outcomes, asked) = match value {
             Ok(value) if let Rule::Plugin(plugin) = &route.rule => {
                 self.ask_plugin(route, plugin, event, value, ports)
@@ -327,6 +329,7 @@ impl Compiled {
             }),
             Err(why) => (vec![Outcome::Failed(why)], Vec::new()),
         };
+        ports.took(&route.reference, began.elapsed());
         let asked: Arc<[Asked]> = asked.into();
         let verdict = |outcome| Verdict {
             rule: Some(route.reference.clone()),

@@ -1,7 +1,7 @@
 //! An event: what a producer posted, in CloudEvents' terms.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -9,6 +9,11 @@ use super::Lane;
 
 /// Source of the events of what people write and press in WhatsApp.
 pub const ANSWERS: &str = "/hookswitch/whatsapp";
+
+/// Version 00: `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. Later versions may add to it.
+const LENGTH: usize = 55;
+/// Longer ones are ignored.
+const TRACEPARENT_LIMIT: usize = 4_096;
 
 /// The identity of an event: in CloudEvents 1.0, `source` and `id` together are unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -45,8 +50,38 @@ impl Event {
     /// The extension attributes that carry the context of a trace (W3C Trace Context).
     pub const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
 
+    /// The context of its trace (`traceparent` of W3C), if it has one of the standard's form.
+    pub fn traceparent(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Extensions {
+            traceparent: Option<String>,
+        }
+        let Extensions { traceparent } = serde_json::from_str(self.extensions.as_deref()?.get()).ok()?;
+        let mut traceparent = traceparent.filter(|parent| is_traceparent(parent))?;
+        traceparent.truncate(LENGTH);
+        Some(traceparent)
+    }
+
     /// The lane in which the event waits to be routed: that of its subject, or of its id if it has no subject.
     pub fn lane(&self) -> Lane {
         Lane::of(self.subject.as_deref().unwrap_or(&self.key.id))
     }
+}
+
+/// Whether it is a `traceparent` of W3C's Trace Context.
+pub fn is_traceparent(text: &str) -> bool {
+    let is_hex = |field: &str| field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_id =
+        |field: &str, length| field.len() == length && is_hex(field) && field.bytes().any(|b| b != b'0');
+    let mut fields = text.split('-');
+    let mut next = || fields.next().unwrap_or_default();
+    let (version, trace, parent, flags) = (next(), next(), next(), next());
+    version.len() == 2
+        && is_hex(version)
+        && version != "ff"
+        && is_id(trace, 32)
+        && is_id(parent, 16)
+        && flags.len() == 2
+        && is_hex(flags)
+        && if version == "00" { text.len() == LENGTH } else { text.len() <= TRACEPARENT_LIMIT }
 }

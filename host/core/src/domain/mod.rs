@@ -31,12 +31,12 @@ pub use decision::{
     Priority, RuleRef, SendTime, Verdict, Withdraws,
 };
 pub use delivery::{Delivery, Status, WaitReason, status_of};
-pub use event::{ANSWERS, Event, EventKey};
+pub use event::{ANSWERS, Event, EventKey, is_traceparent};
 pub use fingerprint::fingerprint;
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};
 pub use language::language;
-pub use notification::{Message, Notification, NotificationId, OnUnknown, uuid_at};
+pub use notification::{Cause, Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use parts::{

@@ -85,6 +85,30 @@ pub struct Message {
     /// Whether this is the copy that is kept and shown of a message with values that must not stay: it cannot be sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_kept: bool,
+    /// What it comes from; absent where an older host planned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// What a message comes from: what its delay is counted from, and the trace that it continues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// When its event was received; absent where an operator had it routed or sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
+    /// The trace context (`traceparent` of W3C) of its event, or of its routing where this installation sends traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Whether an operator had a message that failed sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+impl Cause {
+    /// The id of the trace: 32 hexadecimal digits.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace.as_deref()?.split('-').nth(1)
+    }
 }
 
 impl Message {

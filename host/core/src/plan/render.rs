@@ -157,6 +157,7 @@ impl<'a> Renderer<'a> {
             marketing: self.template.category == Category::Marketing,
             on_unknown: self.template.on_unknown,
             is_kept: false,
+            cause: None,
         })
     }
 

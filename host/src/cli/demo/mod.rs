@@ -202,6 +202,7 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
         },
         unknown_for: SignedDuration::from_secs(60),
         keep: None,
+        traces: None,
         logs: LogConfig { log: args.log.clone(), log_format: Default::default() },
     }
 }

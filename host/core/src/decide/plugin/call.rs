@@ -14,6 +14,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, random::Determin
 use super::{
     bindings::{exports::hookswitch::plugin::router, hookswitch::plugin::types},
     host::{CallState, LINES},
+    lines::Lines,
     manifest::OnFailure,
     output::Printed,
     record::Record,
@@ -93,7 +94,7 @@ impl Plugin {
             table,
             manifest: revision.manifest.clone(),
             stand_ins: ports.stand_ins(&revision.manifest.id),
-            logs: !ports.is_rehearsal(),
+            logs: (!ports.is_rehearsal()).then(|| self.known.lines.clone()),
             event_id: event.key.id.clone(),
             now: ports.now(),
             record: Record::default(),
@@ -133,8 +134,8 @@ impl Plugin {
                 shared.runtime.block_on(sleep(FULL_POOL));
                 continue;
             }
-            if state.logs {
-                said(&state, &output);
+            if let Some(lines) = &state.logs {
+                said(&state, &output, lines);
             }
             let answer = match answer {
                 Err(error) if is_full_pool(&error) => {
@@ -296,11 +297,13 @@ fn given(event: &Event) -> types::Event {
 }
 
 /// Logs the output of the guest.
-fn said(state: &CallState, output: &Printed) {
+fn said(state: &CallState, output: &Printed, lines: &Lines) {
     let (plugin, event) = (&state.manifest.id, &state.event_id);
     let printed = output.text();
     for printed in printed.lines().filter(|line| !line.trim().is_empty()).take(LINES) {
-        tracing::info!(plugin, event, "{}", line(printed, REASON));
+        let printed = line(printed, REASON);
+        lines.add(state.now, "info", event, &printed);
+        tracing::info!(plugin, event, "{printed}");
     }
     if state.lines > LINES {
         tracing::warn!(

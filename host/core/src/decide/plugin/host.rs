@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::{
     bindings::hookswitch::plugin::{clock, config, http, log, lookup, types},
     http::{Http, HttpAnswer, HttpError, HttpRequest},
+    lines::Lines,
     manifest::Manifest,
     record::Record,
     words::{cut, line},
@@ -33,8 +34,8 @@ pub struct CallState {
     pub manifest: Arc<Manifest>,
     /// What stands in for the manifest's configuration and tables.
     pub stand_ins: StandIns,
-    /// Whether it logs: it does not in cases.
-    pub logs: bool,
+    /// Where its lines are kept; it does not log in cases.
+    pub logs: Option<Lines>,
     pub event_id: String,
     pub now: Timestamp,
     pub record: Record,
@@ -96,12 +97,17 @@ impl log::Host for CallState {
             self.last_error = Some(cut(&message, LINE));
         }
         self.lines += 1;
-        if self.lines > LINES || !self.logs {
-            return Ok(());
-        }
+        let Some(lines) = self.logs.as_ref().filter(|_| self.lines <= LINES) else { return Ok(()) };
         let message = line(&message, LINE);
         let Manifest { id, version, .. } = &*self.manifest;
         let event = &self.event_id;
+        let word = match level {
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+            log::Level::Error => "error",
+        };
+        lines.add(self.now, word, event, &message);
         match level {
             log::Level::Debug => tracing::debug!(plugin = id, version, event, "{message}"),
             log::Level::Info => tracing::info!(plugin = id, version, event, "{message}"),

@@ -27,6 +27,7 @@ mod grants;
 mod host;
 mod http;
 mod kept;
+mod lines;
 mod load;
 mod manifest;
 mod output;
@@ -42,6 +43,7 @@ pub use self::{
     compiler::{Allowance, COMMAND, Mode, run as compile},
     grants::{Grants, is_secret_name},
     http::{Answering, Http, HttpAnswer, HttpError, HttpRequest, left},
+    lines::LogLine,
     load::LoadError,
     manifest::{Limits, Manifest, OnFailure, Table},
     record::is_whole,

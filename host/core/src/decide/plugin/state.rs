@@ -12,7 +12,15 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
-use super::{CALLS, bindings::PluginPre, host::CallState, manifest::Manifest, sandbox::Sandbox, words::cut};
+use super::{
+    CALLS,
+    bindings::PluginPre,
+    host::CallState,
+    lines::{Lines, LogLine},
+    manifest::Manifest,
+    sandbox::Sandbox,
+    words::cut,
+};
 
 /// Number of calls broken in a row after which a plugin is parked.
 const FAILURES: u64 = 5;
@@ -80,6 +88,8 @@ struct Fares {
 /// State of a plugin that outlives its revisions.
 pub(super) struct Known {
     counts: Counters,
+    /// What it logged last.
+    pub lines: Lines,
     /// The last two good revisions, the newer one first.
     good: Mutex<Vec<Arc<Revision>>>,
     /// How the last few revisions fare, the newest first.
@@ -92,6 +102,7 @@ impl Default for Known {
     fn default() -> Self {
         Known {
             counts: Counters::default(),
+            lines: Lines::default(),
             good: Mutex::default(),
             healths: Mutex::default(),
             share: Arc::new(Semaphore::new(SHARE)),
@@ -240,6 +251,11 @@ impl Plugin {
             most_memory: counts.most_memory.load(Ordering::Relaxed),
             parked: !self.revision.works() && self.good().is_none(),
         }
+    }
+
+    /// The last lines that it logged in this process, the oldest first.
+    pub fn last_lines(&self) -> Vec<LogLine> {
+        self.known.lines.read()
     }
 
     /// The revision to call: the newest or, while that is parked, the last good one. If there is none, the newest gets one
