@@ -8,7 +8,6 @@ use super::{
     header::{HeaderPart, LINK_LIMIT, MediaSource, header_part, link_error, media_part},
     media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
-    parameter::parameter,
     rows::{self, RowPart},
     template::{Category, Wrong},
 };
