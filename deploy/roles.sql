@@ -52,7 +52,8 @@ BEGIN
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
-        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal'
+        'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'withdrawal',
+        'uploaded_media'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);

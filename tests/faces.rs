@@ -4,7 +4,7 @@
 use hookswitch_simulator::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, Stage, program, wait_until, write_rule};
+use crate::harness::{SOON, Stage, program, wait_until, write_file, write_rule};
 
 const QUOTE: &str = "---\ndescription: A quote\ncategory: utility\nlanguage: en_US\n---\nDear customer, your quote has \
                      {{ lines | length }} line{% if lines | length != 1 %}s{% endif %} and this is in it:\n\
@@ -26,6 +26,7 @@ async fn stage(files: &[(&str, &str)]) -> Stage {
     Stage::builder()
         .rules(&[("quotes/routes.yaml", ROUTE), ("quotes/templates/quote.j2", QUOTE)])
         .rules(files)
+        .file("parcels/files/parcel.png", PNG)
         .simulator(&["--unlimited"])
         .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str())])
         .start()
@@ -173,6 +174,8 @@ const PARCEL: &str = "---\ndescription: A parcel\ncategory: utility\nlanguage: e
                       example: files/parcel.png}\nbuttons:\n  - {title: Track it, url: \"https://shop.example/t/{{ number \
                       }}\"}\n  - {title: Call us, phone: \"+1 555 010 0009\"}\n---\nDear customer, your parcel {{ number }} \
                       is on its way to you.\n";
+/// The beginning of an image.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const PARCEL_ROUTE: &str = "- {on: parcel, template: parcel, contacts: [event.data.to], context: {number: \
                             event.data.number, photo: event.data.photo}}\n";
 
@@ -184,12 +187,8 @@ fn parcel(id: &str, to: &str) -> Value {
 /// An image, a link and a call: pushed, shown, and sent in both windows as the simulator demands it.
 #[tokio::test]
 async fn headers_and_buttons_are_sent_as_a_template_and_in_a_window() {
-    let stage = stage(&[
-        ("parcels/routes.yaml", PARCEL_ROUTE),
-        ("parcels/templates/parcel.j2", PARCEL),
-        ("parcels/files/parcel.png", "not really an image"),
-    ])
-    .await;
+    let stage =
+        stage(&[("parcels/routes.yaml", PARCEL_ROUTE), ("parcels/templates/parcel.j2", PARCEL)]).await;
     let (status, said) = push(&stage);
     assert!(status == 0 && said.contains("(image)"), "{said}");
     let file = stage.rules.join("../parcel.json");
@@ -231,7 +230,7 @@ async fn a_case_may_expect_header_and_buttons_and_what_no_window_carries_is_note
     let folder = tempfile::tempdir().unwrap();
     write_rule(folder.path(), "parcels/routes.yaml", PARCEL_ROUTE);
     write_rule(folder.path(), "parcels/templates/parcel.j2", PARCEL);
-    write_rule(folder.path(), "parcels/files/parcel.png", "not really an image");
+    write_file(folder.path(), "parcels/files/parcel.png", PNG);
     let check = |number: &str| {
         let case = format!(
             "- name: a parcel\n  event: {}\n  expect:\n  - {{template: parcel, header: \"🖼 https://shop.example/7.jpg\", \

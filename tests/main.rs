@@ -20,6 +20,8 @@ mod harness;
 mod hosts;
 mod intake;
 mod large;
+mod lists;
+mod media;
 mod metrics;
 mod numbers;
 mod plugins;

@@ -48,7 +48,7 @@ use crate::{
     components(schemas(Problem)),
     tags(
         (name = "events", description = "Post events, read their history, route them again. Scopes: `events`, `read` and `operate`."),
-        (name = "messages", description = "List messages and act on them. Scopes: `read`, with `personal` for numbers and \
+        (name = "messages", description = "List messages and act on them, get files that people sent. Scopes: `read`, with `personal` for numbers and \
             texts, and `operate`; `admin` for what operators did."),
         (name = "people", description = "Members of staff and their WhatsApp numbers. Scope: `admin`."),
         (name = "groups", description = "Groups of people that rules can notify. Scope: `admin`."),

@@ -38,7 +38,7 @@ use crate::{
     config::Config,
     console::{self, Changes, Console, Links},
     directory::Directory,
-    dispatch::{Deps, Dispatch, watch_daily_limit},
+    dispatch::{Deps, Dispatch, Uploads, watch_daily_limit},
     http,
     intake::{self, Intake},
     lanes::{Beat, Holder, Leases, News, Progress},
@@ -149,7 +149,7 @@ impl App {
         let dispatch = Dispatch::new(Deps {
             beat: beats[1].1.clone(),
             store: store.clone(),
-            client,
+            uploads: Uploads::new(store.clone(), client.clone(), catalog.clone()),
             host,
             leases: leases.clone(),
             progress,
@@ -185,7 +185,7 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
-        let setup = Arc::new(Setup::new(config.whatsapp.clone(), catalog.clone(), operate.clone()));
+        let setup = Arc::new(Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone()));
         let directory = Directory::new(requests.clone());
         let routes = api::router(intake, directory, receipts, catalog.clone(), setup.clone());
 

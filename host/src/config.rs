@@ -19,7 +19,7 @@ pub use self::{
     listen::{AdminArgs, AdminConfig, ListenConfig},
     rules::{RulesConfig, plugin_secrets},
     secret::Secret,
-    whatsapp::{AccountConfig, WhatsappConfig},
+    whatsapp::{AccountConfig, CloudConfig, WhatsappConfig},
 };
 
 /// A command for a program of somebody else, or for one that must not work on real data: it gets the environment

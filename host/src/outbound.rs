@@ -4,6 +4,7 @@
 //! A name is resolved once, by the client that connects, and only its public addresses are returned: a second look-up
 //! cannot give another answer.
 
+mod links;
 mod redact;
 
 use std::{
@@ -25,6 +26,7 @@ use reqwest::{
 };
 use tokio::time::timeout;
 
+pub use self::links::broken;
 use self::redact::Redactor;
 use crate::config::Secret;
 

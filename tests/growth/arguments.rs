@@ -15,6 +15,7 @@ pub const SMALL: &[&str] = &[
     "refinery_schema_history",
     "rule_failure",
     "tally",
+    "uploaded_media",
     "webhook",
 ];
 
@@ -351,6 +352,11 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "number_window::set_number_windows",
         "sample.recipients(), sample.all_of('1001'::text), sample.all_of(now())",
     ),
+    ("media::uploaded_media", "'1', 'a', now()"),
+    ("media::store_uploaded_media", "'1', 'a', 'id', now(), now()"),
+    ("media::store_uploaded_media 2", "now()"),
+    ("media::forget_uploaded_media", "'1', 'a', 'id'"),
+    ("media::received_media", "'500077'"),
     ("number::numbers_waiting", "ARRAY['1', '2'], 50"),
     ("number_window::window_opened", "sample.recipients(), now()"),
     ("opt_out::opted_out_people", "100"),

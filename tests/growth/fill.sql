@@ -48,8 +48,10 @@ SELECT sample.number(n), now() - n * interval '0.8 s' FROM generate_series(1, 10
 -- A million events, of which 100,000 are not routed yet.
 
 INSERT INTO event (lane, id, source, type, subject, time, data, sha256, received_at)
-SELECT n % 64, 'order-' || n, '/shop', 'order.created', 'customer-' || n % 200000, sample.at(n, now() - interval '30 days'),
-       '{"order":' || n || '}', decode(md5(n::text) || md5(n::text), 'hex'), sample.at(n, now() - interval '30 days')
+SELECT n % 64, 'order-' || n, CASE WHEN n % 100 = 77 THEN '/hookswitch/whatsapp' ELSE '/shop' END,
+       CASE WHEN n % 100 = 77 THEN 'message.received' ELSE 'order.created' END, 'customer-' || n % 200000,
+       sample.at(n, now() - interval '30 days'),
+       CASE WHEN n % 100 = 77 THEN '{"media":{"id":"' || n || '"}}' ELSE '{"order":' || n || '}' END, decode(md5(n::text) || md5(n::text), 'hex'), sample.at(n, now() - interval '30 days')
 FROM generate_series(1, 1000000) AS n;
 INSERT INTO decision (lane, event_seq, ordinal, outcome, engine, rule, release, decision, decided_at)
 SELECT n % 64, n, 0, CASE n % 10 WHEN 3 THEN 'failed' WHEN 5 THEN 'no_route' ELSE 'notify' END, 'route', 'routes.yaml:3', 'abc', '{"template":"order_created"}',

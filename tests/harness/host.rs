@@ -215,9 +215,14 @@ pub fn rules() -> PathBuf {
 
 /// Writes a file of a rules folder, with the folders that it stands in.
 pub fn write_rule(rules: &Path, file: &str, text: &str) {
+    write_file(rules, file, text.as_bytes());
+}
+
+/// As [`write_rule`], for a file that need not be a text.
+pub fn write_file(rules: &Path, file: &str, content: &[u8]) {
     let path = rules.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    fs::write(path, content).unwrap();
 }
 
 /// A port of this machine that is ours until this process ends: the simulator must know the host's before the host starts.

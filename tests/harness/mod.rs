@@ -19,7 +19,7 @@ mod wait;
 
 pub use cluster::Database;
 pub use described::{assert_described, description, misfits};
-pub use host::{Host, create_key, free_port, http, rules, write_rule};
+pub use host::{Host, create_key, free_port, http, rules, write_file, write_rule};
 pub use process::{Process, program};
 pub use simulator::Simulator;
 pub use stage::{Builder, Stage, TEXT};

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Database, Host, SOON, Simulator, free_port, program, wait_until, write_rule};
+use super::{Database, Host, SOON, Simulator, free_port, program, wait_until, write_file, write_rule};
 
 /// The front matter of a template that is always a free-form text.
 pub const TEXT: &str = "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n---\n";
@@ -112,6 +112,12 @@ impl Builder {
     /// Adds these files to the rules, or puts them in the place of those of the same names.
     pub fn rules(self, files: &[(&str, &str)]) -> Builder {
         files.iter().for_each(|(file, text)| write_rule(&self.rules, file, text));
+        self
+    }
+
+    /// Adds a file that is no text to the rules.
+    pub fn file(self, file: &str, content: &[u8]) -> Builder {
+        write_file(&self.rules, file, content);
         self
     }
 

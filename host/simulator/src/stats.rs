@@ -22,6 +22,8 @@ pub struct Stats {
     pub marked_read: u64,
     /// Statuses that messages have reached.
     pub statuses: BTreeMap<&'static str, u64>,
+    /// Files uploaded to be sent.
+    pub uploads: u64,
     /// Messages written by users.
     pub inbound: u64,
     /// When the first message was taken.

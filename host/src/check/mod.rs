@@ -48,6 +48,7 @@ pub use self::{
 };
 use crate::{
     config::{ConfigErrors, WhatsappConfig},
+    outbound,
     store::{ServerFacts, Store, StoreError, pending_migrations},
 };
 
@@ -74,8 +75,12 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
             Err(_) => None,
         }
     };
-    let (database, meta) = tokio::join!(ask_database(subject, now), meta);
     let catalog = subject.catalog.ok();
+    let links = async {
+        let fixed = catalog.map(|catalog| templates::links(&catalog.templates)).unwrap_or_default();
+        outbound::broken(&fixed).await
+    };
+    let (database, meta, broken) = tokio::join!(ask_database(subject, now), meta, links);
     let facts = database.facts.as_ref();
     let mut sections = vec![settings(subject), database.section];
     // Times in the database are by PostgreSQL's clock.
@@ -89,7 +94,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     }
     let account = meta.as_ref().and_then(|(_, meta)| meta.account.as_ref());
     sections.push(match catalog {
-        Some(catalog) => templates::judge(catalog, account.map(|account| &account.templates)),
+        Some(catalog) => templates::judge(catalog, account.map(|account| &account.templates), &broken),
         None => Section::new("templates", "not checked: the rules do not compile", Vec::new()),
     });
     sections.extend(meta.as_ref().map(|(config, meta)| cloud_api(config, meta, now)));

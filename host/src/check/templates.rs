@@ -1,9 +1,11 @@
 //! The templates, and whether Meta has approved them with our texts.
 
+use std::collections::BTreeSet;
+
 use hookswitch_core::{
     catalog::{self, Catalog, with_examples},
     domain::Mode,
-    plan::{MetaTemplate, Template, TemplateError, definitions},
+    plan::{MetaTemplate, Template, TemplateError, Templates, definitions},
 };
 
 use super::{
@@ -39,12 +41,37 @@ fn push() -> Command {
     Command::new(&["templates", "push"])
 }
 
-/// The templates beside those at Meta; `None` if there is no account to ask about them.
-pub fn judge(catalog: &Catalog, at_meta: Option<&Result<Vec<TemplateOnMeta>, ManagementError>>) -> Section {
+/// The links in the headers that are the same in each message, each once.
+pub fn links(templates: &Templates) -> Vec<&str> {
+    let links: BTreeSet<&str> = templates.all().filter_map(|it| Some(it.fixed_link()?.1)).collect();
+    links.into_iter().collect()
+}
+
+/// Headers whose links are broken.
+fn unreachable(catalog: &Catalog, broken: &[(String, String)]) -> Vec<Finding> {
+    let of_template = |template: &Template| {
+        let (kind, link) = template.fixed_link()?;
+        let (_, why) = broken.iter().find(|(broken, _)| broken == link)?;
+        let what =
+            format!("Meta cannot fetch the {kind} of the template {} from {link}: {why}", template.name);
+        let advice = format!("correct the link in {}", template.file);
+        Some(Finding::warning("template.link", what).about(template.name.clone()).advice(advice))
+    };
+    catalog.templates.all().filter_map(of_template).collect()
+}
+
+/// The templates beside those at Meta; `None` if there is no account to ask about them. `broken` are the links that lead
+/// nowhere, with the reasons.
+pub fn judge(
+    catalog: &Catalog,
+    at_meta: Option<&Result<Vec<TemplateOnMeta>, ManagementError>>,
+    broken: &[(String, String)],
+) -> Section {
     let total = count(catalog.templates.names().len(), "template", "templates");
     let (definitions, refused) = definitions(&catalog.templates);
     let mut findings: Vec<Finding> = refused.iter().filter_map(|error| form(catalog, error)).collect();
     findings.extend(doubtful(catalog, &refused));
+    findings.extend(unreachable(catalog, broken));
     let at_meta =
         match at_meta {
             Some(Ok(at_meta)) => at_meta,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use console::{Style, StyledObject, measure_text_width, style, truncate_str};
-use hookswitch_core::domain::{Action, Button, Message, Mode, Status, visible, visible_line};
+use hookswitch_core::domain::{Button, Message, Mode, Status, visible, visible_line};
 use textwrap::{Options, WordSplitter, wrap};
 
 use crate::operate::next_mark;
@@ -37,7 +37,8 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
     let end = if end.is_empty() { String::new() } else { style(end.join(" ")).dim().to_string() };
     let mut widest = lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
     for button in &message.buttons {
-        widest = widest.max(measure_text_width(&button_line(button)) + 2);
+        let rows = button.rows().into_iter().map(|row| measure_text_width(&row));
+        widest = rows.fold(widest, usize::max).max(measure_text_width(&button_line(button)) + 2);
     }
     let widest = widest.max(measure_text_width(&end)).min(inner);
     let border = Style::new().green();
@@ -63,6 +64,12 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
         let free = widest.saturating_sub(measure_text_width(&title));
         let content = format!("{}{}", " ".repeat(free / 2), style(&title).cyan());
         text.push_str(&row(&content, free - free / 2));
+        for line in button.rows() {
+            let line = visible_line(&line);
+            let line = truncate_str(&line, widest, "…");
+            let free = widest.saturating_sub(measure_text_width(&line));
+            text.push_str(&row(&style(&line).dim().to_string(), free));
+        }
     }
     text.push_str(&rule("╰", "╯"));
     text
@@ -71,11 +78,9 @@ pub fn bubble(to: &str, message: &Message, status: Option<Status>, time: &str, w
 /// A button with what it opens, calls or copies.
 fn button_line(button: &Button) -> String {
     let title = visible_line(&button.title);
-    match &button.action {
-        Action::Id(_) => format!("{} {title}", button.mark()),
-        Action::Url(value) | Action::Phone(value) | Action::Code(value) => {
-            format!("{} {title} · {}", button.mark(), visible_line(value))
-        }
+    match button.target() {
+        None => format!("{} {title}", button.mark()),
+        Some(value) => format!("{} {title} · {}", button.mark(), visible_line(value)),
     }
 }
 
@@ -163,6 +168,8 @@ fn marked(mark: char, word: &str) -> StyledObject<&str> {
 
 #[cfg(test)]
 mod tests {
+    use hookswitch_core::domain::{Action, Row, Section};
+
     use super::*;
 
     fn message(body: &str) -> Message {
@@ -192,6 +199,30 @@ mod tests {
         ╰───────────────────────────────────╯
         "
         );
+    }
+
+    #[test]
+    fn a_list_shows_its_rows() {
+        let row = |id: &str, title: &str, description: Option<&str>| Row {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            description: description.map(str::to_owned),
+        };
+        let rows = vec![row("am", "Morning", Some("8 to 12")), row("pm", "Afternoon", None)];
+        let action = Action::List(vec![Section { title: Some("Monday".to_owned()), rows }]);
+        let buttons = vec![Button { title: "Choose a time".to_owned(), action, suffix: None }];
+        let bubble = bubble("Ada", &Message { buttons, ..message("When?") }, None, "", 40);
+        insta::assert_snapshot!(console::strip_ansi_codes(&bubble), @r"
+        to Ada
+        ╭───────────────────╮
+        │ When?             │
+        ├───────────────────┤
+        │  ≡ Choose a time  │
+        │ Monday:           │
+        │ Morning · 8 to 12 │
+        │ Afternoon         │
+        ╰───────────────────╯
+        ");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod failure;
 mod forget;
 mod groups;
 mod keys;
+mod media;
 mod migrate;
 mod notifications;
 mod openapi;
@@ -83,6 +84,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// List notifications and their status
     Notifications(notifications::NotificationsArgs),
+    /// Fetch files that people have sent
+    Media(media::MediaArgs),
     /// List how many messages wait, or withdraw them by key
     Waiting(waiting::WaitingArgs),
     /// List, resend or drop messages whose delivery could not be confirmed
@@ -134,6 +137,7 @@ impl Cli {
             Command::Events(args) => wait(events::run(args, database)),
             Command::Explain(args) => wait(explain::run(args, database)),
             Command::Notifications(args) => wait(notifications::run(args, database)),
+            Command::Media(args) => wait(media::run(args, database)),
             Command::Waiting(args) => wait(waiting::run(args, database)),
             Command::Unknown(args) => wait(unknown::run(args, database)),
             Command::Failed(args) => wait(failed::run(args, database)),

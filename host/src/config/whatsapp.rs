@@ -45,6 +45,23 @@ pub struct AccountConfig {
     pub whatsapp_access_token: Secret,
 }
 
+/// The Cloud API and the token, for what needs no business account.
+#[derive(Args, Clone, Debug)]
+pub struct CloudConfig {
+    /// Base URL of the Cloud API, with its version
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WHATSAPP_API_URL",
+        default_value = "https://graph.facebook.com/v25.0"
+    )]
+    pub whatsapp_api_url: String,
+
+    /// Access token of the Cloud API
+    #[arg(long, value_name = "TOKEN", env = "WHATSAPP_ACCESS_TOKEN", hide_env_values = true)]
+    pub whatsapp_access_token: Secret,
+}
+
 /// Meta's id of a business account: digits.
 pub(super) fn account_id(id: &str) -> Result<String, String> {
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());

@@ -1,6 +1,6 @@
 //! A message as a phone shows it, in HTML.
 
-use hookswitch_core::domain::{Action, Button, Message, Mode, visible};
+use hookswitch_core::domain::{Button, Message, Mode, visible};
 use serde::Serialize;
 
 use crate::operate::next_mark;
@@ -29,6 +29,8 @@ pub struct FaceButton {
     pub title: String,
     /// What it opens, calls or copies; empty for a quick reply.
     pub target: String,
+    /// The rows of a list, each as a line.
+    pub rows: Vec<String>,
 }
 
 /// What people can read of a message: in an open 24-hour window, and outside of it as a Meta template.
@@ -56,11 +58,12 @@ pub fn faces(message: &Message) -> Vec<Face> {
 }
 
 fn button(button: &Button) -> FaceButton {
-    let target = match &button.action {
-        Action::Id(_) => String::new(),
-        Action::Url(value) | Action::Phone(value) | Action::Code(value) => visible(value).into_owned(),
-    };
-    FaceButton { mark: button.mark(), title: button.title.clone(), target }
+    FaceButton {
+        mark: button.mark(),
+        title: button.title.clone(),
+        target: visible(button.target().unwrap_or_default()).into_owned(),
+        rows: button.rows().iter().map(|row| visible(row).into_owned()).collect(),
+    }
 }
 
 /// A text as HTML, with WhatsApp's formatting.

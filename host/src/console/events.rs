@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{Html, Redirect},
 };
-use hookswitch_core::domain::{DecisionOutcome, EventKey};
+use hookswitch_core::domain::{ANSWERS, DecisionOutcome, Event, EventKey};
 use minijinja::{Value, context};
 use serde::Deserialize;
 
@@ -126,6 +126,7 @@ pub async fn show(
         render::link("/event", &[("id", &key.id), ("source", &key.source), ("after", &after.to_string())])
     });
     let data = serde_json::to_string_pretty(&history.event).unwrap_or_default();
+    let media = media(&history.event);
     let can_rerun =
         viewer.may_act && history.decisions.iter().any(|decision| RERUN.contains(&decision.outcome.as_str()));
     let key = &history.event.key;
@@ -134,8 +135,17 @@ pub async fn show(
     render::view(
         "event.html",
         &viewer,
-        context! { history => render::value(&history), steps => render::value(&steps), next, data, rerun },
+        context! { history => render::value(&history), steps => render::value(&steps), next, data, rerun, media },
     )
+}
+
+/// The file that somebody has sent: Meta's id, and its name or type.
+fn media(event: &Event) -> Option<Value> {
+    let is_answer = event.key.source == ANSWERS && event.kind == "message.received";
+    let data: serde_json::Value = serde_json::from_str(event.data.get()).ok().filter(|_| is_answer)?;
+    let text = |name: &str| data["media"][name].as_str();
+    let (id, name) = (text("id")?, text("filename").or(text("mime_type")).unwrap_or("file"));
+    Some(context! { id, name })
 }
 
 /// Which event to route again.

@@ -37,8 +37,9 @@ pub async fn guard(request: Request, next: Next) -> Response {
     } else {
         next.run(request).await
     };
-    // A stream has no end to wait for.
-    let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|of| of == EVENT_STREAM);
+    // A stream has no end to wait for, and a file may be large.
+    let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|of| of == EVENT_STREAM)
+        || response.headers().contains_key(header::CONTENT_DISPOSITION);
     if !changes && !is_stream && response.status() == StatusCode::OK {
         response = tagged(response, known).await;
     }

@@ -13,6 +13,7 @@ mod guard;
 mod keys;
 mod live;
 mod login;
+mod media;
 mod messages;
 mod meta;
 mod overview;
@@ -74,6 +75,7 @@ pub fn router(console: Console) -> Router {
         .route("/event/rerun", get(events::confirm_rerun).post(events::rerun))
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
+        .route("/media/{id}", get(media::get))
         .route("/failed", get(failed::failed))
         .route("/failed/act", get(acts::confirm).post(acts::act))
         .route("/jobs/{id}", get(acts::job))

@@ -51,7 +51,9 @@ mod recover;
 mod sender;
 mod settle;
 mod state;
+mod uploads;
 mod writer;
 
 pub use daily::{users_of_tier, watch_daily_limit};
 pub use state::{Deps, Dispatch};
+pub use uploads::Uploads;

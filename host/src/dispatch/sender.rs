@@ -19,6 +19,7 @@ use super::{
     pace::PAIR_INTERVAL,
     settle::{self, Settled, settle},
     state::{Answer, Batch, Dispatch},
+    uploads::Uploads,
 };
 use crate::{
     store::{Intended, Intent, StoreError},
@@ -196,7 +197,7 @@ impl Dispatch {
     /// Appends the intents of a batch, beside all else; [`Dispatch::take_intended`] hears of it.
     fn intend(&mut self, batch: Vec<(Job, Form)>) {
         self.intending += 1;
-        let (store, intents) = (self.store.clone(), self.intents.clone());
+        let (store, intents, uploads) = (self.store.clone(), self.intents.clone(), self.uploads.clone());
         let daily = self.daily(&batch, Instant::now());
         tokio::spawn(async move {
             let now = store.now();
@@ -218,7 +219,7 @@ impl Dispatch {
                     notification_id: job.logged.notification.id,
                     attempt: job.attempt,
                     is_marketing: job.logged.notification.message.marketing,
-                    form: in_words(job, *form),
+                    form: in_words(job, *form, &uploads),
                 })
                 .collect();
             let intended = match rows.is_empty() {
@@ -276,13 +277,20 @@ impl Dispatch {
                 continue;
             }
             self.remember_counted(&job, form, Instant::now());
-            let (client, answers) = (self.client.clone(), self.answers.clone());
+            let (uploads, answers) = (self.uploads.clone(), self.answers.clone());
+            let (leases, lane) = (self.leases.clone(), job.logged.track.lane());
+            let term = leases.borrow().lanes.get(&lane).copied();
             tokio::spawn(async move {
                 let notification = &job.logged.notification;
                 let callback_data = format!("{}:{}", notification.id, job.attempt);
-                let from = &job.line.number;
+                let ends = (&*job.line.number, to.as_str());
+                // An upload takes a while, after which the lane may be another's.
+                let may_go = || {
+                    let leases = leases.borrow();
+                    leases.are_ours(Instant::now().into()) && leases.lanes.get(&lane).copied() == term
+                };
                 let began = Instant::now();
-                let answer = client.send(from, &to, form, &notification.message, &callback_data).await;
+                let answer = uploads.send(ends, form, &notification.message, &callback_data, may_go).await;
                 let took = began.elapsed();
                 // Dispatch waits for the answers of all that it has sent.
                 let _ = answers.send(Answer { job, to, form, answer, took });
@@ -392,15 +400,15 @@ impl Dispatch {
 }
 
 /// How an attempt goes out, for its history.
-fn in_words(job: &Job, form: Form) -> String {
+fn in_words(job: &Job, form: Form, uploads: &Uploads) -> String {
     let window = match job.logged.window_until {
         None => "the recipient never wrote in".to_owned(),
         Some(until) => format!("the recipient's window ends at {until:.0}"),
     };
+    let message = &job.logged.notification.message;
+    let file = uploads.file_in_words(message, form).map(|file| format!("; with {file}")).unwrap_or_default();
     match form {
-        Form::Text => format!("free-form; {window}"),
-        Form::Template => {
-            format!("as the Meta template {}; {window}", job.logged.notification.message.template)
-        }
+        Form::Text => format!("free-form; {window}{file}"),
+        Form::Template => format!("as the Meta template {}; {window}{file}", message.template),
     }
 }

@@ -20,13 +20,14 @@ use super::{
     form::Parked,
     job::{Job, Place},
     pace::{NumberPace, PairPace},
+    uploads::Uploads,
     writer::{self, Write},
 };
 use crate::{
     lanes::{Beat, Leases, Progress},
     metrics::{DispatchMetrics, NumberMetrics},
     store::{Intended, Store, StoreError},
-    whatsapp::{Accepted, Client, Form, SendError},
+    whatsapp::{Accepted, Form, SendError},
 };
 
 /// A number that has as much under way as it may, and heard nothing for so long, hangs.
@@ -36,8 +37,8 @@ const HANGS: Duration = Duration::from_secs(5);
 pub struct Deps {
     /// The database.
     pub store: Store,
-    /// The Cloud API.
-    pub client: Client,
+    /// Sends messages to the Cloud API, and uploads their files.
+    pub uploads: Uploads,
     /// This host.
     pub host: Uuid,
     /// The lanes that it holds.
@@ -148,7 +149,7 @@ impl Numbers {
 /// Sends what the notification log says.
 pub struct Dispatch {
     pub(super) store: Store,
-    pub(super) client: Client,
+    pub(super) uploads: Uploads,
     pub(super) host: Uuid,
     pub(super) leases: watch::Receiver<Leases>,
     pub(super) progress: Arc<Progress>,
@@ -189,7 +190,7 @@ impl Dispatch {
         let book = Book::new(deps.progress.clone(), deps.unknown_for, deps.several_numbers);
         Dispatch {
             store: deps.store,
-            client: deps.client,
+            uploads: deps.uploads,
             host: deps.host,
             leases: deps.leases,
             progress: deps.progress,

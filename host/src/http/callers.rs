@@ -37,6 +37,8 @@ callers! {
     Reader: Read;
     /// A caller with the scopes `read` and `events`: who may post events may see what would come of them.
     Trying: Read, Events;
+    /// A caller with the scopes `read` and `personal`.
+    Viewing: Read, Personal;
     /// A caller with the scope `operate`.
     Acting: Operate;
 }

@@ -4,6 +4,7 @@
 //! then is the body read. So somebody without a key costs a connection and no more, and what bodies take in memory is
 //! bounded over all connections ([`Bodies`]).
 
+mod attachment;
 mod body;
 mod callers;
 mod connections;
@@ -20,8 +21,9 @@ mod source;
 mod stream;
 
 pub use self::{
+    attachment::attachment,
     body::{Bodies, Body, Budget, JsonBody, KIB, Limits, MIB},
-    callers::{Acting, Admin, Reader, Trying},
+    callers::{Acting, Admin, Reader, Trying, Viewing},
     etag::{IfMatch, changed, etag},
     hosts::Hosts,
     keys::{ApiKey, Caller, Grant, Keys, Scope, key_digest},

@@ -13,6 +13,7 @@ mod jobs;
 mod keys;
 mod marks;
 mod masked;
+mod media;
 mod notification;
 mod numbers;
 mod overview;
@@ -51,6 +52,7 @@ pub use self::{
         events_without_personal, hide_personal, hide_recipient, history_without_personal, mask, masked,
         report_without_personal,
     },
+    media::{Media, MediaError},
     notification::NotificationDetail,
     numbers::Numbers,
     plugins::ParkedEvents,

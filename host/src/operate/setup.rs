@@ -13,6 +13,7 @@ use super::{Operate, numbers::AskedNumbers, rehearsal::AT_ONCE, templates::Asked
 use crate::{
     check::{self, Report, Subject},
     config::WhatsappConfig,
+    whatsapp::Client,
 };
 
 /// How long what Meta said is shown before Meta is asked again.
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// database is in [`Operate`].
 pub struct Setup {
     pub(super) settings: WhatsappConfig,
+    pub(super) client: Client,
     pub(super) live: Arc<Live>,
     pub(super) operate: Operate,
     last: Mutex<Option<(Instant, Arc<Report>)>>,
@@ -34,10 +36,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A host with these settings and rules.
-    pub fn new(settings: WhatsappConfig, live: Arc<Live>, operate: Operate) -> Setup {
+    /// A host with these settings, a client for the Cloud API, and rules.
+    pub fn new(settings: WhatsappConfig, client: Client, live: Arc<Live>, operate: Operate) -> Setup {
         let (last, numbers, templates) = Default::default();
-        Setup { settings, live, operate, last, numbers, templates, trials: Semaphore::new(AT_ONCE) }
+        Setup { settings, client, live, operate, last, numbers, templates, trials: Semaphore::new(AT_ONCE) }
     }
 
     /// The rules that are live.

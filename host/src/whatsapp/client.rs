@@ -43,8 +43,8 @@ pub enum ClientError {
 /// A client that sends messages. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    url: Url,
+    pub(super) http: reqwest::Client,
+    pub(super) url: Url,
 }
 
 impl fmt::Debug for Client {
@@ -59,15 +59,24 @@ impl Client {
     /// # Errors
     /// If the URL or the token is not valid, or TLS cannot be set up.
     pub fn new(config: &WhatsappConfig) -> Result<Client, ClientError> {
-        let url = Url::parse(&config.whatsapp_api_url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| ClientError::Url(config.whatsapp_api_url.clone()))?;
-        Ok(Client { http: http(token_header(&config.whatsapp_access_token)?, &url)?, url })
+        Client::with_token(&config.whatsapp_api_url, &config.whatsapp_access_token)
     }
 
-    /// Sends one message from a number, once, within 30 seconds. `to` is a `wa_id` or a user id; `callback_data`, at most
-    /// 512 characters, is returned in each status webhook.
+    /// Creates a client for the Cloud API's URL, with its version, and a token. Connects with the first request.
+    ///
+    /// # Errors
+    /// If the URL or the token is not valid, or TLS cannot be set up.
+    pub fn with_token(api_url: &str, token: &Secret) -> Result<Client, ClientError> {
+        let url = Url::parse(api_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| ClientError::Url(api_url.to_owned()))?;
+        Ok(Client { http: http(token_header(token)?, &url)?, url })
+    }
+
+    /// Sends one message from a number, once, within 30 seconds. `to` is a `wa_id` or a user id; `media_id` is Meta's id of
+    /// the message's file, if that is one of the rules; `callback_data`, at most 512 characters, is returned in each status
+    /// webhook.
     ///
     /// # Errors
     /// See [`SendError`]; only with `Refused` and `NotSent` is it certain that nothing was sent.
@@ -77,9 +86,10 @@ impl Client {
         to: &str,
         form: Form,
         message: &Message,
+        media_id: Option<&str>,
         callback_data: &str,
     ) -> Result<Accepted, SendError> {
-        let body = messages::request(to, form, message, callback_data);
+        let body = messages::request(to, form, message, media_id, callback_data);
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push(phone_number_id).push("messages");

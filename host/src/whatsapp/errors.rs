@@ -87,7 +87,11 @@ const TABLE: &[(i32, Treatment, &str)] = &[
     (131050, OptOut, "the user stopped marketing messages from this business"),
     (131051, GiveUp, "the type of the message is not supported"),
     (131052, GiveUp, "the user's media could not be downloaded"),
-    (131053, GiveUp, "the message's media could not be uploaded"),
+    (
+        131053,
+        GiveUp,
+        "Meta could not fetch the message's file by its link, or its type or size is not supported",
+    ),
     (131055, GiveUp, "the Marketing Messages API does not allow this method"),
     (131056, RetryPair, "too many messages to this recipient in a short time"),
     // A throughput upgrade takes up to a minute (Meta, "throughput").

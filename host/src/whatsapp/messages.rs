@@ -53,7 +53,14 @@ struct Context<'a> {
 }
 
 /// The body of the request. Texts beyond Meta's limits are cut: a shortened notification is better than a rejected one.
-pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &str) -> Vec<u8> {
+/// `media_id` is Meta's id of the file that [`file_in`] names.
+pub(super) fn request(
+    to: &str,
+    form: Form,
+    message: &Message,
+    media_id: Option<&str>,
+    callback_data: &str,
+) -> Vec<u8> {
     let by_user_id = is_user_id(to);
     let in_window = message.in_window();
     let mut request = Request {
@@ -71,10 +78,10 @@ pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &s
     match form {
         Form::Template => {
             request.kind = "template";
-            request.template = Some(template(message));
+            request.template = Some(template(message, media_id));
         }
         Form::Text => {
-            let free_form = free_form(&in_window);
+            let free_form = free_form(&in_window, media_id);
             request.kind = free_form.kind();
             request.free_form = Some(free_form);
         }
@@ -83,6 +90,15 @@ pub(super) fn request(to: &str, form: Form, message: &Message, callback_data: &s
     // Serialising strings and structs to memory cannot fail.
     let _ = serde_json::to_writer(&mut body, &request);
     body
+}
+
+/// The file of the rules that a message has in this form, by its path: it must be uploaded first.
+pub fn file_in(message: &Message, form: Form) -> Option<&str> {
+    let header = match form {
+        Form::Text => message.header.as_ref(),
+        Form::Template => template::parts(message).0,
+    };
+    header?.file()?.in_rules()
 }
 
 /// Cuts a text to `limit` characters, ending in an ellipsis.

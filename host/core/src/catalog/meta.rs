@@ -12,15 +12,17 @@ use super::{
 };
 use crate::{
     domain::{Action, Header, HeaderText, Message, Mode},
-    plan::{ExampleFile, MetaHeader, MetaTemplate, TemplateError, Templates, definitions, doubts, notes},
+    plan::{
+        ExampleFile, MetaHeader, MetaTemplate, Template, TemplateError, Templates, definitions, doubts, notes,
+    },
 };
 
 /// The definitions of the templates that Meta would take, with examples from the cases, so that reviewers see realistic
 /// texts; and everything that Meta would reject in others.
 pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, Findings) {
     let (mut definitions, mut errors) = definitions(&catalog.templates);
-    let sizes = |path: &str| catalog.examples.get(path).map(|content| content.len());
-    errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &sizes)));
+    let contents = |path: &str| catalog.files.get(path).map(|file| &*file.content);
+    errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &contents)));
     let files: BTreeSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
     definitions.retain(|definition| {
         catalog
@@ -34,10 +36,11 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, F
 
 /// Warnings about templates that Meta would reject, or that would not read well at Meta, and notes about what people
 /// read in another form in an open window.
-pub fn warnings(templates: &Templates, examples: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+pub fn warnings(templates: &Templates, files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
     let (definitions, errors) = definitions(templates);
-    let sizes = |path: &str| examples.get(path).map(Vec::len);
-    let of_files = definitions.iter().filter_map(|definition| example_error(templates, definition, &sizes));
+    let contents = |path: &str| files.get(path).map(Vec::as_slice);
+    let of_files =
+        definitions.iter().filter_map(|definition| example_error(templates, definition, &contents));
     let errors = errors.into_iter().chain(of_files).map(|error| TemplateError {
         message: format!("it cannot be pushed to Meta: {}", error.message),
         ..error
@@ -48,10 +51,10 @@ pub fn warnings(templates: &Templates, examples: &BTreeMap<String, Vec<u8>>) -> 
 }
 
 /// What is wrong with the file that shows Meta's reviewers what stands in the header.
-fn example_error(
+fn example_error<'a>(
     templates: &Templates,
     definition: &MetaTemplate,
-    sizes: &dyn Fn(&str) -> Option<usize>,
+    contents: &dyn Fn(&str) -> Option<&'a [u8]>,
 ) -> Option<TemplateError> {
     let (Some(MetaHeader::Media(kind)), path) = (&definition.header, definition.header_example.as_str())
     else {
@@ -60,14 +63,38 @@ fn example_error(
     if path.is_empty() {
         return None;
     }
-    let message = match sizes(path) {
-        Some(size) => kind.mime_type(path, size).err()?,
+    let template = templates.variant(&definition.template, &definition.language)?;
+    // What is sent to everybody is an error already.
+    if template.file_in_header().is_some_and(|(_, file)| file == path) {
+        return None;
+    }
+    let message = match contents(path) {
+        Some(content) => kind.mime_type(path, content).err()?,
         None => format!("the example {path} does not exist"),
     };
-    let template = templates.variant(&definition.template, &definition.language)?;
+    Some(of_header(template, message))
+}
+
+/// What is wrong with the files that templates send.
+pub fn file_errors(templates: &Templates, files: &BTreeMap<String, Vec<u8>>) -> Vec<TemplateError> {
+    let wrong = templates.all().filter_map(|template| {
+        let (kind, path) = template.file_in_header()?;
+        match files.get(&path) {
+            Some(content) => Some(of_header(template, kind.mime_type(&path, content).err()?)),
+            None => {
+                let help = Some("put it into the folder `files` beside `templates`".to_owned());
+                let message = format!("the file {path} does not exist");
+                Some(TemplateError { help, ..of_header(template, message) })
+            }
+        }
+    });
+    wrong.collect()
+}
+
+fn of_header(template: &Template, message: String) -> TemplateError {
     let line =
         template.source.lines().position(|line| line.starts_with("header:")).map_or(1, |line| line + 1);
-    Some(TemplateError { file: template.file.clone(), line, column: 1, message, help: None })
+    TemplateError { file: template.file.clone(), line, column: 1, message, help: None }
 }
 
 fn of_templates(catalog: &Catalog, errors: Vec<TemplateError>) -> Vec<Finding> {
@@ -93,10 +120,10 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
     let mut examples = examples(catalog);
     for definition in &mut definitions {
         if let Some(MetaHeader::Media(kind)) = &definition.header
-            && let Some(content) = catalog.examples.get(&definition.header_example)
-            && let Ok(mime_type) = kind.mime_type(&definition.header_example, content.len())
+            && let Some(file) = catalog.files.get(&definition.header_example)
+            && let Ok(mime_type) = kind.mime_type(&definition.header_example, &file.content)
         {
-            definition.header_file = Some(ExampleFile { mime_type, content: content.clone() });
+            definition.header_file = Some(ExampleFile { mime_type, content: file.content.clone() });
         }
         let Some(message) = examples.remove(&(definition.template.clone(), definition.language.clone()))
         else {
@@ -113,7 +140,8 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
         if let Some(Header::Text(HeaderText { value: Some(value), .. })) = &message.header {
             replace(&mut definition.header_example, value);
         }
-        for (example, button) in definition.button_examples.iter_mut().zip(&message.buttons) {
+        let buttons = message.buttons.iter().filter(|button| button.action.is_at_meta());
+        for (example, button) in definition.button_examples.iter_mut().zip(buttons) {
             match (&button.action, &button.suffix) {
                 (Action::Code(told), _) | (_, Some(told)) => replace(example, told),
                 _ => {}

@@ -37,6 +37,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
@@ -97,8 +98,8 @@ pub struct Catalog {
     pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
     pub config: BTreeMap<String, Map<String, Value>>,
-    /// Files in the folders `files`, by their paths: examples for Meta's reviewers.
-    pub examples: BTreeMap<String, Arc<[u8]>>,
+    /// Files in the folders `files`, by their paths: what templates send, and examples for Meta's reviewers.
+    pub files: BTreeMap<String, MediaFile>,
     /// Texts of the scripts, by their paths.
     pub scripts: BTreeMap<String, String>,
     /// What routes are for, and the templates and groups that they name.
@@ -156,6 +157,21 @@ impl Catalog {
     /// without `people`.
     pub fn made_up_people(&self, verdicts: &[Verdict]) -> People {
         people::with_users(people::by_default(&self.groups), verdicts)
+    }
+}
+
+/// A file in a folder `files`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaFile {
+    /// Its content.
+    pub content: Arc<[u8]>,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl MediaFile {
+    fn new(bytes: &[u8]) -> MediaFile {
+        MediaFile { content: Arc::from(bytes), sha256: hex::encode(Sha256::digest(bytes)) }
     }
 }
 
@@ -353,7 +369,8 @@ fn compile_without_cases(
         schedules: schedules.len(),
     };
     let (templates, errors) = Templates::compile(template_sources);
-    findings.extend(errors.into_iter().map(Finding::from));
+    let of_files = meta::file_errors(&templates, &tree.media);
+    findings.extend(errors.into_iter().chain(of_files).map(Finding::from));
     let (routes, errors) = Routes::compile(&route_sources, &scripts, &plugins);
     findings.extend(errors.into_iter().map(Finding::from));
     let is_there = |case: &Case| {
@@ -382,15 +399,11 @@ fn compile_without_cases(
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),
         not_reached: Vec::new(),
-        at_meta: meta::warnings(&templates, &tree.examples),
+        at_meta: meta::warnings(&templates, &tree.media),
         uses: route_sources.iter().filter_map(used).collect(),
         told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
-        examples: tree
-            .examples
-            .iter()
-            .map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice())))
-            .collect(),
+        files: tree.media.iter().map(|(path, bytes)| (path.clone(), MediaFile::new(bytes))).collect(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };

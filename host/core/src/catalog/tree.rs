@@ -18,8 +18,8 @@ use crate::decide::LIBRARY;
 
 /// Maximum size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
-/// Maximum size of an example for Meta's reviewers, in bytes.
-const MAX_EXAMPLE_SIZE: u64 = 16 * 1024 * 1024;
+/// Maximum size of a file that templates send, or of an example for Meta's reviewers, in bytes.
+const MAX_MEDIA_SIZE: u64 = 16 * 1024 * 1024;
 /// Maximum total size of all files except components, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 /// Maximum number of files.
@@ -34,8 +34,8 @@ const MAX_COMPONENT_SIZE: u64 = 64 * 1024 * 1024;
 pub struct Tree {
     /// Text of each file, by its path relative to the folder, with `/` as separator.
     pub files: BTreeMap<String, String>,
-    /// Examples for Meta's reviewers, by their paths.
-    pub examples: BTreeMap<String, Vec<u8>>,
+    /// Files that templates send, and examples for Meta's reviewers, by their paths.
+    pub media: BTreeMap<String, Vec<u8>>,
     /// Components of plugins, by their paths.
     pub components: BTreeMap<String, Vec<u8>>,
     /// The first 12 hexadecimal digits of the SHA-256 of all paths and texts.
@@ -62,7 +62,7 @@ pub enum Kind {
     /// `<domain>/cases/*.yaml`
     Cases,
     /// `<domain>/files/*`
-    Example,
+    Media,
     /// `plugins/<id>/plugin.yaml`
     Plugin,
     /// `plugins/<id>/*.csv` and `*.yaml`
@@ -88,7 +88,7 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         [_, file] if file.ends_with(".rhai") => Some(Kind::Script),
         [_, "templates", file] if file.ends_with(".j2") => Some(Kind::Template),
         [_, "cases", file] if file.ends_with(".yaml") => Some(Kind::Cases),
-        [_, "files", _] => Some(Kind::Example),
+        [_, "files", _] => Some(Kind::Media),
         _ => None,
     }
 }
@@ -111,14 +111,14 @@ fn is_ignored(name: &str) -> bool {
 pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
     let mut tree = Tree {
         files: BTreeMap::new(),
-        examples: BTreeMap::new(),
+        media: BTreeMap::new(),
         components: BTreeMap::new(),
         release: String::new(),
     };
     match Root::of(&folders.rules) {
         Ok(root) => {
-            let (files, examples) = (&mut tree.files, &mut tree.examples);
-            Walk { root, files, examples, findings, size: 0 }.folder(&folders.rules, "");
+            let (files, media) = (&mut tree.files, &mut tree.media);
+            Walk { root, files, media, findings, size: 0 }.folder(&folders.rules, "");
         }
         Err(error) => findings.push(Finding::of_file("", format!("cannot read the folder: {error}"))),
     }
@@ -203,7 +203,7 @@ fn names(folder: &Path, path: &str, findings: &mut Vec<Finding>) -> Vec<String> 
 fn release_of(tree: &Tree) -> String {
     let mut hash = Sha256::new();
     let files = tree.files.iter().map(|(path, text)| (path, text.as_bytes()));
-    let others = tree.examples.iter().chain(&tree.components);
+    let others = tree.media.iter().chain(&tree.components);
     for (path, bytes) in files.chain(others.map(|(path, bytes)| (path, bytes.as_slice()))) {
         for part in [path.as_bytes(), bytes] {
             hash.update((part.len() as u64).to_le_bytes());
@@ -217,7 +217,7 @@ fn release_of(tree: &Tree) -> String {
 struct Walk<'a> {
     root: Root,
     files: &'a mut BTreeMap<String, String>,
-    examples: &'a mut BTreeMap<String, Vec<u8>>,
+    media: &'a mut BTreeMap<String, Vec<u8>>,
     findings: &'a mut Vec<Finding>,
     /// Bytes read so far.
     size: usize,
@@ -262,7 +262,7 @@ impl Walk<'_> {
             self.folder(file, &path);
         } else if !metadata.is_file() || kind_of(&path).is_none() {
             self.findings.push(unknown(&path, metadata.is_dir()));
-        } else if self.files.len() + self.examples.len() == MAX_FILES {
+        } else if self.files.len() + self.media.len() == MAX_FILES {
             self.findings.push(Finding::of_file(path, format!("the folder has more than {MAX_FILES} files")));
         } else if self.size > MAX_SIZE {
             let size = MAX_SIZE / 1024 / 1024;
@@ -274,11 +274,11 @@ impl Walk<'_> {
     }
 
     fn read(&mut self, file: &Path, path: String) {
-        if kind_of(&path) == Some(Kind::Example) {
-            match self.root.read(file, MAX_EXAMPLE_SIZE) {
+        if kind_of(&path) == Some(Kind::Media) {
+            match self.root.read(file, MAX_MEDIA_SIZE) {
                 Ok(bytes) => {
                     self.size += bytes.len();
-                    self.examples.insert(path, bytes);
+                    self.media.insert(path, bytes);
                 }
                 Err(why) => self.findings.push(Finding::of_file(path, why.to_string())),
             }

@@ -36,7 +36,10 @@ pub use lane::{LANES, Lane, Track};
 pub use notification::{Message, Notification, NotificationId, OnUnknown, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
-pub use parts::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, MetaParts, carried};
+pub use parts::{
+    Action, Button, COPY_CODE, File, FileSource, Header, HeaderText, Location, MetaParts, Row, SEND_LOCATION,
+    Section, carried,
+};
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;
 pub use same::{are_same_extensions, is_same_json};

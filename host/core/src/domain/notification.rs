@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::{NoContext, Uuid};
 
-use super::{Button, Header, Lane, MetaParts, Mode, Priority, Track, parts::carried};
+use super::{Action, Button, Header, Lane, MetaParts, Mode, Priority, Track, parts::carried};
 
 /// Id of a notification: a UUID of version 7. Sent to Meta and returned as `biz_opaque_callback_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -86,13 +86,16 @@ pub struct Message {
 
 impl Message {
     /// The message as it is sent while the recipient's window is open. What a free-form message cannot have becomes text:
-    /// a text header without buttons, a place, and the buttons that do not fit together.
+    /// a text header without buttons or with a request for a place, a place, and the buttons that do not fit together.
     pub fn in_window(&self) -> Message {
         let is_carried = carried(&self.buttons);
         let (buttons, others): (Vec<Button>, Vec<Button>) =
             self.buttons.iter().cloned().partition(|button| is_carried(button));
+        let asks = buttons.iter().any(|button| button.action == Action::AskLocation);
         let (header, line) = match &self.header {
-            Some(Header::Text(_)) if buttons.is_empty() => (None, self.header.as_ref().map(Header::line)),
+            Some(Header::Text(_)) if buttons.is_empty() || asks => {
+                (None, self.header.as_ref().map(Header::line))
+            }
             Some(Header::Location(_)) => (None, self.header.as_ref().map(Header::line)),
             header => (header.clone(), None),
         };
@@ -115,6 +118,7 @@ impl Message {
             message.footer.clone_from(&parts.footer);
             message.buttons.clone_from(&parts.buttons);
         }
+        message.buttons.retain(|button| button.action.is_at_meta());
         message
     }
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// What WhatsApp writes on a button that copies a code. It cannot be changed.
 pub const COPY_CODE: &str = "Copy offer code";
+/// What WhatsApp writes on a button that asks for a place. It cannot be changed.
+pub const SEND_LOCATION: &str = "Send location";
 
 /// A button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,39 @@ pub enum Action {
     Phone(String),
     /// Copies a code; at most 15 characters.
     Code(String),
+    /// Opens a list, of which one row can be chosen; at most 10 rows.
+    List(Vec<Section>),
+    /// Opens the map, to send a place.
+    AskLocation,
+}
+
+impl Action {
+    /// Whether a Meta template can have it.
+    pub fn is_at_meta(&self) -> bool {
+        !matches!(self, Action::List(_) | Action::AskLocation)
+    }
+}
+
+/// A section of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Title, at most 24 characters; absent in a list of one section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// What is returned if it is chosen; at most 200 characters.
+    pub id: String,
+    /// Title; at most 24 characters.
+    pub title: String,
+    /// A line below the title; at most 72 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 impl Button {
@@ -45,7 +80,31 @@ impl Button {
             Action::Url(_) => "↗",
             Action::Phone(_) => "☎",
             Action::Code(_) => "⧉",
+            Action::List(_) => "≡",
+            Action::AskLocation => "📍",
         }
+    }
+
+    /// What it opens, calls or copies, where that is one text.
+    pub fn target(&self) -> Option<&str> {
+        match &self.action {
+            Action::Url(value) | Action::Phone(value) | Action::Code(value) => Some(value),
+            Action::Id(_) | Action::List(_) | Action::AskLocation => None,
+        }
+    }
+
+    /// The rows of a list, each as a line: `Morning · 8 to 12`.
+    pub fn rows(&self) -> Vec<String> {
+        let Action::List(sections) = &self.action else { return Vec::new() };
+        let rows = sections.iter().flat_map(|section| {
+            let line = |row: &Row| match &row.description {
+                Some(description) => format!("{} · {description}", row.title),
+                None => row.title.clone(),
+            };
+            let title = section.title.iter().map(|title| format!("{title}:"));
+            title.chain(section.rows.iter().map(line)).collect::<Vec<_>>()
+        });
+        rows.collect()
     }
 
     /// The button as a line of text, where it cannot be sent as a button: `Track it: https://example.com/7`.
@@ -54,17 +113,24 @@ impl Button {
             Action::Id(_) => self.title.clone(),
             Action::Url(value) | Action::Phone(value) => format!("{}: {value}", self.title),
             Action::Code(code) => format!("Code: {code}"),
+            Action::List(sections) => {
+                let titles = sections.iter().flat_map(|section| &section.rows).map(|row| row.title.as_str());
+                format!("{}: {}", self.title, titles.collect::<Vec<_>>().join(", "))
+            }
+            Action::AskLocation => self.title.clone(),
         }
     }
 }
 
-/// Which of these buttons a free-form message can have: quick replies, or one link. The others become lines of text.
+/// Which of these buttons a free-form message can have: quick replies, a list, a request for a place, or one link. The
+/// others become lines of text.
 pub fn carried(buttons: &[Button]) -> impl Fn(&Button) -> bool + use<> {
-    let replies = buttons.iter().any(|button| matches!(button.action, Action::Id(_)));
+    let is_answer = |action: &Action| matches!(action, Action::Id(_) | Action::List(_) | Action::AskLocation);
+    let answers = buttons.iter().any(|button| is_answer(&button.action));
     let links = buttons.iter().filter(|button| matches!(button.action, Action::Url(_))).count();
     move |button| match button.action {
-        Action::Id(_) => true,
-        Action::Url(_) => !replies && links == 1,
+        Action::Id(_) | Action::List(_) | Action::AskLocation => true,
+        Action::Url(_) => !answers && links == 1,
         Action::Phone(_) | Action::Code(_) => false,
     }
 }
@@ -95,14 +161,42 @@ pub struct HeaderText {
     pub value: Option<String>,
 }
 
-/// A file that is sent by its link.
+/// A file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Where Meta fetches it.
-    pub link: String,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub source: FileSource,
     /// The name of a document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileSource {
+    /// Meta fetches it from this link.
+    Link(String),
+    /// A file of the rules, by its path in their folder, for example `shop/files/menu.pdf`. It is uploaded to Meta.
+    Rules(String),
+}
+
+impl File {
+    /// Its link, or its path in the rules folder.
+    pub fn place(&self) -> &str {
+        match &self.source {
+            FileSource::Link(place) | FileSource::Rules(place) => place,
+        }
+    }
+
+    /// Its path in the rules folder, if that is where it comes from.
+    pub fn in_rules(&self) -> Option<&str> {
+        match &self.source {
+            FileSource::Rules(path) => Some(path),
+            FileSource::Link(_) => None,
+        }
+    }
 }
 
 /// A place on the map.
@@ -144,7 +238,7 @@ impl Header {
     pub fn line(&self) -> String {
         match self {
             Header::Text(HeaderText { text, .. }) => format!("*{text}*"),
-            Header::Image(file) | Header::Video(file) | Header::Document(file) => file.link.clone(),
+            Header::Image(file) | Header::Video(file) | Header::Document(file) => file.place().to_owned(),
             Header::Location(Location { latitude, longitude, name, address }) => {
                 let mut parts: Vec<&str> =
                     [name.as_str(), address.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
@@ -159,11 +253,11 @@ impl Header {
     pub fn shown(&self) -> String {
         match self {
             Header::Text(HeaderText { text, .. }) => text.clone(),
-            Header::Image(file) => format!("🖼 {}", file.link),
-            Header::Video(file) => format!("🎬 {}", file.link),
-            Header::Document(File { link, filename }) => match filename {
-                Some(filename) => format!("📄 {filename} ({link})"),
-                None => format!("📄 {link}"),
+            Header::Image(file) => format!("🖼 {}", file.place()),
+            Header::Video(file) => format!("🎬 {}", file.place()),
+            Header::Document(file) => match &file.filename {
+                Some(filename) => format!("📄 {filename} ({})", file.place()),
+                None => format!("📄 {}", file.place()),
             },
             Header::Location(location) => format!("📍 {}", Header::Location(location.clone()).line()),
         }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    field,
+    field, rows,
     template::{Category, Wrong},
 };
 use crate::domain::{Mode, OnUnknown, did_you_mean};
@@ -33,7 +33,8 @@ const KEYS: [&str; 11] = [
     "on_unknown",
     "from",
 ];
-const BUTTON_KEYS: [&str; 5] = ["title", "id", "url", "phone", "code"];
+const BUTTON_KEYS: [&str; 7] = ["title", "id", "url", "phone", "code", "list", "ask"];
+const ROW_KEYS: [&str; 4] = ["id", "title", "description", "section"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "keys with values, for example `category: utility`")]
@@ -129,7 +130,7 @@ impl FrontMatter {
     }
 }
 
-/// A button as written: a title, and one of `id`, `url`, `phone` and `code`.
+/// A button as written: a title, and one of `id`, `url`, `phone`, `code`, `list` and `ask`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a button, for example `{id: yes, title: Confirm}`")]
 pub(super) struct FrontButton {
@@ -138,6 +139,25 @@ pub(super) struct FrontButton {
     pub url: Option<String>,
     pub phone: Option<String>,
     pub code: Option<String>,
+    pub list: Option<Vec<FrontRow>>,
+    pub ask: Option<Ask>,
+}
+
+/// What a button asks for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ask {
+    Location,
+}
+
+/// A row of a list as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a row, for example `{id: am, title: In the morning}`")]
+pub(super) struct FrontRow {
+    pub id: String,
+    pub title: String,
+    pub description: Option<String>,
+    pub section: Option<String>,
 }
 
 /// Splits a file into front matter, body, and the number of lines before the body.
@@ -200,7 +220,11 @@ fn in_words(message: &str) -> (String, Option<String>) {
     let part = |start: &str| message.split_once(start);
     if let Some((path, rest)) = part("unknown field `") {
         let name = quoted(rest);
-        let known = if path.is_empty() { &KEYS[..] } else { &BUTTON_KEYS[..] };
+        let known = match path {
+            "" => &KEYS[..],
+            path if path.contains(".list[") => &ROW_KEYS[..],
+            _ => &BUTTON_KEYS[..],
+        };
         let help = did_you_mean(&name, known.iter().copied());
         return (format!("{path}unknown key `{name}`"), Some(help));
     }
@@ -266,21 +290,29 @@ fn buttons(buttons: &[FrontButton], wrong: &mut dyn FnMut(String)) {
     let has_a_tag = |text: &&str| !field::split(text).1.is_empty();
     let count = |has: fn(&FrontButton) -> bool| buttons.iter().filter(|button| has(button)).count();
     for button in buttons {
-        let FrontButton { title, id, url, phone, code } = button;
+        let FrontButton { title, id, url, phone, code, list, ask } = button;
         let fixed = [title.as_deref(), id.as_deref(), phone.as_deref()];
         if let Some(told) = fixed.into_iter().flatten().find(has_a_tag) {
-            wrong(format!("only the `url` and the `code` of a button can have variables, got {told:?}"));
+            wrong(format!(
+                "only the `url`, the `code` and the rows of a button can have variables, got {told:?}"
+            ));
         }
-        let given = [id.is_some(), url.is_some(), phone.is_some(), code.is_some()];
+        let given =
+            [id.is_some(), url.is_some(), phone.is_some(), code.is_some(), list.is_some(), ask.is_some()];
         if given.into_iter().filter(|given| *given).count() != 1 {
             let name = title.as_deref().unwrap_or_default();
-            wrong(format!("a button has one of `id`, `url`, `phone` and `code`; check the button {name:?}"));
+            wrong(format!(
+                "a button has one of `id`, `url`, `phone`, `code`, `list` and `ask`; check the button {name:?}"
+            ));
         }
         match title {
             Some(_) if code.is_some() => {
                 wrong("WhatsApp itself titles a button that copies a code: omit `title`".to_owned());
             }
-            None if code.is_none() => wrong("a button needs a `title`".to_owned()),
+            Some(_) if ask.is_some() => {
+                wrong("WhatsApp itself titles a button that asks for a location: omit `title`".to_owned());
+            }
+            None if code.is_none() && ask.is_none() => wrong("a button needs a `title`".to_owned()),
             Some(title) if title.is_empty() || long(title, BUTTON_TITLE_LIMIT) => {
                 wrong(format!("a button title has 1 to {BUTTON_TITLE_LIMIT} characters, got {title:?}"));
             }
@@ -288,6 +320,9 @@ fn buttons(buttons: &[FrontButton], wrong: &mut dyn FnMut(String)) {
         }
         if let Some(id) = id.as_deref().filter(|id| id.is_empty() || long(id, BUTTON_ID_LIMIT)) {
             wrong(format!("a button id has 1 to {BUTTON_ID_LIMIT} characters, got {id:?}"));
+        }
+        if let Some(rows) = list {
+            rows::check(rows, wrong);
         }
         if let Some(phone) = phone {
             let digits = phone.chars().filter(char::is_ascii_digit).count();
@@ -305,10 +340,22 @@ fn buttons(buttons: &[FrontButton], wrong: &mut dyn FnMut(String)) {
         (LINKS, "links (`url`)", count(|button| button.url.is_some())),
         (1, "phone number (`phone`)", count(|button| button.phone.is_some())),
         (1, "code to copy (`code`)", count(|button| button.code.is_some())),
+        (1, "list (`list`)", count(|button| button.list.is_some())),
+        (1, "request for a location (`ask`)", count(|button| button.ask.is_some())),
     ] {
         if found > most {
             wrong(format!("a message has at most {most} {what}, got {found}"));
         }
+    }
+    let answers = [
+        ("quick replies (`id`)", count(|button| button.id.is_some())),
+        ("a list (`list`)", count(|button| button.list.is_some())),
+        ("a request for a location (`ask`)", count(|button| button.ask.is_some())),
+    ];
+    let given: Vec<&str> =
+        answers.into_iter().filter(|(_, found)| *found > 0).map(|(what, _)| what).collect();
+    if given.len() > 1 {
+        wrong(format!("a message cannot have {}", given.join(" and ")));
     }
     let mut groups: Vec<bool> = buttons.iter().map(|button| button.id.is_some()).collect();
     groups.dedup();

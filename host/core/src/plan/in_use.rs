@@ -75,12 +75,12 @@ impl Version {
     }
 
     /// Changes a message planned with the newest version to the name and the parameters of this version, unless the
-    /// parameters cannot be rendered. `context` is that of the decision.
-    pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, message: &mut Message) {
+    /// parameters cannot be rendered. `context` is that of the decision, `file` that of the template as it is now.
+    pub(super) fn apply(&self, context: &Rendered, to: Addressee<'_>, file: &str, message: &mut Message) {
         if self.wording() != message.wording {
             let Some(old) = self.template() else { return };
             let whole = with_recipient(old, context, to);
-            let parts = old.parts.render(&self.templates.environment, &whole);
+            let parts = old.parts.render(&self.templates.environment, &whole, file);
             match (parameters(&self.templates, old, context, to), parts) {
                 (Ok(parameters), Ok((header, buttons))) => {
                     let parts = MetaParts { header, footer: old.footer.clone(), buttons };

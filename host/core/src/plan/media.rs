@@ -25,6 +25,12 @@ const TYPES: [(&str, MediaKind, &str); 13] = [
     ),
 ];
 
+/// The MIME type of a file, by the end of its name.
+pub fn media_type(path: &str) -> Option<&'static str> {
+    let (_, end) = path.rsplit_once('.')?;
+    TYPES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(end)).map(|(.., mime_type)| *mime_type)
+}
+
 /// The kind of a file in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaKind {
@@ -58,8 +64,8 @@ impl MediaKind {
     /// The MIME type of a file of this kind, by the end of its name.
     ///
     /// # Errors
-    /// That it is of another kind, too large or empty.
-    pub fn mime_type(self, path: &str, size: usize) -> Result<&'static str, String> {
+    /// That it is of another kind, too large or empty, or that its content is not what its name says.
+    pub fn mime_type(self, path: &str, content: &[u8]) -> Result<&'static str, String> {
         let end = path.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
         let known = TYPES.iter().find(|(known, kind, _)| *known == end && *kind == self);
         let Some((_, _, mime_type)) = known else {
@@ -70,13 +76,33 @@ impl MediaKind {
                 ends.join(", ")
             ));
         };
-        match size {
+        match content.len() {
             0 => Err(format!("{path} is empty")),
             size if size > self.limit() => {
                 Err(format!("{path} is larger than the {} MiB that Meta allows", self.limit() / MB))
             }
+            _ if !is_content_of(mime_type, content) => {
+                Err(format!("the content of {path} is not that of a file of the type {mime_type}"))
+            }
             _ => Ok(mime_type),
         }
+    }
+}
+
+/// Whether a file begins as files of this type do.
+fn is_content_of(mime_type: &str, content: &[u8]) -> bool {
+    match mime_type {
+        "image/jpeg" => content.starts_with(b"\xff\xd8\xff"),
+        "image/png" => content.starts_with(b"\x89PNG\r\n\x1a\n"),
+        // The type of an ISO base media file, after the length of its first box.
+        "video/mp4" | "video/3gpp" => content.get(4..8) == Some(b"ftyp"),
+        "application/pdf" => content.starts_with(b"%PDF-"),
+        "text/plain" => std::str::from_utf8(content).is_ok_and(|text| !text.contains('\0')),
+        // The container of Microsoft's older formats, and that of the newer ones, which is a ZIP file.
+        "application/msword" | "application/vnd.ms-excel" | "application/vnd.ms-powerpoint" => {
+            content.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+        }
+        _ => content.starts_with(b"PK\x03\x04"),
     }
 }
 
@@ -92,9 +118,29 @@ mod tests {
 
     #[test]
     fn a_file_is_taken_by_its_name_and_size() {
-        assert_eq!(MediaKind::Image.mime_type("a/files/x.JPG", 1), Ok("image/jpeg"));
-        assert!(MediaKind::Image.mime_type("x.pdf", 1).is_err());
-        assert!(MediaKind::Image.mime_type("x.png", 5 * MB + 1).is_err());
-        assert!(MediaKind::Document.mime_type("x.pdf", 0).is_err());
+        let jpeg = b"\xff\xd8\xff\xe0";
+        assert_eq!(MediaKind::Image.mime_type("a/files/x.JPG", jpeg), Ok("image/jpeg"));
+        assert!(MediaKind::Image.mime_type("x.pdf", b"%PDF-1.7").is_err());
+        assert!(MediaKind::Document.mime_type("x.pdf", b"").is_err());
+        let large = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![0; 5 * MB]].concat();
+        assert!(MediaKind::Image.mime_type("x.png", &large).is_err_and(|why| why.contains("larger than")));
+    }
+
+    #[test]
+    fn a_file_is_what_its_name_says() {
+        let zip: &[u8] = b"PK\x03\x04";
+        for (path, content) in [
+            ("x.png", b"\x89PNG\r\n\x1a\n".as_slice()),
+            ("x.mp4", b"\0\0\0\x18ftypmp42"),
+            ("x.pdf", b"%PDF-1.7"),
+            ("x.txt", "né".as_bytes()),
+            ("x.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+            ("x.docx", zip),
+        ] {
+            let end = path.split('.').next_back().unwrap_or_default();
+            let kind = TYPES.iter().find(|(known, ..)| *known == end).map(|(_, kind, _)| *kind);
+            assert!(kind.is_some_and(|kind| kind.mime_type(path, content).is_ok()), "{path}");
+            assert!(kind.is_some_and(|kind| kind.mime_type(path, b"<html>\0").is_err()), "{path}");
+        }
     }
 }

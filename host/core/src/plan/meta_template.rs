@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     field::split,
     front::{is_meta_name, line_of},
+    header::beside,
     languages,
     meta_parts::{MetaButton, MetaHeader},
     parameter::NOTHING,
@@ -119,14 +120,24 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
     (definitions, findings)
 }
 
-/// What works at Meta, but not well: languages that are not known here, and values that people may not see in their
-/// sentences.
+/// What works at Meta, but not well: languages that are not known here, values that people may not see in their sentences,
+/// and what people never see.
 pub fn doubts(templates: &Templates) -> Vec<TemplateError> {
     let all = templates.all().filter(|template| template.mode != Mode::Text);
-    all.flat_map(|template| languages::unknown(template).into_iter().chain(gaps(template))).collect()
+    all.flat_map(|template| {
+        languages::unknown(template).into_iter().chain(gaps(template)).chain(never_seen(template))
+    })
+    .collect()
 }
 
-/// What a free-form message cannot have, and how it looks there.
+fn never_seen(template: &Template) -> Option<TemplateError> {
+    let what = template.parts.only_in_a_window().filter(|_| template.mode == Mode::Template)?;
+    let message = format!("nobody sees the {what}: Meta's templates have none, and the mode is `template`");
+    let help = Some("set `mode: auto`, or remove it".to_owned());
+    Some(TemplateError { help, ..at(template, line_of(&template.source, "buttons"), message) })
+}
+
+/// What a free-form message or a Meta template cannot have, and how it looks there.
 pub fn notes(templates: &Templates) -> Vec<TemplateError> {
     let all = templates.all().filter(|template| template.mode != Mode::Template);
     all.flat_map(|template| {
@@ -179,14 +190,6 @@ pub fn definition(template: &Template) -> MetaTemplate {
         buttons: template.parts.meta_buttons(),
         button_examples: buttons.iter().map(made_up).collect(),
         wording: template.wording.clone(),
-    }
-}
-
-/// The path of a file that a template names: relative to the folder of its domain.
-fn beside(template: &str, file: &str) -> String {
-    match template.rsplit_once("/templates/") {
-        Some((domain, _)) => format!("{domain}/{file}"),
-        None => file.to_owned(),
     }
 }
 

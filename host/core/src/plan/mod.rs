@@ -3,6 +3,7 @@
 mod compare;
 mod field;
 mod front;
+mod header;
 mod in_use;
 mod languages;
 mod media;
@@ -15,6 +16,7 @@ mod parts;
 mod program;
 mod render;
 mod resolve;
+mod rows;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ use serde_json::Value;
 
 pub use self::{
     in_use::{Addressee, InUse, MetaName, Version, Versions},
-    media::MediaKind,
+    media::{MediaKind, media_type},
     meta_parts::{MetaButton, MetaHeader},
     meta_template::{
         ExampleFile, MetaTemplate, definition, definitions, doubts, notes, version_name, version_number,

@@ -4,24 +4,17 @@ use minijinja::{Environment, Value as Rendered};
 
 use super::{
     field::{Field, Reader, in_a_link},
-    front::{FrontButton, FrontHeader, FrontMedia, Scalar, line_of},
+    front::{FrontButton, FrontHeader, line_of},
+    header::{HeaderPart, LINK_LIMIT, MediaSource, header_part, link_error, media_part},
     media::MediaKind,
     meta_parts::{MetaButton, MetaHeader},
-    parameter::parameter,
+    rows::{self, RowPart},
     template::Wrong,
 };
-use crate::domain::{Action, Button, COPY_CODE, File, Header, HeaderText, Location, carried};
+use crate::domain::{Action, Button, COPY_CODE, Header, SEND_LOCATION, carried};
 
-/// Maximum length of a link, in characters.
-const LINK_LIMIT: usize = 2_000;
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;
-/// Maximum length of the name of a document, in characters.
-const FILENAME_LIMIT: usize = 240;
-/// Maximum length of the name and the address of a place, in characters.
-const PLACE_LIMIT: usize = 1_000;
-/// Maximum length of a header, in characters.
-pub(super) const HEADER_LIMIT: usize = 60;
 
 /// Header and buttons of a template.
 #[derive(Debug, Default)]
@@ -31,18 +24,13 @@ pub(super) struct Parts {
 }
 
 #[derive(Debug)]
-enum HeaderPart {
-    Text(Field),
-    Media { kind: MediaKind, link: Field, filename: Option<Field>, example: Option<String> },
-    Location { latitude: Field, longitude: Field, name: Field, address: Field },
-}
-
-#[derive(Debug)]
 enum ButtonPart {
     Reply { id: String, title: String },
     Url { title: String, link: Field },
     Phone { title: String, number: String },
     Code(Field),
+    List { title: String, rows: Vec<RowPart> },
+    AskLocation,
 }
 
 impl Parts {
@@ -60,7 +48,12 @@ impl Parts {
         });
         reader.line = line_of(source, "buttons");
         let buttons = buttons.iter().filter_map(|button| button_part(button, &mut reader)).collect();
-        Parts { header, buttons }
+        let parts = Parts { header, buttons };
+        if let (Some(what), Some(HeaderPart::Media { .. })) = (parts.only_in_a_window(), &parts.header) {
+            let message = format!("a message with a {what} cannot have a file above it");
+            reader.wrong.push(Wrong::at(line_of(source, "header"), 1, message));
+        }
+        parts
     }
 
     /// The header as Meta has it.
@@ -72,44 +65,76 @@ impl Parts {
         })
     }
 
-    /// The example of a file in the header, as written.
+    /// The example of a file in the header, as written; if the file is one of the rules, it is its own example.
     pub fn example(&self) -> Option<&str> {
         match &self.header {
-            Some(HeaderPart::Media { example, .. }) => example.as_deref(),
+            Some(HeaderPart::Media { example: Some(example), .. }) => Some(example),
+            Some(HeaderPart::Media { source: MediaSource::File(file), .. }) => Some(file),
             _ => None,
         }
     }
 
-    /// The buttons as Meta has them.
-    pub fn meta_buttons(&self) -> Vec<MetaButton> {
-        let buttons = self.buttons.iter().map(|button| match button {
-            ButtonPart::Reply { title, .. } => MetaButton::Reply(title.clone()),
-            ButtonPart::Url { title, link } => MetaButton::Url { title: title.clone(), url: link.at_meta() },
-            ButtonPart::Phone { title, number } => {
-                MetaButton::Phone { title: title.clone(), number: number.clone() }
+    /// The kind and the name, as written, of a file of the rules in the header.
+    pub fn file(&self) -> Option<(MediaKind, &str)> {
+        match &self.header {
+            Some(HeaderPart::Media { kind, source: MediaSource::File(file), .. }) => Some((*kind, file)),
+            _ => None,
+        }
+    }
+
+    /// The fixed link of a file in the header.
+    pub fn fixed_link(&self) -> Option<(MediaKind, &str)> {
+        match &self.header {
+            Some(HeaderPart::Media { kind, source: MediaSource::Link(link), .. }) if !link.has_value() => {
+                Some((*kind, &link.before))
             }
-            ButtonPart::Code(_) => MetaButton::Code,
+            _ => None,
+        }
+    }
+
+    /// What only a free-form message can have, in words.
+    pub fn only_in_a_window(&self) -> Option<&'static str> {
+        self.buttons.iter().find_map(|button| match button {
+            ButtonPart::List { .. } => Some("list"),
+            ButtonPart::AskLocation => Some("request for a location"),
+            _ => None,
+        })
+    }
+
+    /// The buttons as Meta has them, without those that it cannot have.
+    pub fn meta_buttons(&self) -> Vec<MetaButton> {
+        let buttons = self.buttons.iter().filter_map(|button| match button {
+            ButtonPart::Reply { title, .. } => Some(MetaButton::Reply(title.clone())),
+            ButtonPart::Url { title, link } => {
+                Some(MetaButton::Url { title: title.clone(), url: link.at_meta() })
+            }
+            ButtonPart::Phone { title, number } => {
+                Some(MetaButton::Phone { title: title.clone(), number: number.clone() })
+            }
+            ButtonPart::Code(_) => Some(MetaButton::Code),
+            ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         buttons.collect()
     }
 
-    /// The sources of the values in the header and in each button; empty for one without.
+    /// The sources of the values in the header and in each button at Meta; empty for one without.
     pub fn sources(&self) -> (&str, Vec<&str>) {
         let header = match &self.header {
             Some(HeaderPart::Text(field)) => field.source(),
             Some(HeaderPart::Media { .. } | HeaderPart::Location { .. }) | None => "",
         };
-        let buttons = self.buttons.iter().map(|button| match button {
-            ButtonPart::Url { link, .. } => link.source(),
+        let buttons = self.buttons.iter().filter_map(|button| match button {
+            ButtonPart::Url { link, .. } => Some(link.source()),
             // Meta needs an example of a fixed code too.
-            ButtonPart::Code(code) if !code.has_value() => &code.before,
-            ButtonPart::Code(code) => code.source(),
-            ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => "",
+            ButtonPart::Code(code) if !code.has_value() => Some(code.before.as_str()),
+            ButtonPart::Code(code) => Some(code.source()),
+            ButtonPart::Reply { .. } | ButtonPart::Phone { .. } => Some(""),
+            ButtonPart::List { .. } | ButtonPart::AskLocation => None,
         });
         (header, buttons.collect())
     }
 
-    /// The keys of what a free-form message cannot have, and how it looks there.
+    /// The keys of what a free-form message or a Meta template cannot have, and how it looks there.
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         let buttons = self.shown();
         let is_carried = carried(&buttons);
@@ -123,14 +148,27 @@ impl Parts {
             let message = "in an open window, where a text has no map above it, the place is a line of text with a link";
             notes.push(("header", message.to_owned()));
         }
+        if let Some(what) = self.only_in_a_window() {
+            notes.push((
+                "buttons",
+                format!(
+                    "outside the 24-hour window, where Meta's templates have no {what}, the message goes out without it: \
+                     its text must say what to answer"
+                ),
+            ));
+        }
         if !lines.is_empty() {
             let (are, they) =
                 if lines.len() == 1 { ("button is a line", "it") } else { ("buttons are lines", "they") };
             notes.push((
                 "buttons",
                 format!(
-                    "in an open window, where a message has either quick replies or one link, {} {are} of text: {they} \
-                     will read {}",
+                    "in an open window, where a message has either {} or one link, {} {are} of text: {they} will read \
+                     {}",
+                    match self.only_in_a_window() {
+                        Some(what) => format!("a {what}"),
+                        None => "quick replies".to_owned(),
+                    },
                     lines.len(),
                     lines.join(", ")
                 ),
@@ -153,11 +191,15 @@ impl Parts {
             ButtonPart::Code(code) => {
                 Button { title: COPY_CODE.to_owned(), action: Action::Code(shown(code)), suffix: None }
             }
+            ButtonPart::List { title, rows } => {
+                Button { title: title.clone(), action: Action::List(rows::shown(rows)), suffix: None }
+            }
+            ButtonPart::AskLocation => ask_location(),
         });
         buttons.collect()
     }
 
-    /// Header and buttons of a message.
+    /// Header and buttons of a message. `file` is that of the template, beside whose folder its files are.
     ///
     /// # Errors
     /// Which of them has no value, or not one that can be sent.
@@ -165,71 +207,14 @@ impl Parts {
         &self,
         environment: &Environment<'static>,
         context: &Rendered,
+        file: &str,
     ) -> Result<(Option<Header>, Vec<Button>), String> {
         let header = match &self.header {
             None => None,
-            Some(header) => Some(header.render(environment, context)?),
+            Some(header) => Some(header.render(environment, context, file)?),
         };
         let buttons = self.buttons.iter().map(|button| button.render(environment, context));
         Ok((header, buttons.collect::<Result<_, _>>()?))
-    }
-}
-
-impl HeaderPart {
-    fn render(&self, environment: &Environment<'static>, context: &Rendered) -> Result<Header, String> {
-        let whole = |field: &Field, what: &str| {
-            let filled = field.fill(environment, context, str::to_owned);
-            filled.map(|filled| filled.text).map_err(|failure| format!("the header's {what}: {failure}"))
-        };
-        match self {
-            HeaderPart::Text(field) => {
-                let fixed = field.before.chars().count() + field.after.chars().count();
-                let room = HEADER_LIMIT.saturating_sub(fixed);
-                let filled = field
-                    .fill(environment, context, |value| cut(&parameter(value), room))
-                    .map_err(|failure| format!("the header: {failure}"))?;
-                Ok(Header::Text(HeaderText { text: filled.text, value: filled.value }))
-            }
-            HeaderPart::Media { kind, link: field, filename, .. } => {
-                let link = field
-                    .fill(environment, context, in_a_link)
-                    .map_err(|failure| format!("the header's {kind}: {failure}"))?;
-                let link = link.text;
-                let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
-                if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '?', '#'])) {
-                    return Err(format!("the header's {kind} must be a link to a file, got {link:?}"));
-                }
-                if link.chars().count() > LINK_LIMIT {
-                    return Err(format!(
-                        "the header's {kind}: the link has more than {LINK_LIMIT} characters"
-                    ));
-                }
-                let filename = filename.as_ref().map(|name| whole(name, "filename")).transpose()?;
-                let filename =
-                    filename.filter(|name| !name.is_empty()).map(|name| cut(&name, FILENAME_LIMIT));
-                let file = File { link, filename };
-                Ok(match kind {
-                    MediaKind::Image => Header::Image(file),
-                    MediaKind::Video => Header::Video(file),
-                    MediaKind::Document => Header::Document(file),
-                })
-            }
-            HeaderPart::Location { latitude, longitude, name, address } => {
-                let degrees = |field: &Field, what: &str, limit: f64| {
-                    let text = whole(field, what)?;
-                    let number = text.trim().parse::<f64>().ok().filter(|number| number.abs() <= limit);
-                    number.ok_or_else(|| {
-                        format!("the header's {what} must be a number from -{limit} to {limit}, got {text:?}")
-                    })
-                };
-                Ok(Header::Location(Location {
-                    latitude: degrees(latitude, "latitude", 90.0)?,
-                    longitude: degrees(longitude, "longitude", 180.0)?,
-                    name: cut(&whole(name, "name")?, PLACE_LIMIT),
-                    address: cut(&whole(address, "address")?, PLACE_LIMIT),
-                }))
-            }
-        }
     }
 }
 
@@ -267,56 +252,18 @@ impl ButtonPart {
                 }
                 Ok(Button { title: COPY_CODE.to_owned(), action: Action::Code(code), suffix: None })
             }
+            ButtonPart::List { title, rows } => {
+                let sections = rows::render(rows, environment, context)
+                    .map_err(|failure| format!("the list {title:?}: {failure}"))?;
+                Ok(Button { title: title.clone(), action: Action::List(sections), suffix: None })
+            }
+            ButtonPart::AskLocation => Ok(ask_location()),
         }
     }
 }
 
-fn header_part(text: &str, reader: &mut Reader<'_>) -> Option<HeaderPart> {
-    let field = reader.text(text.trim())?;
-    let fixed = field.before.chars().count() + field.after.chars().count();
-    let mut wrong = |message: String| reader.wrong.push(Wrong::at(reader.line, 1, message));
-    if fixed > HEADER_LIMIT {
-        wrong(format!("a header has at most {HEADER_LIMIT} characters"));
-    } else if field.has_value() && fixed + 10 > HEADER_LIMIT {
-        wrong(format!("a header has at most {HEADER_LIMIT} characters; leave at least 10 for its value"));
-    }
-    let words = [&field.before, &field.after];
-    if words.iter().any(|words| words.contains(['\n', '*', '_', '~', '`'])) {
-        wrong("a header is one line without formatting; WhatsApp shows it in bold".to_owned());
-    }
-    if !words.iter().any(|words| words.contains(char::is_alphanumeric)) {
-        wrong("a header must have words beside its value".to_owned());
-    }
-    Some(HeaderPart::Text(field))
-}
-
-fn media_part(media: &FrontMedia, reader: &mut Reader<'_>) -> Option<HeaderPart> {
-    if let Some(place) = &media.location {
-        let mut number = |scalar: &Scalar| match scalar {
-            Scalar::Number(number) => reader.whole(&number.to_string()),
-            Scalar::Text(text) => reader.whole(text),
-        };
-        let (latitude, longitude) = (number(&place.latitude)?, number(&place.longitude)?);
-        let (name, address) = (reader.whole(&place.name)?, reader.whole(&place.address)?);
-        return Some(HeaderPart::Location { latitude, longitude, name, address });
-    }
-    let (kind, link) = [
-        (MediaKind::Image, &media.image),
-        (MediaKind::Video, &media.video),
-        (MediaKind::Document, &media.document),
-    ]
-    .into_iter()
-    .find_map(|(kind, link)| Some((kind, link.as_deref()?)))?;
-    let link = reader.link(link.trim())?;
-    let is_whole = link.before.is_empty() && link.has_value();
-    if !is_whole && let Some(message) = link_error(&link) {
-        reader.wrong.push(Wrong::at(reader.line, 1, message));
-    }
-    let filename = match &media.filename {
-        Some(name) => Some(reader.whole(name)?),
-        None => None,
-    };
-    Some(HeaderPart::Media { kind, link, filename, example: media.example.clone() })
+fn ask_location() -> Button {
+    Button { title: SEND_LOCATION.to_owned(), action: Action::AskLocation, suffix: None }
 }
 
 fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPart> {
@@ -335,33 +282,16 @@ fn button_part(button: &FrontButton, reader: &mut Reader<'_>) -> Option<ButtonPa
         }
         return Some(ButtonPart::Code(field));
     }
+    if let Some(rows) = &button.list {
+        let rows = rows.iter().map(|row| RowPart::compile(row, reader));
+        return Some(ButtonPart::List { title, rows: rows.collect::<Option<_>>()? });
+    }
+    if button.ask.is_some() {
+        return Some(ButtonPart::AskLocation);
+    }
     let link = reader.link(button.url.as_deref()?.trim())?;
     if let Some(message) = link_error(&link) {
         reader.wrong.push(Wrong::at(reader.line, 1, message));
     }
     Some(ButtonPart::Url { title, link })
-}
-
-/// What is wrong with the fixed part of a link.
-fn link_error(link: &Field) -> Option<String> {
-    let fixed = &link.before;
-    let host = fixed.strip_prefix("https://").or_else(|| fixed.strip_prefix("http://"));
-    let Some(host) = host.filter(|host| !host.starts_with(['/', '?', '#']) && !host.is_empty()) else {
-        return Some(format!("a link begins with https:// and a host, got {:?}", link.at_meta()));
-    };
-    if fixed.contains(|c: char| c.is_whitespace() || !c.is_ascii()) {
-        return Some(format!("a link has no spaces and only ASCII characters, got {fixed:?}"));
-    }
-    if link.has_value() && !host.contains('/') {
-        return Some(format!("a value can only stand at the end of a link, after the host, got {fixed:?}"));
-    }
-    (fixed.chars().count() > LINK_LIMIT).then(|| format!("a link has at most {LINK_LIMIT} characters"))
-}
-
-/// Cuts a text to `limit` characters, ending in an ellipsis.
-fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
-    }
 }

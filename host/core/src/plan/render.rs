@@ -85,7 +85,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn parts(&self, context: &Rendered) -> Result<(Option<Header>, Vec<Button>), String> {
-        self.template.parts.render(&self.templates.environment, context)
+        self.template.parts.render(&self.templates.environment, context, &self.template.file)
     }
 
     /// Renders the message for a recipient.
@@ -99,7 +99,8 @@ impl<'a> Renderer<'a> {
         let message = within(&self.surroundings(), || {
             let mut message = self.message(name, username)?;
             if let Some(version) = self.in_use {
-                version.apply(&self.context, Addressee { name, username }, &mut message);
+                let to = Addressee { name, username };
+                version.apply(&self.context, to, &self.template.file, &mut message);
             }
             Ok::<_, String>(message)
         })?;

@@ -12,6 +12,8 @@ use super::{
     compare,
     field::Reader,
     front::{self, line_of},
+    header::beside,
+    media::MediaKind,
     meta_body::{MetaBody, SEPARATOR},
     meta_template::{shown, wording},
     names,
@@ -144,6 +146,16 @@ pub struct Template {
 }
 
 impl Template {
+    /// The kind and the path of a file of the rules in its header.
+    pub fn file_in_header(&self) -> Option<(MediaKind, String)> {
+        self.parts.file().map(|(kind, path)| (kind, beside(&self.file, path)))
+    }
+
+    /// The fixed link of a file in its header.
+    pub fn fixed_link(&self) -> Option<(MediaKind, &str)> {
+        self.parts.fixed_link()
+    }
+
     /// The sources of the parameters that are empty in a message of this template, where people read `N/A` within a
     /// sentence.
     pub fn gaps<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = (usize, usize, &'a str)> {

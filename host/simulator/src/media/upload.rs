@@ -61,7 +61,9 @@ pub async fn upload(
     };
     let now = Timestamp::now();
     let id = ids::object_id();
-    simulator.state().media.add(Media {
+    let mut state = simulator.state();
+    state.stats.uploads += 1;
+    state.media.add(Media {
         id: id.clone(),
         phone_number_id: phone_number_id.to_owned(),
         kind: file.kind,

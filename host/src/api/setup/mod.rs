@@ -2,6 +2,7 @@
 //! plugins, templates, the check of the set-up, trials of events, and test messages.
 
 mod check;
+mod media;
 mod numbers;
 mod parked;
 mod plugins;
@@ -59,6 +60,7 @@ pub fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(templates::list))
         .routes(routes!(templates::diff))
         .routes(routes!(templates::push))
+        .routes(routes!(media::get))
         .routes(routes!(trial::try_event))
         .routes(routes!(send::send))
 }

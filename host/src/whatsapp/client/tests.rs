@@ -47,7 +47,7 @@ async fn server(answer: &'static str) -> (SocketAddr, tokio::task::JoinHandle<St
 async fn send(address: SocketAddr) -> Result<Accepted, SendError> {
     let client = Client::new(&config(&format!("http://{address}/v25.0/"))).unwrap();
     let message = Message { body: "hello".to_owned(), ..Message::default() };
-    client.send("106540352242922", "16505551234", Form::Text, &message, "0198:1").await
+    client.send("106540352242922", "16505551234", Form::Text, &message, None, "0198:1").await
 }
 
 #[tokio::test]

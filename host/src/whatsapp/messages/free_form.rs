@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hookswitch_core::{
-    domain::{Action, Button, File, Header, HeaderText, Message},
+    domain::{Action, Button, File, FileSource, Header, HeaderText, Message, Section},
     plan::one_line,
 };
 use serde::Serialize;
@@ -27,10 +27,13 @@ pub(super) struct Text {
     preview_url: bool,
 }
 
-/// A file by its link.
+/// A file, by its link or by Meta's id.
 #[derive(Serialize)]
 pub(super) struct Media<'a> {
-    link: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +71,8 @@ struct TextJson<'a> {
 enum ActionJson<'a> {
     Replies { buttons: Vec<ReplyButton<'a>> },
     Link { name: &'static str, parameters: Link<'a> },
+    List { button: &'a str, sections: &'a [Section] },
+    Ask { name: &'static str },
 }
 
 #[derive(Serialize)]
@@ -103,19 +108,23 @@ impl FreeForm<'_> {
 }
 
 impl<'a> Media<'a> {
-    /// A file without a caption.
-    pub(super) fn new(file: &'a File) -> Media<'a> {
-        Media { link: &file.link, filename: file.filename.as_deref(), caption: None }
+    /// A file without a caption; `id` is that of an upload.
+    pub(super) fn new(file: &'a File, id: Option<&'a str>) -> Media<'a> {
+        let (id, link) = match &file.source {
+            FileSource::Link(link) => (None, Some(link.as_str())),
+            FileSource::Rules(_) => (id, None),
+        };
+        Media { id, link, filename: file.filename.as_deref(), caption: None }
     }
 }
 
 /// The free-form message for a message as it is sent in an open window.
-pub(super) fn free_form(message: &Message) -> FreeForm<'_> {
+pub(super) fn free_form<'a>(message: &'a Message, media_id: Option<&'a str>) -> FreeForm<'a> {
     if !message.buttons.is_empty() {
-        return FreeForm::Interactive(Box::new(interactive(message)));
+        return FreeForm::Interactive(Box::new(interactive(message, media_id)));
     }
     let captioned =
-        |file| Media { caption: Some(with_footer(message, INTERACTIVE_BODY)), ..Media::new(file) };
+        |file| Media { caption: Some(with_footer(message, INTERACTIVE_BODY)), ..Media::new(file, media_id) };
     match &message.header {
         Some(Header::Image(file)) => FreeForm::Image(captioned(file)),
         Some(Header::Video(file)) => FreeForm::Video(captioned(file)),
@@ -139,29 +148,41 @@ fn with_footer(message: &Message, limit: usize) -> String {
     }
 }
 
-fn interactive(message: &Message) -> Interactive<'_> {
-    let link = message.buttons.iter().find_map(|button| match &button.action {
-        Action::Url(url) => Some(Link { display_text: &button.title, url }),
-        _ => None,
-    });
-    let (kind, action) = match link {
-        Some(parameters) => ("cta_url", ActionJson::Link { name: "cta_url", parameters }),
-        None => {
-            ("button", ActionJson::Replies { buttons: message.buttons.iter().filter_map(reply).collect() })
+fn interactive<'a>(message: &'a Message, media_id: Option<&'a str>) -> Interactive<'a> {
+    let only = message.buttons.iter().find_map(|button| match &button.action {
+        Action::Url(url) => {
+            let parameters = Link { display_text: &button.title, url };
+            Some(("cta_url", ActionJson::Link { name: "cta_url", parameters }))
         }
-    };
+        Action::List(sections) => Some(("list", ActionJson::List { button: &button.title, sections })),
+        Action::AskLocation => Some(("location_request_message", ActionJson::Ask { name: "send_location" })),
+        Action::Id(_) | Action::Phone(_) | Action::Code(_) => None,
+    });
+    let replies = || message.buttons.iter().filter_map(reply).collect();
+    let (kind, action) = only.unwrap_or_else(|| ("button", ActionJson::Replies { buttons: replies() }));
+    // Meta describes no footer of a request for a place.
+    let has_footer = !matches!(action, ActionJson::Ask { .. });
     let header = message.header.as_ref().and_then(|header| match header {
         Header::Text(HeaderText { text, .. }) => Some(HeaderJson::Text { text }),
-        Header::Image(file) => Some(HeaderJson::Image { image: Media::new(file) }),
-        Header::Video(file) => Some(HeaderJson::Video { video: Media::new(file) }),
-        Header::Document(file) => Some(HeaderJson::Document { document: Media::new(file) }),
+        Header::Image(file) => Some(HeaderJson::Image { image: Media::new(file, media_id) }),
+        Header::Video(file) => Some(HeaderJson::Video { video: Media::new(file, media_id) }),
+        Header::Document(file) => Some(HeaderJson::Document { document: Media::new(file, media_id) }),
         Header::Location(_) => None,
     });
     Interactive {
         kind,
         header,
-        body: TextJson { text: cut(&message.body, INTERACTIVE_BODY) },
-        footer: message.footer.as_deref().map(|footer| TextJson { text: cut(footer, FOOTER) }),
+        body: TextJson {
+            text: match has_footer {
+                true => cut(&message.body, INTERACTIVE_BODY),
+                false => with_footer(message, INTERACTIVE_BODY).into(),
+            },
+        },
+        footer: message
+            .footer
+            .as_deref()
+            .filter(|_| has_footer)
+            .map(|footer| TextJson { text: cut(footer, FOOTER) }),
         action,
     }
 }
@@ -169,6 +190,6 @@ fn interactive(message: &Message) -> Interactive<'_> {
 fn reply(button: &Button) -> Option<ReplyButton<'_>> {
     match &button.action {
         Action::Id(id) => Some(ReplyButton { kind: "reply", reply: Reply { id, title: &button.title } }),
-        Action::Url(_) | Action::Phone(_) | Action::Code(_) => None,
+        Action::Url(_) | Action::Phone(_) | Action::Code(_) | Action::List(_) | Action::AskLocation => None,
     }
 }

@@ -62,13 +62,19 @@ enum Parameter<'a> {
     },
 }
 
+/// Header and buttons of a message as a template.
+pub(super) fn parts(message: &Message) -> (Option<&Header>, &[Button]) {
+    match &message.meta_parts {
+        Some(parts) => (parts.header.as_ref(), &parts.buttons),
+        None => (message.header.as_ref(), &message.buttons),
+    }
+}
+
 /// The template with its values.
-pub(super) fn template(message: &Message) -> Template<'_> {
-    let (header, buttons) = match &message.meta_parts {
-        Some(parts) => (&parts.header, &parts.buttons),
-        None => (&message.header, &message.buttons),
-    };
-    let mut components: Vec<Component<'_>> = header.as_ref().and_then(of_header).into_iter().collect();
+pub(super) fn template<'a>(message: &'a Message, media_id: Option<&'a str>) -> Template<'a> {
+    let (header, buttons) = parts(message);
+    let header = header.and_then(|header| of_header(header, media_id));
+    let mut components: Vec<Component<'_>> = header.into_iter().collect();
     let names = message.parameter_names.iter().map(|name| Some(name.as_str()));
     let parameters: Vec<_> = (message.parameters.iter().zip(names.chain(std::iter::repeat(None))))
         .map(|(value, parameter_name)| Parameter::Text { parameter_name, text: parameter(value) })
@@ -76,18 +82,19 @@ pub(super) fn template(message: &Message) -> Template<'_> {
     if !parameters.is_empty() {
         components.push(Component { kind: "body", sub_type: None, index: None, parameters });
     }
-    components.extend(buttons.iter().enumerate().filter_map(|(index, button)| of_button(index, button)));
+    let buttons = buttons.iter().filter(|button| button.action.is_at_meta());
+    components.extend(buttons.enumerate().filter_map(|(index, button)| of_button(index, button)));
     Template { name: &message.template, language: Language { code: &message.language }, components }
 }
 
-fn of_header(header: &Header) -> Option<Component<'_>> {
+fn of_header<'a>(header: &'a Header, media_id: Option<&'a str>) -> Option<Component<'a>> {
     let parameter = match header {
         Header::Text(HeaderText { value, .. }) => {
             Parameter::Text { parameter_name: None, text: parameter(value.as_deref()?) }
         }
-        Header::Image(file) => Parameter::Image { image: Media::new(file) },
-        Header::Video(file) => Parameter::Video { video: Media::new(file) },
-        Header::Document(file) => Parameter::Document { document: Media::new(file) },
+        Header::Image(file) => Parameter::Image { image: Media::new(file, media_id) },
+        Header::Video(file) => Parameter::Video { video: Media::new(file, media_id) },
+        Header::Document(file) => Parameter::Document { document: Media::new(file, media_id) },
         Header::Location(location) => Parameter::Location { location },
     };
     Some(Component { kind: "header", sub_type: None, index: None, parameters: vec![parameter] })
@@ -102,7 +109,7 @@ fn of_button(index: usize, button: &Button) -> Option<Component<'_>> {
             ("url", Parameter::Text { parameter_name: None, text })
         }
         Action::Code(coupon_code) => ("copy_code", Parameter::CouponCode { coupon_code }),
-        Action::Phone(_) => return None,
+        Action::Phone(_) | Action::List(_) | Action::AskLocation => return None,
     };
     let (sub_type, index) = (Some(sub_type), Some(index.to_string()));
     Some(Component { kind: "button", sub_type, index, parameters: vec![parameter] })

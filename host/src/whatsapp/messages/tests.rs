@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hookswitch_core::{
-    domain::{Action, Button, File, Header, HeaderText, Location},
+    domain::{Action, Button, File, FileSource, Header, HeaderText, Location, Row, Section},
     plan::parameter,
 };
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ fn message(body: &str) -> Message {
 }
 
 fn sent(to: &str, form: Form, message: &Message) -> Value {
-    let mut body: Value = serde_json::from_slice(&request(to, form, message, "0198:1")).unwrap();
+    let mut body: Value =
+        serde_json::from_slice(&request(to, form, message, Some("<MEDIA_ID>"), "0198:1")).unwrap();
     assert_eq!(body.as_object_mut().unwrap().remove("biz_opaque_callback_data"), Some(json!("0198:1")));
     body
 }
@@ -205,8 +206,10 @@ fn a_single_link_is_a_button_in_a_window_too() {
 
 #[test]
 fn a_file_is_a_header_of_the_template_and_a_message_with_a_caption_in_a_window() {
-    let file =
-        File { link: "https://x.example/7.pdf".to_owned(), filename: Some("Invoice 7.pdf".to_owned()) };
+    let file = File {
+        source: FileSource::Link("https://x.example/7.pdf".to_owned()),
+        filename: Some("Invoice 7.pdf".to_owned()),
+    };
     let json = json!({"link": "https://x.example/7.pdf", "filename": "Invoice 7.pdf"});
     let mut message = message("Your invoice.");
     message.header = Some(Header::Document(file));
@@ -237,4 +240,101 @@ fn a_place_is_a_map_in_the_template_and_a_line_in_a_window() {
         sent("1650555", Form::Text, &message)["text"]["body"],
         "Site 4, https://maps.google.com/?q=-17.83,31.05\n\nWe meet here."
     );
+}
+
+#[test]
+fn a_list_is_as_in_metas_example() {
+    let row = |section: usize, row: usize| Row {
+        id: format!("<LIST_SECTION_{section}_ROW_{row}_ID>"),
+        title: format!("<SECTION_{section}_ROW_{row}_TITLE>"),
+        description: Some(format!("<SECTION_{section}_ROW_{row}_DESC>")),
+    };
+    let section = |n: usize| Section {
+        title: Some(format!("<LIST_SECTION_{n}_TITLE>")),
+        rows: vec![row(n, 1), row(n, 2)],
+    };
+    let mut message = message("<BODY_TEXT>");
+    let text = "<HEADER_TEXT>".to_owned();
+    message.header = Some(Header::Text(HeaderText { text, value: None }));
+    message.footer = Some("<FOOTER_TEXT>".to_owned());
+    let action = Action::List(vec![section(1), section(2)]);
+    message.buttons = vec![Button { title: "<BUTTON_TEXT>".to_owned(), action, suffix: None }];
+    let example = meta(include_str!("../testdata/send-requests/send-list-message.json"));
+    assert_eq!(sent("16505551234", Form::Text, &message), example);
+    let template = sent("16505551234", Form::Template, &message)["template"].take();
+    assert_eq!(template.get("components"), None, "no template has a list: {template}");
+}
+
+#[test]
+fn a_request_for_a_location_is_as_meta_describes_it() {
+    let mut message = message("Where do we meet?");
+    message.footer = Some("Hanna".to_owned());
+    message.buttons =
+        vec![Button { title: "Send location".to_owned(), action: Action::AskLocation, suffix: None }];
+    assert_eq!(
+        sent("16505551234", Form::Text, &message)["interactive"],
+        json!({"type": "location_request_message", "body": {"text": "Where do we meet?\n\n_Hanna_"},
+            "action": {"name": "send_location"}})
+    );
+}
+
+/// Meta's examples of files by id and by link, each sent from a file of the rules or from a link.
+#[test]
+fn files_are_as_in_metas_examples() {
+    for (example, has_caption) in [
+        (include_str!("../testdata/send-requests/send-document-message-by-id.json"), true),
+        (include_str!("../testdata/send-requests/send-document-message-by-url.json"), true),
+        (include_str!("../testdata/send-requests/send-image-message-by-id.json"), false),
+        (include_str!("../testdata/send-requests/send-image-message-by-url.json"), false),
+        (include_str!("../testdata/send-requests/send-video-message-by-id.json"), true),
+        (include_str!("../testdata/send-requests/send-video-message-by-url.json"), true),
+    ] {
+        let mut example = meta(example);
+        let kind = example["type"].as_str().unwrap().to_owned();
+        let text = |member: &str| example[&kind][member].as_str().map(str::to_owned);
+        let source = match text("link") {
+            Some(link) => FileSource::Link(link),
+            None => FileSource::Rules("shop/files/x".to_owned()),
+        };
+        let (is_uploaded, caption) = (text("id").is_some(), text("caption"));
+        let mut message = message(caption.as_deref().unwrap_or("There is always a text."));
+        let file = File { source, filename: text("filename") };
+        message.header = Some(match kind.as_str() {
+            "image" => Header::Image(file),
+            "video" => Header::Video(file),
+            _ => Header::Document(file),
+        });
+        if is_uploaded {
+            example[&kind]["id"] = json!("<MEDIA_ID>");
+        }
+        assert_eq!(caption.is_some(), has_caption, "{kind}");
+        if !has_caption {
+            example[&kind]["caption"] = json!("There is always a text.");
+        }
+        assert_eq!(sent("16505551234", Form::Text, &message), example, "{kind}");
+    }
+}
+
+#[test]
+fn a_reply_is_as_in_metas_example() {
+    let mut message = message("<TEXT_MSG_CONTENT>");
+    message.reply_to = Some("<MSGID_OF_PREV_MSG>".to_owned());
+    let example = meta(include_str!("../testdata/send-requests/send-reply-to-text-message.json"));
+    assert_eq!(sent("16505551234", Form::Text, &message), example);
+}
+
+#[test]
+fn a_template_with_a_file_and_buttons_is_as_in_metas_example() {
+    let mut message = message("never sent");
+    message.template = "template-name".to_owned();
+    message.language = "language-and-locale-code".to_owned();
+    let link = "http(s)://the-image-url".to_owned();
+    message.header = Some(Header::Image(File { source: FileSource::Link(link), filename: None }));
+    message.parameters = vec!["text-string".to_owned()];
+    message.buttons =
+        vec![Button::reply("aGlzIHRoaXMgaXMgY29v", "One"), Button::reply("9rwnB8RbYmPF5t2Mn09x4h", "Two")];
+    let mut example = meta(include_str!("../testdata/send-requests/send-message-template-interactive.json"));
+    // The other two kinds of parameters, currency and date, are sent as the text that the rule made.
+    example["template"]["components"][1]["parameters"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(sent("16505551234", Form::Template, &message), example);
 }

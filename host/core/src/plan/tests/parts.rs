@@ -1,7 +1,7 @@
 //! Header and buttons: what is wrong in the front matter, and each value absent.
 
 use super::*;
-use crate::domain::{Action, Button, Header};
+use crate::domain::{Action, Button, Header, Row, Section};
 
 const FRONT: &str = "---\ndescription: x\ncategory: utility\nlanguage: en_US\n";
 
@@ -20,9 +20,13 @@ fn what_no_message_can_have_is_told() {
         ("header: {image: 'https://x.example/a', video: 'https://x.example/b'}", "has one of"),
         ("header: {image: 'https://x.example/a', filename: x}", "only a document"),
         ("header: {image: photo.jpg}", "begins with https://"),
+        ("header: {image: 'files/{{ x }}.jpg'}", "cannot have variables"),
         ("header: {location: {latitude: 1}}", "`longitude` is missing"),
-        ("buttons: [{title: A}]", "one of `id`, `url`, `phone` and `code`"),
-        ("buttons: [{title: A, id: a, phone: '+15550100001'}]", "one of `id`, `url`, `phone` and `code`"),
+        ("buttons: [{title: A}]", "one of `id`, `url`, `phone`, `code`, `list` and `ask`"),
+        (
+            "buttons: [{title: A, id: a, phone: '+15550100001'}]",
+            "one of `id`, `url`, `phone`, `code`, `list` and `ask`",
+        ),
         ("buttons: [{title: A, url: 'x.example'}]", "begins with https://"),
         ("buttons: [{title: A, url: 'https://{{ host }}/x'}]", "begins with https://"),
         ("buttons: [{title: A, url: 'https://x.example{{ rest }}'}]", "after the host"),
@@ -31,6 +35,20 @@ fn what_no_message_can_have_is_told() {
         ("buttons: [{code: a code that is too long}]", "1 to 15 characters"),
         ("buttons: [{code: a}, {code: b}]", "at most 1 code"),
         ("buttons: [{title: A, id: a}, {code: b}, {title: C, id: c}]", "next to each other"),
+        ("buttons: [{title: A, list: []}]", "1 to 10 rows, got 0"),
+        ("buttons: [{title: A, list: [{id: a}]}]", "`title` is missing"),
+        ("buttons: [{title: A, list: [{id: a, title: A, text: x}]}]", "unknown key `text`"),
+        ("buttons: [{title: A, list: [{id: a, title: a title that is far too long}]}]", "1 to 24 characters"),
+        ("buttons: [{title: A, list: [{id: a, title: A}, {id: a, title: B}]}]", "have the id \"a\""),
+        (
+            "buttons: [{title: A, list: [{id: a, title: A}, {id: b, title: B, section: C}]}]",
+            "the first one needs one",
+        ),
+        ("buttons: [{title: A, list: [{id: a, title: A}]}, {title: B, id: b}]", "cannot have quick replies"),
+        ("buttons: [{list: [{id: a, title: A}]}]", "a button needs a `title`"),
+        ("buttons: [{ask: address}]", "location"),
+        ("buttons: [{title: Where, ask: location}]", "omit `title`"),
+        ("header: {image: 'https://x.example/a'}\nbuttons: [{ask: location}]", "cannot have a file above it"),
     ] {
         let told = told(front);
         assert!(told.iter().any(|message| message.contains(words)), "{front}: {told:?}");
@@ -93,6 +111,62 @@ fn a_missing_value_fails_in_words_or_reads_well() {
         let why = message(front, json!({"path": null})).unwrap_err();
         assert!(why.contains(words), "{why}");
     }
+}
+
+/// A list of two rows in a section, and one that may be missing.
+const LIST: &str = "buttons:\n  - title: Choose a time\n    list:\n      - {id: '{{ day }}-am', title: Morning, description: '{{ \
+                    am }}', section: '2 December'}\n      - {id: '{{ day }}-pm', title: Afternoon}\n      - {id: other, \
+                    title: '{{ other }}'}";
+
+#[test]
+fn a_list_has_the_rows_that_have_titles_and_a_template_has_no_list() {
+    let with = |other: Value| message(LIST, json!({"day": "2", "am": "8 to 12", "other": other}));
+    let two = with(Value::Null).unwrap();
+    let row = |id: &str, title: &str, description: Option<&str>| Row {
+        id: id.into(),
+        title: title.into(),
+        description: description.map(str::to_owned),
+    };
+    let rows = vec![row("2-am", "Morning", Some("8 to 12")), row("2-pm", "Afternoon", None)];
+    let sections = vec![Section { title: Some("2 December".into()), rows }];
+    assert_eq!(two.buttons[0].action, Action::List(sections));
+    assert_eq!(two.buttons[0].line(), "Choose a time: Morning, Afternoon");
+    assert_eq!(two.in_window().buttons, two.buttons);
+    assert_eq!(two.as_template().buttons, []);
+    assert!(!two.in_window().reads_as(&two.as_template()));
+    let long = with(json!("Another day of your choice")).unwrap();
+    assert_eq!(long.buttons[0].rows().last().map(String::as_str), Some("Another day of your cho…"));
+    let twice = message(LIST, json!({"day": "2", "am": "", "other": null})).unwrap();
+    let stored = serde_json::to_string(&twice).unwrap();
+    assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), twice);
+    let none = message("buttons: [{title: A, list: [{id: a, title: '{{ x }}'}]}]", json!({"x": ""}));
+    assert!(none.unwrap_err().contains("the list \"A\": no row has a title"));
+}
+
+#[test]
+fn a_request_for_a_location_stands_alone() {
+    let asked = message(
+        "header: Where\nbuttons: [{ask: location}, {title: Shop, url: 'https://x.example'}]",
+        json!({}),
+    );
+    let open = asked.clone().unwrap().in_window();
+    assert_eq!(open.buttons.iter().map(Button::line).collect::<Vec<_>>(), ["Send location"]);
+    assert_eq!(open.body, "*Where*\n\nHello, it is on its way.\n\nShop: https://x.example");
+    let stored = serde_json::to_string(&open).unwrap();
+    assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), open);
+    let at_meta = asked.unwrap().as_template();
+    assert_eq!(at_meta.buttons.iter().map(|button| button.title.as_str()).collect::<Vec<_>>(), ["Shop"]);
+}
+
+#[test]
+fn a_file_of_the_rules_is_named_by_its_path() {
+    let file = message("header: {document: files/menu.pdf}", json!({})).unwrap().header.unwrap();
+    assert_eq!(file.shown(), "📄 menu.pdf (x/files/menu.pdf)");
+    let stored = serde_json::to_string(&file).unwrap();
+    assert_eq!(stored, r#"{"document":{"rules":"x/files/menu.pdf","filename":"menu.pdf"}}"#);
+    assert_eq!(serde_json::from_str::<Header>(&stored).unwrap(), file);
+    let link = r#"{"image":{"link":"https://x.example/a.png"}}"#;
+    assert_eq!(serde_json::to_string(&serde_json::from_str::<Header>(link).unwrap()).unwrap(), link);
 }
 
 #[test]
