@@ -65,7 +65,7 @@ INSERT INTO notification (lane, id, event_lane, event_seq, ordinal, username, na
 SELECT (hashint4(k) & 63) + 64 * priority, sample.uuid(n, now() - interval '30 days'), seq % 64, seq, 0,
        CASE WHEN n % 4 = 0 THEN 'user' || k END, 'Name ' || k, sample.number(k), '100' || 1 + n % 2,
        CASE WHEN n % 100000 = 7 THEN 'seldom' ELSE 'template' || n % 20 END, priority,
-       '{"body":"Your order is on its way.","parameters":["' || n || '"]}', 'is the customer',
+       '{"mode":"auto","template":"order","language":"en_US","body":"Your order is on its way.","parameters":["' || n || '"]}', 'is the customer',
        sample.at(n, now() - interval '30 days'), CASE WHEN n % 3 < 2 THEN 'key' || n END
 FROM (
     SELECT n, CASE WHEN n > 900000 THEN 1000 * (n % 10) + 1 ELSE n END AS seq,
