@@ -208,7 +208,7 @@ impl Store {
                      RETURNING lane, event_seq, ordinal, member, named, alone_deaths, group_ids
                  )
                  SELECT e.lane, e.seq, e.id, e.source, e.type, e.subject, e.time, e.data, e.extensions,
-                        f.ordinal, d.decision, f.member, f.named, f.alone_deaths, f.group_ids
+                        e.received_at, f.ordinal, d.decision, f.member, f.named, f.alone_deaths, f.group_ids
                  FROM first f
                  JOIN event e ON e.lane = f.lane AND e.seq = f.event_seq
                  JOIN decision d ON d.lane = f.lane AND d.event_seq = f.event_seq AND d.ordinal = f.ordinal",
@@ -218,11 +218,11 @@ impl Store {
         row.map(|row| {
             Ok(Spread {
                 logged: event::logged_event(&row)?,
-                ordinal: row.try_get(9)?,
-                decision: row.try_get::<_, Option<String>>(10)?.unwrap_or_default(),
-                progress: Progress { member: row.try_get(11)?, named: row.try_get(12)? },
-                deaths: row.try_get(13)?,
-                groups: row.try_get(14)?,
+                ordinal: row.try_get(10)?,
+                decision: row.try_get::<_, Option<String>>(11)?.unwrap_or_default(),
+                progress: Progress { member: row.try_get(12)?, named: row.try_get(13)? },
+                deaths: row.try_get(14)?,
+                groups: row.try_get(15)?,
             })
         })
         .transpose()
