@@ -1,4 +1,5 @@
 //! What is done about an event is one trace, from its producer's span to the report that it was read.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     net::SocketAddr,

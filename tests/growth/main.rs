@@ -96,7 +96,7 @@ async fn fill(database: &Database) -> Client {
     client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     client.batch_execute(include_str!("fill.sql")).await.unwrap();
     // Not within the transaction that several statements are.
-    for statement in ["VACUUM ANALYZE", "SET jit = off", hookswitch::store::PLANNER, "CHECKPOINT"] {
+    for statement in ["VACUUM ANALYZE", hookswitch::store::PLANNER, "CHECKPOINT"] {
         client.batch_execute(statement).await.unwrap();
     }
     eprintln!("filled in {} s", began.elapsed().as_secs());

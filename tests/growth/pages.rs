@@ -8,8 +8,8 @@ use tokio_postgres::Client;
 use crate::harness::{Database, Host, Simulator, create_key, free_port, http, write_rule};
 
 /// How often each is asked for.
-const ROUNDS: usize = 20;
-/// The aim for 95 of 100.
+const ROUNDS: usize = 5;
+/// The aim for 95 of 100, of a release build.
 const AIM: Duration = Duration::from_millis(100);
 /// Maximum size of a page, in bytes.
 const LARGEST: usize = 30 * 1024;
@@ -136,8 +136,7 @@ pub async fn ask(database: &Database, client: &Client) -> Vec<String> {
                 break;
             }
         }
-        of_path.sort_unstable();
-        times.push((of_path.get(ROUNDS * 95 / 100).copied().unwrap_or_default(), path));
+        times.push((of_path.into_iter().max().unwrap_or_default(), path));
     }
     let reads = whole_reads(client).await - before;
     if reads > 0 {
@@ -146,7 +145,7 @@ pub async fn ask(database: &Database, client: &Client) -> Vec<String> {
     times.sort_unstable_by(|one, other| other.cmp(one));
     let slow = times.iter().filter(|(time, _)| *time > AIM).count();
     println!(
-        "95 of 100 took at most, at 1,000,000 messages; the aim is {AIM:?}, {slow} of {} miss it:",
+        "the slowest of {ROUNDS} at 1,000,000 messages; the aim is {AIM:?}, {slow} of {} miss it:",
         times.len()
     );
     for (time, path) in &times {
@@ -156,6 +155,8 @@ pub async fn ask(database: &Database, client: &Client) -> Vec<String> {
 }
 
 async fn log_in(host: &Host, key: &str) -> String {
+    // It sets up TLS for all clients.
+    http();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     let request = client.build().unwrap().post(format!("{}/login", host.admin_url()));
     let request =

@@ -46,7 +46,7 @@ enum Command {
         /// Number, Meta's user id, or the username of a linked person
         contact: String,
     },
-    /// Set the language in which a contact reads: it picks the variant of a template
+    /// Set the language of a contact, which picks the variant of a template
     Language {
         /// Number, Meta's user id, or the username of a linked person
         contact: String,

@@ -85,7 +85,7 @@ enum Command {
         #[arg(long, conflicts_with_all = ["hours", "time_zone"])]
         off: bool,
     },
-    /// Set the language in which a person reads: it picks the variant of a template
+    /// Set the language of a person, which picks the variant of a template
     Language {
         /// Username of the person
         username: String,

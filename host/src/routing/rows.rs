@@ -9,8 +9,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use hookswitch_core::{
     domain::{
-        Asked, AtMost, Cause, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders, Verdict,
-        Withdraws,
+        Asked, AtMost, Cause, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders,
+        Verdict, Withdraws,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
 };

@@ -37,8 +37,9 @@ pub type Incarnation = String;
 
 /// What a connection tells PostgreSQL's planner, once. It keeps the plan of a statement until a table of it is vacuumed, and a
 /// plan that was made while the tables were small reads all of them: as they grow by a million rows in a minute, each batch
-/// of a few messages would read them all. Each statement has the indexes that it needs.
-pub const PLANNER: &str = "SET enable_seqscan = off";
+/// of a few messages would read them all. Each statement has the indexes that it needs. To a plan that must read a small
+/// table all the same it then gives a cost for which PostgreSQL would compile it, at the price of a second.
+pub const PLANNER: &str = "SET enable_seqscan = off; SET jit = off";
 
 /// Asks for it in the simple protocol: before it is known what a pooler does to prepared statements.
 const WHOSE: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \

@@ -69,7 +69,9 @@ impl Store {
                      SELECT notification_id FROM secret WHERE notification_id > $1
                      ORDER BY notification_id LIMIT $3
                  ) s
-                 LEFT JOIN notification n ON n.id = s.notification_id
+                 LEFT JOIN LATERAL (
+                     SELECT id, lane, seq FROM notification WHERE id = s.notification_id LIMIT 1
+                 ) n ON true
                  ORDER BY s.notification_id",
             )
             .await?;

@@ -40,8 +40,8 @@ pub use notification::{Cause, Message, Notification, NotificationId, OnUnknown, 
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use parts::{
-    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, File, FileSource, Header, HeaderText, Location, MetaParts, Row, SEND_LOCATION,
-    Section, carried,
+    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, File, FileSource, Header, HeaderText, Location, MetaParts,
+    Row, SEND_LOCATION, Section, carried,
 };
 pub use person::{People, Person};
 pub use quiet_hours::QuietHours;

@@ -11,9 +11,7 @@ use super::{
     rows::{self, RowPart},
     template::{Category, Wrong},
 };
-use crate::domain::{
-    Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, HIDDEN, Header, SEND_LOCATION, carried,
-};
+use crate::domain::{Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, HIDDEN, Header, SEND_LOCATION, carried};
 
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;

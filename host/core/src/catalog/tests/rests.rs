@@ -32,7 +32,9 @@ fn said(case: &str) -> String {
     let tagged = |text: &str| format!("{NOTE}tag: sensors\n---\n{text}");
     let hello = |language: &str, more: &str, text: &str| {
         let front = NOTE.replace("en_US", language);
-        format!("{front}{more}---\n{text} {{{{ recipient.name }}}}, {{{{ format(at, \"%-d %B\", \"UTC\") }}}}")
+        format!(
+            "{front}{more}---\n{text} {{{{ recipient.name }}}}, {{{{ format(at, \"%-d %B\", \"UTC\") }}}}"
+        )
     };
     let files = [
         ("groups.yaml", "- {name: Ops, description: Operations}\n".to_owned()),
