@@ -1,6 +1,6 @@
 //! The groups that rules name, and whether anybody is in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hookswitch_core::catalog::{Catalog, RouteUse, Told};
 
@@ -17,7 +17,9 @@ pub(super) const ADD: &str = "add somebody";
 pub fn judge(catalog: Option<&Catalog>, history: &BTreeSet<Told>, groups: &[(String, i64, i64)]) -> Section {
     let mut findings = Vec::new();
     let named = catalog.map_or(&[][..], |catalog| &catalog.groups);
-    let active = |name: &str| groups.iter().find(|(known, ..)| known == name).map(|(_, _, active)| *active);
+    let actives: HashMap<&str, i64> =
+        groups.iter().map(|(name, _, active)| (name.as_str(), *active)).collect();
+    let active = |name: &str| actives.get(name).copied();
     for group in named {
         match active(&group.name) {
             None => findings.push(

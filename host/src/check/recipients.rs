@@ -1,6 +1,6 @@
 //! Whom rules tell about which events: groups × event types × members.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hookswitch_core::{
     catalog::{Catalog, Told},
@@ -68,14 +68,16 @@ pub fn table(
     for name in names {
         events.entry(Some(name.clone())).or_default();
     }
+    let sizes: HashMap<&str, (i64, i64)> =
+        sizes.iter().map(|(name, members, active)| (name.as_str(), (*members, *active))).collect();
     let group = |(group, events): (Option<String>, BTreeSet<EventUse>)| {
-        let size = sizes.iter().find(|(name, ..)| Some(name) == group.as_ref());
+        let size = group.as_deref().and_then(|name| sizes.get(name));
         let members = group.as_ref().and_then(|name| people.groups.get(name));
         let active = members.into_iter().flatten().filter(|person| person.active);
         GroupUse {
             exists: size.is_some() || group.is_none(),
-            members: size.map_or(0, |(_, members, _)| *members),
-            active: size.map_or(0, |(.., active)| *active),
+            members: size.map_or(0, |(members, _)| *members),
+            active: size.map_or(0, |(_, active)| *active),
             usernames: active.take(NAMED).map(|person| person.username.clone()).collect(),
             events: events.into_iter().collect(),
             group,

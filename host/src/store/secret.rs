@@ -57,7 +57,7 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT s.notification_id, n.id IS NULL OR (
-                     NOT EXISTS (SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq)
+                     (SELECT w.seq FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq LIMIT 1) IS NULL
                      AND EXISTS (
                          SELECT FROM delivery d WHERE d.notification_id = n.id AND (
                              d.status >= 'delivered'

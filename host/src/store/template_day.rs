@@ -63,9 +63,13 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT template, day, sent, delivered, read, failed FROM template_day
-                 WHERE template = ANY($1) AND day > (now() AT TIME ZONE 'UTC')::date - $2::integer
-                 ORDER BY template, day",
+                "SELECT d.template, d.day, d.sent, d.delivered, d.read, d.failed
+                 FROM unnest($1::text[]) AS named (template)
+                 CROSS JOIN LATERAL (
+                     SELECT template, day, sent, delivered, read, failed FROM template_day
+                     WHERE template = named.template AND day > (now() AT TIME ZONE 'UTC')::date - $2::integer
+                     ORDER BY day LIMIT $2) d
+                 ORDER BY d.template, d.day",
             )
             .await?;
         let number = |n: i64| n.unsigned_abs();
