@@ -58,8 +58,8 @@ async fn a_dry_run_says_what_would_change_and_changes_nothing() {
         "Added 1 person, updated 1 person, deactivated 1 person; 1 person is unchanged.\nDeactivated: eve\n"
     );
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS      QUIET HOURS
-    ann       Ann Moyo  yes     +263771234568  never wrote  Ops         21:00-06:30 Africa/Harare
+    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS      LANGUAGE  QUIET HOURS
+    ann       Ann Moyo  yes     +263771234568  never wrote  Ops                   21:00-06:30 Africa/Harare
     bob       Bob       yes     not linked                  Sales
     eve       Eve       no      not linked                  Ops
     zoe       Zoe       yes     +263771234568  never wrote  Ops, Sales

@@ -27,14 +27,14 @@ async fn people_are_added_linked_and_deactivated() {
     assert!(office.refuses(&["people", "rename", "ann", " "]).contains("1 to 150 characters"));
     office.does(&["people", "deactivate", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET HOURS
+    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  LANGUAGE  QUIET HOURS
     ann       Ann Dube  no      +263771234567  never wrote  Ops
     ");
     office.does(&["people", "activate", "ann"]);
     office.does(&["people", "unlink", "ann"]);
     office.does(&["groups", "remove", "Ops", "ann"]);
     insta::assert_snapshot!(office.does(&["people", "list"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP    WINDOW  GROUPS  QUIET HOURS
+    USERNAME  NAME      ACTIVE  WHATSAPP    WINDOW  GROUPS  LANGUAGE  QUIET HOURS
     ann       Ann Dube  yes     not linked
     ");
     assert!(office.does(&["contacts", "list", "--unlinked"]).contains("+263771234567"));
@@ -89,8 +89,8 @@ async fn an_import_is_all_or_nothing_and_names_each_wrong_line() {
     assert!(office.does(&["people", "import", path]).contains("Added 0 people, updated 1 person."));
     fs::remove_file(&file).unwrap();
     insta::assert_snapshot!(office.does(&["people", "list", "--group", "Ops"]), @r"
-    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  QUIET HOURS
+    USERNAME  NAME      ACTIVE  WHATSAPP       WINDOW       GROUPS  LANGUAGE  QUIET HOURS
     ann       Ann       yes     not linked                  Ops
-    zoe       Zoe Dube  yes     +263771234567  never wrote  Ops     21:00-06:30 Africa/Harare
+    zoe       Zoe Dube  yes     +263771234567  never wrote  Ops               21:00-06:30 Africa/Harare
     ");
 }
