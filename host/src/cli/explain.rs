@@ -56,13 +56,13 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
         Some(id) => store.event_of_notification(id).await?,
         None => None,
     };
-    let (logged, received_at) = match by_notification {
+    let logged = match by_notification {
         Some(found) => found,
         None => {
             let mut events = store.events_by_id(&args.id, args.source.as_deref()).await?;
             if events.len() > 1 {
                 let sources: Vec<&str> =
-                    events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
+                    events.iter().map(|logged| logged.event.key.source.as_str()).collect();
                 return Err(Failure::new(format!("events of several sources have the id {}", args.id))
                     .help(format!("add --source, for example {}", sources.join(" or ")))
                     .into());
@@ -80,12 +80,12 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
             })?
         }
     };
-    let mut history = store.event_history(logged.clone(), received_at, args.after, args.limit).await?;
+    let mut history = store.event_history(logged.clone(), args.after, args.limit).await?;
     // The notification that was asked for may be on a later page.
     if let Some(id) = notification.filter(|id| history.next.is_some() && !contains(&history, *id))
         && let Some(place) = store.place_of(id).await?.filter(|place| *place > args.after)
     {
-        history = store.event_history(logged, received_at, place - 1, args.limit).await?;
+        history = store.event_history(logged, place - 1, args.limit).await?;
     }
     if args.json {
         output::json(&history)?;
@@ -111,7 +111,7 @@ async fn newest_about(
     store: &Store,
     subject: &str,
     source: Option<&str>,
-) -> anyhow::Result<Option<(LoggedEvent, Timestamp)>> {
+) -> anyhow::Result<Option<LoggedEvent>> {
     let filter = EventFilter {
         since: Timestamp::UNIX_EPOCH,
         outcome: None,

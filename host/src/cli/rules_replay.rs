@@ -73,10 +73,10 @@ async fn find(args: &ReplayArgs, store: &Store) -> anyhow::Result<EventHistory> 
         let what = format!("events of several sources have the id {}", args.event_id);
         return Err(Failure::new(what).help("add --source").into());
     }
-    let Some((logged, received_at)) = events.pop() else {
+    let Some(logged) = events.pop() else {
         return Err(Failure::new(format!("no event has the id {}", args.event_id)).into());
     };
-    let history = store.event_history(logged, received_at, 0, 1).await?;
+    let history = store.event_history(logged, 0, 1).await?;
     if history.decisions.is_empty() {
         return Err(Failure::new(format!("the event {} is not decided yet", args.event_id)).into());
     }

@@ -165,7 +165,7 @@ fn recipient(of: &TriedNotification) -> Value {
 async fn stored(console: &Console, id: &str, source: Option<&str>) -> Result<Event, Refusal> {
     let mut found = console.operate.events_by_id(id, source).await?;
     match (found.pop(), found.is_empty()) {
-        (Some((logged, _)), true) => Ok(logged.event),
+        (Some(logged), true) => Ok(logged.event),
         (Some(_), false) => Err(Refusal::invalid("Events of several sources have this id; name the source.")),
         (None, _) => Err(Refusal::unknown("No event has this id.")),
     }

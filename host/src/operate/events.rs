@@ -35,18 +35,18 @@ impl Operate {
         &self,
         id: &str,
         source: Option<&str>,
-    ) -> Result<Vec<(LoggedEvent, Timestamp)>, StoreError> {
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
         self.store.events_by_id(id, source).await
     }
 
     /// The history of an event with a page of its notifications.
     pub async fn event_history(
         &self,
-        (logged, received_at): (LoggedEvent, Timestamp),
+        logged: LoggedEvent,
         after: i64,
         limit: i64,
     ) -> Result<EventHistory, StoreError> {
-        self.store.event_history(logged, received_at, after, limit).await
+        self.store.event_history(logged, after, limit).await
     }
 
     /// The history of the event that a notification comes from, from this notification on.
@@ -73,7 +73,7 @@ impl Operate {
                 return Ok(Some(Found::Notification(id)));
             }
         }
-        if let Some((logged, _)) = self.store.events_by_id(text, None).await?.into_iter().next() {
+        if let Some(logged) = self.store.events_by_id(text, None).await?.into_iter().next() {
             return Ok(Some(Found::Event(logged.event.key.id, logged.event.key.source)));
         }
         if self.store.find_person(text).await?.is_some() {

@@ -23,12 +23,12 @@ pub struct NotificationDetail {
 impl Operate {
     /// A notification with its history; `None` if no notification has this id.
     pub async fn notification(&self, id: NotificationId) -> Result<Option<NotificationDetail>, StoreError> {
-        let Some((logged, received_at)) = self.store.event_of_notification(id).await? else {
+        let Some(logged) = self.store.event_of_notification(id).await? else {
             return Ok(None);
         };
         let Some(place) = self.store.place_of(id).await? else { return Ok(None) };
         let (event, kind) = (logged.event.key.clone(), logged.event.kind.clone());
-        let history = self.store.event_history(logged, received_at, place - 1, 1).await?;
+        let history = self.store.event_history(logged, place - 1, 1).await?;
         let found = history.decisions.into_iter().flat_map(|decision| decision.notifications).next();
         Ok(found.map(|notification| NotificationDetail { event, kind, notification }))
     }

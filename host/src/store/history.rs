@@ -119,7 +119,6 @@ impl Store {
     pub async fn event_history(
         &self,
         logged: LoggedEvent,
-        received_at: Timestamp,
         after: i64,
         limit: i64,
     ) -> Result<EventHistory, StoreError> {
@@ -134,7 +133,7 @@ impl Store {
         }
         let waits = self.event_waits(logged.lane, logged.seq).await?;
         let routed = !decisions.is_empty();
-        Ok(EventHistory { event: logged.event, received_at, routed, waits, decisions, next })
+        Ok(EventHistory { event: logged.event, received_at: logged.received_at, routed, waits, decisions, next })
     }
 
     /// The place of a notification in its log.
@@ -148,7 +147,7 @@ impl Store {
     pub async fn event_of_notification(
         &self,
         id: NotificationId,
-    ) -> Result<Option<(LoggedEvent, Timestamp)>, StoreError> {
+    ) -> Result<Option<LoggedEvent>, StoreError> {
         let client = self.client().await?;
         let row = client
             .query_opt(
@@ -158,7 +157,7 @@ impl Store {
                 &[&id.0],
             )
             .await?;
-        row.map(|row| Ok((event::logged_event(&row)?, row.try_get(9)?))).transpose()
+        row.as_ref().map(event::logged_event).transpose()
     }
 
     /// The events with this id, of all sources or of one; two at most.
@@ -166,7 +165,7 @@ impl Store {
         &self,
         id: &str,
         source: Option<&str>,
-    ) -> Result<Vec<(LoggedEvent, Timestamp)>, StoreError> {
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -175,7 +174,7 @@ impl Store {
             )
             .await?;
         let rows = client.query(&statement, &[&id, &source]).await?;
-        rows.iter().map(|row| Ok((event::logged_event(row)?, row.try_get(9)?))).collect()
+        rows.iter().map(event::logged_event).collect()
     }
 
     /// The decisions on an event, without their notifications.

@@ -186,7 +186,7 @@ pub async fn get(
     }
     let mut events = office.operate.events_by_id(&id, source.as_deref()).await?;
     if events.len() > 1 {
-        let sources: Vec<_> = events.iter().map(|(logged, _)| logged.event.key.source.as_str()).collect();
+        let sources: Vec<_> = events.iter().map(|logged| logged.event.key.source.as_str()).collect();
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "event_ambiguous",
@@ -196,7 +196,7 @@ pub async fn get(
             ),
         ));
     }
-    let Some((logged, received_at)) = events.pop() else {
+    let Some(logged) = events.pop() else {
         return Err(Problem::new(
             StatusCode::NOT_FOUND,
             "event_unknown",
@@ -206,6 +206,6 @@ pub async fn get(
             ),
         ));
     };
-    let history = office.operate.event_history((logged, received_at), after, limit).await?;
+    let history = office.operate.event_history(logged, after, limit).await?;
     Ok(Json(if caller.may(Scope::Personal) { history } else { history_without_personal(history) }))
 }

@@ -88,7 +88,7 @@ async fn find(host: &Host, StoredEvent { id, source }: StoredEvent) -> Result<Ev
     let mut found = host.setup.operate().events_by_id(&id, source.as_deref()).await?;
     let (code, detail) = match found.len() {
         1 => {
-            return found.pop().map(|(logged, _)| logged.event).ok_or_else(|| invalid("No event."));
+            return found.pop().map(|logged| logged.event).ok_or_else(|| invalid("No event."));
         }
         0 => ("event_unknown", format!("No event has the id {id:?}.")),
         _ => ("event_ambiguous", format!("Events of several sources have the id {id:?}; name the source.")),

@@ -80,8 +80,8 @@ async fn rerun_named(store: &Store, ids: &[String], source: Option<&str>) -> any
     for id in ids {
         let mut events = store.events_by_id(id, source).await?;
         match (events.pop(), events.pop()) {
-            (Some((logged, _)), None) => keys.push(logged.event.key),
-            (Some((one, _)), Some((other, _))) => {
+            (Some(logged), None) => keys.push(logged.event.key),
+            (Some(one), Some(other)) => {
                 return Err(Failure::new(format!("events of several sources have the id {id}"))
                     .help(format!(
                         "add --source, for example {} or {}",
