@@ -31,11 +31,7 @@ impl Operate {
     }
 
     /// The events with this id, of all sources or of one; two at most.
-    pub async fn events_by_id(
-        &self,
-        id: &str,
-        source: Option<&str>,
-    ) -> Result<Vec<LoggedEvent>, StoreError> {
+    pub async fn events_by_id(&self, id: &str, source: Option<&str>) -> Result<Vec<LoggedEvent>, StoreError> {
         self.store.events_by_id(id, source).await
     }
 

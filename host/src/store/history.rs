@@ -133,7 +133,14 @@ impl Store {
         }
         let waits = self.event_waits(logged.lane, logged.seq).await?;
         let routed = !decisions.is_empty();
-        Ok(EventHistory { event: logged.event, received_at: logged.received_at, routed, waits, decisions, next })
+        Ok(EventHistory {
+            event: logged.event,
+            received_at: logged.received_at,
+            routed,
+            waits,
+            decisions,
+            next,
+        })
     }
 
     /// The place of a notification in its log.
@@ -144,10 +151,7 @@ impl Store {
     }
 
     /// The event that a notification comes from.
-    pub async fn event_of_notification(
-        &self,
-        id: NotificationId,
-    ) -> Result<Option<LoggedEvent>, StoreError> {
+    pub async fn event_of_notification(&self, id: NotificationId) -> Result<Option<LoggedEvent>, StoreError> {
         let client = self.client().await?;
         let row = client
             .query_opt(
@@ -161,11 +165,7 @@ impl Store {
     }
 
     /// The events with this id, of all sources or of one; two at most.
-    pub async fn events_by_id(
-        &self,
-        id: &str,
-        source: Option<&str>,
-    ) -> Result<Vec<LoggedEvent>, StoreError> {
+    pub async fn events_by_id(&self, id: &str, source: Option<&str>) -> Result<Vec<LoggedEvent>, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
