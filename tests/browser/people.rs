@@ -47,9 +47,43 @@ pub async fn linked() -> Case {
     browser.follow("Access").await;
     browser.follow("What operators did").await;
     let log = browser.text().await;
-    for action in ["contact.link", "person.quiet_hours", "opt_out.set", "opt_out.cleared"] {
+    for action in ["contact.link", "person.change", "opt_out.set", "opt_out.cleared"] {
         assert!(log.contains(action), "{action}: {log}");
     }
+    Ok(())
+}
+
+pub async fn staff() -> Case {
+    let stage = Stage::builder().start().await;
+    let browser = Browser::log_in(&stage, "boss", &["admin"]).await?;
+    browser.follow("Groups").await;
+    browser.fill("group", "Night shift").await;
+    browser.press("Create the group").await;
+    browser.follow("People").await;
+    browser.follow("Add a person").await;
+    browser.fill("username", "eve").await;
+    browser.fill("name", "Eve").await;
+    browser.fill("groups", "Night shift").await;
+    browser.press("Add the person").await;
+    assert_eq!(browser.heading().await, "eve");
+    browser.follow("Change eve").await;
+    browser.fill("whatsapp", "+1 555 010 0009").await;
+    browser.press("Save").await;
+    assert!(browser.text().await.contains("15550100009"), "{}", browser.text().await);
+
+    browser.follow("People").await;
+    browser.follow("Import people").await;
+    browser.fill("csv", "username\tname\tgroups\nbob\tBob\tNight shift\neve\tEve Ncube\t\n").await;
+    browser.press("Check").await;
+    let text = browser.text().await;
+    assert!(
+        text.contains("Would add 1, update 1") && text.contains("name \"Eve\" to \"Eve Ncube\""),
+        "{text}"
+    );
+    browser.press("Import").await;
+    assert!(browser.text().await.contains("Added 1, updated 1"), "{}", browser.text().await);
+    browser.follow("To the people").await;
+    assert!(browser.text().await.contains("Eve Ncube"), "{}", browser.text().await);
     Ok(())
 }
 

@@ -49,6 +49,7 @@ mod import;
 mod job;
 mod lane;
 mod log;
+mod looks;
 mod media;
 mod meta_template;
 mod migrate;
@@ -97,7 +98,7 @@ pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};
 pub use event_list::{EventFilter, EventPage, Lately, ListedEvent, UnsentFacts};
 pub use failure::{Failure, Told};
-pub use gauges::EventsWaiting;
+pub use gauges::{Counted, EventsWaiting};
 pub use group::StoredGroup;
 pub use health::{
     BacklogFacts, DeferredFacts, FailureFacts, HostFacts, PeopleFacts, RefusedFacts, ServerFacts,
@@ -112,7 +113,7 @@ pub use media::{ReceivedMedia, UploadedMedia};
 pub use meta_template::{MetaTemplateRow, MetaTemplateStatus, MetaTemplateSwitch};
 pub use migrate::pending_migrations;
 pub use notification::{Due, DueLimits, Logged, LoggedNotification, Searched, Unreadable};
-pub use notification_list::{ListedNotification, NotificationFilter};
+pub use notification_list::{ListedNotification, NotificationFilter, NotificationPage};
 pub use number::NumberWaiting;
 pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};

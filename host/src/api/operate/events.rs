@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Office, invalid, query, storable};
 use crate::{
     http::{Acting, JsonBody, Problem, Reader, Scope, page_limit},
-    operate::{Operator, events_without_personal, history_without_personal},
+    operate::{LISTING, Operator, events_without_personal, history_without_personal},
     store::{EventFilter, EventHistory, EventPage},
 };
 
@@ -150,7 +150,7 @@ pub async fn list(
         before: filter.before,
         limit,
     };
-    let page = office.operate.events(&filter).await?;
+    let page = office.operate.events(&filter, LISTING).await?;
     Ok(Json(if caller.may(Scope::Personal) { page } else { events_without_personal(page) }))
 }
 
