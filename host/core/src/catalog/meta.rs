@@ -155,8 +155,9 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
 fn examples(catalog: &Catalog) -> BTreeMap<(String, String), Message> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {
-        for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
-            let notification = planned.notification;
+        for result in run::decided(catalog, case) {
+            let Some(first) = result.planned.notifications.into_iter().next() else { continue };
+            let notification = first.notification;
             if notification.message.mode != Mode::Text {
                 let key = (notification.template, notification.message.language.clone());
                 examples.entry(key).or_insert(notification.message);
