@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     Skipped,
-    harness::{SOON, Stage, create_key},
+    harness::{SOON, Stage, create_key, wait_until},
     webdriver::{Element, Session},
 };
 
@@ -189,16 +189,35 @@ impl Browser {
         self.find(&format!("[name='{name}']:not([type='hidden'])")).await.fill(text).await;
     }
 
-    /// Clicks the button whose title begins so.
+    /// Clicks the button whose title begins so, and waits for the page that follows.
     pub async fn press(&self, title: &str) {
-        let xpath = format!("//button[starts-with(normalize-space(), '{title}')]");
-        self.element("xpath", &xpath).await.click().await;
+        self.leave(&format!("//button[starts-with(normalize-space(), '{title}')]")).await;
     }
 
-    /// Clicks the link whose text begins so.
+    /// Clicks the link whose text begins so, and waits for the page that follows.
     pub async fn follow(&self, text: &str) {
-        let xpath = format!("//a[starts-with(normalize-space(), '{text}')]");
-        self.element("xpath", &xpath).await.click().await;
+        self.leave(&format!("//a[starts-with(normalize-space(), '{text}')]")).await;
+    }
+
+    /// Clicks the button whose title begins so, which acts on the page as it is.
+    pub async fn toggle(&self, title: &str) {
+        self.click(&format!("//button[starts-with(normalize-space(), '{title}')]")).await;
+    }
+
+    /// A click only begins to load a page: for a moment the old one is still there to be read.
+    async fn leave(&self, xpath: &str) {
+        let old = self.find("html").await;
+        self.click(xpath).await;
+        wait_until(&format!("another page follows {xpath}"), SOON, async || !old.exists().await).await;
+        wait_until("it is complete", SOON, async || self.session.is_loaded().await).await;
+    }
+
+    /// Clicks, again if the page has just replaced the element.
+    async fn click(&self, xpath: &str) {
+        wait_until(&format!("{xpath} can be clicked"), SOON, async || {
+            self.element("xpath", xpath).await.click().await
+        })
+        .await;
     }
 
     pub async fn run(&self, script: &str) -> Value {

@@ -62,7 +62,7 @@ pub async fn key() -> Case {
     assert!(browser.text().await.contains("Tick at least one"));
     browser.back().await;
     browser.fill("name", "watcher").await;
-    browser.find("main [name='read']").await.click().await;
+    assert!(browser.find("main [name='read']").await.click().await);
     browser.press("Create the key").await;
     let key = browser.find("main pre").await.text().await;
     assert!(key.starts_with("hsk_"), "{key}");

@@ -49,10 +49,10 @@ pub async fn changes() -> Case {
     assert_eq!(kept, json!([true, true, "template", "no", 0]));
 
     // A paused page does not move.
-    browser.press("Pause updates").await;
+    browser.toggle("Pause updates").await;
     send(&stage, 3).await;
     assert_eq!(browser.run(rows).await, 2);
-    browser.press("Resume updates").await;
+    browser.toggle("Resume updates").await;
     wait_until("there are three rows", SOON, async || browser.run(rows).await == 3).await;
 
     // No text becomes markup by way of a script.

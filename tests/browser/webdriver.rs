@@ -54,6 +54,13 @@ impl Session {
         Some(Element { session: self, id: found[ELEMENT].as_str()?.to_owned() })
     }
 
+    /// Whether the page is all there. While one page follows another there may be none to ask.
+    pub async fn is_loaded(&self) -> bool {
+        let body = json!({"script": "return document.readyState", "args": []});
+        let state = call(http().post(format!("{}/execute/sync", self.url)).json(&body)).await;
+        state.is_ok_and(|state| state == "complete")
+    }
+
     /// Runs a script, `sync` or `async`.
     pub async fn run(&self, how: &str, script: &str) -> Value {
         self.post(&format!("execute/{how}"), json!({"script": script, "args": []})).await
@@ -78,12 +85,18 @@ impl Drop for Session {
 }
 
 impl Element<'_> {
-    pub async fn click(&self) {
-        self.act("click", json!({})).await;
+    /// Whether it could be clicked: it may have been replaced meanwhile.
+    pub async fn click(&self) -> bool {
+        call(http().post(self.path("click")).json(&json!({}))).await.is_ok()
+    }
+
+    /// Whether it is still part of the page.
+    pub async fn exists(&self) -> bool {
+        call(http().get(self.path("name"))).await.is_ok()
     }
 
     pub async fn text(&self) -> String {
-        let text = call(http().get(format!("{}/element/{}/text", self.session.url, self.id))).await;
+        let text = call(http().get(self.path("text"))).await;
         // It may have been replaced meanwhile.
         text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
@@ -92,18 +105,14 @@ impl Element<'_> {
     pub async fn fill(&self, text: &str) {
         // A list has nothing to clear.
         let _ = call(http().post(self.path("clear")).json(&json!({}))).await;
-        self.act("value", json!({"text": text})).await;
+        call(http().post(self.path("value")).json(&json!({"text": text})))
+            .await
+            .unwrap_or_else(|error| panic!("{text} cannot be typed: {error}"));
     }
 
     /// What the element has under this name now.
     pub async fn property(&self, name: &str) -> Value {
         call(http().get(self.path(&format!("property/{name}")))).await.unwrap()
-    }
-
-    async fn act(&self, command: &str, body: Value) {
-        call(http().post(self.path(command)).json(&body))
-            .await
-            .unwrap_or_else(|error| panic!("{command}: {error}"));
     }
 
     fn path(&self, command: &str) -> String {
