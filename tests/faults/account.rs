@@ -139,7 +139,7 @@ impl Account {
         account.digests(&produced.events, &found.facts);
         account.order(&produced, &found);
         account.turns(&produced, &found.receipts);
-        account.calls_off(&produced, &found.receipts);
+        account.calls_off(&produced, &found);
         account.limits(&produced, &found);
         account.files(&found.receipts);
 
@@ -201,7 +201,8 @@ impl Account {
                 self.wrong.push(format!("{message:?} was sent {taken} times:{told}"));
             }
             // What was sent when PostgreSQL lost that may have been called off when it was planned again, or be one too many.
-            let is_forgotten = has_gap && was_kept && matches!(fate, Fate::Late | Fate::Limited);
+            let may_be_kept = matches!(fate, Fate::Late | Fate::Withdrawn | Fate::Limited);
+            let is_forgotten = has_gap && was_kept && may_be_kept;
             if !is_forgotten && (status < Status::Accepted || status == Status::Failed) {
                 self.unknown += 1;
                 self.wrong.push(format!("{message:?} was sent, and its history does not say so:{told}"));

@@ -204,14 +204,19 @@ impl Account {
         }
     }
 
-    /// Whether what was called off was not sent from then on.
-    pub fn calls_off(&mut self, produced: &Produced, receipts: &[Receipt]) {
+    /// Whether what was called off was not sent from then on. Attempts that PostgreSQL lost may have begun before.
+    pub fn calls_off(&mut self, produced: &Produced, found: &Found) {
+        let rows = found.facts.iter().flat_map(|fact| &fact.history);
+        let rows = rows.filter(|row| row.status == Status::Sending);
+        let known: HashSet<Intent> = rows.map(|row| (row.notification_id.0, row.attempt)).collect();
+        let is_lost = |intent: &Intent| produced.gap.is_some() && !known.contains(intent);
         for alarm in &produced.events {
             let Some((_, text)) = story::escalation(alarm.n) else { continue };
             let CallOff::Yes(CalledOff { begun, .. }) = call_off(produced, alarm) else { continue };
-            let had_begun =
-                |receipt: &Receipt| receipt.attempt.is_some_and(|attempt| begun.contains(&attempt));
-            for receipt in receipts.iter().filter(|receipt| receipt.text == text && !had_begun(receipt)) {
+            let may_be = |receipt: &Receipt| {
+                receipt.attempt.is_some_and(|attempt| begun.contains(&attempt) || is_lost(&attempt))
+            };
+            for receipt in found.receipts.iter().filter(|receipt| receipt.text == text && !may_be(receipt)) {
                 self.after_call_off += 1;
                 self.wrong.push(format!("{receipt:?} was sent after it had been called off"));
             }
