@@ -15,17 +15,25 @@ const BODY: &str = "---\nWhen may we come to you? Answer with a time of the day.
 const ROUTES: &str = r#"
 - {on: visit, template: visit, contacts: [event.data.to], context: {morning: 8 to 12}}
 - {on: place, template: place, contacts: [event.data.to]}
+- {on: free, template: free, contacts: [event.data.to], context: {days: event.data.days}}
 - {on: list.selected, template: told, contacts: [event.data.contact.whatsapp_id], context: {what: "`${event.data.list.id} for ${event.data.answers.template}`"}}
 - {on: message.received, when: event.data.location != (), template: told, contacts: [event.data.contact.whatsapp_id], context: {what: "`${event.data.location.latitude} for ${event.data.answers.template}`"}}
 "#;
 
-fn files() -> [(&'static str, String); 4] {
+fn files() -> [(&'static str, String); 5] {
     [
         ("visits/routes.yaml", ROUTES.replace("morning: 8 to 12", "morning: '\"8 to 12\"'")),
         ("visits/templates/visit.j2", format!("{FRONT}{LIST}{BODY}")),
         (
             "visits/templates/place.j2",
             format!("{FRONT}mode: text\nbuttons: [{{ask: location}}]\n---\nWhere are you?\n"),
+        ),
+        (
+            "visits/templates/free.j2",
+            format!(
+                "{FRONT}mode: text\nbuttons:\n  - title: Choose a day\n    list: [{{each: days, id: '{{{{ item.date }}}}', \
+                 title: '{{{{ item.name }}}}'}}]\n---\nWhich day?\n"
+            ),
         ),
         ("visits/templates/told.j2", format!("{FRONT}mode: text\n---\nYou said {{{{ what }}}}.\n")),
     ]
@@ -71,6 +79,28 @@ async fn a_row_of_a_list_is_chosen() {
         "interactive": {"type": "list_reply", "list_reply": {"id": "pm", "title": "Afternoon"}}});
     stage.simulator.inbound(&json!({"from": ANN, "message": chosen, "reply_to": list["wamid"]})).await;
     assert_eq!(stage.nth_sent(2).await["request"]["text"]["body"], "You said pm for visit.");
+}
+
+#[tokio::test]
+async fn the_rows_of_a_list_come_from_the_event() {
+    let stage = stage(true).await;
+    let days = |count: u8| {
+        let day = |n| json!({"date": format!("2026-12-{n:02}"), "name": format!("{n} December")});
+        json!({"type": "free", "data": {"to": ANN, "days": (1..=count).map(day).collect::<Vec<_>>()}})
+    };
+    stage.host.accept(&days(10)).await;
+    let list = stage.nth_sent(1).await;
+    let rows = list["request"]["interactive"]["action"]["sections"][0]["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[9]), (10, &json!({"id": "2026-12-10", "title": "10 December"})));
+    let chosen = json!({"type": "interactive",
+        "interactive": {"type": "list_reply", "list_reply": {"id": "2026-12-02", "title": "2 December"}}});
+    stage.simulator.inbound(&json!({"from": ANN, "message": chosen, "reply_to": list["wamid"]})).await;
+    assert_eq!(stage.nth_sent(2).await["request"]["text"]["body"], "You said 2026-12-02 for free.");
+
+    let id = stage.host.accept(&days(11)).await;
+    let failed = stage.decision(&id, "failed").await;
+    let why = failed["reason"].as_str().unwrap();
+    assert!(why.contains("the list \"Choose a day\": a list has at most 10 rows, got 11"), "{why}");
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub struct Fact {
 pub struct Receipt {
     pub to: String,
     pub text: String,
+    /// The id of the file that it has.
+    pub file: Option<String>,
     pub attempt: Option<Intent>,
     /// It failed afterwards, by the Cloud API's own word.
     pub failed: bool,
@@ -56,6 +58,14 @@ impl Fact {
         self.waits.is_none() && ends.contains(&status_of(&self.history)) && self.history.iter().any(says_why)
     }
 
+    /// Whether it was not sent, as it need not be or must not be, and its history says so.
+    pub fn was_kept(&self, fate: Fate) -> bool {
+        let Some((end, why)) = fate.kept() else { return false };
+        let says_why =
+            |row: &Delivery| row.status == end && row.detail.as_deref().unwrap_or_default().starts_with(why);
+        self.ended(&[end]) && self.history.iter().any(says_why)
+    }
+
     /// One line a row.
     pub fn told(&self) -> String {
         self.history.iter().fold(String::new(), |told, row| {
@@ -77,7 +87,7 @@ pub struct Account {
     /// That must come of what was accepted.
     pub messages: usize,
     pub sent: usize,
-    /// Rightly not sent, because of an opt-out or the time, and the history says so.
+    /// Rightly not sent, because of an opt-out, the time, a cancel or a limit, and the history says so.
     pub kept: usize,
     /// Not sent, and the history says why.
     pub failed: usize,
@@ -97,6 +107,14 @@ pub struct Account {
     pub after_stop: usize,
     /// Sent to the old number after the new one was acknowledged.
     pub to_old: usize,
+    /// Not sent, as it had been called off.
+    pub called_off: usize,
+    /// Sent after what called it off had been routed.
+    pub after_call_off: usize,
+    /// Not sent, as its user had got as many as they may.
+    pub limited: usize,
+    /// Users who got more than they may, or less.
+    pub mislimited: usize,
     /// Told in exactly one digest.
     pub collected: usize,
     /// Told in no digest, or in several.
@@ -121,6 +139,9 @@ impl Account {
         account.digests(&produced.events, &found.facts);
         account.order(&produced, &found);
         account.turns(&produced, &found.receipts);
+        account.calls_off(&produced, &found);
+        account.limits(&produced, &found);
+        account.files(&found.receipts);
 
         let mut fates = fates(&produced);
         // A digest is one message more.
@@ -131,6 +152,7 @@ impl Account {
         for fact in found.facts {
             facts.entry(fact.message.clone()).or_default().push(fact);
         }
+        let has_gap = produced.gap.is_some();
         let mut taken: HashMap<Message, usize> = HashMap::new();
         for receipt in found.receipts.into_iter().filter(|receipt| !receipt.failed) {
             match story::who(&receipt.to) {
@@ -140,7 +162,7 @@ impl Account {
         }
         for (message, fate) in fates {
             let rows = facts.remove(&message).unwrap_or_default();
-            account.weigh(&message, fate, &rows, taken.remove(&message).unwrap_or(0));
+            account.weigh(&message, fate, &rows, taken.remove(&message).unwrap_or(0), has_gap);
         }
         taken.retain(|(_, text), _| !was_forgotten(text, &gone, &produced));
         for (message, count) in taken {
@@ -154,8 +176,19 @@ impl Account {
         account
     }
 
-    fn weigh(&mut self, message: &Message, fate: Fate, rows: &[Fact], taken: usize) {
+    /// Whether what has a file came with it, and nothing else did.
+    fn files(&mut self, receipts: &[Receipt]) {
+        for receipt in receipts {
+            let has_file = story::has_file(&receipt.text);
+            if receipt.file.is_some() != has_file {
+                self.strange.push(format!("{receipt:?} has a file that it must not have, or lacks its own"));
+            }
+        }
+    }
+
+    fn weigh(&mut self, message: &Message, fate: Fate, rows: &[Fact], taken: usize, has_gap: bool) {
         let row = rows.first();
+        let was_kept = row.is_some_and(|row| row.was_kept(fate));
         let told = row.map(Fact::told).unwrap_or_default();
         let status = row.map_or(Status::Queued, |row| status_of(&row.history));
         if rows.len() > 1 {
@@ -167,7 +200,10 @@ impl Account {
             if taken > 1 {
                 self.wrong.push(format!("{message:?} was sent {taken} times:{told}"));
             }
-            if status < Status::Accepted || status == Status::Failed {
+            // What was sent when PostgreSQL lost that may have been called off when it was planned again, or be one too many.
+            let may_be_kept = matches!(fate, Fate::Late | Fate::Withdrawn | Fate::Limited);
+            let is_forgotten = has_gap && was_kept && may_be_kept;
+            if !is_forgotten && (status < Status::Accepted || status == Status::Failed) {
                 self.unknown += 1;
                 self.wrong.push(format!("{message:?} was sent, and its history does not say so:{told}"));
             }
@@ -176,11 +212,6 @@ impl Account {
             }
             return;
         }
-        let kept: &[Status] = match fate {
-            Fate::Sent => &[],
-            Fate::Either | Fate::Never => &[Status::Skipped],
-            Fate::Expired => &[Status::Expired],
-        };
         match row.and_then(|row| row.waits.as_deref()) {
             Some("unknown" | "hold") => {
                 self.unknown += 1;
@@ -190,7 +221,10 @@ impl Account {
                 self.waiting += 1;
                 self.wrong.push(format!("{message:?} waits still, for {reason}:{told}"));
             }
-            None if row.is_some_and(|row| row.ended(kept)) => self.kept += 1,
+            None if was_kept => {
+                self.kept += 1;
+                self.called_off += usize::from(matches!(fate, Fate::Late | Fate::Withdrawn));
+            }
             None if row.is_some_and(|row| row.ended(&[Status::Failed, Status::Skipped, Status::Expired])) => {
                 self.failed += 1;
                 self.wrong.push(format!("{message:?} failed:{told}"));
@@ -212,6 +246,8 @@ impl Account {
             (self.disordered == 0, "messages came out of order"),
             (self.after_stop == 0, "messages were sent after an opt-out"),
             (self.to_old == 0, "messages were sent to a number that had changed"),
+            (self.after_call_off == 0, "messages were sent after they had been called off"),
+            (self.mislimited == 0, "users got more than they may, or less"),
             (self.miscollected == 0, "events were not told in exactly one digest"),
             (self.misdeduped == 0, "of events with one key not exactly one was told"),
             ((accounted..=accounted + self.unknown).contains(&self.messages), "the sums differ"),
@@ -253,11 +289,11 @@ impl Account {
 
 /// The events that are gone, and may be, and all else.
 fn split(produced: &Produced, found: &Found) -> (Vec<Accepted>, Produced) {
-    let Produced { events, turns, gap } = produced.clone();
+    let Produced { events, gap, .. } = produced.clone();
     let may_be_gone = |event: &Accepted| gap.as_ref().is_some_and(|gap| gap.contains(&event.at));
     let (gone, events) =
         events.into_iter().partition(|event| may_be_gone(event) && !found.decisions.contains_key(&event.n));
-    (gone, Produced { events, turns, gap })
+    (gone, Produced { events, ..produced.clone() })
 }
 
 /// Whether PostgreSQL may rightly know nothing of a message that was sent: of an event that is gone, or a digest that was
@@ -265,7 +301,7 @@ fn split(produced: &Produced, found: &Found) -> (Vec<Accepted>, Produced) {
 fn was_forgotten(text: &str, gone: &[Accepted], produced: &Produced) -> bool {
     let Some(gap) = &produced.gap else { return false };
     match story::items(text) {
-        None => gone.iter().any(|event| story::text(event.n) == text),
+        None => gone.iter().any(|event| story::messages(event.n).any(|(_, of_event)| of_event == text)),
         Some(items) => items.iter().all(|n| {
             let accepted = produced.events.iter().chain(gone).find(|event| event.n == *n);
             accepted.is_some_and(|event| event.at < gap.end)

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 
+use hookswitch_core::domain::Status;
+
 use crate::{
     account::{Account, Fact, Found, Message, Receipt},
-    producer::{Accepted, Produced},
-    story::{self, Kind},
+    producer::{Accepted, CalledOff, Produced},
+    story::{self, AT_MOST, Kind},
     turns::Intent,
 };
 
@@ -19,6 +21,25 @@ pub enum Fate {
     Never,
     /// Its time comes too late.
     Expired,
+    /// It was called off at about its time: sent, or kept back with a reason.
+    Late,
+    /// It was called off before its time.
+    Withdrawn,
+    /// One of those of which its user gets a few at most.
+    Limited,
+}
+
+impl Fate {
+    /// How it may end without being sent, and what the history says then.
+    pub fn kept(self) -> Option<(Status, &'static str)> {
+        match self {
+            Fate::Sent => None,
+            Fate::Either | Fate::Never => Some((Status::Skipped, "")),
+            Fate::Expired => Some((Status::Expired, "")),
+            Fate::Late | Fate::Withdrawn => Some((Status::Skipped, "cancelled by event ")),
+            Fate::Limited => Some((Status::Skipped, "at_most: ")),
+        }
+    }
 }
 
 /// What must come of each message of the accepted events.
@@ -28,13 +49,48 @@ pub fn fates(produced: &Produced) -> BTreeMap<Message, Fate> {
         for who in story::told(event.n) {
             fates.insert((who, story::text(event.n)), fate(produced, event, who));
         }
+        if let Some(escalation) = story::escalation(event.n) {
+            fates.insert(escalation, escalated(produced, event));
+        }
     }
     fates
 }
 
+/// Whether an alarm is called off.
+enum CallOff<'a> {
+    No,
+    /// At about the time of its message; or PostgreSQL may have lost that it is.
+    Perhaps,
+    Yes(&'a CalledOff),
+}
+
+fn call_off<'a>(produced: &'a Produced, alarm: &Accepted) -> CallOff<'a> {
+    let by = story::call_off(alarm.n);
+    let by = produced.events.iter().find(|event| Some(event.n) == by && event.at > alarm.posted);
+    let Some(by) = by else { return CallOff::No };
+    let is_forgotten = |tick| produced.gap.as_ref().is_some_and(|gap| gap.contains(&tick));
+    let mut known = produced.called_off.iter();
+    match known.find(|called_off| called_off.alarm == alarm.n && !is_forgotten(called_off.routed)) {
+        // Else nobody knows which of the two came first.
+        Some(called_off) if by.posted > alarm.at => CallOff::Yes(called_off),
+        _ => CallOff::Perhaps,
+    }
+}
+
+/// What must come of the message that others get where an alarm is not called off.
+fn escalated(produced: &Produced, alarm: &Accepted) -> Fate {
+    match call_off(produced, alarm) {
+        CallOff::No => Fate::Sent,
+        CallOff::Yes(called_off) if called_off.begun.is_empty() => Fate::Withdrawn,
+        CallOff::Perhaps | CallOff::Yes(_) => Fate::Late,
+    }
+}
+
 fn fate(produced: &Produced, event: &Accepted, who: usize) -> Fate {
-    if story::kind(event.n) == Kind::Expiring {
-        return Fate::Expired;
+    match story::kind(event.n) {
+        Kind::Expiring => return Fate::Expired,
+        Kind::Limited => return Fate::Limited,
+        _ => {}
     }
     let Some(stop) = produced.turns.stops.iter().find(|stop| stop.turn.who == who) else { return Fate::Sent };
     match &stop.until {
@@ -55,7 +111,12 @@ impl Account {
                     self.lost += 1;
                     self.wrong.push(format!("{} was not routed", story::id(event.n)));
                 }
-                [one] if story::kind(event.n).outcomes().contains(&one.as_str()) => {
+                [one, ..]
+                    if decided.len() == story::kind(event.n).decisions()
+                        && decided
+                            .iter()
+                            .all(|one| story::kind(event.n).outcomes().contains(&one.as_str())) =>
+                {
                     self.routed += 1;
                     if story::kind(event.n) == Kind::Pair {
                         pairs.entry(story::text(event.n)).or_default().push(one);
@@ -139,6 +200,54 @@ impl Account {
                         "Note {n} came before Note {other}, to {to} of {line:?}:{told}\n   and {other}:{other_told}"
                     ));
                 }
+            }
+        }
+    }
+
+    /// Whether what was called off was not sent from then on. Attempts that PostgreSQL lost may have begun before.
+    pub fn calls_off(&mut self, produced: &Produced, found: &Found) {
+        let rows = found.facts.iter().flat_map(|fact| &fact.history);
+        let rows = rows.filter(|row| row.status == Status::Sending);
+        let known: HashSet<Intent> = rows.map(|row| (row.notification_id.0, row.attempt)).collect();
+        let is_lost = |intent: &Intent| produced.gap.is_some() && !known.contains(intent);
+        for alarm in &produced.events {
+            let Some((_, text)) = story::escalation(alarm.n) else { continue };
+            let CallOff::Yes(CalledOff { begun, .. }) = call_off(produced, alarm) else { continue };
+            let may_be = |receipt: &Receipt| {
+                receipt.attempt.is_some_and(|attempt| begun.contains(&attempt) || is_lost(&attempt))
+            };
+            for receipt in found.receipts.iter().filter(|receipt| receipt.text == text && !may_be(receipt)) {
+                self.after_call_off += 1;
+                self.wrong.push(format!("{receipt:?} was sent after it had been called off"));
+            }
+        }
+    }
+
+    /// Whether nobody got more than they may, nor less.
+    pub fn limits(&mut self, produced: &Produced, found: &Found) {
+        let mut asked: BTreeMap<usize, HashSet<String>> = BTreeMap::new();
+        for event in produced.events.iter().filter(|event| story::kind(event.n) == Kind::Limited) {
+            for who in story::told(event.n) {
+                asked.entry(who).or_default().insert(story::text(event.n));
+            }
+        }
+        for (who, texts) in asked {
+            let is_one = |to: usize, text: &String| to == who && texts.contains(text);
+            let facts = found.facts.iter().filter(|fact| is_one(fact.message.0, &fact.message.1));
+            let planned = facts.filter(|fact| !fact.was_kept(Fate::Limited)).count();
+            let receipts = found.receipts.iter().filter(|receipt| story::who(&receipt.to) == Some(who));
+            let sent: HashSet<&String> =
+                receipts.map(|receipt| &receipt.text).filter(|text| texts.contains(*text)).collect();
+            let may = texts.len().min(AT_MOST);
+            // What PostgreSQL lost does not count.
+            if planned == may && (sent.len() <= may || produced.gap.is_some()) {
+                self.limited += texts.len() - may;
+            } else {
+                self.mislimited += 1;
+                let (sent, all) = (sent.len(), texts.len());
+                self.wrong.push(format!(
+                    "user {who} got {sent} messages and was to get {planned} of {all}, {may} at most"
+                ));
             }
         }
     }

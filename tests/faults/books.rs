@@ -1,12 +1,14 @@
 //! The account itself: of books that are right it finds nothing, and it sees each fault that is planted.
 
+use std::collections::HashMap;
+
 use hookswitch_core::domain::{Delivery, NotificationId, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
     account::{Account, Fact, Found, Receipt},
-    producer::{Accepted, Produced},
+    producer::{Accepted, CalledOff, Produced},
     story::{self, Kind, LEAVES, LEAVES_AND_MOVES, MOVES, RETURNS},
     turns::{Stop, Turn, Turns},
 };
@@ -16,6 +18,11 @@ const EVENTS: usize = 1_600;
 const STOPS: usize = 100;
 const MOVE: usize = 200;
 const BACK: usize = 300;
+/// The cycles of an alarm that is called off in time, of one that is called off while its message is sent, and of one that
+/// is not called off.
+const OFF: usize = 1;
+const LATE: usize = 2;
+const STAYS: usize = 3;
 
 /// A fault, and the column that shows it.
 type Planted = (&'static str, fn(&mut Produced, &mut Found), fn(&Account) -> usize);
@@ -25,10 +32,11 @@ pub fn notices_what_is_wrong() {
     let account = Account::of("right", &produced, found);
     account.check_all_sent();
     assert!(account.kept > 0 && account.collected > 10 && account.deduped > 5, "{account:?}");
+    assert!(account.called_off > 5 && account.limited > 5, "{account:?}");
 
     allows_what_is_gone();
 
-    let planted: [Planted; 18] = [
+    let planted: [Planted; 26] = [
         ("an event without a decision", |_, f| drop(f.decisions.remove(&3)), |a| a.lost),
         (
             "an event that is decided twice",
@@ -67,6 +75,30 @@ pub fn notices_what_is_wrong() {
         ),
         ("what was collected twice, or never", |_, f| retell(f), |a| a.miscollected),
         ("a pair of which both were told", |_, f| pair(f), |a| a.misdeduped),
+        ("an alarm with one decision", |_, f| drop(decided(f, alarm(0)).pop()), |a| a.accepted - a.routed),
+        ("a message after it was called off", |_, f| send_text(f, &escalation(OFF)), |a| a.after_call_off),
+        ("another attempt after it was called off", |_, f| try_again(f, LATE), |a| a.after_call_off),
+        (
+            "a message that was called off, and does not say so",
+            |_, f| fact_of(f, &escalation(OFF)).history[0].detail = Some("no such person".into()),
+            |a| a.failed,
+        ),
+        (
+            "a message that was not called off and not sent",
+            |_, f| keep(f, &escalation(STAYS), "cancelled by event 1"),
+            |a| a.failed,
+        ),
+        ("one message too many", |_, f| send(f, limited(story::AT_MOST)), |a| a.mislimited),
+        (
+            "one message too few",
+            |_, f| keep(f, &story::text(limited(0)), "at_most: 3 per 1d"),
+            |a| a.mislimited,
+        ),
+        (
+            "a message without its file",
+            |_, f| receipt(f, of(Kind::Filed, 0)).file = None,
+            |a| a.strange.len(),
+        ),
     ];
     for (what, plant, column) in planted {
         let (mut produced, mut found) = right();
@@ -81,7 +113,7 @@ pub fn notices_what_is_wrong() {
 /// What was accepted in the gap may be gone, and the rest may not.
 fn allows_what_is_gone() {
     let gap = 1_500..1_600;
-    for (n, may_be_gone) in [(147, false), (149, false), (155, true), (165, false)] {
+    for (n, may_be_gone) in [(145, false), (148, false), (156, true), (165, false)] {
         let (mut produced, mut found) = right();
         produced.gap = Some(gap.clone());
         found.decisions.remove(&n);
@@ -97,6 +129,22 @@ fn of(kind: Kind, nth: usize) -> usize {
     (0..EVENTS).filter(|n| story::kind(*n) == kind).nth(nth).unwrap()
 }
 
+/// The alarm of a cycle.
+fn alarm(cycle: usize) -> usize {
+    of(Kind::Alarm, cycle)
+}
+
+fn escalation(cycle: usize) -> String {
+    story::escalation(alarm(cycle)).unwrap().1
+}
+
+/// The `nth` message to the first of those who get a few at most.
+fn limited(nth: usize) -> usize {
+    let who = story::told(of(Kind::Limited, 0));
+    let is_one = |n: &usize| story::kind(*n) == Kind::Limited && story::told(*n) == who;
+    (0..EVENTS).filter(is_one).nth(nth).unwrap()
+}
+
 /// A user's first note after an event.
 fn to(who: usize, after: usize) -> usize {
     let is_note = |n: &usize| matches!(story::kind(*n), Kind::Note(_)) && story::told(*n) == [who];
@@ -108,7 +156,11 @@ fn decided(found: &mut Found, n: usize) -> &mut Vec<String> {
 }
 
 fn fact(found: &mut Found, n: usize) -> &mut Fact {
-    found.facts.iter_mut().find(|fact| fact.message.1 == story::text(n)).unwrap()
+    fact_of(found, &story::text(n))
+}
+
+fn fact_of<'a>(found: &'a mut Found, text: &str) -> &'a mut Fact {
+    found.facts.iter_mut().find(|fact| fact.message.1 == text).unwrap()
 }
 
 fn place(found: &Found, n: usize) -> usize {
@@ -142,11 +194,36 @@ fn again(found: &mut Found, n: usize) {
 
 /// As if nothing had kept it back.
 fn send(found: &mut Found, n: usize) {
-    let fact = fact(found, n);
+    send_text(found, &story::text(n));
+}
+
+fn send_text(found: &mut Found, text: &str) {
+    let fact = fact_of(found, text);
     let id = fact.history[0].notification_id.0;
-    let (to, text) = (fact.planned.clone(), fact.message.1.clone());
+    let to = fact.planned.clone();
     fact.history = vec![row(id.as_u128(), Status::Read)];
-    found.receipts.push(Receipt { to, text, attempt: Some((id, 1)), failed: false });
+    found.receipts.push(Receipt {
+        to,
+        text: text.to_owned(),
+        file: None,
+        attempt: Some((id, 1)),
+        failed: false,
+    });
+}
+
+/// As if something had kept it back, for this reason.
+fn keep(found: &mut Found, text: &str, why: &str) {
+    found.receipts.retain(|receipt| receipt.text != text);
+    let history = &mut fact_of(found, text).history;
+    let id = history[0].notification_id.0.as_u128();
+    *history = vec![Delivery { detail: Some(why.to_owned()), ..row(id, Status::Skipped) }];
+}
+
+/// In place of the attempt that had begun in time.
+fn try_again(found: &mut Found, cycle: usize) {
+    let text = escalation(cycle);
+    let receipt = found.receipts.iter_mut().find(|receipt| receipt.text == text).unwrap();
+    receipt.attempt.as_mut().unwrap().1 = 2;
 }
 
 /// To the user who comes back, before that.
@@ -167,7 +244,7 @@ fn swap(found: &mut Found, n: usize) {
 fn retell(found: &mut Found) {
     let is_digest = |text: &str| story::items(text).is_some();
     let text = &mut found.facts.iter_mut().find(|fact| is_digest(&fact.message.1)).unwrap().message.1;
-    let other = text.replacen("Digest", "Digest 36", 1).replace(" 15", "");
+    let other = text.replacen("Digest", "Digest 42", 1).replace(" 15", "");
     found.receipts.iter_mut().find(|receipt| receipt.text == *text).unwrap().text.clone_from(&other);
     *text = other;
 }
@@ -194,6 +271,8 @@ fn right() -> (Produced, Found) {
     let events = (0..EVENTS).map(|n| Accepted { n, posted: 10 * n as u64 + 5, at: 10 * n as u64 + 6 });
     let mut found = Found::default();
     let mut turns = Turns::default();
+    let mut called_off = Vec::new();
+    let mut limited: HashMap<usize, usize> = HashMap::new();
     let turn = |who, n: usize, found: &Found| {
         let begun = found.receipts.iter().filter_map(|receipt| receipt.attempt).collect();
         Turn { who, acknowledged: 10 * n as u64, begun }
@@ -212,30 +291,48 @@ fn right() -> (Produced, Found) {
             }
             _ => {}
         }
-        let second = story::kind(n) == Kind::Pair && n / 21 % 2 == 1;
-        let outcomes = story::kind(n).outcomes();
-        found.decisions.insert(n, vec![outcomes[usize::from(second)].to_owned()]);
+        let kind = story::kind(n);
+        let second = kind == Kind::Pair && n > of(Kind::Pair, 0) && story::text(n) == story::text(n - 27);
+        let outcome = kind.outcomes()[usize::from(second)].to_owned();
+        found.decisions.insert(n, vec![outcome; kind.decisions()]);
         let told = if second { vec![] } else { story::told(n) };
         for who in told {
             let kept = match who {
-                _ if story::kind(n) == Kind::Expiring => Some(Status::Expired),
-                LEAVES | LEAVES_AND_MOVES if n >= STOPS => Some(Status::Skipped),
-                RETURNS if (STOPS..BACK).contains(&n) => Some(Status::Skipped),
+                _ if kind == Kind::Expiring => Some((Status::Expired, "its time")),
+                LEAVES | LEAVES_AND_MOVES if n >= STOPS => Some((Status::Skipped, "opted out")),
+                RETURNS if (STOPS..BACK).contains(&n) => Some((Status::Skipped, "opted out")),
+                _ if kind == Kind::Limited => {
+                    let got = limited.entry(who).or_default();
+                    *got += 1;
+                    (*got > story::AT_MOST).then_some((Status::Skipped, "at_most: 3 per 1d"))
+                }
                 _ => None,
             };
             let to = if n >= MOVE && who == MOVES { story::new_number(who) } else { story::number(who) };
             enter(&mut found, who, to, story::text(n), kept);
         }
-        if story::kind(n) == Kind::Digest {
+        if let Some((who, text)) = story::escalation(n) {
+            let is_off = story::call_off(n).is_some_and(|call_off| call_off < EVENTS);
+            let is_late = n == alarm(LATE);
+            let kept = (is_off && !is_late).then_some((Status::Skipped, "cancelled by event 1"));
+            enter(&mut found, who, story::number(who), text, kept);
+            if is_off {
+                let begun = found.receipts.last().filter(|_| is_late).and_then(|receipt| receipt.attempt);
+                let routed = 10 * (n + 60) as u64;
+                called_off.push(CalledOff { alarm: n, routed, begun: begun.into_iter().collect() });
+            }
+        }
+        if kind == Kind::Digest {
             enter(&mut found, 20, story::number(20), format!("Digest {n}"), None);
         }
     }
-    (Produced { events: events.collect(), turns, gap: None }, found)
+    (Produced { events: events.collect(), turns, called_off, gap: None }, found)
 }
 
-fn enter(found: &mut Found, who: usize, to: String, text: String, kept: Option<Status>) {
+fn enter(found: &mut Found, who: usize, to: String, text: String, kept: Option<(Status, &str)>) {
     let id = 1 + found.facts.len() as u128;
-    let history = vec![row(id, kept.unwrap_or(Status::Read))];
+    let (status, why) = kept.unwrap_or((Status::Read, "why"));
+    let history = vec![Delivery { detail: Some(why.to_owned()), ..row(id, status) }];
     found.facts.push(Fact {
         message: (who, text.clone()),
         planned: story::number(who),
@@ -243,6 +340,13 @@ fn enter(found: &mut Found, who: usize, to: String, text: String, kept: Option<S
         waits: None,
     });
     if kept.is_none() {
-        found.receipts.push(Receipt { to, text, attempt: Some((Uuid::from_u128(id), 1)), failed: false });
+        let file = story::has_file(&text).then(|| "1".to_owned());
+        found.receipts.push(Receipt {
+            to,
+            text,
+            file,
+            attempt: Some((Uuid::from_u128(id), 1)),
+            failed: false,
+        });
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use hookswitch_core::domain::{Delivery, NotificationId};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{NoTls, Row};
 
 use crate::{
@@ -44,13 +44,13 @@ pub async fn settle(stage: &Stage, produced: Produced, in_doubt: usize) -> Accou
 
 fn receipt(message: &Value) -> Receipt {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let attempt = message["request"]["biz_opaque_callback_data"].as_str().and_then(|data| {
-        let mut parts = data.split(':');
-        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-    });
+    let request = &message["request"];
+    let document = &request["document"];
+    let attempt = request["biz_opaque_callback_data"].as_str().and_then(intent);
     Receipt {
         to: text(&message["to"]),
-        text: text(&message["request"]["text"]["body"]),
+        text: text(if document.is_null() { &request["text"]["body"] } else { &document["caption"] }),
+        file: document["id"].as_str().map(str::to_owned),
         attempt,
         failed: message["statuses"].to_string().contains("failed"),
     }
@@ -83,6 +83,29 @@ pub async fn begun(url: &str) -> HashSet<Intent> {
     let sql = "SELECT notification_id, attempt FROM delivery WHERE status = 'sending'";
     let rows = query(url, sql).await;
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// Whether an event that calls an alarm off is routed, and the attempts to send what comes of the alarm that have begun so
+/// far. Nothing where the event is gone.
+pub async fn calls_off(url: &str, n: usize, alarm: usize) -> Option<(bool, HashSet<Intent>)> {
+    let (id, key) = (story::id(n), story::id(alarm));
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM decision d WHERE d.lane = e.lane AND d.event_seq = e.seq),
+                ARRAY (SELECT d.notification_id || ':' || d.attempt FROM notification n
+                       JOIN delivery d ON d.notification_id = n.id AND d.status = 'sending'
+                       WHERE n.key = '{key}')
+         FROM event e WHERE e.source = '/faults' AND e.id = '{id}'"
+    );
+    let rows = query(url, &sql).await;
+    let row = rows.first()?;
+    let begun: Vec<String> = row.get(1);
+    Some((row.get(0), begun.iter().filter_map(|attempt| intent(attempt)).collect()))
+}
+
+/// A notification and its attempt, in the words of the host.
+fn intent(data: &str) -> Option<Intent> {
+    let mut parts = data.split(':');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 async fn decisions(stage: &Stage) -> HashMap<usize, Vec<String>> {
@@ -140,8 +163,10 @@ async fn query(url: &str, sql: &str) -> Vec<Row> {
             tokio::spawn(connection);
             client.query(sql, &[]).await
         };
-        match answer.await {
-            Ok(rows) => return rows,
+        // Where packets are lost, nothing ever comes back.
+        match timeout(Duration::from_secs(10), answer).await {
+            Ok(Ok(rows)) => return rows,
+            Ok(Err(error)) => assert!(Instant::now() < deadline, "{error}"),
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
         sleep(Duration::from_millis(100)).await;

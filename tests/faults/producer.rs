@@ -1,6 +1,7 @@
 //! The systems that post events, as they should: an event that got no 202 is posted again, with the same id.
 
 use std::{
+    collections::HashSet,
     ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,8 +19,8 @@ use tokio::{
 use crate::{
     chance::Chance,
     harness::http,
-    scale, story,
-    turns::{Ticks, Turns, Users},
+    ledger, scale, story,
+    turns::{Intent, Ticks, Turns, Users},
 };
 
 /// Posts under way at once.
@@ -37,11 +38,22 @@ pub struct Accepted {
     pub at: u64,
 }
 
+/// That an alarm is called off: the event that does it was accepted and routed.
+#[derive(Clone, Debug, Default)]
+pub struct CalledOff {
+    pub alarm: usize,
+    /// The tick when it had been routed.
+    pub routed: u64,
+    /// The attempts to send the alarm's messages that had begun by then.
+    pub begun: HashSet<Intent>,
+}
+
 /// What was accepted, and what users did meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Produced {
     pub events: Vec<Accepted>,
     pub turns: Turns,
+    pub called_off: Vec<CalledOff>,
     /// The ticks between which PostgreSQL lost what it had written: events that were accepted then may be gone.
     pub gap: Option<Range<u64>>,
 }
@@ -61,6 +73,7 @@ struct Shared {
     moved: Arc<AtomicBool>,
     ticks: Ticks,
     events: Arc<Mutex<Vec<Accepted>>>,
+    called_off: Arc<Mutex<Vec<CalledOff>>>,
 }
 
 impl Producer {
@@ -69,7 +82,7 @@ impl Producer {
         let shared = Shared::default();
         let mut posts = JoinSet::new();
         for _ in 0..POSTS {
-            posts.spawn(shared.clone().post_on(hosts.clone(), key.clone(), chance.another()));
+            posts.spawn(shared.clone().post_on(hosts.clone(), key.clone(), url.clone(), chance.another()));
         }
         let Shared { ticks, accepted, moved, .. } = shared.clone();
         let users = tokio::spawn(Users { hosts, url, ticks, accepted, moved }.act());
@@ -104,14 +117,19 @@ impl Producer {
         while let Some(posted) = self.posts.join_next().await {
             posted.unwrap();
         }
-        let events = std::mem::take(&mut *self.shared.events.lock().unwrap_or_else(PoisonError::into_inner));
+        let events = take(&self.shared.events);
         assert_eq!(self.shared.next.load(Ordering::Acquire), events.len());
-        Produced { events, turns, gap: None }
+        Produced { events, turns, called_off: take(&self.shared.called_off), gap: None }
     }
 }
 
+fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
+    std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 impl Shared {
-    async fn post_on(self, hosts: Vec<String>, key: String, mut chance: Chance) {
+    async fn post_on(self, hosts: Vec<String>, key: String, url: String, mut chance: Chance) {
+        let mut watches = JoinSet::new();
         while !self.enough.load(Ordering::Acquire) {
             let n = self.next.fetch_add(1, Ordering::AcqRel);
             let posted = self.ticks.next();
@@ -120,7 +138,27 @@ impl Shared {
             let accepted = Accepted { n, posted, at: self.ticks.next() };
             self.events.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
             self.accepted.fetch_add(1, Ordering::AcqRel);
+            if let Some(alarm) = story::called_off(n) {
+                watches.spawn(self.clone().watch(n, alarm, url.clone()));
+            }
             sleep(scale::pause().mul_f64(2.0 * chance.fraction())).await;
+        }
+        while let Some(watched) = watches.join_next().await {
+            watched.unwrap();
+        }
+    }
+
+    /// Waits until an event that calls an alarm off is routed, and notes what had begun by then. The event may be gone.
+    async fn watch(self, n: usize, alarm: usize, url: String) {
+        let mut was_routed = false;
+        while let Some((is_routed, begun)) = ledger::calls_off(&url, n, alarm).await {
+            // The second look knows all that had begun when the first one saw that it is routed.
+            if was_routed && is_routed {
+                let called_off = CalledOff { alarm, routed: self.ticks.next(), begun };
+                return self.called_off.lock().unwrap_or_else(PoisonError::into_inner).push(called_off);
+            }
+            was_routed = is_routed;
+            sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -117,6 +117,7 @@ fn rules() -> TempDir {
         "fn decide(event) {
              if event.data.skip == true { skip(\"nobody need know\") }
              else if event.data.fail == true { throw \"as it was asked to\" }
+             else if event.data.decisions != () { event.data.decisions }
              else { event.data }
          }",
     );
@@ -125,6 +126,11 @@ fn rules() -> TempDir {
         write(&format!("told/templates/{name}.j2"), &format!("{head}{body}"));
     };
     template("note", "{{ text }}");
+    template("limited", "{{ text }}");
+    let filed = "---\ndescription: A note\ncategory: utility\nlanguage: en_US\nmode: text\n\
+                 header: {document: files/list.pdf}\n---\n{{ text }}";
+    write("told/templates/filed.j2", filed);
+    write("told/files/list.pdf", "%PDF-1.7 a list");
     template("digest", "Digest{% for item in items %} {{ item.n }}{% endfor %}");
     folder
 }

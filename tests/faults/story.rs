@@ -25,9 +25,14 @@ fn group_count() -> usize {
     scale::pick(4, 16)
 }
 /// Kinds come again after so many events: with no common divisor with the recipients, so that each gets each kind.
-const CYCLE: usize = 21;
+const CYCLE: usize = 27;
 /// Two events in so many share a key.
 const PAIR: usize = 2 * CYCLE;
+/// Where in a cycle an alarm comes. It is called off two cycles later, if at all: mostly before its time, and not always.
+const ALARM: usize = 22;
+const CALLED_OFF_AFTER: usize = 2 * CYCLE;
+/// How many messages each of those gets at most who may get no more.
+pub const AT_MOST: usize = 3;
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,14 @@ pub enum Kind {
     Later,
     /// A message that expires before its time comes.
     Expiring,
+    /// A message with a file of the rules.
+    Filed,
+    /// A message at once, and another one to somebody else later, unless it is called off before.
+    Alarm,
+    /// Calls an alarm off.
+    CallOff,
+    /// A message to somebody who gets a few of them at most.
+    Limited,
     /// A rule says that nobody need know.
     Nobody,
     /// No rule is for it.
@@ -64,7 +77,12 @@ pub fn kind(n: usize) -> Kind {
         17 => Kind::Expiring,
         18 => Kind::Nobody,
         19 => Kind::Unrouted,
-        _ => Kind::Failing,
+        20 => Kind::Failing,
+        ALARM => Kind::Alarm,
+        23 if called_off(n).is_some() => Kind::CallOff,
+        23 => Kind::Note("normal"),
+        24 | 25 => Kind::Limited,
+        _ => Kind::Filed,
     }
 }
 
@@ -73,6 +91,8 @@ impl Kind {
     pub fn outcomes(self) -> &'static [&'static str] {
         match self {
             Kind::Note(_) | Kind::Group | Kind::Later | Kind::Expiring => &["notify"],
+            Kind::Filed | Kind::Alarm | Kind::Limited => &["notify"],
+            Kind::CallOff => &["cancel"],
             Kind::Pair => &["notify", "duplicate"],
             Kind::Digest => &["collected"],
             Kind::Nobody => &["skip"],
@@ -80,16 +100,48 @@ impl Kind {
             Kind::Failing => &["failed"],
         }
     }
+
+    /// How many decisions there are about it.
+    pub fn decisions(self) -> usize {
+        if self == Kind::Alarm { 2 } else { 1 }
+    }
 }
 
-/// Who gets a message of their own from an event.
+/// Who gets a message of their own from an event, at once.
 pub fn told(n: usize) -> Vec<usize> {
     match kind(n) {
-        Kind::Note(_) | Kind::Later | Kind::Expiring => vec![n % recipients()],
+        Kind::Note(_) | Kind::Later | Kind::Expiring | Kind::Filed => vec![n % recipients()],
         Kind::Pair => vec![(n / PAIR) % LEAVES],
         Kind::Group => members(n % group_count()),
-        Kind::Digest | Kind::Nobody | Kind::Unrouted | Kind::Failing => vec![],
+        Kind::Alarm => vec![n % LEAVES],
+        // Few, so that there are more messages for each than they get.
+        Kind::Limited => vec![n % scale::pick(2, 20)],
+        Kind::Digest | Kind::Nobody | Kind::Unrouted | Kind::Failing | Kind::CallOff => vec![],
     }
+}
+
+/// What comes of an alarm that is not called off: who gets it, and its text.
+pub fn escalation(n: usize) -> Option<(usize, String)> {
+    (kind(n) == Kind::Alarm).then(|| ((n + 1) % LEAVES, format!("Escalation {n}")))
+}
+
+/// All messages of an event: who gets each, and its text.
+pub fn messages(n: usize) -> impl Iterator<Item = (usize, String)> {
+    told(n).into_iter().map(move |who| (who, text(n))).chain(escalation(n))
+}
+
+/// The alarm that an event calls off.
+pub fn called_off(n: usize) -> Option<usize> {
+    let cycle = n / CYCLE;
+    // One in three is not called off.
+    let alarm = || n / CYCLE * CYCLE + ALARM - CALLED_OFF_AFTER;
+    (n % CYCLE == ALARM + 1 && cycle >= 2 && cycle % 3 != 2).then(alarm)
+}
+
+/// The event that calls an alarm off.
+pub fn call_off(alarm: usize) -> Option<usize> {
+    let n = alarm + CALLED_OFF_AFTER + 1;
+    (called_off(n) == Some(alarm)).then_some(n)
 }
 
 /// The text of an event's messages.
@@ -100,10 +152,17 @@ pub fn text(n: usize) -> String {
     }
 }
 
+/// Whether the message with this text has a file.
+pub fn has_file(text: &str) -> bool {
+    let n = text.strip_prefix("Note ").and_then(|n| n.parse().ok());
+    n.is_some_and(|n| kind(n) == Kind::Filed)
+}
+
 /// The line whose order is kept, by its subject and priority; none where messages wait for their time.
 pub fn line(n: usize) -> Option<(String, &'static str)> {
     match kind(n) {
         Kind::Note(priority) => Some((subject(n), priority)),
+        Kind::Filed => Some((subject(n), "normal")),
         Kind::Group => Some((subject(n), "normal")),
         _ => None,
     }
@@ -190,6 +249,19 @@ pub fn event(n: usize, now: jiff::Timestamp, moved: bool) -> Value {
         Kind::Expiring => {
             let expires_at = now + jiff::SignedDuration::from_secs(1);
             data = with(data, json!({"after": "2s", "expires_at": expires_at.to_string()}));
+        }
+        Kind::Filed => data["template"] = "filed".into(),
+        Kind::Alarm => {
+            let (who, text) = escalation(n).unwrap_or_default();
+            let later = json!({
+                "template": "note", "context": {"text": text}, "contacts": [number(who)], "key": id(n),
+                "after": if n % 2 == 0 { "1s" } else { "2s" },
+            });
+            data = json!({"decisions": [data, later]});
+        }
+        Kind::CallOff => data = json!({"cancel": called_off(n).map(id)}),
+        Kind::Limited => {
+            data = with(data, json!({"template": "limited", "at_most": format!("{AT_MOST} per 1d")}));
         }
         Kind::Nobody => data = json!({"skip": true}),
         Kind::Unrouted => of_type = "untold",

@@ -26,7 +26,7 @@ pub fn print() {
 
 impl Account {
     /// Those of the table, in their order.
-    fn columns(&self) -> [(&'static str, usize); 18] {
+    fn columns(&self) -> [(&'static str, usize); 22] {
         [
             ("accepted", self.accepted),
             ("gone", self.gone),
@@ -43,6 +43,10 @@ impl Account {
             ("disorder", self.disordered),
             ("aft. stop", self.after_stop),
             ("old numb.", self.to_old),
+            ("called off", self.called_off),
+            ("aft. that", self.after_call_off),
+            ("limited", self.limited),
+            ("over", self.mislimited),
             ("collected", self.collected),
             ("deduped", self.deduped),
             ("not once", self.miscollected + self.misdeduped),

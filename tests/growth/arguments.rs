@@ -125,7 +125,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "decision::count_lately 2",
-        "sample.usernames(), sample.texts('template'), sample.all_of(sample.newest(1000)), sample.all_of(3::bigint)",
+        "sample.usernames(), sample.recipients(), sample.texts('template'), sample.all_of(sample.newest(1000)), \
+         sample.all_of(3::bigint)",
     ),
     ("decision::count_lately", "1"),
     (
@@ -375,6 +376,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("number::numbers_waiting", "ARRAY['1', '2'], 50"),
     ("number_window::window_opened", "sample.recipients(), now()"),
     ("opt_out::opted_out_people", "100"),
+    ("opt_out::opt_outs", "sample.recipients()"),
     ("opt_out::recipients_of", "sample.ids()"),
     ("opt_out::record", "sample.contacts(), ARRAY['all'], 'wrote STOP', now(), false, 'm'"),
     ("opt_out::contacts_of", "sample.recipients()"),

@@ -1,9 +1,10 @@
 //! Files of the rules are uploaded once, and again when it is time.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{ANN, MENU};
-use crate::harness::{SOON, Stage, TEXT, program, wait_until, write_rule};
+use crate::harness::{SOON, Stage, TEXT, http, program, wait_until, write_rule};
 use hookswitch_simulator::Settings;
 
 const FRONT: &str =
@@ -140,4 +141,26 @@ async fn a_message_waits_for_a_file_that_the_rules_lack() {
     })
     .await;
     assert_eq!(stage.notification(&id, "retrying").await["status"], "retrying");
+}
+
+/// Up to Meta's limit; nobody has all of it in memory.
+#[tokio::test]
+async fn a_large_document_is_sent() {
+    const SIZE: usize = 20 * 1024 * 1024;
+    let list = [MENU.as_bytes(), &vec![0; SIZE - MENU.len()]].concat();
+    let text = format!("{FRONT}mode: text\n---\nThe menu of this week.\n");
+    let stage = Stage::builder()
+        .rules(&[("shop/templates/menu.j2", text.as_str())])
+        .file("shop/files/menu.pdf", &list)
+        .open_windows()
+        .start()
+        .await;
+    let ids = stage.menus(2).await;
+    assert_eq!((&ids[0], stage.uploads().await), (&ids[1], 1));
+    let account = Settings::default();
+    let about =
+        http().get(format!("{}/{}", stage.simulator.api_url(), ids[0])).bearer_auth(account.access_token);
+    let about: Value = about.send().await.unwrap().json().await.unwrap();
+    assert_eq!(about["file_size"], SIZE, "{about}");
+    assert_eq!(about["sha256"], hex::encode(Sha256::digest(&list)), "{about}");
 }

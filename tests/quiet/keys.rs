@@ -83,6 +83,16 @@ async fn nobody_gets_more_than_at_most() {
         .await;
     wait_until("one more", SOON, async || decisions(&more).await == ["read", "skipped", "read", "read"])
         .await;
+    // A person and their number are one recipient, within a batch and after it.
+    let as_person = |n: i64, at_most: &str| json!({"template": "note", "users": ["ann"], "context": {"n": n}, "at_most": at_most});
+    let both = stage
+        .decide(json!([as_person(10, "5 per 1d"), limited(11, "5 per 1d"), as_person(12, "5 per 1d")]))
+        .await;
+    wait_until("one more", SOON, async || decisions(&both).await == ["read", "skipped", "skipped"]).await;
+    let by_number = stage.decide(limited(13, "5 per 1d")).await;
+    stage.notification(&by_number, "skipped").await;
+    let by_name = stage.decide(as_person(14, "5 per 1d")).await;
+    stage.notification(&by_name, "skipped").await;
     let wrong = stage.decide(limited(9, "0 per 1d")).await;
     let failed = stage.decision(&wrong, "failed").await;
     assert!(

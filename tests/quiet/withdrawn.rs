@@ -144,6 +144,47 @@ async fn others_get_it_where_nobody_can_be_reached() {
 }
 
 #[tokio::test]
+async fn others_get_it_where_all_have_opted_out() {
+    let stage = with(&[]).await;
+    let alarm =
+        json!({"template": "note", "groups": ["Ops"], "else": {"contacts": [BOB]}, "context": {"n": 1}});
+    let told = async |id: &str| {
+        let decision = stage.decision(id, "notify").await;
+        let of_one = |it: &Value| (it["recipient"].as_str().map(str::to_owned), it["status"] == "skipped");
+        let told = decision["notifications"].as_array().unwrap().iter().map(of_one).collect::<Vec<_>>();
+        (told, decision["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    let reached = stage.decide(alarm.clone()).await;
+    stage.notification(&reached, "read").await;
+    assert_eq!(told(&reached).await, (vec![(Some(ANN.to_owned()), false)], String::new()));
+
+    // Of marketing alone: the note is none.
+    stage.says(&["contacts", "opt-out", ANN, "--marketing"]);
+    let reached = stage.decide(alarm.clone()).await;
+    stage.notification(&reached, "read").await;
+    assert_eq!(told(&reached).await.0.len(), 1);
+
+    stage.says(&["contacts", "opt-out", ANN]);
+    let others = stage.decide(alarm.clone()).await;
+    assert!(stage.why_not(&others).await.starts_with("opted out on 20"));
+    let said = "none of its recipients can be reached, so those of `else` get it";
+    let all = vec![(Some(ANN.to_owned()), true), (Some(BOB.to_owned()), false)];
+    assert_eq!(told(&others).await, (all, said.to_owned()));
+    let explained = stage.says(&["explain", &others]);
+    assert!(explained.contains(said) && explained.contains("set by an operator"), "{explained}");
+    wait_until("the other has it", SOON, async || {
+        let messages = stage.simulator.messages().await;
+        messages.iter().filter(|message| message["to"] == BOB).count() == 1
+    })
+    .await;
+
+    stage.says(&["contacts", "opt-in", ANN]);
+    let back = stage.decide(alarm).await;
+    stage.notification(&back, "read").await;
+    assert_eq!(told(&back).await.0.len(), 1);
+}
+
+#[tokio::test]
 async fn an_operator_withdraws_by_key() {
     let stage = with(&[]).await;
     let visit = stage.decide(later("visit 7", ANN)).await;

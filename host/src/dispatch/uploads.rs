@@ -11,7 +11,11 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use hookswitch_core::{catalog::Live, domain::Message, plan::media_type};
+use hookswitch_core::{
+    catalog::{Live, MediaFile},
+    domain::Message,
+    plan::media_type,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -92,7 +96,7 @@ impl Uploads {
             return Err(SendError::NotSent(format!("the rules of this host have no file {path}")));
         };
         let key = (from.to_owned(), file.sha256.clone());
-        let uploading = self.uploading(&key, path, mime_type, &file.content);
+        let uploading = self.uploading(&key, path, mime_type, file);
         drop(catalog);
         let uploaded = uploading.clone().await;
         if uploaded.is_err() {
@@ -105,7 +109,7 @@ impl Uploads {
     }
 
     /// The upload that is known or under way, or a new one.
-    fn uploading(&self, key: &Key, path: &str, mime_type: &'static str, content: &Arc<[u8]>) -> Uploading {
+    fn uploading(&self, key: &Key, path: &str, mime_type: &'static str, file: &MediaFile) -> Uploading {
         let until = self.store.now() + MARGIN;
         let is_good = |uploading: &Uploading| {
             uploading.peek().is_none_or(|done| done.as_ref().is_ok_and(|done| done.expires_at > until))
@@ -114,8 +118,8 @@ impl Uploads {
         known.retain(|_, uploading| is_good(uploading));
         let new = || {
             let (uploads, key, path) = (self.clone(), key.clone(), path.to_owned());
-            let content = content.clone();
-            async move { uploads.obtain(&key, &path, mime_type, &content, until).await }.boxed().shared()
+            let file = file.clone();
+            async move { uploads.obtain(&key, &path, mime_type, &file, until).await }.boxed().shared()
         };
         known.entry(key.clone()).or_insert_with(new).clone()
     }
@@ -126,7 +130,7 @@ impl Uploads {
         (number, sha256): &Key,
         path: &str,
         mime_type: &str,
-        content: &[u8],
+        file: &MediaFile,
         until: Timestamp,
     ) -> Result<UploadedMedia, SendError> {
         let failed = |why: String| SendError::NotSent(format!("cannot upload {path}: {why}"));
@@ -135,7 +139,7 @@ impl Uploads {
             return Ok(known);
         }
         let name = path.rsplit('/').next().unwrap_or(path);
-        let uploaded = self.client.upload(number, Upload { name, mime_type, content }).await;
+        let uploaded = self.client.upload(number, Upload { name, mime_type, file }).await;
         let media_id = uploaded.map_err(|error| match error {
             SendError::Refused { http, code, subcode, message, details, is_transient, retry_after } => {
                 let message = format!("the upload of {path}: {message}");

@@ -81,7 +81,7 @@ impl Setup {
         let at_meta = self.templates_at_meta().await?;
         let mut pushed = Vec::new();
         for definition in check::missing(catalog, &at_meta) {
-            pushed.push(account.submit(&definition, definition.name.clone()).await);
+            pushed.push(account.submit(catalog, &definition, definition.name.clone()).await);
         }
         self.record_push(by, "check.fix", &pushed).await?;
         let step = |it: super::Pushed| match it.status {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hookswitch_core::{
     domain::{Event, People, Verdict},
-    plan::named,
+    plan::{asked_for_opt_outs, named},
 };
 use jiff::Timestamp;
 use tokio::task::{JoinError, spawn_blocking};
@@ -88,6 +88,10 @@ impl Operate {
         self.store.some_members(&groups, MEMBERS, &mut people).await?;
         self.store.users(&names.users, &mut people).await?;
         people.contacts = self.store.contacts(&names.contacts).await?;
+        let asked = asked_for_opt_outs(verdicts, &people);
+        if !asked.is_empty() {
+            people.opt_outs = self.store.opt_outs(&asked).await?;
+        }
         Ok(people)
     }
 }

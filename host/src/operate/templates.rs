@@ -75,9 +75,10 @@ impl Account {
         self.management.templates(&self.id).await
     }
 
-    /// Submits a template for review under this name, and says what came of it.
-    pub async fn submit(&self, definition: &MetaTemplate, name: String) -> Pushed {
-        let answer = self.management.create_template(&self.id, &name, definition).await;
+    /// Submits a template of these rules for review under this name, and says what came of it.
+    pub async fn submit(&self, catalog: &Catalog, definition: &MetaTemplate, name: String) -> Pushed {
+        let example = definition.header_file.as_ref().and_then(|example| catalog.files.get(&example.path));
+        let answer = self.management.create_template(&self.id, &name, definition, example).await;
         let (status, error) = match answer {
             Ok(status) => (Some(status), None),
             Err(error) => (None, Some(error.to_string())),
@@ -245,9 +246,10 @@ impl Setup {
             return Ok(changes.iter().map(planned).collect());
         }
         let account = self.account()?;
+        let catalog = self.live.current();
         let mut pushed = Vec::with_capacity(changes.len());
         for state in changes {
-            pushed.push(account.submit(&state.definition, state.next_name()).await);
+            pushed.push(account.submit(&catalog, &state.definition, state.next_name()).await);
         }
         self.record_push(by, "templates.push", &pushed).await?;
         Ok(pushed)
@@ -303,7 +305,7 @@ impl Setup {
     }
 }
 
-fn check_names(catalog: &Catalog, names: &[String]) -> Result<(), TemplatesError> {
+pub(super) fn check_names(catalog: &Catalog, names: &[String]) -> Result<(), TemplatesError> {
     let known = catalog.templates.names();
     let unknown: Vec<String> = names.iter().filter(|name| !known.contains(&name.as_str())).cloned().collect();
     if unknown.is_empty() { Ok(()) } else { Err(TemplatesError::Unknown(unknown)) }

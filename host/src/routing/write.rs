@@ -8,7 +8,7 @@ use std::{
 
 use hookswitch_core::{
     domain::{Lane, People, Verdict},
-    plan::named,
+    plan::{asked_for_opt_outs, named},
 };
 use jiff::Timestamp;
 
@@ -287,6 +287,10 @@ impl Routing {
         if !names.contacts.is_empty() {
             people.contacts = self.store.contacts(&names.contacts).await?;
             people.addresses = names.addresses;
+        }
+        let asked = asked_for_opt_outs(small(entries), &people);
+        if !asked.is_empty() {
+            people.opt_outs = self.store.opt_outs(&asked).await?;
         }
         Ok(people)
     }

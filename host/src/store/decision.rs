@@ -216,8 +216,9 @@ impl RoutingTransaction<'_> {
             .collect()
     }
 
-    /// How many messages with the templates of its limit the recipient of each of these got within its time, up to its maximum. No other
-    /// is appended until the transaction ends.
+    /// How many messages with the templates of its limit the recipient of each of these got within its time, up to its maximum,
+    /// whether they were named as a person or by any number or user id that they have or had. No other is appended until the
+    /// transaction ends.
     pub async fn count_lately(
         &self,
         rows: &[(&NotificationRow, &Limit)],
@@ -225,7 +226,10 @@ impl RoutingTransaction<'_> {
     ) -> Result<Vec<i64>, StoreError> {
         // Of hosts that count at one time, each must see what the other appends.
         self.transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&NOTIFICATION_LOG]).await?;
-        let who: Vec<&str> = rows.iter().map(|(row, _)| row.notification.who()).collect();
+        let usernames: Vec<Option<&str>> =
+            rows.iter().map(|(row, _)| row.notification.username.as_deref()).collect();
+        let recipients: Vec<Option<&str>> =
+            rows.iter().map(|(row, _)| row.notification.recipient.as_deref()).collect();
         // No name has a line break.
         let templates: Vec<String> = rows.iter().map(|(_, limit)| limit.templates.join("\n")).collect();
         let since =
@@ -241,18 +245,33 @@ impl RoutingTransaction<'_> {
             .prepare_cached(
                 "SELECT (
                      SELECT count(*) FROM (
-                         SELECT FROM notification n
-                         WHERE coalesce(n.username, n.recipient) = r.who AND n.id >= r.first
-                             AND n.template = ANY(string_to_array(r.templates, E'\\n'))
-                             AND NOT EXISTS (
-                                 SELECT FROM delivery d WHERE d.notification_id = n.id AND d.status = 'skipped')
-                         ORDER BY n.id LIMIT r.most) AS lately)
-                 FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[]) WITH ORDINALITY
-                     AS r (who, templates, first, most, place)
+                         SELECT FROM (
+                             SELECT r.username
+                             UNION SELECT r.recipient
+                             UNION (SELECT address FROM contact_address a
+                                    WHERE a.contact_id = c.contact_id LIMIT 100)
+                             UNION (SELECT p.username FROM person p
+                                    WHERE p.contact_id = c.contact_id LIMIT 100)
+                         ) AS named (who)
+                         CROSS JOIN LATERAL (
+                             SELECT FROM notification n
+                             WHERE coalesce(n.username, n.recipient) = named.who AND n.id >= r.first
+                                 AND n.template = ANY(string_to_array(r.templates, E'\\n'))
+                                 AND NOT EXISTS (
+                                     SELECT FROM delivery d
+                                     WHERE d.notification_id = n.id AND d.status = 'skipped')
+                             ORDER BY n.id LIMIT r.most) n
+                         LIMIT r.most) AS lately)
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[]) WITH ORDINALITY
+                     AS r (username, recipient, templates, first, most, place)
+                 LEFT JOIN LATERAL (
+                     SELECT contact_id FROM contact_address WHERE address = r.recipient LIMIT 1
+                 ) c ON true
                  ORDER BY r.place",
             )
             .await?;
-        let counted = self.transaction.query(&statement, &[&who, &templates, &first, &most]).await?;
+        let counted =
+            self.transaction.query(&statement, &[&usernames, &recipients, &templates, &first, &most]).await?;
         counted.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

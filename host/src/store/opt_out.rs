@@ -1,6 +1,6 @@
 //! What contacts have said about the messages that they want.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hookswitch_core::domain::{NotificationId, OptOut, OptOutScope, Preference, spellings};
 use jiff::Timestamp;
@@ -47,6 +47,36 @@ impl Store {
                 let opt_out =
                     OptOut { scope: OptOutScope::All, source: row.try_get(1)?, at: row.try_get(2)? };
                 Ok(OptedOutPerson { username: row.try_get(0)?, opt_out })
+            })
+            .collect()
+    }
+
+    /// The opt-outs of those who have or had these addresses, by address; of two, that of all messages.
+    pub async fn opt_outs(
+        &self,
+        addresses: &BTreeSet<String>,
+    ) -> Result<HashMap<String, OptOut>, StoreError> {
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT a.address, o.scope, o.source, o.at
+                 FROM unnest($1::text[]) AS a (address)
+                 CROSS JOIN LATERAL (
+                     SELECT contact_id FROM contact_address WHERE contact_address.address = a.address LIMIT 1
+                 ) c
+                 CROSS JOIN LATERAL (
+                     SELECT scope, source, at FROM opt_out
+                     WHERE opt_out.contact_id = c.contact_id AND NOT came_back ORDER BY scope LIMIT 1
+                 ) o",
+            )
+            .await?;
+        let rows = client.query(&statement, &[&addresses]).await?;
+        rows.iter()
+            .map(|row| {
+                let scope: OptOutScope = row.try_get::<_, &str>(1)?.parse().map_err(StoreError::Row)?;
+                let opt_out = OptOut { scope, source: row.try_get(2)?, at: row.try_get(3)? };
+                Ok((row.try_get(0)?, opt_out))
             })
             .collect()
     }

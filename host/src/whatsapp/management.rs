@@ -2,11 +2,14 @@
 
 mod templates;
 
-use hookswitch_core::plan::{ExampleFile, MetaTemplate};
+use hookswitch_core::{
+    catalog::MediaFile,
+    plan::{ExampleFile, MetaTemplate},
+};
 use jiff::Timestamp;
 use reqwest::{
     Method, Url,
-    header::{AUTHORIZATION, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -16,6 +19,7 @@ pub use self::templates::{MetaStatus, TemplateOnMeta, category};
 use super::{
     answers::{SendError, refusal},
     client::{ClientError, causes, http, read_within, token_header},
+    content,
 };
 use crate::config::Secret;
 
@@ -230,10 +234,11 @@ impl Management {
         account: &str,
         name: &str,
         definition: &MetaTemplate,
+        example: Option<&MediaFile>,
     ) -> Result<String, ManagementError> {
         let url = self.url(&[account, "message_templates"], &[]);
-        let handle = match &definition.header_file {
-            Some(file) => Some(self.upload_example(file).await?),
+        let handle = match definition.header_file.as_ref().zip(example) {
+            Some((ExampleFile { mime_type, .. }, file)) => Some(self.upload_example(mime_type, file).await?),
             None => None,
         };
         let body = create_body(name, definition, handle.as_deref());
@@ -242,10 +247,10 @@ impl Management {
     }
 
     /// Uploads the example of a file for Meta's reviewers and returns its handle, by Meta's Resumable Upload API.
-    async fn upload_example(&self, file: &ExampleFile) -> Result<String, ManagementError> {
+    async fn upload_example(&self, mime_type: &str, file: &MediaFile) -> Result<String, ManagementError> {
         let token: Data<AppId> = self.get(&["debug_token"], &[("input_token", self.token.expose())]).await?;
-        let length = file.content.len().to_string();
-        let query = [("file_length", length.as_str()), ("file_type", file.mime_type)];
+        let length = file.size.to_string();
+        let query = [("file_length", length.as_str()), ("file_type", mime_type)];
         let url = self.url(&[&token.data.app_id, "uploads"], &query);
         let session: Session = self.ask(Method::POST, url, None).await?;
         let mut authorization = HeaderValue::try_from(format!("OAuth {}", self.token.expose()))
@@ -253,7 +258,9 @@ impl Management {
         authorization.set_sensitive(true);
         let request = self.http.post(self.url(&[&session.id], &[]));
         let request = request.header(AUTHORIZATION, authorization).header("file_offset", "0");
-        let uploaded: Uploaded = self.answer(request.body(file.content.to_vec())).await?;
+        let request = request.header(CONTENT_LENGTH, file.size);
+        let body = content::body(file, Vec::new(), Vec::new());
+        let uploaded: Uploaded = self.answer(request.body(body)).await?;
         Ok(uploaded.h)
     }
 

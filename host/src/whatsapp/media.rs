@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use hookswitch_core::catalog::MediaFile;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Response, Url, header::CONTENT_TYPE};
+use reqwest::{
+    Response, Url,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -11,14 +15,17 @@ use super::{
     Client, SendError,
     answers::{refusal, retry_after},
     client::{causes, read_within},
+    content,
 };
 
 /// How long Meta keeps an upload ("Media": 30 days).
 pub const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Largest file at Meta, in bytes: a document.
 pub const LARGEST: u64 = 100 * 1024 * 1024;
-/// How long an upload or a download may take.
+/// How long an upload or a download may take: that of a large file takes longer.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// Bytes of a large file for which there is another second.
+const A_SECOND: u64 = 256 * 1024;
 /// Maximum size of an answer about a file, in bytes.
 const ANSWER: usize = 64 * 1024;
 /// Where Meta keeps files.
@@ -35,7 +42,7 @@ pub struct Upload<'a> {
     /// Its MIME type.
     pub mime_type: &'a str,
     /// Its content.
-    pub content: &'a [u8],
+    pub file: &'a MediaFile,
 }
 
 /// Where a file is at Meta.
@@ -66,18 +73,22 @@ pub fn is_about_media(error: &SendError) -> bool {
 }
 
 impl Client {
-    /// Uploads a file for the messages of a number, within two minutes, and returns Meta's id of it.
+    /// Uploads a file for the messages of a number, within two minutes and a second for each 256 KiB, and returns Meta's id of
+    /// it.
     ///
     /// # Errors
     /// As for a message that was certainly not sent.
     pub async fn upload(&self, phone_number_id: &str, file: Upload<'_>) -> Result<String, SendError> {
         let boundary = format!("hookswitch-{:032x}", rand::random::<u128>());
+        let (before, after) = form(&boundary, file);
+        let size = file.file.size;
         let request = self
             .http
             .post(self.at(&[phone_number_id, "media"]))
-            .timeout(TIMEOUT)
+            .timeout(TIMEOUT + Duration::from_secs(size / A_SECOND))
             .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
-            .body(form(&boundary, file));
+            .header(CONTENT_LENGTH, before.len() as u64 + size + after.len() as u64)
+            .body(content::body(file.file, before, after));
         let uploaded: Uploaded = answered(request).await?;
         Ok(uploaded.id)
     }
@@ -141,12 +152,12 @@ async fn answered<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Resu
         .map_err(|error| SendError::NotSent(format!("Meta's answer is not what its documents say: {error}")))
 }
 
-/// The form of an upload.
-fn form(boundary: &str, Upload { name, mime_type, content }: Upload<'_>) -> Vec<u8> {
+/// The form of an upload before and after its content.
+fn form(boundary: &str, Upload { name, mime_type, .. }: Upload<'_>) -> (Vec<u8>, Vec<u8>) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let name: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let part = |head: &str| format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n");
-    let mut form = [
+    let before = [
         part("name=\"messaging_product\""),
         "\r\nwhatsapp\r\n".to_owned(),
         part("name=\"type\""),
@@ -154,11 +165,8 @@ fn form(boundary: &str, Upload { name, mime_type, content }: Upload<'_>) -> Vec<
         part(&format!("name=\"file\"; filename=\"{name}\"")),
         format!("Content-Type: {mime_type}\r\n\r\n"),
     ]
-    .concat()
-    .into_bytes();
-    form.extend_from_slice(content);
-    form.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    form
+    .concat();
+    (before.into_bytes(), format!("\r\n--{boundary}--\r\n").into_bytes())
 }
 
 #[cfg(test)]
@@ -198,8 +206,9 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_header() {
-        let file = Upload { name: "a\"\r\nx: y.pdf", mime_type: "application/pdf", content: b"%PDF" };
-        let form = form("b", file);
+        let file = MediaFile::of(b"%PDF");
+        let file = Upload { name: "a\"\r\nx: y.pdf", mime_type: "application/pdf", file: &file };
+        let (form, _) = form("b", file);
         assert!(String::from_utf8_lossy(&form).contains("filename=\"a___x__y.pdf\""));
     }
 }

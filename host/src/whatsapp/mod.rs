@@ -7,6 +7,7 @@ mod answers;
 mod callback_data;
 mod client;
 mod compare;
+mod content;
 pub mod errors;
 pub mod management;
 mod media;

@@ -50,11 +50,16 @@ impl Root {
         Ok(fs::canonicalize(path)?.starts_with(&self.0))
     }
 
-    /// Reads a regular file within the folder, of at most `limit` bytes.
+    /// The folder's real path.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// Opens a regular file within the folder.
     ///
     /// # Errors
-    /// If it is not a regular file within the folder, or larger.
-    pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
+    /// If it is not a regular file within the folder.
+    pub fn open(&self, path: &Path) -> Result<File, Unread> {
         let path = fs::canonicalize(path)?;
         if !path.starts_with(&self.0) {
             return Err(Unread::Outside);
@@ -72,8 +77,16 @@ impl Root {
         if !where_it_is(&file, &path)?.starts_with(&self.0) {
             return Err(Unread::Outside);
         }
+        Ok(file)
+    }
+
+    /// Reads a regular file within the folder, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// If it is not a regular file within the folder, or larger.
+    pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
         let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes)?;
+        self.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit { Err(Unread::TooLarge(limit)) } else { Ok(bytes) }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Catalog,
     findings::{Finding, Findings, Severity},
+    media_file::MediaFile,
     run,
 };
 use crate::{
@@ -21,8 +22,7 @@ use crate::{
 /// texts; and everything that Meta would reject in others.
 pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, Findings) {
     let (mut definitions, mut errors) = definitions(&catalog.templates);
-    let contents = |path: &str| catalog.files.get(path).map(|file| &*file.content);
-    errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &contents)));
+    errors.extend(definitions.iter().filter_map(|it| example_error(&catalog.templates, it, &catalog.files)));
     let files: BTreeSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
     definitions.retain(|definition| {
         catalog
@@ -36,11 +36,9 @@ pub fn meta_templates(folder: &Path, catalog: &Catalog) -> (Vec<MetaTemplate>, F
 
 /// Warnings about templates that Meta would reject, or that would not read well at Meta, and notes about what people
 /// read in another form in an open window.
-pub fn warnings(templates: &Templates, files: &BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+pub fn warnings(templates: &Templates, files: &BTreeMap<String, MediaFile>) -> Vec<Finding> {
     let (definitions, errors) = definitions(templates);
-    let contents = |path: &str| files.get(path).map(Vec::as_slice);
-    let of_files =
-        definitions.iter().filter_map(|definition| example_error(templates, definition, &contents));
+    let of_files = definitions.iter().filter_map(|definition| example_error(templates, definition, files));
     let errors = errors.into_iter().chain(of_files).map(|error| TemplateError {
         message: format!("it cannot be pushed to Meta: {}", error.message),
         ..error
@@ -51,10 +49,10 @@ pub fn warnings(templates: &Templates, files: &BTreeMap<String, Vec<u8>>) -> Vec
 }
 
 /// What is wrong with the file that shows Meta's reviewers what stands in the header.
-fn example_error<'a>(
+fn example_error(
     templates: &Templates,
     definition: &MetaTemplate,
-    contents: &dyn Fn(&str) -> Option<&'a [u8]>,
+    files: &BTreeMap<String, MediaFile>,
 ) -> Option<TemplateError> {
     let (Some(MetaHeader::Media(kind)), path) = (&definition.header, definition.header_example.as_str())
     else {
@@ -68,19 +66,19 @@ fn example_error<'a>(
     if template.file_in_header().is_some_and(|(_, file)| file == path) {
         return None;
     }
-    let message = match contents(path) {
-        Some(content) => kind.mime_type(path, content).err()?,
+    let message = match files.get(path) {
+        Some(file) => kind.mime_type(path, file.size, file.head()).err()?,
         None => format!("the example {path} does not exist"),
     };
     Some(of_header(template, message))
 }
 
 /// What is wrong with the files that templates send.
-pub fn file_errors(templates: &Templates, files: &BTreeMap<String, Vec<u8>>) -> Vec<TemplateError> {
+pub fn file_errors(templates: &Templates, files: &BTreeMap<String, MediaFile>) -> Vec<TemplateError> {
     let wrong = templates.all().filter_map(|template| {
         let (kind, path) = template.file_in_header()?;
         match files.get(&path) {
-            Some(content) => Some(of_header(template, kind.mime_type(&path, content).err()?)),
+            Some(file) => Some(of_header(template, kind.mime_type(&path, file.size, file.head()).err()?)),
             None => {
                 let help = Some("put it into the folder `files` beside `templates`".to_owned());
                 let message = format!("the file {path} does not exist");
@@ -121,9 +119,9 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
     for definition in &mut definitions {
         if let Some(MetaHeader::Media(kind)) = &definition.header
             && let Some(file) = catalog.files.get(&definition.header_example)
-            && let Ok(mime_type) = kind.mime_type(&definition.header_example, &file.content)
+            && let Ok(mime_type) = kind.mime_type(&definition.header_example, file.size, file.head())
         {
-            definition.header_file = Some(ExampleFile { mime_type, content: file.content.clone() });
+            definition.header_file = Some(ExampleFile { mime_type, path: definition.header_example.clone() });
         }
         let Some(message) = examples.remove(&(definition.template.clone(), definition.language.clone()))
         else {
@@ -155,8 +153,9 @@ pub fn with_examples(catalog: &Catalog, mut definitions: Vec<MetaTemplate>) -> V
 fn examples(catalog: &Catalog) -> BTreeMap<(String, String), Message> {
     let mut examples = BTreeMap::new();
     for case in &catalog.cases {
-        for planned in run::planned(catalog, case).into_iter().flat_map(|planned| planned.notifications) {
-            let notification = planned.notification;
+        for result in run::decided(catalog, case) {
+            let Some(first) = result.planned.notifications.into_iter().next() else { continue };
+            let notification = first.notification;
             if notification.message.mode != Mode::Text {
                 let key = (notification.template, notification.message.language.clone());
                 examples.entry(key).or_insert(notification.message);

@@ -12,6 +12,7 @@ mod files;
 mod findings;
 mod library;
 mod live;
+mod media_file;
 mod mentions;
 mod meta;
 mod paths;
@@ -19,6 +20,7 @@ mod people;
 mod plugins;
 mod routes;
 mod run;
+mod samples;
 mod schedules;
 mod together;
 mod tree;
@@ -32,20 +34,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
 use findings::{KEPT, TOLD};
 use library::LibraryCase;
 pub use live::{Live, Watching};
+pub use media_file::{FolderFile, MediaContent, MediaFile};
 pub use meta::{meta_templates, with_examples};
 pub use routes::Group;
+pub use samples::{Sample, samples};
 pub use schedules::{ForEach, Missed, Schedule};
 use uses::{check_names, unused, used};
 
@@ -157,21 +159,6 @@ impl Catalog {
     /// without `people`.
     pub fn made_up_people(&self, verdicts: &[Verdict]) -> People {
         people::with_users(people::by_default(&self.groups), verdicts)
-    }
-}
-
-/// A file in a folder `files`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaFile {
-    /// Its content.
-    pub content: Arc<[u8]>,
-    /// The SHA-256 of its content, in hexadecimal digits.
-    pub sha256: String,
-}
-
-impl MediaFile {
-    fn new(bytes: &[u8]) -> MediaFile {
-        MediaFile { content: Arc::from(bytes), sha256: hex::encode(Sha256::digest(bytes)) }
     }
 }
 
@@ -403,7 +390,7 @@ fn compile_without_cases(
         uses: route_sources.iter().filter_map(used).collect(),
         told: BTreeSet::new(),
         warnings: warnings.into_iter().chain(unused(&scripts, &route_sources)).chain(misspelt).collect(),
-        files: tree.media.iter().map(|(path, bytes)| (path.clone(), MediaFile::new(bytes))).collect(),
+        files: tree.media.clone(),
         scripts: scripts.into_iter().map(|(path, source)| (path, source.text)).collect(),
         templates,
     };

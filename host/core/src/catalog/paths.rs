@@ -9,7 +9,9 @@ use super::{
     case::Case,
     findings::{Finding, Severity},
 };
-use crate::decide::{Marked, PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource};
+use crate::decide::{
+    LetSource, Marked, PlainSource, RouteSource, RuleSource, SendSource, Source, ValueSource,
+};
 
 /// Maximum number of events of cases that a rule is compared with.
 const EVENTS: usize = 200;
@@ -37,7 +39,7 @@ pub fn misspelt(routes: &[RouteSource], scripts: &BTreeMap<String, Source>, case
         };
         let plain = match &route.rule {
             RuleSource::Plain(plain) => expressions(plain),
-            RuleSource::Cancel(cancel) => cancel.cancel.iter().collect(),
+            RuleSource::Cancel(cancel) => of_lets(&cancel.lets).chain(&cancel.cancel).collect(),
             RuleSource::Script(_) | RuleSource::Plugin(_) => Vec::new(),
         };
         for source in route.when.iter().chain(script).chain(plain) {
@@ -59,14 +61,19 @@ fn is_for(on: &str, kind: &str) -> bool {
     }
 }
 
-fn expressions(plain: &PlainSource) -> Vec<&Source> {
-    fn expression(value: &ValueSource) -> Option<&Source> {
-        match value {
-            ValueSource::Expression(source) => Some(source),
-            ValueSource::Literal(_) => None,
-        }
+fn expression(value: &ValueSource) -> Option<&Source> {
+    match value {
+        ValueSource::Expression(source) => Some(source),
+        ValueSource::Literal(_) => None,
     }
-    let lets = plain.lets.iter().filter_map(|(_, value)| expression(value));
+}
+
+fn of_lets(lets: &LetSource) -> impl Iterator<Item = &Source> {
+    lets.values.iter().filter_map(|(_, value)| expression(value))
+}
+
+fn expressions(plain: &PlainSource) -> Vec<&Source> {
+    let lets = of_lets(&plain.lets);
     let values = plain.context.iter().filter_map(|(_, value)| expression(value));
     let marked = plain.groups.iter().chain([&plain.template]).chain(&plain.priority).chain(&plain.language);
     let send = match &plain.send {

@@ -1,6 +1,9 @@
 //! The people of a case: made up, and always the same.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     findings::Finding,
@@ -9,15 +12,12 @@ use super::{
 };
 use crate::{
     decide::Place,
-    domain::{Contact, People, Person, Verdict, did_you_mean, language},
+    domain::{Contact, OptOut, OptOutScope, People, Person, Verdict, did_you_mean, language},
     plan::named,
 };
 
 /// Where the numbers begin of users whom only a verdict names.
 const NAMED: usize = 1_000;
-
-/// People by their usernames.
-type Users = HashMap<String, Arc<Person>>;
 
 /// The people of a case without `people`: one member with WhatsApp in each group, named after it
 /// (`Sales Team` → `sales_team`).
@@ -60,7 +60,7 @@ pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Peopl
                 }
                 let members = members.items(findings).iter();
                 let members: Vec<_> =
-                    members.filter_map(|member| one(member, &mut people.users, findings)).collect();
+                    members.filter_map(|member| one(member, &mut people, findings)).collect();
                 people.groups.insert(name.text.clone(), members);
             }
         }
@@ -68,7 +68,7 @@ pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> Peopl
     }
     if let Some(users) = fields.get("users") {
         for user in users.items(findings) {
-            one(user, &mut people.users, findings);
+            one(user, &mut people, findings);
         }
     }
     people
@@ -85,11 +85,12 @@ pub fn unknown_group(name: &str, place: &Place, groups: &[Group]) -> Finding {
 }
 
 /// Reads a person: a username, or a map. A username that was read before is the same person.
-fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Arc<Person>> {
-    let number = made_up_number(100 + users.len());
+fn one(node: &Node, people: &mut People, findings: &mut Vec<Finding>) -> Option<Arc<Person>> {
+    let number = made_up_number(100 + people.users.len());
     let person = match &node.value {
         Kind::Map(_) => {
-            let fields = node.fields(&["username", "name", "whatsapp", "active", "language"], findings)?;
+            let fields =
+                node.fields(&["username", "name", "whatsapp", "active", "language", "opted_out"], findings)?;
             let username = required(&fields, "username", findings)?.text;
             let name = fields.text("name", findings).map_or_else(|| username.clone(), |name| name.text);
             let mut person = person(username, name, number);
@@ -106,7 +107,7 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
             }
             person.active = match fields.get("active").map(|active| (active, active.json())) {
                 None => true,
-                Some((_, serde_json::Value::Bool(active))) => active,
+                Some((_, Value::Bool(active))) => active,
                 Some((node, _)) => {
                     findings.push(
                         node.wrong("true or false")
@@ -115,19 +116,35 @@ fn one(node: &Node, users: &mut Users, findings: &mut Vec<Finding>) -> Option<Ar
                     true
                 }
             };
+            let opt_out = fields.get("opted_out").and_then(|node| opt_out(node, findings));
+            let address = person.contact.as_ref().and_then(Contact::recipient);
+            people.opt_outs.extend(address.map(str::to_owned).zip(opt_out));
             person
         }
         _ => {
             let username = node.text(findings)?.text;
-            if let Some(known) = users.get(&username) {
+            if let Some(known) = people.users.get(&username) {
                 return Some(known.clone());
             }
             person(username.clone(), username, number)
         }
     };
     let person = Arc::new(person);
-    users.insert(person.username.clone(), person.clone());
+    people.users.insert(person.username.clone(), person.clone());
     Some(person)
+}
+
+fn opt_out(node: &Node, findings: &mut Vec<Finding>) -> Option<OptOut> {
+    let scope = match node.json() {
+        Value::Bool(true) => OptOutScope::All,
+        Value::Bool(false) => return None,
+        Value::String(scope) if scope == OptOutScope::Marketing.as_str() => OptOutScope::Marketing,
+        _ => {
+            findings.push(node.wrong("true, false or marketing"));
+            return None;
+        }
+    };
+    Some(OptOut { scope, source: "wrote STOP".to_owned(), at: Timestamp::UNIX_EPOCH })
 }
 
 fn person(username: String, name: String, number: String) -> Person {

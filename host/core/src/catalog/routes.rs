@@ -9,9 +9,9 @@ use super::{
 };
 use crate::bounds::cut;
 use crate::decide::{
-    CancelSource, CollectSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource, RouteSource,
-    RuleSource, SendSource, Source, ValueSource, at_most, collect, collect_parts, duration, hours,
-    keys_between, mode,
+    CancelSource, CollectSource, LetSource, Marked, NOT_COLLECTED, OtherwiseSource, PEOPLE, PlainSource,
+    RouteSource, RuleSource, SendSource, Source, ValueSource, at_most, collect, collect_parts, duration,
+    hours, keys_between, mode,
 };
 
 /// A group of `groups.yaml`.
@@ -132,16 +132,34 @@ fn alone(fields: &Fields<'_>, what: &str, findings: &mut Vec<Finding>) {
 
 /// Reads a route without a template, which only withdraws messages.
 fn cancel(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> CancelSource {
-    for key in KEYS.iter().filter(|key| !["on", "when", "cancel", "reason"].contains(key)) {
+    for key in KEYS.iter().filter(|key| !["on", "let", "when", "cancel", "reason"].contains(key)) {
         if let Some(key) = fields.key(key) {
             let finding = Finding::at(&key.place, format!("`{}` needs a `template`", key.text));
             findings.push(finding.help("without one a route with `cancel` only withdraws messages"));
         }
     }
     CancelSource {
+        lets: lets(fields, findings),
         cancel: one_or_more(fields, "cancel", findings),
         reason: fields.text("reason", findings).map(|reason| reason.text),
     }
+}
+
+/// The values that a route names.
+fn lets(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> LetSource {
+    let values = match fields.get("let").map(|lets| (lets, &lets.value)) {
+        None => Vec::new(),
+        Some((_, Kind::Map(entries))) => entries
+            .iter()
+            .filter_map(|(name, node)| Some((name.clone(), variable(node, findings)?)))
+            .collect(),
+        Some((node, _)) => {
+            findings.push(node.wrong("a map of expressions"));
+            Vec::new()
+        }
+    };
+    let place = |key: &str| fields.key(key).map(|key| (key.place.line, key.place.column));
+    LetSource { values, before_when: place("let") < place("when") }
 }
 
 /// The texts at a key: one, or a list.
@@ -195,18 +213,6 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
             Vec::new()
         }
     };
-    let lets = match fields.get("let").map(|lets| (lets, &lets.value)) {
-        None => Vec::new(),
-        Some((_, Kind::Map(entries))) => entries
-            .iter()
-            .filter_map(|(name, node)| Some((name.clone(), variable(node, findings)?)))
-            .collect(),
-        Some((node, _)) => {
-            findings.push(node.wrong("a map of expressions"));
-            Vec::new()
-        }
-    };
-    let place = |key: &str| fields.key(key).map(|key| (key.place.line, key.place.column));
     let send_at = fields.text("send_at", findings);
     let after = fields.parsed("after", duration, findings);
     if let (Some(_), Some(key)) = (&send_at, fields.key("after")) {
@@ -222,8 +228,7 @@ fn plain(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Option<PlainSource
         findings.push(Finding::at(&key.place, "`dedupe_for` needs a `dedupe_key`"));
     }
     Some(PlainSource {
-        lets,
-        lets_before_when: place("let") < place("when"),
+        lets: lets(fields, findings),
         template,
         groups: match fields.get("groups") {
             Some(node) if matches!(&node.value, Kind::Text(text) if text.trim_start().starts_with('=')) => {

@@ -65,10 +65,9 @@ impl Ports for CasePorts<'_> {
     }
 }
 
-/// Plans the messages of a case's events, without comparing them.
-pub fn planned(catalog: &Catalog, case: &Case) -> Vec<Planned> {
-    let results = results(catalog, case, &CasePorts::new(catalog, case));
-    results.into_iter().map(|result| result.planned).collect()
+/// Decides a case's events and plans their messages, without comparing them.
+pub fn decided(catalog: &Catalog, case: &Case) -> Vec<CaseResult> {
+    results(catalog, case, &CasePorts::new(catalog, case))
 }
 
 /// Plans the messages of a verdict on one of a case's events.
@@ -82,7 +81,11 @@ pub fn plan(catalog: &Catalog, case: &Case, event: &Event, verdict: &Verdict) ->
         people: made_up.as_ref().unwrap_or(&case.people),
         now: case.now,
     };
-    planner.plan(event, verdict)
+    let mut planned = planner.plan(event, verdict);
+    for planned in planned.notifications.iter_mut().filter(|planned| planned.skipped.is_none()) {
+        planned.skipped = planner.opt_out(planned).map(ToString::to_string);
+    }
+    planned
 }
 
 /// Maximum time for all cases together: a host waits for them when it starts or reloads its rules.

@@ -5,6 +5,7 @@ mod alike;
 mod examples;
 mod rests;
 mod shared;
+mod shipped;
 mod template_words;
 mod together;
 mod trying;

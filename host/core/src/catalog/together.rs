@@ -92,7 +92,9 @@ fn limit(templates: &Templates, results: &mut [CaseResult]) {
     for CaseResult { event, verdict, planned, .. } in results {
         let Outcome::Notify(decision) = &verdict.outcome else { continue };
         for planned in planned.notifications.iter_mut().filter(|planned| planned.skipped.is_none()) {
-            let (who, template) = (planned.notification.who(), planned.notification.template.as_str());
+            // The same recipient, whether named as a person or by number.
+            let who = planned.notification.recipient.as_deref().unwrap_or_default();
+            let template = planned.notification.template.as_str();
             if let Some(at_most) = &decision.at_most {
                 let counted =
                     at_most.tag.as_ref().map_or_else(|| vec![template], |tag| templates.with_tag(tag));

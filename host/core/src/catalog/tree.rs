@@ -13,14 +13,15 @@ use super::{
     Folders,
     files::{Root, Unread},
     findings::Finding,
+    media_file::MediaFile,
 };
 use crate::decide::LIBRARY;
 
 /// Maximum size of one file, in bytes.
 const MAX_FILE_SIZE: u64 = 1024 * 1024;
-/// Maximum size of a file that templates send, or of an example for Meta's reviewers, in bytes.
-const MAX_MEDIA_SIZE: u64 = 16 * 1024 * 1024;
-/// Maximum total size of all files except components, in bytes.
+/// Maximum total size of all files that templates send, in bytes: each is read when something has changed.
+const MAX_MEDIA_SIZE: u64 = 1024 * 1024 * 1024;
+/// Maximum total size of what is in memory of all files except components, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 /// Maximum number of files.
 const MAX_FILES: usize = 10_000;
@@ -35,7 +36,7 @@ pub struct Tree {
     /// Text of each file, by its path relative to the folder, with `/` as separator.
     pub files: BTreeMap<String, String>,
     /// Files that templates send, and examples for Meta's reviewers, by their paths.
-    pub media: BTreeMap<String, Vec<u8>>,
+    pub media: BTreeMap<String, MediaFile>,
     /// Components of plugins, by their paths.
     pub components: BTreeMap<String, Vec<u8>>,
     /// The first 12 hexadecimal digits of the SHA-256 of all paths and texts.
@@ -118,7 +119,7 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
     match Root::of(&folders.rules) {
         Ok(root) => {
             let (files, media) = (&mut tree.files, &mut tree.media);
-            Walk { root, files, media, findings, size: 0 }.folder(&folders.rules, "");
+            Walk { root, files, media, findings, size: 0, media_size: 0 }.folder(&folders.rules, "");
         }
         Err(error) => findings.push(Finding::of_file("", format!("cannot read the folder: {error}"))),
     }
@@ -203,8 +204,9 @@ fn names(folder: &Path, path: &str, findings: &mut Vec<Finding>) -> Vec<String> 
 fn release_of(tree: &Tree) -> String {
     let mut hash = Sha256::new();
     let files = tree.files.iter().map(|(path, text)| (path, text.as_bytes()));
-    let others = tree.media.iter().chain(&tree.components);
-    for (path, bytes) in files.chain(others.map(|(path, bytes)| (path, bytes.as_slice()))) {
+    let media = tree.media.iter().map(|(path, file)| (path, file.sha256.as_bytes()));
+    let components = tree.components.iter().map(|(path, bytes)| (path, bytes.as_slice()));
+    for (path, bytes) in files.chain(media).chain(components) {
         for part in [path.as_bytes(), bytes] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -217,10 +219,12 @@ fn release_of(tree: &Tree) -> String {
 struct Walk<'a> {
     root: Root,
     files: &'a mut BTreeMap<String, String>,
-    media: &'a mut BTreeMap<String, Vec<u8>>,
+    media: &'a mut BTreeMap<String, MediaFile>,
     findings: &'a mut Vec<Finding>,
-    /// Bytes read so far.
+    /// Bytes in memory so far.
     size: usize,
+    /// Bytes of the files that templates send so far.
+    media_size: u64,
 }
 
 impl Walk<'_> {
@@ -275,10 +279,16 @@ impl Walk<'_> {
 
     fn read(&mut self, file: &Path, path: String) {
         if kind_of(&path) == Some(Kind::Media) {
-            match self.root.read(file, MAX_MEDIA_SIZE) {
-                Ok(bytes) => {
-                    self.size += bytes.len();
-                    self.media.insert(path, bytes);
+            if self.media_size > MAX_MEDIA_SIZE {
+                let size = MAX_MEDIA_SIZE / 1024 / 1024;
+                let why = format!("the files that templates send have more than {size} MiB in total");
+                return self.findings.push(Finding::of_file(path, why));
+            }
+            match MediaFile::read(&self.root, file) {
+                Ok(media) => {
+                    self.size += media.in_memory();
+                    self.media_size += media.size;
+                    self.media.insert(path, media);
                 }
                 Err(why) => self.findings.push(Finding::of_file(path, why.to_string())),
             }

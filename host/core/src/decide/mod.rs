@@ -20,6 +20,7 @@ mod expression;
 mod habits;
 mod helpers;
 mod kinds;
+mod lets;
 mod library;
 mod memory;
 mod nothing;
@@ -52,8 +53,8 @@ pub use library::{FOLDER as LIBRARY, is_of as is_of_library};
 pub use ports::{Ports, StandIns};
 pub use replay::Replay;
 pub use route_source::{
-    CancelSource, CollectSource, Marked, OtherwiseSource, PlainSource, RouteSource, RuleSource, SendSource,
-    ValueSource,
+    CancelSource, CollectSource, LetSource, Marked, OtherwiseSource, PlainSource, RouteSource, RuleSource,
+    SendSource, ValueSource,
 };
 pub use routes::Routes;
 pub use source::{Place, RuleError, Source};

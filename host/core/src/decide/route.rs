@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use rhai::{Dynamic, Engine, Scope, serde::to_dynamic};
-use serde_json::Value;
+use rhai::{Engine, Scope};
 
 use super::{
     answer,
     calls::Functions,
     expression::{Expression, Names, Unanswered},
+    lets::{Lets, Variable},
     route_source::{CollectSource, Marked, PlainSource, SendSource, ValueSource},
     source::{RuleError, Source},
     withdrawal::keys,
 };
-use crate::bounds::cut;
 use crate::domain::{AtMost, Collect, Decision, Mode, Otherwise, Outcome, Priority, SendTime};
 
 /// Who receives a message where none of its recipients can be reached.
@@ -26,8 +25,7 @@ struct Others {
 
 /// A compiled plain route.
 pub struct Plain {
-    lets: Vec<(String, Variable)>,
-    lets_before_when: bool,
+    lets: Lets,
     template: Setting<String>,
     groups: Vec<Setting<String>>,
     users: Vec<Expression>,
@@ -57,11 +55,6 @@ enum Setting<T> {
     Computed(Expression),
 }
 
-enum Variable {
-    Literal(Value),
-    Expression(Expression),
-}
-
 enum Collected {
     Known(Collect),
     Key(SignedDuration, Expression),
@@ -70,16 +63,6 @@ enum Collected {
 enum Send {
     At(Expression),
     After(SignedDuration),
-}
-
-impl Variable {
-    fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
-        match self {
-            // JSON always has a value in Rhai.
-            Variable::Literal(value) => Ok(to_dynamic(value).unwrap_or_default()),
-            Variable::Expression(expression) => expression.value(engine, scope),
-        }
-    }
 }
 
 impl Plain {
@@ -91,22 +74,7 @@ impl Plain {
         errors: &mut Vec<RuleError>,
     ) -> Option<Plain> {
         let before = errors.len();
-        let mut known: Vec<&str> = Vec::new();
-        let mut lets = Vec::new();
-        for (name, value) in &source.lets {
-            let names = Names { known: &known, later: &[] };
-            let value = match value {
-                ValueSource::Literal(value) => Some(Variable::Literal(value.clone())),
-                ValueSource::Expression(source) => {
-                    Expression::compile(engine, functions, source, names, errors).map(Variable::Expression)
-                }
-            };
-            match wrong_name(engine, name, &known) {
-                Some(error) => errors.push(error),
-                None => known.push(&name.text),
-            }
-            lets.extend(value.map(|value| (name.text.clone(), value)));
-        }
+        let (lets, known) = Lets::compile(engine, functions, &source.lets, errors);
         let names = Names { known: &known, later: &[] };
         let mut compile = |source: &Source| Expression::compile(engine, functions, source, names, errors);
         let context = source.context.iter().filter_map(|(name, value)| {
@@ -126,7 +94,6 @@ impl Plain {
         let language = source.language.as_ref().and_then(&mut text);
         let plain = Plain {
             lets,
-            lets_before_when: source.lets_before_when,
             groups,
             language,
             users: source.users.iter().filter_map(&mut compile).collect(),
@@ -172,15 +139,6 @@ impl Plain {
             reason: source.reason.clone(),
         };
         (errors.len() == before).then_some(plain)
-    }
-
-    /// Adds the values of `let` to the variables.
-    fn define(&self, engine: &Engine, scope: &mut Scope) -> Result<(), Unanswered> {
-        for (name, variable) in &self.lets {
-            let value = variable.value(engine, scope)?;
-            scope.push_constant_dynamic(name.clone(), value);
-        }
-        Ok(())
     }
 
     fn decide(&self, engine: &Engine, scope: &mut Scope) -> Result<Decision, Unanswered> {
@@ -299,41 +257,6 @@ fn words(expressions: &[Expression], engine: &Engine, scope: &mut Scope) -> Resu
     Ok(words)
 }
 
-/// What is wrong with the name of a `let`.
-fn wrong_name(engine: &Engine, name: &Source, known: &[&str]) -> Option<RuleError> {
-    let error = |message: String, help: &str| {
-        Some(RuleError { place: name.place.clone(), message, help: Some(help.to_owned()) })
-    };
-    let text = name.text.as_str();
-    let mut scope = Scope::new();
-    let of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(of_a_name) {
-        return error(
-            format!("`{}` is not a valid name", cut(text, 100)),
-            "use lowercase letters, digits and underscores, for example `total`",
-        );
-    }
-    scope.push_dynamic(text, Dynamic::UNIT);
-    if text == "event" || engine.compile_expression_with_scope(&scope, text).is_err() {
-        return error(format!("`{text}` is a reserved word"), "give it another name");
-    }
-    known.contains(&text).then(|| error(format!("`{text}` is defined twice"), "give it another name"))?
-}
-
-/// Evaluates the condition of a route: `None` if it holds, or the outcome if not.
-pub fn let_through(
-    when: &Expression,
-    engine: &Engine,
-    scope: &mut Scope,
-) -> Result<Option<Outcome>, RuleError> {
-    match when.holds(engine, scope) {
-        Ok(true) => Ok(None),
-        Ok(false) => Ok(Some(Outcome::Skip(format!("`{}` is false", when.text())))),
-        Err(Unanswered::Skip(why)) => Ok(Some(Outcome::Skip(why))),
-        Err(Unanswered::Failed(error)) => Err(error),
-    }
-}
-
 /// The outcome of a plain route for an event.
 pub fn outcome(
     plain: &Plain,
@@ -342,18 +265,10 @@ pub fn outcome(
     scope: &mut Scope,
 ) -> Result<Outcome, RuleError> {
     let mut decided = || -> Result<Outcome, Unanswered> {
-        if plain.lets_before_when {
-            plain.define(engine, scope)?;
+        match plain.lets.let_through(when, engine, scope)? {
+            Some(instead) => Ok(instead),
+            None => plain.decide(engine, scope).map(|decision| Outcome::Notify(Box::new(decision))),
         }
-        if let Some(when) = when
-            && let Some(instead) = let_through(when, engine, scope)?
-        {
-            return Ok(instead);
-        }
-        if !plain.lets_before_when {
-            plain.define(engine, scope)?;
-        }
-        plain.decide(engine, scope).map(|decision| Outcome::Notify(Box::new(decision)))
     };
     match decided() {
         Ok(outcome) => Ok(outcome),

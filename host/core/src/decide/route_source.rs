@@ -18,6 +18,17 @@ pub struct RouteSource {
     pub rule: RuleSource,
 }
 
+impl RouteSource {
+    /// The values that it names, where it decides itself.
+    pub fn lets(&self) -> Option<&LetSource> {
+        match &self.rule {
+            RuleSource::Plain(plain) => Some(&plain.lets),
+            RuleSource::Cancel(cancel) => Some(&cancel.lets),
+            RuleSource::Script(_) | RuleSource::Plugin(_) => None,
+        }
+    }
+}
+
 /// The rule of a route.
 pub enum RuleSource {
     /// The route itself.
@@ -56,8 +67,19 @@ impl Marked {
     }
 }
 
+/// The values that a route names, as written.
+#[derive(Default)]
+pub struct LetSource {
+    /// Values with a name, each for the expressions after it.
+    pub values: Vec<(Source, ValueSource)>,
+    /// Whether they stand before the condition, which sees them then.
+    pub before_when: bool,
+}
+
 /// What a route withdraws that sends nothing, as written.
 pub struct CancelSource {
+    /// Values with a name.
+    pub lets: LetSource,
     /// Expressions for keys.
     pub cancel: Vec<Source>,
     /// Reason for the record, in the author's words.
@@ -76,10 +98,8 @@ pub struct OtherwiseSource {
 
 /// The decision of a plain route, as written.
 pub struct PlainSource {
-    /// Values with a name, each for the expressions after it.
-    pub lets: Vec<(Source, ValueSource)>,
-    /// Whether they stand before the condition, which sees them then.
-    pub lets_before_when: bool,
+    /// Values with a name.
+    pub lets: LetSource,
     /// Name of the template.
     pub template: Marked,
     /// Names of groups.

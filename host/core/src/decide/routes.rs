@@ -13,6 +13,7 @@ use super::{
     calls::Functions,
     engine,
     expression::{Expression, Names, Unanswered, scope_of},
+    lets::let_through,
     library::{self, FOLDER as LIBRARY},
     plugin::Plugin,
     ports::{Call, Ports},
@@ -222,13 +223,12 @@ impl Compiled {
     ) -> Option<Route> {
         let before = errors.len();
         let functions = &self.functions;
-        let lets: Vec<&str> = match &source.rule {
-            RuleSource::Plain(plain) => plain.lets.iter().map(|(name, _)| name.text.as_str()).collect(),
-            RuleSource::Cancel(_) | RuleSource::Script(_) | RuleSource::Plugin(_) => Vec::new(),
-        };
-        let names = match &source.rule {
-            RuleSource::Plain(plain) if plain.lets_before_when => Names { known: &lets, later: &[] },
-            _ => Names { known: &[], later: &lets },
+        let lets = source.lets();
+        let defined: Vec<&str> =
+            lets.iter().flat_map(|lets| &lets.values).map(|(name, _)| name.text.as_str()).collect();
+        let names = match lets {
+            Some(lets) if lets.before_when => Names { known: &defined, later: &[] },
+            _ => Names { known: &[], later: &defined },
         };
         let when = source.when.as_ref();
         let when = when.and_then(|when| Expression::compile(&self.engine, functions, when, names, errors));
@@ -348,9 +348,8 @@ impl Compiled {
         ports: &dyn Ports,
     ) -> (Vec<Outcome>, Vec<Asked>) {
         if let Some(when) = &route.when {
-            let (instead, asked) = Call::run(ports, &route.folder, || {
-                route::let_through(when, &self.engine, &mut scope_of(value))
-            });
+            let (instead, asked) =
+                Call::run(ports, &route.folder, || let_through(when, &self.engine, &mut scope_of(value)));
             match instead {
                 Ok(None) => {}
                 Ok(Some(instead)) => return (vec![instead], asked),
@@ -369,17 +368,12 @@ impl Compiled {
             }
             Rule::Cancel(withdrawal) => {
                 let scope = &mut scope_of(event);
-                if let Some(when) = &route.when
-                    && let Some(instead) = route::let_through(when, engine, scope)?
-                {
-                    return Ok(vec![instead]);
-                }
-                withdrawal.outcome(engine, scope).map(|outcome| vec![outcome])
+                withdrawal.outcome(route.when.as_ref(), engine, scope).map(|outcome| vec![outcome])
             }
             Rule::Plugin(_) => Ok(Vec::new()),
             Rule::Script(script) => {
                 if let Some(when) = &route.when
-                    && let Some(instead) = route::let_through(when, engine, &mut scope_of(event.clone()))?
+                    && let Some(instead) = let_through(when, engine, &mut scope_of(event.clone()))?
                 {
                     return Ok(vec![instead]);
                 }

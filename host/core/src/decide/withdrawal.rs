@@ -6,6 +6,7 @@ use super::{
     answer::wrong_key,
     calls::Functions,
     expression::{Expression, Names, Unanswered},
+    lets::Lets,
     route_source::CancelSource,
     source::{RuleError, Source},
 };
@@ -13,6 +14,7 @@ use crate::domain::{Cancel, Outcome};
 
 /// A compiled route that only withdraws messages.
 pub struct Withdrawal {
+    lets: Lets,
     cancel: Vec<Expression>,
     reason: Option<String>,
 }
@@ -26,24 +28,37 @@ impl Withdrawal {
         errors: &mut Vec<RuleError>,
     ) -> Option<Withdrawal> {
         let before = errors.len();
-        let names = Names { known: &[], later: &[] };
+        let (lets, known) = Lets::compile(engine, functions, &source.lets, errors);
+        let names = Names { known: &known, later: &[] };
         let compile = |source: &Source| Expression::compile(engine, functions, source, names, errors);
         let cancel = source.cancel.iter().filter_map(compile).collect();
-        (errors.len() == before).then(|| Withdrawal { cancel, reason: source.reason.clone() })
+        (errors.len() == before).then(|| Withdrawal { lets, cancel, reason: source.reason.clone() })
     }
 
     /// The outcome for an event.
     ///
     /// # Errors
     /// If an expression fails.
-    pub fn outcome(&self, engine: &Engine, scope: &mut Scope) -> Result<Outcome, RuleError> {
-        match keys(&self.cancel, engine, scope) {
-            Ok(none) if none.is_empty() => {
+    pub fn outcome(
+        &self,
+        when: Option<&Expression>,
+        engine: &Engine,
+        scope: &mut Scope,
+    ) -> Result<Outcome, RuleError> {
+        let mut decided = || -> Result<Outcome, Unanswered> {
+            if let Some(instead) = self.lets.let_through(when, engine, scope)? {
+                return Ok(instead);
+            }
+            let cancel = keys(&self.cancel, engine, scope)?;
+            if cancel.is_empty() {
                 let texts: Vec<String> = self.cancel.iter().map(|key| format!("`{}`", key.text())).collect();
                 let verb = if texts.len() == 1 { "gives" } else { "give" };
-                Ok(Outcome::Skip(format!("{} {verb} nothing to cancel", texts.join(", "))))
+                return Ok(Outcome::Skip(format!("{} {verb} nothing to cancel", texts.join(", "))));
             }
-            Ok(cancel) => Ok(Outcome::Cancel(Box::new(Cancel { cancel, reason: self.reason.clone() }))),
+            Ok(Outcome::Cancel(Box::new(Cancel { cancel, reason: self.reason.clone() })))
+        };
+        match decided() {
+            Ok(outcome) => Ok(outcome),
             Err(Unanswered::Skip(why)) => Ok(Outcome::Skip(why)),
             Err(Unanswered::Failed(error)) => Err(error),
         }

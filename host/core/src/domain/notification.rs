@@ -39,7 +39,7 @@ impl fmt::Display for NotificationId {
 pub struct Message {
     /// How it is sent.
     pub mode: Mode,
-    /// Rendered text, in WhatsApp's formatting; at most 4,096 characters, 1,024 with buttons.
+    /// Rendered text, in WhatsApp's formatting; at most 4,096 characters, 1,024 with a file or buttons other than a list.
     pub body: String,
     /// Footer: a small line below the text, at most 60 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,11 +215,6 @@ impl Notification {
     pub fn track(&self) -> Track {
         let to = self.recipient.as_deref().or(self.username.as_deref()).unwrap_or_default();
         Track::new(Notification::lane_of(&self.phone_number_id, to), self.priority)
-    }
-
-    /// Whom it is for: the username, or where it is for no person the `wa_id` or user id.
-    pub fn who(&self) -> &str {
-        self.username.as_deref().or(self.recipient.as_deref()).unwrap_or_default()
     }
 
     /// The lane of messages from this number to this recipient.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::Contact;
+use super::{Contact, OptOut};
 
 /// A person on the staff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,4 +33,7 @@ pub struct People {
     /// Addresses of contacts as decisions write them, if they were parsed before: parsing a number is the most expensive
     /// part of resolving it.
     pub addresses: HashMap<String, String>,
+    /// Opt-outs, by an address of the contact; of those who would have to be reached lest others get the message, see
+    /// [`Decision::otherwise`](super::Decision::otherwise).
+    pub opt_outs: HashMap<String, OptOut>,
 }

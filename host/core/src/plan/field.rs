@@ -75,22 +75,26 @@ impl Reader<'_> {
         if value.is_empty() {
             return Some(Field { before, after, value: None });
         }
-        let program = Program::compile(self.name, value).map_err(|failure| vec![failure]);
+        let value = Some(self.program(value, value)?);
+        Some(Field { before, after, value })
+    }
+
+    /// Compiles a template that is written as `written`.
+    pub fn program(&mut self, template: &str, written: &str) -> Option<Program> {
+        let program = Program::compile(self.name, template).map_err(|failure| vec![failure]);
         let program = program.and_then(|program| match names::check(self.environment, &program) {
             unknown if unknown.is_empty() => Ok(program),
             unknown => Err(unknown),
         });
         match program {
             Ok(program) => {
-                let used = self.environment.template_from_named_str(self.name, value);
-                let used = used.map(|used| used.undeclared_variables(false)).unwrap_or_default();
-                self.variables.extend(used.into_iter().filter(|name| program.has_variable(name)));
-                Some(Field { before, after, value: Some(program) })
+                self.variables.extend(program.variables(self.environment));
+                Some(program)
             }
             Err(failures) => {
                 self.wrong.extend(failures.into_iter().map(|failure| Wrong {
                     help: failure.help.clone(),
-                    ..Wrong::at(self.line, 1, format!("{failure}, in `{value}`"))
+                    ..Wrong::at(self.line, 1, format!("{failure}, in `{written}`"))
                 }));
                 None
             }

@@ -41,7 +41,7 @@ const KEYS: [&str; 15] = [
     "code_expiration_minutes",
 ];
 const BUTTON_KEYS: [&str; 7] = ["title", "id", "url", "phone", "code", "list", "ask"];
-const ROW_KEYS: [&str; 4] = ["id", "title", "description", "section"];
+const ROW_KEYS: [&str; 5] = ["each", "id", "title", "description", "section"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "keys with values, for example `category: utility`")]
@@ -174,6 +174,8 @@ pub(super) enum Ask {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a row, for example `{id: am, title: In the morning}`")]
 pub(super) struct FrontRow {
+    /// An expression for an array: there is such a row for each `item` of it.
+    pub each: Option<String>,
     pub id: String,
     pub title: String,
     pub description: Option<String>,

@@ -2,7 +2,7 @@
 //!
 //! Source of the rules: Meta, "Message templates", "Template components" and the errors 2388xxx of its creation.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
@@ -64,8 +64,8 @@ pub struct MetaTemplate {
 pub struct ExampleFile {
     /// MIME type.
     pub mime_type: &'static str,
-    /// Content.
-    pub content: Arc<[u8]>,
+    /// Path, relative to the rules folder.
+    pub path: String,
 }
 
 /// Fingerprint of the texts of one version: 12 hexadecimal digits of a hash over body, footer, buttons and header.

@@ -42,7 +42,7 @@ pub use self::{
         wording,
     },
     parameter::{one_line, parameter},
-    resolve::{Names, named, recipient},
+    resolve::{Names, asked_for_opt_outs, named, recipient},
     template::{Category, Template, TemplateError, TemplateSource, Templates},
 };
 use self::{
@@ -51,7 +51,7 @@ use self::{
 };
 use crate::domain::{
     DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, HIDDEN, Message, Notification, NotificationId,
-    Outcome, People, Secrets, SendTime, Senders, Verdict, closest,
+    OptOut, Outcome, People, Secrets, SendTime, Senders, Verdict, closest,
 };
 
 /// People that `else` names, at most: they are planned at once.
@@ -238,10 +238,15 @@ impl<'a> Planner<'a> {
         }
         let mut notifications = self.messages(event, decision)?;
         let is_reached = |planned: &PlannedNotification| planned.skipped.is_none();
+        let wants_it = |planned: &PlannedNotification| is_reached(planned) && self.opt_out(planned).is_none();
         let mut remarks = remarks(decision, self.people);
-        if !notifications.iter().any(is_reached)
+        if !notifications.iter().any(wants_it)
             && let Some(others) = decision.for_the_others()
         {
+            // Decided here and not when it is sent: whoever comes back meanwhile does not get what others got.
+            for planned in notifications.iter_mut().filter(|planned| is_reached(planned)) {
+                planned.skipped = self.opt_out(planned).map(ToString::to_string);
+            }
             remarks.push("none of its recipients can be reached, so those of `else` get it".to_owned());
             remarks.extend(self::remarks(&others, self.people));
             let members = |group| self.people.groups.get(group).map_or(0, Vec::len);
@@ -266,6 +271,13 @@ impl<'a> Planner<'a> {
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join("; ").replace('\0', ""));
         Ok(Planned { outcome, reason, notifications, secrets: Secrets::default() })
+    }
+
+    /// The opt-out of a message's recipient, as far as it is known when the message is planned.
+    pub fn opt_out(&self, planned: &PlannedNotification) -> Option<&OptOut> {
+        let Notification { recipient, message, .. } = &planned.notification;
+        let opt_out = self.people.opt_outs.get(recipient.as_ref()?)?;
+        opt_out.covers(message.marketing).then_some(opt_out)
     }
 
     /// The decision as the template sees it, and how many items are left out of a digest that is too long.

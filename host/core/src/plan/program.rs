@@ -6,7 +6,7 @@
 //! the only mutable values, can hold neither each other nor themselves. All of this runs on the stack for authors' work,
 //! where its values are also dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Value,
@@ -31,6 +31,8 @@ const BODY: usize = 64 * 1024;
 const TAGS: usize = 2_000;
 /// Maximum number of tokens of a tag: the compiler recurses over chains such as `a.b.c` or `a ~ b ~ c`.
 const TOKENS: usize = 1_000;
+/// Names that minijinja itself gives a value.
+const OF_MINIJINJA: [&str; 3] = ["loop", "self", "caller"];
 /// For instructions that are not in the compiled template's table of filters.
 pub(super) const NO_LOCAL: u8 = !0;
 
@@ -145,9 +147,24 @@ impl Program {
         })
     }
 
-    /// Whether a name is that of a variable here, and not only of a word that is called.
-    pub(super) fn has_variable(&self, name: &str) -> bool {
-        !words::is_word(name) || self.reads(name)
+    /// The variables of the context that the body reads.
+    pub(super) fn variables(&self, environment: &Environment<'static>) -> HashSet<String> {
+        let found = environment.template_from_named_str(&self.0.borrow_owner().name, self.body());
+        let mut variables = found.map(|found| found.undeclared_variables(false)).unwrap_or_default();
+        // What is only called is a word.
+        variables.retain(|name| !words::is_word(name) || self.reads(name));
+        // minijinja does not look at the value that a slice is taken of.
+        let own = |name: &str| {
+            let stores = |it| matches!(it, &Instruction::StoreLocal(own) if own == name);
+            OF_MINIJINJA.contains(&name) || self.instructions().any(|(instruction, _)| stores(instruction))
+        };
+        let read = self.instructions().filter_map(|(instruction, _)| match instruction {
+            Instruction::Lookup(name) => Some(*name),
+            _ => None,
+        });
+        variables.extend(read.filter(|name| !own(name)).map(str::to_owned));
+        variables.retain(|name| !environment.globals().any(|(global, _)| global == name));
+        variables
     }
 
     /// Whether the body reads a variable of this name, of its own or from the context.

@@ -12,11 +12,11 @@ use super::{
     template::{Category, Template, Templates, place},
     words::{Surroundings, within},
 };
-use crate::domain::{Button, Decision, Header, Message, MetaParts, Mode, closest};
+use crate::domain::{Action, Button, Decision, Header, Message, MetaParts, Mode, closest};
 
 /// Meta's limit for a text message, in characters.
 const BODY_LIMIT: usize = 4_096;
-/// Meta's limit for a message with buttons, in characters.
+/// Meta's limit for a message with buttons other than a list, in characters.
 const BODY_LIMIT_WITH_BUTTONS: usize = 1_024;
 
 /// Renders the messages of one decision; its context is converted once for all recipients.
@@ -208,7 +208,8 @@ impl<'a> Renderer<'a> {
 fn too_long(body: &str, header: Option<Header>, buttons: Vec<Button>) -> Option<(usize, usize)> {
     let sent = Message { body: body.to_owned(), header, buttons, ..Message::default() }.in_window();
     let is_plain = sent.header.is_none() && sent.buttons.is_empty();
-    let limit = if is_plain { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
+    let has_list = sent.buttons.iter().any(|button| matches!(button.action, Action::List(_)));
+    let limit = if is_plain || has_list { BODY_LIMIT } else { BODY_LIMIT_WITH_BUTTONS };
     let length = sent.body.chars().count();
     (length > limit).then_some((length, limit))
 }

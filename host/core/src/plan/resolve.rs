@@ -50,6 +50,22 @@ pub fn named<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Names {
     names
 }
 
+/// The addresses of those whose opt-outs matter when the verdicts are planned: others get the message if all have opted out.
+pub fn asked_for_opt_outs<'a>(
+    verdicts: impl IntoIterator<Item = &'a Verdict>,
+    people: &People,
+) -> BTreeSet<String> {
+    let mut addresses = BTreeSet::new();
+    for verdict in verdicts {
+        if let Outcome::Notify(decision) = &verdict.outcome
+            && decision.otherwise.is_some()
+        {
+            addresses.extend(resolve(decision, people).into_iter().filter_map(|recipient| recipient.to));
+        }
+    }
+    addresses
+}
+
 /// A recipient of a decision, reachable or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {

@@ -8,6 +8,9 @@ use super::{
     field::{Field, Reader, split},
     front::FrontRow,
     header::cut,
+    meta_body::SEPARATOR,
+    parameter::one_line,
+    program::Program,
 };
 use crate::domain::{Row, Section};
 
@@ -20,62 +23,128 @@ const DESCRIPTION_LIMIT: usize = 72;
 /// Maximum length of an id, in characters.
 const ID_LIMIT: usize = 200;
 
-/// A row of a list.
+/// A row of a list, or the rows for the items of an array.
 #[derive(Debug)]
 pub(super) struct RowPart {
     /// The title of the section that begins with it.
     section: Option<String>,
-    id: Field,
-    title: Field,
-    description: Option<Field>,
+    rows: Rows,
+}
+
+#[derive(Debug)]
+enum Rows {
+    One { id: Field, title: Field, description: Option<Field> },
+    Each { array: String, program: Program, written: Row },
 }
 
 impl RowPart {
     /// Compiles a row.
     pub fn compile(row: &FrontRow, reader: &mut Reader<'_>) -> Option<RowPart> {
+        let section = row.section.clone();
+        if let Some(array) = &row.each {
+            let (array, written) = (array.trim().to_owned(), written(row));
+            let cells = [&row.id, &row.title, row.description.as_ref().unwrap_or(&String::new())]
+                .map(|cell| format!("{cell}{SEPARATOR}"));
+            let template = format!("{{% for item in {array} %}}{}{{% endfor %}}", cells.concat());
+            let program = reader.program(&template, &array)?;
+            return Some(RowPart { section, rows: Rows::Each { array, program, written } });
+        }
         let (id, title) = (reader.whole(&row.id)?, reader.whole(&row.title)?);
         let description = match &row.description {
             Some(description) => Some(reader.whole(description)?),
             None => None,
         };
-        Some(RowPart { section: row.section.clone(), id, title, description })
+        Some(RowPart { section, rows: Rows::One { id, title, description } })
     }
 
     /// The row, with the sources of its values in place of these.
     fn shown(&self) -> Row {
         let shown = |field: &Field| format!("{}{}", field.before, field.source());
-        Row {
-            id: shown(&self.id),
-            title: shown(&self.title),
-            description: self.description.as_ref().map(shown),
+        match &self.rows {
+            Rows::One { id, title, description } => {
+                Row { id: shown(id), title: shown(title), description: description.as_ref().map(shown) }
+            }
+            Rows::Each { written, .. } => written.clone(),
         }
     }
 
-    fn render(&self, environment: &Environment<'static>, context: &Rendered) -> Result<Option<Row>, String> {
-        let fill = |field: &Field| {
-            let filled = field.fill(environment, context, str::to_owned);
-            filled.map(|filled| filled.text.trim().to_owned()).map_err(|failure| failure.to_string())
-        };
-        let title = cut(&fill(&self.title)?, TITLE_LIMIT);
-        if title.is_empty() {
-            return Ok(None);
+    fn array(&self) -> Option<&str> {
+        match &self.rows {
+            Rows::One { .. } => None,
+            Rows::Each { array, .. } => Some(array),
         }
-        let id = fill(&self.id)?;
-        if !(1..=ID_LIMIT).contains(&id.chars().count()) {
-            return Err(format!(
-                "the id of the row {title:?} must have 1 to {ID_LIMIT} characters, got {id:?}"
-            ));
-        }
-        let description = self.description.as_ref().map(fill).transpose()?;
-        let description = description.filter(|text| !text.is_empty());
-        Ok(Some(Row { id, title, description: description.map(|text| cut(&text, DESCRIPTION_LIMIT)) }))
     }
+
+    /// The rows of a message: without those that have no title.
+    fn render(&self, environment: &Environment<'static>, context: &Rendered) -> Result<Vec<Row>, String> {
+        match &self.rows {
+            Rows::One { id, title, description } => {
+                let fill = |field: &Field| {
+                    let filled = field.fill(environment, context, str::to_owned);
+                    filled.map(|filled| filled.text.trim().to_owned()).map_err(|failure| failure.to_string())
+                };
+                let title = cut(&fill(title)?, TITLE_LIMIT);
+                if title.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let id = identified(&fill(id)?, &title)?;
+                let description = description.as_ref().map(fill).transpose()?;
+                let description = description.filter(|text| !text.is_empty());
+                Ok(vec![Row {
+                    id,
+                    title,
+                    description: description.map(|text| cut(&text, DESCRIPTION_LIMIT)),
+                }])
+            }
+            Rows::Each { array, program, .. } => {
+                let text = program.render(environment, context);
+                let text = text.map_err(|failure| format!("`{array}`: {failure}"))?;
+                let text = text.replace('\0', "");
+                let cells: Vec<String> =
+                    text.split(SEPARATOR).map(|cell| one_line(cell, " ").trim().to_owned()).collect();
+                let rows = cells.chunks_exact(3).filter(|cells| !cells[1].is_empty());
+                rows.map(|cells| of_item(array, cells)).collect()
+            }
+        }
+    }
+}
+
+/// A row as it is written.
+fn written(row: &FrontRow) -> Row {
+    let FrontRow { id, title, description, .. } = row.clone();
+    Row { id, title, description }
+}
+
+fn identified(id: &str, title: &str) -> Result<String, String> {
+    match (1..=ID_LIMIT).contains(&id.chars().count()) {
+        true => Ok(id.to_owned()),
+        false => Err(format!("the id of the row {title:?} must have 1 to {ID_LIMIT} characters, got {id:?}")),
+    }
+}
+
+/// A row of an array's item: its id, title and description. Nobody has seen its texts before, so none is cut: two might
+/// read the same then.
+fn of_item(array: &str, cells: &[String]) -> Result<Row, String> {
+    let within = |what: &str, text: &str, limit: usize| match text.chars().count() <= limit {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "{what} of a row of `{array}` has at most {limit} characters, got {text:?}; shorten it, for example \
+             `{{{{ item.name | truncate({limit}) }}}}`"
+        )),
+    };
+    let (id, title) = (&cells[0], within("the title", &cells[1], TITLE_LIMIT)?);
+    let description = within("the description", &cells[2], DESCRIPTION_LIMIT)?;
+    Ok(Row {
+        id: identified(id, &title)?,
+        title,
+        description: Some(description).filter(|description| !description.is_empty()),
+    })
 }
 
 /// The list as it is written, with the sources of its values in place of these.
 pub(super) fn shown(rows: &[RowPart]) -> Vec<Section> {
     let mut sections = Vec::new();
-    rows.iter().for_each(|row| add(&mut sections, row.section.as_ref(), Some(row.shown())));
+    rows.iter().for_each(|row| add(&mut sections, row.section.as_ref(), [row.shown()]));
     sections
 }
 
@@ -91,9 +160,7 @@ pub(super) fn render(
     let (mut sections, mut ids) = (Vec::new(), HashSet::new());
     for row in rows {
         let rendered = row.render(environment, context)?;
-        if let Some(Row { id, .. }) = &rendered
-            && !ids.insert(id.clone())
-        {
+        if let Some(Row { id, .. }) = rendered.iter().find(|row| !ids.insert(row.id.clone())) {
             return Err(format!("two rows have the id {id:?}"));
         }
         add(&mut sections, row.section.as_ref(), rendered);
@@ -102,16 +169,22 @@ pub(super) fn render(
     if sections.is_empty() {
         return Err("no row has a title".to_owned());
     }
+    if ids.len() > ROWS {
+        let (count, array) = (ids.len(), rows.iter().find_map(RowPart::array).unwrap_or_default());
+        return Err(format!(
+            "a list has at most {ROWS} rows, got {count}; take fewer, for example `each: {array}[:{ROWS}]`"
+        ));
+    }
     Ok(sections)
 }
 
-/// Adds a row to the last section, or to the one that begins with it.
-fn add(sections: &mut Vec<Section>, title: Option<&String>, row: Option<Row>) {
+/// Adds rows to the last section, or to the one that begins with them.
+fn add(sections: &mut Vec<Section>, title: Option<&String>, rows: impl IntoIterator<Item = Row>) {
     if title.is_some() || sections.is_empty() {
         sections.push(Section { title: title.cloned(), rows: Vec::new() });
     }
     if let Some(section) = sections.last_mut() {
-        section.rows.extend(row);
+        section.rows.extend(rows);
     }
 }
 
@@ -126,7 +199,7 @@ pub(super) fn check(rows: &[FrontRow], wrong: &mut dyn FnMut(String)) {
             wrong(format!("{what} of a list has 1 to {limit} characters, got {text:?}"));
         }
     };
-    for FrontRow { id, title, description, section } in rows {
+    for FrontRow { id, title, description, section, .. } in rows {
         limit("the id of a row", id, ID_LIMIT);
         limit("the title of a row", title, TITLE_LIMIT);
         if let Some(description) = description {
@@ -134,6 +207,11 @@ pub(super) fn check(rows: &[FrontRow], wrong: &mut dyn FnMut(String)) {
         }
         if let Some(section) = section {
             limit("the title of a section", section, TITLE_LIMIT);
+        }
+    }
+    for array in rows.iter().filter_map(|row| row.each.as_deref()) {
+        if array.trim().is_empty() || !split(array).1.is_empty() || array.contains("%}") {
+            wrong(format!("`each` is an expression for an array, for example `each: times`, got {array:?}"));
         }
     }
     let mut ids = HashSet::new();

@@ -351,20 +351,10 @@ impl Templates {
         else {
             return Err(wrong);
         };
-        let mut undeclared = self
-            .environment
-            .template_from_named_str(&source.name, body)
-            .map(|template| template.undeclared_variables(false))
-            .unwrap_or_default();
-        undeclared.retain(|name| program.has_variable(name));
-        undeclared.extend(used);
-        let uses_recipient = undeclared.contains("recipient");
-        let mut variables: Vec<String> = undeclared
-            .into_iter()
-            .filter(|name| {
-                name != "recipient" && !self.environment.globals().any(|(global, _)| global == name)
-            })
-            .collect();
+        let mut used_anywhere = program.variables(&self.environment);
+        used_anywhere.extend(used);
+        let uses_recipient = used_anywhere.remove("recipient");
+        let mut variables: Vec<String> = used_anywhere.into_iter().collect();
         variables.sort_unstable();
         let sensitive = self.sensitive(source, &front, &parts, &variables, &program)?;
         let meta_footer = match authentication {
@@ -430,8 +420,8 @@ impl Templates {
             return Err(unknown);
         }
         let code = parts.one_time_code().and_then(|code| {
-            let code = self.environment.template_from_named_str(&source.name, code).ok()?;
-            Some(code.undeclared_variables(false))
+            let code = Program::of_checked(&source.name, code).ok()?;
+            Some(code.variables(&self.environment))
         });
         let code = code.into_iter().flatten().filter(|name| variables.contains(name));
         let mut sensitive: Vec<String> = front.sensitive.iter().cloned().chain(code).collect();

@@ -242,6 +242,26 @@ fn words_of_the_text_are_no_variables() {
     assert_eq!(templates.get("t").unwrap().variables, ["name", "number", "pin"]);
 }
 
+/// minijinja itself does not tell of which value a slice is taken.
+#[test]
+fn a_variable_is_known_wherever_it_stands() {
+    let variables = |body: &str| templates(body).get("t").unwrap().variables.clone();
+    assert_eq!(variables("Code {{ code[:3] }} {{ code[3:] }}."), ["code"]);
+    assert_eq!(variables("{{ list[from:to:step] }}"), ["from", "list", "step", "to"]);
+    assert_eq!(
+        variables("{{ text | truncate(size) | replace(old, new[1:]) }}"),
+        ["new", "old", "size", "text"]
+    );
+    assert_eq!(variables("{{ shop.names[a.b:] | default(other) }}"), ["a", "other", "shop"]);
+    assert_eq!(
+        variables("{% for item in items[:3] %}{{ loop.index }} {{ item[1:] }}{% endfor %}."),
+        ["items"]
+    );
+    assert_eq!(variables("{% set short = name[:3] %}{{ short[1:] }} {{ range(9)[2:] }}."), ["name"]);
+    let templates = templates("{% if pin %}\nMap: {{ pin[:3] }}\n{% endif %}\nDear all");
+    assert_eq!(definition(templates.get("t").unwrap()).body, "Map: {{1}}\nDear all");
+}
+
 #[test]
 fn a_string_and_a_number_are_not_compared_in_silence() {
     let rendered = |comparison: &str| {

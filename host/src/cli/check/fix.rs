@@ -86,7 +86,8 @@ async fn submit(
         return Ok(());
     }
     for definition in &missing {
-        let Pushed { name, status, error, .. } = account.submit(definition, definition.name.clone()).await;
+        let Pushed { name, status, error, .. } =
+            account.submit(catalog, definition, definition.name.clone()).await;
         match status {
             Some(status) => eprintln!("Submitted {name}: {status}."),
             None => eprintln!("warning: {name} not submitted: {}", error.unwrap_or_default()),

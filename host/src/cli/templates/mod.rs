@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hookswitch_core::{
-    catalog::{self, meta_templates},
+    catalog::{self, Catalog, meta_templates},
     plan::MetaTemplate,
 };
 
@@ -101,6 +101,8 @@ struct Ours {
     right: Vec<MetaTemplate>,
     /// Whether there are others.
     are_some_wrong: bool,
+    /// The rules.
+    catalog: Catalog,
 }
 
 /// Our templates beside those at Meta.
@@ -125,7 +127,7 @@ impl Common {
         if are_some_wrong {
             eprintln!("{findings}\n");
         }
-        Ok(Some(Ours { right, are_some_wrong }))
+        Ok(Some(Ours { right, are_some_wrong, catalog }))
     }
 
     fn account(&self) -> Result<Account> {

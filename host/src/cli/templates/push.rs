@@ -50,7 +50,7 @@ pub(super) async fn run(
     let account = common.account()?;
     let mut refused = 0;
     for state in &changes {
-        let pushed = account.submit(&state.definition, state.next_name()).await;
+        let pushed = account.submit(&ours.catalog, &state.definition, state.next_name()).await;
         match (&pushed.status, &pushed.error) {
             (Some(status), _) => println!("{} {}: {status}", style("✓").green(), pushed.name),
             (None, error) => {

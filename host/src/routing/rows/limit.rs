@@ -25,10 +25,10 @@ impl Rows {
             return Ok(());
         }
         let mut counts = transaction.count_lately(&rows, now).await?.into_iter();
-        // What was appended here, beside what was there: by recipient and template.
+        // What was appended here, beside what was there: by recipient, whether as a person or as a contact, and template.
         let mut here: HashMap<(String, String), i64> = HashMap::new();
         for row in self.notifications.iter_mut().filter(|row| row.skipped.is_none()) {
-            let who = row.notification.who().to_owned();
+            let who = row.notification.recipient.clone().unwrap_or_default();
             if let Some(Limit { at_most, templates }) = &row.limit {
                 let of = |template: &String| here.get(&(who.clone(), template.clone())).copied().unwrap_or(0);
                 let got = counts.next().unwrap_or(0) + templates.iter().map(of).sum::<i64>();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use hookswitch_core::{
-    catalog,
+    catalog::{self, MediaFile},
     plan::{ExampleFile, MediaKind, MetaButton, MetaHeader, TemplateSource, Templates, definitions},
 };
 use hookswitch_simulator::{Knobs, Settings, Simulator};
@@ -36,7 +36,7 @@ async fn all_shipped_templates_are_taken_and_come_back_as_they_were() {
     let (definitions, findings) = definitions(&catalog::load(&rules.as_path().into()).unwrap().templates);
     assert_eq!(findings, []);
     for definition in &definitions {
-        let status = management.create_template(&account, &definition.name, definition).await.unwrap();
+        let status = management.create_template(&account, &definition.name, definition, None).await.unwrap();
         assert_eq!(status, "PENDING");
     }
     let on_meta = management.templates(&account).await.unwrap();
@@ -44,7 +44,7 @@ async fn all_shipped_templates_are_taken_and_come_back_as_they_were() {
     let states = compare(&definitions, &on_meta);
     assert!(states.iter().all(|state| state.state == State::Pending), "{states:#?}");
     let error =
-        management.create_template(&account, &definitions[0].name, &definitions[0]).await.unwrap_err();
+        management.create_template(&account, &definitions[0].name, &definitions[0], None).await.unwrap_err();
     let ManagementError::Refused { code: 100, message } = &error else { panic!("{error}") };
     assert!(message.contains("There is already en_US content for this template"), "{message}");
 }
@@ -110,7 +110,7 @@ async fn header_and_buttons_of_all_kinds_come_back_as_they_were() {
     assert_eq!(errors, []);
     let (definitions, findings) = definitions(&templates);
     assert_eq!(findings, []);
-    management.create_template(&account, "order", &definitions[0]).await.unwrap();
+    management.create_template(&account, "order", &definitions[0], None).await.unwrap();
     let on_meta = management.templates(&account).await.unwrap();
     let states = compare(&definitions, &on_meta);
     assert_eq!(states[0].state, State::Pending);
@@ -134,8 +134,9 @@ async fn the_example_of_a_file_is_uploaded_for_the_reviewers() {
     assert_eq!(findings, []);
     assert_eq!(definitions[0].header_example, "x/files/x.png");
     definitions[0].header_file =
-        Some(ExampleFile { mime_type: "image/png", content: b"png".as_slice().into() });
-    management.create_template(&account, "photo", &definitions[0]).await.unwrap();
+        Some(ExampleFile { mime_type: "image/png", path: "x/files/x.png".to_owned() });
+    let file = MediaFile::of(b"png");
+    management.create_template(&account, "photo", &definitions[0], Some(&file)).await.unwrap();
     let on_meta = management.templates(&account).await.unwrap();
     let created = on_meta.iter().find(|template| template.name == "photo").unwrap();
     assert_eq!(created.header, Some(MetaHeader::Media(MediaKind::Image)));

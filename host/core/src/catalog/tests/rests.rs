@@ -1,4 +1,5 @@
-//! Digests by a key of the rule's own, limits of several templates, and readers of several languages.
+//! Digests by a key of the rule's own, limits of several templates, readers of several languages, names in routes that only
+//! cancel, and those who get it when all others have opted out.
 
 use tempfile::TempDir;
 
@@ -24,6 +25,21 @@ const ROUTES: &str = r#"
   template: hello
   groups: [Ops]
   context: {at: event.data.at}
+- on: booked
+  template: door
+  groups: [Ops]
+  after: 1h
+  key: '"visit " + event.data.visit.id'
+- on: off
+  let:
+    visit: event.data.visit
+    key: '"visit " + visit.id'
+  when: visit.state == "off"
+  cancel: key
+- on: leak.else
+  template: leak
+  groups: [Ops]
+  else: {groups: [Night]}
 "#;
 
 fn said(case: &str) -> String {
@@ -37,7 +53,10 @@ fn said(case: &str) -> String {
         )
     };
     let files = [
-        ("groups.yaml", "- {name: Ops, description: Operations}\n".to_owned()),
+        (
+            "groups.yaml",
+            "- {name: Ops, description: Operations}\n- {name: Night, description: Nights}\n".to_owned(),
+        ),
         ("a/routes.yaml", ROUTES.to_owned()),
         ("a/templates/alarms.j2", digest),
         ("a/templates/door.j2", tagged("A door is open.")),
@@ -90,4 +109,54 @@ fn each_reads_their_language() {
     let wrong = said(&case.replace("3 dezembro", "3 December"));
     assert!(wrong.contains("`bodies.ann` differs"), "{wrong}");
     assert!(said(&case.replace("language: fr", "language: french")).contains("expected a language code"));
+}
+
+#[test]
+fn a_route_that_only_cancels_has_names_too() {
+    let case = r#"
+- name: it is off
+  events:
+    - {type: booked, data: {visit: {id: 7}}}
+    - {type: "off", data: {visit: {id: 7, state: "off"}}}
+  expect:
+    - {template: door, to: [], skipped: [ops]}
+    - {cancel: [visit 7]}
+- name: it is not
+  event: {type: "off", data: {visit: {id: 7, state: "on"}}}
+  expect: [{skip: is false}]
+"#;
+    assert_eq!(said(case), "");
+    let wrong = |from: &str, to: &str| {
+        let folder = TempDir::new().unwrap();
+        let routes = "- on: off\n  let: {visit: event.data.visit}\n  when: visit != ()\n  cancel: visit.id\n";
+        write(folder.path(), &[("groups.yaml", "[]"), ("a/routes.yaml", &routes.replace(from, to))]);
+        load(&folder.path().into()).err().map_or_else(String::new, |findings| findings.to_string())
+    };
+    assert_eq!(wrong("", ""), "");
+    assert!(wrong("cancel: visit.id", "cancel: vist.id").contains("`vist`"));
+    assert!(wrong("{visit: ", "{event: ").contains("reserved word"));
+    let before = "  when: visit != ()\n  cancel";
+    let defined_later = wrong(
+        "  let: {visit: event.data.visit}\n  when: visit != ()\n",
+        "  when: visit != ()\n  let: {visit: event.data.visit}\n",
+    );
+    assert!(defined_later.contains("visit"), "{defined_later}");
+    assert_eq!(wrong(before, "  cancel"), "");
+}
+
+#[test]
+fn others_get_it_where_all_have_opted_out() {
+    let case = |people: &str, to: &str, skipped: &str| {
+        said(&format!(
+            "- name: x\n  event: {{type: leak.else}}\n  people: {{groups: {{Ops: {people}, Night: [eve]}}}}\n  \
+             expect: [{{template: leak, to: {to}, skipped: {skipped}}}]\n"
+        ))
+    };
+    let ann = "{username: ann, opted_out: true}";
+    assert_eq!(case(&format!("[{ann}]"), "[eve]", "[ann]"), "");
+    assert_eq!(case(&format!("[{ann}, bob]"), "[bob]", "[ann]"), "", "one of them wants it");
+    assert_eq!(case(&format!("[{ann}, {{username: bob, active: false}}]"), "[eve]", "[ann, bob]"), "");
+    assert_eq!(case("[{username: ann, opted_out: marketing}]", "[ann]", "[]"), "", "a leak is no marketing");
+    let wrong = case("[{username: ann, opted_out: perhaps}]", "[ann]", "[]");
+    assert!(wrong.contains("true, false or marketing"), "{wrong}");
 }

@@ -48,8 +48,7 @@ fn source(text: &str) -> Source {
 
 fn plain(context: &[(&str, &str)]) -> PlainSource {
     PlainSource {
-        lets: vec![],
-        lets_before_when: false,
+        lets: LetSource::default(),
         template: Marked::Plain(source("order")),
         groups: vec![Marked::Plain(source("Sales Team"))],
         users: vec![],

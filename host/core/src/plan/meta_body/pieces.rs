@@ -1,21 +1,19 @@
 //! A body as a line of words and values, read from its syntax tree.
 
-use minijinja::{
-    Environment,
-    machinery::{
-        Span,
-        ast::{BinOpKind, Expr, IfCond, Stmt},
-    },
+use minijinja::machinery::{
+    Span,
+    ast::{BinOpKind, Expr, IfCond, Stmt},
 };
 
 use super::{
+    super::program::Program,
     MetaParameter,
     joined::{Token, Value},
 };
 
 /// Splits a body into its words and values.
 pub(super) fn pieces<'a>(body: &'a str, tree: &Stmt<'a>) -> Vec<Token> {
-    let mut reader = Reader { body, tokens: Vec::new(), expressions: Environment::new() };
+    let mut reader = Reader { body, tokens: Vec::new() };
     if let Stmt::Template(template) = tree {
         reader.statements(&template.children);
     }
@@ -25,7 +23,6 @@ pub(super) fn pieces<'a>(body: &'a str, tree: &Stmt<'a>) -> Vec<Token> {
 struct Reader<'a> {
     body: &'a str,
     tokens: Vec<Token>,
-    expressions: Environment<'a>,
 }
 
 /// A part of a line within a condition.
@@ -107,8 +104,8 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Stmt::EmitExpr(emit) => {
-                    let expression = self.expressions.compile_expression(self.source(emit.span()));
-                    if !expression.is_ok_and(|it| it.undeclared_variables(false).contains(variable.id)) {
+                    let value = format!("{{{{ {} }}}}", self.source(emit.span()));
+                    if !Program::of_checked("", &value).is_ok_and(|value| value.reads(variable.id)) {
                         return None;
                     }
                     lines.last_mut()?.push(Part::Value(emit.span()));

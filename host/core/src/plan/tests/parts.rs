@@ -46,6 +46,8 @@ fn what_no_message_can_have_is_told() {
         ),
         ("buttons: [{title: A, list: [{id: a, title: A}]}, {title: B, id: b}]", "cannot have quick replies"),
         ("buttons: [{list: [{id: a, title: A}]}]", "a button needs a `title`"),
+        ("buttons: [{title: A, list: [{each: '{{ x }}', id: a, title: A}]}]", "`each` is an expression"),
+        ("buttons: [{title: A, list: [{each: x y, id: a, title: A}]}]", ", in `x y`"),
         ("buttons: [{ask: address}]", "location"),
         ("buttons: [{title: Where, ask: location}]", "omit `title`"),
         ("header: {image: 'https://x.example/a'}\nbuttons: [{ask: location}]", "cannot have a file above it"),
@@ -141,6 +143,76 @@ fn a_list_has_the_rows_that_have_titles_and_a_template_has_no_list() {
     assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), twice);
     let none = message("buttons: [{title: A, list: [{id: a, title: '{{ x }}'}]}]", json!({"x": ""}));
     assert!(none.unwrap_err().contains("the list \"A\": no row has a title"));
+}
+
+/// A row for each time, between two that are always there.
+const EACH: &str = "buttons:\n  - title: Choose a time\n    list:\n      - {id: now, title: Now, section: Soon}\n      - {each: \
+                    times, id: '{{ visit }} {{ item.id }}', title: '{{ item.name }}', description: 'at {{ item.place \
+                    }}', section: Later}\n      - {id: no, title: Not at all}";
+
+#[test]
+fn a_list_has_a_row_for_each_item_of_an_array() {
+    let with = |times: Value| message(EACH, json!({"visit": 7, "times": times}));
+    let time = |id: u8, name: &str| json!({"id": id, "name": name, "place": "the\nshop"});
+    let rows = |message: &Message| match &message.buttons[0].action {
+        Action::List(sections) => sections.clone(),
+        other => panic!("{other:?}"),
+    };
+    let two = with(json!([time(1, "Monday"), time(2, " "), time(3, "Friday")])).unwrap();
+    let [soon, later] = rows(&two).try_into().unwrap();
+    assert_eq!((soon.rows[0].title.as_str(), later.title.as_deref()), ("Now", Some("Later")));
+    let of = |row: &Row| (row.id.clone(), row.title.clone(), row.description.clone());
+    let at = |id: &str, title: &str| (id.to_owned(), title.to_owned(), Some("at the shop".to_owned()));
+    let no = ("no".to_owned(), "Not at all".to_owned(), None);
+    assert_eq!(later.rows.iter().map(of).collect::<Vec<_>>(), [at("7 1", "Monday"), at("7 3", "Friday"), no]);
+    // Without any, and with the most that there can be.
+    assert_eq!(rows(&with(json!([])).unwrap())[1].rows.len(), 1);
+    let many = |count: u8| json!((0..count).map(|n| time(n, &format!("Day {n}"))).collect::<Vec<_>>());
+    assert_eq!(rows(&with(many(8)).unwrap())[1].rows.len(), 9);
+
+    for (times, why) in [
+        (many(9), "a list has at most 10 rows, got 11; take fewer, for example `each: times[:10]`"),
+        (json!([time(1, "A"), time(1, "B")]), "two rows have the id \"7 1\""),
+        (
+            json!([time(1, "The Monday after the next")]),
+            "the title of a row of `times` has at most 24 characters, got",
+        ),
+        (
+            json!([{"id": 1, "name": "A", "place": "x".repeat(80)}]),
+            "the description of a row of `times` has at most 72",
+        ),
+        (
+            json!([{"id": "y".repeat(200), "name": "A", "place": ""}]),
+            "the id of the row \"A\" must have 1 to 200 characters",
+        ),
+        (json!(3), "`times`: "),
+    ] {
+        let said = with(times).unwrap_err();
+        assert!(said.contains("the list \"Choose a time\": ") && said.contains(why), "{said}");
+    }
+    assert!(message(EACH, json!({"visit": 7})).unwrap_err().contains("times"));
+}
+
+#[test]
+fn a_text_with_a_list_may_be_as_long_as_one_without() {
+    let of_length = |buttons: &str, length: usize| {
+        let text = format!("{FRONT}mode: text\nbuttons: {buttons}\n---\n{{{{ text }}}}");
+        let (templates, errors) = Templates::compile(vec![source("t", &text)]);
+        assert_eq!(errors, []);
+        let decision = Decision {
+            contacts: vec!["263770000001".into()],
+            context: context(json!({"text": "x".repeat(length)})),
+            ..decision(&[])
+        };
+        let planned = planned(&templates, decision, &People::default());
+        planned.reason.filter(|_| planned.notifications.is_empty())
+    };
+    let list = "[{title: A, list: [{id: a, title: A}]}]";
+    assert_eq!(of_length(list, 4_096), None);
+    assert!(of_length(list, 4_097).unwrap().contains("the limit is 4096"));
+    let reply = "[{title: A, id: a}]";
+    assert_eq!(of_length(reply, 1_024), None);
+    assert!(of_length(reply, 1_025).unwrap().contains("the limit is 1024"));
 }
 
 #[test]
