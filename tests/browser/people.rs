@@ -27,12 +27,12 @@ pub async fn linked() -> Case {
     assert_eq!(browser.heading().await, "bob");
     assert!(browser.text().await.contains("15550100055 (Bobby)"), "{}", browser.text().await);
 
-    browser.follow("Change").await;
+    browser.follow("Change …").await;
     browser.fill("hours", "21:00-06:30").await;
     browser.fill("time_zone", "Africa/Harare").await;
     browser.press("Set the quiet hours").await;
     assert!(browser.text().await.contains("21:00-06:30 Africa/Harare"), "{}", browser.text().await);
-    browser.follow("Change").await;
+    browser.follow("Change …").await;
     browser.fill("hours", "late").await;
     browser.press("Set the quiet hours").await;
     assert!(browser.text().await.contains("expected quiet hours, for example 21:00-06:30"));
@@ -73,7 +73,7 @@ pub async fn staff() -> Case {
 
     browser.follow("People").await;
     browser.follow("Import people").await;
-    browser.fill("csv", "username\tname\tgroups\nbob\tBob\tNight shift\neve\tEve Ncube\t\n").await;
+    browser.fill("csv", "username,name,groups\nbob,Bob,Night shift\neve,Eve Ncube,\n").await;
     browser.press("Check").await;
     let text = browser.text().await;
     assert!(

@@ -98,6 +98,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "dead_letter::dead_letters",
         "now() - interval '30 days', now(), NULL, NULL, NULL, '{}', sample.first(), 100",
     ),
+    ("recipient::wishes", "ARRAY['user7', NULL], ARRAY[NULL, '263700000007']"),
     ("dead_letter::tally_dead_letters", "'-infinity', now(), NULL, NULL, NULL, '{}', 100"),
     ("dead_letter::old_failures", "now() - interval '24 hours', 100"),
     ("dead_letter::redrive", "1"),

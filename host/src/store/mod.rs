@@ -118,6 +118,7 @@ pub use number::NumberWaiting;
 pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};
+pub use recipient::Wishes;
 pub use rerun::ToldBefore;
 pub use retention::Pruned;
 pub use rule_failure::{RuleFailed, RuleFailure};
