@@ -7,6 +7,7 @@ use minijinja::context;
 use super::{Console, chart::chart, refusal::Refusal, render, session::Viewer};
 use crate::{
     check::{Finding, Severity, words},
+    operate::FIXABLE,
     store::DeadLetterFilter,
 };
 
@@ -46,6 +47,7 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
         context! {
             findings => render::value(&findings),
             further,
+            fixable => FIXABLE,
             checked => report.as_ref().map(|report| report.checked_at.to_string()),
             sections => render::value(&report.as_ref().map(|report| &report.sections)),
             tiles => [

@@ -43,7 +43,7 @@ pub use self::{
     digests::OpenDigest,
     events::Found,
     failed::{Choice, stored_recipient},
-    fix::FixStep,
+    fix::{FIXABLE, FixStep},
     hosts::HostState,
     jobs::run_jobs,
     keys::{KeyReport, check_key_name, check_key_source},
