@@ -162,3 +162,30 @@ async fn an_attempt_after_the_first_and_a_redrive_have_traces_that_are_linked() 
     let read = collector.span("receipt read").await;
     assert_eq!((&read["traceId"], &read["parentSpanId"]), (&again["traceId"], &again["spanId"]));
 }
+
+#[tokio::test]
+async fn a_digest_is_linked_with_what_it_collects() {
+    let (collector, address) = Collector::start().await;
+    let rules = "- on: alarm\n  template: alarms\n  groups: [Ops]\n  collect: 2s by group\n  context: {where: event.data.where}\n";
+    let stage = Stage::builder()
+        .person("ann", "15550100001", &["Ops"])
+        .open_windows()
+        .rules(&[("alarms/routes.yaml", rules), ("alarms/templates/alarms.j2", ALARMS)])
+        .settings(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20secret%20of%20ours"),
+            ("OTEL_SERVICE_NAME", "our-switch"),
+        ])
+        .start()
+        .await;
+    for place in ["Hall", "Yard"] {
+        stage.host.accept(&json!({"type": "alarm", "data": {"where": place}})).await;
+    }
+    let digest = collector.span("route hookswitch.digest").await;
+    let routed = collector.spans().into_iter().filter(|span| span["name"] == "route alarm");
+    let links: Vec<Value> =
+        routed.map(|span| json!({"traceId": span["traceId"], "spanId": span["spanId"]})).collect();
+    assert_eq!((digest["links"].as_array(), links.len()), (Some(&links), 2), "{digest}");
+}
+
+const ALARMS: &str = "---\ndescription: Alarms\ncategory: utility\nlanguage: en_US\n---\n{{ count }} alarms: {% for item in items %}{{ item.where }} {% endfor %}now\n";

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Knobs, ReceivedMessage, Simulator,
     inbound::InboundMessage,
+    panel,
     stats::Stats,
     templates::{self, TemplateStatus},
     webhook::Update,
@@ -27,6 +28,7 @@ const PAGE: usize = 1_000;
 /// Its paths.
 pub fn router() -> Router<Simulator> {
     Router::new()
+        .route(panel::PATH, get(panel::show).post(panel::act))
         .route("/_simulator/messages", get(messages).delete(clear))
         .route("/_simulator/stats", get(stats))
         .route("/_simulator/inbound", post(inbound))

@@ -23,6 +23,7 @@ mod inbound;
 mod knobs;
 mod media;
 mod message;
+mod panel;
 mod profile;
 mod routes;
 mod rules;

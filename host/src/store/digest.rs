@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use hookswitch_core::domain::EventKey;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -64,10 +65,21 @@ pub struct DueDigest {
     pub id: Uuid,
     /// The first decision, as JSON.
     pub decision: String,
-    /// Contexts as JSON with their events' ids and sources, in the order of the log; as many as were asked for.
-    pub items: Vec<(String, String, String)>,
+    /// Collected decisions, in the order of the log; as many as were asked for.
+    pub items: Vec<DueItem>,
     /// How many there are.
     pub count: u64,
+}
+
+/// A collected decision.
+#[derive(Clone, Debug)]
+pub struct DueItem {
+    /// The decision's context, as JSON.
+    pub context: String,
+    /// The event.
+    pub event: EventKey,
+    /// The event's extension attributes, as JSON.
+    pub extensions: Option<String>,
 }
 
 impl RoutingTransaction<'_> {
@@ -212,7 +224,7 @@ async fn any_due(client: &Session) -> Result<bool, StoreError> {
 }
 
 /// How many items, and the first of them.
-type Collected = HashMap<Uuid, (u64, Vec<(String, String, String)>)>;
+type Collected = HashMap<Uuid, (u64, Vec<DueItem>)>;
 
 async fn collected(
     transaction: &Transaction<'_>,
@@ -222,7 +234,7 @@ async fn collected(
 ) -> Result<Collected, StoreError> {
     let statement = transaction
         .prepare_cached(
-            "SELECT d.id, n.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, '')
+            "SELECT d.id, n.count, i.context, coalesce(e.id, 'dropped'), coalesce(e.source, ''), e.extensions
              FROM unnest($1::uuid[]) AS d (id)
              CROSS JOIN LATERAL (SELECT count(*) AS count FROM digest_item WHERE digest_id = d.id) n
              CROSS JOIN LATERAL (
@@ -239,7 +251,11 @@ async fn collected(
     for row in transaction.query(&statement, &[&digests, &items, &bytes]).await? {
         let (count, items) = collected.entry(row.try_get(0)?).or_default();
         *count = row.try_get::<_, i64>(1)?.unsigned_abs();
-        items.push((row.try_get(2)?, row.try_get(3)?, row.try_get(4)?));
+        items.push(DueItem {
+            context: row.try_get(2)?,
+            event: EventKey { id: row.try_get(3)?, source: row.try_get(4)? },
+            extensions: row.try_get(5)?,
+        });
     }
     Ok(collected)
 }

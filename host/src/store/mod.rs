@@ -92,7 +92,7 @@ pub use deferred::{Behind, Deferred, Done, Intended, Intent, LateRetry, Waiting}
 pub use delivery::Histories;
 #[cfg(feature = "simulator")]
 pub use demo::DemoClaim;
-pub use digest::{CollectRow, DueDigest, ListedDigest, OpenDigest};
+pub use digest::{CollectRow, DueDigest, DueItem, ListedDigest, OpenDigest};
 pub use directory::{ChangedPerson, NewPerson, StoredPerson};
 pub use erasure::{Known, Suspect};
 pub use event::{Clash, LoggedEvent, NewEvent};

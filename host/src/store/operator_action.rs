@@ -153,9 +153,10 @@ pub struct Action {
     pub who: String,
     /// The way: `cli`, `api` or `console`.
     pub way: String,
-    /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop`, `events.rerun`, `message.send`,
-    /// `plugin.resume`, `check.fix`, `templates.push`, `key.create`, `key.revoke`, `opt_out.set`, `opt_out.cleared` or
-    /// `contact.link`.
+    /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop`, `waiting.withdraw`,
+    /// `events.rerun`, `message.send`, `plugin.resume`, `check.fix`, `templates.push`, `person.add`, `person.change`,
+    /// `people.import`, `group.create`, `group.rename`, `group.delete`, `group.add_members`, `group.remove_members`,
+    /// `contact.link`, `contact.language`, `opt_out.set`, `opt_out.cleared`, `key.create`, `key.revoke` or `session.end`.
     pub action: String,
     /// The filter or the ids.
     #[schema(value_type = Object)]

@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use hookswitch_core::domain::{Cause, Engine, Event, NotificationId, Outcome, RuleRef, Verdict};
+use hookswitch_core::domain::{
+    Cause, DIGEST_TYPE, Digest, Engine, Event, NotificationId, Outcome, RuleRef, Verdict,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
@@ -73,6 +75,16 @@ pub struct Decided<'a> {
     pub rules: &'a [(RuleRef, Duration)],
     /// The verdicts.
     pub verdicts: &'a [Verdict],
+}
+
+/// Where the events of a digest were routed.
+fn collected(event: &Event) -> Vec<Context> {
+    if event.kind != DIGEST_TYPE {
+        return Vec::new();
+    }
+    let digest = serde_json::from_str::<Digest>(event.data.get());
+    let traces = digest.map(|digest| digest.traces).unwrap_or_default();
+    traces.iter().filter_map(|trace| Context::parse(trace)).filter(|trace| trace.is_sampled).collect()
 }
 
 impl Tracer {
@@ -136,8 +148,9 @@ impl Tracer {
         let after = |from: Timestamp, took: Duration| {
             from.checked_add(SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(from)
         };
-        let span =
+        let mut span =
             Span::new(place, format!("route {}", event.kind), Kind::Consumer, *from, after(*from, *took));
+        span.more_links = collected(event);
         self.record(span.with([
             ("hookswitch.event.id", json!(event.key.id)),
             ("hookswitch.event.source", json!(event.key.source)),

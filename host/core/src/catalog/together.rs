@@ -161,8 +161,13 @@ impl Digests {
 
     fn add(&mut self, by: CollectBy, key: &str, event: &Event, verdict: &Verdict, decision: Decision) {
         let place = self.places.get(key).copied().unwrap_or_else(|| {
-            let digest =
-                Digest { decision: decision.clone(), items: Vec::new(), count: 0, events: Vec::new() };
+            let digest = Digest {
+                decision: decision.clone(),
+                items: Vec::new(),
+                count: 0,
+                events: Vec::new(),
+                traces: Vec::new(),
+            };
             self.open.push(Open { types: BTreeSet::new(), verdict: verdict.clone(), digest, by });
             self.places.insert(key.to_owned(), self.open.len() - 1);
             self.open.len() - 1

@@ -70,6 +70,9 @@ pub struct Digest {
     pub count: u64,
     /// Ids and sources of their events, one for each item.
     pub events: Vec<(String, String)>,
+    /// The spans in which the first of their events were routed, as `traceparent`; empty where nothing is traced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<String>,
 }
 
 /// Maximum number of events named in a digest's reason.
@@ -79,7 +82,7 @@ impl Digest {
     /// A digest of one decision, as a preview.
     pub fn of_one(decision: &Decision) -> Digest {
         let items = vec![json!(decision.context)];
-        Digest { decision: decision.clone(), items, count: 1, events: Vec::new() }
+        Digest { decision: decision.clone(), items, count: 1, events: Vec::new(), traces: Vec::new() }
     }
 
     /// The decision of the digest: its template sees `items` and `count`.
@@ -125,7 +128,13 @@ mod tests {
         };
         assert_eq!(collect.to_string(), "10m by group");
         let events = vec![("a".to_owned(), "/x".to_owned()), ("b".to_owned(), "/x".to_owned())];
-        let digest = Digest { decision, items: vec![json!({"n": 1}), json!({"n": 2})], count: 3, events };
+        let digest = Digest {
+            decision,
+            items: vec![json!({"n": 1}), json!({"n": 2})],
+            count: 3,
+            events,
+            traces: Vec::new(),
+        };
         let told = digest.into_decision();
         assert_eq!(told.context["items"], json!([{"n": 1}, {"n": 2}]));
         assert_eq!((&told.context["count"], &told.groups), (&json!(3), &vec!["Ops".to_owned()]));

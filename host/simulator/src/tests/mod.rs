@@ -7,6 +7,7 @@ mod interactive;
 mod media;
 mod messages;
 mod metas_examples;
+mod panel;
 mod profile;
 mod template_list;
 mod template_management;

@@ -153,6 +153,8 @@ pub fn invite(
     println!("{}", style("See its history, and what the stand-in for WhatsApp received:").bold());
     println!("  curl http://{host}/v1/events/ID -H \"Authorization: Bearer $KEY\"");
     println!("  curl http://{simulator}/_simulator/messages");
+    println!("{}", style("Make things go wrong there, or write in as a user:").bold());
+    println!("  http://{simulator}/_simulator");
     if let Some(admin) = admin {
         println!("{}", style("See what a monitoring system reads:").bold());
         println!("  curl http://{admin}/metrics");
