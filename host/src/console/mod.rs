@@ -28,6 +28,7 @@ mod search;
 mod session;
 mod timeline;
 mod trial;
+mod variants;
 
 use std::sync::Arc;
 
@@ -93,6 +94,7 @@ pub fn router(console: Console) -> Router {
         .route("/people/{username}/quiet", get(contacts::ask_quiet).post(contacts::set_quiet))
         .route("/templates", get(meta::list))
         .route("/templates/push", get(meta::confirm).post(meta::push))
+        .route("/templates/{name}", get(variants::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/resume/{id}", get(plugins::confirm_resume).post(plugins::resume))
         .route("/schedules", get(running::schedules))

@@ -29,6 +29,7 @@ mod templates;
 mod traffic;
 mod trial;
 mod unknown;
+mod variants;
 mod waiting;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub use self::{
     templates::{Account, PushChoice, Pushed, TemplateList, TemplatesError, others},
     trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
+    variants::TemplateVariant,
     waiting::wrong_key,
 };
 use crate::store::{
