@@ -79,6 +79,8 @@ async fn what_waits_is_counted_by_reason() {
     }
     wait_until("they wait", SOON, async || desk.get("/v1/waiting").await["data"][0]["count"] == 3).await;
     let waiting = desk.get("/v1/waiting").await;
+    let events = desk.walk("/v1/events?limit=1").await;
+    assert_eq!(events.len(), desk.walk("/v1/events").await.len());
     let all = desk.walk("/v1/notifications").await;
     let oldest = all.last().unwrap();
     assert_eq!(

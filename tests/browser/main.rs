@@ -71,6 +71,7 @@ fn trials() -> Vec<Trial> {
         trial("login_and_filter", acts::login_and_filter),
         trial("redrive_of_500_messages_with_a_reload", acts::redrive),
         trial("contact_who_wrote_in_is_linked", people::linked),
+        trial("staff_is_added_changed_and_imported", people::staff),
         trial("template_is_pushed", rules::pushed),
         trial("event_is_tried_and_saved_as_a_case", rules::tried),
         trial("key_is_created_and_revoked", people::key),

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The pages that the menu leads to, and others that are always there.
-pub const PAGES: [&str; 20] = [
+pub const PAGES: [&str; 22] = [
     "/",
     "/events",
     "/messages",
@@ -15,6 +15,8 @@ pub const PAGES: [&str; 20] = [
     "/unknown",
     "/waiting",
     "/people",
+    "/person/new",
+    "/person/import",
     "/groups",
     "/contacts",
     "/rules",

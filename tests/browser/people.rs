@@ -27,12 +27,12 @@ pub async fn linked() -> Case {
     assert_eq!(browser.heading().await, "bob");
     assert!(browser.text().await.contains("15550100055 (Bobby)"), "{}", browser.text().await);
 
-    browser.follow("Change").await;
+    browser.follow("Change …").await;
     browser.fill("hours", "21:00-06:30").await;
     browser.fill("time_zone", "Africa/Harare").await;
     browser.press("Set the quiet hours").await;
     assert!(browser.text().await.contains("21:00-06:30 Africa/Harare"), "{}", browser.text().await);
-    browser.follow("Change").await;
+    browser.follow("Change …").await;
     browser.fill("hours", "late").await;
     browser.press("Set the quiet hours").await;
     assert!(browser.text().await.contains("expected quiet hours, for example 21:00-06:30"));
@@ -47,9 +47,43 @@ pub async fn linked() -> Case {
     browser.follow("Access").await;
     browser.follow("What operators did").await;
     let log = browser.text().await;
-    for action in ["contact.link", "person.quiet_hours", "opt_out.set", "opt_out.cleared"] {
+    for action in ["contact.link", "person.change", "opt_out.set", "opt_out.cleared"] {
         assert!(log.contains(action), "{action}: {log}");
     }
+    Ok(())
+}
+
+pub async fn staff() -> Case {
+    let stage = Stage::builder().start().await;
+    let browser = Browser::log_in(&stage, "boss", &["admin"]).await?;
+    browser.follow("Groups").await;
+    browser.fill("group", "Night shift").await;
+    browser.press("Create the group").await;
+    browser.follow("People").await;
+    browser.follow("Add a person").await;
+    browser.fill("username", "eve").await;
+    browser.fill("name", "Eve").await;
+    browser.fill("groups", "Night shift").await;
+    browser.press("Add the person").await;
+    assert_eq!(browser.heading().await, "eve");
+    browser.follow("Change eve").await;
+    browser.fill("whatsapp", "+1 555 010 0009").await;
+    browser.press("Save").await;
+    assert!(browser.text().await.contains("15550100009"), "{}", browser.text().await);
+
+    browser.follow("People").await;
+    browser.follow("Import people").await;
+    browser.fill("csv", "username,name,groups\nbob,Bob,Night shift\neve,Eve Ncube,\n").await;
+    browser.press("Check").await;
+    let text = browser.text().await;
+    assert!(
+        text.contains("Would add 1, update 1") && text.contains("name \"Eve\" to \"Eve Ncube\""),
+        "{text}"
+    );
+    browser.press("Import").await;
+    assert!(browser.text().await.contains("Added 1, updated 1"), "{}", browser.text().await);
+    browser.follow("To the people").await;
+    assert!(browser.text().await.contains("Eve Ncube"), "{}", browser.text().await);
     Ok(())
 }
 

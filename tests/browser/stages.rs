@@ -97,6 +97,8 @@ pub async fn full(text: &str) -> Full {
         "/contacts/link?contact=15550100055".to_owned(),
         "/contacts/preference?contact=15550100055&wish=opt_in".to_owned(),
         "/people/eve/quiet".to_owned(),
+        "/people/eve/change".to_owned(),
+        "/groups/delete?group=Ops".to_owned(),
         "/plugins/resume/none".to_owned(),
         "/waiting/withdraw?key=visit%207".to_owned(),
         "/people/ann".to_owned(),

@@ -4,6 +4,7 @@
 mod acts;
 mod pages;
 mod sessions;
+mod staff;
 
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
 

@@ -36,7 +36,7 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("daily_user::daily_users", "as many as Meta allows in a day, by an index of their times"),
     (
         "dead_letter::count_dead_letters",
-        "what failed in the time that was asked for, by an index of failures",
+        "what failed in the time that was asked for and was not resolved, by an index",
     ),
     ("deferred::waiting", "a host that takes lanes keeps in memory whom they keep waiting"),
     ("directory::list_people 2", "a group, in the order of its members' usernames"),
@@ -98,6 +98,8 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
         "dead_letter::dead_letters",
         "now() - interval '30 days', now(), NULL, NULL, NULL, '{}', sample.first(), 100",
     ),
+    ("recipient::wishes", "ARRAY['user7', NULL], ARRAY[NULL, '263700000007']"),
+    ("dead_letter::tally_dead_letters", "'-infinity', now(), NULL, NULL, NULL, '{}', 100"),
     ("dead_letter::old_failures", "now() - interval '24 hours', 100"),
     ("dead_letter::redrive", "1"),
     ("dead_letter::redrive 2", "sample.ids(), sample.new_ids(), now()"),

@@ -100,8 +100,11 @@ CROSS JOIN LATERAL unnest(CASE WHEN n.seq % 10 = 2 THEN '{accepted,failed}' ELSE
 WHERE n.priority < 2 AND n.seq % 10 NOT IN (4, 6)
 ORDER BY n.seq;
 ALTER TABLE delivery ENABLE TRIGGER delivery_failed;
+INSERT INTO unresolved_failure (notification_id, attempt, at, code, template)
+SELECT d.notification_id, d.attempt, d.at, d.code, n.template
+FROM delivery d JOIN notification n ON n.id = d.notification_id WHERE d.status = 'failed' ORDER BY d.at;
 INSERT INTO dead_letter (notification_id, reason, at)
-SELECT id, 'seen', now() FROM notification WHERE seq % 10 = 2 AND seq % 100 < 90;
+SELECT id, 'seen', now() FROM notification WHERE seq % 50 IN (2, 12, 22);
 INSERT INTO operator_action (at, who, way, action, what, count)
 SELECT now() - make_interval(mins => 60001 - n), 'key' || n % 20, 'api', 'failed.discard', '{"code":131026}', 1
 FROM generate_series(1, 60000) AS n;

@@ -23,7 +23,7 @@ use source::{Statement, statements};
 /// A node of a plan reads so many rows at most: about 50 for each thing that is asked for, and less than a lane has.
 const ROWS: f64 = 4_000.0;
 /// Each table that may grow has so many rows at least.
-const GROWN: i64 = 50_000;
+const GROWN: i64 = 40_000;
 /// PostgreSQL plans for the values at hand five times, then it may make a plan for all.
 const OFTEN: usize = 7;
 

@@ -1,6 +1,6 @@
 //! A plugin that hangs, or is large, costs its neighbours nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Router, routing::any};
 use futures_util::future::join_all;
@@ -71,17 +71,29 @@ async fn more_plugins_that_hang_than_there_are_threads_keep_no_other_event_waiti
     let settings =
         [("HOOKSWITCH_PLUGIN_GRANTS", grants.as_str()), ("HOOKSWITCH_PLUGIN_PRIVATE_HOSTS", host.as_str())];
     let stage = Stage::set(folders, &settings).await;
-    for n in 0..PLUGINS * 4 {
-        let kind = format!("hang{}.it", n % PLUGINS);
-        let data = json!({"do": "http", "url": format!("http://{address}/")});
-        stage.host.accept(&json!({"type": kind, "data": data})).await;
-    }
-    let begun = "SELECT count(*) FROM unfinished WHERE host IS NOT NULL";
-    wait_until("they hang", SOON, async || stage.database.count(begun).await >= 128).await;
+    let hanging: Vec<Value> = (0..PLUGINS * 4)
+        .map(|n| {
+            let data = json!({"do": "http", "url": format!("http://{address}/")});
+            json!({"type": format!("hang{}.it", n % PLUGINS), "data": data})
+        })
+        .collect();
     let plain: Vec<Value> = vec![json!({"type": "plain", "data": {}}); 20];
-    let decided = join_all(plain.iter().map(|event| stage.decided(event))).await;
-    assert!(decided.iter().all(|decision| decision["outcome"] == "notify"), "{decided:#?}");
+    let begun = "SELECT count(*) FROM unfinished WHERE host IS NOT NULL";
     let hung = "SELECT count(*) FROM decision d JOIN event e ON e.lane = d.lane AND e.seq = d.event_seq
                 WHERE e.type <> 'plain'";
-    assert_eq!(stage.database.count(hung).await, 0, "nobody waited for these");
+    // A machine that has much else to do takes longer for all of this than plugins may hang; then it says nothing.
+    for round in 0..5 {
+        let began = Instant::now();
+        join_all(hanging.iter().map(|event| stage.host.accept(event))).await;
+        wait_until("they hang", SOON, async || stage.database.count(begun).await >= 128).await;
+        let decided = join_all(plain.iter().map(|event| stage.decided(event))).await;
+        assert!(decided.iter().all(|decision| decision["outcome"] == "notify"), "{decided:#?}");
+        let (over, took) = (stage.database.count(hung).await, began.elapsed());
+        if took < Duration::from_secs(10) {
+            assert_eq!(over, round * 160, "nobody waited for these");
+            return;
+        }
+        wait_until("none hangs", SOON, async || stage.database.count(begun).await == 0).await;
+    }
+    panic!("plain events were never decided while others hung");
 }

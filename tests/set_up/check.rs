@@ -330,6 +330,7 @@ async fn failures_are_found_by_their_code() {
     assert_eq!(found(&report), ["delivery.failed"]);
     assert!(report.to_string().contains("1 message failed with Meta's error 131026: "), "{report:#}");
     office.database.query("UPDATE delivery SET at = at - interval '25 hours'", &[]).await;
+    office.database.query("UPDATE unresolved_failure SET at = at - interval '25 hours'", &[]).await;
     assert_eq!(office.finds(), ["delivery.old_failures"]);
     office.does(&["failed", "discard", "--all"]);
     office.all_is_well().await;

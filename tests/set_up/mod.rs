@@ -174,7 +174,7 @@ fn snapshot_settings(folder: &Path) -> insta::Settings {
         (r"PostgreSQL \d+(\.\d+)?", "PostgreSQL VERSION"),
         (r"\d+ s ago", "SECONDS ago"),
         (r"\d+ migrations", "N migrations"),
-        (r"( +)V\d+__\w+\n(?: +V\d+__\w+\n)*", "${1}MIGRATIONS\n"),
+        (r"( +)V\d+__\w+\n(?: +V\d+__\w+\n)*(?: +and \d+ more\n)?", "${1}MIGRATIONS\n"),
     ] {
         settings.add_filter(pattern, name);
     }

@@ -133,7 +133,7 @@ impl Scrape {
             true => Some(self.read_all(now).await?),
             false => None,
         };
-        let of = |reason: &str| waiting.get(reason).copied().unwrap_or(0);
+        let of = |reason: &str| waiting.get(reason).map_or(0, |counted| counted.count);
         let reasons = WaitReason::ALL.map(WaitReason::as_str);
         Ok(Backlog {
             events: events.count,

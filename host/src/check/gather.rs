@@ -17,8 +17,9 @@ use super::{people::SomePeople, recipients::NAMED};
 use crate::{
     config::WhatsappConfig,
     store::{
-        BacklogFacts, DeferredFacts, FailureFacts, HostFacts, Lately, MissedSlots, OldFailures, ParkedFacts,
-        PeopleFacts, RefusedFacts, Store, StoreError, StoredKey, ToldLately, UnsentFacts, WebhookFacts,
+        BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, Lately, MissedSlots, OldFailures,
+        ParkedFacts, PeopleFacts, RefusedFacts, Store, StoreError, StoredKey, ToldLately, UnsentFacts,
+        WebhookFacts,
     },
     whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
 };
@@ -105,7 +106,7 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         some_people,
         store.keys(),
         store.backlog(),
-        store.deferred_facts(),
+        store.deferred_facts(COUNTED),
         store.refused_facts(),
     )?;
     let (

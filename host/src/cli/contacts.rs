@@ -85,7 +85,9 @@ async fn command(command: Command, store: &Store) -> anyhow::Result<()> {
             println!("{contact} opted in.");
         }
         Command::Language { contact, language, .. } => {
-            Directory::new(store.clone()).set_language(&contact, language.as_deref()).await?;
+            let operate = Operate::new(store.clone());
+            let directory = operate.directory(&operate.user().await?);
+            directory.set_language(&contact, language.as_deref()).await?;
             match language {
                 Some(language) => println!("{contact} reads {}.", language.trim()),
                 None => println!("Language of {contact} removed."),

@@ -2,7 +2,7 @@
 
 mod rerun;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use hookswitch_core::{decide, domain::DecisionOutcome};
@@ -129,7 +129,7 @@ async fn list(args: &EventsArgs, database: &DatabaseConfig) -> anyhow::Result<Ex
 pub async fn all(store: &Store, mut filter: EventFilter) -> anyhow::Result<Vec<ListedEvent>> {
     let mut listed = Vec::new();
     loop {
-        let EventPage { data, next } = store.list_events(&filter).await?;
+        let EventPage { data, next } = store.list_events(&filter, Duration::MAX).await?;
         filter.limit -= i64::try_from(data.len())?;
         listed.extend(data);
         match next.filter(|_| filter.limit > 0) {

@@ -11,7 +11,8 @@ use crate::{
     app::{self, Database},
     check::count,
     config::{DatabaseConfig, RulesConfig},
-    directory::{Directory, GroupJson, GroupUse},
+    directory::{Directory, Editor, GroupJson, GroupUse},
+    operate::Operate,
     store::StoredGroup,
 };
 
@@ -91,7 +92,11 @@ enum Command {
 /// If the database cannot be reached, or something named does not exist.
 pub async fn run(args: GroupsArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     let database = Database::open(settings, &mut |step| eprintln!("{step}")).await?;
-    let done = command(args.command, settings, &Directory::new(database.store.clone())).await;
+    let operate = Operate::new(database.store.clone());
+    let done = match operate.user().await {
+        Ok(user) => command(args.command, settings, &operate.directory(&user)).await,
+        Err(error) => Err(error.into()),
+    };
     database.close().await;
     done
 }
@@ -99,7 +104,7 @@ pub async fn run(args: GroupsArgs, settings: &DatabaseConfig) -> anyhow::Result<
 async fn command(
     command: Command,
     settings: &DatabaseConfig,
-    directory: &Directory,
+    directory: &Editor,
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::CreateDefaults { rules } => create_defaults(&rules, settings, directory).await?,
@@ -189,7 +194,7 @@ async fn used(
 async fn create_defaults(
     rules: &RulesConfig,
     settings: &DatabaseConfig,
-    directory: &Directory,
+    directory: &Editor,
 ) -> anyhow::Result<()> {
     let folders = app::folders(rules, settings, false)?;
     let catalog = spawn_blocking(move || catalog::load(&folders)).await?;

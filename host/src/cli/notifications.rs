@@ -1,6 +1,6 @@
 //! `hookswitch notifications`: the latest notifications and their status.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use hookswitch_core::{decide, domain::Status};
@@ -59,9 +59,9 @@ pub async fn run(args: NotificationsArgs, database: &DatabaseConfig) -> anyhow::
         limit: args.limit,
     };
     let database = Database::open(database, &mut |_| {}).await?;
-    let listed = Operate::new(database.store.clone()).notifications(&filter).await;
+    let listed = Operate::new(database.store.clone()).notifications(&filter, Duration::MAX).await;
     database.close().await;
-    let listed = listed?;
+    let listed = listed?.data;
     if args.json {
         output::json_lines(&listed)?;
     } else {

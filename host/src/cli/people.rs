@@ -11,6 +11,7 @@ use crate::{
     app::Database,
     config::DatabaseConfig,
     directory::{Directory, Linked, PersonChange, PersonJson, PersonToAdd, QuietHoursText},
+    operate::Operate,
     store::{Store, StoredPerson},
 };
 
@@ -126,7 +127,8 @@ pub async fn run(args: PeopleArgs, database: &DatabaseConfig) -> anyhow::Result<
 }
 
 async fn command(command: Command, store: &Store) -> anyhow::Result<ExitCode> {
-    let directory = &Directory::new(store.clone());
+    let operate = Operate::new(store.clone());
+    let directory = &operate.directory(&operate.user().await?);
     match command {
         Command::Add { username, name, whatsapp, groups, language } => {
             let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours: None, language };

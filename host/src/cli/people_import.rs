@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     check::count,
-    directory::{Directory, differences},
+    directory::{Editor, differences},
     store::{ImportOptions, Imported, StoredPerson},
 };
 
@@ -45,7 +45,7 @@ pub struct ImportArgs {
 ///
 /// # Errors
 /// If the file cannot be read, or lines of it are invalid.
-pub async fn run(args: &ImportArgs, directory: &Directory) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &ImportArgs, directory: &Editor) -> anyhow::Result<ExitCode> {
     let csv = if args.file.as_os_str() == "-" {
         io::read_to_string(io::stdin()).context("cannot read standard input")?.into_bytes()
     } else {

@@ -71,7 +71,7 @@ async fn withdraw(operate: &Operate, key: &str, reason: Option<&str>) -> anyhow:
 }
 
 async fn list(operate: &Operate, json: bool) -> anyhow::Result<()> {
-    let waiting = operate.waiting().await?;
+    let waiting = operate.waiting(COUNTED).await?;
     if json {
         output::json_lines(&waiting)?;
         return Ok(());

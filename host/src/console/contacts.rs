@@ -1,8 +1,8 @@
-//! What operators do with WhatsApp users: link them to people, opt them out and in; and the quiet hours of people.
+//! What administrators do with WhatsApp users: link them to people, opt them out and in.
 
 use axum::{
     Form,
-    extract::{Path, State},
+    extract::State,
     response::{Html, Redirect},
 };
 use hookswitch_core::domain::OptOutScope;
@@ -10,17 +10,9 @@ use minijinja::context;
 use serde::Deserialize;
 
 use super::{
-    Console,
-    confirm::Confirmation,
-    query::{Filter, filled},
-    refusal::Refusal,
-    render,
-    session::Administrator,
+    Console, confirm::Confirmation, query::Filter, refusal::Refusal, render, session::Administrator,
 };
-use crate::{
-    directory::{DirectoryError, QuietHoursText},
-    operate::Operator,
-};
+use crate::{directory::DirectoryError, operate::Operator};
 
 impl From<DirectoryError> for Refusal {
     fn from(error: DirectoryError) -> Refusal {
@@ -134,38 +126,4 @@ pub async fn link(
     let (by, username) = (Operator::by_console(&viewer.key), username.trim());
     console.operate.link_contact(&by, &contact, username).await?;
     Ok(Redirect::to(&render::segment("/people/", username)))
-}
-
-/// The form for the quiet hours of a person.
-pub async fn ask_quiet(
-    Administrator(viewer): Administrator,
-    State(console): State<Console>,
-    Path(username): Path<String>,
-) -> Result<Html<String>, Refusal> {
-    let person = console.operate.person(&username).await?;
-    let person = person.ok_or_else(|| Refusal::unknown("No person has this username."))?;
-    let now = person.quiet_hours.as_ref().map(ToString::to_string);
-    render::view("quiet.html", &viewer, context! { username, now })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quiet {
-    #[serde(default, deserialize_with = "filled")]
-    hours: Option<String>,
-    #[serde(default, deserialize_with = "filled")]
-    time_zone: Option<String>,
-}
-
-/// Sets or removes the quiet hours of a person.
-pub async fn set_quiet(
-    Administrator(viewer): Administrator,
-    State(console): State<Console>,
-    Path(username): Path<String>,
-    Form(Quiet { hours, time_zone }): Form<Quiet>,
-) -> Result<Redirect, Refusal> {
-    let by = Operator::by_console(&viewer.key);
-    let hours = hours.map(|hours| QuietHoursText { hours, time_zone: time_zone.unwrap_or_default() });
-    console.operate.set_quiet_hours(&by, &username, hours).await?;
-    Ok(Redirect::to(&render::segment("/people/", &username)))
 }

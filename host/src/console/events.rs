@@ -18,7 +18,10 @@ use super::{
     session::{Actor, Viewer},
     timeline,
 };
-use crate::{operate::Operator, store::EventFilter};
+use crate::{
+    operate::{LISTING, Operator},
+    store::EventFilter,
+};
 
 /// Maximum number of messages on the page of an event.
 const MESSAGES: i64 = 25;
@@ -65,7 +68,7 @@ pub async fn list(
         before: query.before,
         limit: PAGE,
     };
-    let page = viewer.events(console.operate.events(&filter).await?);
+    let page = viewer.events(console.operate.events(&filter, LISTING).await?);
     let fields = [
         ("outcome", query.outcome.as_deref()),
         ("type", query.kind.as_deref()),

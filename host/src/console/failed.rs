@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, response::Html};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::{Value, context};
 use serde::Deserialize;
 
@@ -15,7 +15,11 @@ use super::{
     render,
     session::Viewer,
 };
-use crate::{operate::stored_recipient, store::DeadLetterFilter};
+use crate::{
+    check::words,
+    operate::{MOST_COUNTED, SENT, Throughput, stored_recipient},
+    store::{Counted, DeadLetterFilter},
+};
 
 /// The filters, as those of `hookswitch failed list`.
 #[derive(Deserialize)]
@@ -128,20 +132,46 @@ pub async fn unknown(viewer: Viewer, State(console): State<Console>) -> Result<H
 
 /// Messages that wait, by reason.
 pub async fn waiting(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
-    let overview = console.operate.overview().await?;
-    let mut reasons: Vec<(&String, &i64)> =
-        overview.messages.iter().filter(|(_, count)| **count > 0).collect();
-    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
-    let reasons: Vec<Value> = reasons
-        .into_iter()
-        .map(|(reason, count)| context! { reason => reason.as_str(), count => *count, meaning => meaning(reason) })
+    let (overview, waiting, traffic) = tokio::try_join!(
+        console.operate.overview(),
+        console.operate.waiting(MOST_COUNTED),
+        console.operate.traffic()
+    )?;
+    let Counted { count: queued, more } = overview.messages.get("queued").copied().unwrap_or_default();
+    let mut reasons: Vec<Value> = waiting
+        .iter()
+        .filter(|facts| facts.count > 0)
+        .map(|facts| {
+            context! {
+                reason => facts.reason.as_str(), count => facts.count, more => facts.count >= MOST_COUNTED, meaning => meaning(&facts.reason),
+                oldest => facts.oldest_at.map(|at| at.to_string()), due => facts.first_due_at.to_string(),
+            }
+        })
         .collect();
-    let events = overview.events;
+    if queued > 0 {
+        reasons
+            .insert(0, context! { reason => "queued", count => queued, more, meaning => meaning("queued") });
+    }
+    let pace = pace(&traffic);
+    let drained = pace
+        .filter(|_| queued > 0)
+        .map(|pace| words::span(SignedDuration::from_secs_f64(queued as f64 / pace)));
+    let events = &overview.events;
     render::view(
         "waiting.html",
         &viewer,
-        context! { reasons, events => events.count, oldest => events.oldest.map(|at| at.to_string()), counted => COUNTED },
+        context! {
+            reasons, events => events.count, more_events => events.more, oldest => events.oldest.map(|at| at.to_string()),  queued, more_queued => more,
+            pace => pace.map(|pace| (pace * 60.0).ceil() as i64), drained,
+        },
     )
+}
+
+/// Messages that were sent per second in the last ten minutes; `None` if there were none.
+fn pace(traffic: &Throughput) -> Option<f64> {
+    let sent = traffic.traffic.iter().find(|of| of.name == SENT)?;
+    let sum: i64 = sent.hour.iter().rev().take(10).sum();
+    (sum > 0).then(|| sum as f64 / 600.0)
 }
 
 /// What messages with a reason wait for.

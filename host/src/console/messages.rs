@@ -17,7 +17,10 @@ use super::{
     session::Viewer,
     timeline,
 };
-use crate::{operate::stored_recipient, store::NotificationFilter};
+use crate::{
+    operate::{LISTING, stored_recipient},
+    store::{NotificationFilter, NotificationPage},
+};
 
 /// The filters of the list, as those of `hookswitch notifications`.
 #[derive(Deserialize)]
@@ -53,7 +56,8 @@ pub async fn list(
         before: query.before.map(NotificationId),
         limit: PAGE,
     };
-    let mut messages = console.operate.notifications(&filter).await?;
+    let NotificationPage { data: mut messages, next } =
+        console.operate.notifications(&filter, LISTING).await?;
     messages.iter_mut().for_each(|message| message.detail = viewer.text(message.detail.take()));
     let fields = [
         ("status", query.status),
@@ -68,9 +72,8 @@ pub async fn list(
         .into_iter()
         .map(|(name, value)| context! { name, value => value.unwrap_or_default() })
         .collect();
-    let is_full = i64::try_from(messages.len()).is_ok_and(|count| count >= PAGE);
-    let next = messages.last().filter(|_| is_full).map(|last| {
-        let before = last.id.to_string();
+    let next = next.map(|next| {
+        let before = next.to_string();
         let given = given.iter().map(|(name, value)| (*name, value.as_str()));
         render::link("/messages", &given.chain([("before", before.as_str())]).collect::<Vec<_>>())
     });

@@ -10,6 +10,7 @@ mod events;
 mod failed;
 mod fix;
 mod guard;
+mod import;
 mod keys;
 mod live;
 mod login;
@@ -26,6 +27,7 @@ mod rules;
 mod running;
 mod search;
 mod session;
+mod staff;
 mod timeline;
 mod trial;
 mod variants;
@@ -91,7 +93,11 @@ pub fn router(console: Console) -> Router {
         .route("/rules", get(rules::show))
         .route("/contacts/link", get(contacts::ask_person).post(contacts::link))
         .route("/contacts/preference", get(contacts::confirm_preference).post(contacts::prefer))
-        .route("/people/{username}/quiet", get(contacts::ask_quiet).post(contacts::set_quiet))
+        .route("/person/new", get(staff::ask_new).post(staff::add))
+        .route("/people/{username}/change", get(staff::ask_change).post(staff::change))
+        .route("/people/{username}/quiet", get(staff::ask_quiet).post(staff::set_quiet))
+        .route("/groups/new", post(staff::create_group))
+        .route("/groups/delete", get(staff::confirm_deletion).post(staff::delete_group))
         .route("/templates", get(meta::list))
         .route("/templates/push", get(meta::confirm).post(meta::push))
         .route("/templates/{name}", get(variants::show))
@@ -119,6 +125,11 @@ pub fn router(console: Console) -> Router {
         .layer(DefaultBodyLimit::max(16 * 1024))
         // An event may be larger than a form.
         .route("/try", get(trial::form).post(trial::try_event).layer(DefaultBodyLimit::max(128 * 1024)))
+        // In a form a character may take nine.
+        .route(
+            "/person/import",
+            get(import::ask).post(import::import).layer(DefaultBodyLimit::max(1024 * 1024)),
+        )
         .with_state(console)
         .layer(from_fn(guard))
 }

@@ -7,6 +7,7 @@ use minijinja::context;
 use super::{Console, chart::chart, refusal::Refusal, render, session::Viewer};
 use crate::{
     check::{Finding, Severity, words},
+    operate::FIXABLE,
     store::DeadLetterFilter,
 };
 
@@ -18,15 +19,14 @@ pub const COUNTED: i64 = 1_000;
 /// The page.
 pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
     let now = console.operate.now();
-    let all = every(now);
     let (report, overview, failed, unknown, traffic) = tokio::join!(
-        console.setup.report(),
+        console.setup.last_report(),
         console.operate.overview(),
-        console.operate.failed(&all, None, COUNTED),
+        console.operate.tally_failed(COUNTED),
         console.operate.unknown(0, COUNTED),
         console.operate.traffic(),
     );
-    let (overview, failed, unknown, traffic) = (overview?, failed?, unknown?, traffic?);
+    let (overview, (failed, first_failed), unknown, traffic) = (overview?, failed?, unknown?, traffic?);
     let age = |at: Option<Timestamp>| at.map(|at| words::span(words::since(at, now)));
     let mut findings: Vec<&Finding> = report
         .iter()
@@ -37,22 +37,25 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let further = findings.len().saturating_sub(FINDINGS);
     findings.truncate(FINDINGS);
-    let waiting: i64 = overview.messages.values().sum();
+    let waiting: i64 = overview.messages.values().map(|counted| counted.count).sum();
+    let more_waiting = overview.messages.values().any(|counted| counted.more);
+    let unknown_since = unknown.first().and_then(|first| first.since);
+    let unknown = i64::try_from(unknown.len()).unwrap_or(i64::MAX);
     render::view(
         "overview.html",
         &viewer,
         context! {
             findings => render::value(&findings),
             further,
+            fixable => FIXABLE,
             checked => report.as_ref().map(|report| report.checked_at.to_string()),
             sections => render::value(&report.as_ref().map(|report| &report.sections)),
             tiles => [
-                context! { name => "failed", href => "/failed", count => failed.len(), age => age(failed.first().map(|f| f.failed_at)) },
-                context! { name => "unknown", href => "/unknown", count => unknown.len(), age => age(unknown.first().and_then(|u| u.since)) },
-                context! { name => "messages waiting", href => "/waiting", count => waiting, age => None::<String> },
-                context! { name => "events not routed", href => "/events", count => overview.events.count, age => age(overview.events.oldest) },
+                context! { name => "failed", href => "/failed", count => failed, more => failed >= COUNTED, age => age(first_failed) },
+                context! { name => "unknown", href => "/unknown", count => unknown, more => unknown >= COUNTED, age => age(unknown_since) },
+                context! { name => "messages waiting", href => "/waiting", count => waiting, more => more_waiting, age => None::<String> },
+                context! { name => "events not routed", href => "/events", count => overview.events.count, more => overview.events.more, age => age(overview.events.oldest) },
             ],
-            counted => COUNTED,
             to_phone => [("Last hour", traffic.hour), ("Last 7 days", traffic.week)]
                 .map(|(when, of)| context! { when, messages => of.map(|of| of.messages), half => of.map(|of| within(of.half)), most => of.map(|of| within(of.most)) }),
             traffic => traffic.traffic.iter().map(|of| context! { name => of.name, hour => chart(&of.hour), week => chart(&of.week) }).collect::<Vec<_>>(),

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     check::words,
+    operate::LISTING,
     store::{NotificationFilter, StoredPerson},
 };
 
@@ -72,7 +73,7 @@ pub async fn person(
         before: None,
         limit: 20,
     };
-    let messages = console.operate.notifications(&filter).await?;
+    let messages = console.operate.notifications(&filter, LISTING).await?.data;
     render::view(
         "person.html",
         &viewer,

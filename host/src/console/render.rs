@@ -75,6 +75,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("schedules.html", include_str!("templates/schedules.html")),
     ("numbers.html", include_str!("templates/numbers.html")),
     ("link_contact.html", include_str!("templates/link_contact.html")),
+    ("person_form.html", include_str!("templates/person_form.html")),
+    ("import.html", include_str!("templates/import.html")),
     ("quiet.html", include_str!("templates/quiet.html")),
     ("fix.html", include_str!("templates/fix.html")),
     ("key.html", include_str!("templates/key.html")),

@@ -38,13 +38,15 @@ pub struct Stored {
     id: Option<String>,
     #[serde(default, deserialize_with = "filled")]
     source: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    person: Option<String>,
 }
 
 /// The form, with a stored event in it if one is named.
 pub async fn form(
     Tester(viewer): Tester,
     State(console): State<Console>,
-    Filter(Stored { id, source }): Filter<Stored>,
+    Filter(Stored { id, source, person }): Filter<Stored>,
 ) -> Result<Html<String>, Refusal> {
     let stored = match &id {
         Some(id) => Some(stored(&console, id, source.as_deref()).await?),
@@ -55,7 +57,7 @@ pub async fn form(
         Some(event) if viewer.sees_personal => posted(event),
         Some(_) => String::new(),
     };
-    page(&viewer, &Asked { event: text, id, source, now: None, window: None }, None)
+    page(&viewer, &Asked { event: text, id, source, now: None, window: None, person }, None)
 }
 
 /// What to try.
@@ -72,6 +74,9 @@ pub struct Asked {
     now: Option<String>,
     #[serde(default, deserialize_with = "filled")]
     window: Option<String>,
+    /// The username of whom it is about.
+    #[serde(default, deserialize_with = "filled")]
+    person: Option<String>,
 }
 
 /// The form, with what came of it below.
@@ -107,10 +112,14 @@ pub async fn try_event(
     })?;
     // Whoever typed the event knows it; a stored one may say more than they may see.
     let case = (viewer.sees_personal || asked.id.is_none()).then(|| as_case(&shown, &trial, now));
+    let heard = match &asked.person {
+        Some(username) => Some(hears(&console, &trial, username).await?),
+        None => None,
+    };
     let trial = if viewer.sees_personal { trial } else { trial.without_personal() };
     let decisions: Vec<Value> = trial.decisions.iter().take(DECISIONS).map(decision).collect();
     let result = context! {
-        release => trial.release, decisions, case, at => now.to_string(),
+        release => trial.release, decisions, case, heard, at => now.to_string(),
         further => trial.decisions.len().saturating_sub(DECISIONS),
     };
     page(&viewer, &asked, Some(result))
@@ -128,10 +137,10 @@ fn misread(problem: &Problem) -> Refusal {
 }
 
 fn page(viewer: &Viewer, asked: &Asked, result: Option<Value>) -> Result<Html<String>, Refusal> {
-    let Asked { event, id, source, now, window } = asked;
+    let Asked { event, id, source, now, window, person } = asked;
     let values = context! {
         event, id, source, now => now.as_deref().unwrap_or_default(),
-        window => window.as_deref().unwrap_or("as_is"), result,
+        window => window.as_deref().unwrap_or("as_is"), person => person.as_deref().unwrap_or_default(), result,
     };
     render::view("try.html", viewer, values)
 }
@@ -151,6 +160,9 @@ fn decision(decision: &TriedDecision) -> Value {
 fn recipient(of: &TriedNotification) -> Value {
     let form = match (&of.skipped, of.form) {
         (Some(why), _) => format!("not sent: {why}"),
+        _ if of.waits_until.is_some() => {
+            "waits for the end of quiet hours, or for the hours of the rule".to_owned()
+        }
         (None, TriedForm::FreeForm) => "free-form: the window is open".to_owned(),
         (None, TriedForm::Template) => "as the Meta template".to_owned(),
         (None, TriedForm::Waits) => "waits until the recipient writes".to_owned(),
@@ -158,8 +170,37 @@ fn recipient(of: &TriedNotification) -> Value {
     context! {
         username => &of.username, recipient => &of.recipient, reason => &of.reason, form,
         tone => if of.skipped.is_some() { "wait" } else { "good" },
-        send_at => of.send_at.map(|at| at.to_string()),
+        send_at => of.waits_until.or(of.send_at).map(|at| at.to_string()),
     }
+}
+
+/// Whether a person would hear of the event, in sentences.
+async fn hears(console: &Console, trial: &Trial, username: &str) -> Result<Vec<String>, Refusal> {
+    let Some(person) = console.operate.person(username).await? else {
+        return Ok(vec![format!("No person has the username {username}.")]);
+    };
+    let all = trial.decisions.iter().flat_map(|decision| &decision.notifications);
+    let to_them = all.filter(|of| of.username.as_deref() == Some(username));
+    let mut said: Vec<String> = to_them
+        .map(|of| {
+            let template = of.message.as_ref().map_or("a message", |message| message.template.as_str());
+            match (&of.skipped, of.waits_until.or(of.send_at)) {
+                (Some(why), _) => format!("{username} would not get {template}: {why}."),
+                (None, Some(at)) => format!("{username} would get {template} at {at} ({}).", of.reason),
+                (None, None) => format!("{username} would get {template} at once ({}).", of.reason),
+            }
+        })
+        .collect();
+    if said.is_empty() {
+        let groups = match person.groups.is_empty() {
+            true => "no group".to_owned(),
+            false => person.groups.join(", "),
+        };
+        said.push(format!(
+            "{username} would not hear of it: no decision names them or a group of theirs ({groups})."
+        ));
+    }
+    Ok(said)
 }
 
 async fn stored(console: &Console, id: &str, source: Option<&str>) -> Result<Event, Refusal> {

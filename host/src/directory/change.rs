@@ -1,8 +1,9 @@
 //! Adding and changing a person: all that is wrong is reported at once, and a refusal changes nothing.
 
 use hookswitch_core::domain::{QuietHours, language};
+use serde_json::json;
 
-use super::{Directory, DirectoryError, Linked, ValueError, check_username, checked_name};
+use super::{Directory, DirectoryError, Editor, Linked, ValueError, check_username, checked_name};
 use crate::store::{ChangedPerson, NewPerson, StoreError};
 
 /// Quiet hours as they are written.
@@ -37,7 +38,7 @@ pub struct PersonToAdd {
     pub language: Option<String>,
 }
 
-/// Changes to a person, as an operator writes them. What is absent stays; `Some(None)` removes.
+/// Editor to a person, as an operator writes them. What is absent stays; `Some(None)` removes.
 #[derive(Clone, Debug, Default)]
 pub struct PersonChange {
     /// The new name.
@@ -52,6 +53,26 @@ pub struct PersonChange {
     pub language: Option<Option<String>>,
 }
 
+impl PersonChange {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// The names of what changes. Numbers are not recorded.
+    fn members(&self) -> Vec<&'static str> {
+        let PersonChange { name, active, whatsapp, quiet_hours, language } = self;
+        let members = [
+            ("name", name.is_some()),
+            ("active", active.is_some()),
+            ("whatsapp", whatsapp.is_some()),
+            ("quiet_hours", quiet_hours.is_some()),
+            ("language", language.is_some()),
+        ];
+        members.into_iter().filter_map(|(name, changes)| changes.then_some(name)).collect()
+    }
+}
+
 /// What is wrong with the values of a request.
 #[derive(Default)]
 struct Wrong(Vec<ValueError>);
@@ -63,7 +84,7 @@ impl Wrong {
     }
 }
 
-impl Directory {
+impl Editor {
     /// Adds a person to these groups, linked to this number.
     ///
     /// # Errors
@@ -93,10 +114,11 @@ impl Directory {
             StoreError::Conflict(_) => DirectoryError::PersonExists(person.username.clone()),
             error => error.into(),
         })?;
+        self.record("person.add", json!({"person": person.username, "groups": person.groups}), 1).await?;
         self.shared(&person.username, linked).await
     }
 
-    /// Changes a person, all or nothing. Returns the new link if it was changed.
+    /// Editor a person, all or nothing. Returns the new link if it was changed.
     ///
     /// # Errors
     /// If the person does not exist, or values are invalid.
@@ -113,6 +135,17 @@ impl Directory {
     /// # Errors
     /// Also if somebody else has changed the person.
     pub async fn change_version(
+        &self,
+        username: &str,
+        change: &PersonChange,
+        version: Option<&str>,
+    ) -> Result<Option<Linked>, DirectoryError> {
+        let linked = self.apply(username, change, version).await?;
+        self.record("person.change", json!({"person": username, "changed": change.members()}), 1).await?;
+        Ok(linked)
+    }
+
+    pub(super) async fn apply(
         &self,
         username: &str,
         change: &PersonChange,
@@ -150,7 +183,9 @@ impl Directory {
         }
         self.shared(username, linked).await
     }
+}
 
+impl Directory {
     async fn linked(
         &self,
         whatsapp: Option<&str>,

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use hookswitch_core::catalog::Catalog;
+use serde_json::json;
 
-use super::{Directory, DirectoryError, ValueError, checked_name};
+use super::{Directory, DirectoryError, Editor, ValueError, checked_name};
 use crate::store::{StoreError, StoredGroup};
 
 /// Maximum number of rules that are listed.
@@ -75,6 +76,21 @@ impl Directory {
         }
     }
 
+    /// What uses a group, by the rules as they are, if these are known, and by what was decided.
+    ///
+    /// # Errors
+    /// If it does not exist.
+    pub async fn group_use(&self, name: &str, rules: Option<&Catalog>) -> Result<GroupUse, DirectoryError> {
+        self.groups_exist(&[name.to_owned()]).await?;
+        Ok(GroupUse {
+            rules: rules.map(|rules| rules.mentions_of_group(name)).unwrap_or_default(),
+            decided_by: self.store.rules_that_told_group(name).await?,
+            digests: self.store.count_digests_for_group(name).await?,
+        })
+    }
+}
+
+impl Editor {
     /// Creates the groups that do not exist yet and returns their names.
     ///
     /// # Errors
@@ -83,7 +99,9 @@ impl Directory {
         for name in names {
             check_group_name(name).map_err(DirectoryError::Invalid)?;
         }
-        Ok(self.store.create_groups(names, None).await?)
+        let created = self.store.create_groups(names, None).await?;
+        self.record("group.create", json!({"groups": created}), created.len()).await?;
+        Ok(created)
     }
 
     /// Renames a group; its members, and digests that wait for it, stay with it.
@@ -99,25 +117,12 @@ impl Directory {
         check_group_name(new)
             .map_err(|why| DirectoryError::Values(vec![ValueError { member: "name", why }]))?;
         match self.store.rename_group(old, new, version).await {
-            Ok(true) => Ok(()),
+            Ok(true) => self.record("group.rename", json!({"group": old, "name": new}), 1).await,
             Ok(false) if version.is_some() => Err(DirectoryError::Changed),
             Ok(false) => Err(self.unknown_groups(vec![old.to_owned()]).await?),
             Err(StoreError::Conflict(_)) => Err(DirectoryError::GroupExists(new.to_owned())),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// What uses a group, by the rules as they are, if these are known, and by what was decided.
-    ///
-    /// # Errors
-    /// If it does not exist.
-    pub async fn group_use(&self, name: &str, rules: Option<&Catalog>) -> Result<GroupUse, DirectoryError> {
-        self.groups_exist(&[name.to_owned()]).await?;
-        Ok(GroupUse {
-            rules: rules.map(|rules| rules.mentions_of_group(name)).unwrap_or_default(),
-            decided_by: self.store.rules_that_told_group(name).await?,
-            digests: self.store.count_digests_for_group(name).await?,
-        })
     }
 
     /// Deletes a group, but not its people.
@@ -126,7 +131,7 @@ impl Directory {
     /// If it does not exist, or is not this version any more.
     pub async fn delete_group(&self, name: &str, version: Option<&str>) -> Result<(), DirectoryError> {
         if self.store.delete_group(name, version).await? {
-            return Ok(());
+            return self.record("group.delete", json!({"group": name}), 1).await;
         }
         if version.is_some() {
             return Err(DirectoryError::Changed);
@@ -141,7 +146,9 @@ impl Directory {
     pub async fn add_members(&self, group: &str, usernames: &[&str]) -> Result<Vec<String>, DirectoryError> {
         self.groups_exist(&[group.to_owned()]).await?;
         self.people_exist(usernames).await?;
-        Ok(self.store.add_members(group, usernames).await?)
+        let added = self.store.add_members(group, usernames).await?;
+        self.record("group.add_members", json!({"group": group, "people": added}), added.len()).await?;
+        Ok(added)
     }
 
     /// Removes people from a group, all or none, and returns those who were in it.
@@ -155,7 +162,10 @@ impl Directory {
     ) -> Result<Vec<String>, DirectoryError> {
         self.groups_exist(&[group.to_owned()]).await?;
         self.people_exist(usernames).await?;
-        Ok(self.store.remove_members(group, usernames).await?)
+        let removed = self.store.remove_members(group, usernames).await?;
+        self.record("group.remove_members", json!({"group": group, "people": removed}), removed.len())
+            .await?;
+        Ok(removed)
     }
 }
 

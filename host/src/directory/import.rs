@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde_json::json;
+
 use super::{
-    Directory, DirectoryError, LineError, MEANT,
+    Directory, DirectoryError, Editor, LineError, MEANT,
     csv::{PeopleFile, read_csv},
     error::LINES_SHOWN,
 };
 use crate::store::{ImportOptions, Imported, NewPerson, StoredPerson};
 
-impl Directory {
+impl Editor {
     /// Adds people from CSV, and updates those whose usernames exist; all or nothing. `told` is called with the number of
     /// lines that are done.
     ///
@@ -47,9 +49,18 @@ impl Directory {
             return Err(DirectoryError::Invalid(why.to_owned()));
         }
         let people: Vec<NewPerson> = people.into_iter().map(|(_, person)| person).collect();
-        Ok(self.store.import_people(&people, options, told).await?)
+        let imported = self.store.import_people(&people, options, told).await?;
+        if !options.dry_run {
+            let Imported { added, updated, deactivated, .. } = &imported;
+            let (added, updated, deactivated) = (added.len(), updated.len(), deactivated.len());
+            let what = json!({"added": added, "updated": updated, "deactivated": deactivated});
+            self.record("people.import", what, added + updated + deactivated).await?;
+        }
+        Ok(imported)
     }
+}
 
+impl Directory {
     /// What is wrong with unknown groups, with the names that were probably meant.
     async fn why_unknown<'a>(&self, unknown: &[&'a str]) -> Result<HashMap<&'a str, String>, DirectoryError> {
         if unknown.is_empty() {

@@ -5,6 +5,7 @@
 
 mod change;
 mod csv;
+mod editor;
 mod error;
 mod groups;
 mod http;
@@ -17,10 +18,12 @@ use hookswitch_core::{
     plan::recipient,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 pub use self::{
     change::{PersonChange, PersonToAdd, QuietHoursText},
     csv::LineError,
+    editor::{Editor, recorded},
     error::{DirectoryError, ValueError},
     groups::GroupUse,
     http::{ContactJson, GroupJson, PersonJson, router, routes},
@@ -113,32 +116,6 @@ impl Directory {
     /// If it is not a number, a user id or the username of a linked person.
     pub async fn opt_in(&self, contact: &str, act: &Act) -> Result<(), DirectoryError> {
         self.prefer(contact, false, OptOutScope::All, act).await
-    }
-
-    /// Links a WhatsApp user who is known already, by any present or former number or user id, to a person.
-    ///
-    /// # Errors
-    /// If the contact or the person does not exist.
-    pub async fn link_contact(&self, contact: &str, username: &str) -> Result<(), DirectoryError> {
-        let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
-        if self.store.contacts(&BTreeSet::from([asked])).await?.is_empty() {
-            return Err(DirectoryError::ContactUnknown(contact.to_owned()));
-        }
-        let whatsapp = Some(Some(contact.to_owned()));
-        self.change(username, &PersonChange { whatsapp, ..PersonChange::default() }).await.map(drop)
-    }
-
-    /// Sets the language in which a WhatsApp user reads, or removes it. They are named by any present or former number or
-    /// user id, or by the username of a linked person.
-    ///
-    /// # Errors
-    /// If it is none of these, or no language code.
-    pub async fn set_language(&self, contact: &str, language: Option<&str>) -> Result<(), DirectoryError> {
-        let asked = self.meant(contact).await?;
-        let language = language.map(domain::language).transpose();
-        let language =
-            language.map_err(|why| DirectoryError::Values(vec![ValueError { member: "language", why }]))?;
-        Ok(self.store.set_contact_language(&asked, language.as_deref()).await?)
     }
 
     async fn prefer(
@@ -238,4 +215,34 @@ fn shown(value: &str) -> String {
     let mut letters = value.chars();
     let start: String = letters.by_ref().take(NAME_LIMIT).collect();
     if letters.next().is_some() { format!("{start:?}…") } else { format!("{start:?}") }
+}
+
+impl Editor {
+    /// Links a WhatsApp user who is known already, by any present or former number or user id, to a person.
+    ///
+    /// # Errors
+    /// If the contact or the person does not exist.
+    pub async fn link_contact(&self, contact: &str, username: &str) -> Result<(), DirectoryError> {
+        let asked = recipient(contact).map_err(DirectoryError::Invalid)?;
+        if self.store.contacts(&BTreeSet::from([asked])).await?.is_empty() {
+            return Err(DirectoryError::ContactUnknown(contact.to_owned()));
+        }
+        let whatsapp = Some(Some(contact.to_owned()));
+        self.apply(username, &PersonChange { whatsapp, ..PersonChange::default() }, None).await?;
+        self.record("contact.link", json!({"contact": recorded(contact), "person": username}), 1).await
+    }
+
+    /// Sets the language in which a WhatsApp user reads, or removes it. They are named by any present or former number or
+    /// user id, or by the username of a linked person.
+    ///
+    /// # Errors
+    /// If it is none of these, or no language code.
+    pub async fn set_language(&self, contact: &str, language: Option<&str>) -> Result<(), DirectoryError> {
+        let asked = self.meant(contact).await?;
+        let language = language.map(domain::language).transpose();
+        let language =
+            language.map_err(|why| DirectoryError::Values(vec![ValueError { member: "language", why }]))?;
+        self.store.set_contact_language(&asked, language.as_deref()).await?;
+        self.record("contact.language", json!({"contact": recorded(contact), "language": language}), 1).await
+    }
 }

@@ -12,8 +12,8 @@ const WHAT: usize = 4_000;
 /// Somebody who acts, and by which way.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    who: String,
-    way: ActionWay,
+    pub(super) who: String,
+    pub(super) way: ActionWay,
 }
 
 impl Operator {

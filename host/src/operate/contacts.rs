@@ -1,10 +1,10 @@
 //! WhatsApp users: opted out and in by operators, linked to people.
 
-use hookswitch_core::{domain::OptOutScope, plan::recipient};
+use hookswitch_core::domain::OptOutScope;
 use serde_json::json;
 
-use super::{Operate, Operator, masked};
-use crate::directory::{Directory, DirectoryError};
+use super::{Operate, Operator};
+use crate::directory::{Directory, DirectoryError, recorded};
 
 impl Operate {
     /// Opts a WhatsApp user out of all messages, or of marketing, and records that. They are named by a number, a user id or
@@ -46,16 +46,6 @@ impl Operate {
         contact: &str,
         username: &str,
     ) -> Result<(), DirectoryError> {
-        Directory::new(self.store.clone()).link_contact(contact, username).await?;
-        let act = by.act("contact.link", &json!({"contact": recorded(contact), "person": username}), None);
-        Ok(self.store.record_action(&act, 1).await?)
-    }
-}
-
-/// A contact as it is recorded for a year: of a number, the last four characters. Somebody may be forgotten meanwhile.
-fn recorded(contact: &str) -> String {
-    match recipient(contact) {
-        Ok(address) => masked(&address),
-        Err(_) => contact.to_owned(),
+        self.directory(by).link_contact(contact, username).await
     }
 }

@@ -1,11 +1,16 @@
 //! Events and notifications: lists, histories, and what an id stands for.
 
+use std::time::Duration;
+
 use hookswitch_core::domain::NotificationId;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Operate;
 use crate::store::{EventFilter, EventHistory, EventPage, LoggedEvent, StoreError};
+
+/// How long a subject is looked for.
+const FINDING: Duration = Duration::from_secs(1);
 
 /// What an id, a number or a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +31,8 @@ pub enum Found {
 
 impl Operate {
     /// A page of the events that a filter lets through, newest first.
-    pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
-        self.store.list_events(filter).await
+    pub async fn events(&self, filter: &EventFilter, time: Duration) -> Result<EventPage, StoreError> {
+        self.store.list_events(filter, time).await
     }
 
     /// The events with this id, of all sources or of one; two at most.
@@ -90,7 +95,7 @@ impl Operate {
             before: None,
             limit: 1,
         };
-        let is_subject = !self.store.list_events(&filter).await?.data.is_empty();
+        let is_subject = !self.store.list_events(&filter, FINDING).await?.data.is_empty();
         Ok(is_subject.then(|| Found::Subject(text.to_owned())))
     }
 }

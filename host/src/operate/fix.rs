@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 use super::{Account, Operate, Operator, Setup, templates::TemplatesError};
 use crate::{check, store::StoreError};
 
+/// The findings that a fix removes.
+pub const FIXABLE: [&str; 2] = ["group.missing", "template.missing"];
+
 /// A step of fixing, and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FixStep {

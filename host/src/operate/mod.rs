@@ -32,7 +32,7 @@ mod unknown;
 mod variants;
 mod waiting;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hookswitch_core::domain::{EventKey, NotificationId};
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ pub use self::{
     digests::OpenDigest,
     events::Found,
     failed::{Choice, stored_recipient},
-    fix::FixStep,
+    fix::{FIXABLE, FixStep},
     hosts::HostState,
     jobs::run_jobs,
     keys::{KeyReport, check_key_name, check_key_source},
@@ -64,16 +64,21 @@ pub use self::{
     setup::Setup,
     template_report::{TemplateReport, meaning_of, switch_of},
     templates::{Account, PushChoice, Pushed, TemplateList, TemplatesError, others},
+    traffic::{SENT, Throughput},
     trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
     variants::TemplateVariant,
     waiting::wrong_key,
 };
 use crate::store::{
-    Action, ActionFilter, DeadLetter, DeadLetterFilter, Job, JobMessage, ListedNotification,
-    NotificationFilter, Store, StoreError, UnknownNotification,
+    Action, ActionFilter, DeadLetter, DeadLetterFilter, Job, JobMessage, NotificationFilter,
+    NotificationPage, Store, StoreError, UnknownNotification,
 };
 
+/// How long a page of a list is filled for at most. It may then be short, and says where to go on.
+pub const LISTING: Duration = Duration::from_millis(50);
+/// Of what waits for one reason, so many are counted where somebody waits for the answer.
+pub const MOST_COUNTED: i64 = 2_000;
 /// Events that are asked for in one statement.
 const BATCH: usize = 1_000;
 
@@ -82,12 +87,13 @@ const BATCH: usize = 1_000;
 pub struct Operate {
     store: Store,
     job_created: Arc<Notify>,
+    overview: overview::Kept,
 }
 
 impl Operate {
     /// What can be done with this database.
     pub fn new(store: Store) -> Operate {
-        Operate { store, job_created: Arc::default() }
+        Operate { store, job_created: Arc::default(), overview: Arc::default() }
     }
 
     /// PostgreSQL's time.
@@ -95,12 +101,18 @@ impl Operate {
         self.store.now()
     }
 
-    /// The notifications that a filter lets through, newest first.
+    /// A page of the notifications that a filter lets through, newest first.
     pub async fn notifications(
         &self,
         filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
-        self.store.list_notifications(filter).await
+        time: Duration,
+    ) -> Result<NotificationPage, StoreError> {
+        self.store.list_notifications(filter, time).await
+    }
+
+    /// Number of failed messages, counted up to `limit`, and when the oldest of them failed.
+    pub async fn tally_failed(&self, limit: i64) -> Result<(i64, Option<Timestamp>), StoreError> {
+        self.store.tally_dead_letters(limit).await
     }
 
     /// The failed messages that a filter lets through, oldest failure first, after a place.

@@ -1,10 +1,8 @@
 //! People, groups and contacts.
 
-use serde_json::json;
-
 use super::{Operate, Operator};
 use crate::{
-    directory::{Directory, DirectoryError, PersonChange, QuietHoursText},
+    directory::{Directory, Editor},
     store::{StoreError, StoredContact, StoredGroup, StoredPerson},
 };
 
@@ -39,19 +37,8 @@ impl Operate {
         self.store.list_contacts(unlinked, after, limit).await
     }
 
-    /// Sets the quiet hours of a person, or removes them, and records that.
-    ///
-    /// # Errors
-    /// If the person does not exist, or the hours are invalid.
-    pub async fn set_quiet_hours(
-        &self,
-        by: &Operator,
-        username: &str,
-        hours: Option<QuietHoursText>,
-    ) -> Result<(), DirectoryError> {
-        let what = json!({"person": username, "hours": hours.as_ref().map(|of| &of.hours)});
-        let change = PersonChange { quiet_hours: Some(hours), ..PersonChange::default() };
-        Directory::new(self.store.clone()).change(username, &change).await?;
-        Ok(self.store.record_action(&by.act("person.quiet_hours", &what, None), 1).await?)
+    /// The directory in the hands of an operator, who can change people, groups and contacts; each change is recorded.
+    pub fn directory(&self, by: &Operator) -> Editor {
+        Directory::new(self.store.clone()).by(&by.who, by.way)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hookswitch_core::{
-    domain::{Event, People, Verdict},
+    domain::{Event, Notification, People, Verdict},
     plan::{asked_for_opt_outs, named},
 };
 use jiff::Timestamp;
@@ -53,11 +53,20 @@ impl Setup {
         };
         let people = self.operate.people_of(&verdicts).await?;
         let senders = self.settings.whatsapp_phone_number_id.clone();
-        let trial = spawn_blocking(move || {
+        let (decided, mut trial) = spawn_blocking(move || {
             let decided = planned(&catalog, &senders, &people, &event, verdicts, now);
-            Trial::new(&catalog, &event, &people, &decided, window, now)
-        });
-        Ok(trial.await?)
+            let trial = Trial::new(&catalog, &event, &people, &decided, window, now);
+            (decided, trial)
+        })
+        .await?;
+        let planned = decided.iter().flat_map(|(_, planned)| &planned.notifications);
+        let notifications: Vec<&Notification> = planned.map(|planned| &planned.notification).collect();
+        let wishes = self.operate.store.wishes(&notifications).await?;
+        let tried = trial.decisions.iter_mut().flat_map(|decision| &mut decision.notifications);
+        for ((tried, notification), wishes) in tried.zip(notifications).zip(wishes) {
+            tried.respect(notification, &wishes, now);
+        }
+        Ok(trial)
     }
 
     /// Makes a test message by the live rules without sending it, and shows it as its recipients would read it now.

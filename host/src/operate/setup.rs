@@ -1,6 +1,8 @@
 //! A running host as its operators see it: its settings, its rules, and what they make of the database.
 
 use std::{
+    future::pending,
+    panic::resume_unwind,
     sync::{Arc, Mutex as Locked, PoisonError},
     time::Duration,
 };
@@ -8,7 +10,9 @@ use std::{
 use hookswitch_core::catalog::Live;
 use jiff::Timestamp;
 use tokio::{
+    runtime::Handle,
     sync::{Mutex, Semaphore},
+    task::spawn_blocking,
     time::{Instant, timeout},
 };
 
@@ -22,6 +26,8 @@ use crate::{
 
 /// How long what Meta said is shown before Meta is asked again.
 pub(super) const FRESH: Duration = Duration::from_secs(60);
+/// How old a check may be for a page to be shown at once, while the next one runs.
+const SHOWN: Duration = Duration::from_secs(300);
 /// How old is what the metrics say of the check, of numbers and of the daily limit, before it is looked at again.
 const SUPERVISED: Duration = Duration::from_secs(300);
 /// How long a request waits for the check.
@@ -34,7 +40,9 @@ pub struct Setup {
     pub(super) client: Client,
     pub(super) live: Arc<Live>,
     pub(super) operate: Operate,
-    last: Mutex<Option<(Instant, Arc<Report>)>>,
+    last: Locked<Option<(Instant, Arc<Report>)>>,
+    /// Who holds it checks.
+    checking: Mutex<()>,
     pub(super) numbers: Mutex<Option<AskedNumbers>>,
     pub(super) templates: Mutex<Option<AskedTemplates>>,
     /// The turns to try events.
@@ -45,9 +53,9 @@ pub struct Setup {
 impl Setup {
     /// A host with these settings, a client for the Cloud API, and rules.
     pub fn new(settings: WhatsappConfig, client: Client, live: Arc<Live>, operate: Operate) -> Setup {
-        let (last, numbers, templates, supervised) = Default::default();
+        let (last, checking, numbers, templates, supervised) = Default::default();
         let trials = Semaphore::new(AT_ONCE);
-        Setup { settings, client, live, operate, last, numbers, templates, trials, supervised }
+        Setup { settings, client, live, operate, last, checking, numbers, templates, trials, supervised }
     }
 
     /// The rules that are live.
@@ -67,14 +75,31 @@ impl Setup {
         timeout(PATIENCE, checking).await.ok()?.ok()
     }
 
-    async fn checked(self: Arc<Self>) -> Arc<Report> {
-        let mut last = self.last.lock().await;
-        if let Some((at, report)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            tracing::trace!(age = ?at.elapsed(), "the last check is recent enough");
-            return report.clone();
+    /// The result of a check within the last five minutes, at once if there is one: where it is older than a minute, the next
+    /// check begins. Otherwise as [`Setup::report`].
+    pub async fn last_report(self: &Arc<Self>) -> Option<Arc<Report>> {
+        if let Some(report) = self.known(SHOWN) {
+            if self.known(FRESH).is_none() {
+                tokio::spawn(self.clone().checked());
+            }
+            return Some(report);
         }
-        let report = Arc::new(self.check().await);
-        *last = Some((Instant::now(), report.clone()));
+        self.report().await
+    }
+
+    /// The last report if it is younger than that.
+    fn known(&self, than: Duration) -> Option<Arc<Report>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(at, _)| at.elapsed() < than).map(|(_, report)| report.clone())
+    }
+
+    async fn checked(self: Arc<Self>) -> Arc<Report> {
+        let _turn = self.checking.lock().await;
+        if let Some(report) = self.known(FRESH) {
+            return report;
+        }
+        let report = Arc::new(self.clone().check().await);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), report.clone()));
         report
     }
 
@@ -120,17 +145,29 @@ impl Setup {
 
     /// Forgets the last check: something was changed that it says.
     pub(super) async fn has_changed(&self) {
-        *self.last.lock().await = None;
+        // A check that runs has not seen it.
+        let _turn = self.checking.lock().await;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn check(&self) -> Report {
-        let catalog = self.live.current();
-        let subject = Subject {
-            settings: Ok(&self.settings),
-            catalog: Ok(&catalog),
-            store: Ok(&self.operate.store),
-            data_dir: None,
-        };
-        check::check(&subject, Timestamp::now()).await
+    async fn check(self: Arc<Self>) -> Report {
+        let runtime = Handle::current();
+        // On a thread of its own: with many groups and templates it computes for longer than others may be kept waiting.
+        let checking = spawn_blocking(move || {
+            let catalog = self.live.current();
+            let subject = Subject {
+                settings: Ok(&self.settings),
+                catalog: Ok(&catalog),
+                store: Ok(&self.operate.store),
+                data_dir: None,
+            };
+            runtime.block_on(check::check(&subject, Timestamp::now()))
+        });
+        match checking.await {
+            Ok(report) => report,
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The program ends.
+            Err(_) => pending().await,
+        }
     }
 }

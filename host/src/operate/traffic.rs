@@ -5,10 +5,13 @@ use jiff::SignedDuration;
 use super::Operate;
 use crate::store::{Step, StoreError, Tallied};
 
+/// The name of the messages that Meta accepted.
+pub const SENT: &str = "messages sent";
+
 /// Names, each with the kinds and labels that are added up for it.
 const NAMES: [(&str, &[(&str, &str)]); 5] = [
     ("events accepted", &[("event", "accepted")]),
-    ("messages sent", &[("send", "accepted")]),
+    (SENT, &[("send", "accepted")]),
     ("delivered", &[("receipt", "delivered")]),
     ("read", &[("receipt", "read")]),
     ("failed", &[("send", "failed"), ("receipt", "failed")]),

@@ -9,9 +9,11 @@ use hookswitch_core::{
         plugin::{Answering, Http, HttpError, HttpRequest},
     },
     domain::{
-        Asked, Cancel, Decision, Event, Header, Message, Mode, Outcome, People, Secrets, Senders, Verdict,
+        Asked, Cancel, Decision, Event, Header, Message, Mode, Notification, Outcome, People, Priority,
+        Secrets, Senders, Verdict,
     },
     plan::{Planned, PlannedNotification, Planner},
+    words::next_opening,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +21,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::masked::{decision_for_all, hide_recipient, mask, with_masked_numbers};
+use crate::store::Wishes;
 
 /// What the rules make of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -74,8 +77,10 @@ pub struct TriedNotification {
     pub recipient: Option<String>,
     /// Why they are a recipient.
     pub reason: String,
-    /// Why they cannot be reached; null if they can.
+    /// Why they get nothing: they cannot be reached, or have opted out; null if they can be sent to.
     pub skipped: Option<String>,
+    /// The end of their quiet hours, or the beginning of the rule's hours, if it would wait for that.
+    pub waits_until: Option<Timestamp>,
     /// The earliest time to send it; null if that is now.
     pub send_at: Option<Timestamp>,
     /// The latest time to send it.
@@ -258,6 +263,7 @@ impl TriedNotification {
             recipient: notification.recipient.clone(),
             reason: notification.reason.clone(),
             skipped: skipped.clone(),
+            waits_until: None,
             send_at: notification.send_at,
             expires_at: notification.expires_at,
             form: match (message.mode, is_open) {
@@ -269,6 +275,23 @@ impl TriedNotification {
             as_template: (message.mode != Mode::Text).then(|| message.as_template().into()),
             message: Some(message.clone()),
         }
+    }
+
+    /// Adds what the recipient wants: nothing, or nothing yet. As dispatch looks at it when the message is due.
+    pub(super) fn respect(&mut self, notification: &Notification, wishes: &Wishes, now: Timestamp) {
+        if self.skipped.is_some() {
+            return;
+        }
+        self.skipped = wishes.refusal.as_ref().map(ToString::to_string);
+        if self.skipped.is_some() || notification.priority == Priority::Urgent {
+            return;
+        }
+        let due = self.send_at.map_or(now, |send_at| send_at.max(now));
+        self.waits_until = match (&wishes.quiet_hours, &notification.message.hours) {
+            (Some(quiet), _) => quiet.end(due),
+            (None, Some(hours)) => next_opening(hours, due).filter(|opens| *opens > due),
+            (None, None) => None,
+        };
     }
 
     /// Takes the text, the numbers, and the name of somebody who is not of the staff.

@@ -7,9 +7,9 @@ use super::{Operate, Operator};
 use crate::store::{DeferredFacts, StoreError};
 
 impl Operate {
-    /// How many messages wait, by reason.
-    pub async fn waiting(&self) -> Result<Vec<DeferredFacts>, StoreError> {
-        self.store.deferred_facts().await
+    /// How many messages wait, by reason; of each at most `limit` are counted.
+    pub async fn waiting(&self, limit: i64) -> Result<Vec<DeferredFacts>, StoreError> {
+        self.store.deferred_facts(limit).await
     }
 
     /// Withdraws the messages of all events so far with this key that are not sent yet. Returns how many of them waited

@@ -74,21 +74,20 @@ pub struct OldFailures {
     pub oldest: Option<Timestamp>,
 }
 
-/// A failure is final where nothing arrived, and no attempt follows.
-const DEAD: &str = "FROM delivery f
-     JOIN notification n ON n.id = f.notification_id
-     LEFT JOIN person p ON p.username = n.username
-     LEFT JOIN contact c ON c.id = p.contact_id
-     WHERE f.status = 'failed' AND f.at >= $1 AND n.created_at < $2
-       AND ($3::text IS NULL OR n.template = $3)
-       AND ($4::text IS NULL OR n.username = $4 OR n.recipient = $4)
-       AND ($5::integer IS NULL OR f.code = $5)
-       AND (cardinality($6::uuid[]) = 0 OR f.notification_id = ANY($6))
-       AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
-       AND NOT EXISTS (SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq)
-       AND NOT EXISTS (
-           SELECT FROM delivery later WHERE later.notification_id = f.notification_id
-           AND (later.attempt > f.attempt OR later.status >= 'delivered'))";
+/// A failure is final where nothing arrived, and no attempt follows. That is asked of one failure after the other, in the
+/// order of their index: as a join, it would be asked of all of them first.
+const DEAD: &str = "FROM unresolved_failure u
+     WHERE u.at >= $1
+       AND ($3::text IS NULL OR u.template = $3)
+       AND ($5::integer IS NULL OR u.code = $5)
+       AND (cardinality($6::uuid[]) = 0 OR u.notification_id = ANY($6))
+       AND (SELECT true FROM notification n
+            WHERE n.id = u.notification_id AND n.created_at < $2
+              AND ($4::text IS NULL OR n.username = $4 OR n.recipient = $4)
+              AND NOT EXISTS (SELECT FROM deferred w WHERE w.lane = n.lane AND w.seq = n.seq)
+              AND NOT EXISTS (
+                  SELECT FROM delivery later WHERE later.notification_id = u.notification_id
+                  AND (later.attempt > u.attempt OR later.status >= 'delivered')))";
 
 impl Store {
     /// How many dead letters a filter lets through.
@@ -105,6 +104,21 @@ impl Store {
         Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
     }
 
+    /// How many dead letters there are, counting no further than `limit`, and when the oldest of them failed.
+    pub async fn tally_dead_letters(&self, limit: i64) -> Result<(i64, Option<Timestamp>), StoreError> {
+        let (since, before) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let (template, person, code): (Option<String>, Option<String>, Option<i32>) = (None, None, None);
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                &format!("SELECT count(*), min(l.at) FROM (SELECT u.at {DEAD} ORDER BY u.at LIMIT $7) l"),
+                &[&since, &before, &template, &person, &code, &Vec::<Uuid>::new(), &limit],
+            )
+            .await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     /// The dead letters that failed before then.
     pub async fn old_failures(&self, before: Timestamp) -> Result<OldFailures, StoreError> {
         let row = self
@@ -114,16 +128,15 @@ impl Store {
                 "SELECT count(DISTINCT f.notification_id) FILTER (WHERE f.is_dead), min(f.at) FILTER (WHERE f.is_dead),
                         count(*) >= $2
                  FROM (
-                     SELECT f.notification_id, f.at,
-                            EXISTS (SELECT FROM notification n WHERE n.id = f.notification_id)
-                            AND NOT EXISTS (SELECT FROM dead_letter l WHERE l.notification_id = f.notification_id)
+                     SELECT u.notification_id, u.at,
+                            EXISTS (SELECT FROM notification n WHERE n.id = u.notification_id)
                             AND NOT EXISTS (
-                                SELECT FROM delivery later WHERE later.notification_id = f.notification_id
-                                AND (later.attempt > f.attempt OR later.status >= 'delivered')) AS is_dead
+                                SELECT FROM delivery later WHERE later.notification_id = u.notification_id
+                                AND (later.attempt > u.attempt OR later.status >= 'delivered')) AS is_dead
                      FROM (
-                         SELECT notification_id, attempt, at FROM delivery
-                         WHERE status = 'failed' AND at < $1 ORDER BY at DESC LIMIT $2
-                     ) f
+                         SELECT notification_id, attempt, at FROM unresolved_failure
+                         WHERE at < $1 ORDER BY at DESC LIMIT $2
+                     ) u
                  ) f",
                 &[&before, &COUNTED],
             )
@@ -188,12 +201,20 @@ async fn dead_letters(
     let ids = ids(filter);
     let (from, after) = after.map_or((filter.since, Uuid::nil()), |(at, id)| (at, id.0));
     let sql = format!(
-        "SELECT f.at, f.code, f.detail, coalesce(p.active, n.username IS NULL),
+        "SELECT l.at, l.code, f.detail, coalesce(p.active, n.username IS NULL),
                 CASE WHEN n.username IS NULL THEN n.recipient ELSE coalesce(c.wa_id, c.user_id) END,
                 n.event_lane, n.event_seq, n.ordinal, n.id, n.username, n.name, n.recipient, n.phone_number_id,
                 n.template, n.priority, n.message, n.reason, n.send_at, n.expires_at, n.key
-         {DEAD} AND (f.at, f.notification_id) > ($1, $7)
-         ORDER BY f.at, f.notification_id LIMIT $8"
+         FROM (
+             SELECT u.at, u.code, u.notification_id, u.attempt
+             {DEAD} AND (u.at, u.notification_id) > ($1, $7)
+             ORDER BY u.at, u.notification_id LIMIT $8
+         ) l
+         JOIN notification n ON n.id = l.notification_id
+         JOIN delivery f ON f.notification_id = l.notification_id AND f.attempt = l.attempt AND f.status = 'failed'
+         LEFT JOIN person p ON p.username = n.username
+         LEFT JOIN contact c ON c.id = p.contact_id
+         ORDER BY l.at, l.notification_id"
     );
     let DeadLetterFilter { made_before, template, person, code, .. } = filter;
     let rows =

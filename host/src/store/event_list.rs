@@ -1,6 +1,6 @@
 //! Events as an operator lists them, newest first: most of all those of which no message came.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use hookswitch_core::domain::{DecisionOutcome, LANES, Lane};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::{Store, StoreError};
+use super::{COUNTED, Store, StoreError, looks::Looks};
 
 /// Which events to list. What is `None` does not matter.
 #[derive(Clone, Debug)]
@@ -66,11 +66,6 @@ pub struct EventPage {
     pub next: Option<i64>,
 }
 
-/// Rows that one statement looks at, however few of them the filter lets through.
-const LOOKED: i64 = 10_000;
-/// Statements for one page.
-const LOOKS: usize = 20;
-
 /// The decisions that count, those of an event's last run, in the order of how much they need attention.
 const MATCHING: &str = "LEFT JOIN LATERAL (
          SELECT d.outcome, d.reason, d.rule, d.run FROM decision d
@@ -89,36 +84,40 @@ const LISTED: &str =
         last.rule, coalesce(last.run, 0::smallint)";
 
 impl Store {
-    /// A page of the events that a filter lets through, newest first. Reading stops after 200,000 rows; then the page may
+    /// A page of the events that a filter lets through, newest first. Where there is no time to look at more, the page may
     /// be short, and says where to go on.
-    pub async fn list_events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
+    pub async fn list_events(&self, filter: &EventFilter, time: Duration) -> Result<EventPage, StoreError> {
         let mut before = filter.before.unwrap_or(i64::MAX);
         let mut events = Vec::new();
-        for _ in 0..LOOKS {
+        let mut looks = Looks::new(time);
+        loop {
             let left = filter.limit - i64::try_from(events.len()).unwrap_or(i64::MAX);
             let looked = match filter.outcome {
                 Some(
                     outcome @ (DecisionOutcome::Failed | DecisionOutcome::NoRoute | DecisionOutcome::Nobody),
-                ) => self.look_at_decisions(outcome, filter, before, left).await?,
-                _ => self.look_at_events(filter, before, left).await?,
+                ) => self.look_at_decisions(outcome, filter, before, left, looks.rows()).await?,
+                _ => self.look_at_events(filter, before, left, looks.rows()).await?,
             };
             events.extend(looked.data);
             match looked.next {
-                Some(next) if i64::try_from(events.len()).is_ok_and(|found| found < filter.limit) => {
-                    before = next
+                Some(next)
+                    if i64::try_from(events.len()).is_ok_and(|found| found < filter.limit)
+                        && !looks.are_over() =>
+                {
+                    before = next;
                 }
                 next => return Ok(EventPage { data: events, next }),
             }
         }
-        Ok(EventPage { data: events, next: Some(before) })
     }
 
-    /// Looks at the newest events before a place: those of the next 10,000 places of the log.
+    /// Looks at the newest events before a place: those of the next `looked` places of the log.
     async fn look_at_events(
         &self,
         filter: &EventFilter,
         before: i64,
         left: i64,
+        looked: i64,
     ) -> Result<EventPage, StoreError> {
         let client = self.client().await?;
         let lanes: Vec<i16> = (0..LANES).collect();
@@ -137,7 +136,7 @@ impl Store {
         else {
             return Ok(EventPage { data: Vec::new(), next: None });
         };
-        let (before, first) = (newest + 1, newest + 1 - LOOKED);
+        let (before, first) = (newest + 1, newest + 1 - looked);
         let oldest = client
             .prepare_cached(
                 "SELECT min(oldest.received_at) FROM unnest($1::smallint[]) AS l (lane)
@@ -182,6 +181,7 @@ impl Store {
         filter: &EventFilter,
         before: i64,
         left: i64,
+        looked: i64,
     ) -> Result<EventPage, StoreError> {
         let client = self.client().await?;
         let bounds = client
@@ -193,12 +193,12 @@ impl Store {
                  ) AS looked",
             )
             .await?;
-        let row = client.query_one(&bounds, &[&outcome.as_str(), &before, &LOOKED]).await?;
+        let row = client.query_one(&bounds, &[&outcome.as_str(), &before, &looked]).await?;
         let Some(first) = row.try_get::<_, Option<i64>>(0)? else {
             return Ok(EventPage { data: Vec::new(), next: None });
         };
         // An event is received before it is decided about.
-        let is_last = row.try_get::<_, Timestamp>(1)? < filter.since || row.try_get::<_, i64>(2)? < LOOKED;
+        let is_last = row.try_get::<_, Timestamp>(1)? < filter.since || row.try_get::<_, i64>(2)? < looked;
         let statement = client
             .prepare_cached(&format!(
                 "{LISTED}
@@ -263,7 +263,7 @@ impl Store {
             .await?;
         let mut facts = Vec::new();
         for outcome in [DecisionOutcome::Failed, DecisionOutcome::NoRoute, DecisionOutcome::Nobody] {
-            for row in client.query(&statement, &[&outcome.as_str(), &since, &limit, &LOOKED]).await? {
+            for row in client.query(&statement, &[&outcome.as_str(), &since, &limit, &COUNTED]).await? {
                 facts.push(UnsentFacts {
                     outcome,
                     cause: row.try_get(0)?,

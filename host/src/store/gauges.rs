@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use hookswitch_core::domain::{Lane, Priority, Track};
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 
@@ -15,6 +16,17 @@ pub struct EventsWaiting {
     pub count: i64,
     /// When the oldest was received.
     pub oldest: Option<Timestamp>,
+    /// Whether there may be more than were counted.
+    pub more: bool,
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Those that were counted.
+    pub count: i64,
+    /// Whether there may be more.
+    pub more: bool,
 }
 
 impl Store {
@@ -24,7 +36,7 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT coalesce(sum(w.count), 0)::bigint, min(w.oldest)
+                "SELECT coalesce(sum(w.count), 0)::bigint, min(w.oldest), coalesce(bool_or(w.count >= $2), false)
                  FROM unnest($1::smallint[]) AS l (lane)
                  CROSS JOIN LATERAL (
                      SELECT greatest(
@@ -40,7 +52,7 @@ impl Store {
             )
             .await?;
         let row = client.query_one(&statement, &[&lanes, &limit]).await?;
-        Ok(EventsWaiting { count: row.try_get(0)?, oldest: row.try_get(1)? })
+        Ok(EventsWaiting { count: row.try_get(0)?, oldest: row.try_get(1)?, more: row.try_get(2)? })
     }
 
     /// Since when the oldest transaction lasts that this role can see, of whichever client; old rows stay until it ends.
@@ -61,20 +73,20 @@ impl Store {
         &self,
         tracks: &[Track],
         limit: i64,
-    ) -> Result<HashMap<String, i64>, StoreError> {
+    ) -> Result<HashMap<String, Counted>, StoreError> {
         let tracks: Vec<i16> = tracks.iter().map(|track| track.0).collect();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT w.reason, sum(w.count)::bigint
+                "SELECT w.reason, sum(w.count)::bigint, bool_or(w.more)
                  FROM unnest($1::smallint[]) AS t (lane)
                  CROSS JOIN LATERAL (
-                     SELECT d.reason, count(*) AS count
+                     SELECT d.reason, count(*) AS count, sum(count(*)) OVER () >= $2 AS more
                      FROM (SELECT reason FROM deferred WHERE deferred.lane = t.lane
                            ORDER BY deferred.seq LIMIT $2) AS d
                      GROUP BY d.reason
                      UNION ALL
-                     SELECT 'queued', count(*)
+                     SELECT 'queued', count(*), count(*) >= $2
                      FROM (SELECT FROM notification n
                            WHERE n.lane = t.lane
                                AND n.seq > (SELECT c.seq FROM checkpoint c WHERE c.lane = t.lane)
@@ -84,7 +96,9 @@ impl Store {
             )
             .await?;
         let rows = client.query(&statement, &[&tracks, &limit]).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        let counted =
+            |row: &Row| Ok::<_, StoreError>(Counted { count: row.try_get(1)?, more: row.try_get(2)? });
+        rows.iter().map(|row| Ok((row.try_get(0)?, counted(row)?))).collect()
     }
 
     /// By priority, since when the oldest message of these tracks has been due and was not accepted: the `limit` oldest of

@@ -60,7 +60,7 @@ pub struct BacklogFacts {
 /// So many of each lane are counted: of what waits to be sent, of each of its priorities.
 const LANE_COUNTED: i64 = 1_000;
 
-/// What waits in `deferred` for one reason: at most [`COUNTED`] are looked at.
+/// What waits in `deferred` for one reason, of those that were looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeferredFacts {
     /// Such as `retry`.
@@ -257,8 +257,8 @@ impl Store {
         })
     }
 
-    /// What waits in `deferred`, by reason.
-    pub async fn deferred_facts(&self) -> Result<Vec<DeferredFacts>, StoreError> {
+    /// What waits in `deferred`, by reason; of each at most `limit` are looked at.
+    pub async fn deferred_facts(&self, limit: i64) -> Result<Vec<DeferredFacts>, StoreError> {
         let rows = self
             .client()
             .await?
@@ -279,7 +279,7 @@ impl Store {
                            ORDER BY deferred.lane LIMIT $1) AS waiting
                  ) w
                  WHERE reasons.reason IS NOT NULL ORDER BY reasons.reason",
-                &[&COUNTED],
+                &[&limit],
             )
             .await?;
         rows.iter()

@@ -1,5 +1,7 @@
 //! Notifications as an operator lists them, newest first.
 
+use std::time::Duration;
+
 use hookswitch_core::domain::{NotificationId, Status};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, looks::Looks};
 
 /// Which notifications to list. What is `None` does not matter.
 #[derive(Clone, Debug)]
@@ -54,12 +56,21 @@ pub struct ListedNotification {
     pub event_id: String,
 }
 
-/// Notifications that are looked at in one statement, however few of them the filter lets through. Of one person, and
-/// of a status that few have, no more are looked at in all.
+/// A page of a list of notifications.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NotificationPage {
+    /// The notifications, newest first.
+    pub data: Vec<ListedNotification>,
+    /// `before` of the next page; null on the last page. A page may hold fewer notifications than its limit, even none, and
+    /// have a next one.
+    pub next: Option<NotificationId>,
+}
+
+/// Of one person, and of a status that few have, no more notifications are looked at in all.
 const LOOKED: i64 = 10_000;
 
 const LISTED: &str = "SELECT n.id, n.created_at, n.username, n.name, n.recipient, n.template,
-        coalesce(last.status, 'queued')::text, last.code, last.detail, e.type, e.id";
+        coalesce(last.status, 'queued')::text, last.code, last.detail, e.type, e.id AS event_id";
 
 /// The row that tells a notification's status, as `status_of` finds it: one that arrived, else the highest of the last
 /// attempt. And the filter, but for the person.
@@ -93,19 +104,20 @@ fn is_seldom(status: Status) -> bool {
 }
 
 impl Store {
-    /// The notifications that a filter lets through, newest first. Of one person, and of a status that few have, the
-    /// newest 10,000 are looked at; of all others as many as it takes, page by page.
+    /// A page of the notifications that a filter lets through, newest first. Of one person, and of a status that few have,
+    /// the newest 10,000 are looked at; of all others as many as there is time for, then the page says where to go on.
     pub async fn list_notifications(
         &self,
         filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
+        time: Duration,
+    ) -> Result<NotificationPage, StoreError> {
         let milliseconds = u128::try_from(filter.since.as_millisecond()).unwrap_or(0);
         // A UUID of version 7 begins with the time.
         let first = Uuid::from_u128(milliseconds << 80);
         match (&filter.person, filter.status.filter(|status| is_seldom(*status))) {
             (Some(person), _) => self.list_to(person, first, filter).await,
             (None, Some(status)) => self.list_seldom(status, first, filter).await,
-            (None, None) => self.list_all(first, filter).await,
+            (None, None) => self.list_all(first, filter, time).await,
         }
     }
 
@@ -114,7 +126,7 @@ impl Store {
         person: &str,
         first: Uuid,
         filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
+    ) -> Result<NotificationPage, StoreError> {
         let client = self.client().await?;
         let people = "SELECT p.username FROM contact_address a JOIN person p ON p.contact_id = a.contact_id
                       WHERE a.address = $1";
@@ -122,21 +134,26 @@ impl Store {
         for row in client.query(people, &[&person]).await? {
             keys.push(row.try_get(0)?);
         }
+        // The limit of one keeps the joins from being made for all of them: there are enough soon.
         let sql = format!(
-            "{LISTED}
-             FROM unnest($4::text[]) AS k (key)
-             CROSS JOIN LATERAL (
-                 SELECT * FROM notification
-                 WHERE coalesce(notification.username, notification.recipient) = k.key AND notification.id >= $5 AND notification.id < $7
-                 ORDER BY notification.id DESC LIMIT $6
-             ) n
-             {MATCHING} ORDER BY n.id DESC LIMIT $3"
+            "SELECT m.* FROM (
+                 SELECT n.id FROM unnest($4::text[]) AS k (key)
+                 CROSS JOIN LATERAL (
+                     SELECT id FROM notification
+                     WHERE coalesce(notification.username, notification.recipient) = k.key
+                         AND notification.id >= $5 AND notification.id < $7
+                     ORDER BY notification.id DESC LIMIT $6
+                 ) n
+                 ORDER BY n.id DESC
+             ) o
+             CROSS JOIN LATERAL ({LISTED} FROM notification n {MATCHING} AND n.id = o.id LIMIT 1) m
+             ORDER BY o.id DESC LIMIT $3"
         );
         let status = filter.status.map(Status::as_str);
         let rows = client
             .query(&sql, &[&status, &filter.template, &filter.limit, &keys, &first, &LOOKED, &before(filter)])
             .await?;
-        rows.iter().map(listed).collect()
+        whole(&rows, filter)
     }
 
     async fn list_seldom(
@@ -144,17 +161,17 @@ impl Store {
         status: Status,
         first: Uuid,
         filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
+    ) -> Result<NotificationPage, StoreError> {
         let sql = format!(
-            "{LISTED}
-             FROM (
-                 SELECT DISTINCT notification_id FROM (
+            "SELECT m.* FROM (
+                 SELECT DISTINCT notification_id AS id FROM (
                      SELECT notification_id FROM delivery WHERE status = '{status}' AND at >= $4
                      ORDER BY at DESC LIMIT $5) AS newest
                  WHERE notification_id >= $6 AND notification_id < $7
+                 ORDER BY notification_id DESC
              ) o
-             JOIN notification n ON n.id = o.notification_id
-             {MATCHING} ORDER BY n.id DESC LIMIT $3"
+             CROSS JOIN LATERAL ({LISTED} FROM notification n {MATCHING} AND n.id = o.id LIMIT 1) m
+             ORDER BY o.id DESC LIMIT $3"
         );
         let client = self.client().await?;
         let most = filter.limit.max(LOOKED);
@@ -172,45 +189,59 @@ impl Store {
                 ],
             )
             .await?;
-        rows.iter().map(listed).collect()
+        whole(&rows, filter)
     }
 
     async fn list_all(
         &self,
         first: Uuid,
         filter: &NotificationFilter,
-    ) -> Result<Vec<ListedNotification>, StoreError> {
+        time: Duration,
+    ) -> Result<NotificationPage, StoreError> {
         let status = filter.status.map(Status::as_str);
         let client = self.client().await?;
-        let last_of_page = client
+        let last_of_look = client
             .prepare_cached(
                 "SELECT id FROM notification WHERE id >= $1 AND id < $2 ORDER BY id DESC OFFSET $3 LIMIT 1",
             )
             .await?;
-        let page = client
+        let look = client
             .prepare_cached(&format!(
                 "{LISTED} FROM notification n {MATCHING} AND n.id >= $4 AND n.id < $5 ORDER BY n.id DESC LIMIT $3"
             ))
             .await?;
-        let mut all = Vec::new();
+        let mut data = Vec::new();
         let mut before = before(filter);
+        let mut looks = Looks::new(time);
         loop {
-            let last = client.query_opt(&last_of_page, &[&first, &before, &(LOOKED - 1)]).await?;
+            let last = client.query_opt(&last_of_look, &[&first, &before, &(looks.rows() - 1)]).await?;
             let last: Option<Uuid> = last.map(|row| row.try_get(0)).transpose()?;
-            let left = filter.limit.saturating_sub(i64::try_from(all.len()).unwrap_or(i64::MAX));
+            let left = filter.limit.saturating_sub(i64::try_from(data.len()).unwrap_or(i64::MAX));
             let rows = client
-                .query(&page, &[&status, &filter.template, &left, &last.unwrap_or(first), &before])
+                .query(&look, &[&status, &filter.template, &left, &last.unwrap_or(first), &before])
                 .await?;
             for row in &rows {
-                all.push(listed(row)?);
+                data.push(listed(row)?);
             }
-            let is_full = i64::try_from(all.len()).is_ok_and(|count| count >= filter.limit);
-            match last.filter(|_| !is_full) {
-                Some(last) => before = last,
-                None => return Ok(all),
+            if i64::try_from(data.len()).is_ok_and(|count| count >= filter.limit) {
+                let next = data.last().map(|last: &ListedNotification| last.id);
+                return Ok(NotificationPage { data, next });
+            }
+            let Some(last) = last else { return Ok(NotificationPage { data, next: None }) };
+            before = last;
+            if looks.are_over() {
+                return Ok(NotificationPage { data, next: Some(NotificationId(last)) });
             }
         }
     }
+}
+
+/// A page of all that was looked at: there is a next one if it is full.
+fn whole(rows: &[Row], filter: &NotificationFilter) -> Result<NotificationPage, StoreError> {
+    let data: Vec<ListedNotification> = rows.iter().map(listed).collect::<Result<_, _>>()?;
+    let is_full = i64::try_from(data.len()).is_ok_and(|count| count >= filter.limit);
+    let next = data.last().filter(|_| is_full).map(|last| last.id);
+    Ok(NotificationPage { data, next })
 }
 
 /// The id below which a filter's notifications are.

@@ -1,10 +1,10 @@
 //! Whom a message in the log goes to now, and whether it may: a person's present contact, else the contact that the
 //! planned number or user id is or was of; that contact's present address.
 
-use hookswitch_core::domain::{OptOut, OptOutScope, Refusal};
+use hookswitch_core::domain::{Notification, OptOut, OptOutScope, QuietHours, Refusal};
 use tokio_postgres::Row;
 
-use super::StoreError;
+use super::{Store, StoreError, notification::quiet_hours};
 
 /// Joins person, contact, opt-out and what took it back to a notification `n`. Of two opt-outs the one of everything counts. Each row looks
 /// its own up, whatever the planner thinks of their number (hence the limits): no table of people is read as a whole.
@@ -61,4 +61,41 @@ pub(super) fn refusal(row: &Row, first: usize, is_marketing: bool) -> Result<Opt
             return Ok(opt_out.covers(is_marketing).then_some(Refusal::OptedOut(opt_out)));
         }
     }))
+}
+
+/// What a recipient wants now.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Why a message may not be sent to them.
+    pub refusal: Option<Refusal>,
+    /// When only urgent messages are sent to them.
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Store {
+    /// What the recipients of these messages want now, in the order of the messages, which need not be stored.
+    pub async fn wishes(&self, notifications: &[&Notification]) -> Result<Vec<Wishes>, StoreError> {
+        let usernames: Vec<Option<&str>> = notifications.iter().map(|n| n.username.as_deref()).collect();
+        let recipients: Vec<Option<&str>> = notifications.iter().map(|n| n.recipient.as_deref()).collect();
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(&format!(
+                "SELECT n.place, p.quiet_from, p.quiet_until, p.time_zone, {REFUSAL}
+                 FROM (
+                     SELECT r.username, r.recipient, r.place, NULL::text AS key, 0::bigint AS event_seq
+                     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS r (username, recipient, place)
+                 ) n
+                 {JOINS}"
+            ))
+            .await?;
+        let mut wishes = vec![Wishes::default(); notifications.len()];
+        for row in client.query(&statement, &[&usernames, &recipients]).await? {
+            let place = usize::try_from(row.try_get::<_, i64>(0)? - 1).unwrap_or(usize::MAX);
+            if let Some((notification, wish)) = notifications.get(place).zip(wishes.get_mut(place)) {
+                wish.refusal = refusal(&row, 4, notification.message.marketing)?;
+                wish.quiet_hours = quiet_hours(row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+            }
+        }
+        Ok(wishes)
+    }
 }

@@ -6,7 +6,8 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::StatusCode,
+    http::{StatusCode, Uri},
+    response::Response,
 };
 use hookswitch_core::domain::{DecisionOutcome, EventKey};
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Office, invalid, query, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, Scope, page_limit},
-    operate::{Operator, events_without_personal, history_without_personal},
+    http::{Acting, JsonBody, Problem, Reader, Scope, page, page_limit},
+    operate::{LISTING, Operator, events_without_personal, history_without_personal},
     store::{EventFilter, EventHistory, EventPage},
 };
 
@@ -126,14 +127,16 @@ pub async fn rerun(
 #[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "events", security(("key" = [])),
     params(Filter),
     responses(
-        (status = 200, description = "A page of events", body = EventPage),
+        (status = 200, description = "A page of events", body = EventPage,
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`; absent on the last page"))),
         (status = 400, description = "The query is invalid"),
     ))]
 pub async fn list(
     Reader(caller): Reader,
     State(office): State<Office>,
+    uri: Uri,
     filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<EventPage>, Problem> {
+) -> Result<Response, Problem> {
     let filter = query(filter)?;
     let limit = page_limit(filter.limit)?;
     storable([&filter.kind, &filter.subject, &filter.source])?;
@@ -150,8 +153,12 @@ pub async fn list(
         before: filter.before,
         limit,
     };
-    let page = office.operate.events(&filter).await?;
-    Ok(Json(if caller.may(Scope::Personal) { page } else { events_without_personal(page) }))
+    let mut events = office.operate.events(&filter, LISTING).await?;
+    if !caller.may(Scope::Personal) {
+        events = events_without_personal(events);
+    }
+    let cursor = events.next.map(|next| next.to_string());
+    Ok(page(&uri, "before", cursor.as_deref(), events))
 }
 
 /// Get an event's full history: its decisions, notifications and deliveries.

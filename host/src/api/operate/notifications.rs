@@ -11,15 +11,15 @@ use axum::{
 };
 use hookswitch_core::domain::{NotificationId, Status};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Office, invalid, page, query, storable};
 use crate::{
-    http::{Problem, Reader, Scope, last_of_full, page_limit, sentence},
-    operate::{NotificationDetail, hide_personal, hide_recipient, mask, stored_recipient},
-    store::{ListedNotification, NotificationFilter},
+    http::{Problem, Reader, Scope, page_limit, sentence},
+    operate::{LISTING, NotificationDetail, hide_personal, hide_recipient, mask, stored_recipient},
+    store::{ListedNotification, NotificationFilter, NotificationPage},
 };
 
 /// How far back notifications are listed if the query does not say.
@@ -49,19 +49,11 @@ pub struct Which {
     limit: Option<i64>,
 }
 
-/// A page of notifications, newest first.
-#[derive(Serialize, ToSchema)]
-pub struct NotificationPage {
-    /// The notifications.
-    data: Vec<ListedNotification>,
-    /// `before` of the next page; null on the last page.
-    next: Option<NotificationId>,
-}
-
 /// List notifications and their status, newest first.
 ///
-/// Of one person, and of a status that few notifications have, the newest 10,000 are looked at. Without the scope `personal`,
-/// only the last four characters of a recipient are shown.
+/// Of one person, and of a status that few notifications have, the newest 10,000 are looked at. Where a filter lets few
+/// through, a page may be short, even empty, and have a next one. Without the scope `personal`, only the last four characters of
+/// a recipient are shown.
 #[utoipa::path(get, path = "/v1/notifications", operation_id = "listNotifications", tag = "messages",
     params(Which), security(("key" = [])),
     responses(
@@ -90,14 +82,13 @@ pub async fn list(
         before: before.map(NotificationId),
         limit,
     };
-    let mut data = office.operate.notifications(&filter).await?;
+    let NotificationPage { mut data, next } = office.operate.notifications(&filter, LISTING).await?;
     if !caller.may(Scope::Personal) {
         for ListedNotification { username, name, recipient, detail, .. } in &mut data {
             hide_recipient(username.as_deref(), name, recipient);
             mask(detail);
         }
     }
-    let next = last_of_full(&data, limit).map(|last| last.id);
     let cursor = next.map(|id| id.to_string());
     Ok(page(&uri, "before", cursor.as_deref(), NotificationPage { data, next }))
 }

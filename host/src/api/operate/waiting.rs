@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::{Office, invalid, storable};
 use crate::{
     http::{Acting, JsonBody, Problem, Reader, sentence},
-    operate::{Operator, wrong_key},
-    store::{COUNTED, DeferredFacts},
+    operate::{MOST_COUNTED, Operator, wrong_key},
+    store::DeferredFacts,
 };
 
 /// Messages that wait for one reason.
@@ -19,7 +19,7 @@ pub struct WaitingMessages {
     /// The reason: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily`, `behind` or
     /// `unreadable`.
     reason: String,
-    /// Number of messages, counted up to 10,000.
+    /// Number of messages, counted up to 2,000.
     count: i64,
     /// Whether there may be more than `count`.
     more: bool,
@@ -45,7 +45,7 @@ pub struct Waiting {
     responses((status = 200, description = "The messages that wait", body = Waiting)))]
 pub async fn list(_: Reader, State(office): State<Office>) -> Result<Json<Waiting>, Problem> {
     let of_reason = |facts: DeferredFacts| WaitingMessages {
-        more: facts.count >= COUNTED,
+        more: facts.count >= MOST_COUNTED,
         reason: facts.reason,
         count: facts.count,
         first_due_at: facts.first_due_at,
@@ -53,7 +53,7 @@ pub async fn list(_: Reader, State(office): State<Office>) -> Result<Json<Waitin
         oldest: facts.oldest,
         oldest_at: facts.oldest_at,
     };
-    let data = office.operate.waiting().await?.into_iter().map(of_reason).collect();
+    let data = office.operate.waiting(MOST_COUNTED).await?.into_iter().map(of_reason).collect();
     Ok(Json(Waiting { data }))
 }
 

@@ -1,15 +1,16 @@
 //! `GET /v1/plugins`: what the plugins of this host have used.
 
 use axum::{
-    Json,
     extract::{Query, State, rejection::QueryRejection},
+    http::Uri,
+    response::Response,
 };
 use hookswitch_core::decide::plugin::{Counts, Plugin};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Host, query};
-use crate::http::{Admin, Problem, last_of_full, page_limit};
+use crate::http::{Admin, Problem, last_of_full, page, page_limit};
 
 /// A plugin, with what it has used on this host since the host started.
 #[derive(Serialize, ToSchema)]
@@ -54,21 +55,24 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/plugins", operation_id = "listPlugins", tag = "plugins", params(Which),
     security(("key" = [])),
     responses(
-        (status = 200, description = "A page of plugins", body = PluginList),
+        (status = 200, description = "A page of plugins", body = PluginList,
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`; absent on the last page"))),
         (status = 400, description = "The query is invalid"),
     ))]
 pub async fn list(
     _: Admin,
     State(host): State<Host>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<PluginList>, Problem> {
+) -> Result<Response, Problem> {
     let Which { after, limit: asked } = query(which)?;
     let limit = page_limit(asked)?;
     let catalog = host.setup.live().current();
     let after = catalog.plugins.iter().filter(|(id, _)| **id > after).map(|(_, plugin)| json(plugin));
     let data: Vec<PluginJson> = after.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
     let next = last_of_full(&data, limit).map(|plugin| plugin.id.clone());
-    Ok(Json(PluginList { data, next }))
+    let cursor = next.clone();
+    Ok(page(&uri, "after", cursor.as_deref(), PluginList { data, next }))
 }
 
 fn json(plugin: &Plugin) -> PluginJson {

@@ -103,12 +103,12 @@ pub struct ContactLanguage {
         (status = 400, description = "The path or the body is invalid"),
     ))]
 pub async fn set_language(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     contact: Result<Path<String>, PathRejection>,
     JsonBody(ContactLanguage { language }): JsonBody<ContactLanguage>,
 ) -> Result<StatusCode, Problem> {
-    desk.directory.set_language(&name(contact)?, language.as_deref()).await?;
+    desk.by(&caller).set_language(&name(contact)?, language.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -114,12 +114,12 @@ pub async fn get(
         (status = 400, description = "The name is invalid"),
     ))]
 pub async fn create(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let group = name(group)?;
-    let created = desk.directory.create_groups(&[&group]).await?;
+    let created = desk.by(&caller).create_groups(&[&group]).await?;
     let status = if created.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(GroupJson::from(desk.directory.group(&group).await?))))
 }
@@ -160,7 +160,7 @@ pub struct RenamedGroupJson {
         (status = 409, description = "Another group has the new name"),
     ))]
 pub async fn rename(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
     if_match: IfMatch,
@@ -169,7 +169,7 @@ pub async fn rename(
     let group = name(group)?;
     let version = version(&desk, &group, &if_match).await?;
     let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
-    desk.directory.rename_group(&group, &change.name, version.as_deref()).await?;
+    desk.by(&caller).rename_group(&group, &change.name, version.as_deref()).await?;
     let former_name_in = match group == change.name {
         true => Vec::new(),
         false => used.rules.into_iter().chain(used.decided_by).collect(),
@@ -212,7 +212,7 @@ pub struct Force {
         (status = 409, description = "Rules name the group, or digests wait for it, and `force` is not set"),
     ))]
 pub async fn delete(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     group: Result<Path<String>, PathRejection>,
     force: Result<Query<Force>, QueryRejection>,
@@ -226,7 +226,7 @@ pub async fn delete(
             format!("The group {group:?} is in use: {used}. Add force=true to the query to delete it.");
         return Err(Problem::new(StatusCode::CONFLICT, "group_in_use", detail));
     }
-    desk.directory.delete_group(&group, version.as_deref()).await?;
+    desk.by(&caller).delete_group(&group, version.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -257,12 +257,12 @@ fn place(path: Result<Path<Place>, PathRejection>) -> Result<Place, Problem> {
         (status = 404, description = "No group has this name, or no person has this username"),
     ))]
 pub async fn add_member(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     path: Result<Path<Place>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Place { name, username } = place(path)?;
-    desk.directory.add_members(&name, &[&username]).await?;
+    desk.by(&caller).add_members(&name, &[&username]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -279,11 +279,11 @@ pub async fn add_member(
         (status = 404, description = "No group has this name, or no person has this username"),
     ))]
 pub async fn remove_member(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     path: Result<Path<Place>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Place { name, username } = place(path)?;
-    desk.directory.remove_members(&name, &[&username]).await?;
+    desk.by(&caller).remove_members(&name, &[&username]).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -114,7 +114,7 @@ impl From<Imported> for ImportedJson {
         (status = 400, description = "The query is invalid, or lines of the file are invalid or name groups that do not exist"),
     ))]
 pub async fn import(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     how: Result<Query<How>, QueryRejection>,
     headers: HeaderMap,
@@ -128,6 +128,6 @@ pub async fn import(
         return Err(invalid("The file contains the character U+0000; it must be CSV in UTF-8.".to_owned()));
     }
     let options = ImportOptions { dry_run, exact_groups, deactivate_missing };
-    let imported = desk.directory.import(&csv.bytes, options, &mut |_| {}).await?;
+    let imported = desk.by(&caller).import(&csv.bytes, options, &mut |_| {}).await?;
     Ok(Json(imported.into()))
 }

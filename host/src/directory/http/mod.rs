@@ -19,8 +19,11 @@ use hookswitch_core::catalog::Live;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{contacts::ContactJson, groups::GroupJson, people::PersonJson};
-use super::Directory;
-use crate::http::{Bodies, Keys, Problem, sentence};
+use super::{Directory, Editor};
+use crate::{
+    http::{Bodies, Caller, Keys, Problem, sentence},
+    store::ActionWay,
+};
 
 /// State shared by the handlers. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +32,13 @@ pub struct Desk {
     live: Arc<Live>,
     keys: Keys,
     bodies: Bodies,
+}
+
+impl Desk {
+    /// The directory in the hands of a caller.
+    fn by(&self, caller: &Caller) -> Editor {
+        self.directory.by(caller.name(), ActionWay::Api)
+    }
 }
 
 impl FromRef<Desk> for Keys {

@@ -199,7 +199,7 @@ pub struct NewPersonJson {
         (status = 422, description = "The body names a group that does not exist"),
     ))]
 pub async fn add(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     JsonBody(person): JsonBody<NewPersonJson>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -209,7 +209,7 @@ pub async fn add(
     }
     let quiet_hours = quiet_hours.map(QuietHoursText::from);
     let person = PersonToAdd { username, name, whatsapp, groups, quiet_hours, language };
-    desk.directory.add_person(&person).await.map_err(|error| error.about_body(&person.groups))?;
+    desk.by(&caller).add_person(&person).await.map_err(|error| error.about_body(&person.groups))?;
     let person = desk.directory.person(&person.username).await?;
     let location = format!("/v1/people/{}", utf8_percent_encode(&person.username, IN_PATH));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(PersonJson::from(person))))
@@ -233,7 +233,7 @@ pub async fn get(
     Ok((etag(&person), Json(person)))
 }
 
-/// Changes to a person. Members that are absent change nothing.
+/// Editor to a person. Members that are absent change nothing.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PersonChange)]
 #[schema(examples(json!({"active": false}), json!({"quiet_hours": {"hours": "21:00-06:30", "time_zone": "Africa/Harare"}})))]
@@ -308,7 +308,7 @@ impl TryFrom<PersonChangeJson> for PersonChange {
         (status = 404, description = "No person has this username"),
     ))]
 pub async fn change(
-    _: Admin,
+    Admin(caller): Admin,
     State(desk): State<Desk>,
     username: Result<Path<String>, PathRejection>,
     if_match: IfMatch,
@@ -324,7 +324,7 @@ pub async fn change(
         }
         false => None,
     };
-    desk.directory.change_version(&username, &change.try_into()?, version.as_deref()).await?;
+    desk.by(&caller).change_version(&username, &change.try_into()?, version.as_deref()).await?;
     let person = PersonJson::from(desk.directory.person(&username).await?);
     Ok((etag(&person), Json(person)))
 }
