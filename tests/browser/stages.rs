@@ -11,6 +11,12 @@ pub struct Full {
     pub paths: Vec<String>,
 }
 
+/// A template in two languages, and a case that leads to it.
+const WELCOME: &str = "---\ndescription: A welcome\ncategory: utility\nlanguage: en_US\nfallback: true\nfooter: The shop\n\
+                       buttons: [{id: ok, title: OK}]\n---\nHello {{ n }}, *welcome* to our shop in the old town.\n";
+const WELCOMED: &str = "- name: welcome\n  event: {type: any, data: {template: welcome, users: [ann], context: {n: Ann}}}\n  \
+                        expect: [{template: welcome}]\n";
+
 /// The usual host, which knows its business account.
 pub async fn empty() -> Stage {
     let account = Settings::default().waba_id;
@@ -18,6 +24,9 @@ pub async fn empty() -> Stage {
         .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "1s")])
         .rules(&[
             ("any/templates/held.j2", &format!("{}Note {{{{ n }}}}", TEXT.replace("mode: text", "mode: text\non_unknown: hold"))),
+            ("any/templates/welcome.en_US.j2", WELCOME),
+            ("any/templates/welcome.pt_BR.j2", &WELCOME.replace("en_US\nfallback: true", "pt_BR")),
+            ("any/cases/welcome.yaml", WELCOMED),
             (
                 "any/templates/news.j2",
                 "---\ndescription: News\ncategory: utility\nlanguage: en_US\n---\nNews of the workshop: {{ n }}.",
@@ -83,6 +92,8 @@ pub async fn full(text: &str) -> Full {
         "/access/revoke?key=boss".to_owned(),
         format!("/try?id={read}"),
         "/templates/push?template=news".to_owned(),
+        "/templates/welcome".to_owned(),
+        "/templates/note".to_owned(),
         "/contacts/link?contact=15550100055".to_owned(),
         "/contacts/preference?contact=15550100055&wish=opt_in".to_owned(),
         "/people/eve/quiet".to_owned(),

@@ -1,5 +1,6 @@
 //! Each page, empty and full, with hostile texts in what comes from outside.
 
+use hookswitch_simulator::Settings;
 use serde_json::json;
 
 use super::{Browser, location};
@@ -120,4 +121,48 @@ async fn each_page_is_small_and_shows_what_comes_from_outside_as_text() {
     assert!(looker.page("/people").await.contains("…0001"));
     assert!(!looker.page(&message).await.contains("class=\"bubble\""));
     assert!(!looker.page("/failed").await.contains("/failed/act"));
+}
+
+#[tokio::test]
+async fn the_languages_of_a_template_stand_side_by_side() {
+    let variant = |language: &str, more: &str, text: &str| {
+        format!(
+            "---\ndescription: A customer has paid\ncategory: utility\nlanguage: {language}\n{more}---\n{text}\n"
+        )
+    };
+    let case = "- name: paid\n  event: {type: paid, data: {name: '<b>Luc</b>', total: 12.5}}\n  expect: [{template: thanks}]\n";
+    let text = "Thank you, {{ name }}! We have *{{ money(total, 'EUR') }}* and send your order today.";
+    let stage = Stage::builder()
+        .rules(&[
+            (
+                "shop/routes.yaml",
+                "- {on: paid, template: thanks, contacts: ['\"15550100001\"'], context: {name: event.data.name, total: event.data.total}}\n",
+            ),
+            ("shop/cases/paid.yaml", case),
+            ("shop/templates/thanks.en_US.j2", &variant("en_US", "fallback: true\nfooter: The shop\n", text)),
+            ("shop/templates/thanks.pt_BR.j2", &variant("pt_BR", "", "Obrigado, {{ name }}! Temos *{{ money(total, 'EUR') }}* e enviamos o seu pedido hoje.")),
+            ("shop/templates/alone.j2", &variant("en_US", "mode: text\n", "Nobody sends this.")),
+        ])
+        .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", Settings::default().waba_id.as_str())])
+        .start()
+        .await;
+    let browser = Browser::log_in(&stage, "looker", &["read"]).await;
+    assert!(browser.page("/templates").await.contains("href=\"/templates/thanks\""));
+    let page = browser.page("/templates/thanks").await;
+    assert_text("/templates/thanks", &page);
+    let place = |words: &str| page.find(words).unwrap_or_else(|| panic!("no {words:?}: {page}"));
+    let (english, portuguese) = (place("en_US (fallback)"), place("<h2>pt_BR</h2>"));
+    assert!(english < portuguese, "{page}");
+    assert!(
+        place("We have <b>EUR 12.50</b> and") < portuguese && place("Temos <b>EUR 12,50</b> e") > portuguese
+    );
+    for words in
+        ["&lt;b&gt;Luc", "The shop", "not at Meta; submit it", "thanks.pt_BR.j2", "A customer has paid"]
+    {
+        place(words);
+    }
+    assert!(page.len() < 30 * 1024, "{}", page.len());
+    let alone = browser.page("/templates/alone").await;
+    assert!(alone.contains("no case leads to it"), "{alone}");
+    assert_eq!(browser.get("/templates/none").send().await.unwrap().status(), 404);
 }

@@ -255,7 +255,7 @@ pub fn event(n: usize, now: jiff::Timestamp, moved: bool) -> Value {
             let (who, text) = escalation(n).unwrap_or_default();
             let later = json!({
                 "template": "note", "context": {"text": text}, "contacts": [number(who)], "key": id(n),
-                "after": if n % 2 == 0 { "1s" } else { "2s" },
+                "after": if n.is_multiple_of(2) { "1s" } else { "2s" },
             });
             data = json!({"decisions": [data, later]});
         }

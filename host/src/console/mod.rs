@@ -30,6 +30,7 @@ mod session;
 mod staff;
 mod timeline;
 mod trial;
+mod variants;
 
 use std::sync::Arc;
 
@@ -99,6 +100,7 @@ pub fn router(console: Console) -> Router {
         .route("/groups/delete", get(staff::confirm_deletion).post(staff::delete_group))
         .route("/templates", get(meta::list))
         .route("/templates/push", get(meta::confirm).post(meta::push))
+        .route("/templates/{name}", get(variants::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/resume/{id}", get(plugins::confirm_resume).post(plugins::resume))
         .route("/schedules", get(running::schedules))

@@ -68,6 +68,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("actions.html", include_str!("templates/actions.html")),
     ("try.html", include_str!("templates/try.html")),
     ("meta.html", include_str!("templates/meta.html")),
+    ("template.html", include_str!("templates/template.html")),
     ("push.html", include_str!("templates/push.html")),
     ("pushed.html", include_str!("templates/pushed.html")),
     ("plugins.html", include_str!("templates/plugins.html")),

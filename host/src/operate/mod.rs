@@ -29,6 +29,7 @@ mod templates;
 mod traffic;
 mod trial;
 mod unknown;
+mod variants;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
@@ -66,6 +67,7 @@ pub use self::{
     traffic::{SENT, Throughput},
     trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
+    variants::TemplateVariant,
     waiting::wrong_key,
 };
 use crate::store::{

@@ -243,12 +243,13 @@ impl RoutingTransaction<'_> {
         let statement = self
             .transaction
             .prepare_cached(
+                // With the collation of addresses, the index of recipients could not be used.
                 "SELECT (
                      SELECT count(*) FROM (
                          SELECT FROM (
                              SELECT r.username
                              UNION SELECT r.recipient
-                             UNION (SELECT address FROM contact_address a
+                             UNION (SELECT address COLLATE \"default\" FROM contact_address a
                                     WHERE a.contact_id = c.contact_id LIMIT 100)
                              UNION (SELECT p.username FROM person p
                                     WHERE p.contact_id = c.contact_id LIMIT 100)
