@@ -21,6 +21,9 @@ use crate::metrics::Totals;
 pub const STREAMS: usize = 64;
 /// A change is told within this time, and at most so often.
 const OFTEN: Duration = Duration::from_secs(1);
+/// Of all streams of a host, one is told in this time: where many people look, each page follows less often, so that what
+/// they see is not paid for by what is sent.
+const EACH: Duration = Duration::from_millis(250);
 /// A page asks again after these times even if nothing is known to have changed, as other hosts send and hear, too: soon
 /// after it was opened, then seldom.
 const SOON: Duration = Duration::from_secs(2);
@@ -45,6 +48,12 @@ impl Changes {
         Changes { totals, places: Arc::new(Semaphore::new(STREAMS)) }
     }
 
+    /// How often each stream is told, by the number of streams.
+    fn often(&self) -> Duration {
+        let open = STREAMS.saturating_sub(self.places.available_permits());
+        OFTEN.max(EACH * u32::try_from(open).unwrap_or(u32::MAX))
+    }
+
     /// Grows with everything that this host does.
     fn sum(&self) -> u64 {
         self.totals.read().map(|(_, n)| n).fold(0, u64::wrapping_add)
@@ -62,7 +71,7 @@ struct Watch {
     _place: OwnedSemaphorePermit,
 }
 
-/// Says `changed` whenever this host has counted something, and every 15 seconds.
+/// Says `changed` when this host has counted something, and every 15 seconds.
 pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response, Refusal> {
     let changes = console.changes.clone();
     let place = changes.places.clone().try_acquire_owned().map_err(|_| {
@@ -81,7 +90,8 @@ pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response,
             if now >= watch.until {
                 return None;
             }
-            let (is_changed, is_due) = (sum != watch.sum, now - watch.told >= rest);
+            let ago = now - watch.told;
+            let (is_changed, is_due) = (sum != watch.sum && ago >= watch.changes.often(), ago >= rest);
             if is_changed || is_due {
                 watch.rest = Some(if is_changed { SOON } else { (rest * 2).min(SELDOM) });
                 (watch.sum, watch.told) = (sum, now);
