@@ -48,7 +48,7 @@ pub async fn tried() -> Case {
     let case = browser.find("pre.case").await.text().await;
     write_rule(&stage.rules, "any/cases/tried.yaml", &format!("{case}\n"));
     let said = stage.says(&["rules", "check"]);
-    assert!(said.contains("1 case"), "{said}");
+    assert!(said.contains("2 cases"), "{said}");
 
     browser.fill("event", "{\"type\": 7}").await;
     browser.press("Try it").await;

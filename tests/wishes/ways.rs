@@ -408,7 +408,7 @@ async fn whoever_does_not_want_messages_gets_none() {
     let table = Table::new().await;
     let failed = Mutex::new(Vec::new());
     stream::iter(&cells)
-        .for_each_concurrent(12, async |cell| {
+        .for_each_concurrent(32, async |cell| {
             let failure = table.fails(cell).await;
             failed.lock().unwrap().extend(failure);
         })

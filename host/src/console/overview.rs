@@ -13,7 +13,9 @@ use crate::{
 
 /// Maximum number of findings on the page.
 const FINDINGS: usize = 20;
-/// Maximum number of failed and unknown messages that are counted.
+/// Maximum number of failed and unknown messages that are counted here.
+const TALLIED: i64 = 500;
+/// Maximum number of failed messages whose causes are counted.
 pub const COUNTED: i64 = 1_000;
 
 /// The page.
@@ -22,8 +24,8 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
     let (report, overview, failed, unknown, traffic) = tokio::join!(
         console.setup.last_report(),
         console.operate.overview(),
-        console.operate.tally_failed(COUNTED),
-        console.operate.unknown(0, COUNTED),
+        console.operate.tally_failed(TALLIED),
+        console.operate.unknown(0, TALLIED),
         console.operate.traffic(),
     );
     let (overview, (failed, first_failed), unknown, traffic) = (overview?, failed?, unknown?, traffic?);
@@ -51,8 +53,8 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
             checked => report.as_ref().map(|report| report.checked_at.to_string()),
             sections => render::value(&report.as_ref().map(|report| &report.sections)),
             tiles => [
-                context! { name => "failed", href => "/failed", count => failed, more => failed >= COUNTED, age => age(first_failed) },
-                context! { name => "unknown", href => "/unknown", count => unknown, more => unknown >= COUNTED, age => age(unknown_since) },
+                context! { name => "failed", href => "/failed", count => failed, more => failed >= TALLIED, age => age(first_failed) },
+                context! { name => "unknown", href => "/unknown", count => unknown, more => unknown >= TALLIED, age => age(unknown_since) },
                 context! { name => "messages waiting", href => "/waiting", count => waiting, more => more_waiting, age => None::<String> },
                 context! { name => "events not routed", href => "/events", count => overview.events.count, more => overview.events.more, age => age(overview.events.oldest) },
             ],

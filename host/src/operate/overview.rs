@@ -13,7 +13,7 @@ use super::Operate;
 use crate::store::{Counted, EventsWaiting, StoreError};
 
 /// Maximum number that is counted of each lane.
-const COUNTED: i64 = 200;
+const COUNTED: i64 = 100;
 /// So long the same answer is given to all who ask.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -29,7 +29,7 @@ pub struct Overview {
 pub(super) type Kept = Arc<Mutex<Option<(Instant, Arc<Overview>)>>>;
 
 impl Operate {
-    /// What waits, of all lanes; at most 200 of each are counted. It may be a second old: many look at once, and where much
+    /// What waits, of all lanes; at most 100 of each are counted. It may be a second old: many look at once, and where much
     /// waits, counting takes a while.
     pub async fn overview(&self) -> Result<Arc<Overview>, StoreError> {
         // Whoever comes while it is counted waits for the same answer.
