@@ -19,6 +19,7 @@ use super::{
 use crate::{
     directory::{Editor, PersonChange, PersonToAdd, QuietHoursText},
     operate::Operator,
+    store::StoredPerson,
 };
 
 /// The form for a new person.
@@ -76,8 +77,7 @@ pub async fn ask_change(
     State(console): State<Console>,
     Path(username): Path<String>,
 ) -> Result<Html<String>, Refusal> {
-    let person = console.operate.person(&username).await?;
-    let person = person.ok_or_else(|| Refusal::unknown("No person has this username."))?;
+    let person = found(&console, &username).await?;
     let whatsapp = person.contact.as_ref().and_then(|contact| contact.recipient().map(str::to_owned));
     render::view(
         "person_form.html",
@@ -89,15 +89,14 @@ pub async fn ask_change(
     )
 }
 
-/// Editor a person, and in which groups they are.
+/// Changes a person, and in which groups they are.
 pub async fn change(
     Administrator(viewer): Administrator,
     State(console): State<Console>,
     Path(username): Path<String>,
     Form(fields): Form<PersonFields>,
 ) -> Result<Redirect, Refusal> {
-    let person = console.operate.person(&username).await?;
-    let person = person.ok_or_else(|| Refusal::unknown("No person has this username."))?;
+    let person = found(&console, &username).await?;
     let wanted = fields.groups();
     let directory = by(&console, &viewer.key);
     // A name that no group has is told before anything is changed.
@@ -130,8 +129,7 @@ pub async fn ask_quiet(
     State(console): State<Console>,
     Path(username): Path<String>,
 ) -> Result<Html<String>, Refusal> {
-    let person = console.operate.person(&username).await?;
-    let person = person.ok_or_else(|| Refusal::unknown("No person has this username."))?;
+    let person = found(&console, &username).await?;
     let now = person.quiet_hours.as_ref().map(ToString::to_string);
     render::view("quiet.html", &viewer, context! { username, now })
 }
@@ -207,6 +205,11 @@ pub async fn delete_group(
 ) -> Result<Redirect, Refusal> {
     by(&console, &viewer.key).delete_group(&group, None).await?;
     Ok(Redirect::to("/groups"))
+}
+
+async fn found(console: &Console, username: &str) -> Result<StoredPerson, Refusal> {
+    let person = console.operate.person(username).await?;
+    person.ok_or_else(|| Refusal::unknown("No person has this username."))
 }
 
 /// The directory in the hands of the holder of a key.

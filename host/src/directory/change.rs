@@ -38,7 +38,7 @@ pub struct PersonToAdd {
     pub language: Option<String>,
 }
 
-/// Editor to a person, as an operator writes them. What is absent stays; `Some(None)` removes.
+/// Changes to a person, as an operator writes them. What is absent stays; `Some(None)` removes.
 #[derive(Clone, Debug, Default)]
 pub struct PersonChange {
     /// The new name.
@@ -118,7 +118,7 @@ impl Editor {
         self.shared(&person.username, linked).await
     }
 
-    /// Editor a person, all or nothing. Returns the new link if it was changed.
+    /// Changes a person, all or nothing. Returns the new link if it was changed.
     ///
     /// # Errors
     /// If the person does not exist, or values are invalid.
@@ -130,7 +130,7 @@ impl Editor {
         self.change_version(username, change, None).await
     }
 
-    /// Like [`Directory::change`], but only this version of the person.
+    /// Like [`Editor::change`], but only this version of the person.
     ///
     /// # Errors
     /// Also if somebody else has changed the person.

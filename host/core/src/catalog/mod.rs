@@ -10,7 +10,7 @@ mod coverage;
 mod expect;
 mod files;
 mod findings;
-mod library;
+mod library_cases;
 mod live;
 mod media_file;
 mod mentions;
@@ -42,7 +42,7 @@ use serde_json::{Map, Value};
 pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
 use findings::{KEPT, TOLD};
-use library::LibraryCase;
+use library_cases::LibraryCase;
 pub use live::{Live, Watching};
 pub use media_file::{FolderFile, MediaContent, MediaFile};
 pub use meta::{meta_templates, with_examples};
@@ -139,7 +139,7 @@ impl Catalog {
         self.at_meta.extend(shown.warnings);
         self.told = shown.told;
         let mut findings = shown.findings;
-        findings.extend(library::run(&self.library_cases, &self.routes));
+        findings.extend(library_cases::run(&self.library_cases, &self.routes));
         findings
     }
 
@@ -370,7 +370,7 @@ fn compile_without_cases(
         .filter(is_there)
         .collect();
     let library_cases: Vec<_> = files(Kind::LibraryCases)
-        .flat_map(|(path, text)| some(&mut findings, |told| library::cases(path, text, told)))
+        .flat_map(|(path, text)| some(&mut findings, |told| library_cases::cases(path, text, told)))
         .collect();
     let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
     let catalog = Catalog {

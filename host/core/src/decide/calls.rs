@@ -25,7 +25,7 @@ const TOLD: usize = 20;
 pub struct Functions {
     named: BTreeSet<String>,
     /// Functions of the library, by their names: the file, and whether it compiles.
-    library: BTreeMap<String, (Arc<str>, bool)>,
+    shared: BTreeMap<String, (Arc<str>, bool)>,
 }
 
 /// A call of a function that the engine does not have.
@@ -41,12 +41,12 @@ impl Functions {
         let named =
             engine.collect_fn_metadata(None, |function| Some(function.metadata.name.to_string()), true);
         let named = named.into_iter().chain(KEYWORDS.map(ToOwned::to_owned)).collect();
-        Functions { named, library: BTreeMap::new() }
+        Functions { named, shared: BTreeMap::new() }
     }
 
     /// Adds the functions of the library.
     pub fn with_library(self, library: BTreeMap<String, (Arc<str>, bool)>) -> Self {
-        Functions { library, ..self }
+        Functions { shared: library, ..self }
     }
 
     /// Whether there is a function with this name.
@@ -57,7 +57,7 @@ impl Functions {
     /// Reports the functions of a script that have the name of one of the library.
     pub fn clashes(&self, ast: &AST, source: &Source) -> Vec<RuleError> {
         let own = ast.iter_functions().filter_map(|function| {
-            let (file, _) = self.library.get(function.name)?;
+            let (file, _) = self.shared.get(function.name)?;
             Some(RuleError {
                 place: library::place_of(source, function.name),
                 message: format!("`{}` is also a function of {file}", function.name),
@@ -69,7 +69,7 @@ impl Functions {
 
     /// Where a function is that cannot be called because its file has errors.
     fn broken(&self, name: &str) -> Option<String> {
-        let (file, _) = self.library.get(name).filter(|(_, compiles)| !compiles)?;
+        let (file, _) = self.shared.get(name).filter(|(_, compiles)| !compiles)?;
         Some(format!("it is in {file}, which has errors"))
     }
 

@@ -233,7 +233,7 @@ pub async fn get(
     Ok((etag(&person), Json(person)))
 }
 
-/// Editor to a person. Members that are absent change nothing.
+/// Changes to a person. Members that are absent change nothing.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PersonChange)]
 #[schema(examples(json!({"active": false}), json!({"quiet_hours": {"hours": "21:00-06:30", "time_zone": "Africa/Harare"}})))]
