@@ -48,7 +48,7 @@ pub use self::{calls::DIED, tally::Tally};
 use crate::{
     lanes::{Beat, Grew, Grown, Leases, Unread},
     metrics::{RoutingCounts, RoutingMetrics},
-    store::{Store, StoreError},
+    store::{Incarnation, Store, StoreError},
     traces::Tracer,
 };
 
@@ -97,6 +97,8 @@ pub fn threads() -> Arc<Semaphore> {
 
 /// Progress of this host. All of it can be read again from the database.
 struct State {
+    /// The server that all of it was read from.
+    incarnation: Option<Incarnation>,
     cursors: HashMap<Lane, Cursor>,
     /// Lanes that may have events after their cursors.
     unread: Unread,
@@ -167,6 +169,7 @@ impl Routing {
     pub async fn run(mut self, stop: CancellationToken) {
         let (answering, answers) = mpsc::unbounded_channel();
         let mut state = State {
+            incarnation: None,
             cursors: HashMap::new(),
             unread: Unread::All,
             held: Vec::new(),
@@ -247,6 +250,10 @@ impl Routing {
         if !leases.are_ours(Instant::now()) {
             return Ok(false);
         }
+        if state.incarnation != leases.incarnation {
+            state.forget();
+            state.incarnation = leases.incarnation;
+        }
         let before = state.cursors.len();
         let ours = |lane: &Lane, cursor: &Cursor| {
             leases.lanes.get(lane).is_some_and(|held| held.number == cursor.term)
@@ -266,7 +273,12 @@ impl Routing {
         }
         let orphans = self.store.begin_routing(self.host, &new).await?;
         let (undecided, spread) = self.store.unfinished(self.host, &new).await?;
-        for (lane, seq) in self.store.routed_until(&new).await? {
+        let routed_until = self.store.routed_until(&new, state.incarnation.as_ref()).await?;
+        if routed_until.is_empty() {
+            // Another server answers; the next heartbeat tells which.
+            return Ok(false);
+        }
+        for (lane, seq) in routed_until {
             let term = leases.lanes[&lane].number;
             state.cursors.insert(lane, Cursor { term, seq, share: 0 });
         }

@@ -125,6 +125,8 @@ pub struct Account {
     pub misdeduped: usize,
     /// What a check that fails shows.
     pub wrong: Vec<String>,
+    /// Shown after those: what was sent once more may be in doubt, and then nothing is wrong.
+    pub twice: Vec<String>,
     /// What nobody asked for: there must be none.
     pub strange: Vec<String>,
 }
@@ -198,7 +200,7 @@ impl Account {
             self.sent += 1;
             self.doubled += taken - 1;
             if taken > 1 {
-                self.wrong.push(format!("{message:?} was sent {taken} times:{told}"));
+                self.twice.push(format!("{message:?} was sent {taken} times:{told}"));
             }
             // What was sent when PostgreSQL lost that may have been called off when it was planned again, or be one too many.
             let may_be_kept = matches!(fate, Fate::Late | Fate::Withdrawn | Fate::Limited);
@@ -281,7 +283,7 @@ impl Account {
 
     /// The first of what is wrong.
     pub fn in_words(&self) -> String {
-        let all = self.strange.iter().chain(&self.wrong);
+        let all = self.strange.iter().chain(&self.wrong).chain(&self.twice);
         let wrong = all.take(8).fold(String::new(), |all, one| format!("{all}\n  {one}"));
         format!("in {}:{wrong}", self.case)
     }

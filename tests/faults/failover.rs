@@ -1,7 +1,8 @@
 //! A primary that is lost, and the standby that takes its place: hosts have both in their URL.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, ops::Range, path::PathBuf, time::Duration};
 
+use futures_util::future::join;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -17,6 +18,7 @@ use crate::{
     scale,
     server::{Primary, Standby, whichever},
     stage::Stage,
+    wire::{Moment, Verdict, Wire},
 };
 
 /// Two servers, and a host that reaches each through a link of its own.
@@ -33,19 +35,34 @@ struct Pair {
 
 impl Pair {
     async fn up(case: &'static str) -> Pair {
-        Pair::up_on(case, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()).await
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Pair::up_on(case, listener, |sockets| sockets.map(Target::Socket)).await
     }
 
-    /// With the primary reached by this port.
-    async fn up_on(case: &'static str, listener: TcpListener) -> Pair {
+    /// With a wire to each server, behind its link.
+    async fn up_over_wires(case: &'static str) -> (Pair, [Wire; 2]) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut wires = None;
+        let pair = Pair::up_on(case, listener, |sockets| {
+            let wires = wires.insert(sockets.map(Wire::on));
+            wires.each_ref().map(|wire| Target::Port(wire.address().port()))
+        });
+        let pair = pair.await;
+        (pair, wires.unwrap())
+    }
+
+    /// With the primary reached by this port, and both by what `ways` makes of their sockets.
+    async fn up_on(
+        case: &'static str,
+        listener: TcpListener,
+        ways: impl FnOnce([PathBuf; 2]) -> [Target; 2],
+    ) -> Pair {
         let (primary, database) = Primary::start().await;
         let following = Proxy::start(Target::Socket(database.socket())).await;
         let copy = primary.copy(&database, Some(following.address().port())).await;
         let standby = primary.standby(copy).await;
-        let links = [
-            Proxy::on(listener, Target::Socket(database.socket())),
-            Proxy::start(Target::Socket(standby.socket())).await,
-        ];
+        let [to_primary, to_standby] = ways([database.socket(), standby.socket()]);
+        let links = [Proxy::on(listener, to_primary), Proxy::start(to_standby).await];
         let port = free_port();
         let mut stage = Stage::on(database, case, port, &["--latency", "30"]);
         // The database was made before the copy.
@@ -101,7 +118,8 @@ pub async fn primary_vanished(case: &'static str) -> Case {
     let island = Island::start().await?;
     let listener = island.listen();
     listener.set_nonblocking(true).unwrap();
-    let pair = Pair::up_on(case, TcpListener::from_std(listener).unwrap()).await;
+    let listener = TcpListener::from_std(listener).unwrap();
+    let pair = Pair::up_on(case, listener, |sockets| sockets.map(Target::Socket)).await;
     unheard(pair, |_| island.vanish()).await
 }
 
@@ -139,26 +157,68 @@ async fn unheard(mut pair: Pair, go: impl FnOnce(&Proxy)) -> Case {
 /// sent may be sent again; nothing that is accepted afterwards is lost.
 pub async fn behind(case: &'static str) -> Case {
     let mut pair = Pair::up(case).await;
-    let producer = pair.stage.produce(&[&pair.host]);
-    // Wishes that are acknowledged in the gap may be gone as well: they come before.
-    producer.acted().await;
-    let from = producer.tick();
-    let before = Before::look(&pair.stage).await;
-    pair.standby.catch_up(&pair.stage.database).await;
-    pair.following.set(Link::Stalled);
-    sleep(pair.stage.chance.between(500, scale::pick(2_000, 6_000))).await;
-    pair.primary.end(&pair.stage.database).await;
-    pair.following.set(Link::Cut);
-    // The answers to what was accepted are on their way for so long at most.
-    sleep(Duration::from_millis(500)).await;
-    let gap = from..producer.tick();
-    let in_doubt = before.in_doubt(&pair.stage).await;
-    let took = pair.promote(&producer).await;
+    let mut lost = Lost::begin(&mut pair).await;
+    lost.end(&pair).await;
+    let took = pair.promote(&lost.producer).await;
     println!("{case}: accepts {:.1} s after the promotion", took.as_secs_f64());
-    let mut produced = producer.finish(scale::events()).await;
-    produced.gap = Some(gap);
-    settle(&pair.stage, produced, in_doubt).await.check_all_sent();
-    Ok(())
+    lost.settle(&pair).await
+}
+
+/// The same, and the host is about to write what it decided about events that only the primary had; it is told that this
+/// connection is gone when the other server takes events already, and before it has looked how far that server's logs are.
+pub async fn behind_midway(case: &'static str) -> Case {
+    let (mut pair, [to_primary, to_standby]) = Pair::up_over_wires(case).await;
+    let mut lost = Lost::begin(&mut pair).await;
+    let deciding = to_primary.hold_at("INSERT INTO decision", 1, Moment::Before).await;
+    lost.end(&pair).await;
+    let (looking, took) =
+        join(to_standby.hold_at("skip_seqs", 1, Moment::Before), pair.promote(&lost.producer)).await;
+    deciding.end(Verdict::Cut);
+    goes_on(&lost.producer, Instant::now()).await;
+    looking.end(Verdict::GoOn);
+    println!("{case}: accepts {:.1} s after the promotion", took.as_secs_f64());
+    lost.settle(&pair).await
+}
+
+/// What the primary alone has.
+struct Lost {
+    producer: Producer,
+    before: Before,
+    from: u64,
+    gap: Range<u64>,
+    in_doubt: usize,
+}
+
+impl Lost {
+    /// The standby gets nothing more from now on.
+    async fn begin(pair: &mut Pair) -> Lost {
+        let producer = pair.stage.produce(&[&pair.host]);
+        // Wishes that are acknowledged in the gap may be gone as well: they come before.
+        producer.acted().await;
+        let from = producer.tick();
+        let before = Before::look(&pair.stage).await;
+        pair.standby.catch_up(&pair.stage.database).await;
+        pair.following.set(Link::Stalled);
+        sleep(pair.stage.chance.between(500, scale::pick(2_000, 6_000))).await;
+        Lost { producer, before, from, gap: from..from, in_doubt: 0 }
+    }
+
+    /// The primary is killed.
+    async fn end(&mut self, pair: &Pair) {
+        pair.primary.end(&pair.stage.database).await;
+        pair.following.set(Link::Cut);
+        // The answers to what was accepted are on their way for so long at most.
+        sleep(Duration::from_millis(500)).await;
+        self.gap = self.from..self.producer.tick();
+        self.in_doubt = self.before.in_doubt(&pair.stage).await;
+    }
+
+    async fn settle(self, pair: &Pair) -> Case {
+        let mut produced = self.producer.finish(scale::events()).await;
+        produced.gap = Some(self.gap);
+        settle(&pair.stage, produced, self.in_doubt).await.check_all_sent();
+        Ok(())
+    }
 }
 
 /// What had been sent when a gap began.

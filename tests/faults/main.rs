@@ -106,6 +106,7 @@ fn main() -> ExitCode {
         trial("primary_vanished", failover::primary_vanished),
         trial("standby_in_step_promoted", failover::in_step),
         trial("standby_behind_promoted", failover::behind),
+        trial("standby_behind_promoted_midway", failover::behind_midway),
         trial("backup_restored_under_hosts", restore::under_hosts),
         trial("backup_restored_between_hosts", restore::between_hosts),
     ];

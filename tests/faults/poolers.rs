@@ -50,7 +50,7 @@ async fn restarted(case: &'static str, program: &Program, mode: &str, connection
     let port = free_port();
     let mut stage = Stage::start(case, port, &["--latency", "30"]).await;
     let mut pooler = Pooler::start(program, &stage.database, mode, connections).await?;
-    let wire = Wire::start(pooler.socket()).await;
+    let wire = Wire::on(pooler.socket());
     let url = stage.database.url_over(wire.address());
     let host = stage.host(port, &[("DATABASE_URL", &url)]).await;
     let producer = stage.produce(&[&host]);
@@ -80,7 +80,7 @@ async fn restarted(case: &'static str, program: &Program, mode: &str, connection
 async fn refused(case: &'static str, program: &Program) -> Result<(), Skipped> {
     let stage = Stage::start(case, free_port(), &[]).await;
     let pooler = Pooler::start(program, &stage.database, "transaction", SHARED).await?;
-    let wire = Wire::start(pooler.socket()).await;
+    let wire = Wire::on(pooler.socket());
     let url = stage.database.url_over(wire.address());
     let serve = format!("127.0.0.1:{}", free_port());
     let rules = stage.rules().to_str().unwrap();

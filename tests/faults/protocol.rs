@@ -11,6 +11,7 @@ use tokio::{
         TcpStream, UnixStream, tcp,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::watch,
 };
 
 use crate::wire::{Met, Moment, State};
@@ -27,9 +28,10 @@ pub async fn join(near: TcpStream, far: UnixStream, state: &Arc<State>) {
         return;
     }
     let asked = Asked::default();
+    let (holding, held) = watch::channel(false);
     tokio::select! {
-        _ = questions(near_in, far_out, &asked, state) => {}
-        _ = answers(BufReader::new(far_in), near_out, &asked) => {}
+        _ = questions(near_in, far_out, &asked, holding, state) => {}
+        _ = answers(BufReader::new(far_in), near_out, &asked, held) => {}
     }
 }
 
@@ -52,6 +54,7 @@ async fn questions(
     mut near: Reader,
     mut far: OwnedWriteHalf,
     asked: &Asked,
+    holding: watch::Sender<bool>,
     state: &Arc<State>,
 ) -> Option<()> {
     let mut prepared = HashMap::new();
@@ -79,10 +82,12 @@ async fn questions(
             continue;
         }
         let mut met = state.reached(&statement);
-        if let Some(met) = met.take_if(|met| met.moment == Moment::Before)
-            && !met.hold().await
-        {
-            return None;
+        if let Some(met) = met.take_if(|met| met.moment == Moment::Before) {
+            holding.send_replace(true);
+            if !met.hold().await {
+                return None;
+            }
+            holding.send_replace(false);
         }
         asked.lock().unwrap_or_else(PoisonError::into_inner).push_back(met);
         far.write_all(&whole).await.ok()?;
@@ -94,13 +99,17 @@ async fn answers(
     mut far: BufReader<OwnedReadHalf>,
     mut near: impl AsyncWrite + Unpin,
     asked: &Asked,
+    mut held: watch::Receiver<bool>,
 ) -> Option<()> {
     let asked = || asked.lock().unwrap_or_else(PoisonError::into_inner);
     let is_withheld = |met: &Met| met.moment == Moment::Answered;
     let mut started = false;
     let mut kept = Vec::new();
     loop {
-        let message = message(&mut far).await?;
+        let message = message(&mut far).await;
+        // That PostgreSQL is gone is not told either while a statement is held.
+        held.wait_for(|held| !held).await.ok()?;
+        let message = message?;
         kept.extend(&message);
         // The first ends the start-up, each later one a statement's answer.
         let is_ready = message[0] == b'Z';

@@ -42,7 +42,7 @@ impl Set {
     async fn up(case: &'static str) -> Set {
         let port = free_port();
         let stage = Stage::start(case, port, &["--latency", "30"]).await;
-        let wire = Wire::start(stage.database.socket()).await;
+        let wire = Wire::on(stage.database.socket());
         let url = stage.database.url_over(wire.address());
         let host = stage.host(port, &[("DATABASE_URL", &url)]).await;
         Set { stage, wire, host, trail: Vec::new() }

@@ -67,8 +67,9 @@ pub struct State {
 
 #[derive(Default)]
 struct Count {
-    /// Statements until the next break.
+    /// Statements until the next break, of those that contain these words.
     left: Option<(usize, Moment)>,
+    words: &'static str,
     held: Option<mpsc::Sender<Held>>,
 }
 
@@ -80,8 +81,10 @@ pub struct Wire {
 
 impl Wire {
     /// In front of a socket of PostgreSQL's.
-    pub async fn start(socket: PathBuf) -> Wire {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    pub fn on(socket: PathBuf) -> Wire {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State { count: Mutex::default(), cut: watch::Sender::new(false) });
         let of_all = state.clone();
@@ -116,10 +119,15 @@ impl Wire {
 
     /// Waits for the `nth` statement from now on, from 1, and holds its connection at this moment of it.
     pub async fn hold(&self, nth: usize, moment: Moment) -> Held {
+        self.hold_at("", nth, moment).await
+    }
+
+    /// The same, of the statements that contain these words, with single spaces; not where they are prepared.
+    pub async fn hold_at(&self, words: &'static str, nth: usize, moment: Moment) -> Held {
         let mut left = nth;
         loop {
             let (sender, mut held) = mpsc::channel(1);
-            *self.state.count() = Count { left: Some((left, moment)), held: Some(sender) };
+            *self.state.count() = Count { left: Some((left, moment)), words, held: Some(sender) };
             if let Some(held) = held.recv().await {
                 return held;
             }
@@ -137,11 +145,15 @@ impl State {
     /// Counts a statement; the break, where it is the one.
     pub fn reached(self: &Arc<Self>, statement: &str) -> Option<Met> {
         let mut count = self.count();
+        let words = count.words;
         let (left, moment) = count.left.as_mut()?;
+        let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !words.is_empty() && (!statement.contains(words) || statement.starts_with("prepare ")) {
+            return None;
+        }
         *left -= 1;
         let moment = (*left == 0).then_some(*moment)?;
         count.left = None;
-        let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
         Some(Met { moment, held: count.held.take()?, statement, state: self.clone() })
     }
 }

@@ -74,7 +74,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("audience::members_after", "ARRAY['group1', 'group7'], ARRAY[1, 7], 5000, 100"),
     ("audience::members_among", "ARRAY[1, 7], sample.usernames()"),
     ("audience::told_of_decision", "9, 777, 0"),
-    ("checkpoint::checkpoints", "sample.lanes(), 64"),
+    ("checkpoint::checkpoints", "sample.lanes(), 64, sample.incarnation()"),
     ("checkpoint::checkpoint", "sample.host(), sample.tracks(), sample.zeros(), 64, sample.incarnation()"),
     ("console_session::open_console_session", r"'\x01', '\x02'"),
     ("console_session::console_session", r"'\x01'"),
@@ -104,7 +104,7 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("dead_letter::redrive", "1"),
     ("dead_letter::redrive 2", "sample.ids(), sample.new_ids(), now()"),
     ("dead_letter::discard", "sample.ids(), 'seen', now()"),
-    ("decision::routed_until", "sample.lanes()"),
+    ("decision::routed_until", "sample.lanes(), sample.incarnation()"),
     ("decision::can_route", "1"),
     (
         "decision::claim",

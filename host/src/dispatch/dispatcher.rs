@@ -89,7 +89,7 @@ impl Dispatch {
         }
         // What is under way in a lane must be written before the lane can be read anew.
         let taken = taken.into_iter().filter(|(lane, _)| self.progress.idle(*lane)).collect();
-        self.take_up(taken).await?;
+        self.take_up(taken, leases.incarnation.as_ref()).await?;
         let now = self.store.now();
         if is_poll {
             self.numbers.show();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{book::ROOM, job::Place, state::Dispatch};
 use crate::{
     lanes::{Term, Unread},
-    store::{Behind, DueLimits, Searched, StoreError},
+    store::{Behind, DueLimits, Incarnation, Searched, StoreError},
 };
 
 /// With fewer jobs than this of a priority in memory the log is read on: each has its room, so that none waits for
@@ -29,13 +29,21 @@ const QUEUE: usize = 2_048;
 
 impl Dispatch {
     /// Begins to read lanes that this host has taken, from what the database has.
-    pub(super) async fn take_up(&mut self, lanes: Vec<(Lane, Term)>) -> Result<(), StoreError> {
+    pub(super) async fn take_up(
+        &mut self,
+        lanes: Vec<(Lane, Term)>,
+        incarnation: Option<&Incarnation>,
+    ) -> Result<(), StoreError> {
         if lanes.is_empty() {
             return Ok(());
         }
         let ids: Vec<_> = lanes.iter().map(|(lane, _)| *lane).collect();
         // What comes to wait after this look is seen as it is read from the log.
-        let checkpoints = self.store.checkpoints(&ids).await?;
+        let checkpoints = self.store.checkpoints(&ids, incarnation).await?;
+        if checkpoints.is_empty() {
+            // Another server answers; the next heartbeat tells which.
+            return Ok(());
+        }
         let waiting = self.store.waiting(&ids).await?;
         self.book.lines.wait(waiting);
         self.book.readings.begin(&lanes, &checkpoints);

@@ -271,7 +271,16 @@ impl Dispatch {
                     self.never(&job, Status::Skipped, Some(why.to_string()), now);
                     continue;
                 }
-                Some(Intended::Begun) | None => {
+                None => {
+                    tracing::warn!(
+                        notification = %job.logged.notification.id,
+                        "not sent: PostgreSQL no longer has this message"
+                    );
+                    self.number_of(&job).unanswered -= 1;
+                    self.book.written(job.place());
+                    continue;
+                }
+                Some(Intended::Begun) => {
                     tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
                     self.number_of(&job).unanswered -= 1;
                     let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);

@@ -91,7 +91,6 @@ impl Routing {
     async fn read(&self, state: &mut State) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
         let lanes = state.cursors.len().max(1);
         let fair = (BATCH / lanes).max(PER_LANE);
-        // After a failover, cursors of an earlier term may be ahead of the log of the current server.
         let leases = self.leases.borrow().clone();
         state.unread.add(self.wake.take());
         let is_of_this_term = |lane: &Lane, cursor: &Cursor| {
@@ -108,7 +107,7 @@ impl Routing {
         if places.is_empty() {
             return Ok((Vec::new(), false));
         }
-        let events = self.store.events_after(&places, BYTES, leases.incarnation.as_ref()).await?;
+        let events = self.store.events_after(&places, BYTES, state.incarnation.as_ref()).await?;
         let mut read: HashMap<Lane, usize> = HashMap::new();
         for logged in &events {
             *read.entry(logged.lane).or_default() += 1;

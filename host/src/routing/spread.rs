@@ -79,11 +79,11 @@ impl Routing {
         let Some(lane) = state.held.first().copied() else { return Ok(false) };
         let page = match state.pages.remove(&lane) {
             Some(page) => Some(page),
-            None => self.open(lane).await?,
+            None => self.open(state, lane).await?,
         };
         match page {
             Some(page) => {
-                state.pages.extend(self.tell(page).await?.map(|page| (lane, page)));
+                state.pages.extend(self.tell(state, page).await?.map(|page| (lane, page)));
                 state.held.rotate_left(1);
                 // Its rows are in many lanes.
                 (self.notified)(Unread::All);
@@ -96,7 +96,7 @@ impl Routing {
     }
 
     /// The next decision of a lane to be spread, with its progress.
-    async fn open(&self, lane: Lane) -> Result<Option<Page>, StoreError> {
+    async fn open(&self, state: &State, lane: Lane) -> Result<Option<Page>, StoreError> {
         loop {
             let Some(spread) = self.store.begin_spread(self.host, lane).await? else { return Ok(None) };
             let work = Work {
@@ -117,7 +117,7 @@ impl Routing {
             let decision = match decision {
                 Ok(decision) => decision,
                 Err(why) => {
-                    self.give_up(&spread, &work, &why).await?;
+                    self.give_up(state, &spread, &work, &why).await?;
                     continue;
                 }
             };
@@ -132,7 +132,7 @@ impl Routing {
     }
 
     /// Spreads a page. Returns the state for the next one, if any.
-    async fn tell(&self, mut page: Page) -> Result<Option<Page>, StoreError> {
+    async fn tell(&self, state: &State, mut page: Page) -> Result<Option<Page>, StoreError> {
         let Audience { decision, people, next } = self.audience(&page).await?;
         let now = self.store.now();
         let world = World {
@@ -154,7 +154,7 @@ impl Routing {
         let (messages, decision, told) = match planned.await {
             Ok(planned) => planned,
             Err(error) => {
-                self.give_up(&page.spread, &page.work, &error.to_string()).await?;
+                self.give_up(state, &page.spread, &page.work, &error.to_string()).await?;
                 return Ok(None);
             }
         };
@@ -162,7 +162,7 @@ impl Routing {
         let messages = match messages {
             Ok(messages) => messages,
             Err(why) => {
-                self.give_up(&page.spread, &page.work, &why).await?;
+                self.give_up(state, &page.spread, &page.work, &why).await?;
                 return Ok(None);
             }
         };
@@ -172,21 +172,21 @@ impl Routing {
         let each = rows.bytes_each();
         let appended = self
             .store
-            .route(async |transaction| {
+            .route(state.incarnation.as_ref(), async |transaction| {
                 transaction.advance(&page.spread, next).await?;
                 rows.append(transaction, self.host, now).await
             })
             .await;
         match appended {
             Ok(appended) => self.count(appended.unsent, appended.counts),
-            Err(error @ StoreError::Conflict(_)) => return Err(error),
+            Err(error @ (StoreError::Conflict(_) | StoreError::Busy(_))) => return Err(error),
             Err(error) if error.is_disk_full() || !self.store.can_route().await => return Err(error),
             Err(_) if page.size > 1 => {
                 page.size /= 2;
                 return Ok(Some(page));
             }
             Err(error) => {
-                self.give_up(&page.spread, &page.work, &error.to_string()).await?;
+                self.give_up(state, &page.spread, &page.work, &error.to_string()).await?;
                 return Ok(None);
             }
         }
@@ -242,13 +242,19 @@ impl Routing {
     }
 
     /// Stops spreading, and records why in a separate decision.
-    async fn give_up(&self, spread: &Spread, work: &Work, why: &str) -> Result<(), StoreError> {
+    async fn give_up(
+        &self,
+        state: &State,
+        spread: &Spread,
+        work: &Work,
+        why: &str,
+    ) -> Result<(), StoreError> {
         let told =
             self.store.told_of_decision(work.logged.lane, work.logged.seq, spread.ordinal).await?.len();
         let mut rows = Rows::failed(work, format!("stopped after {told} recipients: {why}"));
         let appended = self
             .store
-            .route(async |transaction| {
+            .route(state.incarnation.as_ref(), async |transaction| {
                 transaction.advance(spread, None).await?;
                 rows.number(&transaction.next_decisions(&[work.place()]).await?);
                 rows.append(transaction, self.host, self.store.now()).await

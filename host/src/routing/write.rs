@@ -92,7 +92,7 @@ impl Routing {
                 Err(refused) => refused,
             };
             if let [Entry::Decided(work)] = entries.as_slice() {
-                self.record_failure(work, &error).await?;
+                self.record_failure(state, work, &error).await?;
                 written.passed.push(work.place());
             } else if entries.len() > 1 {
                 let second = entries.split_off(entries.len() / 2);
@@ -219,7 +219,7 @@ impl Routing {
         let alone = begun == 1 && state.aside.running() == 0;
         let parked: Vec<_> = state.aside.running_parked().filter(|_| begun > 0).collect();
         self.store
-            .route(async |transaction| {
+            .route(state.incarnation.as_ref(), async |transaction| {
                 transaction.set_aside(self.host, &others, alone, false).await?;
                 transaction.parked_not_alone(self.host, &parked).await?;
                 transaction.set_aside(self.host, &suspects, false, true).await?;
@@ -296,13 +296,15 @@ impl Routing {
     }
 
     /// Records that an event could not be written, and why.
-    async fn record_failure(&self, work: &Work, error: &StoreError) -> Result<(), StoreError> {
+    async fn record_failure(&self, state: &State, work: &Work, error: &StoreError) -> Result<(), StoreError> {
         let rows = Rows::failed(work, format!("write what the rules decided: {error}"));
         let entries = [Entry::Decided(work.clone())];
         let now = self.store.now();
         let appended = self
             .store
-            .route(async |transaction| rows.write(transaction, &entries, self.host, now).await)
+            .route(state.incarnation.as_ref(), async |transaction| {
+                rows.write(transaction, &entries, self.host, now).await
+            })
             .await?;
         self.count(appended.unsent, appended.counts);
         Ok(())

@@ -18,8 +18,12 @@ pub struct Checkpoint {
 
 impl Store {
     /// The checkpoints of all tracks of these lanes; none lies beyond the end of its track, as one may after the log was
-    /// restored.
-    pub async fn checkpoints(&self, lanes: &[Lane]) -> Result<Vec<Checkpoint>, StoreError> {
+    /// restored. None where another server answers.
+    pub async fn checkpoints(
+        &self,
+        lanes: &[Lane],
+        incarnation: Option<&Incarnation>,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
         let statement = client
@@ -29,10 +33,11 @@ impl Store {
                  CROSS JOIN LATERAL (
                      SELECT coalesce((SELECT max(seq) FROM notification WHERE notification.lane = c.lane), 0) AS seq
                  ) n
-                 WHERE c.lane % $2 = ANY($1)",
+                 WHERE c.lane % $2 = ANY($1)
+                     AND extract(epoch FROM pg_postmaster_start_time())::text = $3",
             )
             .await?;
-        let rows = client.query(&statement, &[&lanes, &LANES]).await?;
+        let rows = client.query(&statement, &[&lanes, &LANES, &incarnation]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Checkpoint { track: Track(row.try_get(0)?), seq: row.try_get(1)?, end: row.try_get(2)? })

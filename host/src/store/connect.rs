@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_postgres::{
-    Client, Config, Connection, SimpleQueryMessage, Socket,
+    Client, Config, Connection, SimpleQueryMessage, SimpleQueryRow, Socket,
     config::{Host, TargetSessionAttrs},
     tls::MakeTlsConnect,
 };
@@ -42,7 +42,7 @@ pub type Incarnation = String;
 pub const PLANNER: &str = "SET enable_seqscan = off; SET jit = off";
 
 /// Asks for it in the simple protocol: before it is known what a pooler does to prepared statements.
-const WHOSE: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \
+pub(super) const WHOSE: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// Opens connections. Cheap to clone; clones share what is known of the server.
@@ -147,9 +147,7 @@ impl Connector {
         let client = ClientWrapper::new(client, task);
         let asked = Instant::now();
         let (_, answer) = try_join(client.batch_execute(PLANNER), client.simple_query(WHOSE)).await?;
-        if let Some(SimpleQueryMessage::Row(row)) =
-            answer.iter().find(|message| matches!(message, SimpleQueryMessage::Row(_)))
-        {
+        if let Some(row) = answer.iter().find_map(row) {
             if let Some(time) = row.get(1).and_then(|time| time.parse().ok())
                 && let Ok(time) = Timestamp::from_microsecond(time)
             {
@@ -179,8 +177,12 @@ impl Connector {
 
 /// The first column of a row.
 pub(super) fn first(message: &SimpleQueryMessage) -> Option<&str> {
+    row(message).and_then(|row| row.get(0))
+}
+
+fn row(message: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
     match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
+        SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     }
 }

@@ -166,7 +166,7 @@ impl Store {
         act: &mut Act,
     ) -> Result<usize, StoreError> {
         let (count, id) = self
-            .route(async |routing| {
+            .route(None, async |routing| {
                 let old = routing.redrive(pairs, now).await?;
                 Ok((old.len(), act.record(&routing.transaction, &old).await?))
             })

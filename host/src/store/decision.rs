@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    NOTIFICATION_LOG, Store, StoreError,
+    Incarnation, NOTIFICATION_LOG, Store, StoreError,
     session::{Transaction, together},
 };
 
@@ -101,8 +101,12 @@ pub struct RoutingTransaction<'a> {
 
 impl Store {
     /// How far each of these lanes is routed: the greatest `event_seq` that has a decision or is on the list of what is
-    /// unfinished, else 0.
-    pub async fn routed_until(&self, lanes: &[Lane]) -> Result<Vec<(Lane, i64)>, StoreError> {
+    /// unfinished, else 0. Nothing is known of a lane where another server answers.
+    pub async fn routed_until(
+        &self,
+        lanes: &[Lane],
+        incarnation: Option<&Incarnation>,
+    ) -> Result<Vec<(Lane, i64)>, StoreError> {
         let lanes: Vec<i16> = lanes.iter().map(|lane| lane.0).collect();
         let client = self.client().await?;
         let statement = client
@@ -110,10 +114,11 @@ impl Store {
                 "SELECT l.lane, greatest(
                      (SELECT max(event_seq) FROM decision d WHERE d.lane = l.lane),
                      (SELECT max(event_seq) FROM unfinished u WHERE u.lane = l.lane), 0)
-                 FROM unnest($1::smallint[]) AS l (lane)",
+                 FROM unnest($1::smallint[]) AS l (lane)
+                 WHERE extract(epoch FROM pg_postmaster_start_time())::text = $2",
             )
             .await?;
-        let rows = client.query(&statement, &[&lanes]).await?;
+        let rows = client.query(&statement, &[&lanes, &incarnation]).await?;
         rows.iter().map(|row| Ok((Lane(row.try_get(0)?), row.try_get(1)?))).collect()
     }
 
@@ -142,13 +147,22 @@ impl Store {
         probe.await.is_ok()
     }
 
-    /// Runs `work` in one transaction of routing and commits it.
+    /// Runs `work` in one transaction of routing and commits it; on the server that was read from, where places that are
+    /// remembered are written.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where another answers; then nothing was done.
     pub async fn route<T>(
         &self,
+        read_from: Option<&Incarnation>,
         work: impl AsyncFnOnce(&RoutingTransaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut client = self.client().await?;
-        let routing = RoutingTransaction { transaction: client.transaction().await? };
+        let transaction = match read_from {
+            Some(incarnation) => client.transaction_on(incarnation).await?,
+            None => client.transaction().await?,
+        };
+        let routing = RoutingTransaction { transaction };
         let result = work(&routing).await?;
         routing.transaction.commit().await?;
         Ok(result)

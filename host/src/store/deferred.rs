@@ -173,7 +173,8 @@ impl Store {
     /// Claims the right to send, and decides at the same moment whether each message may still be sent, and where:
     /// appends one intent an attempt, but for those whose recipient does not want or may not get it. An opt-out that
     /// was committed before counts, whenever the message was read. Intents are appended in the order of their key, so
-    /// that two hosts that append the same wait for each other and not in a circle.
+    /// that two hosts that append the same wait for each other and not in a circle. A notification that was lost with the
+    /// server that had it, or deleted, is absent from what is returned.
     pub async fn intend(
         &self,
         intents: &[Intent],
@@ -192,7 +193,7 @@ impl Store {
                      SELECT {REFUSAL}, i.notification_id, i.attempt, i.marketing, i.form, {ADDRESS} AS address
                      FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[], $5::boolean[],
                                  $6::text[]) AS i (lane, seq, notification_id, attempt, marketing, form)
-                     LEFT JOIN notification n ON n.lane = i.lane AND n.seq = i.seq
+                     JOIN notification n ON n.lane = i.lane AND n.seq = i.seq AND n.id = i.notification_id
                      {JOINS}
                  ), made AS (
                      INSERT INTO delivery (notification_id, attempt, status, at, detail)
@@ -327,7 +328,7 @@ pub(super) async fn retry_late(
 }
 
 /// Lets notifications wait, or wait longer; not one that waits for a later attempt: a webhook told that this one failed
-/// before its answer was given up.
+/// before its answer was given up. Nor one that was lost with the server that had it: another may have its place.
 async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -347,8 +348,10 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(),
         .prepare_cached(
             "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
                  attempt, failures, reason)
-             SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                                  $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[])
+             SELECT d.* FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                                    $7::text[], $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[])
+                 AS d (lane, seq, id, phone_number_id, recipient, username, template, due_at, attempt, failures, reason)
+             JOIN notification n ON n.lane = d.lane AND n.seq = d.seq AND n.id = d.id
              ORDER BY 1, 2
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,

@@ -174,7 +174,7 @@ impl Store {
         now: Timestamp,
         plan: impl AsyncFnOnce(&RoutingTransaction<'_>, &JobTask) -> Result<JobStep, StoreError>,
     ) -> Result<bool, StoreError> {
-        self.route(async |routing| {
+        self.route(None, async |routing| {
             let transaction = &routing.transaction;
             let row = transaction
                 .query_opt(

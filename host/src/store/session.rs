@@ -17,7 +17,10 @@ use futures_util::{FutureExt, future::join3};
 use tokio::time::timeout;
 use tokio_postgres::{Row, Statement, ToStatement, types::ToSql};
 
-use super::{StoreError, connect::Connector};
+use super::{
+    Incarnation, StoreError,
+    connect::{Connector, WHOSE, first},
+};
 use crate::{config::Limits, metrics::DatabaseMetrics};
 
 /// For a request to cancel a statement to arrive.
@@ -162,6 +165,24 @@ impl Session {
         let begin = begin(&self.limits);
         let transaction = Transaction { session: self, ended: false };
         transaction.batch_execute(&begin).await?;
+        Ok(transaction)
+    }
+
+    /// The same, on this server, for what is written by places that were read from it: another's logs may lack their ends,
+    /// and have other rows there.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where another answers.
+    pub(super) async fn transaction_on(
+        &mut self,
+        incarnation: &Incarnation,
+    ) -> Result<Transaction<'_>, StoreError> {
+        let begin = format!("{}; {WHOSE}", begin(&self.limits));
+        let transaction = Transaction { session: self, ended: false };
+        let answer = transaction.ask(transaction.client().simple_query(&begin)).await?;
+        if answer.iter().find_map(first) != Some(incarnation) {
+            return Err(StoreError::Busy("another PostgreSQL answers, or the same anew".to_owned()));
+        }
         Ok(transaction)
     }
 }
