@@ -21,7 +21,7 @@ pub const PAGES: [&str; 22] = [
     "/contacts",
     "/rules",
     "/templates",
-    "/templates/push",
+    "/template/push",
     "/try",
     "/plugins",
     "/schedules",
