@@ -48,7 +48,7 @@ use crate::{
     receipts::Receipts,
     routing::{self, Routing},
     store::Store,
-    system::{Scheduler, forget_secrets, prune, tally, tell_failures, tell_parked, tell_rule_failures},
+    system::{Scheduler, do_duties, prune, tally, tell_parked},
     templates::{self, TemplateStates, TemplateWatch},
     traces::Tracer,
     whatsapp::{Client, management::Management},
@@ -198,8 +198,7 @@ impl App {
             tracer: tracer.clone(),
         };
         let scheduler = Scheduler { store: store.clone(), catalog: catalog.clone(), grew: grew.clone() };
-        let (counted, heard) = (store.clone(), grew.clone());
-        let (telling, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
+        let (dutiful, told, watched, plugins) = (store.clone(), grew.clone(), store.clone(), catalog.clone());
         let mut parts = Parts::default();
         let ready = ready(leases.clone(), beats, parts.failure());
         let intake = Intake::new(incoming, appended, ready, metrics.intake.clone()).traced(tracer);
@@ -242,10 +241,7 @@ impl App {
         let jobs = store.clone();
         parts.start("jobs", |stop| run_jobs(jobs, job_created, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
-        parts.start("failures", |stop| tell_failures(telling, told, stop));
-        parts.start("rule failures", |stop| tell_rule_failures(counted, heard, stop));
-        let forgetful = store.clone();
-        parts.start("secrets", |stop| forget_secrets(forgetful, stop));
+        parts.start("duties", |stop| do_duties(dutiful, told, stop));
         parts.start("parked", |stop| tell_parked(watched, plugins, grew, stop));
         parts.start("routing", |stop| routing.run(stop));
         parts.start("dispatch", |stop| dispatch.run(stop));

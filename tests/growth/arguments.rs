@@ -57,7 +57,7 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
 /// Statements that read in the order of an index until a page is full, which is all of it where the table is empty.
 pub const PAGES: &[&str] = &[
     "delivery::notification_of_wamid",
-    "failure::any",
+    "duties::duties",
     "group::list_groups",
     "group::find_group",
     "group::first_groups",

@@ -6,7 +6,7 @@ use hookswitch_core::domain::{EventKey, NotificationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{NewEvent, Store, StoreError, event, session::Session};
+use super::{NewEvent, Store, StoreError, event};
 
 /// Any number will do; it must only be the same on every host.
 const TELLING: i64 = 0x686f_6f6b_0003;
@@ -67,9 +67,6 @@ impl Store {
         told: impl for<'a> FnOnce(&'a T) -> Told<'a>,
     ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
-        if !any(&client).await? {
-            return Ok(false);
-        }
         let transaction = client.transaction().await?;
         let lock = transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&TELLING]).await?;
         if !lock.try_get::<_, bool>(0)? {
@@ -149,12 +146,6 @@ impl Store {
         transaction.commit().await?;
         Ok(any)
     }
-}
-
-/// One short look for the many times at which nothing has failed.
-async fn any(client: &Session) -> Result<bool, StoreError> {
-    let statement = client.prepare_cached("SELECT EXISTS (SELECT FROM failure)").await?;
-    client.query_one(&statement, &[]).await?.try_get(0).map_err(StoreError::from)
 }
 
 fn failure(row: &tokio_postgres::Row) -> Result<Failure, StoreError> {

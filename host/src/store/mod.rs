@@ -36,6 +36,7 @@ mod delivery;
 mod demo;
 mod digest;
 mod directory;
+mod duties;
 mod erasure;
 mod event;
 mod event_list;

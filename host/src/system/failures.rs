@@ -3,41 +3,24 @@
 //! The delivery log fills the list of what is to be told, in the statement that appends the failure; whichever host
 //! comes first empties it into the event log, in one transaction. So a crash loses no failure and tells none twice.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::emit::{RULE_FAILED, SystemEvent, message_failed, new_events};
-use crate::store::{Failure, Store, Told};
+use crate::store::{Failure, Store, StoreError, Told};
 
-const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// A burst of failures of one cause is one event in so long.
 const PAUSE: Duration = Duration::from_secs(60);
 /// A failing notice of a failure raises no further one.
 const NOTICES: [&str; 2] = ["message.failed", RULE_FAILED];
 
-/// Tells of failures until `stop`. `grew` is called when the event log has grown.
-pub async fn tell_failures(store: Store, grew: Arc<dyn Fn() + Send + Sync>, stop: CancellationToken) {
-    let mut look = interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = look.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        let told = store
-            .tell_failures(PAUSE, events, |(events, causes)| Told {
-                events: new_events(events),
-                causes: causes.clone(),
-            })
-            .await;
-        match told {
-            Ok(true) => grew(),
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "failed to tell of failed messages; trying again"),
-        }
-    }
+/// Tells of failures; whether there was something to tell.
+pub(super) async fn tell_failures(store: &Store) -> Result<bool, StoreError> {
+    store
+        .tell_failures(PAUSE, events, |(events, causes)| Told {
+            events: new_events(events),
+            causes: causes.clone(),
+        })
+        .await
 }
 
 /// One event for each cause, and the causes. What will be tried again, has arrived after all, or tells of a failure

@@ -7,6 +7,7 @@
 //! whichever host tells it and however often.
 
 mod answers;
+mod duties;
 mod emit;
 mod erasure;
 mod failures;
@@ -18,15 +19,13 @@ mod secrets;
 mod tally;
 
 pub use answers::{WHATSAPP, answer, answer_type, preference_set, preference_type};
+pub use duties::do_duties;
 pub use emit::{
     RULE_FAILED, SOURCE, SystemEvent, TemplateStatus, fingerprint, new_events, number_quality_changed,
     template_status_changed,
 };
 pub use erasure::names;
-pub use failures::tell_failures;
 pub use plugins::tell_parked;
 pub use retention::prune;
-pub use rule_failures::tell_rule_failures;
 pub use schedule::{Scheduler, fired_at};
-pub use secrets::forget_secrets;
 pub use tally::tally;
