@@ -14,7 +14,7 @@ use crate::{
 /// Maximum number of findings on the page.
 const FINDINGS: usize = 20;
 /// Maximum number of failed and unknown messages that are counted here.
-const TALLIED: i64 = 500;
+const TALLIED: i64 = 100;
 /// Maximum number of failed messages whose causes are counted.
 pub const COUNTED: i64 = 1_000;
 
