@@ -20,6 +20,8 @@ mod overview;
 mod people;
 mod plugins;
 mod rehearsal;
+mod release_difference;
+mod releases;
 mod rules;
 mod schedules;
 mod send;
@@ -58,6 +60,8 @@ pub use self::{
     numbers::Numbers,
     plugins::ParkedEvents,
     rehearsal::TrialError,
+    release_difference::ReleaseDifference,
+    releases::{Activated, ActivationError, Bench, ReleaseDetail, ReleaseReport},
     rules::RuleMap,
     schedules::ScheduleState,
     send::{SendError, TestMessage},

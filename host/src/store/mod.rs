@@ -63,6 +63,7 @@ mod parked;
 mod person;
 mod pooler;
 mod recipient;
+mod release;
 mod rerun;
 mod retention;
 mod rule_failure;
@@ -119,6 +120,9 @@ pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};
 pub use recipient::Wishes;
+pub use release::{
+    Activation, ActivationWay, NewActivation, NewRelease, ReleaseFile, StoredRelease,
+};
 pub use rerun::ToldBefore;
 pub use retention::Pruned;
 pub use rule_failure::{RuleFailed, RuleFailure};
