@@ -30,6 +30,7 @@ pub use self::{
     listeners::Listeners,
 };
 use self::{
+    folders::sandbox as sandbox_of,
     scrape::Scrape,
     shares::{Counts, Shares},
 };
@@ -43,7 +44,7 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread, own_name},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
-    operate::{Operate, Setup, run_jobs},
+    operate::{Bench, NewBench, Operate, Setup, run_jobs},
     parts::{Failed, Parts},
     receipts::Receipts,
     releases::{Follower, ReleaseError, register},
@@ -232,7 +233,13 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
-        let setup = Arc::new(Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone()));
+        let (of_plugins, of_database) = (config.rules.sandbox.clone(), config.database.clone());
+        let bench: NewBench = Box::new(move || {
+            let sandbox = sandbox_of(&of_plugins, &of_database, false).map_err(|error| error.to_string())?;
+            Ok(Bench { cache: releases(&of_database), sandbox })
+        });
+        let setup = Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone(), bench);
+        let setup = Arc::new(setup);
         let directory = Directory::new(requests.clone());
         let routes = api::router(intake, directory, receipts, catalog.clone(), setup.clone());
 

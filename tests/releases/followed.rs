@@ -29,7 +29,10 @@ async fn three_hosts_follow_an_activation_and_a_rollback() {
     fleet.lives_on(&second, 3).await;
     decides_by(&hosts[1], &second).await;
     let shown = fleet.show(&second);
-    assert_eq!((&shown["active"], &shown["activations"][0]["reason"]), (&json!(true), &json!("a better text")));
+    assert_eq!(
+        (&shown["active"], &shown["activations"][0]["reason"]),
+        (&json!(true), &json!("a better text"))
+    );
 
     assert!(fleet.says(&["release", "rollback"]).contains(&first));
     fleet.lives_on(&first, 3).await;
@@ -67,7 +70,10 @@ async fn a_host_that_cannot_load_a_release_keeps_the_old_one_and_the_check_says_
     wait_until("the check says so", SOON, async || finding().await.is_some()).await;
     let finding = finding().await.unwrap();
     let what = finding["what"].as_str().unwrap();
-    assert!(what.contains(&format!("could not load the active release {second}, and keeps {first}")), "{what}");
+    assert!(
+        what.contains(&format!("could not load the active release {second}, and keeps {first}")),
+        "{what}"
+    );
     assert!(finding["details"][0].as_str().unwrap().contains("cannot write"), "{finding}");
     assert!(finding["command"].as_str().unwrap().contains(&format!("release show {second}")), "{finding}");
     decides_by(&host, &first).await;

@@ -33,7 +33,11 @@ async fn an_export_gives_back_byte_for_byte_what_was_created() {
     // Larger than what is kept in memory.
     let large: Vec<u8> = (0..17 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
     write_file(folder.path(), "notes/files/large.pdf", &[b"%PDF-1.7\n".as_slice(), &large].concat());
-    write_rule(plugins.path(), "later/plugin.yaml", "id: later\nversion: 1.0.0\ncontract: \"1.0\"\non: [later]\nowner: ops\n");
+    write_rule(
+        plugins.path(),
+        "later/plugin.yaml",
+        "id: later\nversion: 1.0.0\ncontract: \"1.0\"\non: [later]\nowner: ops\n",
+    );
     let before = files(folder.path());
     let paths = [folder.path().to_str().unwrap(), plugins.path().to_str().unwrap()];
     let create = ["release", "create", "--rules", paths[0], "--plugins", paths[1], "--note", "as it was"];
@@ -64,19 +68,30 @@ async fn a_release_whose_cases_fail_goes_live_only_by_force_which_is_recorded() 
     fleet.says(&["release", "activate", &good]);
     let data = tempfile::tempdir().unwrap();
     let host = fleet.host(data.path(), None);
-    write_rule(folder.path(), "notes/cases/note.yaml", &super::CASE.replace("template: note", "no_route: true"));
+    write_rule(
+        folder.path(),
+        "notes/cases/note.yaml",
+        &super::CASE.replace("template: note", "no_route: true"),
+    );
     let created = fleet.run(&["release", "create", "--rules", folder.path().to_str().unwrap()]);
     assert_eq!(created.status.code(), Some(1));
     let bad = String::from_utf8(created.stdout).unwrap().trim().to_owned();
     let verdict = &fleet.show(&bad)["verdict"];
     assert_eq!(verdict["state"], "cases_fail");
-    assert!(verdict["findings"][0]["place"].as_str().unwrap().starts_with("notes/cases/note.yaml:"), "{verdict}");
+    assert!(
+        verdict["findings"][0]["place"].as_str().unwrap().starts_with("notes/cases/note.yaml:"),
+        "{verdict}"
+    );
 
     let refused = fleet.run(&["release", "activate", &bad]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("notes/cases/note.yaml:") && said.contains("--force --reason"), "{said}");
-    assert_eq!(fleet.run(&["release", "activate", &bad, "--force"]).status.code(), Some(2), "a reason is due");
+    assert_eq!(
+        fleet.run(&["release", "activate", &bad, "--force"]).status.code(),
+        Some(2),
+        "a reason is due"
+    );
     assert_eq!(fleet.database.count("SELECT count(*) FROM activation").await, 1);
 
     let said = fleet.says(&["release", "activate", &bad, "--force", "--reason", "the case is wrong"]);
@@ -105,7 +120,9 @@ async fn what_does_not_compile_cannot_be_forced() {
     write_rule(folder.path(), "notes/what.txt", "?");
     let refused = fleet.run(&["release", "create", "--rules", folder.path().to_str().unwrap()]);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("notes/what.txt"));
-    for (release, words) in [("abcdef", "no such release"), ("../x", "no such release"), ("a", "no such release")] {
+    for (release, words) in
+        [("abcdef", "no such release"), ("../x", "no such release"), ("a", "no such release")]
+    {
         let output = fleet.run(&["release", "show", release]);
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && said.contains(words), "{said}");
@@ -118,8 +135,16 @@ async fn a_difference_shows_files_line_by_line_and_what_the_rules_consist_of() {
     let folder = rules("One");
     let first = fleet.create(folder.path());
     write_rule(folder.path(), "notes/templates/note.j2", &format!("{}Two", super::FRONT));
-    write_rule(folder.path(), "groups.yaml", "- {name: Ops, description: They run it}\n- {name: Sales, description: They sell}\n");
-    write_rule(folder.path(), "notes/routes.yaml", "# Both.\n- {on: note, template: note, groups: [Ops, Sales]}\n");
+    write_rule(
+        folder.path(),
+        "groups.yaml",
+        "- {name: Ops, description: They run it}\n- {name: Sales, description: They sell}\n",
+    );
+    write_rule(
+        folder.path(),
+        "notes/routes.yaml",
+        "# Both.\n- {on: note, template: note, groups: [Ops, Sales]}\n",
+    );
     let second = fleet.create(folder.path());
     let said = fleet.says(&["release", "diff", &first, &second]);
     for words in [

@@ -103,7 +103,8 @@ fn refusals<'a>(alive: &'a [&HostFacts]) -> impl Iterator<Item = Finding> + 'a {
     alive.iter().filter_map(|host| {
         let (release, why) = host.refused.as_ref()?;
         let kept = host.release.as_deref().unwrap_or("unknown");
-        let what = format!("the host {} could not load the active release {release}, and keeps {kept}", host.name);
+        let what =
+            format!("the host {} could not load the active release {release}, and keeps {kept}", host.name);
         let details = why.lines().filter(|line| !line.trim().is_empty()).take(DETAILS).map(str::to_owned);
         Some(
             Finding::warning("hosts.release_refused", what)
@@ -168,8 +169,11 @@ mod tests {
         let section = judge(&[host(30, 100), other(20), other(14)], at(105));
         assert_eq!(section.findings[0].id, "hosts.releases");
         assert_eq!(section.findings[0].details, ["release abc on m:30", "release def on m:20, m:14"]);
-        let refused =
-            |at| HostFacts { follows: true, refused: Some(("def".to_owned(), "no such group".to_owned())), ..host(64, at) };
+        let refused = |at| HostFacts {
+            follows: true,
+            refused: Some(("def".to_owned(), "no such group".to_owned())),
+            ..host(64, at)
+        };
         let section = judge(&[refused(100)], at(105));
         assert_eq!(section.findings[0].id, "hosts.release_refused");
         assert_eq!(section.findings[0].details, ["no such group"]);

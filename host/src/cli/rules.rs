@@ -193,7 +193,10 @@ mod tests {
     use clap::Parser;
 
     use super::{CheckArgs, ExitCode, catalog, check, summary};
-    use crate::{cli::Cli, config::{RulesConfig, SandboxConfig}};
+    use crate::{
+        cli::Cli,
+        config::{RulesConfig, SandboxConfig},
+    };
 
     fn status(folder: &std::path::Path) -> String {
         let rules = RulesConfig {

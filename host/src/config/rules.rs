@@ -16,10 +16,10 @@ const RULES: &str = "rules";
 /// Where rules and plugins are, and what plugins may do.
 #[derive(Args, Clone, Debug)]
 pub struct RulesConfig {
-    /// Folder of routes, scripts, templates and cases; without one, the active release is used
+    /// Folder of routes, scripts, templates and cases
     ///
     /// If no folder is named and there is no folder `rules`, hosts follow the active release in the database (hookswitch
-    /// release), and commands use its rules.
+    /// release); check, send, templates, groups and rules replay use that release, too.
     #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_RULES", default_value = RULES)]
     pub rules: PathBuf,
 

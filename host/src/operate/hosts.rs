@@ -42,18 +42,19 @@ impl Operate {
         let state = |host: crate::store::HostFacts| {
             let (refused_release, refusal) = host.refused.clone().unzip();
             HostState {
-            alive: lives(&host, now),
-            follows: host.follows,
-            refused_release,
-            refusal,
-            name: host.name,
-            lanes: host.lanes,
-            release: host.release,
-            version: host.version,
-            started_at: host.started_at,
-            seen_at: host.seen_at,
-            clock_ahead_ms: i64::try_from(host.clock_ahead.as_millis()).unwrap_or(i64::MAX),
-        } };
+                alive: lives(&host, now),
+                follows: host.follows,
+                refused_release,
+                refusal,
+                name: host.name,
+                lanes: host.lanes,
+                release: host.release,
+                version: host.version,
+                started_at: host.started_at,
+                seen_at: host.seen_at,
+                clock_ahead_ms: i64::try_from(host.clock_ahead.as_millis()).unwrap_or(i64::MAX),
+            }
+        };
         Ok(self.store.host_facts().await?.into_iter().map(state).collect())
     }
 }

@@ -214,6 +214,11 @@ impl Operate {
         Ok(CreatedRelease { release, is_new, findings: read.findings })
     }
 
+    /// Stores a file of a release to come, by its SHA-256; one that no release names within a day is dropped.
+    pub async fn add_release_file(&self, sha256: &[u8], content: &[u8]) -> Result<(), StoreError> {
+        self.store.patient().add_release_file(sha256, content).await
+    }
+
     /// Releases that were created before a place, newest first.
     pub async fn releases(
         &self,
@@ -251,6 +256,24 @@ impl Operate {
             files: files.collect(),
             activations: activations.into_iter().map(ActivationReport::from).collect(),
         })
+    }
+
+    /// The name and content of a file of a release, by its SHA-256; `None` if the release has no such file.
+    ///
+    /// # Errors
+    /// If the release is unknown.
+    pub async fn release_content(
+        &self,
+        digits: &str,
+        sha256: &str,
+    ) -> Result<Option<(String, Vec<u8>)>, ActivationError> {
+        let id = self.found(digits).await?.id;
+        let Ok(sha256) = hex::decode(sha256) else { return Ok(None) };
+        let files = self.store.release_files(&id).await?;
+        let Some(file) = files.into_iter().find(|file| file.sha256 == sha256) else { return Ok(None) };
+        let content = self.store.patient().release_file(&sha256).await?;
+        let name = file.path.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(content.map(|content| (name, content)))
     }
 
     /// Writes the files of a release into a folder.

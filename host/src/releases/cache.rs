@@ -10,6 +10,7 @@ use std::{
 
 use hookswitch_core::{catalog::Folders, decide::plugin::Sandbox};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::ReleaseError;
@@ -51,8 +52,7 @@ impl Cache {
 
     async fn bring(&self, store: &Store, id: &str, folder: &Path) -> Result<(), ReleaseError> {
         let failed = |error| ReleaseError::Io { what: format!("cannot write {}", folder.display()), error };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(failed)?;
-        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.folder).map_err(failed)?;
+        let new = self.new_folder()?;
         write_to(store, id, new.path()).await?;
         // Where it is damaged it is replaced, and another process may have brought it meanwhile.
         let new = new.keep();
@@ -63,9 +63,19 @@ impl Cache {
         if folder.join("rules").is_dir() { Ok(()) } else { renamed.map_err(failed) }
     }
 
+    fn new_folder(&self) -> Result<TempDir, ReleaseError> {
+        let failed =
+            |error| ReleaseError::Io { what: format!("cannot write {}", self.folder.display()), error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(".new-").tempdir_in(&self.folder).map_err(failed)
+    }
+
     /// Removes the files of a release that are not its own, so that they are brought again.
     pub fn discard(&self, id: &str) {
-        tracing::warn!(release = id, "the files of this release were changed on this machine; replacing them");
+        tracing::warn!(
+            release = id,
+            "the files of this release were changed on this machine; replacing them"
+        );
         let _ = fs::remove_dir_all(self.folder.join(id));
     }
 
@@ -86,20 +96,54 @@ impl Cache {
 /// # Errors
 /// If the release or a file cannot be read, or not be written.
 pub async fn write_to(store: &Store, id: &str, folder: &Path) -> Result<(), ReleaseError> {
+    let files: Vec<(String, Vec<u8>)> =
+        store.release_files(id).await?.into_iter().map(|file| (file.path, file.sha256)).collect();
+    write_files(store, id, &files, folder).await
+}
+
+/// Writes files that are to become a release into a folder; returns the folder, which goes when it is dropped.
+///
+/// # Errors
+/// If one of them is not stored, or has a path of no release, or cannot be written.
+pub async fn write_uploaded(
+    store: &Store,
+    cache: &Cache,
+    files: &[(String, Vec<u8>)],
+) -> Result<TempDir, ReleaseError> {
+    if let Some((path, _)) = files.iter().find(|(path, _)| !is_within(path)) {
+        return Err(ReleaseError::Path(path.clone()));
+    }
+    let hashes: Vec<&[u8]> = files.iter().map(|(_, sha256)| &sha256[..]).collect();
+    let missing = store.missing_release_files(&hashes).await?;
+    if !missing.is_empty() {
+        let paths = files.iter().filter(|(_, sha256)| missing.contains(sha256)).map(|(path, _)| path.clone());
+        return Err(ReleaseError::Missing(paths.collect()));
+    }
+    let folder = cache.new_folder()?;
+    write_files(store, "uploaded", files, folder.path()).await?;
+    Ok(folder)
+}
+
+async fn write_files(
+    store: &Store,
+    id: &str,
+    files: &[(String, Vec<u8>)],
+    folder: &Path,
+) -> Result<(), ReleaseError> {
     let store = store.patient();
     for within in ["rules", "plugins"] {
         let path = folder.join(within);
         fs::create_dir_all(&path)
             .map_err(|error| ReleaseError::Io { what: format!("cannot write {}", path.display()), error })?;
     }
-    for file in store.release_files(id).await? {
-        let damaged = || ReleaseError::Damaged { release: id.to_owned(), path: file.path.clone() };
+    for (within, sha256) in files {
+        let damaged = || ReleaseError::Damaged { release: id.to_owned(), path: within.clone() };
         // One after the other: a file may have 100 MiB.
-        let content = store.release_file(&file.sha256).await?.ok_or_else(damaged)?;
-        if !is_within(&file.path) {
+        let content = store.release_file(sha256).await?.ok_or_else(damaged)?;
+        if !is_within(within) {
             return Err(damaged());
         }
-        let (path, sha256) = (folder.join(&file.path), file.sha256.clone());
+        let (path, sha256) = (folder.join(within), sha256.clone());
         let to = Arc::new(path);
         let at = to.clone();
         let written = spawn_blocking(move || write(&at, &content, &sha256)).await;
@@ -129,7 +173,8 @@ fn write(path: &Path, content: &[u8], sha256: &[u8]) -> io::Result<bool> {
 /// Whether a path leads to a file of a release: never out of the folder.
 fn is_within(path: &str) -> bool {
     let mut parts = Path::new(path).components();
-    let is_known = matches!(parts.next(), Some(Component::Normal(first)) if first == "rules" || first == "plugins");
+    let is_known =
+        matches!(parts.next(), Some(Component::Normal(first)) if first == "rules" || first == "plugins");
     let mut rest = parts.peekable();
     is_known && rest.peek().is_some() && rest.all(|part| matches!(part, Component::Normal(_)))
 }

@@ -10,7 +10,7 @@ mod verdict;
 use hookswitch_core::catalog::{Findings, NotLoaded};
 
 pub use self::{
-    cache::{Cache, write_to},
+    cache::{Cache, write_to, write_uploaded},
     follow::Follower,
     register::{Read, add},
     registrar::register,
@@ -32,6 +32,12 @@ pub enum ReleaseError {
     /// No release is active, so there is nothing to follow.
     #[error("no release is active")]
     NoneActive,
+    /// Files that a release is to have are not stored; their paths.
+    #[error("these files are not stored: {}", .0.join(", "))]
+    Missing(Vec<String>),
+    /// A path that no file of a release has.
+    #[error("not the path of a file in rules/ or plugins/: {0}")]
+    Path(String),
     /// The folders cannot be read completely, so they are no release.
     #[error("{0}")]
     Unreadable(Findings),
@@ -66,6 +72,8 @@ impl ReleaseError {
             ReleaseError::Store(_) | ReleaseError::Io { .. } => true,
             ReleaseError::NotLoaded(NotLoaded::Changed(_)) => true,
             ReleaseError::NoneActive
+            | ReleaseError::Missing(_)
+            | ReleaseError::Path(_)
             | ReleaseError::Unreadable(_)
             | ReleaseError::Damaged { .. }
             | ReleaseError::NotLoaded(NotLoaded::Findings(_)) => false,

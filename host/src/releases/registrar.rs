@@ -4,10 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hookswitch_core::catalog::{self, Catalog, Live, Outline};
-use tokio::{
-    task::spawn_blocking,
-    time::sleep,
-};
+use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Read, ReleaseError, Verdict, add};
@@ -53,7 +50,8 @@ async fn registered(store: &Store, live: &Arc<Live>, who: &str) -> Result<(), Re
     if store.last_active().await?.is_some_and(|last| last.release == current.id) {
         return Ok(());
     }
-    let new = NewActivation { release: &current.id, who, way: ActivationWay::Serve, forced: false, reason: None };
+    let new =
+        NewActivation { release: &current.id, who, way: ActivationWay::Serve, forced: false, reason: None };
     store.activate_release(&new, None).await?;
     store.notify_of_release().await?;
     Ok(())

@@ -120,9 +120,7 @@ pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};
 pub use recipient::Wishes;
-pub use release::{
-    Activation, ActivationWay, NewActivation, NewRelease, ReleaseFile, StoredRelease,
-};
+pub use release::{Activation, ActivationWay, NewActivation, NewRelease, ReleaseFile, StoredRelease};
 pub use rerun::ToldBefore;
 pub use retention::Pruned;
 pub use rule_failure::{RuleFailed, RuleFailure};

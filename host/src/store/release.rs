@@ -139,11 +139,7 @@ impl Store {
     }
 
     /// Stores a release whose files are stored, and records that; returns whether it is new.
-    pub async fn create_release(
-        &self,
-        new: &NewRelease<'_>,
-        act: Option<&Act>,
-    ) -> Result<bool, StoreError> {
+    pub async fn create_release(&self, new: &NewRelease<'_>, act: Option<&Act>) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let created = transaction
@@ -186,7 +182,7 @@ impl Store {
                 "SELECT r.id, r.created_at, r.created_by, r.note, r.parent, r.verdict,
                         (SELECT a.at FROM activation a WHERE a.release = r.id ORDER BY a.seq DESC LIMIT 1)
                  FROM release r
-                 WHERE (r.created_at, r.id) < (coalesce($1, 'infinity'), coalesce($2, ''))
+                 WHERE (r.created_at, r.id) < (coalesce($1::timestamptz, 'infinity'), coalesce($2::text, ''))
                  ORDER BY r.created_at DESC, r.id DESC LIMIT $3",
                 &[&at, &id, &limit],
             )
@@ -228,15 +224,16 @@ impl Store {
             )
             .await?;
         rows.iter()
-            .map(|row| Ok(ReleaseFile { path: row.try_get(0)?, sha256: row.try_get(1)?, size: row.try_get(2)? }))
+            .map(|row| {
+                Ok(ReleaseFile { path: row.try_get(0)?, sha256: row.try_get(1)?, size: row.try_get(2)? })
+            })
             .collect()
     }
 
     /// The content of a file of releases.
     pub async fn release_file(&self, sha256: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let client = self.client().await?;
-        let row =
-            client.query_opt("SELECT content FROM release_file WHERE sha256 = $1", &[&sha256]).await?;
+        let row = client.query_opt("SELECT content FROM release_file WHERE sha256 = $1", &[&sha256]).await?;
         row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
@@ -263,8 +260,7 @@ impl Store {
     /// The place of the last activation; 0 if there is none.
     pub async fn last_activation(&self) -> Result<i64, StoreError> {
         let client = self.client().await?;
-        let statement =
-            client.prepare_cached("SELECT seq FROM activation ORDER BY seq DESC LIMIT 1").await?;
+        let statement = client.prepare_cached("SELECT seq FROM activation ORDER BY seq DESC LIMIT 1").await?;
         let row = client.query_opt(&statement, &[]).await?;
         row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
     }

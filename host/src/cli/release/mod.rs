@@ -131,11 +131,7 @@ pub async fn run(args: ReleaseArgs, settings: &DatabaseConfig) -> anyhow::Result
     done
 }
 
-async fn command(
-    command: Command,
-    operate: &Operate,
-    settings: &DatabaseConfig,
-) -> anyhow::Result<ExitCode> {
+async fn command(command: Command, operate: &Operate, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(args) => return create(args, operate, settings).await,
         Command::List(args) => print::list(&operate.releases(None, args.limit).await?, args.json)?,
@@ -206,7 +202,9 @@ fn failure(error: ActivationError) -> anyhow::Error {
         ActivationError::DoesNotCompile { .. } => {
             Some("not activated: mend what is wrong, and create another release".to_owned())
         }
-        ActivationError::NoneBefore => Some("to activate another one: hookswitch release activate RELEASE".to_owned()),
+        ActivationError::NoneBefore => {
+            Some("to activate another one: hookswitch release activate RELEASE".to_owned())
+        }
         ActivationError::Release(ReleaseError::Damaged { .. }) => {
             Some("create the release again from its folder".to_owned())
         }

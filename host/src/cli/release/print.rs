@@ -68,7 +68,8 @@ pub(super) fn show(shown: &ReleaseDetail) {
     for activation in activations {
         let forced = if activation.forced { ", forced" } else { "" };
         let reason = activation.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let words = format!("{} by {} ({}{forced}){reason}", time(activation.at), activation.who, activation.way);
+        let words =
+            format!("{} by {} ({}{forced}){reason}", time(activation.at), activation.who, activation.way);
         println!("activated {}", one_line(&words));
     }
     println!();
