@@ -137,6 +137,33 @@ async fn from_the_producers_span_to_read_there_is_one_trace() {
 }
 
 #[tokio::test]
+async fn what_the_log_tells_of_an_event_or_a_message_names_its_trace() {
+    let (stage, _collector) = stage("0").await;
+    stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;
+    let event = |n: usize, more: Value| {
+        let mut event = note(n);
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let unknown = post_within(&stage, &event(1, json!({"type": "other"})), "01").await;
+    let fails =
+        post_within(&stage, &event(2, json!({"data": {"context": {"n": 2}, "template": 7}})), "01").await;
+    let failed = post_within(&stage, &note(3), "01").await;
+    stage.notification(&failed, "failed").await;
+    for (id, outcome) in [(&unknown, "no_route"), (&fails, "failed")] {
+        stage.decision(id, outcome).await;
+    }
+    let trace = format!("trace=\"{TRACE}\"");
+    let lines = ["no rule is for events of this type", "a rule failed", "a send did not go well"];
+    wait_until("all is told", SOON, async || lines.iter().all(|line| stage.host.said().contains(line))).await;
+    for line in lines {
+        let said = stage.host.said();
+        let told = said.lines().find(|told| told.contains(line)).unwrap();
+        assert!(told.contains(&trace), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_after_the_first_and_a_redrive_have_traces_that_are_linked() {
     let (stage, collector) = stage("1").await;
     stage.simulator.turn(&json!({"errors": [{"code": 131_026}]})).await;

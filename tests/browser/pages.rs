@@ -23,7 +23,7 @@ pub const PAGES: [&str; 24] = [
     "/releases",
     "/releases/activate",
     "/templates",
-    "/templates/push",
+    "/template/push",
     "/try",
     "/plugins",
     "/schedules",

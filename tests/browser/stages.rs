@@ -3,13 +3,20 @@
 use hookswitch_simulator::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, Stage, TEXT, wait_until};
+use tempfile::TempDir;
+
+use crate::harness::{Builder, CACHE, SOON, Stage, TEXT, component, wait_until, write_file};
 
 /// A host on which a bit of everything has happened, with the paths of pages of single things.
 pub struct Full {
     pub stage: Stage,
     pub paths: Vec<String>,
+    _plugins: TempDir,
 }
+
+/// A plugin that fails when it is told to, and whose events wait then.
+const MOODY: &str =
+    "id: moody\nversion: 1.0.0\ncontract: \"1.0\"\nowner: Tests\non: [mood.*]\non_failure: park\n";
 
 /// A template in two languages, and a case that leads to it.
 const WELCOME: &str = "---\ndescription: A welcome\ncategory: utility\nlanguage: en_US\nfallback: true\nfooter: The shop\n\
@@ -19,6 +26,10 @@ const WELCOMED: &str = "- name: welcome\n  event: {type: any, data: {template: w
 
 /// The usual host, which knows its business account.
 pub async fn empty() -> Stage {
+    usual().start().await
+}
+
+fn usual() -> Builder {
     let account = Settings::default().waba_id;
     Stage::builder()
         .settings(&[("WHATSAPP_BUSINESS_ACCOUNT_ID", account.as_str()), ("HOOKSWITCH_UNKNOWN_AFTER", "1s")])
@@ -27,6 +38,7 @@ pub async fn empty() -> Stage {
             ("any/templates/welcome.en_US.j2", WELCOME),
             ("any/templates/welcome.pt_BR.j2", &WELCOME.replace("en_US\nfallback: true", "pt_BR")),
             ("any/cases/welcome.yaml", WELCOMED),
+            ("any/templates/many.j2", &format!("{TEXT}{{% for item in items %}}{{{{ item.n }}}} {{% endfor %}}")),
             (
                 "any/templates/news.j2",
                 "---\ndescription: News\ncategory: utility\nlanguage: en_US\n---\nNews of the workshop: {{ n }}.",
@@ -35,13 +47,16 @@ pub async fn empty() -> Stage {
         .person("ann", "15550100001", &["Ops"])
         .person("eve", "15550100002", &["Ops"])
         .open_windows()
-        .start()
-        .await
 }
 
 /// What is said where anybody can say something: `text`.
 pub async fn full(text: &str) -> Full {
-    let stage = empty().await;
+    let plugins = tempfile::tempdir().unwrap();
+    write_file(plugins.path(), "moody/plugin.yaml", MOODY.as_bytes());
+    write_file(plugins.path(), "moody/moody.wasm", component());
+    let folder = plugins.path().display().to_string();
+    let settings = [("HOOKSWITCH_PLUGINS", folder.as_str()), ("HOOKSWITCH_PLUGIN_CACHE", CACHE)];
+    let stage = usual().settings(&settings).start().await;
     stage.says(&["people", "add", "bob", "--name", text]);
     stage.says(&["people", "quiet", "eve", &quiet_now(), "--time-zone", "Etc/UTC"]);
     stage.simulator.inbound(&json!({"from": "15550100055", "name": text, "text": text})).await;
@@ -72,6 +87,12 @@ pub async fn full(text: &str) -> Full {
         .accept(&json!({"type": format!("other.{}", text.len()), "subject": text, "data": {text: text}}))
         .await;
     stage.decision(&unrouted, "no_route").await;
+    let bad = json!({"type": "mood.bad", "subject": text, "data": {"do": "panic", "text": text}});
+    let parked = stage.host.accept(&bad).await;
+    stage.decision(&parked, "parked").await;
+    let item = json!({"users": ["ann"], "template": "many", "context": {"n": text}, "collect": "1d by group", "reason": text});
+    let collected = stage.decide(item).await;
+    stage.decision(&collected, "collected").await;
     let broken = stage.decide(json!({"template": text, "users": [text]})).await;
     stage.decision(&broken, "failed").await;
 
@@ -83,6 +104,8 @@ pub async fn full(text: &str) -> Full {
     let paths = vec![
         format!("/event?id={read}"),
         format!("/event?id={unrouted}"),
+        format!("/event?id={parked}"),
+        format!("/event?id={collected}"),
         format!("/event?id={broken}"),
         format!("/messages/{one}"),
         format!("/messages/{failed}"),
@@ -91,7 +114,7 @@ pub async fn full(text: &str) -> Full {
         "/access/end?key=boss".to_owned(),
         "/access/revoke?key=boss".to_owned(),
         format!("/try?id={read}"),
-        "/templates/push?template=news".to_owned(),
+        "/template/push?template=news".to_owned(),
         "/templates/welcome".to_owned(),
         "/templates/note".to_owned(),
         "/contacts/link?contact=15550100055".to_owned(),
@@ -100,6 +123,7 @@ pub async fn full(text: &str) -> Full {
         "/people/eve/change".to_owned(),
         "/groups/delete?group=Ops".to_owned(),
         "/plugins/resume/none".to_owned(),
+        "/plugins/resume/moody".to_owned(),
         "/waiting/withdraw?key=visit%207".to_owned(),
         "/people/ann".to_owned(),
         "/people/bob".to_owned(),
@@ -110,7 +134,7 @@ pub async fn full(text: &str) -> Full {
         "/failed/act?act=redrive&code=131026".to_owned(),
         "/failed/act?act=discard".to_owned(),
     ];
-    Full { stage, paths }
+    Full { stage, paths, _plugins: plugins }
 }
 
 /// Quiet hours that have just begun.

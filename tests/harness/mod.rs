@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod component;
 mod described;
 mod host;
 mod process;
@@ -18,6 +19,7 @@ mod stage;
 mod wait;
 
 pub use cluster::Database;
+pub use component::{CACHE, component};
 pub use described::{assert_described, description, misfits};
 pub use host::{Host, create_key, free_port, http, rules, write_file, write_rule};
 pub use process::{Process, program};

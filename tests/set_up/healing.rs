@@ -18,10 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{GREETING, Office, snapshot_settings, text};
-use crate::{
-    harness::{Process, SOON, program, wait_until},
-    plugins::{CACHE, component},
-};
+use crate::harness::{CACHE, Process, SOON, component, program, wait_until};
 
 /// What commands heal.
 const HEALED: &[&str] = &[

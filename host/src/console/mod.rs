@@ -104,7 +104,7 @@ pub fn router(console: Console) -> Router {
         .route("/groups/new", post(staff::create_group))
         .route("/groups/delete", get(staff::confirm_deletion).post(staff::delete_group))
         .route("/templates", get(meta::list))
-        .route("/templates/push", get(meta::confirm).post(meta::push))
+        .route("/template/push", get(meta::confirm).post(meta::push))
         .route("/templates/{name}", get(variants::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/resume/{id}", get(plugins::confirm_resume).post(plugins::resume))

@@ -274,6 +274,7 @@ impl Dispatch {
                 None => {
                     tracing::warn!(
                         notification = %job.logged.notification.id,
+                        trace = trace_of(&job),
                         "not sent: PostgreSQL no longer has this message"
                     );
                     self.number_of(&job).unanswered -= 1;
@@ -281,7 +282,11 @@ impl Dispatch {
                     continue;
                 }
                 Some(Intended::Begun) => {
-                    tracing::warn!(notification = %job.logged.notification.id, "another host has begun to send this");
+                    tracing::warn!(
+                        notification = %job.logged.notification.id,
+                        trace = trace_of(&job),
+                        "another host has begun to send this"
+                    );
                     self.number_of(&job).unanswered -= 1;
                     let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);
                     self.book.unknown(&job, due_at, None, now);
@@ -394,7 +399,7 @@ impl Dispatch {
         for Delivery { status, code, detail, .. } in &settled.deliveries {
             if *status < Status::Accepted || *status == Status::Failed {
                 let detail = detail.as_deref().unwrap_or_default();
-                let trace = job.logged.notification.message.cause.as_ref().and_then(Cause::trace_id);
+                let trace = trace_of(&job);
                 tracing::warn!(notification = %job.logged.notification.id, trace, attempt = job.attempt, %status, code, detail, "a send did not go well");
             }
         }
@@ -412,7 +417,7 @@ impl Dispatch {
                 metrics.accepted(&notification.template);
                 if let Some(due_at) = due_at(job) {
                     let seconds = now.duration_since(due_at).as_secs_f64();
-                    let trace = notification.message.cause.as_ref().and_then(Cause::trace_id);
+                    let trace = trace_of(job);
                     self.metrics.accepted_after(
                         notification.priority.as_str(),
                         seconds,
@@ -446,6 +451,11 @@ fn due_at(job: &Job) -> Option<Timestamp> {
     let received_at = cause.and_then(|cause| cause.received_at).unwrap_or(logged.created_at);
     let due_at = notification.send_at.unwrap_or_default().max(received_at);
     (!job.waited || job.attempt > 1).then_some(due_at)
+}
+
+/// The trace that its event is in.
+fn trace_of(job: &Job) -> Option<&str> {
+    job.logged.notification.message.cause.as_ref().and_then(Cause::trace_id)
 }
 
 /// What Meta repeats in each report about the message.

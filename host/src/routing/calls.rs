@@ -9,7 +9,7 @@ use std::{
 use hookswitch_core::{
     catalog::{Catalog, CatalogPorts},
     decide::{Ports, decide, plugin::CALLS},
-    domain::{Lane, Outcome, RuleRef, Verdict},
+    domain::{Lane, Outcome, RuleRef, Verdict, trace_id},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -118,9 +118,11 @@ impl Routing {
         for logged in self.store.events_at(&places).await? {
             let Some(origin) = deadly.remove(&(logged.lane, logged.seq)) else { continue };
             let (id, source) = (&logged.event.key.id, &logged.event.key.source);
+            let trace = self.tracer.continued(&logged.event, origin.again());
             tracing::error!(
                 id,
                 source,
+                trace = trace.as_deref().and_then(trace_id),
                 "the host died twice while it decided this event; it is recorded as failed"
             );
             let why = format!(
@@ -128,7 +130,6 @@ impl Routing {
                  again. Post it under a new id once the cause is mended"
             );
             let verdicts = vec![Verdict { rule: None, outcome: Outcome::Failed(why), asked: [].into() }];
-            let trace = self.tracer.continued(&logged.event, origin.again());
             let catalog = self.catalog.current();
             let work = Work { logged, verdicts, catalog, origin, trace, large: false };
             self.write(state, vec![Entry::Decided(work)], &mut Written::default()).await?;

@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use hookswitch_core::{
     domain::{
         Asked, AtMost, Cause, Decision, DecisionOutcome, Lane, Message, Outcome, People, Secrets, Senders,
-        Verdict, Withdraws,
+        Verdict, Withdraws, trace_id,
     },
     plan::{InUse, Planned, PlannedNotification, Planner},
 };
@@ -407,5 +407,6 @@ fn unsent(work: &Work, verdict: &Verdict, planned: &Planned) -> Unsent {
         reason: planned.reason.clone().unwrap_or_default(),
         kind: work.logged.event.kind.clone(),
         event: work.logged.event.key.clone(),
+        trace_id: work.trace.as_deref().and_then(trace_id).map(str::to_owned),
     }
 }

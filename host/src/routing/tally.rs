@@ -25,6 +25,8 @@ pub struct Unsent {
     /// The event's type.
     pub kind: String,
     pub event: EventKey,
+    /// Where it is recorded in traces, if it is.
+    pub trace_id: Option<String>,
 }
 
 impl Unsent {
@@ -75,16 +77,32 @@ impl Tally {
     /// Tells of what was counted and not told lately, and forgets what has not come again.
     pub(super) fn tell(&self, now: Instant) {
         for (count, last) in self.due(now) {
-            let Unsent { outcome, rule, reason, kind, event } = last;
-            let EventKey { id, source } = event;
+            let Unsent { outcome, rule, reason, kind, event: EventKey { id, source }, trace_id: trace } =
+                last;
             match outcome {
                 DecisionOutcome::NoRoute => {
-                    tracing::warn!(count, r#type = kind, id, source, "no rule is for events of this type");
+                    tracing::warn!(
+                        count,
+                        r#type = kind,
+                        id,
+                        source,
+                        trace,
+                        "no rule is for events of this type"
+                    );
                 }
                 DecisionOutcome::Nobody => {
-                    tracing::warn!(count, rule, reason, r#type = kind, id, source, "a rule reached nobody");
+                    tracing::warn!(
+                        count,
+                        rule,
+                        reason,
+                        r#type = kind,
+                        id,
+                        source,
+                        trace,
+                        "a rule reached nobody"
+                    );
                 }
-                _ => tracing::warn!(count, rule, reason, r#type = kind, id, source, "a rule failed"),
+                _ => tracing::warn!(count, rule, reason, r#type = kind, id, source, trace, "a rule failed"),
             }
         }
     }
@@ -115,7 +133,8 @@ mod tests {
 
     fn unsent(outcome: DecisionOutcome, rule: &str, reason: &str) -> Unsent {
         let event = EventKey { id: "1".to_owned(), source: "/shop".to_owned() };
-        Unsent { outcome, rule: rule.to_owned(), reason: reason.to_owned(), kind: "a".to_owned(), event }
+        let [rule, reason, kind] = [rule, reason, "a"].map(str::to_owned);
+        Unsent { outcome, rule, reason, kind, event, trace_id: None }
     }
 
     fn counts(tally: &Tally, now: Instant) -> Vec<u64> {

@@ -36,7 +36,7 @@ pub use fingerprint::fingerprint;
 pub use identity::{Holder, Identities, IdentityChange, IdentityChanges, IdentityNews, Sighting};
 pub use lane::{LANES, Lane, Track};
 pub use language::language;
-pub use notification::{Cause, Message, Notification, NotificationId, OnUnknown, uuid_at};
+pub use notification::{Cause, Message, Notification, NotificationId, OnUnknown, trace_id, uuid_at};
 pub use number::{Number, digits, number, same_user, spellings};
 pub use opt_out::{OptOut, OptOutScope, Preference, Refusal, wish};
 pub use parts::{

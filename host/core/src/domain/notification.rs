@@ -107,8 +107,13 @@ pub struct Cause {
 impl Cause {
     /// The id of the trace: 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<&str> {
-        self.trace.as_deref()?.split('-').nth(1)
+        trace_id(self.trace.as_deref()?)
     }
+}
+
+/// The id of the trace in a `traceparent`: 32 hexadecimal digits.
+pub fn trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1)
 }
 
 impl Message {
