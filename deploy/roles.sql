@@ -65,6 +65,10 @@ BEGIN
         GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries, public.skip_seqs TO hookswitch;
     END IF;
 
+    IF to_regproc('public.prune_releases') IS NOT NULL THEN
+        GRANT EXECUTE ON FUNCTION public.prune_releases TO hookswitch;
+    END IF;
+
     -- The number of messages that an action changed grows with it; who did it, when and what stays.
     IF to_regclass('public.operator_action') IS NOT NULL THEN
         GRANT UPDATE (count) ON public.operator_action TO hookswitch;

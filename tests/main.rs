@@ -29,6 +29,7 @@ mod postgres;
 mod pressure;
 mod quiet;
 mod receipts;
+mod releases;
 mod retention;
 mod rooms;
 mod rules_at_run_time;

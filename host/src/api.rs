@@ -55,6 +55,8 @@ use crate::{
         (name = "contacts", description = "WhatsApp users and their opt-outs. Scope: `admin`."),
         (name = "set-up", description = "The check of the whole set-up, rules, schedules, hosts and sending numbers. Scopes: \
             `read`, and `admin` to fix something."),
+        (name = "releases", description = "Releases of rules and plugins: compared, activated, taken back. Scopes: `read`, and \
+            `admin` for files and to activate."),
         (name = "templates", description = "Our templates beside those at Meta. Scopes: `read`, and `admin` to push."),
         (name = "plugins", description = "Plugins, what they have used, and events that are parked for them. Scopes: `admin`, \
             and `read` for parked events."),

@@ -26,10 +26,11 @@ use uuid::Uuid;
 pub use self::{
     database::Database,
     error::AppError,
-    folders::{folders, grants},
+    folders::{current_folders, folders, grants, releases, sandbox},
     listeners::Listeners,
 };
 use self::{
+    folders::sandbox as sandbox_of,
     scrape::Scrape,
     shares::{Counts, Shares},
 };
@@ -41,11 +42,12 @@ use crate::{
     dispatch::{Deps, Dispatch, Uploads, watch_daily_limit},
     http,
     intake::{self, Intake},
-    lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread},
+    lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread, own_name},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
-    operate::{Operate, Setup, run_jobs},
+    operate::{Bench, NewBench, Operate, Setup, run_jobs},
     parts::{Failed, Parts},
     receipts::Receipts,
+    releases::{Follower, ReleaseError, register},
     routing::{self, Routing},
     store::Store,
     system::{Scheduler, do_duties, prune, tally, tell_parked},
@@ -70,7 +72,7 @@ pub struct App {
     links: Links,
     database: Database,
     catalog: Arc<Live>,
-    _watching: Watching,
+    _watching: Option<Watching>,
     leases: watch::Receiver<Leases>,
     parts: Parts,
 }
@@ -86,7 +88,11 @@ impl App {
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<App, AppError> {
         let folders = folders(&config.rules, &config.database, true)?;
-        let catalog = spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?;
+        let sandbox = folders.sandbox.clone();
+        let of_folder = match config.rules.follows() {
+            true => None,
+            false => Some(spawn_blocking(move || Live::open(folders)).await?.map_err(AppError::Catalog)?),
+        };
         let address = listeners.public.local_addr().map_err(AppError::Address)?;
         let admin_address = match &listeners.admin {
             Some(listener) => Some(listener.local_addr().map_err(AppError::Address)?),
@@ -95,6 +101,24 @@ impl App {
         let client = Client::new(&config.whatsapp)?;
         let connections = config.database.connections();
         let database = Database::open_with(&config.database, Counts::of(connections).work, progress).await?;
+        let follower = Follower::new(database.store.clone(), releases(&config.database), sandbox);
+        let (catalog, followed) = match of_folder {
+            Some(catalog) => (catalog, None),
+            None => match follower.open().await {
+                Ok((catalog, seq)) => (catalog, Some(seq)),
+                Err(error) => {
+                    database.close().await;
+                    return Err(match error {
+                        ReleaseError::NoneActive => AppError::NoRules,
+                        error => AppError::Release(error),
+                    });
+                }
+            },
+        };
+        match followed {
+            Some(_) => tracing::info!(release = catalog.current().release, "following the active release"),
+            None => tracing::info!(folder = %config.rules.rules.display(), "serving the rules of a folder"),
+        }
         let Shares { work: store, lanes, incoming, requests } = Shares::of(&database.store, connections)?;
         let shares = [
             ("work", store.clone()),
@@ -127,7 +151,10 @@ impl App {
             tracer.clone(),
         );
         let (live, seen) = (catalog.clone(), receipts.seen());
+        let refused = follower.clone();
         let news = News {
+            follows: followed.is_some(),
+            refused: Arc::new(move || refused.refused().map(|refusal| (refusal.release, refusal.why))),
             release: Arc::new(move || live.current().release.clone()),
             webhooks: Arc::new(move || seen.take()),
         };
@@ -205,7 +232,13 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
-        let setup = Arc::new(Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone()));
+        let (of_plugins, of_database) = (config.rules.sandbox.clone(), config.database.clone());
+        let bench: NewBench = Box::new(move || {
+            let sandbox = sandbox_of(&of_plugins, &of_database, false).map_err(|error| error.to_string())?;
+            Ok(Bench { cache: releases(&of_database), sandbox })
+        });
+        let setup = Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone(), bench);
+        let setup = Arc::new(setup);
         let directory = Directory::new(requests.clone());
         let routes = api::router(intake, directory, receipts, catalog.clone(), setup.clone());
 
@@ -258,16 +291,32 @@ impl App {
         parts.start("tally", |stop| tally(charted, totals, stop));
         parts.help("intake", intake_ended);
         parts.help("receipts", receipts_ended);
+        let released = follower.woken();
         parts.help(
             "listen",
-            store.clone().listen(move || {
-                events.tell(Unread::All);
-                notifications.tell(Unread::All);
-            }),
+            store.clone().listen(
+                move || {
+                    events.tell(Unread::All);
+                    notifications.tell(Unread::All);
+                },
+                move || released.notify_one(),
+            ),
         );
         parts.help("others", tell_others(store.clone(), others));
-        let watching = catalog.watch().map_err(AppError::Watch)?;
-        parts.help("rules", watching.ended());
+        let watching = match followed {
+            Some(seq) => {
+                let live = catalog.clone();
+                parts.start("rules", |stop| follower.run(live, seq, stop));
+                None
+            }
+            None => {
+                let (live, registered) = (catalog.clone(), store.clone());
+                parts.start("releases", |stop| register(registered, live, own_name(), stop));
+                let watching = catalog.watch().map_err(AppError::Watch)?;
+                parts.help("rules", watching.ended());
+                Some(watching)
+            }
+        };
         Ok(App { address, admin_address, links, database, catalog, _watching: watching, leases, parts })
     }
 

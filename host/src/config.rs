@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 pub use self::{
     database::{DatabaseConfig, Limits},
     listen::{AdminArgs, AdminConfig, ListenConfig},
-    rules::{RulesConfig, plugin_secrets},
+    rules::{RulesConfig, SandboxConfig, plugin_secrets},
     secret::Secret,
     traces::{TracesArgs, TracesConfig},
     whatsapp::{AccountConfig, CloudConfig, WhatsappConfig},
@@ -267,7 +267,7 @@ impl Config {
                 "--database-url (DATABASE_URL): expected postgresql://USER:PASSWORD@HOST/DATABASE: {error}"
             ));
         }
-        if !args.rules.rules.is_dir() {
+        if !args.rules.rules.is_dir() && !args.rules.follows() {
             wrong.push(format!("--rules (HOOKSWITCH_RULES): no such folder: {}", args.rules.rules.display()));
         }
         let traces = args.traces.checked(&mut wrong);

@@ -126,6 +126,10 @@ impl Progress {
 pub struct News {
     /// The release of the rules that are live here.
     pub release: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether the rules come from the database, and not from a folder.
+    pub follows: bool,
+    /// The active release that could not be loaded here, and why.
+    pub refused: Arc<dyn Fn() -> Option<(String, String)> + Send + Sync>,
     /// What was seen of Meta's webhooks since the last call.
     pub webhooks: Arc<dyn Fn() -> Option<WebhookFacts> + Send + Sync>,
 }
@@ -213,6 +217,7 @@ impl Holder {
     /// One heartbeat; tells whether this host holds its share.
     async fn beat(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
+        let refused = (self.news.refused)();
         let incarnation = self
             .store
             .host_seen(&HostSeen {
@@ -220,6 +225,8 @@ impl Holder {
                 name: &self.name,
                 identity: &self.identity.as_ref().map(Identity::text).unwrap_or_default(),
                 release: &(self.news.release)(),
+                follows: self.news.follows,
+                refused: refused.as_ref().map(|(release, why)| (release.as_str(), why.as_str())),
             })
             .await?;
         if let Some(seen) = (self.news.webhooks)() {
@@ -298,7 +305,7 @@ impl Holder {
 }
 
 /// A host's name, for people: the machine's and the process's id.
-fn own_name() -> String {
+pub fn own_name() -> String {
     let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     format!("{}:{}", machine.unwrap_or_default(), std::process::id())
 }

@@ -47,6 +47,8 @@ pub(crate) mod system;
 
 pub(crate) mod templates;
 
+pub(crate) mod releases;
+
 pub(crate) mod commit;
 
 pub mod http;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The pages that the menu leads to, and others that are always there.
-pub const PAGES: [&str; 22] = [
+pub const PAGES: [&str; 24] = [
     "/",
     "/events",
     "/messages",
@@ -20,6 +20,8 @@ pub const PAGES: [&str; 22] = [
     "/groups",
     "/contacts",
     "/rules",
+    "/releases",
+    "/releases/activate",
     "/templates",
     "/template/push",
     "/try",

@@ -3,6 +3,7 @@
 
 mod acts;
 mod pages;
+mod releases;
 mod sessions;
 mod staff;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Browser, location};
 use crate::harness::{SOON, Stage, wait_until};
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "/",
     "/events",
     "/messages",
@@ -17,6 +17,7 @@ const PAGES: [&str; 15] = [
     "/groups",
     "/contacts",
     "/rules",
+    "/releases",
     "/templates",
     "/plugins",
     "/schedules",

@@ -114,6 +114,16 @@ INSERT INTO job (id, filter, state, rate, total, ended_at)
 SELECT id, '{}', CASE WHEN id % 30000 = 0 THEN 'running' ELSE 'done' END, 20, 1, at FROM operator_action;
 INSERT INTO failure (notification_id, attempt, code, at)
 SELECT notification_id, attempt, code, now() - interval '5 s' FROM delivery WHERE status = 'failed' LIMIT 60000;
+INSERT INTO release_file (sha256, size, content)
+SELECT sha256(convert_to(n::text, 'UTF8')), 1, 'x' FROM generate_series(1, 60000) AS n;
+INSERT INTO release (id, created_at, created_by, verdict, outline)
+SELECT 'r' || n, now() - make_interval(hours => 1001 - n), 'ops', '{}', '{}' FROM generate_series(1, 1000) AS n;
+INSERT INTO release_content (release, path, sha256)
+SELECT 'r' || (1 + n % 1000), 'rules/' || n || '.yaml', sha256(convert_to(n::text, 'UTF8'))
+FROM generate_series(1, 60000) AS n;
+INSERT INTO activation (at, release, who, way, forced)
+SELECT now() - make_interval(mins => 2001 - n), 'r' || (1 + n % 1000), 'ops', 'activate', false
+FROM generate_series(1, 2000) AS n;
 INSERT INTO failure_cause (cause, told_at) VALUES ('131026', now() - interval '2 minutes');
 
 -- All else.

@@ -51,7 +51,7 @@ fn each_operation_has_a_name_of_its_own() {
         let verbs = [
             "get", "list", "create", "update", "delete", "add", "remove", "post", "import", "opt", "redrive",
             "discard", "resolve", "rerun", "check", "fix", "diff", "push", "resume", "try", "send", "revoke",
-            "link", "withdraw", "set",
+            "link", "withdraw", "set", "activate", "roll",
         ];
         assert!(verbs.iter().any(|verb| name.starts_with(verb)), "{name} begins with no verb");
     }

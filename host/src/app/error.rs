@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hookswitch_core::catalog::Findings;
 
-use crate::{postgres::PostgresError, store::StoreError, whatsapp::ClientError};
+use crate::{postgres::PostgresError, releases::ReleaseError, store::StoreError, whatsapp::ClientError};
 
 /// Why the service does not start. Each text stands alone.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,15 @@ pub enum AppError {
     /// The rules.
     #[error("invalid rules:\n{0}")]
     Catalog(Findings),
+    /// The active release.
+    #[error("cannot follow the active release: {0}")]
+    Release(ReleaseError),
+    /// Neither a folder nor a release.
+    #[error(
+        "no rules: there is no folder rules, and no release is active; name a folder (--rules, HOOKSWITCH_RULES), or \
+         create and activate a release: hookswitch release create"
+    )]
+    NoRules,
     /// Running plugins.
     #[error("{0}")]
     Sandbox(String),

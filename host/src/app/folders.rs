@@ -7,10 +7,12 @@ use hookswitch_core::{
     decide::plugin::{Grants, Http, Sandbox},
 };
 
-use super::AppError;
+use super::{AppError, Database};
 use crate::{
-    config::{self, DatabaseConfig, RulesConfig},
+    config::{self, DatabaseConfig, RulesConfig, SandboxConfig},
     outbound::Outbound,
+    releases::Cache,
+    store::Store,
 };
 
 /// The folders of authors, with a sandbox for their plugins. Without `network`, plugins' requests are refused.
@@ -18,6 +20,49 @@ use crate::{
 /// # Errors
 /// Where this machine cannot run plugins.
 pub fn folders(config: &RulesConfig, database: &DatabaseConfig, network: bool) -> Result<Folders, AppError> {
+    // Also where there is none: what is granted may be written wrongly.
+    grants(&config.sandbox)?;
+    // A host takes plugins that come later; a command has what there is.
+    let sandbox = match network || config.plugins.is_dir() {
+        true => Some(sandbox(&config.sandbox, database, network)?),
+        false => None,
+    };
+    Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
+}
+
+/// The folders of a command: as [`folders`] or, where a host would follow the active release, those of that release.
+///
+/// # Errors
+/// Where this machine cannot run plugins, or the release cannot be read.
+pub async fn current_folders(config: &RulesConfig, database: &DatabaseConfig) -> Result<Folders, AppError> {
+    if !config.follows() {
+        return folders(config, database, false);
+    }
+    let opened = Database::open_as_is(database, &mut |_| {}).await?;
+    let found = active_folders(config, database, &opened.store).await;
+    opened.close().await;
+    found
+}
+
+async fn active_folders(
+    config: &RulesConfig,
+    database: &DatabaseConfig,
+    store: &Store,
+) -> Result<Folders, AppError> {
+    let Some(active) = store.last_active().await? else { return Err(AppError::NoRules) };
+    let sandbox = sandbox(&config.sandbox, database, false)?;
+    releases(database).folders(store, &active.release, Some(sandbox)).await.map_err(AppError::Release)
+}
+
+/// A sandbox for plugins. Without `network`, plugins' requests are refused.
+///
+/// # Errors
+/// Where this machine cannot run plugins.
+pub fn sandbox(
+    config: &SandboxConfig,
+    database: &DatabaseConfig,
+    network: bool,
+) -> Result<Sandbox, AppError> {
     let grants = grants(config)?;
     let http: Option<Arc<dyn Http>> = match network {
         true => {
@@ -27,22 +72,19 @@ pub fn folders(config: &RulesConfig, database: &DatabaseConfig, network: bool) -
         }
         false => None,
     };
-    // A host takes plugins that come later; a command has what there is.
-    let sandbox = match network || config.plugins.is_dir() {
-        true => {
-            let cache = Some(config.plugin_cache(database));
-            Some(Sandbox::new(cache, http, grants).map_err(AppError::Sandbox)?)
-        }
-        false => None,
-    };
-    Ok(Folders { rules: config.rules.clone(), plugins: Some(config.plugins.clone()), sandbox })
+    Sandbox::new(Some(config.plugin_cache(database)), http, grants).map_err(AppError::Sandbox)
+}
+
+/// The releases on this machine.
+pub fn releases(database: &DatabaseConfig) -> Cache {
+    Cache::new(database.data_dir.join("releases"))
 }
 
 /// What the operator grants to plugins.
 ///
 /// # Errors
 /// Where a grant is not written as one.
-pub fn grants(config: &RulesConfig) -> Result<Arc<Grants>, AppError> {
+pub fn grants(config: &SandboxConfig) -> Result<Arc<Grants>, AppError> {
     let grants = Grants::parse(&config.plugin_grants);
     grants.map(Arc::new).map_err(|why| {
         AppError::Sandbox(format!("invalid --plugin-grants (HOOKSWITCH_PLUGIN_GRANTS): {why}"))

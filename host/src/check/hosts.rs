@@ -16,6 +16,8 @@ use crate::store::{HostFacts, LEASE};
 const CLOCK_APART: SignedDuration = SignedDuration::from_secs(2);
 /// Maximum number of hosts to name with a release.
 const NAMED: usize = 3;
+/// Maximum number of lines of an error to show.
+const DETAILS: usize = 10;
 pub(super) const SYNCHRONIZE: &str =
     "synchronize the clock of the machine, for example with chrony or systemd-timesyncd";
 
@@ -31,6 +33,7 @@ pub fn judge(hosts: &[HostFacts], now: Timestamp) -> Section {
     let mut findings: Vec<Finding> = lanes(&alive, held).into_iter().collect();
     findings.extend(clocks(&alive));
     findings.extend(releases(&alive));
+    findings.extend(refusals(&alive));
     findings.extend(versions(&alive));
     let summary =
         format!("{}, {held} of {LANES} lanes held", count(alive.len(), "host running", "hosts running"));
@@ -95,6 +98,24 @@ fn releases(alive: &[&HostFacts]) -> Option<Finding> {
     })
 }
 
+/// Hosts that follow the releases, and keep another one than the active one.
+fn refusals<'a>(alive: &'a [&HostFacts]) -> impl Iterator<Item = Finding> + 'a {
+    alive.iter().filter_map(|host| {
+        let (release, why) = host.refused.as_ref()?;
+        let kept = host.release.as_deref().unwrap_or("unknown");
+        let what =
+            format!("the host {} could not load the active release {release}, and keeps {kept}", host.name);
+        let details = why.lines().filter(|line| !line.trim().is_empty()).take(DETAILS).map(str::to_owned);
+        Some(
+            Finding::warning("hosts.release_refused", what)
+                .about(host.name.clone())
+                .details(details.collect())
+                .command(Command::new(&["release", "show"]).operand(release))
+                .example("mend what is wrong there, or go back", &Command::new(&["release", "rollback"])),
+        )
+    })
+}
+
 fn versions(alive: &[&HostFacts]) -> Option<Finding> {
     let mut versions: Vec<&str> = alive.iter().filter_map(|host| host.version.as_deref()).collect();
     versions.sort_unstable();
@@ -126,6 +147,8 @@ mod tests {
             seen_at: at(seen),
             lanes,
             clock_ahead: SignedDuration::ZERO,
+            follows: false,
+            refused: None,
         }
     }
 
@@ -146,6 +169,16 @@ mod tests {
         let section = judge(&[host(30, 100), other(20), other(14)], at(105));
         assert_eq!(section.findings[0].id, "hosts.releases");
         assert_eq!(section.findings[0].details, ["release abc on m:30", "release def on m:20, m:14"]);
+        let refused = |at| HostFacts {
+            follows: true,
+            refused: Some(("def".to_owned(), "no such group".to_owned())),
+            ..host(64, at)
+        };
+        let section = judge(&[refused(100)], at(105));
+        assert_eq!(section.findings[0].id, "hosts.release_refused");
+        assert_eq!(section.findings[0].details, ["no such group"]);
+        assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch release show def"));
+        assert_eq!(ids(&[host(64, 100), refused(0)], 105), Vec::<&str>::new());
         // One that is gone runs nothing.
         assert_eq!(ids(&[host(64, 100), HostFacts { seen_at: at(0), ..other(0) }], 105), Vec::<&str>::new());
     }

@@ -60,15 +60,27 @@ pub fn judge(catalog: &Catalog, hosts: &[HostFacts]) -> Section {
                 .command(Command::new(&["rules", "check"])),
         );
     }
-    for host in hosts {
+    // One that could not load the active release is found with the hosts.
+    for host in hosts.iter().filter(|host| host.refused.is_none()) {
         if let Some(release) = host.release.as_ref().filter(|release| **release != catalog.release) {
-            let what = format!(
-                "the host {} runs release {release}, but on disk is {}: it could not load it, or it uses another folder",
-                host.name, catalog.release
-            );
-            findings.push(Finding::warning("rules.not_live", what).about(host.name.clone()).advice(
-                "if the host uses another folder, check with that one (--rules, --plugins); otherwise see its log",
-            ));
+            let (what, advice) = match host.follows {
+                false => (
+                    format!(
+                        "the host {} runs release {release}, but on disk is {}: it could not load it, or it uses another folder",
+                        host.name, catalog.release
+                    ),
+                    "if the host uses another folder, check with that one (--rules, --plugins); otherwise see its log",
+                ),
+                true => (
+                    format!(
+                        "the host {} follows the releases and runs {release}, but {} was checked",
+                        host.name, catalog.release
+                    ),
+                    "make the checked rules live with hookswitch release create and activate, or check where there is no \
+                     folder of rules",
+                ),
+            };
+            findings.push(Finding::warning("rules.not_live", what).about(host.name.clone()).advice(advice));
         }
     }
     let counts = &catalog.counts;

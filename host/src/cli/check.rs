@@ -49,7 +49,13 @@ pub struct CheckArgs {
 /// # Errors
 /// If the report cannot be printed.
 pub async fn run(args: CheckArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
-    let folders = app::folders(args.serve.rules(), database, false)?;
+    let rules = args.serve.rules();
+    let folders = match app::current_folders(rules, database).await {
+        Ok(folders) => folders,
+        // What is wrong with the database is found below.
+        Err(_) if rules.follows() => app::folders(rules, database, false)?,
+        Err(error) => return Err(error.into()),
+    };
     let loading = spawn_blocking(move || catalog::load(&folders));
     let opened = Database::open_as_is(database, &mut |_| {}).await;
     let catalog = loading.await?;

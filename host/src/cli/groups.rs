@@ -196,7 +196,7 @@ async fn create_defaults(
     settings: &DatabaseConfig,
     directory: &Editor,
 ) -> anyhow::Result<()> {
-    let folders = app::folders(rules, settings, false)?;
+    let folders = app::current_folders(rules, settings).await?;
     let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
     let catalog = catalog.map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
     let names: Vec<&str> = catalog.groups.iter().map(|group| group.name.as_str()).collect();

@@ -27,6 +27,7 @@ mod people;
 mod people_import;
 mod plugin;
 mod ready;
+mod release;
 mod rules;
 mod rules_replay;
 mod rules_try;
@@ -74,6 +75,8 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Check rules, try them on an event, replay events
     Rules(rules::RulesArgs),
+    /// Create, compare and activate releases of rules and plugins
+    Release(release::ReleaseArgs),
     /// Create, build, check, try and list plugins; resume parked events
     Plugin(plugin::PluginArgs),
     /// Send a test message and follow it until it is read
@@ -130,6 +133,7 @@ impl Cli {
             Command::Demo(args) => wait(demo::run(args)),
             Command::Check(args) => wait(check::run(*args, database)),
             Command::Rules(args) => rules::run(args, database),
+            Command::Release(args) => wait(release::run(args, database)),
             Command::Serve(args) => wait(serve::run(*args, self.database)),
             Command::Ready(args) => wait(ready::run(args)),
             Command::Plugin(args) => plugin::run(args, database),

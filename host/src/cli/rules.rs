@@ -193,15 +193,16 @@ mod tests {
     use clap::Parser;
 
     use super::{CheckArgs, ExitCode, catalog, check, summary};
-    use crate::{cli::Cli, config::RulesConfig};
+    use crate::{
+        cli::Cli,
+        config::{RulesConfig, SandboxConfig},
+    };
 
     fn status(folder: &std::path::Path) -> String {
         let rules = RulesConfig {
             rules: folder.to_owned(),
             plugins: "plugins".into(),
-            plugin_cache: None,
-            plugin_private_hosts: Vec::new(),
-            plugin_grants: Vec::new(),
+            sandbox: SandboxConfig::default(),
         };
         let args = CheckArgs { coverage: false, json: false, rules };
         let database = Cli::parse_from(["hookswitch", "openapi"]).database;

@@ -51,7 +51,7 @@ pub async fn run(args: ReplayArgs, settings: &DatabaseConfig) -> anyhow::Result<
     let found = find(&args, &database.store).await;
     database.close().await;
     let history = found?;
-    let folders = app::folders(&args.rules, settings, false)?;
+    let folders = app::current_folders(&args.rules, settings).await?;
     let replayed = spawn_blocking(move || {
         let catalog = catalog::load(&folders)
             .map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;

@@ -71,7 +71,7 @@ pub struct SendArgs {
 /// # Errors
 /// If the database cannot be reached, the rules do not compile, or the message cannot be sent like this.
 pub async fn run(args: SendArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
-    let folders = app::folders(&args.rules, settings, false)?;
+    let folders = app::current_folders(&args.rules, settings).await?;
     let catalog = spawn_blocking(move || catalog::load(&folders)).await?;
     let catalog = catalog.map_err(|findings| Failure::new(format!("invalid rules:\n{findings}")))?;
     let database = Database::open(settings, &mut |_| {}).await?;

@@ -3,24 +3,38 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
 
 use super::{DatabaseConfig, Secret};
 
+/// The folder of rules unless another one is named.
+const RULES: &str = "rules";
+
 /// Where rules and plugins are, and what plugins may do.
 #[derive(Args, Clone, Debug)]
 pub struct RulesConfig {
     /// Folder of routes, scripts, templates and cases
-    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_RULES", default_value = "rules")]
+    ///
+    /// If no folder is named and there is no folder `rules`, hosts follow the active release in the database (hookswitch
+    /// release); check, send, templates, groups and rules replay use that release, too.
+    #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_RULES", default_value = RULES)]
     pub rules: PathBuf,
 
     /// Folder of plugins; only the default one may be missing
     #[arg(long, value_name = "FOLDER", env = "HOOKSWITCH_PLUGINS", default_value = "plugins")]
     pub plugins: PathBuf,
 
+    /// What plugins may do.
+    #[command(flatten)]
+    pub sandbox: SandboxConfig,
+}
+
+/// What plugins may do, and where they are compiled.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SandboxConfig {
     /// Folder for compiled plugins; nobody else may write to it [default: plugins in the data directory]
     #[arg(long, hide_short_help = true, value_name = "FOLDER", env = "HOOKSWITCH_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
@@ -45,6 +59,13 @@ pub struct RulesConfig {
 }
 
 impl RulesConfig {
+    /// Whether a host follows the active release: no folder is named, and there is no folder `rules` either.
+    pub fn follows(&self) -> bool {
+        self.rules == Path::new(RULES) && !self.rules.exists()
+    }
+}
+
+impl SandboxConfig {
     /// The folder for compiled plugins: the one that is named, or `plugins` in the data directory.
     pub fn plugin_cache(&self, database: &DatabaseConfig) -> PathBuf {
         self.plugin_cache.clone().unwrap_or_else(|| database.data_dir.join("plugins"))

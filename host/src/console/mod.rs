@@ -22,6 +22,7 @@ mod people;
 mod plugins;
 mod query;
 mod refusal;
+mod releases;
 mod render;
 mod rules;
 mod running;
@@ -91,6 +92,10 @@ pub fn router(console: Console) -> Router {
         .route("/groups", get(people::groups))
         .route("/contacts", get(people::contacts))
         .route("/rules", get(rules::show))
+        .route("/releases", get(releases::list))
+        .route("/releases/diff", get(releases::diff))
+        .route("/releases/activate", get(releases::confirm).post(releases::activate))
+        .route("/releases/{release}", get(releases::show))
         .route("/contacts/link", get(contacts::ask_person).post(contacts::link))
         .route("/contacts/preference", get(contacts::confirm_preference).post(contacts::prefer))
         .route("/person/new", get(staff::ask_new).post(staff::add))

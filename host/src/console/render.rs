@@ -80,6 +80,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("quiet.html", include_str!("templates/quiet.html")),
     ("fix.html", include_str!("templates/fix.html")),
     ("key.html", include_str!("templates/key.html")),
+    ("releases.html", include_str!("templates/releases.html")),
+    ("release.html", include_str!("templates/release.html")),
+    ("release_diff.html", include_str!("templates/release_diff.html")),
+    ("release_activate.html", include_str!("templates/release_activate.html")),
     ("rules.html", include_str!("templates/rules.html")),
 ];
 

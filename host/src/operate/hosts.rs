@@ -19,6 +19,12 @@ pub struct HostState {
     pub lanes: i64,
     /// The release of the rules that are live there; null if it is not known.
     pub release: Option<String>,
+    /// Whether it follows the active release; otherwise it serves a folder of its own.
+    pub follows: bool,
+    /// The active release if it could not load it; then it keeps `release`.
+    pub refused_release: Option<String>,
+    /// Why it could not load the active release.
+    pub refusal: Option<String>,
     /// The version of the program; null if it is not known.
     pub version: Option<String>,
     /// When it started.
@@ -33,15 +39,21 @@ impl Operate {
     /// All hosts, the oldest first.
     pub async fn hosts(&self) -> Result<Vec<HostState>, StoreError> {
         let now = self.now();
-        let state = |host: crate::store::HostFacts| HostState {
-            alive: lives(&host, now),
-            name: host.name,
-            lanes: host.lanes,
-            release: host.release,
-            version: host.version,
-            started_at: host.started_at,
-            seen_at: host.seen_at,
-            clock_ahead_ms: i64::try_from(host.clock_ahead.as_millis()).unwrap_or(i64::MAX),
+        let state = |host: crate::store::HostFacts| {
+            let (refused_release, refusal) = host.refused.clone().unzip();
+            HostState {
+                alive: lives(&host, now),
+                follows: host.follows,
+                refused_release,
+                refusal,
+                name: host.name,
+                lanes: host.lanes,
+                release: host.release,
+                version: host.version,
+                started_at: host.started_at,
+                seen_at: host.seen_at,
+                clock_ahead_ms: i64::try_from(host.clock_ahead.as_millis()).unwrap_or(i64::MAX),
+            }
         };
         Ok(self.store.host_facts().await?.into_iter().map(state).collect())
     }

@@ -20,6 +20,8 @@ mod overview;
 mod people;
 mod plugins;
 mod rehearsal;
+mod release_difference;
+mod releases;
 mod rules;
 mod schedules;
 mod send;
@@ -58,10 +60,12 @@ pub use self::{
     numbers::Numbers,
     plugins::ParkedEvents,
     rehearsal::TrialError,
+    release_difference::ReleaseDifference,
+    releases::{Activated, ActivationError, Bench, CreatedRelease, ReleaseDetail, ReleaseReport},
     rules::RuleMap,
     schedules::ScheduleState,
     send::{SendError, TestMessage},
-    setup::Setup,
+    setup::{NewBench, Setup},
     template_report::{TemplateReport, meaning_of, switch_of},
     templates::{Account, PushChoice, Pushed, TemplateList, TemplatesError, others},
     traffic::{SENT, Throughput},

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hookswitch_core::catalog::Live;
+use hookswitch_core::catalog::{Folders, Live};
 use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
@@ -16,11 +16,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Operate, numbers::AskedNumbers, rehearsal::AT_ONCE, templates::AskedTemplates};
+use super::{
+    Activated, ActivationError, Bench, CreatedRelease, Operate, Operator, numbers::AskedNumbers,
+    rehearsal::AT_ONCE, templates::AskedTemplates,
+};
 use crate::{
     check::{self, Report, Severity, Subject},
     config::WhatsappConfig,
     metrics::{QUALITIES, Supervised},
+    releases::{self, ReleaseError},
     whatsapp::Client,
 };
 
@@ -48,14 +52,82 @@ pub struct Setup {
     /// The turns to try events.
     pub(super) trials: Semaphore,
     supervised: Locked<(Option<Instant>, Supervised)>,
+    bench: NewBench,
+    /// Who holds it checks a release: that takes a sandbox of its own.
+    benched: Mutex<()>,
 }
+
+/// Makes a place where a release is checked.
+pub type NewBench = Box<dyn Fn() -> Result<Bench, String> + Send + Sync>;
 
 impl Setup {
     /// A host with these settings, a client for the Cloud API, and rules.
-    pub fn new(settings: WhatsappConfig, client: Client, live: Arc<Live>, operate: Operate) -> Setup {
+    pub fn new(
+        settings: WhatsappConfig,
+        client: Client,
+        live: Arc<Live>,
+        operate: Operate,
+        bench: NewBench,
+    ) -> Setup {
         let (last, checking, numbers, templates, supervised) = Default::default();
-        let trials = Semaphore::new(AT_ONCE);
-        Setup { settings, client, live, operate, last, checking, numbers, templates, trials, supervised }
+        let (trials, benched) = (Semaphore::new(AT_ONCE), Mutex::default());
+        Setup {
+            settings,
+            client,
+            live,
+            operate,
+            last,
+            checking,
+            numbers,
+            templates,
+            trials,
+            supervised,
+            bench,
+            benched,
+        }
+    }
+
+    /// Stores a release of files that were uploaded, with the result of its checks and cases, one at a time.
+    ///
+    /// # Errors
+    /// If a file was not uploaded, or the files are not those of rules and plugins.
+    pub async fn create_release(
+        &self,
+        by: &Operator,
+        files: &[(String, Vec<u8>)],
+        note: Option<&str>,
+    ) -> Result<CreatedRelease, ReleaseError> {
+        let _turn = self.benched.lock().await;
+        let Bench { cache, sandbox } = self.new_bench()?;
+        let folder = releases::write_uploaded(&self.operate.store, &cache, files).await?;
+        let of = |within: &str| folder.path().join(within);
+        let folders = Folders { rules: of("rules"), plugins: Some(of("plugins")), sandbox: Some(sandbox) };
+        self.operate.create_release(by, folders, note).await
+    }
+
+    fn new_bench(&self) -> Result<Bench, ReleaseError> {
+        (self.bench)().map_err(|why| ReleaseError::Io {
+            what: "cannot run plugins".to_owned(),
+            error: std::io::Error::other(why),
+        })
+    }
+
+    /// Checks a release, runs its cases, and makes it the active one: [`Operate::activate_release`], one at a time.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn activate_release(
+        &self,
+        by: &Operator,
+        digits: &str,
+        is_forced: bool,
+        reason: Option<&str>,
+    ) -> Result<Activated, ActivationError> {
+        let _turn = self.benched.lock().await;
+        let bench = self.new_bench()?;
+        let activated = self.operate.activate_release(by, digits, is_forced, reason, &bench).await;
+        self.has_changed().await;
+        activated
     }
 
     /// The rules that are live.

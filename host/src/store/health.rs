@@ -118,6 +118,10 @@ pub struct HostFacts {
     pub lanes: i64,
     /// How far its machine's clock is ahead of PostgreSQL's.
     pub clock_ahead: SignedDuration,
+    /// Whether its rules come from the database, and not from a folder.
+    pub follows: bool,
+    /// The active release if it could not load it, and why.
+    pub refused: Option<(String, String)>,
 }
 
 /// Meta's webhooks.
@@ -392,7 +396,7 @@ impl Store {
             .query(
                 "SELECT h.name, h.release, h.version, h.started_at, h.seen_at,
                         (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now()),
-                        h.clock_ahead_ms
+                        h.clock_ahead_ms, h.follows, h.refused_release, h.refusal
                  FROM host h ORDER BY h.started_at",
                 &[],
             )
@@ -407,6 +411,8 @@ impl Store {
                     seen_at: row.try_get(4)?,
                     lanes: row.try_get(5)?,
                     clock_ahead: SignedDuration::from_millis(row.try_get(6)?),
+                    follows: row.try_get(7)?,
+                    refused: row.try_get::<_, Option<String>>(8)?.zip(row.try_get(9)?),
                 })
             })
             .collect()

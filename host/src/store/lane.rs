@@ -22,6 +22,10 @@ pub struct HostSeen<'a> {
     pub identity: &'a str,
     /// The release of the rules that are live there.
     pub release: &'a str,
+    /// Whether its rules come from the database, and not from a folder.
+    pub follows: bool,
+    /// The active release that it could not load, and why.
+    pub refused: Option<(&'a str, &'a str)>,
 }
 
 impl Store {
@@ -32,18 +36,34 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "WITH gone AS (DELETE FROM host WHERE seen_at < now() - interval '1 hour')
-                 INSERT INTO host (id, name, identity, release, version, clock_ahead_ms)
-                 VALUES ($1, $2, $3, $4, $5, $6)
+                 INSERT INTO host
+                     (id, name, identity, release, version, clock_ahead_ms, follows, refused_release, refusal)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  ON CONFLICT (id) DO UPDATE
-                     SET seen_at = now(), release = excluded.release, clock_ahead_ms = excluded.clock_ahead_ms
+                     SET seen_at = now(), release = excluded.release, clock_ahead_ms = excluded.clock_ahead_ms,
+                         refused_release = excluded.refused_release, refusal = excluded.refusal
                  RETURNING clock_timestamp(), extract(epoch FROM pg_postmaster_start_time())::text",
             )
             .await?;
         let version = env!("CARGO_PKG_VERSION");
         let ahead = i64::try_from(self.clock_ahead().as_millis()).unwrap_or(i64::MAX);
+        let (refused, refusal) = seen.refused.unzip();
         let asked = Instant::now();
         let row = client
-            .query_one(&statement, &[&seen.id, &seen.name, &seen.identity, &seen.release, &version, &ahead])
+            .query_one(
+                &statement,
+                &[
+                    &seen.id,
+                    &seen.name,
+                    &seen.identity,
+                    &seen.release,
+                    &version,
+                    &ahead,
+                    &seen.follows,
+                    &refused,
+                    &refusal,
+                ],
+            )
             .await?;
         self.connector.clock.read(row.try_get(0)?, asked.elapsed());
         let incarnation: Incarnation = row.try_get(1)?;

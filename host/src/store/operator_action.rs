@@ -156,7 +156,8 @@ pub struct Action {
     /// The kind of action: `failed.redrive`, `failed.discard`, `unknown.resend`, `unknown.drop`, `waiting.withdraw`,
     /// `events.rerun`, `message.send`, `plugin.resume`, `check.fix`, `templates.push`, `person.add`, `person.change`,
     /// `people.import`, `group.create`, `group.rename`, `group.delete`, `group.add_members`, `group.remove_members`,
-    /// `contact.link`, `contact.language`, `opt_out.set`, `opt_out.cleared`, `key.create`, `key.revoke` or `session.end`.
+    /// `contact.link`, `contact.language`, `opt_out.set`, `opt_out.cleared`, `key.create`, `key.revoke`,
+    /// `session.end`, `release.create`, `release.activate` or `release.rollback`.
     pub action: String,
     /// The filter or the ids.
     #[schema(value_type = Object)]

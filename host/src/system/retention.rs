@@ -81,6 +81,12 @@ async fn pass(store: &Store, before: Timestamp, stop: &CancellationToken) -> Res
             return Ok(events);
         }
     }
+    while store.prune_releases(before).await? > 0 {
+        sleep(PAUSE).await;
+        if stop.is_cancelled() {
+            return Ok(events);
+        }
+    }
     store.prune_schedules(before).await?;
     store.prune_rule_failures(before).await?;
     Ok(events)

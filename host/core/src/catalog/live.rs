@@ -20,9 +20,10 @@ use std::{
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, Findings, Folders, compile, tree};
+use super::{Catalog, Findings, Folders, compile, compile_to_try, tree};
 use crate::decide::plugin::Sandbox;
 
 /// Interval between two looks at all files.
@@ -39,6 +40,46 @@ pub struct Live {
     /// When the current catalog went live, in milliseconds of Unix time.
     since: AtomicI64,
     has_errors: AtomicBool,
+    swapped: watch::Sender<()>,
+}
+
+/// A release to load from a folder that should hold its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its id.
+    pub id: String,
+    /// Whether it was activated although cases fail.
+    pub may_fail_cases: bool,
+}
+
+/// Why a release was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLoaded {
+    /// The files in the folder are not those of the release.
+    #[error("the files in {0} are not those of the release")]
+    Changed(PathBuf),
+    /// What is wrong with the release.
+    #[error("{0}")]
+    Findings(Findings),
+}
+
+impl Wanted {
+    fn compile(
+        &self,
+        folders: &Folders,
+        may_be_left_out: &dyn Fn(&str) -> bool,
+    ) -> Result<Catalog, NotLoaded> {
+        let mut findings = Vec::new();
+        let tree = tree::read(folders, &mut findings);
+        if tree.id != self.id {
+            return Err(NotLoaded::Changed(folders.rules.clone()));
+        }
+        let loaded = match self.may_fail_cases {
+            true => compile_to_try(folders, &tree, findings),
+            false => compile(folders, &tree, findings, may_be_left_out),
+        };
+        loaded.map_err(NotLoaded::Findings)
+    }
 }
 
 /// A running watch. Dropping it ends the watch, after a reload that may be under way.
@@ -71,14 +112,82 @@ impl Live {
         let mut findings = Vec::new();
         let tree = tree::read(&folders, &mut findings);
         // A host starts without them: the others' messages do not wait for somebody to mend a plugin.
-        let catalog = compile(&folders, tree, findings, &|_| true)?;
+        let catalog = compile(&folders, &tree, findings, &|_| true)?;
+        Ok(Live::of(folders, catalog))
+    }
+
+    /// Loads a release from its folder, which has this id. Blocks.
+    ///
+    /// # Errors
+    /// Returns all problems of the folder, or that its files are not those of the release.
+    pub fn open_release(folders: Folders, release: &Wanted) -> Result<Arc<Live>, NotLoaded> {
+        if let Some(sandbox) = &folders.sandbox {
+            sandbox.serve();
+        }
+        let catalog = release.compile(&folders, &|_| true)?;
+        Ok(Live::of(folders, catalog))
+    }
+
+    fn of(folders: Folders, catalog: Catalog) -> Arc<Live> {
         tell(&catalog);
-        Ok(Arc::new(Live {
+        Arc::new(Live {
             folders,
             current: ArcSwap::from_pointee(catalog),
             since: AtomicI64::new(Timestamp::now().as_millisecond()),
             has_errors: AtomicBool::new(false),
-        }))
+            swapped: watch::Sender::new(()),
+        })
+    }
+
+    /// Loads another release from its folder and swaps it in. Blocks.
+    ///
+    /// # Errors
+    /// Returns all problems of the folder, or that its files are not those of the release; the current catalog stays.
+    pub fn swap(&self, folders: &Folders, release: &Wanted) -> Result<(), NotLoaded> {
+        let started = Instant::now();
+        let live = self.current();
+        let is_left_out = |id: &str| live.plugins.get(id).is_some_and(|plugin| plugin.is_left_out());
+        match release.compile(folders, &is_left_out) {
+            Ok(catalog) => {
+                self.publish(catalog, started);
+                Ok(())
+            }
+            Err(error) => {
+                self.has_errors.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a catalog in the place of the current one.
+    fn publish(&self, catalog: Catalog, started: Instant) {
+        let (release, counts) = (catalog.release.clone(), catalog.counts);
+        tell(&catalog);
+        self.current.store(Arc::new(catalog));
+        self.since.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+        self.has_errors.store(false, Ordering::Relaxed);
+        self.swapped.send_replace(());
+        tracing::info!(
+            release,
+            domains = counts.domains,
+            routes = counts.routes,
+            scripts = counts.scripts,
+            templates = counts.templates,
+            cases = counts.cases,
+            plugins = counts.plugins,
+            took_ms = started.elapsed().as_millis() as u64,
+            "new rules are live"
+        );
+    }
+
+    /// Changes whenever another catalog goes live.
+    pub fn swapped(&self) -> watch::Receiver<()> {
+        self.swapped.subscribe()
+    }
+
+    /// The folders that it was opened with.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// When the current catalog went live.
@@ -207,25 +316,10 @@ impl Watch<'_> {
         let live = self.live.current();
         // One that works stays as it is; one that was left out keeps no others from their changes.
         let is_left_out = |id: &str| live.plugins.get(id).is_some_and(|plugin| plugin.is_left_out());
-        match compile(&self.live.folders, tree, findings, &is_left_out) {
+        match compile(&self.live.folders, &tree, findings, &is_left_out) {
             Ok(catalog) => {
-                let counts = catalog.counts;
-                tell(&catalog);
-                self.live.current.store(Arc::new(catalog));
-                self.live.since.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
-                self.live.has_errors.store(false, Ordering::Relaxed);
+                self.live.publish(catalog, started);
                 self.rejected = None;
-                tracing::info!(
-                    release,
-                    domains = counts.domains,
-                    routes = counts.routes,
-                    scripts = counts.scripts,
-                    templates = counts.templates,
-                    cases = counts.cases,
-                    plugins = counts.plugins,
-                    took_ms = started.elapsed().as_millis() as u64,
-                    "new rules are live"
-                );
             }
             Err(findings) => {
                 self.live.has_errors.store(true, Ordering::Relaxed);
@@ -244,6 +338,9 @@ impl Watch<'_> {
 
 /// Logs the warnings of a catalog.
 fn tell(catalog: &Catalog) {
+    for failed in &catalog.failed_cases {
+        tracing::warn!(file = failed.file, "a case of this release fails: {}", failed.message);
+    }
     for warning in catalog.all_warnings() {
         let help = warning.notes.iter().find(|(label, _)| *label == "help").map(|(_, help)| help.as_str());
         tracing::warn!(file = warning.file, help, "{}", warning.message);

@@ -15,6 +15,7 @@ mod live;
 mod media_file;
 mod mentions;
 mod meta;
+mod outline;
 mod paths;
 mod people;
 mod plugins;
@@ -22,6 +23,7 @@ mod routes;
 mod run;
 mod samples;
 mod schedules;
+mod snapshot;
 mod together;
 mod tree;
 mod uses;
@@ -43,12 +45,14 @@ pub use case::Case;
 pub use findings::{Finding, Findings, Severity};
 use findings::{KEPT, TOLD};
 use library_cases::LibraryCase;
-pub use live::{Live, Watching};
+pub use live::{Live, NotLoaded, Wanted, Watching};
 pub use media_file::{FolderFile, MediaContent, MediaFile};
 pub use meta::{meta_templates, with_examples};
+pub use outline::Outline;
 pub use routes::Group;
 pub use samples::{Sample, samples};
 pub use schedules::{ForEach, Missed, Schedule};
+pub use snapshot::{Content, Snapshot, SnapshotFile, snapshot, take};
 use uses::{check_names, unused, used};
 
 use crate::{
@@ -80,8 +84,10 @@ impl From<&Path> for Folders {
 
 /// All rules, compiled. Never changes.
 pub struct Catalog {
-    /// First 12 hexadecimal digits of a hash over all files: the same rules have the same release.
+    /// First 12 hexadecimal digits of `id`: the same rules have the same release.
     pub release: String,
+    /// SHA-256 over all files, in hexadecimal digits.
+    pub id: String,
     /// Routes and scripts.
     pub routes: Routes,
     /// Templates.
@@ -236,7 +242,7 @@ impl Ports for CatalogPorts<'_> {
 pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
     let mut findings = Vec::new();
     let tree = tree::read(folders, &mut findings);
-    compile(folders, tree, findings, &|_| false)
+    compile(folders, &tree, findings, &|_| false)
 }
 
 /// As [`load`], but cases that fail do not keep the rules from being tried: they are in [`Catalog::failed_cases`].
@@ -246,10 +252,22 @@ pub fn load(folders: &Folders) -> Result<Catalog, Findings> {
 pub fn load_to_try(folders: &Folders) -> Result<Catalog, Findings> {
     let mut findings = Vec::new();
     let tree = tree::read(folders, &mut findings);
+    compile_to_try(folders, &tree, findings)
+}
+
+/// As [`load_to_try`], with the id of the release that was found in the folders.
+pub fn load_release_to_try(folders: &Folders) -> (String, Result<Catalog, Findings>) {
+    let mut findings = Vec::new();
+    let tree = tree::read(folders, &mut findings);
+    let loaded = compile_to_try(folders, &tree, findings);
+    (tree.id, loaded)
+}
+
+fn compile_to_try(folders: &Folders, tree: &Tree, findings: Vec<Finding>) -> Result<Catalog, Findings> {
     caught(folders, || {
-        let mut catalog = compile_without_cases(folders, &tree, findings)?;
+        let mut catalog = compile_without_cases(folders, tree, findings)?;
         catalog.failed_cases = catalog.run_cases();
-        catalog.finish(&tree);
+        catalog.finish(tree);
         Ok(catalog)
     })
 }
@@ -272,7 +290,7 @@ pub fn load_plugins(folders: &Folders, ids: &[String]) -> Result<Catalog, Findin
     tree.files.retain(|path, _| is_wanted(path));
     tree.components.retain(|path, _| is_wanted(path));
     findings.retain(|finding| is_wanted(&finding.file));
-    compile(folders, tree, findings, &|_| false)
+    compile(folders, &tree, findings, &|_| false)
 }
 
 /// Compiles what was read. A panic, which would be a bug in Hookswitch or in a library, becomes a finding: a host keeps
@@ -280,19 +298,19 @@ pub fn load_plugins(folders: &Folders, ids: &[String]) -> Result<Catalog, Findin
 /// failures are errors.
 fn compile(
     folders: &Folders,
-    tree: Tree,
+    tree: &Tree,
     findings: Vec<Finding>,
     may_be_left_out: &dyn Fn(&str) -> bool,
 ) -> Result<Catalog, Findings> {
     caught(folders, || {
-        let mut catalog = compile_without_cases(folders, &tree, findings)?;
+        let mut catalog = compile_without_cases(folders, tree, findings)?;
         let mut findings = catalog.run_cases();
         leave_out(&mut catalog, &mut findings, may_be_left_out);
         if findings.is_empty() {
-            catalog.finish(&tree);
+            catalog.finish(tree);
             return Ok(catalog);
         }
-        finish(&mut findings, &tree);
+        finish(&mut findings, tree);
         Err(Findings { folder: folders.rules.display().to_string(), findings })
     })
 }
@@ -375,6 +393,7 @@ fn compile_without_cases(
     let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
     let catalog = Catalog {
         release: tree.release.clone(),
+        id: tree.id.clone(),
         routes,
         plugins,
         groups,

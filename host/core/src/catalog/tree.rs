@@ -26,8 +26,10 @@ const MAX_SIZE: usize = 64 * 1024 * 1024;
 /// Maximum number of files.
 const MAX_FILES: usize = 10_000;
 
+/// Length of the short name of a release, in hexadecimal digits.
+const RELEASE: usize = 12;
 /// Prefix of the paths of plugins; no domain can have this name.
-const PLUGINS: &str = "plugins";
+pub const PLUGINS: &str = "plugins";
 /// Maximum size of one component, in bytes.
 const MAX_COMPONENT_SIZE: u64 = 64 * 1024 * 1024;
 
@@ -39,8 +41,10 @@ pub struct Tree {
     pub media: BTreeMap<String, MediaFile>,
     /// Components of plugins, by their paths.
     pub components: BTreeMap<String, Vec<u8>>,
-    /// The first 12 hexadecimal digits of the SHA-256 of all paths and texts.
+    /// The first 12 hexadecimal digits of `id`.
     pub release: String,
+    /// The SHA-256 of all paths and texts, in hexadecimal digits.
+    pub id: String,
 }
 
 /// Kind of a file.
@@ -115,6 +119,7 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
         media: BTreeMap::new(),
         components: BTreeMap::new(),
         release: String::new(),
+        id: String::new(),
     };
     match Root::of(&folders.rules) {
         Ok(root) => {
@@ -145,7 +150,8 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
             }
         }
     }
-    tree.release = release_of(&tree);
+    tree.id = id_of(&tree);
+    tree.release = tree.id[..RELEASE].to_owned();
     tree
 }
 
@@ -201,7 +207,7 @@ fn names(folder: &Path, path: &str, findings: &mut Vec<Finding>) -> Vec<String> 
     names
 }
 
-fn release_of(tree: &Tree) -> String {
+fn id_of(tree: &Tree) -> String {
     let mut hash = Sha256::new();
     let files = tree.files.iter().map(|(path, text)| (path, text.as_bytes()));
     let media = tree.media.iter().map(|(path, file)| (path, file.sha256.as_bytes()));
@@ -212,7 +218,7 @@ fn release_of(tree: &Tree) -> String {
             hash.update(part);
         }
     }
-    hex::encode(&hash.finalize()[..6])
+    hex::encode(hash.finalize())
 }
 
 /// Walk through the rules folder.

@@ -6,6 +6,8 @@ mod media;
 mod numbers;
 mod parked;
 mod plugins;
+mod release_files;
+mod releases;
 mod rules;
 mod schedules;
 mod send;
@@ -52,6 +54,13 @@ pub fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(numbers::list))
         .routes(routes!(rules::list))
         .routes(routes!(schedules::list))
+        .routes(routes!(releases::list, release_files::create))
+        .routes(routes!(release_files::upload))
+        .routes(routes!(releases::get))
+        .routes(routes!(releases::diff))
+        .routes(routes!(releases::file))
+        .routes(routes!(releases::activate))
+        .routes(routes!(releases::roll_back))
         .routes(routes!(plugins::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::resume))

@@ -31,7 +31,7 @@ use tokio::{net::TcpListener, signal::ctrl_c, sync::oneshot, task::spawn_blockin
 use self::place::Place;
 use crate::{
     app::{self, App, Listeners},
-    config::{AdminConfig, Config, LogConfig, RulesConfig, WhatsappConfig},
+    config::{AdminConfig, Config, LogConfig, RulesConfig, SandboxConfig, WhatsappConfig},
     telemetry,
 };
 
@@ -186,10 +186,8 @@ fn config(args: &DemoArgs, account: &Settings, host: SocketAddr, simulator: Sock
         rules: RulesConfig {
             rules: args.rules.clone(),
             plugins: args.plugins.clone(),
-            plugin_cache: None,
-            plugin_private_hosts: Vec::new(),
             // Without a grant no request leaves this machine.
-            plugin_grants: Vec::new(),
+            sandbox: SandboxConfig::default(),
         },
         whatsapp: WhatsappConfig {
             whatsapp_api_url: format!("http://{simulator}"),

@@ -77,8 +77,8 @@ struct Case<'a> {
 /// # Errors
 /// If a plugin does not exist.
 pub fn run(args: &CheckArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
-    let grants = app::grants(&args.rules)?;
-    let cache = args.rules.plugin_cache(database);
+    let grants = app::grants(&args.rules.sandbox)?;
+    let cache = args.rules.sandbox.plugin_cache(database);
     let sandbox = Sandbox::measuring(Some(cache), grants.clone()).map_err(Failure::new)?;
     let folders = Folders {
         rules: args.rules.rules.clone(),
@@ -166,7 +166,7 @@ fn look_at<'a>(
         http: manifest.http.iter().map(ToString::to_string).collect(),
         secrets: &manifest.secrets,
         missing_grants: grants.missing(manifest),
-        private_hosts: private.filter(|host| !rules.plugin_private_hosts.contains(host)).collect(),
+        private_hosts: private.filter(|host| !rules.sandbox.plugin_private_hosts.contains(host)).collect(),
         unset_secrets: manifest.secrets.iter().filter(|name| !set.contains_key(*name)).collect(),
         cases: cases.collect(),
     }

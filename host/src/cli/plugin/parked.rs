@@ -78,7 +78,7 @@ async fn resume_known(
     }
     // Nothing is parked: either all is well, or the id is misspelt.
     let mut known: Vec<String> = operate.parked().await?.into_iter().map(|of| of.plugin).collect();
-    let folders = app::folders(&args.rules, settings, false)?;
+    let folders = app::current_folders(&args.rules, settings).await?;
     if let Ok(catalog) = spawn_blocking(move || catalog::load(&folders)).await? {
         known.extend(catalog.plugins.keys().cloned());
     }

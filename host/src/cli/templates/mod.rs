@@ -85,7 +85,7 @@ pub async fn run(args: TemplatesArgs, database: &DatabaseConfig) -> Result<ExitC
             (&listing.common, listing.json)
         }
     };
-    let Some(ours) = common.ours(database)? else { return Ok(ExitCode::FAILURE) };
+    let Some(ours) = common.ours(database).await? else { return Ok(ExitCode::FAILURE) };
     let both = common.both(&ours.right).await?;
     let code = match args.command {
         Command::Diff(_) => diff::run(&both, json),
@@ -113,8 +113,8 @@ struct Both {
 
 impl Common {
     /// Our templates; `None` if the rules are invalid. What is wrong is printed.
-    fn ours(&self, database: &DatabaseConfig) -> Result<Option<Ours>> {
-        let folders = app::folders(&self.rules, database, false)?;
+    async fn ours(&self, database: &DatabaseConfig) -> Result<Option<Ours>> {
+        let folders = app::current_folders(&self.rules, database).await?;
         let catalog = match catalog::load(&folders) {
             Ok(catalog) => catalog,
             Err(findings) => {

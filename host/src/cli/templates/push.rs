@@ -24,7 +24,7 @@ pub(super) async fn run(
     dry_run: bool,
     confirmation: Confirmation,
 ) -> Result<ExitCode> {
-    let Some(ours) = common.ours(database)? else { return Ok(ExitCode::FAILURE) };
+    let Some(ours) = common.ours(database).await? else { return Ok(ExitCode::FAILURE) };
     let code = if ours.are_some_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     let both = common.both(&ours.right).await?;
     for state in &both.states {
