@@ -47,7 +47,7 @@ DECLARE
     changing text;
 BEGIN
     -- The tables whose rows change or go. What is not named stays append-only: event, decision, notification,
-    -- delivery, dead_letter, and what is known of templates at Meta.
+    -- delivery, dead_letter, releases and their activations, and what is known of templates at Meta.
     FOREACH changing IN ARRAY ARRAY[
         'contact', 'contact_address', 'person', 'groups', 'membership', 'api_key',
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
@@ -65,6 +65,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION public.prune_events, public.prune_deliveries, public.skip_seqs TO hookswitch;
     END IF;
 
+    -- Releases that were not active for long.
     IF to_regproc('public.prune_releases') IS NOT NULL THEN
         GRANT EXECUTE ON FUNCTION public.prune_releases TO hookswitch;
     END IF;

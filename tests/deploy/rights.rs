@@ -62,6 +62,7 @@ async fn a_host_works_with_least_rights_and_cannot_rewrite_history() {
                   AND NOT has_table_privilege('hookswitch', oid, 'UPDATE') ORDER BY relname";
     let fixed: Vec<String> = database.query(tables, &[]).await.iter().map(|row| row.get(0)).collect();
     let logs = [
+        "activation",
         "dead_letter",
         "decision",
         "delivery",
@@ -74,7 +75,8 @@ async fn a_host_works_with_least_rights_and_cannot_rewrite_history() {
         fixed,
         [
             logs.as_slice(),
-            &["notification", "operator_action", "operator_action_message", "refinery_schema_history"]
+            &["notification", "operator_action", "operator_action_message", "refinery_schema_history"],
+            &["release", "release_content", "release_file"]
         ]
         .concat()
     );
