@@ -40,7 +40,7 @@ enum Command {
     Show(ShowArgs),
     /// Show what differs between two releases
     Diff(DiffArgs),
-    /// Check a release, run its cases, and make it live on all hosts that follow
+    /// Check a release, run its cases, and make it live on hosts that follow
     Activate(ActivateArgs),
     /// Make the release live that was active before, without checks
     Rollback(RollbackArgs),
