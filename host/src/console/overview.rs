@@ -47,11 +47,11 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
         "overview.html",
         &viewer,
         context! {
-            findings => render::value(&findings),
+            findings => findings.iter().map(|finding| shown(finding)).collect::<Vec<_>>(),
             further,
             fixable => FIXABLE,
             checked => report.as_ref().map(|report| report.checked_at.to_string()),
-            sections => render::value(&report.as_ref().map(|report| &report.sections)),
+            sections => report.iter().flat_map(|report| &report.sections).map(|section| section.name).collect::<Vec<_>>(),
             tiles => [
                 context! { name => "failed", href => "/failed", count => failed, more => failed >= TALLIED, age => age(first_failed) },
                 context! { name => "unknown", href => "/unknown", count => unknown, more => unknown >= TALLIED, age => age(unknown_since) },
@@ -63,6 +63,12 @@ pub async fn show(viewer: Viewer, State(console): State<Console>) -> Result<Html
             traffic => traffic.traffic.iter().map(|of| context! { name => of.name, hour => chart(&of.hour), week => chart(&of.week) }).collect::<Vec<_>>(),
         },
     )
+}
+
+/// What the page says of a finding: its details may be long.
+fn shown(finding: &Finding) -> minijinja::Value {
+    let Finding { id, severity, what, command, advice, .. } = finding;
+    context! { id => *id, severity => render::value(severity), what, command, advice }
 }
 
 /// An upper bound of a wait, in words.
