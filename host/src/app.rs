@@ -44,7 +44,7 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread, own_name},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
-    operate::{Bench, NewBench, Operate, Setup, run_jobs},
+    operate::{Checker, NewChecker, Operate, Setup, run_jobs},
     parts::{Failed, Parts},
     receipts::Receipts,
     releases::{Follower, ReleaseError, register},
@@ -233,11 +233,11 @@ impl App {
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
         let (of_plugins, of_database) = (config.rules.sandbox.clone(), config.database.clone());
-        let bench: NewBench = Box::new(move || {
+        let checker: NewChecker = Box::new(move || {
             let sandbox = sandbox_of(&of_plugins, &of_database, false).map_err(|error| error.to_string())?;
-            Ok(Bench { cache: releases(&of_database), sandbox })
+            Ok(Checker { cache: releases(&of_database), sandbox })
         });
-        let setup = Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone(), bench);
+        let setup = Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone(), checker);
         let setup = Arc::new(setup);
         let directory = Directory::new(requests.clone());
         let routes = api::router(intake, directory, receipts, catalog.clone(), setup.clone());

@@ -108,7 +108,7 @@ pub struct CreatedRelease {
 
 /// Where releases are checked.
 #[derive(Clone)]
-pub struct Bench {
+pub struct Checker {
     /// The releases on this machine.
     pub cache: Cache,
     /// Runs plugins, without any network.
@@ -296,10 +296,10 @@ impl Operate {
         digits: &str,
         is_forced: bool,
         reason: Option<&str>,
-        bench: &Bench,
+        checker: &Checker,
     ) -> Result<Activated, ActivationError> {
         let id = self.found(digits).await?.id;
-        let catalog = self.checked(&id, bench).await?;
+        let catalog = self.checked(&id, checker).await?;
         let are_failing = !catalog.failed_cases.is_empty();
         if are_failing && !is_forced {
             let findings = Findings { folder: short(&id).to_owned(), findings: catalog.failed_cases.clone() };
@@ -347,8 +347,8 @@ impl Operate {
     }
 
     /// Loads a release as `rules check` does, with the cases that fail.
-    async fn checked(&self, id: &str, bench: &Bench) -> Result<Catalog, ActivationError> {
-        let Bench { cache, sandbox } = bench;
+    async fn checked(&self, id: &str, checker: &Checker) -> Result<Catalog, ActivationError> {
+        let Checker { cache, sandbox } = checker;
         let mut is_second = false;
         loop {
             let folders = cache.folders(&self.store, id, Some(sandbox.clone())).await?;

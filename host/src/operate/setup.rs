@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Activated, ActivationError, Bench, CreatedRelease, Operate, Operator, numbers::AskedNumbers,
+    Activated, ActivationError, Checker, CreatedRelease, Operate, Operator, numbers::AskedNumbers,
     rehearsal::AT_ONCE, templates::AskedTemplates,
 };
 use crate::{
@@ -52,13 +52,13 @@ pub struct Setup {
     /// The turns to try events.
     pub(super) trials: Semaphore,
     supervised: Locked<(Option<Instant>, Supervised)>,
-    bench: NewBench,
+    checker: NewChecker,
     /// Who holds it checks a release: that takes a sandbox of its own.
     benched: Mutex<()>,
 }
 
 /// Makes a place where a release is checked.
-pub type NewBench = Box<dyn Fn() -> Result<Bench, String> + Send + Sync>;
+pub type NewChecker = Box<dyn Fn() -> Result<Checker, String> + Send + Sync>;
 
 impl Setup {
     /// A host with these settings, a client for the Cloud API, and rules.
@@ -67,7 +67,7 @@ impl Setup {
         client: Client,
         live: Arc<Live>,
         operate: Operate,
-        bench: NewBench,
+        checker: NewChecker,
     ) -> Setup {
         let (last, checking, numbers, templates, supervised) = Default::default();
         let (trials, benched) = (Semaphore::new(AT_ONCE), Mutex::default());
@@ -82,7 +82,7 @@ impl Setup {
             templates,
             trials,
             supervised,
-            bench,
+            checker,
             benched,
         }
     }
@@ -98,15 +98,15 @@ impl Setup {
         note: Option<&str>,
     ) -> Result<CreatedRelease, ReleaseError> {
         let _turn = self.benched.lock().await;
-        let Bench { cache, sandbox } = self.new_bench()?;
+        let Checker { cache, sandbox } = self.new_checker()?;
         let folder = releases::write_uploaded(&self.operate.store, &cache, files).await?;
         let of = |within: &str| folder.path().join(within);
         let folders = Folders { rules: of("rules"), plugins: Some(of("plugins")), sandbox: Some(sandbox) };
         self.operate.create_release(by, folders, note).await
     }
 
-    fn new_bench(&self) -> Result<Bench, ReleaseError> {
-        (self.bench)().map_err(|why| ReleaseError::Io {
+    fn new_checker(&self) -> Result<Checker, ReleaseError> {
+        (self.checker)().map_err(|why| ReleaseError::Io {
             what: "cannot run plugins".to_owned(),
             error: std::io::Error::other(why),
         })
@@ -124,8 +124,8 @@ impl Setup {
         reason: Option<&str>,
     ) -> Result<Activated, ActivationError> {
         let _turn = self.benched.lock().await;
-        let bench = self.new_bench()?;
-        let activated = self.operate.activate_release(by, digits, is_forced, reason, &bench).await;
+        let checker = self.new_checker()?;
+        let activated = self.operate.activate_release(by, digits, is_forced, reason, &checker).await;
         self.has_changed().await;
         activated
     }

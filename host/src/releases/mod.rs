@@ -7,7 +7,7 @@ mod register;
 mod registrar;
 mod verdict;
 
-use hookswitch_core::catalog::{Findings, NotLoaded};
+use hookswitch_core::catalog::{Findings, NotLoaded, SHORT};
 
 pub use self::{
     cache::{Cache, write_to, write_uploaded},
@@ -17,9 +17,6 @@ pub use self::{
     verdict::{Verdict, VerdictState},
 };
 use crate::store::StoreError;
-
-/// Length of the short name of a release, as decisions and hosts have it.
-pub const SHORT: usize = 12;
 
 /// The short name of a release.
 pub fn short(id: &str) -> &str {

@@ -53,6 +53,7 @@ pub use routes::Group;
 pub use samples::{Sample, samples};
 pub use schedules::{ForEach, Missed, Schedule};
 pub use snapshot::{Content, Snapshot, SnapshotFile, snapshot, take};
+pub use tree::SHORT;
 use uses::{check_names, unused, used};
 
 use crate::{
@@ -101,7 +102,7 @@ pub struct Catalog {
     /// Cases. All of them have passed, but for those of `failed_cases`.
     pub cases: Vec<Case>,
     /// Cases of the library.
-    library_cases: Vec<LibraryCase>,
+    shared_cases: Vec<LibraryCase>,
     /// What failed in cases; empty unless the catalog was loaded to be tried.
     pub failed_cases: Vec<Finding>,
     /// Contents of the folders' `config.yaml` files, by folder.
@@ -145,7 +146,7 @@ impl Catalog {
         self.at_meta.extend(shown.warnings);
         self.told = shown.told;
         let mut findings = shown.findings;
-        findings.extend(library_cases::run(&self.library_cases, &self.routes));
+        findings.extend(library_cases::run(&self.shared_cases, &self.routes));
         findings
     }
 
@@ -387,7 +388,7 @@ fn compile_without_cases(
         .flat_map(|(path, text)| some(&mut findings, |told| case::cases(path, text, &groups, told)))
         .filter(is_there)
         .collect();
-    let library_cases: Vec<_> = files(Kind::LibraryCases)
+    let shared_cases: Vec<_> = files(Kind::LibraryCases)
         .flat_map(|(path, text)| some(&mut findings, |told| library_cases::cases(path, text, told)))
         .collect();
     let misspelt = paths::misspelt(&route_sources, &scripts, &cases);
@@ -398,9 +399,9 @@ fn compile_without_cases(
         plugins,
         groups,
         schedules,
-        counts: Counts { cases: cases.len() + library_cases.len(), ..counts },
+        counts: Counts { cases: cases.len() + shared_cases.len(), ..counts },
         cases,
-        library_cases,
+        shared_cases,
         failed_cases: Vec::new(),
         config,
         missing_variables: uses::missing_variables(&route_sources, &templates),

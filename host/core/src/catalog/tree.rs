@@ -27,7 +27,7 @@ const MAX_SIZE: usize = 64 * 1024 * 1024;
 const MAX_FILES: usize = 10_000;
 
 /// Length of the short name of a release, in hexadecimal digits.
-const RELEASE: usize = 12;
+pub const SHORT: usize = 12;
 /// Prefix of the paths of plugins; no domain can have this name.
 pub const PLUGINS: &str = "plugins";
 /// Maximum size of one component, in bytes.
@@ -151,7 +151,7 @@ pub fn read(folders: &Folders, findings: &mut Vec<Finding>) -> Tree {
         }
     }
     tree.id = id_of(&tree);
-    tree.release = tree.id[..RELEASE].to_owned();
+    tree.release = tree.id[..SHORT].to_owned();
     tree
 }
 

@@ -12,7 +12,7 @@ use super::{failure::Failure, output};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, SandboxConfig},
-    operate::{Activated, ActivationError, Bench, Operate},
+    operate::{Activated, ActivationError, Checker, Operate},
     releases::{ReleaseError, short},
 };
 
@@ -144,13 +144,13 @@ async fn command(command: Command, operate: &Operate, settings: &DatabaseConfig)
             if args.json { output::json(&difference)? } else { print::difference(&difference) }
         }
         Command::Activate(args) => {
-            let bench = Bench {
+            let checker = Checker {
                 cache: app::releases(settings),
                 sandbox: app::sandbox(&args.sandbox, settings, false)?,
             };
             let by = operate.user().await?;
             let reason = args.reason.as_deref();
-            let activated = operate.activate_release(&by, &args.release, args.force, reason, &bench).await;
+            let activated = operate.activate_release(&by, &args.release, args.force, reason, &checker).await;
             say(&activated.map_err(failure)?);
         }
         Command::Rollback(args) => {
