@@ -53,7 +53,8 @@ BEGIN
         'deferred', 'host', 'lane', 'checkpoint', 'dedupe', 'webhook', 'parked', 'unfinished',
         'failure', 'failure_cause', 'schedule_slot', 'own_clash', 'opt_out', 'number_window', 'daily_user',
         'digest', 'digest_item', 'rule_failure', 'job', 'console_session', 'tally', 'template_day', 'withdrawal',
-        'uploaded_media', 'secret', 'unresolved_failure'
+        'uploaded_media', 'secret', 'unresolved_failure', 'replay', 'switch',
+        'shadow', 'shadow_difference'
     ] LOOP
         IF to_regclass('public.' || changing) IS NOT NULL THEN
             EXECUTE format('GRANT UPDATE, DELETE ON public.%I TO hookswitch', changing);

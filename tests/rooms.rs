@@ -25,7 +25,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
 ];
 
 /// What the pure rooms may not know: the network, the database, files, the runtime, the time.
-const PURE: [&str; 4] = ["domain", "words", "decide", "plan"];
+const PURE: [&str; 6] = ["domain", "words", "decide", "plan", "compare", "recorded"];
 const IMPURE: [&str; 8] = [
     "axum::",
     "reqwest::",

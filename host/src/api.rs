@@ -50,6 +50,8 @@ use crate::{
         (name = "events", description = "Post events, read their history, route them again. Scopes: `events`, `read` and `operate`."),
         (name = "messages", description = "List messages and act on them, get files that people sent. Scopes: `read`, with `personal` for numbers and \
             texts, and `operate`; `admin` for what operators did."),
+        (name = "switches", description = "What is stopped at once on all hosts: rules, templates, groups, people, plugins, \
+            sending numbers, all sending. Scopes: `read` and `operate`."),
         (name = "people", description = "Members of staff and their WhatsApp numbers. Scope: `admin`."),
         (name = "groups", description = "Groups of people that rules can notify. Scope: `admin`."),
         (name = "contacts", description = "WhatsApp users and their opt-outs. Scope: `admin`."),

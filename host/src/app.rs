@@ -26,7 +26,7 @@ use uuid::Uuid;
 pub use self::{
     database::Database,
     error::AppError,
-    folders::{current_folders, folders, grants, releases, sandbox},
+    folders::{current_folders, folders, grants, network, releases, sandbox, share_folders},
     listeners::Listeners,
 };
 use self::{
@@ -44,7 +44,7 @@ use crate::{
     intake::{self, Intake},
     lanes::{Beat, Grew, Grown, Holder, Leases, News, Progress, Unread, own_name},
     metrics::{IntakeMetrics, Metrics, RoutingMetrics},
-    operate::{Checker, NewChecker, Operate, Setup, run_jobs},
+    operate::{Checker, NewChecker, Operate, Setup, run_jobs, run_replays, run_shadows},
     parts::{Failed, Parts},
     receipts::Receipts,
     releases::{Follower, ReleaseError, register},
@@ -146,7 +146,7 @@ impl App {
             incoming.clone(),
             &config.whatsapp,
             template_updated.clone(),
-            Arc::new(move |kind: &str| live.current().routes.are_for(kind)),
+            Arc::new(move |kind: &str| live.in_force().all().any(|catalog| catalog.routes.are_for(kind))),
             metrics.receipts.clone(),
             tracer.clone(),
         );
@@ -155,7 +155,11 @@ impl App {
         let news = News {
             follows: followed.is_some(),
             refused: Arc::new(move || refused.refused().map(|refusal| (refusal.release, refusal.why))),
-            release: Arc::new(move || live.current().release.clone()),
+            releases: Arc::new(move || {
+                let in_force = live.in_force();
+                let share = in_force.share().map(|(share, catalog)| (catalog.release.clone(), share));
+                (in_force.main().release.clone(), share)
+            }),
             webhooks: Arc::new(move || seen.take()),
         };
         let (holder, leases) = Holder::new(lanes, host, progress.clone(), news);
@@ -232,11 +236,16 @@ impl App {
         let (intake_ended, receipts_ended) = (intake.ended(), receipts.ended());
         let operate = Operate::new(requests.clone());
         let job_created = operate.job_created();
-        let (of_plugins, of_database) = (config.rules.sandbox.clone(), config.database.clone());
-        let checker: NewChecker = Box::new(move || {
-            let sandbox = sandbox_of(&of_plugins, &of_database, false).map_err(|error| error.to_string())?;
-            Ok(Checker { cache: releases(&of_database), sandbox })
-        });
+        let new_checker = || -> NewChecker {
+            let (of_plugins, of_database) = (config.rules.sandbox.clone(), config.database.clone());
+            Box::new(move || {
+                let sandbox = sandbox_of(&of_plugins, &of_database, false);
+                let sandbox = sandbox.map_err(|error| error.to_string())?;
+                Ok(Checker { cache: releases(&of_database), sandbox })
+            })
+        };
+        let (checker, of_replays, of_shadows) = (new_checker(), new_checker(), new_checker());
+        let (replays, shadows, shadow_started) = (operate.clone(), operate.clone(), Arc::new(Notify::new()));
         let setup = Setup::new(config.whatsapp.clone(), client, catalog.clone(), operate.clone(), checker);
         let setup = Arc::new(setup);
         let directory = Directory::new(requests.clone());
@@ -273,6 +282,9 @@ impl App {
         }
         let jobs = store.clone();
         parts.start("jobs", |stop| run_jobs(jobs, job_created, stop));
+        parts.start("replays", |stop| run_replays(replays, of_replays, stop));
+        let woken = shadow_started.clone();
+        parts.start("shadows", |stop| run_shadows(shadows, of_shadows, own_name(), woken, stop));
         parts.start("schedules", |stop| scheduler.run(stop));
         parts.start("duties", |stop| do_duties(dutiful, told, stop));
         parts.start("parked", |stop| tell_parked(watched, plugins, grew, stop));
@@ -299,7 +311,10 @@ impl App {
                     events.tell(Unread::All);
                     notifications.tell(Unread::All);
                 },
-                move || released.notify_one(),
+                move || {
+                    released.notify_one();
+                    shadow_started.notify_one();
+                },
             ),
         );
         parts.help("others", tell_others(store.clone(), others));
@@ -408,15 +423,17 @@ fn ready(
 
 /// Names the live rules and their event types, which are counted each by itself.
 async fn name_rules(catalog: Arc<Live>, (events, rules): (IntakeMetrics, RoutingMetrics)) {
-    let mut release = String::new();
+    let mut releases = Vec::new();
     loop {
-        let current = catalog.current();
-        if current.release != release {
-            events.set_types(current.uses.iter().flat_map(|of| &of.types).map(String::as_str));
-            rules.set_rules(current.uses.iter().map(|of| of.rule.as_str()));
-            release.clone_from(&current.release);
+        let in_force = catalog.in_force();
+        let current: Vec<String> = in_force.all().map(|catalog| catalog.release.clone()).collect();
+        if current != releases {
+            let uses = || in_force.all().flat_map(|catalog| &catalog.uses);
+            events.set_types(uses().flat_map(|of| &of.types).map(String::as_str));
+            rules.set_rules(uses().map(|of| of.rule.as_str()));
+            releases = current;
         }
-        drop(current);
+        drop(in_force);
         sleep(NAMES).await;
     }
 }

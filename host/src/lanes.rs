@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use hookswitch_core::domain::{LANES, Lane};
+use hookswitch_core::domain::{LANES, Lane, LaneShare};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -121,11 +121,14 @@ impl Progress {
     }
 }
 
+/// A release, and another one that decides for a share of the lanes.
+pub type LiveReleases = (String, Option<(String, LaneShare)>);
+
 /// What a heartbeat tells beside that this host lives.
 #[derive(Clone)]
 pub struct News {
-    /// The release of the rules that are live here.
-    pub release: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The release of the rules that are live here, and the one that decides for a share of the lanes.
+    pub releases: Arc<dyn Fn() -> LiveReleases + Send + Sync>,
     /// Whether the rules come from the database, and not from a folder.
     pub follows: bool,
     /// The active release that could not be loaded here, and why.
@@ -218,13 +221,15 @@ impl Holder {
     async fn beat(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
         let refused = (self.news.refused)();
+        let (release, share) = (self.news.releases)();
         let incarnation = self
             .store
             .host_seen(&HostSeen {
                 id: self.host,
                 name: &self.name,
                 identity: &self.identity.as_ref().map(Identity::text).unwrap_or_default(),
-                release: &(self.news.release)(),
+                release: &release,
+                share: share.as_ref().map(|(release, share)| (release.as_str(), *share)),
                 follows: self.news.follows,
                 refused: refused.as_ref().map(|(release, why)| (release.as_str(), why.as_str())),
             })

@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{aside::Aside, calls::Answer, spread::Page, tally::Unsent, work::Work};
-pub use self::{calls::DIED, tally::Tally};
+pub use self::{calls::DIED, rows::TOLD_BEFORE, tally::Tally};
 use crate::{
     lanes::{Beat, Grew, Grown, Leases, Unread},
     metrics::{RoutingCounts, RoutingMetrics},
@@ -115,6 +115,8 @@ struct State {
     generation: u64,
     /// Number of conflicts with another host in a row.
     conflicts: usize,
+    /// Number of turns in a row that ended because a connection was lost.
+    cuts: usize,
 }
 
 /// Progress of a lane.
@@ -180,6 +182,7 @@ impl Routing {
             calls_left: false,
             generation: 0,
             conflicts: 0,
+            cuts: 0,
         };
         let jitter = Duration::from_millis(rand::random_range(0..POLL_JITTER_MS));
         let mut poll = interval(POLL + jitter);
@@ -200,7 +203,7 @@ impl Routing {
             }
             match self.turn(&mut state, &answering).await {
                 Ok(more) => {
-                    state.conflicts = 0;
+                    (state.conflicts, state.cuts) = (0, 0);
                     if more {
                         continue;
                     }
@@ -209,6 +212,7 @@ impl Routing {
                     tracing::warn!(%error, "cannot route; reading the cursors again");
                     state.forget();
                     state.conflicts += usize::from(matches!(error, StoreError::Conflict(_)));
+                    state.cuts += usize::from(error.is_cut_off());
                     sleep(AFTER_AN_ERROR).await;
                     continue;
                 }

@@ -7,13 +7,14 @@ use crate::{
 };
 
 /// The pages that the menu leads to, and others that are always there.
-pub const PAGES: [&str; 24] = [
+pub const PAGES: [&str; 27] = [
     "/",
     "/events",
     "/messages",
     "/failed",
     "/unknown",
     "/waiting",
+    "/switches",
     "/people",
     "/person/new",
     "/person/import",
@@ -22,6 +23,8 @@ pub const PAGES: [&str; 24] = [
     "/rules",
     "/releases",
     "/releases/activate",
+    "/releases/shadow",
+    "/replays",
     "/templates",
     "/template/push",
     "/try",

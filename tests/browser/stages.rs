@@ -96,12 +96,17 @@ pub async fn full(text: &str) -> Full {
     let broken = stage.decide(json!({"template": text, "users": [text]})).await;
     stage.decision(&broken, "failed").await;
 
+    stage.says(&["stop", "template", "held", "--reason", text]);
+    stage.says(&["stop", "group", "Ops", "--drop", "--reason", text]);
+
     let message =
         |event: &Value| event["decisions"][0]["notifications"][0]["id"].as_str().unwrap().to_owned();
     let (one, other) = (message(&stage.host.event(&read).await), message(&stage.host.event(&held).await));
     let failed = "SELECT notification_id::text FROM delivery WHERE status = 'failed' LIMIT 1";
     let failed: String = stage.database.query(failed, &[]).await[0].get(0);
+    let replay = replayed(&stage);
     let paths = vec![
+        format!("/replays/{replay}"),
         format!("/event?id={read}"),
         format!("/event?id={unrouted}"),
         format!("/event?id={parked}"),
@@ -125,6 +130,9 @@ pub async fn full(text: &str) -> Full {
         "/plugins/resume/none".to_owned(),
         "/plugins/resume/moody".to_owned(),
         "/waiting/withdraw?key=visit%207".to_owned(),
+        "/switches/stop?kind=plugin&name=moody".to_owned(),
+        "/switches/stop?kind=sending".to_owned(),
+        "/switches/resume?kind=template&name=held".to_owned(),
         "/people/ann".to_owned(),
         "/people/bob".to_owned(),
         "/people?group=Ops".to_owned(),
@@ -135,6 +143,21 @@ pub async fn full(text: &str) -> Full {
         "/failed/act?act=discard".to_owned(),
     ];
     Full { stage, paths, _plugins: plugins }
+}
+
+/// Replays what has happened by rules with another text and without most templates; returns the replay's number.
+fn replayed(stage: &Stage) -> i64 {
+    let other = tempfile::tempdir().unwrap();
+    let files = [
+        ("groups.yaml", "- {name: Ops, description: Operations}\n"),
+        ("any/routes.yaml", "- on: any\n  script: any.rhai\n"),
+        ("any/any.rhai", "fn decide(event) { event.data }"),
+        ("any/templates/note.j2", &format!("{TEXT}Another note {{{{ n }}}}")),
+    ];
+    files.iter().for_each(|(file, text)| write_file(other.path(), file, text.as_bytes()));
+    let rules = other.path().to_str().unwrap();
+    let replay = stage.says(&["replay", "--since", "1h", "--json", "--rules", rules]);
+    serde_json::from_str::<Value>(&replay).unwrap()["id"].as_i64().unwrap()
 }
 
 /// Quiet hours that have just begun.

@@ -4,6 +4,7 @@
 mod acts;
 mod pages;
 mod releases;
+mod replays;
 mod sessions;
 mod staff;
 

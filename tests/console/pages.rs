@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Browser, location};
 use crate::harness::{SOON, Stage, wait_until};
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/",
     "/events",
     "/messages",
@@ -18,6 +18,7 @@ const PAGES: [&str; 16] = [
     "/contacts",
     "/rules",
     "/releases",
+    "/replays",
     "/templates",
     "/plugins",
     "/schedules",

@@ -87,3 +87,42 @@ async fn a_release_whose_cases_fail_is_refused_with_what_fails_and_can_be_forced
     );
     assert!(boss.page(&format!("/releases/{bad}")).await.contains("although cases failed"));
 }
+
+#[tokio::test]
+async fn a_release_is_given_a_share_which_is_seen_and_ended() {
+    let stage = Stage::builder().start().await;
+    let first = stage.releases(1).await.remove(0);
+    write_rule(&stage.rules, "any/templates/note.j2", &format!("{}Other {{{{ n }}}}", crate::harness::TEXT));
+    let second = stage.releases(2).await.remove(0);
+    let active = "SELECT count(*) FROM activation";
+    wait_until("it is active", SOON, async || stage.database.count(active).await == 2).await;
+    let boss = Browser::log_in(&stage, "boss", &["admin"]).await;
+    let page = boss.page(&format!("/releases/activate?release={first}")).await;
+    assert!(page.contains("name=\"share\"") && page.contains("Hosts that serve a folder"), "{page}");
+    let activate = async |share: &str| {
+        let form = [("release", first.as_str()), ("share", share), ("reason", "to see")];
+        boss.post("/releases/activate", &form).send().await.unwrap()
+    };
+    assert_eq!(location(&activate("10").await), format!("/releases/{first}"));
+    let page = boss.page(&format!("/releases/{first}")).await;
+    assert!(
+        page.contains("It decides for 6 of 64 lanes (9.4 %)") && page.contains("End the share"),
+        "{page}"
+    );
+    let page = boss.page(&format!("/releases/{second}")).await;
+    assert!(page.contains("it decides for 58 of 64 lanes"), "{page}");
+    let page = boss.page("/releases").await;
+    assert!(page.contains("decides for 6 of 64 lanes (9.4 %)") && page.contains("End it"), "{page}");
+    for (share, status, words) in
+        [("5", 409, "a share only grows"), ("100", 400, "from 1 to 99"), ("x", 400, "")]
+    {
+        let refused = activate(share).await;
+        assert_eq!(refused.status(), status, "{share}");
+        assert!(refused.text().await.unwrap().contains(words), "{share}");
+    }
+    let page = boss.page("/releases/activate").await;
+    assert!(page.contains(&format!("End the share of {first}")), "{page}");
+    let answer = boss.post("/releases/activate", &[("reason", "seen")]).send().await.unwrap();
+    assert_eq!(location(&answer), format!("/releases/{second}"));
+    assert!(!boss.page("/releases").await.contains("of 64 lanes"));
+}

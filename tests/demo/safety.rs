@@ -70,7 +70,7 @@ async fn content(database: &Database) -> (Vec<String>, Vec<i64>) {
 
 /// A database as a real host has it.
 async fn real() -> Database {
-    let database = Database::create().await;
+    let database = Database::empty().await;
     migrate(&["--database-url", &database.url()], Path::new("."));
     database.add_person("ann", "263770000901", &["Ops"]).await;
     database
@@ -86,7 +86,7 @@ fn migrate(arguments: &[&str], folder: &Path) {
 #[tokio::test]
 async fn settings_of_a_real_host_in_the_environment_are_ignored() {
     let project = project();
-    let (empty, real) = (Database::create().await, real().await);
+    let (empty, real) = (Database::empty().await, real().await);
     let data_dir = project.path().join("real");
     for database in [&empty, &real] {
         let before = content(database).await;
@@ -122,7 +122,7 @@ async fn other_commands_know_nothing_of_the_demo() {
 #[tokio::test]
 async fn a_database_that_is_not_the_demos_stays_as_it_is() {
     let project = project();
-    let foreign = Database::create().await;
+    let foreign = Database::empty().await;
     foreign.query("CREATE TABLE ledger (entry text)", &[]).await;
     for database in [real().await, foreign] {
         let before = content(&database).await;
@@ -146,7 +146,7 @@ async fn a_database_that_is_not_the_demos_stays_as_it_is() {
 #[tokio::test]
 async fn its_own_database_may_be_used_again_but_not_beside_a_host() {
     let project = project();
-    let database = Database::create().await;
+    let database = Database::empty().await;
     let url = database.url();
     for _ in 0..2 {
         shows_a_message(&demo(project.path(), &["--database-url", &url], &[("DATABASE_URL", "nonsense")]));

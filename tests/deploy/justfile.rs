@@ -64,7 +64,7 @@ impl Project {
             fs::copy(programs.path().join("cargo"), &file).unwrap();
         }
         Project {
-            database: Database::create().await,
+            database: Database::empty().await,
             simulator: Simulator::start(port, &["--unlimited"]),
             port,
             folder,

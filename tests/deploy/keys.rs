@@ -12,7 +12,7 @@ fn ensure(database: &Database, arguments: &[&str]) -> Output {
 
 #[tokio::test]
 async fn a_key_is_ensured_once() {
-    let database = Database::create().await;
+    let database = Database::empty().await;
     let migrated = program().arg("migrate").env("DATABASE_URL", database.url()).output().unwrap();
     done(migrated);
     let first = done(ensure(&database, &["shop", "--scope", "events,read", "--source", "/shop"]));

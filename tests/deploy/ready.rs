@@ -17,7 +17,7 @@ fn ready(listens: &str) -> Output {
 
 #[tokio::test]
 async fn it_says_whether_a_host_is_ready_and_why_not() {
-    let database = Database::create().await;
+    let database = Database::empty().await;
     let port = free_port();
     let simulator = Simulator::start(port, &[]);
     let host = Host::start(port, &database, &simulator, &rules(), &[]);
@@ -59,7 +59,7 @@ async fn it_says_whether_a_host_is_ready_and_why_not() {
 
 #[tokio::test]
 async fn a_host_on_all_addresses_is_found() {
-    let database = Database::create().await;
+    let database = Database::empty().await;
     let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
     for address in ["0.0.0.0", "[::]"].into_iter().take(1 + usize::from(has_ipv6)) {
         let port = free_port();

@@ -135,8 +135,8 @@ impl Account {
     /// Weighs what must be against what is.
     pub fn of(case: &'static str, produced: &Produced, found: Found) -> Account {
         let mut account = Account { case, accepted: produced.events.len(), ..Account::default() };
-        let (gone, produced) = split(produced, &found);
-        account.gone = gone.len();
+        let produced = without_gone(produced, &found);
+        account.gone = produced.gone.len();
         account.routing(&produced.events, &found.decisions);
         account.digests(&produced.events, &found.facts);
         account.order(&produced, &found);
@@ -166,7 +166,7 @@ impl Account {
             let rows = facts.remove(&message).unwrap_or_default();
             account.weigh(&message, fate, &rows, taken.remove(&message).unwrap_or(0), has_gap);
         }
-        taken.retain(|(_, text), _| !was_forgotten(text, &gone, &produced));
+        taken.retain(|(_, text), _| !was_forgotten(text, &produced));
         for (message, count) in taken {
             account
                 .strange
@@ -289,23 +289,25 @@ impl Account {
     }
 }
 
-/// The events that are gone, and may be, and all else.
-fn split(produced: &Produced, found: &Found) -> (Vec<Accepted>, Produced) {
+/// With the events apart that are gone, and may be.
+fn without_gone(produced: &Produced, found: &Found) -> Produced {
     let Produced { events, gap, .. } = produced.clone();
     let may_be_gone = |event: &Accepted| gap.as_ref().is_some_and(|gap| gap.contains(&event.at));
     let (gone, events) =
         events.into_iter().partition(|event| may_be_gone(event) && !found.decisions.contains_key(&event.n));
-    (gone, Produced { events, ..produced.clone() })
+    Produced { events, gone, ..produced.clone() }
 }
 
 /// Whether PostgreSQL may rightly know nothing of a message that was sent: of an event that is gone, or a digest that was
 /// sent before the gap ended, and told other events than the one of which PostgreSQL knows.
-fn was_forgotten(text: &str, gone: &[Accepted], produced: &Produced) -> bool {
+fn was_forgotten(text: &str, produced: &Produced) -> bool {
     let Some(gap) = &produced.gap else { return false };
     match story::items(text) {
-        None => gone.iter().any(|event| story::messages(event.n).any(|(_, of_event)| of_event == text)),
+        None => {
+            produced.gone.iter().any(|event| story::messages(event.n).any(|(_, of_event)| of_event == text))
+        }
         Some(items) => items.iter().all(|n| {
-            let accepted = produced.events.iter().chain(gone).find(|event| event.n == *n);
+            let accepted = produced.events.iter().chain(&produced.gone).find(|event| event.n == *n);
             accepted.is_some_and(|event| event.at < gap.end)
         }),
     }

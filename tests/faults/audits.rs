@@ -66,7 +66,11 @@ enum CallOff<'a> {
 
 fn call_off<'a>(produced: &'a Produced, alarm: &Accepted) -> CallOff<'a> {
     let by = story::call_off(alarm.n);
-    let by = produced.events.iter().find(|event| Some(event.n) == by && event.at > alarm.posted);
+    let by = produced
+        .events
+        .iter()
+        .chain(&produced.gone)
+        .find(|event| Some(event.n) == by && event.at > alarm.posted);
     let Some(by) = by else { return CallOff::No };
     let is_forgotten = |tick| produced.gap.as_ref().is_some_and(|gap| gap.contains(&tick));
     let mut known = produced.called_off.iter();
@@ -239,9 +243,13 @@ impl Account {
             let sent: HashSet<&String> =
                 receipts.map(|receipt| &receipt.text).filter(|text| texts.contains(*text)).collect();
             let may = texts.len().min(AT_MOST);
-            // What PostgreSQL lost does not count.
-            if planned == may && (sent.len() <= may || produced.gap.is_some()) {
-                self.limited += texts.len() - may;
+            // What PostgreSQL lost does not count, and may have counted.
+            let gone = produced.gone.iter().filter(|event| story::kind(event.n) == Kind::Limited);
+            let gone = gone.filter(|event| story::told(event.n).contains(&who)).count();
+            if (may.saturating_sub(gone)..=may).contains(&planned)
+                && (sent.len() <= may || produced.gap.is_some())
+            {
+                self.limited += texts.len() - planned;
             } else {
                 self.mislimited += 1;
                 let (sent, all) = (sent.len(), texts.len());

@@ -122,6 +122,19 @@ fn allows_what_is_gone() {
         let is_right = account.objections().is_empty() && account.is_all_sent();
         assert_eq!((is_right, account.gone > 0), (may_be_gone, may_be_gone), "{n}: {account:?}");
     }
+    // A host knew of it, and wrote what that had led to when it was gone.
+    let calls_off = story::call_off(alarm(OFF)).unwrap();
+    for n in [calls_off, limited(story::AT_MOST - 1)] {
+        let (mut produced, mut found) = right();
+        let at = 10 * n as u64;
+        produced.gap = Some(at..at + 10);
+        produced.called_off.retain(|called_off| story::call_off(called_off.alarm) != Some(n));
+        found.decisions.remove(&n);
+        found.facts.retain(|fact| fact.message.1 != story::text(n));
+        let account = Account::of("gap", &produced, found);
+        assert_eq!(account.gone, 1, "{n}: {account:?}");
+        account.check_all_sent();
+    }
 }
 
 /// The `nth` event of a kind.
@@ -326,7 +339,7 @@ fn right() -> (Produced, Found) {
             enter(&mut found, 20, story::number(20), format!("Digest {n}"), None);
         }
     }
-    (Produced { events: events.collect(), turns, called_off, gap: None }, found)
+    (Produced { events: events.collect(), turns, called_off, ..Produced::default() }, found)
 }
 
 fn enter(found: &mut Found, who: usize, to: String, text: String, kept: Option<(Status, &str)>) {

@@ -91,6 +91,8 @@ fn main() -> ExitCode {
         trial("postgres_cut_off", network::postgres_cut_off),
         trial("postgres_slow", network::postgres_slow),
         trial("statement_cut", statements::cut),
+        trial("decision_cut_in_a_row", statements::decision_cut_in_a_row),
+        trial("page_cut_in_a_row", statements::page_cut_in_a_row),
         trial("statement_killed", statements::killed),
         trial("statement_stalled", statements::stalled),
         trial("webhooks_late_doubled_reordered", webhooks::late_doubled_reordered),

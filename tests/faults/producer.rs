@@ -56,6 +56,8 @@ pub struct Produced {
     pub called_off: Vec<CalledOff>,
     /// The ticks between which PostgreSQL lost what it had written: events that were accepted then may be gone.
     pub gap: Option<Range<u64>>,
+    /// Events that are gone so. What hosts had learned from them may count nevertheless.
+    pub gone: Vec<Accepted>,
 }
 
 /// Posts until it is told that it is enough.
@@ -119,7 +121,7 @@ impl Producer {
         }
         let events = take(&self.shared.events);
         assert_eq!(self.shared.next.load(Ordering::Acquire), events.len());
-        Produced { events, turns, called_off: take(&self.shared.called_off), gap: None }
+        Produced { events, turns, called_off: take(&self.shared.called_off), ..Produced::default() }
     }
 }
 
@@ -163,7 +165,8 @@ impl Shared {
     }
 }
 
-async fn post_until_accepted(n: usize, body: &str, hosts: &[String], key: &str) {
+/// Posts an event until a host takes it.
+pub async fn post_until_accepted(n: usize, body: &str, hosts: &[String], key: &str) {
     let mut hosts = hosts.iter().cycle().skip(n);
     loop {
         let Some(host) = hosts.next() else { return };

@@ -85,6 +85,12 @@ SELECT lane, seq, id, phone_number_id, recipient, username, template, now() + (s
             WHEN r < 90 THEN 'send_at' WHEN r < 95 THEN 'daily' WHEN r < 96 THEN 'pair' WHEN r < 97 THEN 'unknown'
             WHEN r < 98 THEN 'hold' WHEN r < 99 THEN 'as_template' ELSE 'unreadable' END
 FROM (SELECT *, seq / 20 % 100 AS r FROM notification WHERE seq % 10 IN (4, 6)) AS n;
+UPDATE deferred SET reason = 'stopped', stopped_by = 'template template' || seq % 7 WHERE reason = 'quiet' AND seq % 20 = 4;
+INSERT INTO switch (kind, name, mode, reason, stopped_by)
+SELECT 'template', 'template' || n, CASE n WHEN 5 THEN 'resuming' ELSE 'held' END, 'why', 'ops'
+FROM generate_series(0, 6) AS n
+UNION ALL VALUES ('rule', 'rules.yaml', 'held', 'why', 'ops'), ('plugin', 'plugin1', 'held', 'why', 'ops'),
+                 ('group', 'group7', 'held', 'why', 'ops'), ('person', 'nobody', 'dropped', 'why', 'ops');
 INSERT INTO secret (notification_id, message) SELECT notification_id, '{}' FROM deferred LIMIT 60000;
 ALTER TABLE delivery DISABLE TRIGGER delivery_failed;
 INSERT INTO delivery (notification_id, attempt, status, at, detail)
@@ -117,12 +123,16 @@ SELECT notification_id, attempt, code, now() - interval '5 s' FROM delivery WHER
 INSERT INTO release_file (sha256, size, content)
 SELECT sha256(convert_to(n::text, 'UTF8')), 1, 'x' FROM generate_series(1, 60000) AS n;
 INSERT INTO release (id, created_at, created_by, verdict, outline)
-SELECT 'r' || n, now() - make_interval(hours => 1001 - n), 'ops', '{}', '{}' FROM generate_series(1, 1000) AS n;
+SELECT 'r' || n, now() - make_interval(hours => 1001 - n), 'ops', '{"state":"passed","cases":1,"warnings":0,"findings":[]}',
+       '{"routes":{},"templates":{},"plugins":{},"groups":{}}'
+FROM generate_series(1, 1000) AS n;
 INSERT INTO release_content (release, path, sha256)
 SELECT 'r' || (1 + n % 1000), 'rules/' || n || '.yaml', sha256(convert_to(n::text, 'UTF8'))
 FROM generate_series(1, 60000) AS n;
-INSERT INTO activation (at, release, who, way, forced)
-SELECT now() - make_interval(mins => 2001 - n), 'r' || (1 + n % 1000), 'ops', 'activate', false
+INSERT INTO activation (at, release, who, way, forced, share_release, share_lanes, share_forced)
+SELECT now() - make_interval(mins => 2001 - n), 'r' || (1 + n % 1000), 'ops', 'activate', false,
+       CASE WHEN n % 2 = 0 THEN 'r' || (1 + (n + 1) % 1000) END, CASE WHEN n % 2 = 0 THEN 6 END,
+       CASE WHEN n % 2 = 0 THEN false END
 FROM generate_series(1, 2000) AS n;
 INSERT INTO failure_cause (cause, told_at) VALUES ('131026', now() - interval '2 minutes');
 
@@ -143,8 +153,8 @@ INSERT INTO unfinished (lane, event_seq, ordinal, host)
 SELECT n % 64, 800000 + n, CASE WHEN n % 1000 = 0 THEN 0 ELSE -1 END,
        CASE WHEN n % 3000 = 0 THEN '00000000-0000-0000-0000-000000000001'::uuid END
 FROM generate_series(1, 60000) AS n;
-INSERT INTO parked (lane, event_seq, ordinal, plugin, due, parked_at)
-SELECT n % 64, 600000 + n, 0, 'plugin' || n % 3, n % 3 = 0, now() FROM generate_series(1, 100000) AS n;
+INSERT INTO parked (lane, event_seq, ordinal, plugin, due, parked_at, stopped)
+SELECT n % 64, 600000 + n, 0, 'plugin' || n % 3, n % 3 = 0, now(), n % 4 = 1 FROM generate_series(1, 100000) AS n;
 INSERT INTO schedule_slot (schedule, slot, outcome, cron)
 SELECT 'schedule' || n % 20, now() - n / 20 * interval '1 minute', 'fired', '* * * * *'
 FROM generate_series(1, 100000) AS n;
@@ -153,6 +163,11 @@ SELECT 'template' || n % 200, current_date - n / 200, n % 1000, n % 900, n % 700
 FROM generate_series(0, 79999) AS n;
 INSERT INTO own_clash (id, source, at)
 SELECT 'digest-' || n, '/hookswitch', now() - n * interval '1 minute' FROM generate_series(1, 60000) AS n;
+INSERT INTO shadow (who, release, live, activation, lanes, until, places, totals, report, memory, ended_by, ended_at)
+SELECT 'ops', 'r' || n % 50, 'r1', n, 64, now(), sample_places.places, '{}', '{}', '{}', 'time', now()
+FROM generate_series(1, 1000) AS n, (SELECT array_agg(0::bigint) AS places FROM generate_series(1, 64)) AS sample_places;
+INSERT INTO shadow_difference (shadow, lane, event_seq, found)
+SELECT 1 + n % 100, n % 64, 800000 + n, '{}' FROM generate_series(1, 100000) AS n;
 INSERT INTO host (id, name, identity, release, version)
 VALUES ('00000000-0000-0000-0000-000000000001', 'host:1', '1', 'abc', '0.1.0');
 

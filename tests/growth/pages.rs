@@ -14,7 +14,7 @@ const AIM: Duration = Duration::from_millis(100);
 /// Maximum size of a page, in bytes.
 const LARGEST: usize = 30 * 1024;
 
-const PAGES: [&str; 29] = [
+const PAGES: [&str; 32] = [
     "/",
     "/events",
     "/events?outcome=failed",
@@ -32,12 +32,15 @@ const PAGES: [&str; 29] = [
     "/failed?template=template2",
     "/unknown",
     "/waiting",
+    "/switches",
     "/people",
     "/people?group=group1",
     "/people/user4",
     "/groups",
     "/contacts",
     "/rules",
+    "/releases",
+    "/releases/shadow",
     "/templates",
     "/plugins",
     "/schedules",
@@ -46,7 +49,8 @@ const PAGES: [&str; 29] = [
     "/actions",
 ];
 
-const LISTS: [&str; 29] = [
+const LISTS: [&str; 31] = [
+    "/v1/switches",
     "/v1/events",
     "/v1/events?outcome=failed&limit=1000",
     "/v1/events?outcome=no_route&since=2020-01-01T00:00:00Z",
@@ -76,6 +80,7 @@ const LISTS: [&str; 29] = [
     "/v1/actions?who=key7&action=failed.discard",
     "/v1/hosts",
     "/metrics",
+    "/v1/releases",
 ];
 
 /// How often each log was read from end to end since the server started.

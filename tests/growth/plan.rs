@@ -15,6 +15,9 @@ const SPARE_BLOCKS: f64 = 1_500.0;
 /// A look into an index goes down so many levels at most, and then into the table.
 const BLOCKS_A_ROW: f64 = 8.0;
 
+/// A join looks at so many pairs at most for each row that it joins.
+const COMPARED: f64 = 4.0;
+
 /// What is wrong, in words.
 pub fn faults(plan: &Value, bound: &Bound) -> Vec<String> {
     let mut faults = Vec::new();
@@ -41,6 +44,12 @@ fn look(node: &Value, bound: &Bound, faults: &mut Vec<String>) {
     }
     if rows > bound.rows {
         faults.push(format!("{what}: {rows} rows"));
+    }
+    // PostgreSQL takes a list of unknown length to be short: one that is compared with another is slow where both are long.
+    let given: f64 = children().map(|child| child["Actual Rows"].as_f64().unwrap_or(0.0)).sum();
+    let apart = number("Rows Removed by Join Filter");
+    if apart > given * COMPARED {
+        faults.push(format!("{what}: compares {apart} pairs of {given} rows"));
     }
     // Entries of an index that it passes by are told by nothing but the blocks.
     let blocks = |node: &Value| {

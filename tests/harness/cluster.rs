@@ -17,7 +17,10 @@ use nix::{
     unistd::Pid,
 };
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls, Row, config::Host, types::ToSql};
+
+use super::program;
 
 /// Where the wheel goes if this machine has no PostgreSQL: kept from run to run.
 pub fn wheel_dir() -> PathBuf {
@@ -28,7 +31,11 @@ pub fn wheel_dir() -> PathBuf {
 pub struct Cluster {
     server: Server,
     dir: TempDir,
+    /// Set once there is a database with the tables, of which others are copies.
+    template: OnceCell<()>,
 }
+
+const TEMPLATE: &str = "with_tables";
 
 impl Cluster {
     /// The cluster that all tests share; started by the first that asks.
@@ -53,13 +60,26 @@ impl Cluster {
             let dir = tempfile::tempdir().unwrap();
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
             let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
-            Arc::new(Cluster { server, dir })
+            Arc::new(Cluster { server, dir, template: OnceCell::new() })
         });
         cluster.join().unwrap()
     }
+
+    /// Makes the template. What is on this cluster need not outlive the machine, and is gone before it would be vacuumed.
+    async fn prepare(&self) {
+        let postgres = connect(self, "postgres").await;
+        let settings = ["fsync = off", "full_page_writes = off", "autovacuum_naptime = '1h'"];
+        for sql in settings.map(|setting| format!("ALTER SYSTEM SET {setting}")) {
+            postgres.batch_execute(&sql).await.unwrap();
+        }
+        postgres.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        postgres.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+        let output = program(&["migrate"]).env("DATABASE_URL", self.server.url(TEMPLATE)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
-/// An empty database that nobody else uses.
+/// A database that nobody else uses.
 pub struct Database {
     name: String,
     cluster: Arc<Cluster>,
@@ -67,25 +87,34 @@ pub struct Database {
 }
 
 impl Database {
+    /// With the tables.
     pub async fn create() -> Database {
-        Database::on(Cluster::shared()).await
+        let cluster = Cluster::shared();
+        cluster.template.get_or_init(|| cluster.prepare()).await;
+        Database::on(cluster, TEMPLATE).await
+    }
+
+    /// Without tables.
+    pub async fn empty() -> Database {
+        Database::on(Cluster::shared(), "template1").await
     }
 
     /// On a cluster that no other test uses.
     pub async fn on_its_own() -> Database {
-        Database::on(Cluster::start()).await
+        Database::on(Cluster::start(), "template1").await
     }
 
     /// On a cluster that no other test uses, with the server in this folder.
     pub async fn on_its_own_with(bin: &Path) -> Database {
-        Database::on(Cluster::start_with(Search { folders: vec![bin.to_owned()], ..Search::default() })).await
+        let search = Search { folders: vec![bin.to_owned()], ..Search::default() };
+        Database::on(Cluster::start_with(search), "template1").await
     }
 
-    async fn on(cluster: Arc<Cluster>) -> Database {
+    async fn on(cluster: Arc<Cluster>, template: &str) -> Database {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("it_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let postgres = connect(&cluster, "postgres").await;
-        postgres.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        postgres.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
         let client = connect(&cluster, &name).await;
         Database { name, cluster, client }
     }
@@ -174,7 +203,7 @@ async fn connect(cluster: &Cluster, database: &str) -> Client {
 
 #[tokio::test]
 async fn each_test_has_a_database_of_its_own() {
-    let (one, other) = (Database::create().await, Database::create().await);
+    let (one, other) = (Database::empty().await, Database::empty().await);
     assert!(Arc::ptr_eq(&one.cluster, &other.cluster));
     one.query("CREATE TABLE mine (n int)", &[]).await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";

@@ -126,7 +126,7 @@ async fn those_without_quiet_hours_get_it_within_hours() {
     let urgent = stage.decide(urgent).await;
     stage.notification(&urgent, "read").await;
     for (hours, words) in
-        [("08:00-17:00", "there is no zone"), ("8 to 5 Africa/Harare", "expected days and hours")]
+        [("08:00-17:00", "the time zone is missing"), ("8 to 5 Africa/Harare", "expected days and hours")]
     {
         let wrong = stage.decide(within(hours)).await;
         let failed = stage.decision(&wrong, "failed").await;

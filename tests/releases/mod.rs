@@ -3,6 +3,12 @@
 
 mod followed;
 mod managed;
+mod shadow;
+mod shadow_http;
+mod share;
+mod share_plugins;
+mod share_templates;
+mod steady;
 mod stored;
 
 use std::{

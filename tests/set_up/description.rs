@@ -1,6 +1,10 @@
 //! The API's description: valid, complete, and true of what is answered.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -50,8 +54,8 @@ fn each_operation_has_a_name_of_its_own() {
     for name in names {
         let verbs = [
             "get", "list", "create", "update", "delete", "add", "remove", "post", "import", "opt", "redrive",
-            "discard", "resolve", "rerun", "check", "fix", "diff", "push", "resume", "try", "send", "revoke",
-            "link", "withdraw", "set", "activate", "roll",
+            "discard", "resolve", "rerun", "check", "fix", "diff", "push", "resume", "stop", "try", "send",
+            "revoke", "link", "withdraw", "set", "activate", "roll",
         ];
         assert!(verbs.iter().any(|verb| name.starts_with(verb)), "{name} begins with no verb");
     }
@@ -146,4 +150,50 @@ async fn the_examples_can_be_posted() {
 #[should_panic(expected = "418, which is not described")]
 fn an_answer_that_is_not_described_is_noticed() {
     assert_described("GET", "/v1/people/ann?x=1", 418, None, &Value::Null);
+}
+
+/// The name that a schema gets from the lines that follow its `#[derive(…ToSchema…)]`.
+fn schema_name<'a>(lines: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut given = None;
+    for line in lines {
+        if let Some((_, rest)) = line.split_once("schema(as = ") {
+            given = rest.split([')', ',']).next();
+        }
+        let words: Vec<&str> = line.split([' ', '<', '(', ';']).filter(|word| !word.is_empty()).collect();
+        let declared = words.iter().position(|word| matches!(*word, "struct" | "enum"));
+        if !line.trim_start().starts_with('/')
+            && let Some(at) = declared
+        {
+            return given.or_else(|| words.get(at + 1).copied());
+        }
+    }
+    None
+}
+
+#[test]
+fn no_two_types_have_a_schema_of_the_same_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("core/src")];
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let lines: Vec<&str> = text.lines().collect();
+            for (index, line) in lines.iter().enumerate() {
+                if line.contains("derive(") && line.contains("ToSchema") {
+                    let name = schema_name(lines[index + 1..].iter().copied()).unwrap().to_owned();
+                    files.entry(name).or_default().push(path.display().to_string());
+                }
+            }
+        }
+    }
+    assert!(files.len() > 50, "{files:?}");
+    files.retain(|_, files| files.len() > 1);
+    // The description would keep only one of them.
+    assert_eq!(files, BTreeMap::new());
 }

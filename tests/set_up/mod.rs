@@ -48,7 +48,7 @@ impl Office {
     async fn with(simulator: &[&str]) -> Office {
         let port = free_port();
         let office = Office {
-            database: Database::create().await,
+            database: Database::empty().await,
             simulator: Simulator::start(port, simulator),
             rules: tempfile::tempdir().unwrap(),
             port,

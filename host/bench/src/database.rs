@@ -136,6 +136,26 @@ impl Database {
         Ok(self.client.query_one("SELECT count(*) FROM decision", &[]).await?.try_get(0)?)
     }
 
+    /// Repeats all events with their decisions, so that there are so many times as many.
+    pub async fn repeat_events(&self, times: i64) -> anyhow::Result<()> {
+        self.client
+            .execute(
+                "WITH past AS MATERIALIZED (SELECT * FROM event), new AS (
+                     INSERT INTO event (lane, id, source, type, subject, time, data, extensions, sha256)
+                     SELECT lane, id || '~' || n, source, type, subject, time, data, extensions, sha256
+                     FROM past CROSS JOIN generate_series(2, $1::bigint) n ORDER BY n, seq
+                     RETURNING lane, seq, id
+                 )
+                 INSERT INTO decision (lane, event_seq, ordinal, outcome, reason, engine, rule, release, decision, asked)
+                 SELECT new.lane, new.seq, d.ordinal, d.outcome, d.reason, d.engine, d.rule, d.release, d.decision, d.asked
+                 FROM new JOIN past ON past.id = split_part(new.id, '~', 1)
+                 JOIN decision d ON d.lane = past.lane AND d.event_seq = past.seq",
+                &[&times],
+            )
+            .await?;
+        Ok(self.client.batch_execute("ANALYZE event, decision").await?)
+    }
+
     /// Whether the event with this id is decided.
     pub async fn is_routed(&self, id: &str) -> anyhow::Result<bool> {
         let sql =

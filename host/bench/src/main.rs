@@ -12,6 +12,7 @@ mod large;
 mod load;
 mod program;
 mod quiet;
+mod replay;
 mod rules;
 mod table;
 mod usage;
@@ -33,7 +34,7 @@ struct Arguments {
     #[command(flatten)]
     sizes: Sizes,
 
-    /// What to measure [default: all but `check`, `decisions`, `large` and `viewers`].
+    /// What to measure [default: all but `check`, `decisions`, `large`, `replay` and `viewers`].
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -56,6 +57,10 @@ struct Sizes {
     /// Bulk messages that wait while normal ones are sent.
     #[arg(long, global = true, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
     backlog: u32,
+
+    /// Past events that are replayed.
+    #[arg(long, global = true, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    past: u32,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -74,6 +79,8 @@ enum Part {
     Decisions,
     /// Run the set-up check with 100,000 people and a million notifications.
     Check,
+    /// Replay past events by the same rules, and by rules with other words.
+    Replay,
     /// Deliver messages without and with 20 people who look at the console.
     Viewers,
     #[command(hide = true)]
@@ -137,6 +144,9 @@ async fn run(Arguments { program, sizes, part }: Arguments) -> anyhow::Result<()
     }
     if matches!(part, Some(Part::Check)) {
         rows.extend(check::measure(&program).await?);
+    }
+    if matches!(part, Some(Part::Replay)) {
+        rows.extend(replay::measure(&program, sizes.past).await?);
     }
     if matches!(part, Some(Part::Viewers)) {
         rows.extend(viewers::measure(&program, &sizes).await?);

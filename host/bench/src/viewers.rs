@@ -29,6 +29,8 @@ const PAGES: [&str; 5] = ["/", "/events", "/messages", "/waiting", "/failed"];
 /// Without viewers and with them in turn, so that a machine that slows down slows down both.
 const RUNS: [(&str, &str); 3] =
     [("alone-1", "viewers-1"), ("alone-2", "viewers-2"), ("alone-3", "viewers-3")];
+/// A page rests for so many times as long as it took, as the console's own script does.
+const REST: u32 = 20;
 /// What may be lost, in percent.
 const AIM: f64 = 3.0;
 
@@ -126,23 +128,26 @@ async fn look(
     let mut stream =
         client.get(live).header("cookie", &cookie).send().await?.error_for_status()?.bytes_stream();
     let mut times = Vec::new();
-    let mut next = true;
+    let mut is_told = true;
+    let mut rests_until = Instant::now();
     loop {
-        if next {
+        if is_told && Instant::now() >= rests_until {
+            is_told = false;
             let began = Instant::now();
             let answer = client.get(&page).header("cookie", &cookie).send().await?.error_for_status()?;
             answer.bytes().await?;
             times.push(began.elapsed().as_secs_f64() * 1_000.0);
+            rests_until = Instant::now() + REST * began.elapsed();
         }
         if stopped.load(Ordering::Relaxed) {
             return Ok(times);
         }
         // The stream says something every few seconds.
         let said = tokio::time::timeout(Duration::from_millis(500), stream.next()).await;
-        next = match said {
-            Ok(Some(said)) => said?.starts_with(b"event") || times.is_empty(),
+        match said {
+            Ok(Some(said)) => is_told |= said?.starts_with(b"event"),
             Ok(None) => anyhow::bail!("look at the console: the stream ended"),
-            Err(_) => false,
-        };
+            Err(_) => {}
+        }
     }
 }

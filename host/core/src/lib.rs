@@ -7,7 +7,7 @@
 //! # Rooms
 //!
 //! As in the host: a room uses only rooms listed above it, and rooms in the same block do not use each other. `domain`,
-//! `words`, `decide` and `plan` are given the time and never read it.
+//! `words`, `decide`, `plan`, `compare` and `recorded` are given the time and never read it.
 
 pub mod domain;
 
@@ -17,5 +17,8 @@ pub mod words;
 
 pub mod decide;
 pub mod plan;
+
+pub mod compare;
+pub mod recorded;
 
 pub mod catalog;

@@ -54,6 +54,22 @@ async fn active_folders(
     releases(database).folders(store, &active.release, Some(sandbox)).await.map_err(AppError::Release)
 }
 
+/// The folders of the release that decides for a share of the lanes, if one does.
+///
+/// # Errors
+/// Where this machine cannot run plugins, or the release cannot be read.
+pub async fn share_folders(
+    config: &RulesConfig,
+    database: &DatabaseConfig,
+    store: &Store,
+) -> Result<Option<Folders>, AppError> {
+    let active = store.last_active().await?;
+    let Some(share) = active.and_then(|active| active.share) else { return Ok(None) };
+    let sandbox = sandbox(&config.sandbox, database, false)?;
+    let folders = releases(database).folders(store, &share.release, Some(sandbox)).await;
+    folders.map(Some).map_err(AppError::Release)
+}
+
 /// A sandbox for plugins. Without `network`, plugins' requests are refused.
 ///
 /// # Errors
@@ -63,16 +79,17 @@ pub fn sandbox(
     database: &DatabaseConfig,
     network: bool,
 ) -> Result<Sandbox, AppError> {
-    let grants = grants(config)?;
-    let http: Option<Arc<dyn Http>> = match network {
-        true => {
-            let secrets = config::plugin_secrets();
-            let hosts = config.plugin_private_hosts.clone();
-            Some(Outbound::new(secrets, hosts, grants.clone()).map_err(AppError::Sandbox)?)
-        }
-        false => None,
-    };
-    Sandbox::new(Some(config.plugin_cache(database)), http, grants).map_err(AppError::Sandbox)
+    let http = if network { Some(self::network(config)?) } else { None };
+    Sandbox::new(Some(config.plugin_cache(database)), http, grants(config)?).map_err(AppError::Sandbox)
+}
+
+/// What sends the requests of plugins.
+///
+/// # Errors
+/// Where TLS cannot be set up on this machine.
+pub fn network(config: &SandboxConfig) -> Result<Arc<dyn Http>, AppError> {
+    let (secrets, hosts) = (config::plugin_secrets(), config.plugin_private_hosts.clone());
+    Ok(Outbound::new(secrets, hosts, grants(config)?).map_err(AppError::Sandbox)?)
 }
 
 /// The releases on this machine.

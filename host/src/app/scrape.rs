@@ -71,16 +71,20 @@ impl Scrape {
             let usable = !self.knows_templates || variants.iter().all(is_usable);
             is_sent_as_template.then(|| (name.to_owned(), usable))
         });
-        let plugins = catalog.plugins.iter().map(|(id, plugin)| {
+        let in_force = self.catalog.in_force();
+        let mut plugins: BTreeMap<&String, PluginUse> = BTreeMap::new();
+        for (id, plugin) in in_force.all().flat_map(|catalog| &catalog.plugins) {
             let counts = plugin.counts();
-            PluginUse {
+            // What a plugin of two releases has used is counted together.
+            let used = plugins.entry(id).or_insert_with(|| PluginUse {
                 id: id.clone(),
                 calls: counts.calls,
                 failures: counts.failures,
                 seconds: Duration::from_micros(counts.microseconds).as_secs_f64(),
-                is_parked: counts.parked,
-            }
-        });
+                is_parked: false,
+            });
+            used.is_parked |= counts.parked;
+        }
         let held = self.leases.borrow();
         State {
             release: catalog.release.clone(),
@@ -89,7 +93,7 @@ impl Scrape {
             lanes: if held.are_ours(Instant::now()) { held.lanes.len() } else { 0 },
             daily_limit: *self.daily_limit.borrow(),
             templates: templates.collect(),
-            plugins: plugins.collect(),
+            plugins: plugins.into_values().collect(),
             template_states: self.template_states.load().to_vec(),
             connections: self.shares.iter().map(|(share, store)| store.connections(share)).collect(),
         }
@@ -149,8 +153,9 @@ impl Scrape {
 
     /// What one host reports for all.
     async fn read_all(&self, now: Timestamp) -> Result<OfAll, StoreError> {
-        let live = self.catalog.current();
-        let mut parked: BTreeMap<String, i64> = live.plugins.keys().map(|id| (id.clone(), 0)).collect();
+        let live = self.catalog.in_force();
+        let plugins = live.all().flat_map(|catalog| catalog.plugins.keys());
+        let mut parked: BTreeMap<String, i64> = plugins.map(|id| (id.clone(), 0)).collect();
         parked.extend(self.store.parked().await?.into_iter().map(|facts| (facts.plugin, facts.count)));
         let oldest = self.store.oldest_transaction().await?;
         Ok(OfAll {

@@ -17,9 +17,9 @@ use super::{people::SomePeople, recipients::NAMED};
 use crate::{
     config::WhatsappConfig,
     store::{
-        BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, Lately, MissedSlots, OldFailures,
-        ParkedFacts, PeopleFacts, RefusedFacts, Store, StoreError, StoredKey, ToldLately, UnsentFacts,
-        WebhookFacts,
+        Activation, BacklogFacts, COUNTED, DeferredFacts, FailureFacts, HostFacts, Lately, MissedSlots,
+        OldFailures, ParkedFacts, PeopleFacts, RefusedFacts, Store, StoreError, StoredKey, StoredShadow,
+        SwitchFacts, ToldLately, UnsentFacts, WebhookFacts,
     },
     whatsapp::management::{Management, ManagementError, PhoneNumber, TemplateOnMeta, Token},
 };
@@ -40,6 +40,10 @@ const LISTED: i64 = 1_000;
 pub struct DatabaseFacts {
     /// Hosts on the list.
     pub hosts: Vec<HostFacts>,
+    /// The activation that counts.
+    pub active: Option<Activation>,
+    /// The shadow that is under way, or that has ended lately by itself.
+    pub shadow: Option<StoredShadow>,
     /// Name, members and active members of each group.
     pub groups: Vec<(String, i64, i64)>,
     /// Some members of each group.
@@ -74,6 +78,8 @@ pub struct DatabaseFacts {
     pub lately: HashMap<String, Lately>,
     /// Events that wait for a plugin.
     pub parked: Vec<ParkedFacts>,
+    /// What operators have stopped.
+    pub switches: Vec<SwitchFacts>,
     /// Schedules that missed a time in the last day.
     pub missed: Vec<MissedSlots>,
     /// Whom rules told lately.
@@ -99,16 +105,23 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         )?;
         Ok(SomePeople { unlinked, opted_out, shared, listed })
     };
-    let (hosts, (groups, members), people, some_people, keys, backlog, deferred, refused) = tokio::try_join!(
-        store.host_facts(),
-        members,
-        store.people_facts(opened_after),
-        some_people,
-        store.keys(),
-        store.backlog(),
-        store.deferred_facts(COUNTED),
-        store.refused_facts(),
-    )?;
+    let active = async {
+        let (active, shadow) = tokio::try_join!(store.last_active(), store.last_shadow(None))?;
+        let ended_lately = |of: &StoredShadow| of.ended.as_ref().is_none_or(|(.., at)| *at > day_ago);
+        Ok((active, shadow.filter(ended_lately)))
+    };
+    let (hosts, (active, shadow), (groups, members), people, some_people, keys, backlog, deferred, refused) =
+        tokio::try_join!(
+            store.host_facts(),
+            active,
+            members,
+            store.people_facts(opened_after),
+            some_people,
+            store.keys(),
+            store.backlog(),
+            store.deferred_facts(COUNTED),
+            store.refused_facts(),
+        )?;
     let (
         failed,
         old_failures,
@@ -119,6 +132,7 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         unsent,
         lately,
         parked,
+        switches,
         missed,
         told,
     ) = tokio::try_join!(
@@ -131,12 +145,15 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         store.unsent_since(day_ago, CAUSES),
         store.decided_lately(),
         store.parked(),
+        store.switches(),
         store.missed_slots(day_ago),
         store.told_lately(),
     )?;
     let told = told.into_iter().filter_map(told_lately).collect();
     Ok(DatabaseFacts {
         hosts,
+        active,
+        shadow,
         groups,
         members,
         people,
@@ -154,6 +171,7 @@ pub async fn database(store: &Store, now: Timestamp) -> Result<DatabaseFacts, St
         unsent,
         lately,
         parked,
+        switches,
         missed,
         told,
     })

@@ -10,7 +10,10 @@ use super::{
     report::{Finding, Section},
     words::{count, since, some, span, time},
 };
-use crate::store::{HostFacts, LEASE};
+use crate::{
+    releases::short,
+    store::{Activation, HostFacts, LEASE},
+};
 
 /// Hosts use PostgreSQL's clock; a larger difference should be corrected.
 const CLOCK_APART: SignedDuration = SignedDuration::from_secs(2);
@@ -27,13 +30,14 @@ pub fn lives(host: &HostFacts, now: Timestamp) -> bool {
 }
 
 /// The hosts; `now` is PostgreSQL's clock.
-pub fn judge(hosts: &[HostFacts], now: Timestamp) -> Section {
+pub fn judge(hosts: &[HostFacts], active: Option<&Activation>, now: Timestamp) -> Section {
     let alive: Vec<&HostFacts> = hosts.iter().filter(|host| lives(host, now)).collect();
     let held: i64 = alive.iter().map(|host| host.lanes).sum();
     let mut findings: Vec<Finding> = lanes(&alive, held).into_iter().collect();
     findings.extend(clocks(&alive));
     findings.extend(releases(&alive));
-    findings.extend(refusals(&alive));
+    let share = active.and_then(|active| active.share.as_ref());
+    findings.extend(refusals(&alive, share.map(|share| short(&share.release))));
     findings.extend(versions(&alive));
     let summary =
         format!("{}, {held} of {LANES} lanes held", count(alive.len(), "host running", "hosts running"));
@@ -98,13 +102,19 @@ fn releases(alive: &[&HostFacts]) -> Option<Finding> {
     })
 }
 
-/// Hosts that follow the releases, and keep another one than the active one.
-fn refusals<'a>(alive: &'a [&HostFacts]) -> impl Iterator<Item = Finding> + 'a {
-    alive.iter().filter_map(|host| {
+/// Hosts that follow the releases, and could not load the active one, or the one of a share.
+fn refusals<'a>(alive: &'a [&HostFacts], share: Option<&'a str>) -> impl Iterator<Item = Finding> + 'a {
+    alive.iter().filter_map(move |host| {
         let (release, why) = host.refused.as_ref()?;
         let kept = host.release.as_deref().unwrap_or("unknown");
-        let what =
-            format!("the host {} could not load the active release {release}, and keeps {kept}", host.name);
+        let name = &host.name;
+        let what = match share == Some(release.as_str()) {
+            false => format!("the host {name} could not load the active release {release}, and keeps {kept}"),
+            true => format!(
+                "the host {name} could not load the release {release}, which is to decide for a share of the lanes; there, \
+                 {kept} decides for all"
+            ),
+        };
         let details = why.lines().filter(|line| !line.trim().is_empty()).take(DETAILS).map(str::to_owned);
         Some(
             Finding::warning("hosts.release_refused", what)
@@ -135,7 +145,7 @@ mod tests {
     }
 
     fn ids(hosts: &[HostFacts], now: i64) -> Vec<&'static str> {
-        judge(hosts, at(now)).findings.iter().map(|finding| finding.id).collect()
+        judge(hosts, None, at(now)).findings.iter().map(|finding| finding.id).collect()
     }
 
     fn host(lanes: i64, seen: i64) -> HostFacts {
@@ -149,6 +159,7 @@ mod tests {
             clock_ahead: SignedDuration::ZERO,
             follows: false,
             refused: None,
+            share: None,
         }
     }
 
@@ -166,7 +177,7 @@ mod tests {
         let ahead = HostFacts { clock_ahead: SignedDuration::from_secs(3), ..host(31, 100) };
         assert_eq!(ids(&[host(33, 100), ahead], 105), ["hosts.clock"]);
         let other = |lanes| HostFacts { release: Some("def".to_owned()), ..host(lanes, 100) };
-        let section = judge(&[host(30, 100), other(20), other(14)], at(105));
+        let section = judge(&[host(30, 100), other(20), other(14)], None, at(105));
         assert_eq!(section.findings[0].id, "hosts.releases");
         assert_eq!(section.findings[0].details, ["release abc on m:30", "release def on m:20, m:14"]);
         let refused = |at| HostFacts {
@@ -174,7 +185,7 @@ mod tests {
             refused: Some(("def".to_owned(), "no such group".to_owned())),
             ..host(64, at)
         };
-        let section = judge(&[refused(100)], at(105));
+        let section = judge(&[refused(100)], None, at(105));
         assert_eq!(section.findings[0].id, "hosts.release_refused");
         assert_eq!(section.findings[0].details, ["no such group"]);
         assert_eq!(section.findings[0].command.as_deref(), Some("hookswitch release show def"));

@@ -21,6 +21,9 @@ mod recipients;
 mod report;
 mod rules;
 mod schedules;
+mod shadow;
+mod share;
+mod switches;
 mod templates;
 mod token;
 mod webhook;
@@ -61,6 +64,8 @@ pub struct Subject<'a> {
     pub settings: Result<&'a WhatsappConfig, &'a ConfigErrors>,
     /// The rules on disk.
     pub catalog: Result<&'a Catalog, &'a Findings>,
+    /// The rules of a release that decides for a share of the lanes, if they compile.
+    pub share: Option<&'a Catalog>,
     /// The database, or why it cannot be used.
     pub store: Result<&'a Store, String>,
     /// The folder of the private PostgreSQL; `None` if another one is used.
@@ -88,7 +93,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
     sections.extend(facts.map(|facts| keys::judge(&facts.keys)));
     sections.push(rules_section(subject.catalog, facts, server_now));
     if let Some(facts) = facts {
-        sections.push(plugins::judge(catalog, &facts.parked, server_now));
+        sections.push(plugins::judge(catalog, &facts.parked, &facts.switches, server_now));
         sections.push(groups::judge(catalog, &facts.told, &facts.groups));
         sections.push(people::judge(&facts.people, &facts.some_people, now));
     }
@@ -106,6 +111,15 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
         let subscribed = subscribed.unwrap_or(Subscribed::Unknown);
         sections.push(webhook::judge(&subscribed, &facts.webhook, facts.last_accepted, now));
         sections.extend(work(catalog, facts, server_now));
+        if let Some((active, of_share)) = facts.active.as_ref().and_then(|it| Some((it, it.share.as_ref()?)))
+        {
+            let catalogs = (catalog, subject.share);
+            let meta = meta.as_ref().map(|(_, meta)| meta);
+            sections.push(share::judge(active, of_share, catalogs, facts, meta, server_now));
+        }
+    }
+    if let Some(of) = facts.and_then(|facts| facts.shadow.as_ref()) {
+        sections.push(shadow::judge(of, server_now));
     }
     let recipients = facts
         .map(|facts| recipients::table(catalog, &facts.told, &facts.groups, &facts.members))
@@ -114,7 +128,7 @@ pub async fn check(subject: &Subject<'_>, now: Timestamp) -> Report {
 }
 
 /// From the hosts on: who does the work, and what came of it.
-fn work(catalog: Option<&Catalog>, facts: &DatabaseFacts, now: Timestamp) -> [Section; 5] {
+fn work(catalog: Option<&Catalog>, facts: &DatabaseFacts, now: Timestamp) -> [Section; 6] {
     let delivery = Delivery {
         made: facts.made,
         failures: &facts.failed,
@@ -122,7 +136,8 @@ fn work(catalog: Option<&Catalog>, facts: &DatabaseFacts, now: Timestamp) -> [Se
         own_clashes: &facts.own_clashes,
     };
     [
-        hosts::judge(&facts.hosts, now),
+        switches::judge(&facts.switches, now),
+        hosts::judge(&facts.hosts, facts.active.as_ref(), now),
         schedules::judge(catalog, &facts.missed, now),
         events::judge(catalog, &facts.unsent, &facts.lately),
         backlog::judge(&facts.backlog, &facts.deferred, &facts.refused, now),

@@ -1,6 +1,6 @@
 //! Plugins that are not asked, and events that wait for them.
 
-use hookswitch_core::catalog::Catalog;
+use hookswitch_core::{catalog::Catalog, domain::SwitchKind};
 use jiff::Timestamp;
 
 use super::{
@@ -9,12 +9,22 @@ use super::{
     rules::place_and_message,
     words::{at_least, count, since, span},
 };
-use crate::store::{COUNTED, ParkedFacts};
+use crate::store::{COUNTED, ParkedFacts, SwitchFacts};
 
-/// The plugins on disk, and the parked events; `now` is PostgreSQL's clock.
-pub fn judge(catalog: Option<&Catalog>, parked: &[ParkedFacts], now: Timestamp) -> Section {
+/// The plugins on disk, and the parked events; `now` is PostgreSQL's clock. Events of a plugin that is stopped wait for
+/// its switch.
+pub fn judge(
+    catalog: Option<&Catalog>,
+    parked: &[ParkedFacts],
+    switches: &[SwitchFacts],
+    now: Timestamp,
+) -> Section {
     let mut findings = Vec::new();
-    for ParkedFacts { plugin, count, since: first } in parked {
+    let is_switched = |plugin: &str| {
+        switches.iter().any(|switch| switch.name.kind == SwitchKind::Plugin && switch.name.name == plugin)
+    };
+    let failed = parked.iter().filter(|facts| !is_switched(&facts.plugin));
+    for ParkedFacts { plugin, count, since: first } in failed {
         let events = at_least(*count, *count >= COUNTED, "event waits", "events wait");
         let ago = span(since(*first, now));
         let what = format!("{events} for the plugin {plugin}, which failed on them; the first for {ago}");

@@ -7,7 +7,7 @@ mod print;
 use std::{collections::BTreeSet, process::ExitCode};
 
 use clap::Args;
-use hookswitch_core::catalog;
+use hookswitch_core::catalog::{self, Catalog};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
@@ -16,7 +16,7 @@ use super::{confirm::Confirmation, output};
 use crate::{
     app::{self, Database},
     check::{self, Report, Severity, Subject},
-    config::{Config, DatabaseConfig, ServeArgs},
+    config::{Config, DatabaseConfig, RulesConfig, ServeArgs},
 };
 
 /// The arguments of `hookswitch check`.
@@ -59,6 +59,10 @@ pub async fn run(args: CheckArgs, database: &DatabaseConfig) -> anyhow::Result<E
     let loading = spawn_blocking(move || catalog::load(&folders));
     let opened = Database::open_as_is(database, &mut |_| {}).await;
     let catalog = loading.await?;
+    let of_share = match &opened {
+        Ok(opened) if rules.follows() => of_share(rules, database, opened).await?,
+        _ => None,
+    };
     let settings = Config::new(args.serve.clone(), database.clone());
     let why = opened.as_ref().err().map(ToString::to_string).unwrap_or_default();
     if args.fix {
@@ -68,6 +72,7 @@ pub async fn run(args: CheckArgs, database: &DatabaseConfig) -> anyhow::Result<E
     let subject = Subject {
         settings: settings.as_ref().map(|config| &config.whatsapp),
         catalog: catalog.as_ref(),
+        share: of_share.as_ref(),
         store: opened.as_ref().map(|database| &database.store).map_err(|_| why.clone()),
         data_dir: database.database_url.is_none().then_some(database.data_dir.as_path()),
     };
@@ -92,6 +97,17 @@ pub async fn run(args: CheckArgs, database: &DatabaseConfig) -> anyhow::Result<E
         database.close().await;
     }
     Ok(if report.status == Some(Severity::Critical) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The rules of a release that decides for a share of the lanes, if they compile.
+async fn of_share(
+    rules: &RulesConfig,
+    database: &DatabaseConfig,
+    opened: &Database,
+) -> anyhow::Result<Option<Catalog>> {
+    // What is wrong with the database, or with the release, is found below and by the hosts.
+    let Ok(Some(folders)) = app::share_folders(rules, database, &opened.store).await else { return Ok(None) };
+    Ok(spawn_blocking(move || catalog::load_to_try(&folders)).await?.ok())
 }
 
 /// Gives the commands of a report the settings of this call; returns the variables that must be set for them.

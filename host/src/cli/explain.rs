@@ -12,6 +12,7 @@ use super::{events, failure::Failure, output, page};
 use crate::{
     app::Database,
     config::DatabaseConfig,
+    operate::case_of_event,
     store::{EventFilter, EventHistory, LoggedEvent, Store},
 };
 
@@ -20,7 +21,9 @@ use crate::{
 #[command(
     long_about = "Explain why each person did or did not get a message\n\nIt shows the rule and its line, what the rule \
                   looked up and what it got, each person with the reason, each attempt to send with Meta's response, and \
-                  the receipts."
+                  the receipts.\n\nWith --as-case it prints what `rules check` needs to decide the event again: add it to a \
+                  file in a folder `cases` of the rules. Names, numbers and e-mail addresses that Hookswitch knows or \
+                  recognizes are invented; read the rest before you share it."
 )]
 pub struct ExplainArgs {
     /// Id of an event or a notification, Meta's id of a message (wamid.…), or an event's subject
@@ -37,6 +40,9 @@ pub struct ExplainArgs {
     /// Print a JSON document, like GET /v1/events/ID
     #[arg(long)]
     json: bool,
+    /// Print a case for the rules: the event, its answers and its outcome, with invented people
+    #[arg(long, conflicts_with = "json")]
+    as_case: bool,
 }
 
 /// Prints the page; status 1 if the id is unknown.
@@ -87,7 +93,13 @@ async fn explain(args: &ExplainArgs, store: &Store) -> anyhow::Result<()> {
     {
         history = store.event_history(logged, place - 1, args.limit).await?;
     }
-    if args.json {
+    if args.as_case {
+        let case = case_of_event(&history).map_err(|why| {
+            Failure::new(format!("cannot make a case of it: {why}"))
+                .help("to see whether a host is running: hookswitch check")
+        })?;
+        print!("{case}");
+    } else if args.json {
         output::json(&history)?;
     } else {
         print!("{}", page::page(&history, notification));

@@ -66,6 +66,9 @@ pub async fn run(args: &ForgetArgs, store: &Store) -> anyhow::Result<ExitCode> {
     let unrouted = store.backlog().await?.events;
     let events = erase_events(store, &known, now).await?;
     let messages = erase_messages(store, &known, now).await?;
+    // Their examples may name them, and they can be made again.
+    store.forget_replays().await?;
+    store.forget_shadows().await?;
     store.erase_person(&known).await?;
     println!(
         "Erased {who}, {} and {}.",

@@ -28,13 +28,19 @@ mod people_import;
 mod plugin;
 mod ready;
 mod release;
+mod replay;
 mod rules;
+mod rules_fmt;
+mod rules_new;
 mod rules_replay;
+mod rules_schema;
 mod rules_try;
+mod rules_watch;
 mod send;
 mod serve;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod switches;
 mod table;
 mod templates;
 mod unknown;
@@ -77,6 +83,8 @@ enum Command {
     Rules(rules::RulesArgs),
     /// Create, compare and activate releases of rules and plugins
     Release(release::ReleaseArgs),
+    /// Show what other rules would have made of past events
+    Replay(Box<replay::ReplayArgs>),
     /// Create, build, check, try and list plugins; resume parked events
     Plugin(plugin::PluginArgs),
     /// Send a test message and follow it until it is read
@@ -91,6 +99,12 @@ enum Command {
     Media(media::MediaArgs),
     /// List how many messages wait, or withdraw them by key
     Waiting(waiting::WaitingArgs),
+    /// Stop a rule, a template, a group, a person, a plugin, a number, or all
+    Stop(switches::StopArgs),
+    /// Resume what was stopped; what was held is sent at a bounded pace
+    Resume(switches::ResumeArgs),
+    /// List what is stopped
+    Stopped(switches::StoppedArgs),
     /// List, resend or drop messages whose delivery could not be confirmed
     Unknown(unknown::UnknownArgs),
     /// List, redrive or discard messages that failed permanently
@@ -134,6 +148,7 @@ impl Cli {
             Command::Check(args) => wait(check::run(*args, database)),
             Command::Rules(args) => rules::run(args, database),
             Command::Release(args) => wait(release::run(args, database)),
+            Command::Replay(args) => wait(replay::run(*args, database)),
             Command::Serve(args) => wait(serve::run(*args, self.database)),
             Command::Ready(args) => wait(ready::run(args)),
             Command::Plugin(args) => plugin::run(args, database),
@@ -143,6 +158,9 @@ impl Cli {
             Command::Notifications(args) => wait(notifications::run(args, database)),
             Command::Media(args) => wait(media::run(args, database)),
             Command::Waiting(args) => wait(waiting::run(args, database)),
+            Command::Stop(args) => wait(switches::stop(args, database)),
+            Command::Resume(args) => wait(switches::resume(args, database)),
+            Command::Stopped(args) => wait(switches::list(args, database)),
             Command::Unknown(args) => wait(unknown::run(args, database)),
             Command::Failed(args) => wait(failed::run(args, database)),
             Command::Actions(args) => wait(actions::run(args, database)),

@@ -208,7 +208,11 @@ fn of_notification(notification: &NotificationHistory, asked_for: bool) -> Strin
         }
     }
     if let Some(waits) = &notification.waits {
-        line("waits", &format!("until {}: {}", time(waits.due_at), waits_for(&waits.reason)));
+        let words = match (&waits.stopped, waits.stopped_at) {
+            (Some(stopped), Some(since)) => format!("held since {}: {stopped}", time(since)),
+            _ => format!("until {}: {}", time(waits.due_at), waits_for(&waits.reason)),
+        };
+        line("waits", &words);
     }
     if let Some(end) = &notification.dead_letter {
         let reason = end.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -302,6 +306,8 @@ pub fn waits_for(reason: &str) -> &str {
         "unreadable" => "for a version of Hookswitch that can read it",
         "as_template" => "to be sent as a Meta template",
         "behind" => "behind an earlier message to the same recipient",
+        "stopped" => "for you: hookswitch stopped lists what is stopped",
+        "resumed" => "its turn among the messages that were held",
         other => other,
     }
 }

@@ -5,13 +5,17 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use console::style;
-use hookswitch_core::catalog::{self, Catalog, Finding, Findings, Severity};
+use hookswitch_core::catalog::{self, Catalog, Finding, Findings, Folders, Severity};
 use serde::Serialize;
 
 use super::{
     output,
+    rules_fmt::{self, FmtArgs},
+    rules_new::{self, NewArgs},
     rules_replay::{self, ReplayArgs},
+    rules_schema::{self, SchemaArgs},
     rules_try::{TryArgs, try_event},
+    rules_watch,
 };
 use crate::{
     app,
@@ -30,23 +34,32 @@ pub struct RulesArgs {
 enum RulesCommand {
     /// Compile everything, run every case, and report all that is wrong
     Check(CheckArgs),
+    /// Write a route with its template and its first case
+    New(NewArgs),
+    /// Lay out the YAML of rules and plugins
+    Fmt(FmtArgs),
+    /// Write JSON Schemas of rules and plugins for editors
+    Schema(SchemaArgs),
     /// Show what rules and plugins make of an event, without sending
     Try(TryArgs),
-    /// Decide a stored event again with the answers of then, and compare
+    /// Replay one event: its decisions then and now, with the answers of then
     Replay(ReplayArgs),
 }
 
 /// The arguments of `hookswitch rules check`.
-#[derive(Args, Debug)]
-struct CheckArgs {
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
     /// Also list the routes, scripts, plugins and templates that no case reaches
     #[arg(long)]
     coverage: bool,
     /// Print a JSON document with the file, line and column of each finding
     #[arg(long)]
-    json: bool,
+    pub json: bool,
+    /// Check again whenever a file changes, until Ctrl-C; with --json one line per round
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
-    rules: RulesConfig,
+    pub rules: RulesConfig,
 }
 
 /// Runs the command.
@@ -56,6 +69,9 @@ struct CheckArgs {
 pub fn run(args: RulesArgs, database: &DatabaseConfig) -> Result<ExitCode> {
     match args.command {
         RulesCommand::Check(args) => check(&args, database),
+        RulesCommand::New(args) => rules_new::run(&args, database),
+        RulesCommand::Fmt(args) => rules_fmt::run(&args),
+        RulesCommand::Schema(args) => rules_schema::run(&args),
         RulesCommand::Try(args) => try_event(&args, database),
         RulesCommand::Replay(args) => super::wait(rules_replay::run(args, database)),
     }
@@ -63,11 +79,21 @@ pub fn run(args: RulesArgs, database: &DatabaseConfig) -> Result<ExitCode> {
 
 /// Checks a rules folder: status 1 if something is wrong.
 fn check(args: &CheckArgs, database: &DatabaseConfig) -> Result<ExitCode> {
+    let folders = app::folders(&args.rules, database, false)?;
+    if args.watch { rules_watch::run(args, folders) } else { once(args, &folders) }
+}
+
+/// One check of the folders, and what it says: status 1 if something is wrong.
+///
+/// # Errors
+/// If the result cannot be printed.
+pub fn once(args: &CheckArgs, folders: &Folders) -> Result<ExitCode> {
     let started = Instant::now();
-    let loaded = catalog::load(&app::folders(&args.rules, database, false)?);
+    let loaded = catalog::load(folders);
     let milliseconds = started.elapsed().as_millis();
     if args.json {
-        output::json(&CheckJson::new(&loaded, args.coverage))?;
+        let document = CheckJson::new(&loaded, args.coverage);
+        if args.watch { output::json_lines([document])? } else { output::json(&document)? }
     } else {
         match &loaded {
             Ok(catalog) => {
@@ -204,7 +230,7 @@ mod tests {
             plugins: "plugins".into(),
             sandbox: SandboxConfig::default(),
         };
-        let args = CheckArgs { coverage: false, json: false, rules };
+        let args = CheckArgs { coverage: false, json: false, watch: false, rules };
         let database = Cli::parse_from(["hookswitch", "openapi"]).database;
         format!("{:?}", check(&args, &database).unwrap())
     }

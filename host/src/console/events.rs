@@ -3,6 +3,7 @@
 use axum::{
     Form,
     extract::State,
+    http::StatusCode,
     response::{Html, Redirect},
 };
 use hookswitch_core::domain::{ANSWERS, DecisionOutcome, Event, EventKey};
@@ -19,8 +20,9 @@ use super::{
     timeline,
 };
 use crate::{
-    operate::{LISTING, Operator},
-    store::EventFilter,
+    http::sentence,
+    operate::{LISTING, Operator, case_of_event},
+    store::{EventFilter, LoggedEvent},
 };
 
 /// Maximum number of messages on the page of an event.
@@ -113,12 +115,7 @@ pub async fn show(
     State(console): State<Console>,
     Filter(query): Filter<Named>,
 ) -> Result<Html<String>, Refusal> {
-    let found = console.operate.events_by_id(&query.id, query.source.as_deref()).await?;
-    if found.len() > 1 {
-        let detail = "Events of several sources have this id. Add a source to the address: &source=…";
-        return Err(Refusal::invalid(detail));
-    }
-    let event = found.into_iter().next().ok_or_else(|| Refusal::unknown("No event has this id."))?;
+    let event = the_event(&console, &query.id, query.source.as_deref()).await?;
     let history = viewer.history(console.operate.event_history(event, query.after, MESSAGES).await?);
     let decided_at = history.decisions.first().map(|decision| decision.decided_at);
     let first = history.decisions.iter().flat_map(|decision| &decision.notifications).next();
@@ -140,6 +137,48 @@ pub async fn show(
         &viewer,
         context! { history => render::value(&history), steps => render::value(&steps), next, data, rerun, media },
     )
+}
+
+/// Which event, without a place in its list of messages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    id: String,
+    #[serde(default, deserialize_with = "filled")]
+    source: Option<String>,
+}
+
+/// The event as a case for the rules.
+pub async fn case(
+    viewer: Viewer,
+    State(console): State<Console>,
+    Filter(Whole { id, source }): Filter<Whole>,
+) -> Result<Html<String>, Refusal> {
+    if !viewer.sees_personal {
+        let detail = "The key of this session lacks the scope personal, which a case needs.";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    }
+    let event = the_event(&console, &id, source.as_deref()).await?;
+    let key = event.event.key.clone();
+    let history = console.operate.event_history(event, 0, MESSAGES).await?;
+    let case = case_of_event(&history).map_err(|why| Refusal::invalid(sentence(&why)))?;
+    render::view("case.html", &viewer, context! { id => key.id, source => key.source, case })
+}
+
+/// The event with this id, of this source or of the only one.
+pub(super) async fn the_event(
+    console: &Console,
+    id: &str,
+    source: Option<&str>,
+) -> Result<LoggedEvent, Refusal> {
+    let mut found = console.operate.events_by_id(id, source).await?;
+    match (found.pop(), found.is_empty()) {
+        (Some(event), true) => Ok(event),
+        (Some(_), false) => Err(Refusal::invalid(
+            "Events of several sources have this id. Add a source to the address: &source=…",
+        )),
+        (None, _) => Err(Refusal::unknown("No event has this id.")),
+    }
 }
 
 /// The file that somebody has sent: Meta's id, and its name or type.

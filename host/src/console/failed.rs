@@ -188,6 +188,8 @@ fn meaning(reason: &str) -> &'static str {
         "window" => "The recipient to write, which opens the 24-hour window.",
         "daily" => "Meta's limit of recipients in 24 hours.",
         "behind" => "An earlier message to the same recipient.",
+        "stopped" => "An operator, who has stopped them: see Switches.",
+        "resumed" => "Their turn among the messages that were held and are resumed.",
         "unreadable" => "A host of a newer version: this one cannot read them.",
         _ => "",
     }

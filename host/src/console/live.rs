@@ -71,6 +71,17 @@ struct Watch {
     _place: OwnedSemaphorePermit,
 }
 
+/// Whether a page is told now, and the rest after that: `ago` is the time since it was told last.
+fn told(ago: Duration, often: Duration, rest: Duration, has_changed: bool) -> Option<Duration> {
+    if ago < often {
+        return None;
+    }
+    match has_changed {
+        true => Some(SOON),
+        false => (ago >= rest).then(|| (rest * 2).min(SELDOM)),
+    }
+}
+
 /// Says `changed` when this host has counted something, and every 15 seconds.
 pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response, Refusal> {
     let changes = console.changes.clone();
@@ -90,11 +101,8 @@ pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response,
             if now >= watch.until {
                 return None;
             }
-            let ago = now - watch.told;
-            let (is_changed, is_due) = (sum != watch.sum && ago >= watch.changes.often(), ago >= rest);
-            if is_changed || is_due {
-                watch.rest = Some(if is_changed { SOON } else { (rest * 2).min(SELDOM) });
-                (watch.sum, watch.told) = (sum, now);
+            if let Some(rest) = told(now - watch.told, watch.changes.often(), rest, sum != watch.sum) {
+                (watch.rest, watch.sum, watch.told) = (Some(rest), sum, now);
                 return Some((Ok(CHANGED), watch));
             }
             sleep(OFTEN).await;
@@ -106,4 +114,33 @@ pub async fn live(_: Viewer, State(console): State<Console>) -> Result<Response,
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, Body::from_stream(told)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When a page is told, in seconds.
+    fn times(often: u64, has_changed: impl Fn(u64) -> bool) -> Vec<u64> {
+        let (mut last, mut rest, mut times) = (0, SOON, Vec::new());
+        for now in 0..=30 {
+            let ago = Duration::from_secs(now - last);
+            if let Some(next) = told(ago, Duration::from_secs(often), rest, has_changed(now)) {
+                (last, rest) = (now, next);
+                times.push(now);
+            }
+        }
+        times
+    }
+
+    #[test]
+    fn a_page_is_told_of_changes_and_seldom_without() {
+        assert_eq!(times(1, |now| now == 3 || now == 4), [2, 3, 4, 6, 10, 18]);
+    }
+
+    #[test]
+    fn where_many_look_each_page_is_told_less_often() {
+        assert_eq!(times(5, |_| true), [5, 10, 15, 20, 25, 30]);
+        assert_eq!(times(5, |_| false), [5, 10, 18]);
+    }
 }

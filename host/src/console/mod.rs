@@ -24,11 +24,14 @@ mod query;
 mod refusal;
 mod releases;
 mod render;
+mod replays;
 mod rules;
 mod running;
 mod search;
 mod session;
+mod shadow;
 mod staff;
+mod switches;
 mod timeline;
 mod trial;
 mod variants;
@@ -76,6 +79,7 @@ pub fn router(console: Console) -> Router {
         .route("/", get(overview::show))
         .route("/events", get(events::list))
         .route("/event", get(events::show))
+        .route("/event/case", get(events::case))
         .route("/event/rerun", get(events::confirm_rerun).post(events::rerun))
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
@@ -87,6 +91,9 @@ pub fn router(console: Console) -> Router {
         .route("/unknown", get(failed::unknown))
         .route("/unknown/{id}", get(acts::doubtful).post(acts::resolve))
         .route("/waiting", get(failed::waiting))
+        .route("/switches", get(switches::list))
+        .route("/switches/stop", get(switches::ask_stop).post(switches::stop))
+        .route("/switches/resume", get(switches::ask_resume).post(switches::resume))
         .route("/people", get(people::people))
         .route("/people/{username}", get(people::person))
         .route("/groups", get(people::groups))
@@ -95,7 +102,11 @@ pub fn router(console: Console) -> Router {
         .route("/releases", get(releases::list))
         .route("/releases/diff", get(releases::diff))
         .route("/releases/activate", get(releases::confirm).post(releases::activate))
+        .route("/releases/shadow", get(shadow::show).post(shadow::start))
+        .route("/releases/shadow/stop", post(shadow::stop))
         .route("/releases/{release}", get(releases::show))
+        .route("/replays", get(replays::list).post(replays::create))
+        .route("/replays/{id}", get(replays::show))
         .route("/contacts/link", get(contacts::ask_person).post(contacts::link))
         .route("/contacts/preference", get(contacts::confirm_preference).post(contacts::prefer))
         .route("/person/new", get(staff::ask_new).post(staff::add))

@@ -6,7 +6,8 @@ use axum::{
     http::StatusCode,
     response::{Html, Redirect},
 };
-use minijinja::context;
+use hookswitch_core::domain::LaneShare;
+use minijinja::{Value, context};
 use serde::Deserialize;
 
 use super::{
@@ -15,9 +16,11 @@ use super::{
     refusal::Refusal,
     render,
     session::{Administrator, Viewer},
+    shadow,
 };
 use crate::{
-    operate::{ActivationError, Operator},
+    http::sentence,
+    operate::{ActivationError, ActiveReleases, CleanLimits, HowToActivate, Operator},
     releases::{ReleaseError, short},
 };
 
@@ -28,14 +31,25 @@ const LINES: usize = 12 * 1024;
 /// Maximum number of findings that a page lists.
 const FINDINGS: usize = 20;
 /// Maximum length of a reason, in characters.
-const REASON: usize = 1_000;
+pub(super) const REASON: usize = 1_000;
 
 /// The releases, the newest first.
 pub async fn list(viewer: Viewer, State(console): State<Console>) -> Result<Html<String>, Refusal> {
     let releases = console.operate.releases(None, PAGE).await?;
-    let active = console.operate.active_release().await?;
-    let active = active.as_deref().map(short);
-    render::view("releases.html", &viewer, context! { active, releases => render::value(&releases) })
+    let active = console.operate.active_releases().await?;
+    let share = share(active.as_ref());
+    let active = active.as_ref().map(|active| short(&active.release));
+    let shadow = console.operate.last_shadow().await?;
+    let values = context! {
+        active, share, releases => render::value(&releases), shadow => shadow.map(|shadow| shadow::in_words(&shadow)),
+    };
+    render::view("releases.html", &viewer, values)
+}
+
+/// The release that decides for a share of the lanes.
+fn share(active: Option<&ActiveReleases>) -> Option<Value> {
+    let (release, lanes) = active?.share.as_ref()?;
+    Some(context! { release => short(release), lanes => lanes.to_string() })
 }
 
 /// A release, with its files.
@@ -45,11 +59,15 @@ pub async fn show(
     Path(release): Path<String>,
 ) -> Result<Html<String>, Refusal> {
     let mut shown = console.operate.release(&release).await.map_err(refusal)?;
-    let active = console.operate.active_release().await?.filter(|active| *active != shown.release.id);
+    let active = console.operate.active_releases().await?;
+    let of_share = active.as_ref().and_then(|active| active.share.as_ref()).is_some();
+    let active = active.map(|active| active.release).filter(|active| *active != shown.release.id);
+    let decides_for = LaneShare::of_lanes(shown.release.lanes).map(|lanes| lanes.to_string());
     let further = shown.files.len().saturating_sub(FILES);
     shown.files.truncate(FILES);
     let active = active.as_deref().map(short);
-    render::view("release.html", &viewer, context! { release => render::value(&shown), active, further })
+    let values = context! { release => render::value(&shown), active, of_share, decides_for, further };
+    render::view("release.html", &viewer, values)
 }
 
 /// Which releases to compare.
@@ -90,6 +108,11 @@ pub struct Activation {
     reason: Option<String>,
     /// Whether to activate it although cases fail: present if the box was ticked.
     force: Option<String>,
+    /// For what part of the subjects it decides, in percent; without it, for all.
+    #[serde(default, deserialize_with = "filled")]
+    share: Option<String>,
+    /// Whether only if its shadow was clean: present if the box was ticked.
+    when_shadow_clean: Option<String>,
 }
 
 /// The page that asks.
@@ -107,13 +130,20 @@ async fn asked(
     release: Option<String>,
     findings: &[String],
 ) -> Result<Html<String>, Refusal> {
-    let active = console.operate.active_release().await?;
-    let active = active.as_deref().map(short);
+    let active = console.operate.active_releases().await?;
+    let share = share(active.as_ref());
+    let active = active.as_ref().map(|active| short(&active.release));
     let shown = match &release {
         Some(release) => Some(console.operate.release(release).await.map_err(refusal)?.release),
         None => None,
     };
-    let values = context! { release => shown.map(|shown| render::value(&shown)), active, findings => render::value(&findings) };
+    let hosts = console.operate.hosts().await?.into_iter();
+    let of_folders: Vec<String> =
+        hosts.filter(|host| host.alive && !host.follows).map(|host| host.name).collect();
+    let values = context! {
+        release => shown.map(|shown| render::value(&shown)), active, share, of_folders,
+        findings => render::value(&findings),
+    };
     render::view("release_activate.html", viewer, values)
 }
 
@@ -121,7 +151,7 @@ async fn asked(
 pub async fn activate(
     Administrator(viewer): Administrator,
     State(console): State<Console>,
-    Form(Activation { release, reason, force }): Form<Activation>,
+    Form(Activation { release, reason, force, share, when_shadow_clean }): Form<Activation>,
 ) -> Result<Result<Redirect, Html<String>>, Refusal> {
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON || reason.contains('\0')) {
         return Err(Refusal::invalid(format!("The reason must have at most {REASON} characters.")));
@@ -129,9 +159,12 @@ pub async fn activate(
     if force.is_some() && reason.is_none() {
         return Err(Refusal::invalid("Say why it is to be activated although cases fail."));
     }
+    let share = in_percent(share.as_deref())?;
     let (by, why) = (Operator::by_console(&viewer.key), reason.as_deref());
+    let when_clean = when_shadow_clean.map(|_| CleanLimits::default());
+    let how = HowToActivate { share, is_forced: force.is_some(), reason: why, when_clean };
     let done = match &release {
-        Some(release) => console.setup.activate_release(&by, release, force.is_some(), why).await,
+        Some(release) => console.setup.activate_release(&by, release, how).await,
         None => console.operate.roll_back(&by, why).await,
     };
     match done {
@@ -151,13 +184,31 @@ pub async fn activate(
     }
 }
 
-fn refusal(error: ActivationError) -> Refusal {
+/// The share of the lanes that a form names.
+pub(super) fn in_percent(share: Option<&str>) -> Result<Option<LaneShare>, Refusal> {
+    let wrong = || Refusal::invalid("The share must be a whole number from 1 to 99.");
+    let percent = |text: &str| text.parse().ok().and_then(LaneShare::of_percent).ok_or_else(wrong);
+    share.map(percent).transpose()
+}
+
+pub(super) fn refusal(error: ActivationError) -> Refusal {
     match error {
         ActivationError::Unknown(_) => Refusal::unknown("No release begins with these digits."),
         ActivationError::Ambiguous(_) => Refusal::unknown("More than one release begins with these digits."),
         ActivationError::NoneBefore => {
             Refusal::new(StatusCode::CONFLICT, "No other release was active before; nothing was changed.")
         }
+        ActivationError::Not(why) => {
+            Refusal::new(StatusCode::CONFLICT, format!("{} Nothing was changed.", sentence(&why.to_string())))
+        }
+        error @ ActivationError::NotClean { .. } => Refusal::new(
+            StatusCode::CONFLICT,
+            format!("{} Nothing was changed.", sentence(&error.to_string())),
+        ),
+        ActivationError::Overtaken => Refusal::new(
+            StatusCode::CONFLICT,
+            "Somebody else activated a release at the same time; nothing was changed.",
+        ),
         ActivationError::DoesNotCompile { .. } | ActivationError::CasesFail { .. } => {
             Refusal::new(StatusCode::CONFLICT, "The release has errors; nothing was changed.")
         }

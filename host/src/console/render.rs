@@ -37,6 +37,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     pages.add_filter("formatted", |text: &str| Value::from_safe_string(bubble::formatted(text)));
     pages.add_filter("grouped", words::grouped);
     pages.add_filter("q", |text: &str| utf8_percent_encode(text, PLAIN).to_string());
+    pages.add_filter("json", |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default());
     pages.add_filter("meaning", |code: i32| whatsapp::meaning(code));
     pages
 });
@@ -49,6 +50,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("link.html", include_str!("templates/link.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("events.html", include_str!("templates/events.html")),
+    ("case.html", include_str!("templates/case.html")),
     ("event.html", include_str!("templates/event.html")),
     ("messages.html", include_str!("templates/messages.html")),
     ("message.html", include_str!("templates/message.html")),
@@ -84,7 +86,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("release.html", include_str!("templates/release.html")),
     ("release_diff.html", include_str!("templates/release_diff.html")),
     ("release_activate.html", include_str!("templates/release_activate.html")),
+    ("replays.html", include_str!("templates/replays.html")),
+    ("report.html", include_str!("templates/report.html")),
+    ("shadow.html", include_str!("templates/shadow.html")),
+    ("replay.html", include_str!("templates/replay.html")),
     ("rules.html", include_str!("templates/rules.html")),
+    ("switches.html", include_str!("templates/switches.html")),
+    ("stop.html", include_str!("templates/stop.html")),
+    ("resume.html", include_str!("templates/resume.html")),
 ];
 
 /// A value of a page, as its JSON.
@@ -146,6 +155,23 @@ mod tests {
                 .map(drop)
                 .map_err(|error| format!("{name}: {error:#}"))
                 .unwrap();
+        }
+    }
+
+    /// An unknown one is an error only when the place is reached, which may be seldom.
+    #[test]
+    fn each_filter_is_known() {
+        for (name, text) in TEMPLATES {
+            let code =
+                text.split("{{").chain(text.split("{%")).skip(1).filter_map(|part| part.split('}').next());
+            for filter in code.flat_map(|code| code.split('|').skip(1)) {
+                let filter: String =
+                    filter.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let tried = PAGES.render_str(&format!("{{{{ 0|{filter} }}}}"), ());
+                let is_unknown =
+                    tried.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);
+                assert!(!is_unknown, "{name}: {filter:?} is no filter");
+            }
         }
     }
 

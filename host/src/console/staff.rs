@@ -1,5 +1,7 @@
 //! What administrators do with people and groups: add and change them.
 
+use std::sync::Arc;
+
 use axum::{
     Form,
     extract::{Path, State},
@@ -181,7 +183,7 @@ pub async fn confirm_deletion(
     Filter(GroupName { group }): Filter<GroupName>,
 ) -> Result<Html<String>, Refusal> {
     let directory = by(&console, &viewer.key);
-    let used = directory.group_use(&group, Some(&console.setup.live().current())).await?;
+    let used = directory.group_use(&group, console.setup.live().in_force().all().map(Arc::as_ref)).await?;
     let mut lines = vec![format!("The group {group} is deleted, but not its people.")];
     if !used.is_empty() {
         lines.push(format!("It is in use: {used}."));

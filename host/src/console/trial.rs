@@ -5,10 +5,11 @@ use hookswitch_core::domain::Event;
 use jiff::Timestamp;
 use minijinja::{Value, context};
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{
     Console, bubble,
+    events::the_event,
     query::{Filter, filled},
     refusal::Refusal,
     render,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     http::Problem,
     intake::read_event,
-    operate::{Trial, TrialError, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow},
+    operate::{Trial, TrialError, TriedDecision, TriedForm, TriedNotification, TriedWindow, case_of_trial},
 };
 
 /// Maximum number of decisions on the page, and of people of each.
@@ -49,7 +50,7 @@ pub async fn form(
     Filter(Stored { id, source, person }): Filter<Stored>,
 ) -> Result<Html<String>, Refusal> {
     let stored = match &id {
-        Some(id) => Some(stored(&console, id, source.as_deref()).await?),
+        Some(id) => Some(the_event(&console, id, source.as_deref()).await?.event),
         None => None,
     };
     let text = match &stored {
@@ -99,7 +100,7 @@ pub async fn try_event(
         Some(_) => return Err(Refusal::invalid("The window must be as_is, open or closed.")),
     };
     let event = match (&asked.id, asked.event.trim()) {
-        (Some(id), "") => stored(&console, id, asked.source.as_deref()).await?,
+        (Some(id), "") => the_event(&console, id, asked.source.as_deref()).await?.event,
         (_, text) => read_event(text.as_bytes(), now).map_err(|problem| misread(&problem))?,
     };
     let shown = event.clone();
@@ -111,7 +112,8 @@ pub async fn try_event(
         }
     })?;
     // Whoever typed the event knows it; a stored one may say more than they may see.
-    let case = (viewer.sees_personal || asked.id.is_none()).then(|| as_case(&shown, &trial, now));
+    let case = (viewer.sees_personal || asked.id.is_none()).then(|| case_of_trial(&shown, &trial, now));
+    let case = case.and_then(Result::ok);
     let heard = match &asked.person {
         Some(username) => Some(hears(&console, &trial, username).await?),
         None => None,
@@ -203,61 +205,10 @@ async fn hears(console: &Console, trial: &Trial, username: &str) -> Result<Vec<S
     Ok(said)
 }
 
-async fn stored(console: &Console, id: &str, source: Option<&str>) -> Result<Event, Refusal> {
-    let mut found = console.operate.events_by_id(id, source).await?;
-    match (found.pop(), found.is_empty()) {
-        (Some(logged), true) => Ok(logged.event),
-        (Some(_), false) => Err(Refusal::invalid("Events of several sources have this id; name the source.")),
-        (None, _) => Err(Refusal::unknown("No event has this id.")),
-    }
-}
-
 /// An event as it would be posted.
 fn posted(event: &Event) -> String {
     let event = json!({
         "id": event.key.id, "source": event.key.source, "type": event.kind, "subject": event.subject, "data": event.data,
     });
     serde_json::to_string_pretty(&event).unwrap_or_default()
-}
-
-/// A case for the rules folder that holds what came of the event. JSON is YAML, too.
-fn as_case(event: &Event, trial: &Trial, now: Timestamp) -> String {
-    let mut given =
-        Map::from_iter([("type".to_owned(), json!(event.kind)), ("data".to_owned(), json!(event.data))]);
-    if let Some(subject) = &event.subject {
-        given.insert("subject".to_owned(), json!(subject));
-    }
-    let mut case = format!(
-        "- name: {}\n  now: {now}\n  event: {}\n  expect:\n",
-        json!(format!("{} as tried on {}", event.kind, now.strftime("%F"))),
-        json!(given)
-    );
-    for decision in &trial.decisions {
-        case.push_str(&format!("    - {}\n", expected(decision)));
-    }
-    case
-}
-
-fn expected(tried: &TriedDecision) -> serde_json::Value {
-    let reason = tried.reason.as_deref().unwrap_or_default();
-    let decision = match &tried.decision {
-        Some(Tried::Decision(decision)) => decision,
-        Some(Tried::Cancel(cancel)) => return json!({"cancel": cancel.cancel}),
-        None => {
-            return match tried.outcome.as_str() {
-                "no_route" => json!({"no_route": true}),
-                "skip" => json!({"skip": reason}),
-                _ => json!({"failed": reason}),
-            };
-        }
-    };
-    let mut expected = Map::from_iter([("template".to_owned(), json!(decision.template))]);
-    for (name, list) in
-        [("groups", &decision.groups), ("users", &decision.users), ("contacts", &decision.contacts)]
-    {
-        if !list.is_empty() {
-            expected.insert(name.to_owned(), json!(list));
-        }
-    }
-    json!(expected)
 }

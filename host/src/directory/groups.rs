@@ -1,6 +1,6 @@
 //! Groups, their members, and what uses them.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use hookswitch_core::catalog::Catalog;
 use serde_json::json;
@@ -80,10 +80,18 @@ impl Directory {
     ///
     /// # Errors
     /// If it does not exist.
-    pub async fn group_use(&self, name: &str, rules: Option<&Catalog>) -> Result<GroupUse, DirectoryError> {
+    pub async fn group_use(
+        &self,
+        name: &str,
+        rules: impl IntoIterator<Item = &Catalog>,
+    ) -> Result<GroupUse, DirectoryError> {
+        let mut mentions: Vec<String> =
+            rules.into_iter().flat_map(|rules| rules.mentions_of_group(name)).collect();
+        let mut known = HashSet::new();
+        mentions.retain(|mention| known.insert(mention.clone()));
         self.groups_exist(&[name.to_owned()]).await?;
         Ok(GroupUse {
-            rules: rules.map(|rules| rules.mentions_of_group(name)).unwrap_or_default(),
+            rules: mentions,
             decided_by: self.store.rules_that_told_group(name).await?,
             digests: self.store.count_digests_for_group(name).await?,
         })

@@ -52,6 +52,15 @@ pub struct Wait<'a> {
     pub reason: WaitReason,
     /// Why, in words, for its history.
     pub detail: &'a str,
+    /// The switch that holds it, with [`WaitReason::Stopped`].
+    pub stopped_by: Option<&'a str>,
+}
+
+impl<'a> Wait<'a> {
+    /// Until when and why, for anything but a switch.
+    pub fn new(due_at: Timestamp, reason: WaitReason, detail: &'a str) -> Wait<'a> {
+        Wait { due_at, reason, detail, stopped_by: None }
+    }
 }
 
 /// Lines and readings, and what is to be written.
@@ -133,7 +142,7 @@ impl Book {
             // What is withdrawn has nothing to wait for.
             Some(send_at) if send_at > now && !is_withdrawn(&job) => {
                 let detail = format!("waits until {send_at}");
-                self.wait(&job, Wait { due_at: send_at, reason: WaitReason::SendAt, detail: &detail }, now);
+                self.wait(&job, Wait::new(send_at, WaitReason::SendAt, &detail), now);
             }
             _ => self.enqueue(job, now),
         }
@@ -146,19 +155,19 @@ impl Book {
         }
         if let Some(due_at) = self.lines.behind(&job, now) {
             let detail = "waits behind an earlier message";
-            return self.wait(&job, Wait { due_at, reason: WaitReason::Behind, detail }, now);
+            return self.wait(&job, Wait::new(due_at, WaitReason::Behind, detail), now);
         }
         let key = (job.logged.track.priority(), job.line.number.clone());
         let standing = self.lines.standing().get(&key).copied().unwrap_or(0);
         if standing >= STUCK && self.stuck.contains(&key.1) {
             let due_at = now.checked_add(RESTS).unwrap_or(now);
             let detail = "waits: the sending number cannot send";
-            return self.wait(&job, Wait { due_at, reason: WaitReason::Behind, detail }, now);
+            return self.wait(&job, Wait::new(due_at, WaitReason::Behind, detail), now);
         }
         if self.several_numbers && standing >= ROOM && !job.waited {
             self.searched += 1;
             let detail = "waits: the sending number has others to send before";
-            return self.wait(&job, Wait { due_at: now, reason: WaitReason::Behind, detail }, now);
+            return self.wait(&job, Wait::new(now, WaitReason::Behind, detail), now);
         }
         self.lines.join(job);
     }
@@ -217,7 +226,7 @@ impl Book {
                 let detail =
                     "no answer and no webhook came; its template says hold, so it waits for an operator";
                 let due_at = now.checked_add(HELD).unwrap_or(now);
-                return self.wait(&job, Wait { due_at, reason: WaitReason::Hold, detail }, now);
+                return self.wait(&job, Wait::new(due_at, WaitReason::Hold, detail), now);
             }
             (true, OnUnknown::Resend) => {
                 job.failures = job.failures.saturating_add(1);
@@ -254,8 +263,9 @@ impl Book {
 
     /// As [`Book::wait`]; those behind it are due `spacing` apart.
     pub fn wait_apart(&mut self, job: &Job, wait: Wait<'_>, spacing: SignedDuration, now: Timestamp) {
-        let Wait { due_at, reason, detail } = wait;
-        let deferred = settle::deferred(job, due_at, job.attempt, reason);
+        let Wait { due_at, reason, detail, stopped_by } = wait;
+        let stopped_by = stopped_by.map(str::to_owned);
+        let deferred = Deferred { stopped_by, ..settle::deferred(job, due_at, job.attempt, reason) };
         self.put_off(job, deferred, Some((Status::Deferred, detail)), spacing, now);
     }
 
@@ -354,6 +364,7 @@ impl Book {
             attempt,
             failures,
             reason: WaitReason::Unreadable,
+            stopped_by: None,
         });
         self.lines.leave(&line, place);
         self.writes.push(Write {

@@ -2,12 +2,12 @@
 //! limits"): how many these are, and who must wait.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hookswitch_core::domain::WaitReason;
+use hookswitch_core::domain::{NotificationId, WaitReason};
 use jiff::Timestamp;
 use tokio::{sync::watch, time::interval};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +68,13 @@ pub(super) struct Daily {
 }
 
 impl Daily {
+    /// Takes those out who get nothing of this batch: their messages are stopped.
+    pub(super) fn spare(&mut self, batch: &[(Job, Form)], stopped: &HashSet<NotificationId>) {
+        for (job, _) in batch.iter().filter(|(job, _)| stopped.contains(&job.logged.notification.id)) {
+            self.recipients.remove(&job.line.recipient);
+        }
+    }
+
     /// Of a batch, that which may go today; and the rest, with the time at which the next place is free.
     ///
     /// # Errors
@@ -122,7 +129,7 @@ impl Dispatch {
         let detail = format!(
             "waits: Meta lets the business write to {limit} people in 24 hours outside their windows, and it has"
         );
-        self.book.wait(job, Wait { due_at: free_at, reason: WaitReason::Daily, detail: &detail }, now);
+        self.book.wait(job, Wait::new(free_at, WaitReason::Daily, &detail), now);
     }
 
     /// Users who were allowed are not counted again for a while.

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use hookswitch_core::domain::Track;
+use hookswitch_core::domain::{Cause, Track};
+use jiff::Timestamp;
 
 use crate::store::{Done, LoggedNotification};
 
@@ -60,6 +61,26 @@ impl Job {
         Some(Job { logged, line, attempt: 1, failures: 0, as_template: false, waited: false })
     }
 
+    /// When the message was due: when its event was received, or at the time that its rule set. `None` if it waited before its
+    /// first attempt, for quiet hours, a window or a limit.
+    pub fn was_due_at(&self) -> Option<Timestamp> {
+        let notification = &self.logged.notification;
+        let cause = notification.message.cause.as_ref();
+        let received_at = cause.and_then(|cause| cause.received_at).unwrap_or(self.logged.created_at);
+        let due_at = notification.send_at.unwrap_or_default().max(received_at);
+        (!self.waited || self.attempt > 1).then_some(due_at)
+    }
+
+    /// The trace that its event is in.
+    pub fn trace(&self) -> Option<&str> {
+        self.logged.notification.message.cause.as_ref().and_then(Cause::trace_id)
+    }
+
+    /// This time, or the end of the message if that is earlier.
+    pub fn at_most_until(&self, time: Timestamp) -> Timestamp {
+        self.logged.notification.expires_at.map_or(time, |expires_at| time.min(expires_at))
+    }
+
     /// That it waits no more, where it waited.
     pub fn done(&self) -> Option<Done> {
         self.waited.then(|| Done { place: self.place(), attempt: self.attempt })
@@ -101,6 +122,7 @@ pub mod testing {
             window_until: None,
             number_window_until: None,
             is_skipped: false,
+            event_lane: Lane::of(recipient),
             has_secrets: false,
             quiet_hours: None,
             refusal: None,

@@ -36,10 +36,12 @@
 //! intent without an outcome is unknown, and waits for a webhook before it is sent again. A unique key decides whose an
 //! intent is. `model` walks through all of that at random.
 
+mod answers;
 mod book;
 mod daily;
 mod dispatcher;
 mod form;
+mod intents;
 mod job;
 mod lines;
 #[cfg(test)]

@@ -1,12 +1,9 @@
 //! Sends what may go now.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hookswitch_core::{
-    domain::{Cause, Delivery, Priority, Status, WaitReason},
+    domain::{Delivery, Priority, Refusal, Status, SwitchMode, WaitReason},
     plan::MetaName,
     words::next_opening,
 };
@@ -14,17 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     book::Wait,
-    form::{PARKED_FOR, Shape, shape},
+    form::{Shape, shape},
     job::Job,
     pace::PAIR_INTERVAL,
-    settle::{self, Settled, settle},
-    state::{Answer, Batch, Dispatch},
-    uploads::Uploads,
+    settle::{self, Settled},
+    state::Dispatch,
 };
 use crate::{
-    store::{Intended, Intent, StoreError},
-    traces::Attempt,
-    whatsapp::{CallbackData, Form, NumberEffect, SendError, Treatment, is_known},
+    store::Stop,
+    whatsapp::{Form, NumberEffect},
 };
 
 /// At most so many intents are appended at once.
@@ -39,7 +34,7 @@ const LEASES: Duration = Duration::from_millis(200);
 /// as it has waited already, within these.
 const HELD_FIRST: SignedDuration = SignedDuration::from_mins(1);
 const HELD_MOST: SignedDuration = SignedDuration::from_hours(12);
-/// For so long a message waits for a window or a template.
+/// For so long a message waits for a window or a template, and after it one that is held is looked at again.
 const HELD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why a message is not sent again whose values were not to stay.
@@ -109,7 +104,7 @@ impl Dispatch {
     }
 
     /// Whether the job's lane is certainly ours at this moment, in the term in which it was read.
-    fn may_send(&self, job: &Job, now: Instant) -> bool {
+    pub(super) fn may_send(&self, job: &Job, now: Instant) -> bool {
         let (lane, leases) = (job.logged.track.lane(), self.leases.borrow());
         leases.hold(lane, now.into()) && self.book.readings.are_current(lane, &leases)
     }
@@ -181,7 +176,7 @@ impl Dispatch {
             let wait = SignedDuration::try_from(ready - now).unwrap_or(SignedDuration::ZERO);
             let spacing = SignedDuration::try_from(PAIR_INTERVAL).unwrap_or(SignedDuration::ZERO);
             let detail = "waits for Meta's pair limit";
-            let wait = Wait { due_at: time + wait, reason: WaitReason::Pair, detail };
+            let wait = Wait::new(time + wait, WaitReason::Pair, detail);
             self.book.wait_apart(&job, wait, spacing, time);
             return None;
         }
@@ -189,7 +184,7 @@ impl Dispatch {
     }
 
     /// A job that was taken is not sent, now or ever.
-    fn never(&mut self, job: &Job, status: Status, detail: Option<String>, now: Timestamp) {
+    pub(super) fn never(&mut self, job: &Job, status: Status, detail: Option<String>, now: Timestamp) {
         self.metrics.not_sent(status.as_str());
         let deliveries = vec![Delivery { detail, ..settle::row(job, status, now) }];
         let settled = Settled { deliveries, deferred: None, number: NumberEffect::None };
@@ -199,282 +194,28 @@ impl Dispatch {
     /// Lets a job wait for what may never come, but not beyond its end. It keeps nobody else waiting, its recipient's other
     /// messages neither: these may go out where this one cannot.
     fn hold(&mut self, job: &Job, until: Timestamp, reason: WaitReason, detail: &str, now: Timestamp) {
-        let due_at = job.logged.notification.expires_at.map_or(until, |expires_at| until.min(expires_at));
-        self.book.wait(job, Wait { due_at, reason, detail }, now);
+        self.book.wait(job, Wait::new(job.at_most_until(until), reason, detail), now);
     }
 
-    /// Appends the intents of a batch, beside all else; [`Dispatch::take_intended`] hears of it.
-    fn intend(&mut self, batch: Vec<(Job, Form)>) {
-        self.intending += 1;
-        let (store, intents, uploads) = (self.store.clone(), self.intents.clone(), self.uploads.clone());
-        let daily = self.daily(&batch, Instant::now());
-        tokio::spawn(async move {
-            let now = store.now();
-            let (mut batch, mut wait) = (batch, Vec::new());
-            if let Some(daily) = daily {
-                match daily.allow(&store, mem::take(&mut batch), now).await {
-                    Ok(allowed) => (batch, wait) = allowed,
-                    Err((all, error)) => {
-                        let _ = intents.send(Batch { jobs: all, intended: Err(error), wait });
-                        return;
-                    }
-                }
+    /// An operator has stopped what a job is for. A message that is held keeps nobody else waiting.
+    pub(super) fn stopped(&mut self, job: &Job, Stop { name, mode, by, reason }: &Stop, now: Timestamp) {
+        self.stopped_at = Some(Instant::now());
+        let why = name.stopped(by, reason);
+        let detail = match mode {
+            SwitchMode::Dropped => {
+                let why = Refusal::Stopped(why).to_string();
+                return self.never(job, Status::Skipped, Some(why), now);
             }
-            let rows: Vec<Intent> = batch
-                .iter()
-                .map(|(job, form)| Intent {
-                    track: job.logged.track,
-                    seq: job.logged.seq,
-                    notification_id: job.logged.notification.id,
-                    attempt: job.attempt,
-                    is_marketing: job.logged.notification.message.marketing,
-                    form: in_words(job, *form, &uploads),
-                })
-                .collect();
-            let intended = match rows.is_empty() {
-                true => Ok(Default::default()),
-                false => store.intend(&rows, now).await,
-            };
-            // Dispatch waits for all that it has taken.
-            let _ = intents.send(Batch { jobs: batch, intended, wait });
-        });
-    }
-
-    /// The intents of a batch are appended: what is ours is sent.
-    ///
-    /// # Errors
-    /// Where nobody knows whether they are: then all must be read anew.
-    pub(super) fn take_intended(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.intending -= 1;
-        let Batch { jobs, intended, wait } = batch;
-        let now = self.store.now();
-        for (job, free_at) in &wait {
-            self.number_of(job).unanswered -= 1;
-            self.over_daily_limit(job, *free_at, now);
-        }
-        let mut intended = match intended {
-            Ok(intended) => intended,
-            Err(error) => {
-                for (job, _) in &jobs {
-                    self.number_of(job).unanswered -= 1;
-                    self.book.written(job.place());
-                }
-                self.write();
-                return Err(error);
-            }
+            SwitchMode::Held => format!("held: {why}"),
+            SwitchMode::Resuming => format!("waits behind earlier messages: {name} is resumed"),
         };
-        for (job, form) in jobs {
-            let to = match intended.remove(&job.logged.notification.id) {
-                Some(Intended::Ours { to }) => to,
-                Some(Intended::Refused(why)) => {
-                    self.number_of(&job).unanswered -= 1;
-                    self.never(&job, Status::Skipped, Some(why.to_string()), now);
-                    continue;
-                }
-                None => {
-                    tracing::warn!(
-                        notification = %job.logged.notification.id,
-                        trace = trace_of(&job),
-                        "not sent: PostgreSQL no longer has this message"
-                    );
-                    self.number_of(&job).unanswered -= 1;
-                    self.book.written(job.place());
-                    continue;
-                }
-                Some(Intended::Begun) => {
-                    tracing::warn!(
-                        notification = %job.logged.notification.id,
-                        trace = trace_of(&job),
-                        "another host has begun to send this"
-                    );
-                    self.number_of(&job).unanswered -= 1;
-                    let due_at = now.checked_add(self.book.unknown_for).unwrap_or(now);
-                    self.book.unknown(&job, due_at, None, now);
-                    continue;
-                }
-            };
-            // A host that was stopped for a while must not send what may be another's by now.
-            if !self.may_send(&job, Instant::now()) {
-                self.number_of(&job).unanswered -= 1;
-                self.not_sent(&job, now);
-                continue;
-            }
-            self.remember_counted(&job, form, Instant::now());
-            let (uploads, answers) = (self.uploads.clone(), self.answers.clone());
-            let (leases, lane) = (self.leases.clone(), job.logged.track.lane());
-            let term = leases.borrow().lanes.get(&lane).copied();
-            tokio::spawn(async move {
-                let notification = &job.logged.notification;
-                let callback_data = callback_data(&job);
-                let ends = (&*job.line.number, to.as_str());
-                // An upload takes a while, after which the lane may be another's.
-                let may_go = || {
-                    let leases = leases.borrow();
-                    leases.are_ours(Instant::now().into()) && leases.lanes.get(&lane).copied() == term
-                };
-                let began = Instant::now();
-                let answer = uploads.send(ends, form, &notification.message, &callback_data, may_go).await;
-                let took = began.elapsed();
-                // Dispatch waits for the answers of all that it has sent.
-                let _ = answers.send(Answer { job, to, form, answer, took });
-            });
-        }
-        self.write();
-        Ok(())
-    }
-
-    /// The intent is appended, and the lane was lost before the message was sent: whoever holds it makes the next attempt.
-    fn not_sent(&mut self, job: &Job, now: Timestamp) {
-        let detail = Some("the host lost the lane before it was sent".to_owned());
-        let deliveries = vec![Delivery { detail, ..settle::row(job, Status::Retrying, now) }];
-        let deferred = settle::deferred(job, now, job.attempt.saturating_add(1), WaitReason::Retry);
-        let settled = Settled { deliveries, deferred: Some(deferred), number: NumberEffect::None };
-        self.book.settle(job, settled, None, now);
-    }
-
-    /// What Meta's answer means is written; the recipient's line stands until it is.
-    pub(super) fn take_answer(&mut self, Answer { job, to, form, answer, took }: Answer) {
-        let now = Instant::now();
-        let number = self.number_of(&job);
-        number.unanswered -= 1;
-        number.heard_at = now;
-        if let Err(error) = &answer
-            && error.treatment() == Some(Treatment::ParkTemplate)
-            && form == Form::Template
-        {
-            let message = &job.logged.notification.message;
-            let version = MetaName {
-                name: message.template.clone(),
-                language: message.language.clone(),
-                parameter_names: message.parameter_names.clone(),
-            };
-            self.parked.insert(version, now + PARKED_FOR);
-            self.template_refused.notify_one();
-        }
-        let refused = answer.as_ref().err().and_then(SendError::treatment);
-        let opted_out = (refused == Some(Treatment::OptOut)).then_some(to);
-        let heard = !matches!(answer, Err(SendError::NotSent(_) | SendError::Unknown(_)));
-        let time = self.store.now();
-        self.number_of(&job).metrics.answered_after(took.as_secs_f64());
-        let settled = settle(&job, answer, time, self.book.unknown_for, rand::random());
-        if let Some(wait) = settled.deferred.as_ref().filter(|deferred| deferred.reason == WaitReason::Pair) {
-            let wait = Duration::try_from(wait.due_at.duration_since(time)).unwrap_or_default();
-            self.pairs.rest(&job.line, now + wait);
-        }
-        let pace = &mut self.number_of(&job).pace;
-        match settled.number {
-            NumberEffect::Rest(rest) => {
-                if pace.rest(now, rest) {
-                    let detail = settled.deliveries.first().and_then(|row| row.detail.as_deref());
-                    tracing::error!(
-                        phone_number_id = &*job.line.number,
-                        seconds = rest.as_secs(),
-                        detail,
-                        "the number cannot send: it rests, then one message tries"
-                    );
-                }
-            }
-            effect => {
-                if effect == NumberEffect::Slow {
-                    pace.slow(now);
-                }
-                if pace.answered(now, heard) {
-                    tracing::info!(phone_number_id = &*job.line.number, "the number can send again");
-                }
-            }
-        }
-        self.count(&job, &settled.deliveries, time);
-        if let Some(row) = settled.deliveries.first() {
-            let failed = (row.status != Status::Accepted)
-                .then(|| row.code.map_or_else(|| row.status.to_string(), |code| code.to_string()));
-            let notification = &job.logged.notification;
-            let attempt = Attempt {
-                id: notification.id,
-                attempt: job.attempt,
-                waited: due_at(&job).is_none(),
-                cause: notification.message.cause.as_ref(),
-            };
-            self.tracer.sent(&attempt, &notification.template, time, took, failed);
-        }
-        for Delivery { status, code, detail, .. } in &settled.deliveries {
-            if *status < Status::Accepted || *status == Status::Failed {
-                let detail = detail.as_deref().unwrap_or_default();
-                let trace = trace_of(&job);
-                tracing::warn!(notification = %job.logged.notification.id, trace, attempt = job.attempt, %status, code, detail, "a send did not go well");
-            }
-        }
-        self.book.settle(&job, settled, opted_out, time);
-        self.write();
-    }
-
-    /// Counts an attempt by its result.
-    fn count(&mut self, job: &Job, deliveries: &[Delivery], now: Timestamp) {
-        let Some(row) = deliveries.first() else { return };
-        let metrics = &self.number_of(job).metrics;
-        let result = match row.status {
-            Status::Accepted => {
-                let notification = &job.logged.notification;
-                metrics.accepted(&notification.template);
-                if let Some(due_at) = due_at(job) {
-                    let seconds = now.duration_since(due_at).as_secs_f64();
-                    let trace = trace_of(job);
-                    self.metrics.accepted_after(
-                        notification.priority.as_str(),
-                        seconds,
-                        trace,
-                        notification.id,
-                    );
-                }
-                return;
-            }
-            Status::Retrying => "retry",
-            Status::Unknown => "unknown",
-            _ => {
-                metrics.failed(&job.logged.notification.template);
-                "failed"
-            }
+        // Whoever resumes it wakes it; the time is the net under that.
+        let until = now.checked_add(HELD_FOR).unwrap_or(now);
+        let key = name.key();
+        let wait = Wait {
+            stopped_by: Some(&key),
+            ..Wait::new(job.at_most_until(until), WaitReason::Stopped, &detail)
         };
-        metrics.not_accepted(result, row.code.map(|code| is_known(code).then_some(code)));
-    }
-
-    fn number_of(&mut self, job: &Job) -> &mut super::state::Number {
-        self.numbers.get(&job.line.number)
-    }
-}
-
-/// When a message was due: when its event was received, or at the time that its rule set. `None` if it waited before its
-/// first attempt, for quiet hours, a window or a limit.
-fn due_at(job: &Job) -> Option<Timestamp> {
-    let logged = &job.logged;
-    let notification = &logged.notification;
-    let cause = notification.message.cause.as_ref();
-    let received_at = cause.and_then(|cause| cause.received_at).unwrap_or(logged.created_at);
-    let due_at = notification.send_at.unwrap_or_default().max(received_at);
-    (!job.waited || job.attempt > 1).then_some(due_at)
-}
-
-/// The trace that its event is in.
-fn trace_of(job: &Job) -> Option<&str> {
-    job.logged.notification.message.cause.as_ref().and_then(Cause::trace_id)
-}
-
-/// What Meta repeats in each report about the message.
-fn callback_data(job: &Job) -> String {
-    let notification = &job.logged.notification;
-    let template = notification.template.clone();
-    CallbackData { id: notification.id, attempt: job.attempt, due_at: due_at(job), template }.to_string()
-}
-
-/// How an attempt goes out, for its history.
-fn in_words(job: &Job, form: Form, uploads: &Uploads) -> String {
-    let window = match job.logged.window_until {
-        None => "the recipient never wrote in".to_owned(),
-        Some(until) => format!("the recipient's window ends at {until:.0}"),
-    };
-    let message = &job.logged.notification.message;
-    let file = uploads.file_in_words(message, form).map(|file| format!("; with {file}")).unwrap_or_default();
-    match form {
-        Form::Text => format!("free-form; {window}{file}"),
-        Form::Template => format!("as the Meta template {}; {window}{file}", message.template),
+        self.book.wait(job, wait, now);
     }
 }

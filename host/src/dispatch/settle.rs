@@ -99,6 +99,7 @@ pub fn deferred(job: &Job, due_at: Timestamp, attempt: i16, reason: WaitReason) 
         } else {
             reason
         },
+        stopped_by: None,
     }
 }
 

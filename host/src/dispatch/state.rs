@@ -39,7 +39,7 @@ pub struct Deps {
     /// The database.
     pub store: Store,
     /// Sends messages to the Cloud API, and uploads their files.
-    pub uploads: Uploads,
+    pub uploads: Arc<Uploads>,
     /// This host.
     pub host: Uuid,
     /// The lanes that it holds.
@@ -152,7 +152,7 @@ impl Numbers {
 /// Sends what the notification log says.
 pub struct Dispatch {
     pub(super) store: Store,
-    pub(super) uploads: Uploads,
+    pub(super) uploads: Arc<Uploads>,
     pub(super) host: Uuid,
     pub(super) leases: watch::Receiver<Leases>,
     pub(super) progress: Arc<Progress>,
@@ -175,6 +175,8 @@ pub struct Dispatch {
     pub(super) unsearched: [bool; 3],
     /// Users who were counted against the daily limit lately.
     pub(super) counted: HashMap<Arc<str>, Instant>,
+    /// When a message was last found to be stopped by an operator.
+    pub(super) stopped_at: Option<Instant>,
     /// How many batches of intents are on their way.
     pub(super) intending: usize,
     pub(super) intents: mpsc::UnboundedSender<Batch>,
@@ -186,6 +188,11 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
+    /// The number that sends a message.
+    pub(super) fn number_of(&mut self, job: &Job) -> &mut Number {
+        self.numbers.get(&job.line.number)
+    }
+
     /// A dispatch that has not begun.
     pub fn new(deps: Deps) -> Dispatch {
         let (intents, intended) = mpsc::unbounded_channel();
@@ -215,6 +222,7 @@ impl Dispatch {
             more: [true; 3],
             unsearched: [true; 3],
             counted: HashMap::new(),
+            stopped_at: None,
             intending: 0,
             intents,
             intended,

@@ -12,14 +12,14 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use hookswitch_core::{
-    catalog::{Live, MediaFile},
-    domain::Message,
+    catalog::{Catalog, Live, MediaFile},
+    domain::Lane,
     plan::media_type,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    store::{Store, UploadedMedia},
+    store::{LoggedNotification, Store, UploadedMedia},
     whatsapp::{Accepted, Client, Form, KEPT, SendError, Upload, file_in, is_about_media},
 };
 
@@ -32,19 +32,18 @@ const FRESH: SignedDuration = SignedDuration::from_mins(1);
 type Key = (String, String);
 type Uploading = Shared<BoxFuture<'static, Result<UploadedMedia, SendError>>>;
 
-/// Uploads files, and knows which are uploaded. Cheap to clone.
-#[derive(Clone)]
+/// Uploads files, and knows which are uploaded.
 pub struct Uploads {
     store: Store,
     client: Client,
     live: Arc<Live>,
-    known: Arc<Mutex<HashMap<Key, Uploading>>>,
+    known: Mutex<HashMap<Key, Uploading>>,
 }
 
 impl Uploads {
     /// Uploads the files of the live rules.
-    pub fn new(store: Store, client: Client, live: Arc<Live>) -> Uploads {
-        Uploads { store, client, live, known: Arc::default() }
+    pub fn new(store: Store, client: Client, live: Arc<Live>) -> Arc<Uploads> {
+        Arc::new(Uploads { store, client, live, known: Mutex::default() })
     }
 
     /// Sends a message, with its file uploaded before. An id of the file that Meta does not know any more is replaced once.
@@ -53,27 +52,42 @@ impl Uploads {
     /// # Errors
     /// See [`SendError`].
     pub async fn send(
-        &self,
-        (from, to): (&str, &str),
+        self: &Arc<Self>,
+        ends @ (from, to): (&str, &str),
         form: Form,
-        message: &Message,
+        logged: &LoggedNotification,
         callback_data: &str,
         may_go: impl Fn() -> bool,
     ) -> Result<Accepted, SendError> {
+        let message = &logged.notification.message;
         let Some(path) = file_in(message, form) else {
             return self.client.send(from, to, form, message, None, callback_data).await;
         };
+        // Apart, as few messages have a file and all would have to carry what this one needs.
+        Box::pin(self.send_with_file(path, ends, form, logged, callback_data, may_go)).await
+    }
+
+    async fn send_with_file(
+        self: &Arc<Self>,
+        path: &str,
+        (from, to): (&str, &str),
+        form: Form,
+        logged: &LoggedNotification,
+        callback_data: &str,
+        may_go: impl Fn() -> bool,
+    ) -> Result<Accepted, SendError> {
+        let message = &logged.notification.message;
         let may_go = || {
             let why = "the host lost the lane while it uploaded the message's file";
             if may_go() { Ok(()) } else { Err(SendError::NotSent(why.to_owned())) }
         };
-        let (key, uploaded) = self.upload(from, path).await?;
+        let (key, uploaded) = self.upload(from, path, logged.event_lane).await?;
         may_go()?;
         match self.client.send(from, to, form, message, Some(&uploaded.media_id), callback_data).await {
             Err(error) if is_about_media(&error) && uploaded.uploaded_at < self.store.now() - FRESH => {
                 tracing::info!(path, media = uploaded.media_id, %error, "uploading a file again: Meta refused its id");
                 self.forget(&key, &uploaded).await;
-                let (_, again) = self.upload(from, path).await?;
+                let (_, again) = self.upload(from, path, logged.event_lane).await?;
                 may_go()?;
                 self.client.send(from, to, form, message, Some(&again.media_id), callback_data).await
             }
@@ -82,16 +96,21 @@ impl Uploads {
     }
 
     /// The file of a message with the beginning of its SHA-256, for its history.
-    pub fn file_in_words(&self, message: &Message, form: Form) -> Option<String> {
-        let path = file_in(message, form)?;
-        let catalog = self.live.current();
+    pub fn file_in_words(&self, logged: &LoggedNotification, form: Form) -> Option<String> {
+        let path = file_in(&logged.notification.message, form)?;
+        let catalog = self.catalog(path, logged.event_lane);
         let sha256 = catalog.files.get(path)?.sha256.get(..12)?;
         Some(format!("{path} (SHA-256 {sha256}…)"))
     }
 
     /// The upload of a file for a number, which may have to be made first.
-    async fn upload(&self, from: &str, path: &str) -> Result<(Key, UploadedMedia), SendError> {
-        let catalog = self.live.current();
+    async fn upload(
+        self: &Arc<Self>,
+        from: &str,
+        path: &str,
+        event_lane: Lane,
+    ) -> Result<(Key, UploadedMedia), SendError> {
+        let catalog = self.catalog(path, event_lane);
         let (Some(file), Some(mime_type)) = (catalog.files.get(path), media_type(path)) else {
             return Err(SendError::NotSent(format!("the rules of this host have no file {path}")));
         };
@@ -108,8 +127,23 @@ impl Uploads {
         Ok((key, uploaded?))
     }
 
+    /// The rules with a file: those that decide about the message's event or, if they do not have it, the others: they may
+    /// have decided when the message was planned.
+    fn catalog(&self, path: &str, event_lane: Lane) -> Arc<Catalog> {
+        let in_force = self.live.in_force();
+        let of_lane = in_force.of(event_lane);
+        let with_file = std::iter::once(of_lane).chain(in_force.all()).find(|it| it.files.contains_key(path));
+        with_file.unwrap_or(of_lane).clone()
+    }
+
     /// The upload that is known or under way, or a new one.
-    fn uploading(&self, key: &Key, path: &str, mime_type: &'static str, file: &MediaFile) -> Uploading {
+    fn uploading(
+        self: &Arc<Self>,
+        key: &Key,
+        path: &str,
+        mime_type: &'static str,
+        file: &MediaFile,
+    ) -> Uploading {
         let until = self.store.now() + MARGIN;
         let is_good = |uploading: &Uploading| {
             uploading.peek().is_none_or(|done| done.as_ref().is_ok_and(|done| done.expires_at > until))

@@ -16,6 +16,7 @@ mod keys;
 mod page;
 mod problem;
 mod rate;
+mod request;
 mod server;
 mod source;
 mod stream;
@@ -29,6 +30,7 @@ pub use self::{
     keys::{ApiKey, Caller, Grant, Keys, Scope, key_digest},
     page::{last_of_full, page, page_limit},
     problem::{Errors, Problem, ProblemError, sentence},
+    request::{from_path, invalid, query},
     server::serve,
     source::{is_reserved, is_within},
 };

@@ -60,16 +60,21 @@ impl Setup {
     /// Creates the groups that rules name and, if asked, submits the templates that Meta does not have; says what came of
     /// each step. Nothing to do is no step.
     pub async fn fix(&self, by: &Operator, submit_templates: bool) -> Vec<FixStep> {
-        let catalog = self.live.current();
-        let mut steps = match self.operate.create_missing_groups(by, &catalog).await {
-            Ok(created) => created
-                .into_iter()
-                .map(|name| FixStep::done(FixedPart::Groups, name, "created"))
-                .collect::<Vec<_>>(),
-            Err(error) => vec![FixStep::failed(FixedPart::Groups, None, error.to_string())],
-        };
+        let in_force = self.live.in_force();
+        let catalog = in_force.main();
+        let mut steps = Vec::new();
+        for catalog in in_force.all() {
+            match self.operate.create_missing_groups(by, catalog).await {
+                Ok(created) => {
+                    steps.extend(
+                        created.into_iter().map(|name| FixStep::done(FixedPart::Groups, name, "created")),
+                    );
+                }
+                Err(error) => steps.push(FixStep::failed(FixedPart::Groups, None, error.to_string())),
+            }
+        }
         if submit_templates {
-            match self.submit_missing(by, &catalog).await {
+            match self.submit_missing(by, catalog).await {
                 Ok(submitted) => steps.extend(submitted),
                 Err(error) => steps.push(FixStep::failed(FixedPart::Templates, None, error.to_string())),
             }

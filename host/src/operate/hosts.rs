@@ -19,11 +19,16 @@ pub struct HostState {
     pub lanes: i64,
     /// The release of the rules that are live there; null if it is not known.
     pub release: Option<String>,
+    /// The release that decides for a share of the lanes there, beside `release`; null if none does.
+    pub share_release: Option<String>,
+    /// Of how many of the 64 lanes of events `share_release` decides; null if none does.
+    pub share_lanes: Option<i16>,
     /// Whether it follows the active release; otherwise it serves a folder of its own.
     pub follows: bool,
-    /// The active release if it could not load it; then it keeps `release`.
+    /// The active release, or the one that is to decide for a share of the lanes, if it could not load it; then it keeps
+    /// `release`.
     pub refused_release: Option<String>,
-    /// Why it could not load the active release.
+    /// Why it could not load it.
     pub refusal: Option<String>,
     /// The version of the program; null if it is not known.
     pub version: Option<String>,
@@ -41,9 +46,13 @@ impl Operate {
         let now = self.now();
         let state = |host: crate::store::HostFacts| {
             let (refused_release, refusal) = host.refused.clone().unzip();
+            let (share_release, share_lanes) =
+                host.share.clone().map(|(release, share)| (release, share.lanes())).unzip();
             HostState {
                 alive: lives(&host, now),
                 follows: host.follows,
+                share_release,
+                share_lanes,
                 refused_release,
                 refusal,
                 name: host.name,

@@ -105,6 +105,9 @@ pub fn hide_personal(notification: &mut NotificationHistory) {
     if let Some(end) = &mut notification.dead_letter {
         mask(&mut end.reason);
     }
+    if let Some(waits) = &mut notification.waits {
+        mask(&mut waits.stopped);
+    }
     for delivery in &mut notification.deliveries {
         // Meta's ids contain the number of the recipient.
         delivery.wamid = delivery.wamid.take().map(|wamid| masked(&wamid));

@@ -1,6 +1,7 @@
 //! What operators list, look at and do, each once: for the command line, the HTTP API and the console.
 
 mod act;
+mod activation;
 mod console;
 mod contacts;
 mod difference;
@@ -19,13 +20,17 @@ mod numbers;
 mod overview;
 mod people;
 mod plugins;
+mod recorded_case;
 mod rehearsal;
 mod release_difference;
 mod releases;
+mod replay;
 mod rules;
 mod schedules;
 mod send;
 mod setup;
+mod shadow;
+mod switches;
 mod template_report;
 mod templates;
 mod traffic;
@@ -42,6 +47,7 @@ use tokio::sync::Notify;
 
 pub use self::{
     act::Operator,
+    activation::NotActivated,
     difference::{DiffLine, LineChange, PartDifference, TemplateDifference, TemplateExample},
     digests::OpenDigest,
     events::Found,
@@ -59,17 +65,28 @@ pub use self::{
     notification::NotificationDetail,
     numbers::Numbers,
     plugins::ParkedEvents,
+    recorded_case::{case_of_event, case_of_trial},
     rehearsal::TrialError,
     release_difference::ReleaseDifference,
-    releases::{Activated, ActivationError, Checker, CreatedRelease, ReleaseDetail, ReleaseReport},
+    releases::{
+        Activated, ActivationError, ActiveReleases, Checker, CreatedRelease, HowToActivate, ReleaseDetail,
+        ReleaseReport,
+    },
+    replay::{
+        EventDifference, KeptReplay, NoReplay, NotCompared, Piece, Price, ReplayChanges, ReplayChoice,
+        ReplayCost, ReplayDetail, ReplayError, ReplayEvent, ReplayExample, ReplayReport, ReplayTask,
+        ReplayTotals, ThenNow, check_prices, run_replays, word_diff,
+    },
     rules::RuleMap,
     schedules::ScheduleState,
     send::{SendError, TestMessage},
     setup::{NewChecker, Setup},
+    shadow::{CleanLimits, NewShadow, NoShadow, ShadowDetail, ShadowReport, run_shadows},
+    switches::{Names, Switch, SwitchError},
     template_report::{TemplateReport, meaning_of, switch_of},
     templates::{Account, PushChoice, Pushed, TemplateList, TemplatesError, others},
     traffic::{SENT, Throughput},
-    trial::{Trial, Tried, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
+    trial::{Trial, TriedDecision, TriedForm, TriedNotification, TriedWindow, planned},
     unknown::Resolution,
     variants::TemplateVariant,
     waiting::wrong_key,
@@ -91,13 +108,19 @@ const BATCH: usize = 1_000;
 pub struct Operate {
     store: Store,
     job_created: Arc<Notify>,
+    replay_created: Arc<Notify>,
     overview: overview::Kept,
 }
 
 impl Operate {
     /// What can be done with this database.
     pub fn new(store: Store) -> Operate {
-        Operate { store, job_created: Arc::default(), overview: Arc::default() }
+        Operate {
+            store,
+            job_created: Arc::default(),
+            replay_created: Arc::default(),
+            overview: Arc::default(),
+        }
     }
 
     /// PostgreSQL's time.

@@ -46,7 +46,9 @@ impl Setup {
     ) -> Result<Trial, TrialError> {
         // The semaphore is never closed.
         let _turn = self.trials.acquire().await;
-        let (catalog, event) = (self.live.current(), Arc::new(event));
+        // By the release that decides in the event's lane.
+        let catalog = self.live.in_force().of_event(event.lane(), &event).clone();
+        let event = Arc::new(event);
         let verdicts = {
             let (catalog, event) = (catalog.clone(), event.clone());
             spawn_blocking(move || rehearse(&catalog, &event, now)).await?

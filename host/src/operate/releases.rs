@@ -5,6 +5,7 @@ use std::path::Path;
 use hookswitch_core::{
     catalog::{self, Catalog, Findings, Folders},
     decide::plugin::Sandbox,
+    domain::{LANES, LaneShare},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,11 +13,15 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{Operate, Operator};
+use super::{
+    Operate, Operator,
+    activation::{Next, NotActivated, next},
+    shadow::CleanLimits,
+};
 use crate::{
     check::lives,
     releases::{self, Cache, Read, ReleaseError, Verdict, VerdictState, short},
-    store::{Act, Activation, ActivationWay, HostFacts, NewActivation, StoreError, StoredRelease},
+    store::{Act, Activation, ActivationWay, HostFacts, StoreError, StoredRelease},
 };
 
 /// Least number of digits by which a release is named.
@@ -42,8 +47,11 @@ pub struct ReleaseReport {
     pub parent: Option<String>,
     /// What became of its checks and cases when it was created.
     pub verdict: Verdict,
-    /// Whether it is the active release.
+    /// Whether it is the active release: the one that decides for all lanes but those of a share.
     pub active: bool,
+    /// For how many of the 64 lanes of events it is to decide: 64 for the active release, and fewer if another one decides for
+    /// a share of the lanes.
+    pub lanes: i16,
     /// When it was last activated; null if it never was.
     pub activated_at: Option<Timestamp>,
     /// The running hosts on which it is live.
@@ -78,7 +86,7 @@ pub struct ReleasedFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Activation)]
 pub struct ActivationReport {
-    /// When.
+    /// When it became active.
     pub at: Timestamp,
     /// Who: the name of an API key, or the user of a command line, or the host that serves the folder.
     pub who: String,
@@ -88,12 +96,40 @@ pub struct ActivationReport {
     pub forced: bool,
     /// The reason that was given; null if none was.
     pub reason: Option<String>,
+    /// For how many of the 64 lanes of events it was to decide from then on.
+    pub lanes: i16,
 }
 
 impl From<Activation> for ActivationReport {
     fn from(of: Activation) -> Self {
-        ActivationReport { at: of.at, who: of.who, way: of.way, forced: of.forced, reason: of.reason }
+        let (lanes, forced) = match of.share {
+            Some(share) => (share.lanes.lanes(), share.forced),
+            None => (LANES, of.forced),
+        };
+        ActivationReport { at: of.at, who: of.who, way: of.way, forced, reason: of.reason, lanes }
     }
+}
+
+/// How to activate a release.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HowToActivate<'a> {
+    /// The share of the lanes for which it is to decide; `None`: all.
+    pub share: Option<LaneShare>,
+    /// Whether to activate it although cases fail.
+    pub is_forced: bool,
+    /// The reason, which is recorded.
+    pub reason: Option<&'a str>,
+    /// What its shadow may have found, if that is a condition.
+    pub when_clean: Option<CleanLimits>,
+}
+
+/// The releases that decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveReleases {
+    /// The id of the active release.
+    pub release: String,
+    /// The id of the release that decides for a share of the lanes, and the share.
+    pub share: Option<(String, LaneShare)>,
 }
 
 /// A release that was created, or was there before.
@@ -118,10 +154,12 @@ pub struct Checker {
 /// A release that was activated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Activated {
-    /// The release that is active now.
+    /// The release that was activated, for all lanes or a share of them.
     pub release: ReleaseReport,
-    /// The id of the release that was active before; null if none was.
+    /// The id of the release that was active before; null if none was. It decides for the rest if this is about a share.
     pub before: Option<String>,
+    /// The id of another release that decided for a share of the lanes until now; null if none did.
+    pub ended: Option<String>,
     /// Whether anything changed: it may have been active before.
     pub changed: bool,
     /// Whether cases fail, and it was activated all the same.
@@ -153,9 +191,23 @@ pub enum ActivationError {
         /// Which ones.
         findings: Findings,
     },
+    /// Its shadow was not clean.
+    #[error("the shadow of the release {} is not clean: {}", short(.release), .wrong.join("; "))]
+    NotClean {
+        /// The release.
+        release: String,
+        /// What speaks against it.
+        wrong: Vec<String>,
+    },
     /// No other release was active before.
     #[error("no other release was active before")]
     NoneBefore,
+    /// What is active does not allow it.
+    #[error(transparent)]
+    Not(#[from] NotActivated),
+    /// Another activation came between.
+    #[error("somebody else activated a release at the same time, so nothing was changed")]
+    Overtaken,
     /// It could not be read.
     #[error(transparent)]
     Release(#[from] ReleaseError),
@@ -169,18 +221,23 @@ impl From<StoreError> for ActivationError {
 
 /// What is active and live, for reports.
 struct Now {
-    active: Option<String>,
+    active: Option<Activation>,
     hosts: Vec<HostFacts>,
 }
 
 impl Now {
     fn report(&self, of: StoredRelease) -> Result<ReleaseReport, StoreError> {
         let release = short(&of.id).to_owned();
-        let hosts = self.hosts.iter().filter(|host| host.release.as_ref() == Some(&release));
+        let is_live = |host: &&HostFacts| {
+            let of_share = host.share.as_ref().map(|(release, _)| release);
+            [host.release.as_ref(), of_share].contains(&Some(&release))
+        };
+        let hosts = self.hosts.iter().filter(is_live);
         Ok(ReleaseReport {
             verdict: serde_json::from_str(&of.verdict)
                 .map_err(|error| StoreError::Row(format!("the verdict on a release: {error}")))?,
-            active: self.active.as_ref() == Some(&of.id),
+            active: self.active.as_ref().is_some_and(|active| active.release == of.id),
+            lanes: self.active.as_ref().map_or(0, |active| lanes_of(active, &of.id)),
             hosts: hosts.map(|host| host.name.clone()).collect(),
             release,
             id: of.id,
@@ -229,9 +286,12 @@ impl Operate {
         stored.into_iter().map(|release| now.report(release)).collect()
     }
 
-    /// The active release; `None` if none is.
-    pub async fn active_release(&self) -> Result<Option<String>, StoreError> {
-        Ok(self.store.last_active().await?.map(|last| last.release))
+    /// The active release, and the one that decides for a share of the lanes; `None` if none is active.
+    pub async fn active_releases(&self) -> Result<Option<ActiveReleases>, StoreError> {
+        Ok(self.store.last_active().await?.map(|last| ActiveReleases {
+            release: last.release,
+            share: last.share.map(|share| (share.release, share.lanes)),
+        }))
     }
 
     /// The release whose id begins with these digits, with its files.
@@ -286,35 +346,65 @@ impl Operate {
         Ok(id)
     }
 
-    /// Checks a release, runs its cases, and makes it the active one, for all hosts that follow.
+    /// Checks a release, runs its cases, and lets it decide for all lanes or for a share of them, on all hosts that follow.
     ///
     /// # Errors
-    /// If it is unknown, if it does not compile, or if cases fail, unless it is forced.
+    /// If it is unknown, if it does not compile, or if cases fail, unless it is forced; and if the share is less than it has, or
+    /// another release decides for a share.
     pub async fn activate_release(
         &self,
         by: &Operator,
         digits: &str,
-        is_forced: bool,
-        reason: Option<&str>,
+        how: HowToActivate<'_>,
         checker: &Checker,
     ) -> Result<Activated, ActivationError> {
         let id = self.found(digits).await?.id;
+        // Said before what takes a while.
+        next(self.store.last_active().await?.as_ref(), &id, how.share, false)?;
+        if let Some(limits) = how.when_clean {
+            self.check_clean(&id, limits).await?;
+        }
         let catalog = self.checked(&id, checker).await?;
         let are_failing = !catalog.failed_cases.is_empty();
-        if are_failing && !is_forced {
+        if are_failing && !how.is_forced {
             let findings = Findings { folder: short(&id).to_owned(), findings: catalog.failed_cases.clone() };
             return Err(ActivationError::CasesFail { release: id, findings });
         }
-        self.made_active(by, &id, ActivationWay::Activate, are_failing, reason).await
+        let last = self.store.last_active().await?;
+        let next = next(last.as_ref(), &id, how.share, are_failing)?;
+        if let Some(limits) = how.when_clean {
+            self.check_clean(&id, limits).await?;
+        }
+        self.made_active(by, &id, ActivationWay::Activate, last, next, (how.reason, how.when_clean)).await
     }
 
-    /// Makes the release active that was active before. It is not checked again: that may be what is urgent.
+    /// Checks that the last shadow of a release found nothing beyond these limits.
+    async fn check_clean(&self, id: &str, limits: CleanLimits) -> Result<(), ActivationError> {
+        let (active, shadow) = (self.store.last_active().await?, self.shadow_of(Some(id)).await?);
+        let active = active.as_ref().map(|active| active.release.as_str());
+        let wrong = limits.exceeded(shadow.as_ref(), active);
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(ActivationError::NotClean { release: id.to_owned(), wrong }),
+        }
+    }
+
+    /// Ends the share of a release or, if none decides for a share, makes the release active that was active before. It is not
+    /// checked again: that may be what is urgent.
     ///
     /// # Errors
     /// If no other release was active before.
     pub async fn roll_back(&self, by: &Operator, reason: Option<&str>) -> Result<Activated, ActivationError> {
-        let before = self.store.activation_before().await?.ok_or(ActivationError::NoneBefore)?;
-        self.made_active(by, &before.release, ActivationWay::Rollback, before.forced, reason).await
+        let last = self.store.last_active().await?;
+        let (to, forced) = match last.as_ref().filter(|last| last.share.is_some()) {
+            Some(last) => (last.release.clone(), last.forced),
+            None => {
+                let before = self.store.activation_before().await?.ok_or(ActivationError::NoneBefore)?;
+                (before.release, before.forced)
+            }
+        };
+        let next = next(last.as_ref(), &to, None, forced)?;
+        self.made_active(by, &to, ActivationWay::Rollback, last, next, (reason, None)).await
     }
 
     async fn made_active(
@@ -322,13 +412,20 @@ impl Operate {
         by: &Operator,
         id: &str,
         way: ActivationWay,
-        forced: bool,
-        reason: Option<&str>,
+        last: Option<Activation>,
+        next: Option<Next>,
+        (reason, when_clean): (Option<&str>, Option<CleanLimits>),
     ) -> Result<Activated, ActivationError> {
-        let before = self.active_release().await?;
-        let changed = before.as_deref() != Some(id);
-        if changed {
-            let what = json!({ "release": id, "before": before, "forced": forced });
+        let before = last.as_ref().map(|last| last.release.clone());
+        let of_share = last.as_ref().and_then(|last| last.share.as_ref());
+        let ended = of_share.filter(|share| share.release != id).map(|share| share.release.clone());
+        let (changed, mut forced) = (next.is_some(), false);
+        if let Some(next) = next {
+            forced = next.is_forced();
+            let lanes = next.share.as_ref().map(|share| share.lanes.lanes());
+            let what = json!({
+                "release": id, "before": before, "forced": forced, "lanes": lanes, "when_shadow_clean": when_clean,
+            });
             let act: Act = by.act(
                 match way {
                     ActivationWay::Rollback => "release.rollback",
@@ -337,17 +434,20 @@ impl Operate {
                 &what,
                 reason,
             );
-            let new = NewActivation { release: id, who: by.name(), way, forced, reason };
-            self.store.activate_release(&new, Some(&act)).await?;
+            let after = last.as_ref().map_or(0, |last| last.seq);
+            let new = next.activation(by.name(), way, reason, after);
+            if !self.store.activate_release(&new, Some(&act)).await? {
+                return Err(ActivationError::Overtaken);
+            }
             // The hosts look once a second, too.
             let _ = self.store.notify_of_release().await;
         }
         let release = self.now_live().await?.report(self.found(id).await?)?;
-        Ok(Activated { release, before, changed, forced })
+        Ok(Activated { release, before, ended: ended.filter(|_| changed), changed, forced })
     }
 
     /// Loads a release as `rules check` does, with the cases that fail.
-    async fn checked(&self, id: &str, checker: &Checker) -> Result<Catalog, ActivationError> {
+    pub(super) async fn checked(&self, id: &str, checker: &Checker) -> Result<Catalog, ActivationError> {
         let Checker { cache, sandbox } = checker;
         let mut is_second = false;
         loop {
@@ -384,10 +484,20 @@ impl Operate {
     }
 
     async fn now_live(&self) -> Result<Now, StoreError> {
-        let (active, mut hosts) = tokio::try_join!(self.active_release(), self.store.host_facts())?;
+        let (active, mut hosts) = tokio::try_join!(self.store.last_active(), self.store.host_facts())?;
         let now = self.now();
         hosts.retain(|host| lives(host, now));
         Ok(Now { active, hosts })
+    }
+}
+
+/// For how many lanes a release is to decide.
+fn lanes_of(active: &Activation, id: &str) -> i16 {
+    let of_share = active.share.as_ref().map_or(0, |share| share.lanes.lanes());
+    match &active.share {
+        _ if active.release == id => LANES - of_share,
+        Some(share) if share.release == id => of_share,
+        _ => 0,
     }
 }
 

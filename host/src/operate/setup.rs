@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Activated, ActivationError, Checker, CreatedRelease, Operate, Operator, numbers::AskedNumbers,
-    rehearsal::AT_ONCE, templates::AskedTemplates,
+    Activated, ActivationError, Checker, CreatedRelease, HowToActivate, NewShadow, NoShadow, Operate,
+    Operator, ShadowReport, numbers::AskedNumbers, rehearsal::AT_ONCE, templates::AskedTemplates,
 };
 use crate::{
     check::{self, Report, Severity, Subject},
@@ -112,7 +112,7 @@ impl Setup {
         })
     }
 
-    /// Checks a release, runs its cases, and makes it the active one: [`Operate::activate_release`], one at a time.
+    /// Checks a release, runs its cases, and activates it: [`Operate::activate_release`], one at a time.
     ///
     /// # Errors
     /// As there.
@@ -120,14 +120,30 @@ impl Setup {
         &self,
         by: &Operator,
         digits: &str,
-        is_forced: bool,
-        reason: Option<&str>,
+        how: HowToActivate<'_>,
     ) -> Result<Activated, ActivationError> {
         let _turn = self.benched.lock().await;
         let checker = self.new_checker()?;
-        let activated = self.operate.activate_release(by, digits, is_forced, reason, &checker).await;
+        let activated = self.operate.activate_release(by, digits, how, &checker).await;
         self.has_changed().await;
         activated
+    }
+
+    /// Checks a release, runs its cases, and starts a shadow: [`Operate::start_shadow`], one at a time.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_shadow(
+        &self,
+        by: &Operator,
+        digits: &str,
+        new: NewShadow<'_>,
+    ) -> Result<ShadowReport, NoShadow> {
+        let _turn = self.benched.lock().await;
+        let checker = self.new_checker().map_err(ActivationError::from)?;
+        let started = self.operate.start_shadow(by, digits, new, &checker).await;
+        self.has_changed().await;
+        started
     }
 
     /// The rules that are live.
@@ -226,10 +242,11 @@ impl Setup {
         let runtime = Handle::current();
         // On a thread of its own: with many groups and templates it computes for longer than others may be kept waiting.
         let checking = spawn_blocking(move || {
-            let catalog = self.live.current();
+            let in_force = self.live.in_force();
             let subject = Subject {
                 settings: Ok(&self.settings),
-                catalog: Ok(&catalog),
+                catalog: Ok(in_force.main()),
+                share: in_force.share().map(|(_, catalog)| &**catalog),
                 store: Ok(&self.operate.store),
                 data_dir: None,
             };

@@ -9,7 +9,7 @@ use hookswitch_core::{
         plugin::{Answering, Http, HttpError, HttpRequest},
     },
     domain::{
-        Asked, Cancel, Decision, Event, Header, Message, Mode, Notification, Outcome, People, Priority,
+        Asked, Cancel, Decision, Event, Face, Message, Mode, Notification, Outcome, People, Priority,
         Secrets, Senders, Verdict,
     },
     plan::{Planned, PlannedNotification, Planner},
@@ -106,30 +106,6 @@ pub enum TriedForm {
     Template,
     /// It waits until the recipient writes: it is never sent as a template, and the window is closed.
     Waits,
-}
-
-/// A message as the phone shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Face {
-    /// What stands above the text, on a line.
-    pub header: Option<String>,
-    /// The text, in WhatsApp's formatting.
-    pub body: String,
-    /// The small line below the text.
-    pub footer: Option<String>,
-    /// The titles of the buttons.
-    pub buttons: Vec<String>,
-}
-
-impl From<Message> for Face {
-    fn from(message: Message) -> Self {
-        Face {
-            header: message.header.as_ref().map(Header::shown),
-            body: message.body,
-            footer: message.footer,
-            buttons: message.buttons.into_iter().map(|button| button.title).collect(),
-        }
-    }
 }
 
 /// Whether windows are open.
@@ -271,8 +247,8 @@ impl TriedNotification {
                 (Mode::Auto, false) | (Mode::Template, _) => TriedForm::Template,
                 (Mode::Text, false) => TriedForm::Waits,
             },
-            in_window: (message.mode != Mode::Template).then(|| message.in_window().into()),
-            as_template: (message.mode != Mode::Text).then(|| message.as_template().into()),
+            in_window: Face::in_window(message),
+            as_template: Face::as_template(message),
             message: Some(message.clone()),
         }
     }

@@ -79,10 +79,11 @@ impl Cache {
         let _ = fs::remove_dir_all(self.folder.join(id));
     }
 
-    /// Removes releases that were not used for a day, and what an interrupted write left.
-    pub fn clean(&self, active: &str) {
+    /// Removes releases but these that were not used for a day, and what an interrupted write left.
+    pub fn clean(&self, active: &[String]) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        for entry in entries.flatten().filter(|entry| entry.file_name() != active) {
+        let is_active = |name: &std::ffi::OsStr| active.iter().any(|active| name == active.as_str());
+        for entry in entries.flatten().filter(|entry| !is_active(&entry.file_name())) {
             let used = entry.metadata().and_then(|metadata| metadata.modified());
             if used.is_ok_and(|used| used.elapsed().is_ok_and(|since| since > UNUSED)) {
                 let _ = fs::remove_dir_all(entry.path());

@@ -1,4 +1,5 @@
-//! A host that follows: it loads whichever release is active, within a second, or says why it cannot.
+//! A host that follows: it loads whichever release is active, and the one that decides for a share of the lanes, within a
+//! second, or says why it cannot.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,7 +7,7 @@ use std::{
 };
 
 use hookswitch_core::{
-    catalog::{Live, NotLoaded, Wanted},
+    catalog::{Catalog, Folders, Live, NotLoaded, Wanted},
     decide::plugin::Sandbox,
 };
 use tokio::{
@@ -18,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, ReleaseError, short};
 use crate::store::{Activation, Store, StoreError};
+
+/// A release that was not loaded, and why.
+type NotBrought = (String, ReleaseError);
 
 /// Interval of the looks at the last activation: whoever activates also wakes the hosts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -61,30 +65,26 @@ impl Follower {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Loads the active release; returns the place of its activation, too.
+    /// Loads the active release, and the one that decides for a share if it can; returns the place of their activation, too.
     ///
     /// # Errors
-    /// If no release is active, or it cannot be loaded.
+    /// If no release is active, or the active one cannot be loaded.
     pub async fn open(&self) -> Result<(Arc<Live>, i64), ReleaseError> {
         let active = self.active().await?.ok_or(ReleaseError::NoneActive)?;
-        let wanted = wanted(&active);
-        let mut is_second = false;
-        loop {
-            let folders = self.cache.folders(&self.store, &wanted.id, self.sandbox.clone()).await?;
-            let of = wanted.clone();
-            let opened = spawn_blocking(move || Live::open_release(folders, &of)).await.map_err(lost)?;
-            match opened {
-                Ok(live) => return Ok((live, active.seq)),
-                Err(NotLoaded::Changed(_)) if !is_second => {
-                    self.cache.discard(&wanted.id);
-                    is_second = true;
-                }
-                Err(error) => return Err(ReleaseError::NotLoaded(error)),
+        let of_folders = |folders, wanted: Wanted| move || Live::open_release(folders, &wanted);
+        let live = self.loaded(&wanted(&active.release, active.forced), of_folders).await?;
+        match self.bring(&live, &active, false).await {
+            Ok(()) => Ok((live, active.seq)),
+            Err(not_brought) => {
+                let may_pass = not_brought.1.may_pass();
+                self.refuse(&live, &active, &not_brought);
+                // Looked at again at once.
+                Ok((live, if may_pass { 0 } else { active.seq }))
             }
         }
     }
 
-    /// Swaps the active release into `live`, until `stop`; `seq` is the activation that is live.
+    /// Brings into `live` what is activated, until `stop`; `seq` is the activation that is live.
     pub async fn run(self, live: Arc<Live>, mut seq: i64, stop: CancellationToken) {
         if let Some(sandbox) = &self.sandbox {
             let compiled = self.compiled.clone();
@@ -113,46 +113,101 @@ impl Follower {
         }
     }
 
-    /// Swaps the active release in if its activation is not the one that was seen; returns the one that is.
+    /// Brings in what is activated if that is not the activation that was seen; returns the one that is.
     async fn look(&self, live: &Arc<Live>, seen: i64, is_due: bool) -> Result<i64, ReleaseError> {
         let last = self.store.last_activation().await?;
         if last == seen && !is_due {
             return Ok(seen);
         }
         let Some(active) = self.active().await? else { return Ok(last) };
-        if !is_due && live.current().id == active.release {
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            return Ok(active.seq);
-        }
-        match self.swap(live, &active).await {
+        match self.bring(live, &active, is_due).await {
             Ok(()) => {
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                live.forget_errors();
                 let cache = self.cache.clone();
-                spawn_blocking(move || cache.clean(&active.release));
-                Ok(active.seq)
+                let seq = active.seq;
+                spawn_blocking(move || cache.clean(&active.releases()));
+                Ok(seq)
             }
-            Err(error) => {
-                let refusal = Refusal { release: short(&active.release).to_owned(), why: error.to_string() };
-                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                if refused.as_ref() != Some(&refusal) {
-                    let (release, kept) = (&refusal.release, &live.current().release);
-                    tracing::error!("cannot load the release {release}; {kept} stays live here\n{error}");
-                }
-                *refused = Some(refusal);
+            Err(not_brought) => {
+                self.refuse(live, &active, &not_brought);
                 // What is wrong with a release stays wrong; for the rest it is tried again.
-                if error.may_pass() { Err(error) } else { Ok(active.seq) }
+                if not_brought.1.may_pass() { Err(not_brought.1) } else { Ok(active.seq) }
             }
         }
     }
 
-    async fn swap(&self, live: &Arc<Live>, active: &Activation) -> Result<(), ReleaseError> {
-        let wanted = wanted(active);
+    /// Notes, and logs once, which release could not be loaded.
+    fn refuse(&self, live: &Live, active: &Activation, (release, error): &NotBrought) {
+        let refusal = Refusal { release: short(release).to_owned(), why: error.to_string() };
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() != Some(&refusal) {
+            let (release, kept) = (&refusal.release, &live.current().release);
+            match active.release.starts_with(release) {
+                true => tracing::error!("cannot load the release {release}; {kept} stays live here\n{error}"),
+                false => tracing::error!(
+                    "cannot load the release {release}, which is to decide for a share of the lanes; {kept} decides for \
+                     all of them here\n{error}"
+                ),
+            }
+        }
+        *refused = Some(refusal);
+    }
+
+    /// Loads what is not loaded, or everything anew, and swaps it in. What cannot be loaded leaves in force what was: for the
+    /// release of a share that is the main one.
+    async fn bring(&self, live: &Arc<Live>, active: &Activation, is_anew: bool) -> Result<(), NotBrought> {
+        let main = self.catalog(live, wanted(&active.release, active.forced), is_anew).await?;
+        let before = live.in_force();
+        let of_share = active.share.as_ref();
+        let kept = of_share.zip(before.share()).and_then(|(wanted, (_, catalog))| {
+            (catalog.id == wanted.release).then(|| (wanted.lanes, catalog.clone()))
+        });
+        let is_same = Arc::ptr_eq(before.main(), &main)
+            && before.share().map(|(share, catalog)| (share, &catalog.id))
+                == kept.as_ref().map(|(share, catalog)| (*share, &catalog.id));
+        if !is_same {
+            live.put_in_force(main.clone(), kept.clone());
+        }
+        let Some(of_share) = of_share.filter(|_| is_anew || kept.is_none()) else { return Ok(()) };
+        let catalog = self.catalog(live, wanted(&of_share.release, of_share.forced), is_anew).await?;
+        live.put_in_force(main, Some((of_share.lanes, catalog)));
+        Ok(())
+    }
+
+    /// The catalog of a release: the one in force, or loaded.
+    async fn catalog(
+        &self,
+        live: &Arc<Live>,
+        wanted: Wanted,
+        is_anew: bool,
+    ) -> Result<Arc<Catalog>, NotBrought> {
+        let in_force = live.in_force();
+        if let Some(known) = in_force.all().find(|catalog| !is_anew && catalog.id == wanted.id) {
+            return Ok(known.clone());
+        }
+        let live = live.clone();
+        let of_folders = |folders, wanted: Wanted| {
+            let live = live.clone();
+            move || live.load(&folders, &wanted)
+        };
+        self.loaded(&wanted, of_folders).await.map_err(|error| (wanted.id, error))
+    }
+
+    /// What is made of the folders of a release; if its files are not its own, they are brought once more.
+    async fn loaded<T: Send + 'static, F>(
+        &self,
+        wanted: &Wanted,
+        of_folders: impl Fn(Folders, Wanted) -> F,
+    ) -> Result<T, ReleaseError>
+    where
+        F: FnOnce() -> Result<T, NotLoaded> + Send + 'static,
+    {
         let mut is_second = false;
         loop {
             let folders = self.cache.folders(&self.store, &wanted.id, self.sandbox.clone()).await?;
-            let (live, of) = (live.clone(), wanted.clone());
-            match spawn_blocking(move || live.swap(&folders, &of)).await.map_err(lost)? {
-                Ok(()) => return Ok(()),
+            match spawn_blocking(of_folders(folders, wanted.clone())).await.map_err(lost)? {
+                Ok(loaded) => return Ok(loaded),
                 Err(NotLoaded::Changed(_)) if !is_second => {
                     self.cache.discard(&wanted.id);
                     is_second = true;
@@ -167,8 +222,8 @@ impl Follower {
     }
 }
 
-fn wanted(active: &Activation) -> Wanted {
-    Wanted { id: active.release.clone(), may_fail_cases: active.forced }
+fn wanted(release: &str, may_fail_cases: bool) -> Wanted {
+    Wanted { id: release.to_owned(), may_fail_cases }
 }
 
 fn lost(error: tokio::task::JoinError) -> ReleaseError {

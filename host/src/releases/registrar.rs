@@ -47,14 +47,25 @@ async fn registered(store: &Store, live: &Arc<Live>, who: &str) -> Result<(), Re
         add(store, &read, who, None, None).await?;
     }
     // What was swapped in meanwhile is registered next.
-    if store.last_active().await?.is_some_and(|last| last.release == current.id) {
-        return Ok(());
+    loop {
+        let last = store.last_active().await?;
+        // One that decides for a share beside it stays: this host takes no part in that.
+        if last.as_ref().is_some_and(|last| last.release == current.id) {
+            return Ok(());
+        }
+        let new = NewActivation {
+            release: &current.id,
+            who,
+            way: ActivationWay::Serve,
+            forced: false,
+            reason: None,
+            share: None,
+            after: last.map_or(0, |last| last.seq),
+        };
+        if store.activate_release(&new, None).await? {
+            return Ok(store.notify_of_release().await?);
+        }
     }
-    let new =
-        NewActivation { release: &current.id, who, way: ActivationWay::Serve, forced: false, reason: None };
-    store.activate_release(&new, None).await?;
-    store.notify_of_release().await?;
-    Ok(())
 }
 
 /// The files of the live catalog; `None` if they have changed since, so that another catalog follows.

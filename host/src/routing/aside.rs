@@ -94,7 +94,8 @@ impl<A> Aside<A> {
         self.running.contains_key(&key)
             || self.answered.contains_key(&key)
             || self.suspects.contains_key(&key)
-            || self.waiting.get(&item.asks).is_some_and(|queue| queue.contains_key(&key))
+            // Under whatever plugins it was added: other rules may be in force by now.
+            || self.waiting.values().any(|queue| queue.contains_key(&key))
     }
 
     /// Whether an event must wait for an earlier one of its subject.

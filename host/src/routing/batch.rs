@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use hookswitch_core::{catalog::Catalog, decide::plugin::CALLS, domain::Lane};
+use hookswitch_core::{
+    catalog::{Catalog, InForce},
+    decide::plugin::CALLS,
+    domain::Lane,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -16,7 +20,7 @@ use tokio::{
 use super::{
     Cursor, Routing, State,
     aside::{PATIENCE, places},
-    calls::{Answer, asked_by, decide_all},
+    calls::{Answer, asked_by, decide_all, plugins},
     work::{Entry, Item, Key, Origin, SetAside, Work},
     write::Written,
 };
@@ -66,7 +70,12 @@ impl Routing {
             return Ok(false);
         }
         let read = events.len();
-        let entries = self.sort_out(state, events, answering).await;
+        // All of them are decided by what is in force now.
+        let in_force = self.catalog.in_force();
+        if events.iter().any(|logged| !asked_by(&in_force, logged.lane, &logged.event.kind).is_empty()) {
+            self.stop_plugins(&in_force).await?;
+        }
+        let entries = self.sort_out(state, events, &in_force, answering).await;
         let complete = entries.len() == read;
         state.has_read_orphans();
         let mut written = Written::default();
@@ -136,15 +145,16 @@ impl Routing {
         &self,
         state: &mut State,
         events: Vec<LoggedEvent>,
+        in_force: &InForce,
         answering: &mpsc::UnboundedSender<Answer>,
     ) -> Vec<Entry> {
-        let catalog = self.catalog.current();
         let mut slots = Vec::with_capacity(events.len());
-        let mut quick = Vec::new();
+        let mut quick: Vec<(&Arc<Catalog>, Vec<LoggedEvent>)> =
+            in_force.all().map(|catalog| (catalog, Vec::new())).collect();
         let mut calls: VecDeque<(Item, LoggedEvent)> = VecDeque::new();
         let began = Instant::now();
         for logged in events {
-            let asks = asked_by(&catalog, &logged.event.kind);
+            let asks = asked_by(in_force, logged.lane, &logged.event.kind);
             let waits = state.aside.holds(logged.lane, logged.event.subject.as_deref());
             let item = Item {
                 lane: logged.lane,
@@ -155,7 +165,11 @@ impl Routing {
                 parked: None,
             };
             if item.asks.is_empty() && !waits && !item.suspect {
-                quick.push(logged);
+                let catalog = in_force.of_event(logged.lane, &logged.event);
+                let its = quick.iter_mut().find(|(known, _)| Arc::ptr_eq(known, catalog));
+                if let Some((_, events)) = its {
+                    events.push(logged);
+                }
                 slots.push(Slot::Quick(item));
             } else if !waits && !item.asks.is_empty() && state.aside.is_quick(&item.asks) {
                 calls.push_back((item.clone(), logged));
@@ -165,10 +179,13 @@ impl Routing {
             }
         }
         let mut called = Called { open: 0, answers: HashMap::new() };
-        let most = places(CALLS, catalog.plugins.len());
-        self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
-        let works = decide_all(&catalog, quick, self.store.now(), &self.observed()).await.into_iter();
-        let mut works: HashMap<(Lane, i64), Work> = works.map(|work| (work.place(), work)).collect();
+        let most = places(CALLS, plugins(in_force));
+        self.call_next(state, &mut calls, &mut called, most, in_force, answering);
+        let mut works: HashMap<(Lane, i64), Work> = HashMap::new();
+        for (catalog, events) in quick.into_iter().filter(|(_, events)| !events.is_empty()) {
+            let decided = decide_all(catalog, events, self.store.now(), &self.observed()).await;
+            works.extend(decided.into_iter().map(|work| (work.place(), work)));
+        }
         // Events whose call has not begun or not ended by then are set aside.
         while called.open > 0 {
             let Ok(Some(answer)) = timeout_at(began + PATIENCE, state.answers.recv()).await else { break };
@@ -176,7 +193,7 @@ impl Routing {
                 Some(place) if answer.generation == state.generation => {
                     *place = Some(answer.work);
                     called.open -= 1;
-                    self.call_next(state, &mut calls, &mut called, most, &catalog, answering);
+                    self.call_next(state, &mut calls, &mut called, most, in_force, answering);
                 }
                 _ => state.take(answer),
             }
@@ -197,12 +214,13 @@ impl Routing {
         calls: &mut VecDeque<(Item, LoggedEvent)>,
         called: &mut Called,
         most: usize,
-        catalog: &Arc<Catalog>,
+        in_force: &InForce,
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
         while called.open < most
             && let Some((item, logged)) = calls.pop_front()
         {
+            let catalog = in_force.of_event(logged.lane, &logged.event).clone();
             self.call(state.generation, &item, logged, catalog, answering);
             called.answers.insert(item.key(), None);
             called.open += 1;

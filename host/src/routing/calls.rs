@@ -7,9 +7,12 @@ use std::{
 };
 
 use hookswitch_core::{
-    catalog::{Catalog, CatalogPorts},
-    decide::{Ports, decide, plugin::CALLS},
-    domain::{Lane, Outcome, RuleRef, Verdict, trace_id},
+    catalog::{Catalog, CatalogPorts, InForce},
+    decide::{
+        Ports, decide,
+        plugin::{CALLS, Stopped},
+    },
+    domain::{Lane, Outcome, RuleRef, SwitchMode, Verdict, trace_id},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -65,10 +68,10 @@ impl Routing {
         generation: u64,
         item: &Item,
         logged: LoggedEvent,
-        catalog: &Arc<Catalog>,
+        catalog: Arc<Catalog>,
         answering: &mpsc::UnboundedSender<Answer>,
     ) {
-        let (item, catalog, answering) = (item.clone(), catalog.clone(), answering.clone());
+        let (item, answering) = (item.clone(), answering.clone());
         let (threads, store, observed) = (self.threads.clone(), self.store.clone(), self.observed());
         tokio::spawn(async move {
             // The semaphore is never closed. The permit is held until the thread is free again.
@@ -95,7 +98,7 @@ impl Routing {
         state: &mut State,
         undecided: Vec<Unfinished>,
     ) -> Result<(), StoreError> {
-        let catalog = self.catalog.current();
+        let in_force = self.catalog.in_force();
         let (deadly, others): (Vec<_>, Vec<_>) =
             undecided.into_iter().partition(|event| event.alone_deaths >= DEATHS);
         for event in others {
@@ -103,7 +106,7 @@ impl Routing {
                 lane: event.lane,
                 seq: event.event_seq,
                 subject: event.subject,
-                asks: asked_by(&catalog, &event.kind),
+                asks: asked_by(&in_force, event.lane, &event.kind),
                 parked: None,
                 suspect: event.deaths >= DEATHS,
             });
@@ -130,7 +133,7 @@ impl Routing {
                  again. Post it under a new id once the cause is mended"
             );
             let verdicts = vec![Verdict { rule: None, outcome: Outcome::Failed(why), asked: [].into() }];
-            let catalog = self.catalog.current();
+            let catalog = self.catalog.in_force().of_event(logged.lane, &logged.event).clone();
             let work = Work { logged, verdicts, catalog, origin, trace, large: false };
             self.write(state, vec![Entry::Decided(work)], &mut Written::default()).await?;
         }
@@ -140,14 +143,14 @@ impl Routing {
     /// Starts to re-run parked events whose plugin was resumed.
     pub(super) async fn take_up_parked(&self, state: &mut State) -> Result<(), StoreError> {
         let lanes: Vec<Lane> = state.cursors.keys().copied().collect();
-        let catalog = self.catalog.current();
+        let in_force = self.catalog.in_force();
         let mut deadly = HashMap::new();
         for ParkedDue { row, kind, deaths, alone_deaths } in self.store.parked_due(&lanes, PARKED).await? {
             if alone_deaths >= DEATHS {
                 deadly.insert((row.lane, row.event_seq), Origin::Parked(row));
                 continue;
             }
-            let plugin = catalog.plugins.get(&row.plugin);
+            let plugin = in_force.of(row.lane).plugins.get(&row.plugin);
             if plugin.is_none() && !row.is_rerun() {
                 continue;
             }
@@ -155,7 +158,10 @@ impl Routing {
                 lane: row.lane,
                 seq: row.event_seq,
                 subject: None,
-                asks: if row.is_rerun() { asked_by(&catalog, &kind) } else { row.plugin.clone() },
+                asks: match row.is_rerun() {
+                    true => asked_by(&in_force, row.lane, &kind),
+                    false => of_release(&in_force, row.lane, &row.plugin),
+                },
                 parked: Some(row),
                 suspect: deaths >= DEATHS,
             };
@@ -175,10 +181,26 @@ impl Routing {
         state: &mut State,
         answering: &mpsc::UnboundedSender<Answer>,
     ) -> Result<(), StoreError> {
-        let catalog = self.catalog.current();
-        let (items, are_left) = state.aside.startable(CALLS, catalog.plugins.len(), AT_ONCE);
+        let in_force = self.catalog.in_force();
+        let (items, are_left) = state.aside.startable(CALLS, plugins(&in_force), AT_ONCE);
         state.calls_left = are_left;
-        self.begin(state, items, &catalog, answering).await
+        self.begin(state, items, &in_force, answering).await
+    }
+
+    /// Stops the plugins that operators have stopped, and lets the others be called. What a call decides that has begun
+    /// meanwhile is stopped where it would be sent.
+    pub(super) async fn stop_plugins(&self, in_force: &InForce) -> Result<(), StoreError> {
+        if plugins(in_force) == 0 {
+            return Ok(());
+        }
+        let stops = self.store.stopped_plugins().await?;
+        for (id, plugin) in in_force.all().flat_map(|catalog| &catalog.plugins) {
+            plugin.stop(stops.get(id).map(|stop| Stopped {
+                why: stop.name.stopped(&stop.by, &stop.reason),
+                is_dropped: stop.mode == SwitchMode::Dropped,
+            }));
+        }
+        Ok(())
     }
 
     /// Records that these events are being decided, and starts.
@@ -186,12 +208,13 @@ impl Routing {
         &self,
         state: &State,
         items: Vec<Item>,
-        catalog: &Arc<Catalog>,
+        in_force: &InForce,
         answering: &mpsc::UnboundedSender<Answer>,
     ) -> Result<(), StoreError> {
         if items.is_empty() {
             return Ok(());
         }
+        self.stop_plugins(in_force).await?;
         let place = |item: &Item| (item.lane, item.seq);
         let undecided: Vec<_> = items.iter().filter(|item| item.parked.is_none()).map(place).collect();
         let parked: Vec<&ParkedRow> = state.aside.running_parked().collect();
@@ -206,6 +229,7 @@ impl Routing {
             events.into_iter().map(|logged| ((logged.lane, logged.seq), logged)).collect();
         for item in &items {
             if let Some(logged) = events.get(&place(item)) {
+                let catalog = in_force.of_event(logged.lane, &logged.event).clone();
                 self.call(state.generation, item, logged.clone(), catalog, answering);
             }
         }
@@ -245,12 +269,28 @@ impl Routing {
     }
 }
 
-/// Ids of the plugins called for events of a type, joined; empty if none is called.
-pub(super) fn asked_by(catalog: &Catalog, kind: &str) -> String {
+/// Ids of the plugins called for events of a type in a lane, joined; empty if none is called.
+pub(super) fn asked_by(in_force: &InForce, lane: Lane, kind: &str) -> String {
+    let catalog = in_force.of(lane);
     if catalog.plugins.is_empty() {
         return String::new();
     }
-    catalog.routes.plugins(kind).into_iter().collect::<Vec<_>>().join(" ")
+    let ids = catalog.routes.plugins(kind).into_iter().collect::<Vec<_>>().join(" ");
+    if ids.is_empty() { ids } else { of_release(in_force, lane, &ids) }
+}
+
+/// Ids of plugins, with the release if that decides for a share of the lanes: whatever its plugins do, those of the other
+/// lanes do not wait for them.
+fn of_release(in_force: &InForce, lane: Lane, ids: &str) -> String {
+    match in_force.share() {
+        Some((share, catalog)) if share.has(lane) => format!("{ids} ({})", catalog.release),
+        _ => ids.to_owned(),
+    }
+}
+
+/// The number of plugins, those of each release that decides.
+pub(super) fn plugins(in_force: &InForce) -> usize {
+    in_force.all().map(|catalog| catalog.plugins.len()).sum()
 }
 
 /// Decides events on one thread, until their decisions fill one transaction. If that panics, each is decided on its own,

@@ -16,6 +16,7 @@ use hookswitch_core::{
 };
 use jiff::Timestamp;
 
+pub use self::duplicates::TOLD_BEFORE;
 use self::{
     collect::{collect, is_for_a_group},
     duplicates::{claim, first_of_each},
@@ -144,8 +145,14 @@ impl Rows {
                     self.collects.extend(collects.into_iter().map(|row| (place, row)));
                 }
             }
-            if let Outcome::Parked { plugin, .. } = &verdict.outcome {
-                self.parked.push(ParkedRow { lane, event_seq: seq, ordinal, plugin: plugin.clone() });
+            if let Outcome::Parked { plugin, is_stopped, .. } = &verdict.outcome {
+                self.parked.push(ParkedRow {
+                    lane,
+                    event_seq: seq,
+                    ordinal,
+                    plugin: plugin.clone(),
+                    is_stopped: *is_stopped,
+                });
             }
             let is_unsent = match planned.outcome {
                 DecisionOutcome::Failed | DecisionOutcome::Nobody => true,

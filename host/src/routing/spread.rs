@@ -20,6 +20,7 @@ use super::{
     Routing, State, blocking,
     rows::{Rows, World},
     work::{MOST_BYTES, Origin, Work},
+    write::CUTS,
 };
 use crate::{
     lanes::Unread,
@@ -103,7 +104,7 @@ impl Routing {
                 trace: self.tracer.continued(&spread.logged.event, None),
                 logged: spread.logged.clone(),
                 verdicts: Vec::new(),
-                catalog: self.catalog.current(),
+                catalog: self.catalog.in_force().of_event(lane, &spread.logged.event).clone(),
                 origin: Origin::Log,
                 large: true,
             };
@@ -181,6 +182,7 @@ impl Routing {
             Ok(appended) => self.count(appended.unsent, appended.counts),
             Err(error @ (StoreError::Conflict(_) | StoreError::Busy(_))) => return Err(error),
             Err(error) if error.is_disk_full() || !self.store.can_route().await => return Err(error),
+            Err(error) if error.is_cut_off() && state.cuts < CUTS => return Err(error),
             Err(_) if page.size > 1 => {
                 page.size /= 2;
                 return Ok(Some(page));

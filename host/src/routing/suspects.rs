@@ -34,9 +34,9 @@ impl Routing {
     ) -> Result<bool, StoreError> {
         let (items, alone) = state.aside.next_suspects(GROUP);
         let Some(first) = items.first() else { return Ok(false) };
-        let catalog = self.catalog.current();
+        let in_force = self.catalog.in_force();
         if !first.asks.is_empty() {
-            self.begin(state, items, &catalog, answering).await?;
+            self.begin(state, items, &in_force, answering).await?;
             return Ok(false);
         }
         let places: Vec<_> = items.iter().map(|item| (item.lane, item.seq)).collect();
@@ -52,9 +52,10 @@ impl Routing {
                 self.store.begin_deciding(self.host, &[place], alone).await?;
                 let observed = self.observed();
                 let trace = self.tracer.continued(&logged.event, None);
+                let catalog = in_force.of_event(logged.lane, &logged.event).clone();
                 let verdicts = decided(&catalog, logged.clone(), self.store.now(), None, &observed).await;
                 left = left.saturating_sub(weight(&verdicts));
-                let (catalog, origin) = (catalog.clone(), Origin::Aside);
+                let origin = Origin::Aside;
                 entries.push(Entry::Decided(Work { logged, verdicts, catalog, origin, trace, large: false }));
             }
             decided_of.insert(place, item);

@@ -104,7 +104,7 @@ pub(super) struct Item {
     pub seq: i64,
     /// Subject: its events are written in order.
     pub subject: Option<String>,
-    /// Ids of the plugins called for it; empty if none is called.
+    /// Ids of the plugins called for it, see [`asked_by`](super::calls::asked_by); empty if none is called.
     pub asks: String,
     /// The parked decision, if it is re-run.
     pub parked: Option<ParkedRow>,

@@ -23,6 +23,9 @@ use crate::{lanes::Unread, store::StoreError};
 const TRIES: usize = 2;
 /// Conflicts in a row that may be another host's doing.
 const CONFLICTS: usize = 5;
+/// Turns in a row that may end because a connection was lost, before what was written is blamed. Not few: who is blamed
+/// is recorded as failed, and those it was for get nothing.
+pub(super) const CUTS: usize = 10;
 
 /// What became of entries.
 #[derive(Default)]
@@ -132,8 +135,9 @@ impl Routing {
                 _ if error.is_disk_full() || !self.store.can_route().await => {
                     return Err((error, Vec::new()));
                 }
-                _ if tries == TRIES => return Err((error, refused)),
-                _ => entries = refused,
+                _ if tries < TRIES => entries = refused,
+                _ if error.is_cut_off() && state.cuts < CUTS => return Err((error, Vec::new())),
+                _ => return Err((error, refused)),
             }
         }
     }

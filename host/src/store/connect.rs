@@ -45,8 +45,7 @@ pub const PLANNER: &str = "SET enable_seqscan = off; SET jit = off";
 pub(super) const WHOSE: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// Opens connections. Cheap to clone; clones share what is known of the server.
-#[derive(Clone)]
+/// Opens connections, and knows what is known of the server.
 pub(super) struct Connector {
     /// One for each server of the URL, in its order.
     servers: Vec<Config>,
@@ -82,9 +81,10 @@ impl Connector {
         if several && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
+        let servers = servers(&config);
         Ok(Connector {
-            servers: servers(&config),
-            tls: tls()?,
+            tls: tls(are_local(&servers))?,
+            servers,
             incarnation: watch::Sender::new(None),
             clock: Clock::default(),
             metrics: DatabaseMetrics::default(),
@@ -98,7 +98,7 @@ impl Connector {
 
     /// Whether a failure of the network can come between.
     pub(super) fn is_local(&self) -> bool {
-        self.servers.iter().flat_map(Config::get_hosts).all(|host| matches!(host, Host::Unix(_)))
+        are_local(&self.servers)
     }
 
     /// Logs in at the first server that lets us, each within its own limit. One that says nothing, neither yes nor no,
@@ -247,12 +247,22 @@ fn servers(config: &Config) -> Vec<Config> {
         .collect()
 }
 
+fn are_local(servers: &[Config]) -> bool {
+    servers.iter().flat_map(Config::get_hosts).all(|host| matches!(host, Host::Unix(_)))
+}
+
 /// TLS by rustls with the system's roots; used where the connection string asks for it.
-fn tls() -> Result<MakeRustlsConnect, StoreError> {
+fn tls(are_local: bool) -> Result<MakeRustlsConnect, StoreError> {
     // Already installed is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = rustls::ClientConfig::with_platform_verifier()
-        .map_err(|error| StoreError::Unreachable(format!("cannot set up TLS: {error}")))?;
+    // No TLS goes over sockets of this machine, and the roots take each command a while to read.
+    let config = match are_local {
+        true => rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth(),
+        false => rustls::ClientConfig::with_platform_verifier()
+            .map_err(|error| StoreError::Unreachable(format!("cannot set up TLS: {error}")))?,
+    };
     Ok(MakeRustlsConnect::new(config))
 }
 

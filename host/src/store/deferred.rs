@@ -10,6 +10,7 @@ use super::{
     Store, StoreError, delivery, opt_out,
     recipient::{ADDRESS, JOINS, REFUSAL, REFUSAL_WIDTH, refusal},
     session::{Transaction, together},
+    switch::{STOP, STOPPED, Stop, stop},
 };
 
 /// A notification that waits.
@@ -37,6 +38,10 @@ pub struct Deferred {
     pub failures: i16,
     /// Why.
     pub reason: WaitReason,
+    /// The switch that holds it, see [`SwitchName::key`]; only with [`WaitReason::Stopped`].
+    ///
+    /// [`SwitchName::key`]: hookswitch_core::domain::SwitchName::key
+    pub stopped_by: Option<String>,
 }
 
 /// That a notification waits no more.
@@ -78,6 +83,8 @@ pub enum Intended {
     Begun,
     /// It must not be sent; no intent was appended.
     Refused(Refusal),
+    /// An operator has stopped it; no intent was appended.
+    Stopped(Stop),
 }
 
 /// That a message failed after Meta had taken it, and is to be tried again.
@@ -189,28 +196,32 @@ impl Store {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(&format!(
+                // PostgreSQL takes the intents to be one, so a join with what was made would compare each with each; IN does not.
                 "WITH intent AS MATERIALIZED (
-                     SELECT {REFUSAL}, i.notification_id, i.attempt, i.marketing, i.form, {ADDRESS} AS address
+                     SELECT {REFUSAL}, i.notification_id, i.attempt, i.marketing, i.form, {ADDRESS} AS address,
+                            {STOPPED}
                      FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::smallint[], $5::boolean[],
                                  $6::text[]) AS i (lane, seq, notification_id, attempt, marketing, form)
                      JOIN notification n ON n.lane = i.lane AND n.seq = i.seq AND n.id = i.notification_id
-                     {JOINS}
+                     {JOINS} {STOP}
                  ), made AS (
                      INSERT INTO delivery (notification_id, attempt, status, at, detail)
                      SELECT notification_id, attempt, 'sending', $7, form FROM intent
-                     WHERE obstacle IS NULL
-                         OR (obstacle = 'opted_out' AND scope = 'marketing' AND NOT marketing)
+                     WHERE stop_mode IS NULL
+                         AND (obstacle IS NULL
+                             OR (obstacle = 'opted_out' AND scope = 'marketing' AND NOT marketing))
                      ORDER BY notification_id, attempt
                      ON CONFLICT DO NOTHING
                      RETURNING notification_id
                  )
                  SELECT i.obstacle, i.username, i.scope, i.source, i.at, i.withdrawn, i.notification_id, i.marketing,
                         i.address,
-                        m.notification_id IS NOT NULL,
-                        i.obstacle IS NOT NULL AND EXISTS (
+                        i.notification_id IN (SELECT notification_id FROM made),
+                        (i.obstacle IS NOT NULL OR i.stop_mode IS NOT NULL) AND EXISTS (
                             SELECT FROM delivery d WHERE d.notification_id = i.notification_id
-                                AND d.attempt = i.attempt AND d.status = 'sending')
-                 FROM intent i LEFT JOIN made m USING (notification_id)"
+                                AND d.attempt = i.attempt AND d.status = 'sending'),
+                        i.stop_mode, i.stop_kind, i.stop_name, i.stop_by, i.stop_reason
+                 FROM intent i"
             ))
             .await?;
         let rows =
@@ -223,6 +234,9 @@ impl Store {
             let came_out = match (is_ours, refusal, row.try_get(rest + 2)?) {
                 (true, _, Some(to)) => Intended::Ours { to },
                 (false, Some(why), _) if !was_begun => Intended::Refused(why),
+                (false, None, _) if !was_begun => {
+                    stop(row, rest + 5)?.map_or(Intended::Begun, Intended::Stopped)
+                }
                 _ => Intended::Begun,
             };
             intended.insert(NotificationId(row.try_get(rest)?), came_out);
@@ -319,7 +333,7 @@ pub(super) async fn retry_late(
              ORDER BY n.lane, n.seq
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
-                 reason = excluded.reason
+                 reason = excluded.reason, stopped_by = NULL
              WHERE deferred.attempt < excluded.attempt",
         )
         .await?;
@@ -344,18 +358,21 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(),
     let attempts: Vec<i16> = rows.iter().map(|r| r.attempt).collect();
     let failures: Vec<i16> = rows.iter().map(|r| r.failures).collect();
     let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
+    let stopped: Vec<Option<&str>> = rows.iter().map(|r| r.stopped_by.as_deref()).collect();
     let statement = transaction
         .prepare_cached(
             "INSERT INTO deferred (lane, seq, notification_id, phone_number_id, recipient, username, template, due_at,
-                 attempt, failures, reason)
+                 attempt, failures, reason, stopped_by)
              SELECT d.* FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                                    $7::text[], $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[])
-                 AS d (lane, seq, id, phone_number_id, recipient, username, template, due_at, attempt, failures, reason)
+                                    $7::text[], $8::timestamptz[], $9::smallint[], $10::smallint[], $11::text[],
+                                    $12::text[])
+                 AS d (lane, seq, id, phone_number_id, recipient, username, template, due_at, attempt, failures, reason,
+                       stopped_by)
              JOIN notification n ON n.lane = d.lane AND n.seq = d.seq AND n.id = d.id
              ORDER BY 1, 2
              ON CONFLICT (lane, seq) DO UPDATE
              SET due_at = excluded.due_at, attempt = excluded.attempt, failures = excluded.failures,
-                 reason = excluded.reason
+                 reason = excluded.reason, stopped_by = excluded.stopped_by
              WHERE deferred.attempt <= excluded.attempt",
         )
         .await?;
@@ -374,6 +391,7 @@ async fn upsert(transaction: &Transaction<'_>, rows: &[&Deferred]) -> Result<(),
                 &attempts,
                 &failures,
                 &reasons,
+                &stopped,
             ],
         )
         .await?;

@@ -11,6 +11,8 @@ pub struct Duties {
     pub rule_failures: bool,
     /// Messages with values that must not stay.
     pub secrets: bool,
+    /// Messages or events that are held, or something that is resumed.
+    pub stopped: bool,
 }
 
 impl Store {
@@ -20,10 +22,16 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT EXISTS (SELECT FROM failure), EXISTS (SELECT FROM rule_failure WHERE count > 0),
-                        EXISTS (SELECT FROM secret)",
+                        EXISTS (SELECT FROM secret),
+                        EXISTS (SELECT FROM switch) OR EXISTS (SELECT FROM deferred WHERE stopped_by IS NOT NULL)",
             )
             .await?;
         let row = client.query_one(&statement, &[]).await?;
-        Ok(Duties { failures: row.try_get(0)?, rule_failures: row.try_get(1)?, secrets: row.try_get(2)? })
+        Ok(Duties {
+            failures: row.try_get(0)?,
+            rule_failures: row.try_get(1)?,
+            secrets: row.try_get(2)?,
+            stopped: row.try_get(3)?,
+        })
     }
 }

@@ -99,7 +99,7 @@ impl Store {
         Ok(deleted == 1)
     }
 
-    /// Renames a group, in the digests that wait for it as well; tells whether there was one, of this version
+    /// Renames a group, in the digests that wait for it as well; if it is stopped, it stays so by both names. Tells whether there was one, of this version
     /// if one is given.
     ///
     /// # Errors
@@ -137,6 +137,16 @@ impl Store {
                 "UPDATE digest d SET decision = i.decision
                  FROM unnest($1::uuid[], $2::text[]) AS i (id, decision) WHERE d.id = i.id",
                 &[&ids, &decisions],
+            )
+            .await?;
+        // Messages that were planned before have the old name.
+        transaction
+            .execute(
+                "INSERT INTO switch (kind, name, mode, reason, stopped_by, stopped_at)
+                 SELECT kind, $2, mode, reason, stopped_by, stopped_at FROM switch
+                 WHERE kind = 'group' AND name = $1 AND mode <> 'resuming'
+                 ON CONFLICT (kind, name) DO NOTHING",
+                &[&old, &new],
             )
             .await?;
         transaction.commit().await?;

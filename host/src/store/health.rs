@@ -1,7 +1,7 @@
 //! What the set-up check asks of the database. Each question is answered from an index or a small table, so that
 //! it takes no longer with a million notifications.
 
-use hookswitch_core::domain::NotificationId;
+use hookswitch_core::domain::{LaneShare, NotificationId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -122,6 +122,8 @@ pub struct HostFacts {
     pub follows: bool,
     /// The active release if it could not load it, and why.
     pub refused: Option<(String, String)>,
+    /// The release that decides for a share of the lanes there, and the share.
+    pub share: Option<(String, LaneShare)>,
 }
 
 /// Meta's webhooks.
@@ -396,7 +398,8 @@ impl Store {
             .query(
                 "SELECT h.name, h.release, h.version, h.started_at, h.seen_at,
                         (SELECT count(*) FROM lane WHERE lane.owner = h.id AND lane.deadline > now()),
-                        h.clock_ahead_ms, h.follows, h.refused_release, h.refusal
+                        h.clock_ahead_ms, h.follows, h.refused_release, h.refusal,
+                        h.share_release, h.share_lanes
                  FROM host h ORDER BY h.started_at",
                 &[],
             )
@@ -413,6 +416,9 @@ impl Store {
                     clock_ahead: SignedDuration::from_millis(row.try_get(6)?),
                     follows: row.try_get(7)?,
                     refused: row.try_get::<_, Option<String>>(8)?.zip(row.try_get(9)?),
+                    share: row
+                        .try_get::<_, Option<String>>(10)?
+                        .zip(row.try_get::<_, Option<i16>>(11)?.and_then(LaneShare::of_lanes)),
                 })
             })
             .collect()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hookswitch_core::domain::{Delivery, Event, Lane, NotificationId, Status, status_of};
+use hookswitch_core::domain::{Delivery, Event, Lane, NotificationId, Status, SwitchName, status_of};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -98,8 +98,14 @@ pub struct NotificationHistory {
 pub struct Waits {
     /// When it is due.
     pub due_at: Timestamp,
-    /// The reason: `send_at`, `retry`, `pair`, `unknown`, `as_template` or `behind`.
+    /// The reason: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily`, `behind`,
+    /// `unreadable`, `stopped` or `resumed`.
     pub reason: String,
+    /// What holds it, who stopped that and why, for example `template thanks is stopped by ana: a typo`; null unless an
+    /// operator has stopped it.
+    pub stopped: Option<String>,
+    /// Since when that is stopped.
+    pub stopped_at: Option<Timestamp>,
 }
 
 /// The resolution of a failed notification by an operator.
@@ -215,8 +221,11 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "SELECT n.ordinal, n.id, n.username, n.name, n.recipient, n.reason, n.template, n.message,
-                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason, n.seq, n.key
+                        d.due_at, d.reason, old.notification_id, l.at, l.redriven_as, l.reason, n.seq, n.key,
+                        s.kind, s.name, s.stopped_by, s.reason, s.stopped_at
                  FROM notification n LEFT JOIN deferred d ON d.lane = n.lane AND d.seq = n.seq
+                 LEFT JOIN switch s ON d.reason = 'stopped' AND s.kind = split_part(d.stopped_by, ' ', 1)
+                     AND s.name = substr(d.stopped_by, strpos(d.stopped_by, ' ') + 1)
                  LEFT JOIN dead_letter l ON l.notification_id = n.id
                  LEFT JOIN dead_letter old ON old.redriven_as = n.id
                  WHERE n.event_lane = $1 AND n.event_seq = $2 AND n.seq > $3 ORDER BY n.seq LIMIT $4",
@@ -233,10 +242,7 @@ impl Store {
                 template: row.try_get(6)?,
                 status: Status::Queued,
                 key: row.try_get(15)?,
-                waits: row
-                    .try_get::<_, Option<Timestamp>>(8)?
-                    .zip(row.try_get(9)?)
-                    .map(|(due_at, reason)| Waits { due_at, reason }),
+                waits: waits(&row)?,
                 redrive_of: row.try_get::<_, Option<Uuid>>(10)?.map(NotificationId),
                 dead_letter: dead_letter(&row)?,
                 actions: Vec::new(),
@@ -260,6 +266,22 @@ impl Store {
         }
         Ok(notifications)
     }
+}
+
+fn waits(row: &Row) -> Result<Option<Waits>, StoreError> {
+    let Some((due_at, reason)) = row.try_get::<_, Option<Timestamp>>(8)?.zip(row.try_get(9)?) else {
+        return Ok(None);
+    };
+    let kind: Option<&str> = row.try_get(16)?;
+    let stopped = match kind {
+        Some(kind) => {
+            let kind = kind.parse().map_err(StoreError::Row)?;
+            let name = SwitchName { kind, name: row.try_get(17)? };
+            Some(name.stopped(row.try_get(18)?, row.try_get(19)?))
+        }
+        None => None,
+    };
+    Ok(Some(Waits { due_at, reason, stopped, stopped_at: row.try_get(20)? }))
 }
 
 fn dead_letter(row: &Row) -> Result<Option<DeadLetterEnd>, StoreError> {

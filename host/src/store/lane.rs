@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hookswitch_core::domain::{LANES, Lane};
+use hookswitch_core::domain::{LANES, Lane, LaneShare};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -22,9 +22,11 @@ pub struct HostSeen<'a> {
     pub identity: &'a str,
     /// The release of the rules that are live there.
     pub release: &'a str,
+    /// The release that decides for a share of the lanes there, and the share.
+    pub share: Option<(&'a str, LaneShare)>,
     /// Whether its rules come from the database, and not from a folder.
     pub follows: bool,
-    /// The active release that it could not load, and why.
+    /// The release that it could not load, and why.
     pub refused: Option<(&'a str, &'a str)>,
 }
 
@@ -37,17 +39,21 @@ impl Store {
             .prepare_cached(
                 "WITH gone AS (DELETE FROM host WHERE seen_at < now() - interval '1 hour')
                  INSERT INTO host
-                     (id, name, identity, release, version, clock_ahead_ms, follows, refused_release, refusal)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                     (id, name, identity, release, version, clock_ahead_ms, follows, refused_release, refusal,
+                      share_release, share_lanes)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                  ON CONFLICT (id) DO UPDATE
                      SET seen_at = now(), release = excluded.release, clock_ahead_ms = excluded.clock_ahead_ms,
-                         refused_release = excluded.refused_release, refusal = excluded.refusal
+                         refused_release = excluded.refused_release, refusal = excluded.refusal,
+                         share_release = excluded.share_release, share_lanes = excluded.share_lanes
                  RETURNING clock_timestamp(), extract(epoch FROM pg_postmaster_start_time())::text",
             )
             .await?;
         let version = env!("CARGO_PKG_VERSION");
         let ahead = i64::try_from(self.clock_ahead().as_millis()).unwrap_or(i64::MAX);
         let (refused, refusal) = seen.refused.unzip();
+        let (share_release, share_lanes) =
+            seen.share.map(|(release, share)| (release, share.lanes())).unzip();
         let asked = Instant::now();
         let row = client
             .query_one(
@@ -62,6 +68,8 @@ impl Store {
                     &seen.follows,
                     &refused,
                     &refusal,
+                    &share_release,
+                    &share_lanes,
                 ],
             )
             .await?;

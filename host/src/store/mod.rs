@@ -61,17 +61,21 @@ mod number_window;
 mod operator_action;
 mod opt_out;
 mod parked;
+mod past;
 mod person;
 mod pooler;
 mod recipient;
 mod release;
+mod replay;
 mod rerun;
 mod retention;
 mod rule_failure;
 mod schedule;
 mod secret;
 mod session;
+mod shadow;
 mod shared_number;
+mod switch;
 mod tally;
 mod template_day;
 mod told;
@@ -120,14 +124,20 @@ pub use number::NumberWaiting;
 pub use number_window::Opened;
 pub use operator_action::{Act, Action, ActionFilter, ActionWay};
 pub use opt_out::{OptedOutPerson, by_meta};
+pub use past::{PastDecision, PastEvent, PastFilter, PastPage};
 pub use recipient::Wishes;
-pub use release::{Activation, ActivationWay, NewActivation, NewRelease, ReleaseFile, StoredRelease};
+pub use release::{
+    Activation, ActivationShare, ActivationWay, NewActivation, NewRelease, ReleaseFile, StoredRelease,
+};
+pub use replay::{NewReplay, ReplayState, ReplayTask, StoredReplay};
 pub use rerun::ToldBefore;
 pub use retention::Pruned;
 pub use rule_failure::{RuleFailed, RuleFailure};
 pub use schedule::{ExpiringWindow, LastSlot, MissedSlots, SlotOutcome};
 pub use secret::HiddenEvent;
+pub use shadow::{NewShadow, ShadowEnd, ShadowProgress, ShadowTask, StoredShadow};
 pub use shared_number::{SharedNumber, SharedNumbers};
+pub use switch::{RESUMED_PER_SECOND, Stop, SwitchFacts};
 pub use tally::{Step, Tallied};
 pub use template_day::TemplateDay;
 pub use told::ToldLately;
@@ -178,8 +188,30 @@ impl StoreError {
 
     /// Whether PostgreSQL's disk is full, so that the statement is not to blame, whatever else works meanwhile.
     pub fn is_disk_full(&self) -> bool {
-        let code = format!("({})", SqlState::DISK_FULL.code());
-        matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
+        self.code() == Some(SqlState::DISK_FULL.code())
+    }
+
+    /// Whether the connection was lost or the session ended, which a statement seldom causes: a network, a pooler or an
+    /// operator does, and may do so several times in a row.
+    pub fn is_cut_off(&self) -> bool {
+        let ended = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        ];
+        matches!(self, StoreError::Unreachable(_))
+            && self
+                .code()
+                .is_none_or(|code| code.starts_with("08") || ended.iter().any(|state| state.code() == code))
+    }
+
+    /// PostgreSQL's code, where it was reached.
+    fn code(&self) -> Option<&str> {
+        let StoreError::Unreachable(words) = self else { return None };
+        let (_, code) = words.strip_suffix(')')?.rsplit_once('(')?;
+        (code.len() == 5 && code.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()))
+            .then_some(code)
     }
 
     /// Its kind, for counters.
@@ -199,8 +231,7 @@ impl StoreError {
 
     /// Whether PostgreSQL only refuses to go on with a transaction in which another statement has failed.
     fn is_consequence(&self) -> bool {
-        let code = format!("({})", SqlState::IN_FAILED_SQL_TRANSACTION.code());
-        matches!(self, StoreError::Unreachable(words) if words.ends_with(&code))
+        self.code() == Some(SqlState::IN_FAILED_SQL_TRANSACTION.code())
     }
 }
 
@@ -277,7 +308,7 @@ const PATIENT: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<Manager>,
-    connector: Connector,
+    connector: Arc<Connector>,
     limits: Arc<Limits>,
 }
 
@@ -295,7 +326,7 @@ impl Store {
     /// # Errors
     /// Where TLS cannot be set up on this machine.
     pub fn with_limits(config: Config, connections: usize, limits: Limits) -> Result<Store, StoreError> {
-        Store::over(Connector::new(config)?, connections, Arc::new(limits))
+        Store::over(Arc::new(Connector::new(config)?), connections, Arc::new(limits))
     }
 
     /// A store of its own connections, at most `connections`: who uses these does not take them from the others.
@@ -313,7 +344,7 @@ impl Store {
         Store { limits: Arc::new(limits), ..self.clone() }
     }
 
-    fn over(connector: Connector, connections: usize, limits: Arc<Limits>) -> Result<Store, StoreError> {
+    fn over(connector: Arc<Connector>, connections: usize, limits: Arc<Limits>) -> Result<Store, StoreError> {
         let pool = Pool::builder(Manager { connector: connector.clone() })
             .max_size(connections)
             .wait_timeout(Some(WAIT))

@@ -33,6 +33,8 @@ pub struct LoggedNotification {
     pub number_window_until: Option<Timestamp>,
     /// Whether it was recorded as skipped when it was planned.
     pub is_skipped: bool,
+    /// The lane of its event.
+    pub event_lane: Lane,
     /// When the person is left alone.
     pub quiet_hours: Option<QuietHours>,
     /// Whether its message has values that must not stay.
@@ -114,9 +116,9 @@ pub struct DueLimits {
 
 const COLUMNS: &str = "n.lane, n.seq, n.id, n.username, n.name, n.recipient, n.phone_number_id, n.template,
      n.priority, n.message, n.reason, n.send_at, n.expires_at, c.last_inbound_at, v.last_inbound_at,
-     p.quiet_from, p.quiet_until, p.time_zone, n.created_at, n.key, n.skipped";
+     p.quiet_from, p.quiet_until, p.time_zone, n.created_at, n.key, n.skipped, n.event_lane";
 /// Where the columns of [`REFUSAL`] begin, and those after them.
-const REFUSALS: usize = 21;
+const REFUSALS: usize = 22;
 const REST: usize = REFUSALS + REFUSAL_WIDTH;
 const WINDOW: &str = "LEFT JOIN LATERAL (
          SELECT last_inbound_at FROM number_window
@@ -324,6 +326,7 @@ fn logged(row: &Row) -> Result<Logged, StoreError> {
         window_until: window(row.try_get(13)?),
         number_window_until: window(row.try_get(14)?),
         is_skipped: row.try_get(20)?,
+        event_lane: Lane(row.try_get(21)?),
         has_secrets: false,
         quiet_hours: quiet_hours(row.try_get(15)?, row.try_get(16)?, row.try_get(17)?),
         refusal,

@@ -157,7 +157,7 @@ pub struct Action {
     /// `events.rerun`, `message.send`, `plugin.resume`, `check.fix`, `templates.push`, `person.add`, `person.change`,
     /// `people.import`, `group.create`, `group.rename`, `group.delete`, `group.add_members`, `group.remove_members`,
     /// `contact.link`, `contact.language`, `opt_out.set`, `opt_out.cleared`, `key.create`, `key.revoke`,
-    /// `session.end`, `release.create`, `release.activate` or `release.rollback`.
+    /// `session.end`, `release.create`, `release.activate`, `release.rollback`, `switch.stop` or `switch.resume`.
     pub action: String,
     /// The filter or the ids.
     #[schema(value_type = Object)]

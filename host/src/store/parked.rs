@@ -1,4 +1,5 @@
-//! Events that a plugin failed on, until they are decided again, and events that are routed again.
+//! Events that a plugin failed on, or that came while it was stopped, until they are decided again, and events that are
+//! routed again.
 
 use hookswitch_core::domain::Lane;
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ pub struct ParkedRow {
     pub ordinal: i16,
     /// The plugin's id; empty where the whole event is routed again.
     pub plugin: String,
+    /// Whether it waits because the plugin was stopped.
+    pub is_stopped: bool,
 }
 
 impl ParkedRow {
@@ -82,12 +85,14 @@ impl Store {
             .collect()
     }
 
-    /// Has a plugin's parked events decided again, records that if it is an operator's act, and returns how many there are.
+    /// Has the events decided again that a plugin failed on, records that if it is an operator's act, and returns how many
+    /// there are. Those that wait because it is stopped wait on.
     pub async fn resume_parked(&self, plugin: &str, act: Option<&Act>) -> Result<u64, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let resumed =
-            transaction.execute("UPDATE parked SET due = true WHERE plugin = $1", &[&plugin]).await?;
+        let resumed = transaction
+            .execute("UPDATE parked SET due = true WHERE plugin = $1 AND NOT stopped", &[&plugin])
+            .await?;
         if let Some(act) = act {
             act.record_count(&transaction, usize::try_from(resumed).unwrap_or(usize::MAX)).await?;
         }
@@ -109,10 +114,10 @@ impl Store {
                      SELECT (SELECT min(p.plugin) FROM parked p WHERE p.plugin > plugins.plugin)
                      FROM plugins WHERE plugins.plugin IS NOT NULL
                  )
-                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths, e.type
+                 SELECT p.lane, p.event_seq, p.ordinal, p.plugin, p.deaths, p.alone_deaths, e.type, p.stopped
                  FROM plugins
                  CROSS JOIN LATERAL (
-                     SELECT lane, event_seq, ordinal, plugin, deaths, alone_deaths FROM parked
+                     SELECT lane, event_seq, ordinal, plugin, deaths, alone_deaths, stopped FROM parked
                      WHERE parked.plugin = plugins.plugin AND parked.due AND parked.lane = ANY($1)
                      ORDER BY event_seq, ordinal LIMIT $2
                  ) p
@@ -129,6 +134,7 @@ impl Store {
                     event_seq: row.try_get(1)?,
                     ordinal: row.try_get(2)?,
                     plugin: row.try_get(3)?,
+                    is_stopped: row.try_get(7)?,
                 };
                 Ok(ParkedDue { row, kind, deaths, alone_deaths })
             })
@@ -196,11 +202,12 @@ impl RoutingTransaction<'_> {
         let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
         let ordinals: Vec<i16> = rows.iter().map(|row| row.ordinal).collect();
         let plugins: Vec<&str> = rows.iter().map(|row| row.plugin.as_str()).collect();
+        let stopped: Vec<bool> = rows.iter().map(|row| row.is_stopped).collect();
         self.transaction
             .execute(
-                "INSERT INTO parked (lane, event_seq, ordinal, plugin)
-                 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::text[])",
-                &[&lanes, &seqs, &ordinals, &plugins],
+                "INSERT INTO parked (lane, event_seq, ordinal, plugin, stopped)
+                 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::text[], $5::boolean[])",
+                &[&lanes, &seqs, &ordinals, &plugins, &stopped],
             )
             .await?;
         Ok(())

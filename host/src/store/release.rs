@@ -1,5 +1,6 @@
 //! Releases: their files once each, by hash, and which one is active.
 
+use hookswitch_core::domain::LaneShare;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -76,10 +77,21 @@ impl ActivationWay {
     }
 }
 
+/// A release that decides for a share of the lanes, beside the active one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivationShare {
+    /// The release.
+    pub release: String,
+    /// Its lanes.
+    pub lanes: LaneShare,
+    /// Whether cases failed, and it was activated all the same.
+    pub forced: bool,
+}
+
 /// An activation to be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct NewActivation<'a> {
-    /// The release.
+    /// The active release: the one that decides for all lanes but those of a share.
     pub release: &'a str,
     /// Who activates it.
     pub who: &'a str,
@@ -89,6 +101,10 @@ pub struct NewActivation<'a> {
     pub forced: bool,
     /// The reason that was given.
     pub reason: Option<&'a str>,
+    /// The release that decides for a share of the lanes.
+    pub share: Option<&'a ActivationShare>,
+    /// The place of the activation that it follows, 0 without one: where another came between, it is not stored.
+    pub after: i64,
 }
 
 /// An activation of a release.
@@ -98,7 +114,7 @@ pub struct Activation {
     pub seq: i64,
     /// When.
     pub at: Timestamp,
-    /// The release.
+    /// The active release: the one that decides for all lanes but those of a share.
     pub release: String,
     /// Who activated it.
     pub who: String,
@@ -108,7 +124,21 @@ pub struct Activation {
     pub forced: bool,
     /// The reason that was given.
     pub reason: Option<String>,
+    /// The release that decides for a share of the lanes.
+    pub share: Option<ActivationShare>,
 }
+
+impl Activation {
+    /// The ids of the releases that decide.
+    pub fn releases(&self) -> Vec<String> {
+        let of_share = self.share.iter().map(|share| share.release.clone());
+        std::iter::once(self.release.clone()).chain(of_share).collect()
+    }
+}
+
+/// The advisory lock under which activations are stored: each follows the one that it was decided after, and a smaller `seq`
+/// never becomes visible after a larger one.
+const ACTIVATIONS: i64 = 0x686f_6f6b_0008;
 
 impl Store {
     /// Those of these hashes whose files are not stored.
@@ -180,7 +210,10 @@ impl Store {
             .await?
             .query(
                 "SELECT r.id, r.created_at, r.created_by, r.note, r.parent, r.verdict,
-                        (SELECT a.at FROM activation a WHERE a.release = r.id ORDER BY a.seq DESC LIMIT 1)
+                        greatest(
+                            (SELECT a.at FROM activation a WHERE a.release = r.id AND a.share_release IS NULL
+                             ORDER BY a.seq DESC LIMIT 1),
+                            (SELECT a.at FROM activation a WHERE a.share_release = r.id ORDER BY a.seq DESC LIMIT 1))
                  FROM release r
                  WHERE (r.created_at, r.id) < (coalesce($1::timestamptz, 'infinity'), coalesce($2::text, ''))
                  ORDER BY r.created_at DESC, r.id DESC LIMIT $3",
@@ -197,7 +230,10 @@ impl Store {
             .await?
             .query(
                 "SELECT r.id, r.created_at, r.created_by, r.note, r.parent, r.verdict,
-                        (SELECT a.at FROM activation a WHERE a.release = r.id ORDER BY a.seq DESC LIMIT 1)
+                        greatest(
+                            (SELECT a.at FROM activation a WHERE a.release = r.id AND a.share_release IS NULL
+                             ORDER BY a.seq DESC LIMIT 1),
+                            (SELECT a.at FROM activation a WHERE a.share_release = r.id ORDER BY a.seq DESC LIMIT 1))
                  FROM release r WHERE r.id >= $1 AND r.id < $1 || 'g' ORDER BY r.id LIMIT 2",
                 &[&digits],
             )
@@ -237,24 +273,47 @@ impl Store {
         row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
-    /// Activates a release for all hosts that follow, and records that if it is an operator's act.
+    /// Activates a release for all hosts that follow, and records that if it is an operator's act; returns whether it did, or
+    /// another activation came between.
     pub async fn activate_release(
         &self,
         new: &NewActivation<'_>,
         act: Option<&Act>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        transaction
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ACTIVATIONS]).await?;
+        let share_release = new.share.map(|share| share.release.as_str());
+        let share_lanes = new.share.map(|share| share.lanes.lanes());
+        let share_forced = new.share.map(|share| share.forced);
+        let stored = transaction
             .execute(
-                "INSERT INTO activation (release, who, way, forced, reason) VALUES ($1, $2, $3, $4, $5)",
-                &[&new.release, &new.who, &new.way.as_str(), &new.forced, &new.reason],
+                "INSERT INTO activation
+                     (release, who, way, forced, reason, share_release, share_lanes, share_forced)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8
+                 WHERE coalesce((SELECT l.seq FROM activation l ORDER BY l.seq DESC LIMIT 1), 0) = $9",
+                &[
+                    &new.release,
+                    &new.who,
+                    &new.way.as_str(),
+                    &new.forced,
+                    &new.reason,
+                    &share_release,
+                    &share_lanes,
+                    &share_forced,
+                    &new.after,
+                ],
             )
             .await?;
+        if stored == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
         if let Some(act) = act {
             act.append(&transaction, 1).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// The place of the last activation; 0 if there is none.
@@ -271,21 +330,23 @@ impl Store {
             .client()
             .await?
             .query_opt(
-                "SELECT seq, at, release, who, way, forced, reason FROM activation ORDER BY seq DESC LIMIT 1",
+                "SELECT seq, at, release, who, way, forced, reason, share_release, share_lanes, share_forced
+                 FROM activation ORDER BY seq DESC LIMIT 1",
                 &[],
             )
             .await?;
         row.as_ref().map(activation).transpose()
     }
 
-    /// The activations of a release, newest first.
+    /// The activations of a release, for all lanes or a share of them, newest first.
     pub async fn activations_of(&self, release: &str, limit: i64) -> Result<Vec<Activation>, StoreError> {
         let rows = self
             .client()
             .await?
             .query(
-                "SELECT seq, at, release, who, way, forced, reason FROM activation
-                 WHERE release = $1 ORDER BY seq DESC LIMIT $2",
+                "SELECT seq, at, release, who, way, forced, reason, share_release, share_lanes, share_forced
+                 FROM activation
+                 WHERE (release = $1 AND share_release IS NULL) OR share_release = $1 ORDER BY seq DESC LIMIT $2",
                 &[&release, &limit],
             )
             .await?;
@@ -298,7 +359,8 @@ impl Store {
             .client()
             .await?
             .query_opt(
-                "SELECT seq, at, release, who, way, forced, reason FROM activation
+                "SELECT seq, at, release, who, way, forced, reason, share_release, share_lanes, share_forced
+                 FROM activation
                  WHERE release <> (SELECT l.release FROM activation l ORDER BY l.seq DESC LIMIT 1)
                  ORDER BY seq DESC LIMIT 1",
                 &[],
@@ -328,6 +390,14 @@ fn release(row: &Row) -> Result<StoredRelease, StoreError> {
 }
 
 fn activation(row: &Row) -> Result<Activation, StoreError> {
+    let share = match (row.try_get(7)?, row.try_get(8)?, row.try_get(9)?) {
+        (Some(release), Some(lanes), Some(forced)) => {
+            let wrong =
+                || StoreError::Row(format!("a release cannot decide for {lanes} lanes beside another"));
+            Some(ActivationShare { release, lanes: LaneShare::of_lanes(lanes).ok_or_else(wrong)?, forced })
+        }
+        _ => None,
+    };
     Ok(Activation {
         seq: row.try_get(0)?,
         at: row.try_get(1)?,
@@ -336,5 +406,6 @@ fn activation(row: &Row) -> Result<Activation, StoreError> {
         way: row.try_get(4)?,
         forced: row.try_get(5)?,
         reason: row.try_get(6)?,
+        share,
     })
 }

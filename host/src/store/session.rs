@@ -39,7 +39,7 @@ fn begin(limits: &Limits) -> String {
 
 /// Opens and checks the connections of a pool.
 pub(super) struct Manager {
-    pub(super) connector: Connector,
+    pub(super) connector: Arc<Connector>,
 }
 
 impl managed::Manager for Manager {

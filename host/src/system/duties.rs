@@ -1,5 +1,5 @@
-//! What any of the hosts does that comes first: tells of messages and rules that failed, and forgets values that must not
-//! stay. One short look says whether there is any of it, so that hosts that have nothing to do ask PostgreSQL for little.
+//! What any of the hosts does that comes first: tells of messages and rules that failed, forgets values that must not
+//! stay, and sends what was held and is resumed. One short look says whether there is any of it, so that hosts that have nothing to do ask PostgreSQL for little.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,6 +46,11 @@ pub async fn do_duties(store: Store, grew: Arc<dyn Fn() + Send + Sync>, stop: Ca
             && let Err(error) = forgetting.step(&store).await
         {
             tracing::warn!(%error, "failed to forget values that must not stay; trying again");
+        }
+        if duties.stopped
+            && let Err(error) = store.wake_stopped().await
+        {
+            tracing::warn!(%error, "failed to resume messages that were held; trying again");
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use hookswitch_core::{
-    catalog::{Catalog, Live},
+    catalog::{InForce, Live},
     decide::plugin::{Held, Parked},
 };
 use tokio::time::{MissedTickBehavior, interval};
@@ -32,7 +32,8 @@ pub async fn tell_parked(
             _ = look.tick() => {}
             () = stop.cancelled() => return,
         }
-        let current = catalog.current();
+        // Those of a release that decides for a share of the lanes, too.
+        let current = catalog.in_force();
         let compiled: Vec<String> =
             compiling.iter().filter(|id| !is_compiling(&current, id)).cloned().collect();
         for id in compiled {
@@ -45,8 +46,11 @@ pub async fn tell_parked(
             };
             grew();
         }
-        compiling.extend(current.plugins.keys().filter(|id| is_compiling(&current, id)).cloned());
-        let parked: Vec<Parked> = current.plugins.values().filter_map(|plugin| plugin.parked()).collect();
+        let plugins = || current.all().flat_map(|catalog| &catalog.plugins);
+        compiling.extend(plugins().map(|(id, _)| id).filter(|id| is_compiling(&current, id)).cloned());
+        let mut parked: Vec<Parked> = plugins().filter_map(|(_, plugin)| plugin.parked()).collect();
+        let mut known = HashSet::new();
+        parked.retain(|parked| known.insert((parked.plugin.clone(), parked.revision.clone())));
         let key = |parked: &Parked| (parked.plugin.clone(), parked.revision.clone());
         let now = store.now();
         let new: Vec<&Parked> = parked.iter().filter(|parked| !told.contains(&key(parked))).collect();
@@ -62,6 +66,7 @@ pub async fn tell_parked(
     }
 }
 
-fn is_compiling(catalog: &Catalog, id: &str) -> bool {
-    catalog.plugins.get(id).is_some_and(|plugin| plugin.held() == Some(&Held::Compiling))
+fn is_compiling(in_force: &InForce, id: &str) -> bool {
+    let mut plugins = in_force.all().filter_map(|catalog| catalog.plugins.get(id));
+    plugins.any(|plugin| plugin.held() == Some(&Held::Compiling))
 }

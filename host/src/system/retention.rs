@@ -87,6 +87,18 @@ async fn pass(store: &Store, before: Timestamp, stop: &CancellationToken) -> Res
             return Ok(events);
         }
     }
+    while store.prune_replays(before, BATCH).await? > 0 {
+        sleep(PAUSE).await;
+        if stop.is_cancelled() {
+            return Ok(events);
+        }
+    }
+    while store.prune_shadows(before, BATCH).await? > 0 {
+        sleep(PAUSE).await;
+        if stop.is_cancelled() {
+            return Ok(events);
+        }
+    }
     store.prune_schedules(before).await?;
     store.prune_rule_failures(before).await?;
     Ok(events)

@@ -16,7 +16,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use hookswitch_core::{
-    catalog::Live,
+    catalog::{Catalog, Live},
     plan::{InUse, TemplateSource, Version, definitions},
 };
 use tokio::{
@@ -127,12 +127,13 @@ impl TemplateWatch {
     pub async fn run(self, stop: CancellationToken) {
         let jitter = Duration::from_secs(rand::random_range(0..JITTER_SECONDS));
         let mut compiled = HashMap::new();
-        let mut release = String::new();
+        let mut releases = Vec::new();
         let mut next = Instant::now();
         let mut tick = interval(RELEASE);
         while !stop.is_cancelled() {
-            if next <= Instant::now() || release != self.catalog.current().release {
-                release.clone_from(&self.catalog.current().release);
+            let current = self.catalog.in_force().all().map(|catalog| catalog.release.clone()).collect();
+            if next <= Instant::now() || releases != current {
+                releases = current;
                 next = Instant::now()
                     + match self.refresh(&mut compiled).await {
                         Ok(()) => EVERY + jitter,
@@ -154,31 +155,18 @@ impl TemplateWatch {
     }
 
     async fn refresh(&self, compiled: &mut Compiled) -> Result<(), WatchError> {
-        let catalog = self.catalog.current();
+        let in_force = self.catalog.in_force();
         let on_meta = self.management.templates(&self.account_id).await?;
-        let states = compare(&definitions(&catalog.templates).0, &on_meta);
+        let mut states = compare(&definitions(&in_force.main().templates).0, &on_meta);
+        let mut ours = rows(in_force.main(), &states);
+        if let Some((_, catalog)) = in_force.share() {
+            let of_share = compare(&definitions(&catalog.templates).0, &on_meta);
+            // Its words of a template that both have are one more version, which its messages prefer.
+            ours.extend(rows(catalog, &of_share));
+            let is_new = |state: &TemplateState| !states.iter().any(|known| is_same(known, state));
+            states.extend(of_share.into_iter().filter(is_new).collect::<Vec<_>>());
+        }
         self.states.store(Arc::new(words(&states)));
-        let source = |template: &str, language: &str| {
-            catalog
-                .templates
-                .variant(template, language)
-                .map(|template| template.source.clone())
-                .unwrap_or_default()
-        };
-        let ours: Vec<MetaTemplateRow> = states
-            .iter()
-            .filter_map(|state| {
-                let definition = &state.definition;
-                Some(MetaTemplateRow {
-                    name: state.current()?.name.clone(),
-                    language: definition.language.clone(),
-                    wording: definition.wording.clone(),
-                    template: definition.template.clone(),
-                    source: source(&definition.template, &definition.language),
-                    parameter_names: state.current()?.parameter_names.clone(),
-                })
-            })
-            .collect();
         self.store.append_meta_templates(&ours).await?;
         let known = self.store.meta_templates().await?;
         let statuses = self.store.meta_template_statuses().await?;
@@ -241,6 +229,28 @@ impl TemplateWatch {
         }
         Ok(())
     }
+}
+
+/// The versions at Meta that have the words of these templates.
+fn rows(catalog: &Catalog, states: &[TemplateState]) -> Vec<MetaTemplateRow> {
+    let row = |state: &TemplateState| {
+        let definition = &state.definition;
+        let source = catalog.templates.variant(&definition.template, &definition.language);
+        Some(MetaTemplateRow {
+            name: state.current()?.name.clone(),
+            language: definition.language.clone(),
+            wording: definition.wording.clone(),
+            template: definition.template.clone(),
+            source: source.map(|template| template.source.clone()).unwrap_or_default(),
+            parameter_names: state.current()?.parameter_names.clone(),
+        })
+    };
+    states.iter().filter_map(row).collect()
+}
+
+fn is_same(one: &TemplateState, other: &TemplateState) -> bool {
+    let of = |state: &TemplateState| (state.definition.template.clone(), state.definition.language.clone());
+    of(one) == of(other)
 }
 
 /// Each template with the states of its languages, each once.

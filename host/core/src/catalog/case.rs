@@ -130,7 +130,7 @@ fn case(file: &str, node: &Node, groups: &[Group], findings: &mut Vec<Finding>) 
     (findings.len() == before).then_some(case)
 }
 
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["name", "now", "at", "config", "lookup", "http", "event", "events", "people", "expect"];
 /// Maximum number of events of a case.
 const EVENTS: usize = 1_100;
@@ -167,7 +167,7 @@ pub fn map(fields: &Fields<'_>, key: &str, findings: &mut Vec<Finding>) -> Map<S
     }
 }
 
-const EVENT_KEYS: [&str; 7] = ["type", "source", "id", "subject", "time", "data", "extensions"];
+pub(super) const EVENT_KEYS: [&str; 7] = ["type", "source", "id", "subject", "time", "data", "extensions"];
 
 /// The events of a list, each with an id of its own unless it gives one.
 fn several(

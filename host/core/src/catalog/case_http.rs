@@ -26,7 +26,7 @@ pub struct Answer {
     what: Result<HttpAnswer, HttpError>,
 }
 
-const KEYS: [&str; 7] = ["method", "url", "status", "body", "headers", "after", "error"];
+pub(super) const KEYS: [&str; 7] = ["method", "url", "status", "body", "headers", "after", "error"];
 
 /// What `error` can be.
 const ERRORS: [&str; 3] = ["timeout", "refused", "too_large"];

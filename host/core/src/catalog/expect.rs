@@ -73,7 +73,7 @@ const SETS: [&str; 6] = ["groups", "users", "contacts", "cancel", "to", "skipped
 /// Keys of a decision without a template.
 const CANCELS: [&str; 2] = ["cancel", "reason"];
 /// Keys of an entry of `expect`: those of a decision, and those of its result.
-const KEYS: [&str; 34] = keys_between(
+pub(super) const KEYS: [&str; 34] = keys_between(
     [],
     [
         "to",

@@ -16,7 +16,7 @@ use crate::{
     domain::Event,
 };
 
-const KEYS: [&str; 7] = ["name", "call", "now", "config", "event", "expect", "failed"];
+pub(super) const KEYS: [&str; 7] = ["name", "call", "now", "config", "event", "expect", "failed"];
 /// Maximum length of a value that is shown, in bytes.
 const SHOWN: usize = 500;
 

@@ -16,6 +16,9 @@ use crate::{
     plan::named,
 };
 
+/// Keys of `people`, and of one person.
+pub(super) const KEYS: [&str; 2] = ["groups", "users"];
+pub(super) const PERSON_KEYS: [&str; 6] = ["username", "name", "whatsapp", "active", "language", "opted_out"];
 /// Where the numbers begin of users whom only a verdict names.
 const NAMED: usize = 1_000;
 
@@ -47,7 +50,7 @@ pub fn with_users(mut people: People, verdicts: &[Verdict]) -> People {
 /// Reads `people`: members of groups, and further users.
 pub fn read(node: &Node, groups: &[Group], findings: &mut Vec<Finding>) -> People {
     let mut people = People::default();
-    let Some(fields) = node.fields(&["groups", "users"], findings) else { return people };
+    let Some(fields) = node.fields(&KEYS, findings) else { return people };
     for group in groups {
         people.groups.insert(group.name.clone(), Vec::new());
     }
@@ -89,8 +92,7 @@ fn one(node: &Node, people: &mut People, findings: &mut Vec<Finding>) -> Option<
     let number = made_up_number(100 + people.users.len());
     let person = match &node.value {
         Kind::Map(_) => {
-            let fields =
-                node.fields(&["username", "name", "whatsapp", "active", "language", "opted_out"], findings)?;
+            let fields = node.fields(&PERSON_KEYS, findings)?;
             let username = required(&fields, "username", findings)?.text;
             let name = fields.text("name", findings).map_or_else(|| username.clone(), |name| name.text);
             let mut person = person(username, name, number);

@@ -20,7 +20,7 @@ use crate::decide::{
     plugin::{Allowed, Held, Limits, LoadError, Manifest, OnFailure, Plugin, Sandbox, Table, is_secret_name},
 };
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "id",
     "version",
     "contract",
@@ -33,6 +33,9 @@ const KEYS: [&str; 11] = [
     "on_failure",
     "owner",
 ];
+/// Keys of `limits`, and of one table.
+pub(super) const LIMIT_KEYS: [&str; 2] = ["time", "memory"];
+pub(super) const TABLE_KEYS: [&str; 2] = ["file", "key"];
 /// Contract version of this host.
 const CONTRACT: &str = "1.0";
 const MEBIBYTE: usize = 1024 * 1024;
@@ -203,8 +206,7 @@ fn on_failure(word: &str) -> Result<OnFailure, String> {
 
 fn limits(fields: &Fields<'_>, findings: &mut Vec<Finding>) -> Limits {
     let mut limits = Limits::default();
-    let Some(of_limits) = fields.get("limits").and_then(|node| node.fields(&["time", "memory"], findings))
-    else {
+    let Some(of_limits) = fields.get("limits").and_then(|node| node.fields(&LIMIT_KEYS, findings)) else {
         return limits;
     };
     if let Some(time) = of_limits.parsed("time", time, findings) {
@@ -251,7 +253,7 @@ fn tables(
     };
     let mut tables = BTreeMap::new();
     for (name, node) in entries {
-        let Some(of_table) = node.fields(&["file", "key"], findings) else { continue };
+        let Some(of_table) = node.fields(&TABLE_KEYS, findings) else { continue };
         let Some(file) = required(&of_table, "file", findings) else { continue };
         let path = format!("plugins/{folder}/{}", file.text);
         let Some(text) = tree.files.get(&path) else {

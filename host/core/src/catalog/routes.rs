@@ -24,14 +24,16 @@ pub struct Group {
 }
 
 /// Keys of a route: its own, and those of its decision.
-const KEYS: [&str; 27] = keys_between(["on", "let", "when", "script", "plugin"], []);
+pub(super) const KEYS: [&str; 27] = keys_between(["on", "let", "when", "script", "plugin"], []);
+/// Keys of a group.
+pub(super) const GROUP_KEYS: [&str; 2] = ["name", "description"];
 const KEYS_WITH_SCRIPT: [&str; 4] = ["on", "when", "script", "plugin"];
 
 /// Reads `groups.yaml`.
 pub fn groups(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for node in items(file, text, findings) {
-        let Some(fields) = node.fields(&["name", "description"], findings) else { continue };
+        let Some(fields) = node.fields(&GROUP_KEYS, findings) else { continue };
         let Some(name) = required(&fields, "name", findings) else { continue };
         if groups.iter().any(|group| group.name == name.text) {
             findings.push(Finding::at(&name.place, format!("duplicate group `{}`", name.text)));

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::decide::Source;
 
-const KEYS: [&str; 8] = ["name", "cron", "time_zone", "event", "subject", "data", "for_each", "missed"];
-const FOR_EACH: [&str; 1] = ["expiring_windows"];
+pub(super) const KEYS: [&str; 8] =
+    ["name", "cron", "time_zone", "event", "subject", "data", "for_each", "missed"];
+pub(super) const FOR_EACH: [&str; 1] = ["expiring_windows"];
 const NAME_LIMIT: usize = 100;
 
 /// An event that is fired at set times.

@@ -9,8 +9,9 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Catalog, Findings, FolderFile, Folders, MediaContent, compile_to_try,
+    Catalog, Findings, FolderFile, Folders, MediaContent,
     files::Unread,
+    load::{self, compile_to_try},
     tree::{self, PLUGINS, Tree},
 };
 
@@ -95,7 +96,7 @@ fn read(folders: &Folders) -> Result<Tree, Findings> {
     if findings.is_empty() {
         return Ok(tree);
     }
-    super::finish(&mut findings, &tree);
+    load::finish(&mut findings, &tree);
     Err(Findings { folder: folders.rules.display().to_string(), findings })
 }
 

@@ -4,6 +4,7 @@
 mod alike;
 mod examples;
 mod rests;
+mod schemas;
 mod shared;
 mod shipped;
 mod template_words;

@@ -367,8 +367,9 @@ pub const NOT_COLLECTED: [&str; 7] = ["send_at", "after", "expires_at", "reply",
 
 /// Returns which keys cannot be used together, if any.
 pub fn excluded(is_there: impl Fn(&str) -> bool) -> Option<String> {
-    let other = NOT_COLLECTED.into_iter().find(|key| is_there(key));
-    if let Some(other) = other.filter(|_| is_there("collect")) {
+    if is_there("collect")
+        && let Some(other) = NOT_COLLECTED.into_iter().find(|key| is_there(key))
+    {
         return Some(format!("`collect` and `{other}` cannot be used together"));
     }
     (is_there("dedupe_for") && !is_there("dedupe_key"))

@@ -12,7 +12,7 @@ use super::{
     habits, library,
     source::{Place, RuleError, Source},
 };
-use crate::{bounds::cut, domain::closest};
+use crate::{bounds::cut, domain::closest, words::function};
 
 /// Functions of Rhai's grammar, which no package registers.
 const KEYWORDS: [&str; 9] =
@@ -23,25 +23,37 @@ const TOLD: usize = 20;
 
 /// The functions that every rule may call.
 pub struct Functions {
+    /// How many arguments they take, by their names; those of the grammar are left out.
+    arity: BTreeMap<String, BTreeSet<usize>>,
     named: BTreeSet<String>,
     /// Functions of the library, by their names: the file, and whether it compiles.
     shared: BTreeMap<String, (Arc<str>, bool)>,
 }
 
-/// A call of a function that the engine does not have.
+/// A call that no function of the engine answers.
 struct Unknown {
     name: String,
     is_method: bool,
+    /// How many arguments it has, with the value whose method it is.
+    arguments: usize,
     at: rhai::Position,
 }
 
 impl Functions {
     /// The functions of an engine.
     pub fn of(engine: &Engine) -> Self {
-        let named =
-            engine.collect_fn_metadata(None, |function| Some(function.metadata.name.to_string()), true);
-        let named = named.into_iter().chain(KEYWORDS.map(ToOwned::to_owned)).collect();
-        Functions { named, shared: BTreeMap::new() }
+        let all = engine.collect_fn_metadata(
+            None,
+            |function| Some((function.metadata.name.to_string(), function.metadata.num_params)),
+            true,
+        );
+        let mut arity: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for (name, count) in all {
+            arity.entry(name).or_default().insert(count);
+        }
+        let named = arity.keys().cloned().chain(KEYWORDS.map(ToOwned::to_owned)).collect();
+        arity.retain(|name, _| !KEYWORDS.contains(&name.as_str()));
+        Functions { arity, named, shared: BTreeMap::new() }
     }
 
     /// Adds the functions of the library.
@@ -52,6 +64,31 @@ impl Functions {
     /// Whether there is a function with this name.
     pub fn has(&self, name: &str) -> bool {
         self.named.contains(name)
+    }
+
+    /// Whether a function with this name takes so many arguments.
+    fn answers(&self, name: &str, arguments: usize) -> bool {
+        self.has(name) && self.arity.get(name).is_none_or(|counts| counts.contains(&arguments))
+    }
+
+    /// The error of a call with too few or too many arguments.
+    fn other_arguments(&self, name: &str, is_method: bool, arguments: usize, place: Place) -> RuleError {
+        let own = usize::from(is_method);
+        let counts = self.arity.get(name).into_iter().flatten();
+        let counts: Vec<usize> = counts.filter_map(|count| count.checked_sub(own)).collect();
+        let taken = match counts.as_slice() {
+            [first, .., last] if last - first > 1 => format!("{first} to {last}"),
+            counts => counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+        };
+        let message = match function(name) {
+            Some(function) => format!("`{name}` takes other arguments: {}", function.usage),
+            None => format!(
+                "`{name}` takes {taken} {}, not {}",
+                if taken == "1" { "argument" } else { "arguments" },
+                arguments - own,
+            ),
+        };
+        RuleError { place, message, help: None }
     }
 
     /// Reports the functions of a script that have the name of one of the library.
@@ -73,8 +110,8 @@ impl Functions {
         Some(format!("it is in {file}, which has errors"))
     }
 
-    /// Reports calls of unknown functions and methods. A method may also be a function that a map holds, under a name
-    /// that stands elsewhere in the text.
+    /// Reports calls of unknown functions and methods, and of known ones with too few or too many arguments. A method may
+    /// also be a function that a map holds, under a name that stands elsewhere in the text.
     pub fn check(&self, ast: &AST, place: &Place, errors: &mut Vec<RuleError>) {
         let mut own: BTreeSet<String> = BTreeSet::new();
         for function in ast.iter_functions() {
@@ -96,13 +133,23 @@ impl Functions {
                 Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
                     held.insert(text.to_string());
                 }
-                Some(ASTNode::Expr(Expr::MethodCall(call, at))) if !self.has(call.name.as_str()) => {
-                    calls.push(Unknown { name: call.name.to_string(), is_method: true, at: *at });
+                // A map without variables.
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) => {
+                    if let Ok(map) = value.as_map_ref() {
+                        held.extend(map.keys().map(ToString::to_string));
+                    }
+                }
+                Some(ASTNode::Expr(Expr::MethodCall(call, at)))
+                    if !self.answers(call.name.as_str(), call.args.len() + 1) =>
+                {
+                    let (name, arguments) = (call.name.to_string(), call.args.len() + 1);
+                    calls.push(Unknown { name, is_method: true, arguments, at: *at });
                 }
                 Some(ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)))
-                    if call.op_token.is_none() && !self.has(call.name.as_str()) =>
+                    if call.op_token.is_none() && !self.answers(call.name.as_str(), call.args.len()) =>
                 {
-                    calls.push(Unknown { name: call.name.to_string(), is_method: false, at: *at });
+                    let (name, arguments) = (call.name.to_string(), call.args.len());
+                    calls.push(Unknown { name, is_method: false, arguments, at: *at });
                 }
                 _ => {}
             }
@@ -111,11 +158,16 @@ impl Functions {
         let unknown = calls
             .iter()
             .filter(|call| !(own.contains(&call.name) || call.is_method && held.contains(&call.name)));
-        for Unknown { name, is_method, at } in unknown.take(TOLD) {
+        for Unknown { name, is_method, arguments, at } in unknown.take(TOLD) {
+            let place = place.within(at.line().unwrap_or(1), at.position().unwrap_or(1));
+            if self.has(name) {
+                errors.push(self.other_arguments(name, *is_method, *arguments, place));
+                continue;
+            }
             let known = self.named.iter().map(String::as_str).filter(|known| known.chars().all(is_of_a_name));
             let what = if *is_method { "method" } else { "function" };
             errors.push(RuleError {
-                place: place.within(at.line().unwrap_or(1), at.position().unwrap_or(1)),
+                place,
                 message: format!("unknown {what} `{}`", cut(name, 100)),
                 help: self.broken(name).or_else(|| habits::function(name)).or_else(|| {
                     closest(name, known.chain(own.iter().map(String::as_str)))

@@ -87,11 +87,20 @@ pub fn parsing(error: &ParseErrorType, around: &Around<'_>) -> Option<String> {
         }
         ParseErrorType::BadInput(LexError::UnexpectedInput(word) | LexError::ImproperSymbol(word, _))
         | ParseErrorType::UnknownOperator(word)
-        | ParseErrorType::Reserved(word) => operator(word),
-        ParseErrorType::VariableUndefined(name) => Some(variable(name, around)),
+        | ParseErrorType::Reserved(word) => length_of_time(word, around).or_else(|| operator(word)),
+        ParseErrorType::VariableUndefined(name) => {
+            length_of_time(name, around).or_else(|| Some(variable(name, around)))
+        }
         ParseErrorType::PropertyExpected => reserved_property(around.after),
         _ => None,
     }
+}
+
+/// `event.data.visit - 1d`, which is read as a number and a name.
+fn length_of_time(unit: &str, around: &Around<'_>) -> Option<String> {
+    let number = &around.before[around.before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+    (!number.is_empty() && ["s", "m", "h", "d"].contains(&unit))
+        .then(|| format!("write a duration in double quotes: `time(value) - \"{number}{unit}\"`"))
 }
 
 /// A word of the language as the name of a property.
@@ -153,7 +162,9 @@ fn variable(name: &str, around: &Around<'_>) -> String {
             format!("a constant of the script is read as `global::{name}`")
         }
         true => format!("declare it with `let`, or write a string in double quotes: \"{name}\""),
-        false => format!("write a string in double quotes, within the quotes of YAML: '\"{name}\"'"),
+        false => format!(
+            "for a value of the event write `event.data.{name}`; for a string put double quotes within the quotes of YAML: '\"{name}\"'"
+        ),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     operators::MINUS,
     source::{Place, RuleError},
 };
-use crate::words::{duration, function};
+use crate::words::{Word, duration, function};
 
 const SUBTRACTED: &str = "a string cannot be subtracted, or be subtracted from";
 /// Maximum number of such errors reported for a script.
@@ -39,6 +39,7 @@ enum Kind {
     String,
     Number,
     Time,
+    Duration,
 }
 
 /// Adds such errors of a syntax tree.
@@ -104,28 +105,40 @@ fn operator(call: &FnCallExpr) -> Option<(String, String)> {
                 "make a time of it: `time(value)`".to_owned(),
             ))
         }
-        (MINUS, (Some(Kind::Time), Some(Kind::String))) => match b {
-            Expr::StringConstant(text, _) => {
-                duration(text).err().map(|why| (why, "for example `now() - \"24h\"`".to_owned()))
-            }
+        (MINUS | "+", (Some(Kind::Time | Kind::Duration), Some(Kind::String))) => match b {
+            Expr::StringConstant(text, _) => duration(text.trim())
+                .err()
+                .map(|why| (why, format!("for example `now() {} \"24h\"`", sign(name)))),
             _ => None,
         },
+        // It would be a text with another behind it.
+        ("+", _) if is_time_of_event(a) && is_duration(b) => Some((
+            "a duration cannot be added to a string".to_owned(),
+            "make a time of it: `time(value) + \"24h\"`".to_owned(),
+        )),
         (MINUS, (Some(Kind::String), _)) | (MINUS, (_, Some(Kind::String)))
-            if kinds.0 != Some(Kind::Time) && (kinds.0.is_some() || is_of_event(a)) =>
+            if !matches!(kinds.0, Some(Kind::Time | Kind::Duration))
+                && (kinds.0.is_some() || is_of_event(a)) =>
         {
-            let help = match is_time(a) || is_time(b) {
+            let help = match [a, b].into_iter().any(|part| is_time_of_event(part) || is_duration(part)) {
                 true => "make a time of it: `time(value) - \"24h\"`",
                 false => "make a number of the string: `number(value)`",
             };
             Some((SUBTRACTED.to_owned(), help.to_owned()))
         }
-        (MINUS | "+", (Some(Kind::Time), Some(Kind::Number))) => {
+        (MINUS | "+", (Some(of @ (Kind::Time | Kind::Duration)), Some(Kind::Number))) => {
             let verb = if name == "+" { "added to" } else { "subtracted from" };
-            let help = format!("write a duration: `now() {} \"10m\"`", if name == "+" { "+" } else { "-" });
-            Some((format!("a number cannot be {verb} a time"), help))
+            let help = format!("write a duration: `now() {} \"10m\"`", sign(name));
+            let what = if of == Kind::Time { "time" } else { "duration" };
+            Some((format!("a number cannot be {verb} a {what}"), help))
         }
         _ => None,
     }
+}
+
+/// An operator as authors write it.
+fn sign(name: &str) -> &str {
+    if name == MINUS { "-" } else { name }
 }
 
 /// Whether a value is read from the event: it is never a time, but a string.
@@ -150,27 +163,39 @@ fn argument(call: &FnCallExpr) -> Option<(Position, String, Option<String>)> {
     if !function.arity().contains(&call.args.len()) {
         return None;
     }
-    let strings = call.args.iter().map(|argument| match argument {
-        Expr::StringConstant(text, _) => Some(text.as_str()),
-        _ => None,
-    });
-    let (index, why) = function.doubt(strings)?;
+    let words: Vec<Option<Word>> = call.args.iter().map(written).collect();
+    let (index, why) = function.doubt(&words)?;
     Some((call.args.get(index)?.position(), why, None))
+}
+
+/// A value that is written out.
+fn written(expression: &Expr) -> Option<Word> {
+    Some(match expression {
+        Expr::StringConstant(text, _) => Word::Text(text.to_string()),
+        Expr::CharConstant(character, _) => Word::Text(character.to_string()),
+        Expr::IntegerConstant(int, _) => Word::Int(*int),
+        Expr::FloatConstant(float, _) => Word::Float(**float),
+        Expr::BoolConstant(yes, _) => Word::Bool(*yes),
+        Expr::Unit(_) => Word::Nothing,
+        _ => return None,
+    })
 }
 
 fn is_quoted_number(expression: &Expr) -> bool {
     matches!(expression, Expr::StringConstant(text, _) if text.trim().parse::<f64>().is_ok())
 }
 
-/// `event.time`, or a duration such as `"24h"`.
-fn is_time(expression: &Expr) -> bool {
-    match expression {
-        Expr::Dot(it, ..) => {
-            is_event(&it.lhs) && matches!(&it.rhs, Expr::Property(property, _) if property.2 == "time")
-        }
-        Expr::StringConstant(text, _) => duration(text).is_ok(),
-        _ => false,
-    }
+/// `event.time`.
+fn is_time_of_event(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::Dot(it, ..) if is_event(&it.lhs) && matches!(&it.rhs, Expr::Property(name, _) if name.2 == "time")
+    )
+}
+
+/// A duration such as `"24h"`.
+fn is_duration(expression: &Expr) -> bool {
+    matches!(expression, Expr::StringConstant(text, _) if duration(text).is_ok())
 }
 
 /// What an expression is for certain.
@@ -189,7 +214,12 @@ fn kind(expression: &Expr) -> Option<Kind> {
             None if STRINGS.contains(&call.name.as_str()) => Some(Kind::String),
             None if NUMBERS.contains(&call.name.as_str()) => Some(Kind::Number),
             None if TIMES.contains(&call.name.as_str()) => Some(Kind::Time),
-            Some(Token::Plus) if call.args.first().and_then(kind) == Some(Kind::Time) => Some(Kind::Time),
+            None if call.name == "duration" => Some(Kind::Duration),
+            Some(Token::Plus)
+                if matches!(call.args.first().and_then(kind), Some(Kind::Time | Kind::Duration)) =>
+            {
+                call.args.first().and_then(kind)
+            }
             Some(Token::Plus) if call.args.iter().any(|part| kind(part) == Some(Kind::String)) => {
                 Some(Kind::String)
             }

@@ -127,7 +127,10 @@ impl Plain {
                 Some(Marked::Plain(source)) => match answer::priority(&source.text) {
                     Ok(priority) => Setting::Known(priority),
                     Err(message) => {
-                        errors.push(RuleError { place: source.place.clone(), message, help: None });
+                        let is_expression = source.text.contains(['.', '(']);
+                        let help = is_expression
+                            .then(|| format!("an expression begins with `=`: `={}`", source.text));
+                        errors.push(RuleError { place: source.place.clone(), message, help });
                         return None;
                     }
                 },

@@ -208,7 +208,9 @@ fn in_bounds(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Skip(why) => Outcome::Skip(cut(&why, REASON)),
         Outcome::Failed(why) => Outcome::Failed(cut(&why, REASON)),
-        Outcome::Parked { plugin, why } => Outcome::Parked { plugin, why: cut(&why, REASON) },
+        Outcome::Parked { plugin, why, is_stopped } => {
+            Outcome::Parked { plugin, why: cut(&why, REASON), is_stopped }
+        }
         other => other,
     }
 }

@@ -36,10 +36,10 @@ pub fn of_event(event: &Event) -> Result<Dynamic, serde_json::Error> {
 /// If a value is not JSON (a function, a range), with its path, or if the answer is too large.
 pub fn answer(value: &Dynamic) -> Result<Value, String> {
     let left = Call::current(|call| call.budget.output.get()).unwrap_or(budget::OUTPUT);
-    let mut output = Output { left, path: Vec::new() };
+    let mut output = Output::new(left);
     let json = output.json(value);
     Call::current(|call| call.budget.output.set(output.left));
-    json
+    json.map_err(|message| output.located(&message))
 }
 
 /// Converts a map to JSON text of at most about `limit` bytes.
@@ -47,8 +47,9 @@ pub fn answer(value: &Dynamic) -> Result<Value, String> {
 /// # Errors
 /// If a value is not JSON, or the text would be larger.
 pub fn json_of(map: &Map, limit: usize) -> Result<String, String> {
-    let mut output = Output { left: limit, path: Vec::new() };
-    output.map(map).map(|json| json.to_string())
+    let mut output = Output::new(limit);
+    let json = output.map(map);
+    json.map(|json| json.to_string()).map_err(|message| output.located(&message))
 }
 
 /// Maximum nesting of an answer.
@@ -56,10 +57,16 @@ const DEPTH: usize = 64;
 
 struct Output {
     left: usize,
-    path: Vec<String>,
+    depth: usize,
+    /// The way to the value that cannot be converted, its last step first.
+    way: Option<Vec<String>>,
 }
 
 impl Output {
+    fn new(left: usize) -> Output {
+        Output { left, depth: 0, way: None }
+    }
+
     fn take(&mut self, bytes: usize) -> Result<(), String> {
         let too_large = || format!("the answer is larger than {} KiB as JSON", budget::OUTPUT / 1024);
         self.left = self.left.checked_sub(bytes).ok_or_else(too_large)?;
@@ -70,14 +77,6 @@ impl Output {
         if let Ok(text) = value.as_immutable_string_ref() {
             self.take(text.len() + 2)?;
             return Ok(Value::String(text.to_string()));
-        }
-        if let Some(time) = value.read_lock::<Time>() {
-            self.take(32)?;
-            return Ok(Value::String(time.0.to_string()));
-        }
-        if let Some(duration) = value.read_lock::<Duration>() {
-            self.take(32)?;
-            return Ok(Value::String(short(duration.0)));
         }
         self.take(8)?;
         if value.is_unit() {
@@ -90,18 +89,26 @@ impl Output {
             return Ok(Value::Number(int.into()));
         }
         if let Ok(float) = value.as_float() {
-            let no_number = || self.wrong(&format!("{float} is not a JSON number"));
-            return Number::from_f64(float).map(Value::Number).ok_or_else(no_number);
+            let number = Number::from_f64(float).map(Value::Number);
+            return number.ok_or_else(|| self.wrong(&format!("{float} is not a JSON number")));
         }
         if let Ok(character) = value.as_char() {
             return Ok(Value::String(character.to_string()));
         }
         if let Ok(array) = value.as_array_ref() {
             let items = array.iter().enumerate();
-            return items.map(|(index, item)| self.at(format!("[{index}]"), item)).collect();
+            return items.map(|(index, item)| self.at(item, || format!("[{index}]"))).collect();
         }
         if let Ok(map) = value.as_map_ref() {
             return self.map(&map);
+        }
+        if let Some(time) = value.read_lock::<Time>() {
+            self.take(24)?;
+            return Ok(Value::String(time.0.to_string()));
+        }
+        if let Some(duration) = value.read_lock::<Duration>() {
+            self.take(24)?;
+            return Ok(Value::String(short(duration.0)));
         }
         if value.is::<Skip>() {
             return Err(self.wrong("skip(…) cannot be part of an answer; return it on its own"));
@@ -112,23 +119,35 @@ impl Output {
     fn map(&mut self, map: &Map) -> Result<Value, String> {
         let entry = |(key, item): (&Identifier, &Dynamic)| {
             self.take(key.len() + 4)?;
-            Ok((key.to_string(), self.at(format!(".{key}"), item)?))
+            Ok((key.to_string(), self.at(item, || format!(".{key}"))?))
         };
         map.iter().map(entry).collect::<Result<_, _>>().map(Value::Object)
     }
 
-    fn at(&mut self, step: String, value: &Dynamic) -> Result<Value, String> {
-        if self.path.len() == DEPTH {
+    fn at(&mut self, value: &Dynamic, step: impl FnOnce() -> String) -> Result<Value, String> {
+        if self.depth == DEPTH {
             return Err(format!("the answer is nested more than {DEPTH} levels deep"));
         }
-        self.path.push(step);
+        self.depth += 1;
         let json = self.json(value);
-        self.path.pop();
+        self.depth -= 1;
+        if json.is_err()
+            && let Some(way) = &mut self.way
+        {
+            way.push(step());
+        }
         json
     }
 
-    fn wrong(&self, message: &str) -> String {
-        format!("{}{message}", said_of(self.path.concat().trim_start_matches('.')))
+    /// The message about the value at hand, and not about the whole answer.
+    fn wrong(&mut self, message: &str) -> String {
+        self.way = Some(Vec::new());
+        message.to_owned()
+    }
+
+    fn located(&self, message: &str) -> String {
+        let way: String = self.way.iter().flatten().rev().map(String::as_str).collect();
+        format!("{}{message}", said_of(way.trim_start_matches('.')))
     }
 }
 

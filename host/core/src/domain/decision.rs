@@ -82,6 +82,11 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// How long its deduplication key applies: 24 hours, unless it says otherwise.
+    pub fn dedupe_time(&self) -> SignedDuration {
+        self.dedupe_for.unwrap_or(DEDUPE_FOR)
+    }
+
     /// All groups that it names.
     pub fn all_groups(&self) -> impl Iterator<Item = &String> {
         self.groups.iter().chain(self.otherwise.iter().flat_map(|others| &others.groups))
@@ -103,6 +108,9 @@ impl Decision {
         Some(Decision { groups, users, contacts, otherwise: None, reply: false, ..self.clone() })
     }
 }
+
+/// Default time that a deduplication key applies.
+const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Characters of a key by which messages are withdrawn, at most.
 pub const MOST_KEY: usize = 200;
@@ -271,12 +279,14 @@ pub enum Outcome {
     NoRoute,
     /// The rule failed; the message says what is wrong, where and what to do.
     Failed(String),
-    /// A plugin failed; the event is kept until it is re-run.
+    /// A plugin failed or is stopped; the event is kept until it is re-run.
     Parked {
         /// Id of the plugin.
         plugin: String,
-        /// Message of the failure.
+        /// Message of the failure, or who stopped it and why.
         why: String,
+        /// Whether an operator has stopped the plugin.
+        is_stopped: bool,
     },
 }
 
@@ -335,7 +345,7 @@ pub enum DecisionOutcome {
     Collected,
     /// The rule or the template failed.
     Failed,
-    /// A plugin failed; the event is kept until the plugin is resumed.
+    /// A plugin failed or is stopped; the event is kept until the plugin is resumed.
     Parked,
 }
 

@@ -131,11 +131,15 @@ pub enum WaitReason {
     Behind,
     /// For a host of a version that can read it.
     Unreadable,
+    /// For an operator, who has stopped such messages, to resume them.
+    Stopped,
+    /// For its place among those that were stopped and are sent again.
+    Resumed,
 }
 
 impl WaitReason {
     /// All reasons.
-    pub const ALL: [WaitReason; 11] = [
+    pub const ALL: [WaitReason; 13] = [
         WaitReason::SendAt,
         WaitReason::Quiet,
         WaitReason::Retry,
@@ -147,6 +151,8 @@ impl WaitReason {
         WaitReason::Daily,
         WaitReason::Behind,
         WaitReason::Unreadable,
+        WaitReason::Stopped,
+        WaitReason::Resumed,
     ];
 
     /// As stored and shown.
@@ -163,6 +169,8 @@ impl WaitReason {
             WaitReason::Daily => "daily",
             WaitReason::Behind => "behind",
             WaitReason::Unreadable => "unreadable",
+            WaitReason::Stopped => "stopped",
+            WaitReason::Resumed => "resumed",
         }
     }
 
@@ -180,13 +188,15 @@ impl WaitReason {
             | WaitReason::Pair
             | WaitReason::Unknown
             | WaitReason::AsTemplate
-            | WaitReason::Behind => true,
+            | WaitReason::Behind
+            | WaitReason::Resumed => true,
             WaitReason::SendAt
             | WaitReason::Quiet
             | WaitReason::Hold
             | WaitReason::Window
             | WaitReason::Daily
-            | WaitReason::Unreadable => false,
+            | WaitReason::Unreadable
+            | WaitReason::Stopped => false,
         }
     }
 }

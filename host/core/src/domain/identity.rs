@@ -197,6 +197,11 @@ impl Identities {
             (None, _) if *creates => self.create(),
             (None, _) => return,
         };
+        // A message was under way when its user left the number, and says nothing of where they are now.
+        if !*creates && number == Some(Standing::Free) && wa_id.is_some_and(|wa_id| self.is_former(id, wa_id))
+        {
+            return;
+        }
         if let Some(wa_id) = wa_id.filter(|_| takes_number) {
             self.set_number(id, wa_id, at);
             id = self.unite_spellings(id, wa_id, at);
@@ -268,6 +273,11 @@ impl Identities {
         let Some(Contact { wa_id, user_id, .. }) = self.contacts.get(&id) else { return false };
         user_id.as_deref() == Some(address)
             || wa_id.as_deref().is_some_and(|wa_id| spellings(wa_id).any(|wa_id| wa_id == address))
+    }
+
+    /// Whether this contact had the address, and nobody known has had it since.
+    fn is_former(&self, id: i64, address: &str) -> bool {
+        self.holder(address).is_some_and(|holder| holder.contact == id) && !self.has(id, address)
     }
 
     fn standing(&self, wa_id: &str, at: Timestamp) -> Standing {

@@ -97,6 +97,9 @@ pub enum Refusal {
     /// A later event, or an operator, withdrew it by its key; in words.
     #[error("{0}")]
     Withdrawn(String),
+    /// An operator has stopped such messages and has them dropped; in words.
+    #[error("{0}")]
+    Stopped(String),
 }
 
 /// A change of an opt-out, by a user or an operator.

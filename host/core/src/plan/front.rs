@@ -23,7 +23,7 @@ const BUTTON_ID_LIMIT: usize = 256;
 const META_NAME_LIMIT: usize = 512;
 /// Meta's limits for `code_expiration_minutes`.
 const EXPIRATION: std::ops::RangeInclusive<u8> = 1..=90;
-const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 15] = [
     "description",
     "category",
     "language",
@@ -40,8 +40,8 @@ const KEYS: [&str; 15] = [
     "add_security_recommendation",
     "code_expiration_minutes",
 ];
-const BUTTON_KEYS: [&str; 7] = ["title", "id", "url", "phone", "code", "list", "ask"];
-const ROW_KEYS: [&str; 5] = ["each", "id", "title", "description", "section"];
+pub(crate) const BUTTON_KEYS: [&str; 7] = ["title", "id", "url", "phone", "code", "list", "ask"];
+pub(crate) const ROW_KEYS: [&str; 5] = ["each", "id", "title", "description", "section"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "keys with values, for example `category: utility`")]

@@ -138,6 +138,15 @@ impl InUse {
         fitting.map(|version| version.meta.clone()).collect()
     }
 
+    /// The version as which messages of this template are sent: the one with its words or, while Meta has not approved that, the
+    /// one in use. They differ for a release that decides for a share of the lanes.
+    pub(super) fn of(&self, template: &Template) -> Option<&Version> {
+        let key = (template.name.clone(), template.language.clone());
+        let versions = self.versions.as_ref()?.get(&key)?;
+        let own = versions.iter().find(|version| version.wording() == template.wording);
+        own.or(versions.first()).map(Arc::as_ref)
+    }
+
     /// The version of this template in this language in use; `None` if none is approved, or without a WhatsApp Business Account.
     pub fn current(&self, template: &str, language: &str) -> Option<&Version> {
         let key = (template.to_owned(), language.to_owned());

@@ -129,11 +129,21 @@ pub fn definitions(templates: &Templates) -> (Vec<MetaTemplate>, Vec<TemplateErr
 /// What works at Meta, but not well: languages that are not known here, values that people may not see in their sentences,
 /// and what people never see.
 pub fn doubts(templates: &Templates) -> Vec<TemplateError> {
-    let all = templates.all().filter(|template| template.mode != Mode::Text);
-    all.flat_map(|template| {
+    let pushed = templates.all().filter(|template| template.mode != Mode::Text);
+    let of_pushed = pushed.flat_map(|template| {
         languages::unknown(template).into_iter().chain(gaps(template)).chain(never_seen(template))
+    });
+    of_pushed.chain(templates.all().filter_map(link_as_a_header)).collect()
+}
+
+fn link_as_a_header(template: &Template) -> Option<TemplateError> {
+    template.parts.has_link_as_text().then(|| {
+        let message = "a header of text: people see the link, and not what it leads to".to_owned();
+        let help = Some(
+            "for a file write its kind: `header: {image: …}`, `{video: …}` or `{document: …}`".to_owned(),
+        );
+        TemplateError { help, ..at(template, line_of(&template.source, "header"), message) }
     })
-    .collect()
 }
 
 fn never_seen(template: &Template) -> Option<TemplateError> {

@@ -32,6 +32,8 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
+#[cfg(test)]
+pub(crate) use self::front::{BUTTON_KEYS, KEYS as FRONT_KEYS, ROW_KEYS};
 pub use self::{
     authentication::Authentication,
     in_use::{Addressee, InUse, MetaName, Version, Versions},
@@ -53,6 +55,15 @@ use crate::domain::{
     DIGEST_TYPE, Decision, DecisionOutcome, Digest, Event, HIDDEN, Message, Notification, NotificationId,
     OptOut, Outcome, People, Secrets, SendTime, Senders, Verdict, closest,
 };
+
+/// The front matter and the body of a template's file.
+///
+/// # Errors
+/// What is wrong if it has no front matter, or one that is too large.
+pub fn front_matter(text: &str) -> Result<(&str, &str), String> {
+    let (front, body, _) = front::split(text).map_err(|wrong| wrong.message)?;
+    Ok((front, body))
+}
 
 /// People that `else` names, at most: they are planned at once.
 const MOST_OTHERS: usize = 200;
@@ -374,7 +385,7 @@ impl<'a> Planner<'a> {
                     .map_err(|_| "`after` leads to a time beyond the year 9999".to_owned())?,
             ),
         };
-        let in_use = self.in_use.and_then(|in_use| in_use.current(&template.name, &template.language));
+        let in_use = self.in_use.and_then(|in_use| in_use.of(template));
         let renderer = |decision| Renderer::new(self.templates, template, decision, self.now, in_use);
         Ok(Common { renderer: renderer(told), kept: kept.map(renderer), sender, send_at })
     }

@@ -1,13 +1,26 @@
 //! Unknown filters, tests, functions and methods of a template: minijinja itself looks them up only when a message is
 //! rendered.
 
-use minijinja::{Environment, State, machinery::Instruction};
+use minijinja::{Environment, State, Value, machinery::Instruction, value::ValueKind};
 
-use super::program::{Failure, Program};
-use crate::{bounds::cut, domain::closest, words::function};
+use super::{
+    program::{Failure, Program},
+    weigh::WEIGHED,
+    words::{ABOUT_TIMES, NOW},
+};
+use crate::{
+    bounds::cut,
+    domain::closest,
+    words::{Word, duration, function},
+};
 
 /// Functions that minijinja provides only within a block, a loop or a call.
 const SPECIAL: [&str; 3] = ["super", "loop", "caller"];
+
+/// Filters whose answers are times.
+const TIMES: [&str; 3] = ["time", NOW, "next_in_hours"];
+/// Maximum number of instructions before another that are looked at for its arguments.
+const LOOKED_BACK: usize = 8;
 
 /// Filters that are suggested for a misspelt one.
 const FILTERS: [&str; 32] = [
@@ -79,8 +92,10 @@ pub(super) fn check(environment: &Environment<'static>, program: &Program) -> Ve
     let mut failures = Vec::new();
     let instructions: Vec<_> = program.instructions().collect();
     for (index, &(instruction, span)) in instructions.iter().enumerate() {
-        let before = instructions[..index].iter().map(|(instruction, _)| *instruction);
-        if let Some(why) = wrong_word(instruction, before.rev()) {
+        let last = index.saturating_sub(LOOKED_BACK);
+        let before: Vec<_> = instructions[last..index].iter().map(|(instruction, _)| *instruction).collect();
+        let wrong = wrong_word(instruction, before.iter().rev().copied());
+        if let Some(why) = wrong.or_else(|| wrong_duration(instruction, &before)) {
             failures.push(Failure::at(span, &why));
         }
         let (what, name, help) = match instruction {
@@ -122,13 +137,37 @@ fn wrong_word<'a>(
         return Some(format!("`{name}` takes other arguments: {}", word.usage));
     }
     let written = before.take(count).map_while(|instruction| match instruction {
-        Instruction::LoadConst(value) => Some(value.as_str()),
+        Instruction::LoadConst(value) => Some(written(value)),
         _ => None,
     });
-    let mut strings: Vec<Option<&str>> = written.collect();
-    strings.resize(count, None);
-    strings.reverse();
-    word.doubt(strings).map(|(_, why)| why)
+    let mut words: Vec<Option<Word>> = written.collect();
+    words.resize(count, None);
+    words.reverse();
+    word.doubt(&words).map(|(_, why)| why)
+}
+
+/// A value that is written out.
+fn written(value: &Value) -> Option<Word> {
+    match value.kind() {
+        ValueKind::None => Some(Word::Nothing),
+        ValueKind::Bool => Some(Word::Bool(value.is_true())),
+        ValueKind::String => value.as_str().map(|text| Word::Text(text.to_owned())),
+        ValueKind::Number => match value.as_i64().filter(|_| value.is_integer()) {
+            Some(int) => Some(Word::Int(int)),
+            None => f64::try_from(value.clone()).ok().map(Word::Float),
+        },
+        _ => None,
+    }
+}
+
+/// What is wrong with a text that is added to a time, or subtracted from it.
+fn wrong_duration(instruction: &Instruction<'_>, before: &[&Instruction<'_>]) -> Option<String> {
+    let Instruction::ApplyFilter(ABOUT_TIMES, ..) = instruction else { return None };
+    let [.., time, Instruction::ApplyFilter(WEIGHED, ..), Instruction::LoadConst(by)] = before else {
+        return None;
+    };
+    let is_time = matches!(time, Instruction::ApplyFilter(name, ..) if TIMES.contains(name));
+    by.as_str().filter(|_| is_time).and_then(|by| duration(by.trim()).err())
 }
 
 /// Whether a filter or a test exists: minijinja has a test for each.

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::domain::{Action, Button, COPY_CODE, COPY_ONE_TIME_CODE, HIDDEN, Header, SEND_LOCATION, carried};
 
+/// How the names of files end that a header can be.
+const FILES: [&str; 6] = ["jpg", "jpeg", "png", "mp4", "3gp", "pdf"];
 /// Maximum length of a code to copy, in characters.
 const CODE_LIMIT: usize = 15;
 
@@ -105,6 +107,15 @@ impl Parts {
             }
             _ => None,
         }
+    }
+
+    /// Whether the header is a text that is nothing but a link or the name of a file.
+    pub fn has_link_as_text(&self) -> bool {
+        let Some(HeaderPart::Text(field)) = &self.header else { return false };
+        let text = format!("{}{}", field.before, field.after);
+        let is_file = text.rsplit_once('.').is_some_and(|(_, ending)| FILES.contains(&ending));
+        let is_link = text.starts_with("https://") || text.starts_with("http://");
+        (is_link || is_file) && !text.contains(char::is_whitespace)
     }
 
     /// What only a free-form message can have, in words.

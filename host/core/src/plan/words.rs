@@ -19,12 +19,12 @@ use crate::{
 };
 
 /// The filter that gives the time.
-const NOW: &str = "#now";
+pub(super) const NOW: &str = "#now";
 /// The filters that calculate with times.
 const PLUS: &str = "#+";
 const MINUS: &str = "#-";
 /// The filter that tells whether `+` and `-` are about times.
-const ABOUT_TIMES: &str = "#about_times";
+pub(super) const ABOUT_TIMES: &str = "#about_times";
 
 /// When and for whom a template is rendered.
 #[derive(Clone, Copy, Debug)]

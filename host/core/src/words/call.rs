@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use jiff::SignedDuration;
+
 use super::{
     Given, Hours, Word, duration,
     language::Language,
@@ -9,7 +11,7 @@ use super::{
     time::{self, check_pattern},
 };
 
-/// What an argument must be, where that can be seen in a text that is written out.
+/// What an argument must be, where that can be seen in a value that is written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Argument {
     Any,
@@ -19,7 +21,13 @@ enum Argument {
     Zone,
     Hours,
     Currency,
+    Number,
+    Text,
+    Count,
 }
+
+/// Maximum length of what comes out of arguments that are written out, in bytes.
+const LITERAL: usize = 64 * 1024;
 
 type Work = fn(&[Word], &Given<'_>) -> Result<Word, String>;
 
@@ -35,7 +43,7 @@ pub struct Function {
     work: Work,
 }
 
-use Argument::{Any, Currency, Duration, Hours as OfHours, Pattern, Time, Zone};
+use Argument::{Any, Count, Currency, Duration, Hours as OfHours, Number, Pattern, Text, Time, Zone};
 
 /// All functions, but `now`, which asks for the time.
 pub const FUNCTIONS: [Function; 11] = [
@@ -51,11 +59,7 @@ pub const FUNCTIONS: [Function; 11] = [
         usage: "duration(\"24h\")",
         arguments: &[Duration],
         optional: 0,
-        work: |words, _| match &words[0] {
-            Word::Duration(of) => Ok(Word::Duration(*of)),
-            Word::Text(text) => duration(text.trim()).map(Word::Duration),
-            other => Err(format!("expected a duration, for example \"24h\", got {}", other.described())),
-        },
+        work: |words, _| length(&words[0]).map(Word::Duration),
     },
     Function {
         name: "format",
@@ -88,42 +92,42 @@ pub const FUNCTIONS: [Function; 11] = [
     Function {
         name: "number",
         usage: "number(value)",
-        arguments: &[Any],
+        arguments: &[Number],
         optional: 0,
         work: |words, _| money::number(&words[0]),
     },
     Function {
         name: "money",
         usage: "money(value), money(value, \"USD\")",
-        arguments: &[Any, Currency, Any],
+        arguments: &[Number, Currency, Any],
         optional: 2,
         work: |words, given| money::money(&words[0], words.get(1), &language(words.get(2), given)?),
     },
     Function {
         name: "plural",
         usage: "plural(count, \"line\", \"lines\")",
-        arguments: &[Any, Any, Any, Any],
+        arguments: &[Number, Text, Text, Any],
         optional: 1,
         work: |words, given| lists::plural(&words[0], &words[1], &words[2], &language(words.get(3), given)?),
     },
     Function {
         name: "join",
         usage: "join(list, \", \")",
-        arguments: &[Any, Any],
+        arguments: &[Any, Text],
         optional: 0,
         work: |words, given| lists::join(&words[0], &words[1], given),
     },
     Function {
         name: "lines",
         usage: "lines(list), lines(list, \"- \")",
-        arguments: &[Any, Any],
+        arguments: &[Any, Text],
         optional: 1,
         work: |words, given| lists::lines(&words[0], words.get(1), given),
     },
     Function {
         name: "truncate",
         usage: "truncate(text, 100)",
-        arguments: &[Any, Any],
+        arguments: &[Any, Count],
         optional: 0,
         work: |words, given| lists::truncate(&words[0], &words[1], given),
     },
@@ -151,18 +155,42 @@ impl Function {
         (self.work)(words, given)
     }
 
-    /// Checks arguments that are strings written out; returns which one is wrong, and why.
-    pub fn doubt<'a>(&self, strings: impl IntoIterator<Item = Option<&'a str>>) -> Option<(usize, String)> {
-        let checked = self.arguments.iter().zip(strings).map(|(argument, string)| match (argument, string) {
-            (_, None) | (Any, _) => Ok(()),
-            (Time, Some(text)) => time::given(&Word::Text(text.to_owned())).map(|_| ()),
-            (Duration, Some(text)) => duration(text.trim()).map(|_| ()),
-            (Pattern, Some(text)) => check_pattern(text),
-            (Zone, Some(text)) => time::zone(&Word::Text(text.to_owned())).map(|_| ()),
-            (OfHours, Some(text)) => Hours::parse(text).map(|_| ()),
-            (Currency, Some(code)) => money::currency(code).map(|_| ()),
+    /// Checks arguments that are written out; returns which one is wrong, and why.
+    pub fn doubt(&self, written: &[Option<Word>]) -> Option<(usize, String)> {
+        let checked = self.arguments.iter().zip(written).map(|(argument, word)| match word {
+            None => Ok(()),
+            Some(word) => argument.check(word),
         });
-        checked.enumerate().find_map(|(index, checked)| Some((index, checked.err()?)))
+        let wrong = checked.enumerate().find_map(|(index, checked)| Some((index, checked.err()?)));
+        wrong.or_else(|| {
+            let words: Vec<Word> = written.iter().cloned().collect::<Option<_>>()?;
+            Some((0, self.call(&words, &Given { language: None, limit: LITERAL }).err()?))
+        })
+    }
+}
+
+impl Argument {
+    fn check(self, word: &Word) -> Result<(), String> {
+        match self {
+            Any => Ok(()),
+            Time => time::given(word).map(|_| ()),
+            Duration => length(word).map(|_| ()),
+            Pattern => match word {
+                Word::Text(text) => check_pattern(text),
+                other => {
+                    Err(format!("expected a pattern, for example \"%-d %b\", got {}", other.described()))
+                }
+            },
+            Zone => time::zone(word).map(|_| ()),
+            OfHours => hours(word).map(|_| ()),
+            Currency => money::currency_of(word).map(|_| ()),
+            Number => money::number(word).map(|_| ()),
+            Count => lists::count(word).map(|_| ()),
+            Text => match word {
+                Word::Text(_) => Ok(()),
+                other => Err(format!("expected a string, got {}", other.described())),
+            },
+        }
     }
 }
 
@@ -171,6 +199,14 @@ fn language(word: Option<&Word>, given: &Given<'_>) -> Result<Language, String> 
         None | Some(Word::Nothing) => Ok(given.language.map_or_else(Language::default, Language::of)),
         Some(Word::Text(code)) => Ok(Language::of(code)),
         Some(other) => Err(format!("expected a language, for example \"pt_BR\", got {}", other.described())),
+    }
+}
+
+fn length(word: &Word) -> Result<SignedDuration, String> {
+    match word {
+        Word::Duration(of) => Ok(*of),
+        Word::Text(text) => duration(text.trim()),
+        other => Err(format!("expected a duration, for example \"24h\", got {}", other.described())),
     }
 }
 

@@ -100,8 +100,12 @@ impl Span {
 pub fn opening_hours(text: &str) -> Result<(Hours, TimeZone), String> {
     let (hours, zone) = text.trim().rsplit_once(char::is_whitespace).unwrap_or((text, ""));
     let zone = TimeZone::get(zone).map_err(|_| {
-        let zone = cut(zone, 100);
-        format!("expected hours and their time zone, for example MON-FRI 08:00-17:00 Africa/Harare; there is no zone {zone:?}")
+        let what = match Hours::parse(text) {
+            Ok(_) => "the time zone is missing".to_owned(),
+            Err(_) if zone.is_empty() => format!("got {:?}", cut(text, 100)),
+            Err(_) => format!("there is no zone {:?}", cut(zone, 100)),
+        };
+        format!("expected hours and their time zone, for example MON-FRI 08:00-17:00 Africa/Harare; {what}")
     })?;
     Ok((Hours::parse(hours)?, zone))
 }

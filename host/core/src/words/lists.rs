@@ -93,17 +93,22 @@ pub(super) fn lines(list: &Word, before: Option<&Word>, given: &Given<'_>) -> Re
 
 /// A text of at most `length` characters, the last one an ellipsis if it is cut.
 pub(super) fn truncate(value: &Word, length: &Word, given: &Given<'_>) -> Result<Word, String> {
-    let length = match length {
-        Word::Int(length) if *length > 0 => usize::try_from(*length).unwrap_or(usize::MAX),
-        Word::Int(length) => return Err(format!("expected at least 1 character, got {length}")),
-        other => return Err(format!("expected a number of characters, got {}", other.described())),
-    };
+    let length = count(length)?;
     let text = text(value, given.limit)?;
     if text.chars().nth(length).is_none() {
         return Ok(Word::Text(text));
     }
     let kept: String = text.chars().take(length - 1).collect();
     Ok(Word::Text(format!("{}…", kept.trim_end())))
+}
+
+/// A number of characters.
+pub(super) fn count(word: &Word) -> Result<usize, String> {
+    match word {
+        Word::Int(length) if *length > 0 => Ok(usize::try_from(*length).unwrap_or(usize::MAX)),
+        Word::Int(length) => Err(format!("expected at least 1 character, got {length}")),
+        other => Err(format!("expected a number of characters, got {}", other.described())),
+    }
 }
 
 /// A number with the noun that belongs to it: `1 line`, `2 lines`.

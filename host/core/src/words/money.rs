@@ -29,15 +29,11 @@ pub(super) fn number(value: &Word) -> Result<Word, String> {
 /// of a language: `USD 1,234.50`. A missing or blank amount is zero.
 pub(super) fn money(amount: &Word, currency: Option<&Word>, language: &Language) -> Result<Word, String> {
     let amount = number(amount)?;
-    let Some(currency) = currency else {
-        return decimals(&amount, 2).map(|(sign, whole, rest)| Word::Text(format!("{sign}{whole}.{rest}")));
-    };
-    let currency = match currency {
-        Word::Text(code) => self::currency(code)?,
-        other => return Err(format!("expected a currency, for example \"USD\", got {}", other.described())),
-    };
-    let (sign, whole, rest) = decimals(&amount, usize::from(currency.exponent().unwrap_or(2)))?;
-    let number = format!("{sign}{}", language.separated(&whole, &rest));
+    let Some(currency) = currency else { return decimals(&amount, 2).map(Word::Text) };
+    let currency = currency_of(currency)?;
+    let number = decimals(&amount, usize::from(currency.exponent().unwrap_or(2)))?;
+    let (sign, whole, rest) = parts(&number);
+    let number = format!("{sign}{}", language.separated(whole, rest));
     let code = currency.code();
     Ok(Word::Text(match language.code_comes_first() {
         true => format!("{code} {number}"),
@@ -46,25 +42,35 @@ pub(super) fn money(amount: &Word, currency: Option<&Word>, language: &Language)
 }
 
 /// The currency with a code of ISO 4217.
-pub(super) fn currency(code: &str) -> Result<Currency, String> {
+pub(super) fn currency_of(word: &Word) -> Result<Currency, String> {
+    let Word::Text(code) = word else {
+        return Err(format!("expected a currency, for example \"USD\", got {}", word.described()));
+    };
     Currency::from_code(&code.trim().to_ascii_uppercase()).ok_or_else(|| {
         format!("unknown currency {:?}; use a code of ISO 4217, for example \"USD\"", cut(code, 40))
     })
 }
 
-/// The sign, the whole part and the decimals of a number.
-fn decimals(number: &Word, count: usize) -> Result<(&'static str, String, String), String> {
+/// A number with so many decimals: `-1234.50`. There is no negative zero.
+fn decimals(number: &Word, count: usize) -> Result<String, String> {
+    let zeros = |whole: i64| if count == 0 { whole.to_string() } else { format!("{whole}.{:0<count$}", "") };
     let text = match number {
-        Word::Int(int) => format!("{int}.{}", "0".repeat(count)),
+        Word::Int(int) => zeros(*int),
         Word::Float(float) if float.is_finite() => format!("{float:.count$}"),
         Word::Float(_) => return Err("expected a finite number".to_owned()),
-        _ => format!("0.{}", "0".repeat(count)),
+        _ => zeros(0),
     };
-    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |text| ("-", text));
+    match text.strip_prefix('-') {
+        Some(zero) if zero.bytes().all(|digit| matches!(digit, b'0' | b'.')) => Ok(zero.to_owned()),
+        _ => Ok(text),
+    }
+}
+
+/// The sign, the whole part and the decimals of a number that is written out.
+fn parts(text: &str) -> (&str, &str, &str) {
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    // No negative zero.
-    let is_zero = whole.bytes().chain(rest.bytes()).all(|digit| digit == b'0');
-    Ok((if is_zero { "" } else { sign }, whole.to_owned(), rest.to_owned()))
+    (sign, whole, rest)
 }
 
 /// A number with the separators of a language, and the decimals that it has.
@@ -75,7 +81,6 @@ pub(super) fn written(number: &Word, language: &Language) -> Result<String, Stri
         Word::Int(int) => int.to_string(),
         other => return Err(format!("expected a number, got {}", other.described())),
     };
-    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |text| ("-", text));
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let (sign, whole, rest) = parts(&text);
     Ok(format!("{sign}{}", language.separated(whole, rest)))
 }

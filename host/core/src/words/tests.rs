@@ -275,3 +275,18 @@ fn patterns_are_bounded() {
         }
     }
 }
+
+#[test]
+fn hours_without_their_zone_are_told_what_is_missing() {
+    for (text, why) in [
+        ("MON-FRI 08:00-17:00", "the time zone is missing"),
+        ("8-17", "got \"8-17\""),
+        ("MON-FRI 08:00-17:00 Harare", "there is no zone \"Harare\""),
+    ] {
+        let said = opening_hours(text).unwrap_err();
+        assert!(
+            said.starts_with("expected hours and their time zone") && said.ends_with(why),
+            "{text}: {said}"
+        );
+    }
+}

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Office, page, query, storable};
+use super::{Office, page, storable};
 use crate::{
-    http::{Admin, Problem, last_of_full, page_limit},
+    http::{Admin, Problem, last_of_full, page_limit, query},
     store::{Action, ActionFilter},
 };
 

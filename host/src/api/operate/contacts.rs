@@ -9,10 +9,10 @@ use hookswitch_core::domain::OptOutScope;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Office, invalid};
+use super::Office;
 use crate::{
     directory::{DirectoryError, PersonJson},
-    http::{Admin, JsonBody, Problem, ProblemError, sentence},
+    http::{Admin, JsonBody, Problem, ProblemError, from_path, invalid, sentence},
     operate::Operator,
 };
 
@@ -111,7 +111,7 @@ pub async fn link(
 
 /// The contact in a path. U+0000 is refused here: PostgreSQL cannot store it.
 fn name(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    let Path(name) = path.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let name = from_path(path)?;
     if name.contains('\0') {
         return Err(invalid("A name must not contain the character U+0000."));
     }

@@ -8,9 +8,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Office, page, place, query, written_place};
+use super::{Office, page, place, written_place};
 use crate::{
-    http::{Problem, Reader, Scope, last_of_full, page_limit},
+    http::{Problem, Reader, Scope, last_of_full, page_limit, query},
     operate::{OpenDigest, masked},
 };
 

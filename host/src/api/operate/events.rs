@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    body::Body,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
@@ -14,11 +15,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Office, invalid, query, storable};
+use super::{Office, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, Scope, page, page_limit},
-    operate::{LISTING, Operator, events_without_personal, history_without_personal},
-    store::{EventFilter, EventHistory, EventPage},
+    http::{
+        Acting, JsonBody, Problem, Reader, Scope, Viewing, attachment, from_path, invalid, page, page_limit,
+        query, sentence,
+    },
+    operate::{LISTING, Operator, case_of_event, events_without_personal, history_without_personal},
+    store::{EventFilter, EventHistory, EventPage, LoggedEvent},
 };
 
 /// How far back events are listed if the query does not say.
@@ -64,6 +68,9 @@ pub struct Which {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
 }
+
+/// Maximum number of recipients in a case.
+const RECIPIENTS: i64 = 1_000;
 
 /// Maximum number of events in a body.
 const EVENTS: usize = 1_000;
@@ -191,7 +198,53 @@ pub async fn get(
     if id.contains('\0') || source.as_deref().is_some_and(|source| source.contains('\0')) {
         return Err(wrong("an id or a source must not contain the character U+0000".to_owned()));
     }
-    let mut events = office.operate.events_by_id(&id, source.as_deref()).await?;
+    let logged = the_event(&office, &id, source.as_deref()).await?;
+    let history = office.operate.event_history(logged, after, limit).await?;
+    Ok(Json(if caller.may(Scope::Personal) { history } else { history_without_personal(history) }))
+}
+
+/// The query of an event's case.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Whose {
+    /// The event's source; required if events of several sources have this id.
+    source: Option<String>,
+}
+
+/// Get an event as a case for the rules, with invented people.
+///
+/// It holds the event, what the rules asked and were answered, the people, and what came of it, for `hookswitch rules check`.
+/// Names, numbers and e-mail addresses that Hookswitch knows or recognizes are invented; what else is personal in the event it
+/// cannot know. The key needs the scopes `read` and `personal`.
+#[utoipa::path(get, path = "/v1/events/{id}/case", operation_id = "getEventCase", tag = "events", security(("key" = [])),
+    params(("id" = String, Path, description = "The event's id, percent-encoded"), Whose),
+    responses(
+        (status = 200, description = "The case, with at most 1,000 recipients", content_type = "application/yaml",
+            body = String),
+        (status = 400, description = "The path or the query is invalid"),
+        (status = 404, description = "No event has this id and source"),
+        (status = 409, description = "Events of several sources have this id, or it is not decided yet"),
+    ))]
+pub async fn case(
+    _: Viewing,
+    State(office): State<Office>,
+    id: Result<Path<String>, PathRejection>,
+    whose: Result<Query<Whose>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (id, Whose { source }) = (from_path(id)?, query(whose)?);
+    storable([&Some(id.clone()), &source])?;
+    let logged = the_event(&office, &id, source.as_deref()).await?;
+    let history = office.operate.event_history(logged, 0, RECIPIENTS).await?;
+    let case = case_of_event(&history).map_err(|why| {
+        Problem::new(StatusCode::CONFLICT, "event_undecided", sentence(&format!("There is no case: {why}")))
+    })?;
+    let size = case.len() as u64;
+    Ok(attachment("application/yaml", "case.yaml", Some(size), Body::from(case)))
+}
+
+async fn the_event(office: &Office, id: &str, source: Option<&str>) -> Result<LoggedEvent, Problem> {
+    let mut events = office.operate.events_by_id(id, source).await?;
     if events.len() > 1 {
         let sources: Vec<_> = events.iter().map(|logged| logged.event.key.source.as_str()).collect();
         return Err(Problem::new(
@@ -203,16 +256,8 @@ pub async fn get(
             ),
         ));
     }
-    let Some(logged) = events.pop() else {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "event_unknown",
-            format!(
-                "No event has the id {id:?}{}.",
-                source.map(|s| format!(" and the source {s:?}")).unwrap_or_default()
-            ),
-        ));
-    };
-    let history = office.operate.event_history(logged, after, limit).await?;
-    Ok(Json(if caller.may(Scope::Personal) { history } else { history_without_personal(history) }))
+    events.pop().ok_or_else(|| {
+        let source = source.map(|source| format!(" and the source {source:?}")).unwrap_or_default();
+        Problem::new(StatusCode::NOT_FOUND, "event_unknown", format!("No event has the id {id:?}{source}."))
+    })
 }

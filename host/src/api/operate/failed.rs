@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, page, place, query, storable, written_place};
+use super::{Office, page, place, storable, written_place};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, Scope, last_of_full, page_limit},
+    http::{Acting, JsonBody, Problem, Reader, Scope, invalid, last_of_full, page_limit, query},
     operate::{Choice, Operator, hide_recipient, mask},
     store::{DeadLetter, Job},
 };

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, page, query};
+use super::{Office, page};
 use crate::{
-    http::{Problem, Reader, last_of_full, page_limit, sentence},
+    http::{Problem, Reader, from_path, last_of_full, page_limit, query},
     store::{Job, JobMessage},
 };
 
@@ -51,10 +51,6 @@ pub async fn find(office: &Office, id: i64) -> Result<Job, Problem> {
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "job_unknown", format!("No job has the id {id}.")))
 }
 
-fn number(id: Result<Path<i64>, PathRejection>) -> Result<i64, Problem> {
-    id.map(|Path(id)| id).map_err(|error| invalid(sentence(&error.body_text())))
-}
-
 /// Get a job's state and progress.
 #[utoipa::path(get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "messages", security(("key" = [])),
     params(("id" = i64, Path, description = "The job's id")),
@@ -68,7 +64,7 @@ pub async fn get(
     State(office): State<Office>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Job>, Problem> {
-    find(&office, number(id)?).await.map(Json)
+    find(&office, from_path(id)?).await.map(Json)
 }
 
 /// List the messages that a job has changed, by their ids.
@@ -87,7 +83,7 @@ pub async fn messages(
     id: Result<Path<i64>, PathRejection>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let id = number(id)?;
+    let id = from_path(id)?;
     let Which { after, limit } = query(which)?;
     let limit = page_limit(limit)?;
     find(&office, id).await?;

@@ -12,10 +12,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Office, invalid, page, query};
+use super::{Office, page};
 use crate::{
     http::{
-        Admin, Errors, Grant, JsonBody, Problem, ProblemError, Scope, last_of_full, page_limit, sentence,
+        Admin, Errors, Grant, JsonBody, Problem, ProblemError, Scope, from_path, last_of_full, page_limit,
+        query,
     },
     operate::{KeyReport, Operator, check_key_name, check_key_source},
     store::StoreError,
@@ -185,7 +186,7 @@ pub async fn revoke(
     State(office): State<Office>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Path(name) = name.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let name = from_path(name)?;
     let is_known = check_key_name(&name).is_ok()
         && office.operate.revoke_key(&Operator::by_key(caller.name()), &name).await?;
     if !is_known {

@@ -1,5 +1,5 @@
 //! What operators list and do, over HTTP: events, notifications, failed and unknown messages, digests,
-//! jobs, hosts, API keys, and what operators did.
+//! jobs, replays, hosts, API keys, and what operators did.
 //!
 //! Lists are for keys with the scope `read`; numbers are masked and texts left out unless the key also has `personal`.
 //! Acts are for keys with the scope `operate`.
@@ -13,20 +13,18 @@ mod hosts;
 mod jobs;
 mod keys;
 mod notifications;
+mod replays;
 mod unknown;
 mod waiting;
 
-use axum::{
-    extract::{FromRef, Query, rejection::QueryRejection},
-    http::StatusCode,
-};
+use axum::extract::FromRef;
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(super) use crate::http::page;
 use crate::{
-    http::{Bodies, Keys, Problem, sentence},
+    http::{Bodies, Keys, Problem, invalid},
     operate::Operate,
 };
 
@@ -67,9 +65,12 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(waiting::withdraw))
         .routes(routes!(events::list))
         .routes(routes!(events::get))
+        .routes(routes!(events::case))
         .routes(routes!(events::rerun))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::messages))
+        .routes(routes!(replays::list, replays::create))
+        .routes(routes!(replays::get))
         .routes(routes!(actions::list))
         .routes(routes!(hosts::list))
         .routes(routes!(digests::list))
@@ -87,14 +88,6 @@ fn written_place(at: Timestamp, id: Uuid) -> String {
 fn place(text: &str) -> Result<(Timestamp, Uuid), Problem> {
     let parts = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
     parts.ok_or_else(|| invalid("The query parameter after must be `next` of the previous page."))
-}
-
-pub(super) fn invalid(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
-}
-
-pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|Query(query)| query).map_err(|error| invalid(sentence(&error.body_text())))
 }
 
 /// Refuses U+0000, which PostgreSQL cannot store.

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Office, invalid, page, query, storable};
+use super::{Office, page, storable};
 use crate::{
-    http::{Problem, Reader, Scope, page_limit, sentence},
+    http::{Problem, Reader, Scope, from_path, invalid, page_limit, query},
     operate::{LISTING, NotificationDetail, hide_personal, hide_recipient, mask, stored_recipient},
     store::{ListedNotification, NotificationFilter, NotificationPage},
 };
@@ -108,7 +108,7 @@ pub async fn get(
     State(office): State<Office>,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Json<NotificationDetail>, Problem> {
-    let Path(id) = id.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let id = from_path(id)?;
     let Some(mut detail) = office.operate.notification(NotificationId(id)).await? else {
         let text = format!("No notification has the id {id}.");
         return Err(Problem::new(StatusCode::NOT_FOUND, "notification_unknown", text));

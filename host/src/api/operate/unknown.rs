@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Office, invalid, page, query, storable};
+use super::{Office, page, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, Scope, last_of_full, page_limit},
+    http::{Acting, JsonBody, Problem, Reader, Scope, invalid, last_of_full, page_limit, query},
     operate::{Operator, Resolution, hide_recipient},
     store::UnknownNotification,
 };

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Office, invalid, storable};
+use super::{Office, storable};
 use crate::{
-    http::{Acting, JsonBody, Problem, Reader, sentence},
+    http::{Acting, JsonBody, Problem, Reader, invalid, sentence},
     operate::{MOST_COUNTED, Operator, wrong_key},
     store::DeferredFacts,
 };
@@ -16,8 +16,8 @@ use crate::{
 /// Messages that wait for one reason.
 #[derive(Serialize, ToSchema)]
 pub struct WaitingMessages {
-    /// The reason: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily`, `behind` or
-    /// `unreadable`.
+    /// The reason: `send_at`, `quiet`, `retry`, `pair`, `unknown`, `hold`, `as_template`, `window`, `daily`, `behind`,
+    /// `unreadable`, `stopped` or `resumed`.
     reason: String,
     /// Number of messages, counted up to 2,000.
     count: i64,

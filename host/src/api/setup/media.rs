@@ -7,9 +7,9 @@ use axum::{
     response::Response,
 };
 
-use super::{Host, invalid};
+use super::Host;
 use crate::{
-    http::{Problem, Viewing, attachment, sentence},
+    http::{Problem, Viewing, attachment, from_path, invalid, sentence},
     operate::MediaError,
 };
 
@@ -32,7 +32,7 @@ pub async fn get(
     State(host): State<Host>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let id = from_path(id)?;
     if id.contains('\0') {
         return Err(invalid("The request must not contain the character U+0000."));
     }

@@ -11,6 +11,8 @@ mod releases;
 mod rules;
 mod schedules;
 mod send;
+mod shadow;
+mod switches;
 mod templates;
 mod trial;
 
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::operate::{invalid, page, query};
+use super::operate::page;
 use crate::{
     http::{Bodies, Keys},
     operate::Setup,
@@ -61,9 +63,13 @@ pub fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(releases::file))
         .routes(routes!(releases::activate))
         .routes(routes!(releases::roll_back))
+        .routes(routes!(shadow::create))
+        .routes(routes!(shadow::get, shadow::stop))
         .routes(routes!(plugins::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::resume))
+        .routes(routes!(switches::list))
+        .routes(routes!(switches::stop, switches::resume))
         .routes(routes!(check::check))
         .routes(routes!(check::fix))
         .routes(routes!(templates::list))

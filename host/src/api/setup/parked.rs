@@ -8,9 +8,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Host, invalid};
+use super::Host;
 use crate::{
-    http::{Admin, JsonBody, Problem, Reader, sentence},
+    http::{Admin, JsonBody, Problem, Reader, from_path, invalid},
     operate::{Operator, ParkedEvents},
 };
 
@@ -55,12 +55,12 @@ pub async fn resume(
     id: Result<Path<String>, PathRejection>,
     JsonBody(Resume {}): JsonBody<Resume>,
 ) -> Result<Json<Resumed>, Problem> {
-    let Path(id) = id.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let id = from_path(id)?;
     if id.contains('\0') {
         return Err(invalid("An id must not contain the character U+0000."));
     }
     let events = host.setup.operate().resume_plugin(&Operator::by_key(caller.name()), &id).await?;
-    if events == 0 && !host.setup.live().current().plugins.contains_key(&id) {
+    if events == 0 && !host.setup.live().in_force().all().any(|catalog| catalog.plugins.contains_key(&id)) {
         let detail = format!("No plugin has the id {id:?}, and no events are parked for it.");
         return Err(Problem::new(StatusCode::NOT_FOUND, "plugin_unknown", detail));
     }

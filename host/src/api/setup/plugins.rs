@@ -1,16 +1,21 @@
 //! `GET /v1/plugins`: what the plugins of this host have used.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::Uri,
     response::Response,
 };
-use hookswitch_core::decide::plugin::{Counts, Plugin};
+use hookswitch_core::{
+    catalog::InForce,
+    decide::plugin::{Counts, Plugin},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Host, query};
-use crate::http::{Admin, Problem, last_of_full, page, page_limit};
+use super::Host;
+use crate::http::{Admin, Problem, last_of_full, page, page_limit, query};
 
 /// A plugin, with what it has used on this host since the host started.
 #[derive(Serialize, ToSchema)]
@@ -67,12 +72,21 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let Which { after, limit: asked } = query(which)?;
     let limit = page_limit(asked)?;
-    let catalog = host.setup.live().current();
-    let after = catalog.plugins.iter().filter(|(id, _)| **id > after).map(|(_, plugin)| json(plugin));
+    let in_force = host.setup.live().in_force();
+    let after = plugins(&in_force).into_iter().filter(|plugin| plugin.id > after);
     let data: Vec<PluginJson> = after.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
     let next = last_of_full(&data, limit).map(|plugin| plugin.id.clone());
     let cursor = next.clone();
     Ok(page(&uri, "after", cursor.as_deref(), PluginList { data, next }))
+}
+
+/// The plugins of the releases that decide, each id once: as it is in the active release, if that has it.
+fn plugins(in_force: &InForce) -> Vec<PluginJson> {
+    let mut plugins: BTreeMap<&String, PluginJson> = BTreeMap::new();
+    for (id, plugin) in in_force.all().flat_map(|catalog| &catalog.plugins) {
+        plugins.entry(id).or_insert_with(|| json(plugin)).counts.parked |= plugin.counts().parked;
+    }
+    plugins.into_values().collect()
 }
 
 fn json(plugin: &Plugin) -> PluginJson {

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{
-    Host, invalid,
+    Host,
     releases::{checked, problem},
 };
 use crate::{
-    http::{Admin, Budget, JsonBody, Limits, MIB, Problem, sentence},
+    http::{Admin, Budget, JsonBody, Limits, MIB, Problem, from_path, invalid},
     operate::{Operator, ReleaseReport},
 };
 
@@ -40,7 +40,7 @@ pub async fn upload(
     sha256: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let Path(sha256) = sha256.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let sha256 = from_path(sha256)?;
     let sha256 =
         hash(&sha256).ok_or_else(|| invalid("The path must end with a SHA-256: 64 hexadecimal digits."))?;
     let (head, body) = request.into_parts();

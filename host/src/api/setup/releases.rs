@@ -10,18 +10,21 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use hookswitch_core::catalog::Findings;
+use hookswitch_core::{catalog::Findings, domain::LaneShare};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Host, invalid, page, query};
+use super::{Host, page, shadow::WhenShadowClean};
 use crate::{
     http::{
-        Admin, Errors, JsonBody, Problem, ProblemError, Reader, attachment, last_of_full, page_limit,
-        sentence,
+        Admin, Errors, JsonBody, Problem, ProblemError, Reader, attachment, from_path, invalid, last_of_full,
+        page_limit, query, sentence,
     },
-    operate::{Activated, ActivationError, Operator, ReleaseDetail, ReleaseDifference, ReleaseReport},
+    operate::{
+        Activated, ActivationError, CleanLimits, HowToActivate, NotActivated, Operator, ReleaseDetail,
+        ReleaseDifference, ReleaseReport,
+    },
     releases::ReleaseError,
 };
 
@@ -92,7 +95,7 @@ pub async fn get(
     State(host): State<Host>,
     release: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ReleaseDetail>, Problem> {
-    let release = path(release)?;
+    let release = from_path(release)?;
     Ok(Json(host.setup.operate().release(&release).await.map_err(problem)?))
 }
 
@@ -113,7 +116,7 @@ pub async fn diff(
     State(host): State<Host>,
     releases: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<ReleaseDifference>, Problem> {
-    let (from, to) = path(releases)?;
+    let (from, to) = from_path(releases)?;
     Ok(Json(host.setup.operate().diff_releases(&from, &to).await.map_err(problem)?))
 }
 
@@ -135,7 +138,7 @@ pub async fn file(
     State(host): State<Host>,
     of: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (release, sha256) = path(of)?;
+    let (release, sha256) = from_path(of)?;
     let found = host.setup.operate().release_content(&release, &sha256).await.map_err(problem)?;
     let Some((name, content)) = found else {
         let detail = format!("The release {release} has no file with the SHA-256 {sha256:?}.");
@@ -149,36 +152,50 @@ pub async fn file(
 #[derive(Deserialize, ToSchema)]
 #[schema(examples(json!({"reason": "New texts for the spring"})))]
 #[serde(deny_unknown_fields)]
-pub struct Activation {
+pub struct ActivateRequest {
     /// Whether to activate it although cases fail; then a reason is needed. This is recorded.
     #[serde(default)]
     force: bool,
     /// The reason, at most 1000 characters; it is recorded.
     reason: Option<String>,
+    /// The part of the subjects for which it decides, in percent: that share of the 64 lanes of events, always the same ones. The
+    /// active release decides for the rest. A share only grows; without it, the release decides for all.
+    #[schema(minimum = 1, maximum = 99)]
+    share: Option<u8>,
+    /// A condition: its last shadow, beside the release that is active now, found nothing beyond these limits, and either is
+    /// under way or ended because its time was over. `{}` for the usual limits.
+    when_shadow_clean: Option<WhenShadowClean>,
 }
 
-/// Check a release, run its cases, and make it live on all hosts that follow, within a second.
+/// Check a release, run its cases, and make it live on all hosts that follow, within a second: for all events, or for a stable
+/// share of the subjects.
 #[utoipa::path(post, path = "/v1/releases/{release}/activate", operation_id = "activateRelease", tag = "releases",
-    request_body = Activation, security(("key" = [])),
+    request_body = ActivateRequest, security(("key" = [])),
     params(("release" = String, Path, description = "At least the first 4 digits of its id")),
     responses(
         (status = 200, description = "The release is active", body = Activated),
         (status = 400, description = "The path or the body is invalid"),
         (status = 404, description = "No release, or more than one, begins with these digits"),
-        (status = 409, description = "The release does not compile, or cases fail: `errors` says which"),
+        (status = 409, description = "The release does not compile, or cases fail: `errors` says which; or it cannot have this \
+            share: it would not grow, another release has one, or no release is active for the rest; or its shadow is not clean: \
+            `errors` says why; or somebody else activated a release at the same time"),
     ))]
 pub async fn activate(
     Admin(caller): Admin,
     State(host): State<Host>,
     release: Result<Path<String>, PathRejection>,
-    JsonBody(Activation { force, reason }): JsonBody<Activation>,
+    JsonBody(ActivateRequest { force, reason, share, when_shadow_clean }): JsonBody<ActivateRequest>,
 ) -> Result<Json<Activated>, Problem> {
-    let (release, reason) = (path(release)?, checked("/reason", reason)?);
+    let (release, reason) = (from_path(release)?, checked("/reason", reason)?);
     if force && reason.is_none() {
         return Err(invalid_member("/reason", "must say why, where force is true"));
     }
+    let wrong = || invalid_member("/share", "must be a whole number from 1 to 99");
+    let share = share.map(|percent| LaneShare::of_percent(percent).ok_or_else(wrong)).transpose()?;
     let by = Operator::by_key(caller.name());
-    let activated = host.setup.activate_release(&by, &release, force, reason.as_deref()).await;
+    let when_clean = when_shadow_clean.map(CleanLimits::from);
+    let how = HowToActivate { share, is_forced: force, reason: reason.as_deref(), when_clean };
+    let activated = host.setup.activate_release(&by, &release, how).await;
     Ok(Json(activated.map_err(problem)?))
 }
 
@@ -191,13 +208,13 @@ pub struct Rollback {
     reason: Option<String>,
 }
 
-/// Make the release live that was active before, without checks.
+/// End the share of a release or, if none has a share, make the release live that was active before. Without checks.
 #[utoipa::path(post, path = "/v1/releases/rollback", operation_id = "rollBackRelease", tag = "releases",
     request_body = Rollback, security(("key" = [])),
     responses(
         (status = 200, description = "The release that was active before is active", body = Activated),
         (status = 400, description = "The body is invalid"),
-        (status = 409, description = "No other release was active before"),
+        (status = 409, description = "No other release was active before, or somebody else activated one at the same time"),
     ))]
 pub async fn roll_back(
     Admin(caller): Admin,
@@ -207,10 +224,6 @@ pub async fn roll_back(
     let reason = checked("/reason", reason)?;
     let by = Operator::by_key(caller.name());
     Ok(Json(host.setup.operate().roll_back(&by, reason.as_deref()).await.map_err(problem)?))
-}
-
-fn path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
-    path.map(|Path(path)| path).map_err(|error| invalid(sentence(&error.body_text())))
 }
 
 pub(super) fn checked(at: &str, text: Option<String>) -> Result<Option<String>, Problem> {
@@ -225,7 +238,7 @@ pub(super) fn checked(at: &str, text: Option<String>) -> Result<Option<String>, 
     }
 }
 
-fn invalid_member(at: &str, detail: &str) -> Problem {
+pub(super) fn invalid_member(at: &str, detail: &str) -> Problem {
     let mut errors = Errors::default();
     errors.push(ProblemError { at: at.to_owned(), detail: detail.to_owned() });
     let detail = format!("The body is invalid: {at}: {detail}.");
@@ -238,6 +251,23 @@ pub(super) fn problem(error: ActivationError) -> Problem {
         ActivationError::Unknown(_) => Problem::new(StatusCode::NOT_FOUND, "release_unknown", detail),
         ActivationError::Ambiguous(_) => Problem::new(StatusCode::NOT_FOUND, "release_ambiguous", detail),
         ActivationError::NoneBefore => Problem::new(StatusCode::CONFLICT, "no_earlier_release", detail),
+        ActivationError::Not(NotActivated::NothingBeside) => {
+            Problem::new(StatusCode::CONFLICT, "no_active_release", detail)
+        }
+        ActivationError::Not(NotActivated::IsActive(_) | NotActivated::Smaller { .. }) => {
+            Problem::new(StatusCode::CONFLICT, "share_not_larger", detail)
+        }
+        ActivationError::Not(NotActivated::OtherShare { .. }) => {
+            Problem::new(StatusCode::CONFLICT, "other_share", detail)
+        }
+        ActivationError::NotClean { wrong, .. } => {
+            let mut errors = Errors::default();
+            for detail in wrong {
+                errors.push(ProblemError { at: "/when_shadow_clean".to_owned(), detail });
+            }
+            Problem::new(StatusCode::CONFLICT, "shadow_not_clean", detail).with_errors(errors)
+        }
+        ActivationError::Overtaken => Problem::new(StatusCode::CONFLICT, "activation_overtaken", detail),
         ActivationError::DoesNotCompile { findings, .. } => {
             let detail = "The release does not compile, so no host could load it.";
             found(StatusCode::CONFLICT, "release_invalid", detail, &findings)
@@ -270,7 +300,7 @@ pub(super) fn problem(error: ActivationError) -> Problem {
 }
 
 /// A problem with what was found in a release.
-fn found(status: StatusCode, code: &'static str, detail: &str, findings: &Findings) -> Problem {
+pub(super) fn found(status: StatusCode, code: &'static str, detail: &str, findings: &Findings) -> Problem {
     let mut errors = Errors::default();
     for finding in &findings.findings {
         let at = match finding.line {

@@ -8,9 +8,9 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Host, page, query};
+use super::{Host, page};
 use crate::{
-    http::{Problem, Reader, page_limit},
+    http::{Problem, Reader, page_limit, query},
     operate::RuleMap,
 };
 

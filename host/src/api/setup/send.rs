@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Host, invalid};
+use super::Host;
 use crate::{
-    http::{Acting, JsonBody, Problem, ProblemError, Scope, sentence},
+    http::{Acting, JsonBody, Problem, ProblemError, Scope, invalid, sentence},
     operate::{Operator, SendError, TestMessage, TriedNotification},
 };
 

@@ -8,9 +8,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Host, invalid};
+use super::Host;
 use crate::{
-    http::{Admin, Errors, JsonBody, Problem, ProblemError, Reader, sentence},
+    http::{Admin, Errors, JsonBody, Problem, ProblemError, Reader, from_path, invalid, sentence},
     operate::{Operator, PushChoice, Pushed, TemplateDifference, TemplateList, TemplatesError},
 };
 
@@ -53,7 +53,7 @@ pub async fn diff(
     State(host): State<Host>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<TemplateDifferences>, Problem> {
-    let Path(name) = name.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let name = from_path(name)?;
     Ok(Json(TemplateDifferences { data: host.setup.template_diff(&name).await.map_err(problem)? }))
 }
 

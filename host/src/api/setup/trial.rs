@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Host, invalid};
+use super::Host;
 use crate::{
-    http::{Errors, JsonBody, Problem, ProblemError, Scope, Trying},
+    http::{Errors, JsonBody, Problem, ProblemError, Scope, Trying, invalid},
     intake::read_event,
     operate::{Trial, TrialError, TriedWindow},
 };

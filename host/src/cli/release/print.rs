@@ -1,5 +1,7 @@
 //! How releases are printed.
 
+use hookswitch_core::domain::LaneShare;
+
 use crate::{
     check::words::size,
     cli::{
@@ -22,7 +24,7 @@ pub(super) fn list(releases: &[ReleaseReport], json: bool) -> anyhow::Result<()>
     for release in releases {
         table.add_row([
             release.release.clone(),
-            state(release).to_owned(),
+            state(release),
             release.verdict.state.words().to_owned(),
             release.hosts.len().to_string(),
             time(release.created_at),
@@ -34,11 +36,13 @@ pub(super) fn list(releases: &[ReleaseReport], json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-fn state(release: &ReleaseReport) -> &'static str {
-    match (release.active, release.activated_at) {
-        (true, _) => "active",
-        (false, Some(_)) => "was active",
-        (false, None) => "",
+fn state(release: &ReleaseReport) -> String {
+    match (release.active, LaneShare::of_lanes(release.lanes), release.activated_at) {
+        (true, None, _) => "active".to_owned(),
+        (true, Some(rest), _) => format!("active for {rest}"),
+        (false, Some(share), _) => format!("decides for {share}"),
+        (false, None, Some(_)) => "was active".to_owned(),
+        (false, None, None) => String::new(),
     }
 }
 
@@ -68,8 +72,14 @@ pub(super) fn show(shown: &ReleaseDetail) {
     for activation in activations {
         let forced = if activation.forced { ", forced" } else { "" };
         let reason = activation.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let words =
-            format!("{} by {} ({}{forced}){reason}", time(activation.at), activation.who, activation.way);
+        let share =
+            LaneShare::of_lanes(activation.lanes).map(|share| format!(" for {share}")).unwrap_or_default();
+        let words = format!(
+            "{} by {} ({}{share}{forced}){reason}",
+            time(activation.at),
+            activation.who,
+            activation.way
+        );
         println!("activated {}", one_line(&words));
     }
     println!();

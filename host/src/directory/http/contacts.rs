@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, name, query};
+use super::{Desk, name};
 use crate::{
-    http::{Admin, JsonBody, Problem, last_of_full, page, page_limit},
+    http::{Admin, JsonBody, Problem, last_of_full, page, page_limit, query},
     store::StoredContact,
 };
 

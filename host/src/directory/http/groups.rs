@@ -1,5 +1,7 @@
 //! `/v1/groups`.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{
@@ -13,9 +15,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, invalid, name, query, storable};
+use super::{Desk, name, storable};
 use crate::{
-    http::{Admin, IfMatch, JsonBody, Problem, etag, last_of_full, page, page_limit, sentence},
+    http::{Admin, IfMatch, JsonBody, Problem, etag, from_path, last_of_full, page, page_limit, query},
     store::StoredGroup,
 };
 
@@ -168,7 +170,7 @@ pub async fn rename(
 ) -> Result<impl IntoResponse, Problem> {
     let group = name(group)?;
     let version = version(&desk, &group, &if_match).await?;
-    let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
+    let used = desk.directory.group_use(&group, desk.live.in_force().all().map(Arc::as_ref)).await?;
     desk.by(&caller).rename_group(&group, &change.name, version.as_deref()).await?;
     let former_name_in = match group == change.name {
         true => Vec::new(),
@@ -220,7 +222,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (group, Force { force }) = (name(group)?, query(force)?);
     let version = version(&desk, &group, &if_match).await?;
-    let used = desk.directory.group_use(&group, Some(&desk.live.current())).await?;
+    let used = desk.directory.group_use(&group, desk.live.in_force().all().map(Arc::as_ref)).await?;
     if !force && !used.is_empty() {
         let detail =
             format!("The group {group:?} is in use: {used}. Add force=true to the query to delete it.");
@@ -238,7 +240,7 @@ pub struct Place {
 }
 
 fn place(path: Result<Path<Place>, PathRejection>) -> Result<Place, Problem> {
-    let Path(place) = path.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let place = from_path(path)?;
     storable(&place.name)?;
     storable(&place.username)?;
     Ok(place)

@@ -9,10 +9,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, invalid, query};
+use super::Desk;
 use crate::{
     directory::differences,
-    http::{Admin, Budget, Limits, MIB, Problem},
+    http::{Admin, Budget, Limits, MIB, Problem, invalid, query},
     store::{ImportOptions, Imported},
 };
 

@@ -9,11 +9,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{
-        FromRef, Path, Query,
-        rejection::{PathRejection, QueryRejection},
-    },
-    http::StatusCode,
+    extract::{FromRef, Path, rejection::PathRejection},
 };
 use hookswitch_core::catalog::Live;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use self::{contacts::ContactJson, groups::GroupJson, people::PersonJson};
 use super::{Directory, Editor};
 use crate::{
-    http::{Bodies, Caller, Keys, Problem, sentence},
+    http::{Bodies, Caller, Keys, Problem, from_path, invalid},
     store::ActionWay,
 };
 
@@ -71,13 +67,9 @@ pub fn router(directory: Directory, live: Arc<Live>, keys: Keys, bodies: Bodies)
     routes().with_state(Desk { directory, live, keys, bodies }).into()
 }
 
-fn invalid(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
-}
-
 /// The name in a path. U+0000 is refused here: PostgreSQL cannot store it.
 fn name(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    let Path(name) = path.map_err(|error| invalid(sentence(&error.body_text())))?;
+    let name = from_path(path)?;
     storable(&name)?;
     Ok(name)
 }
@@ -88,8 +80,4 @@ fn storable(text: &str) -> Result<(), Problem> {
     } else {
         Ok(())
     }
-}
-
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|Query(query)| query).map_err(|error| invalid(sentence(&error.body_text())))
 }

@@ -15,10 +15,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Desk, name, query, storable};
+use super::{Desk, name, storable};
 use crate::{
     directory::{PersonChange, PersonToAdd, QuietHoursText},
-    http::{Admin, Errors, IfMatch, JsonBody, Problem, ProblemError, etag, last_of_full, page, page_limit},
+    http::{
+        Admin, Errors, IfMatch, JsonBody, Problem, ProblemError, etag, last_of_full, page, page_limit, query,
+    },
     store::StoredPerson,
 };
 

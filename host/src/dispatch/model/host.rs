@@ -30,6 +30,8 @@ pub(super) struct Host {
     /// Batches whose intents are to be appended, and whose were.
     pub(super) intending: VecDeque<Vec<Job>>,
     pub(super) intended: VecDeque<(Vec<Job>, Option<HashSet<NotificationId>>)>,
+    /// Of these batches, what an operator has stopped.
+    pub(super) stopped: HashSet<NotificationId>,
     /// Sent, and no answer yet.
     pub(super) sent: Vec<Job>,
 }
@@ -46,6 +48,7 @@ impl Host {
             written: VecDeque::new(),
             intending: VecDeque::new(),
             intended: VecDeque::new(),
+            stopped: HashSet::new(),
             sent: Vec::new(),
         }
     }

@@ -47,6 +47,8 @@ struct World {
     owner: HashMap<Lane, usize>,
     /// Each send, with its attempt.
     sends: Vec<(Place, NotificationId, i16)>,
+    /// An operator had stopped these for a while: others may have overtaken them.
+    stopped: HashSet<NotificationId>,
     /// Nothing more is planned.
     is_over: bool,
     /// What the standby lacked: of these nobody can tell.
@@ -70,6 +72,7 @@ impl World {
             owner: HashMap::new(),
             sends: Vec::new(),
             lost: HashSet::new(),
+            stopped: HashSet::new(),
             is_over: false,
         }
     }

@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Of one recipient and priority a later message is sent only after the last attempt at each earlier one, but for those
-    /// that have a time of their own.
+    /// that have a time of their own or were stopped.
     pub(super) fn order_was_kept(&self, seed: u64) {
         let mut first: HashMap<Place, usize> = HashMap::new();
         let mut last: HashMap<Place, usize> = HashMap::new();
@@ -63,6 +63,9 @@ impl World {
         for (place, logged) in
             self.tables.log.iter().filter(|(_, logged)| logged.notification.send_at.is_none())
         {
+            if self.stopped.contains(&logged.notification.id) {
+                continue;
+            }
             let recipient = logged.notification.recipient.as_deref().unwrap();
             let line = (place.0, &*logged.notification.phone_number_id, recipient);
             if let (Some(first), Some(last)) = (first.get(place), last.get(place)) {

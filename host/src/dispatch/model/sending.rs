@@ -7,7 +7,10 @@ use jiff::SignedDuration;
 use rand::{Rng, seq::IndexedRandom};
 
 use super::{
-    super::settle::{self, Settled},
+    super::{
+        book::Wait,
+        settle::{self, Settled},
+    },
     Failed, NUMBERS, UNKNOWN_FOR, World,
 };
 use crate::whatsapp::NumberEffect;
@@ -42,8 +45,15 @@ impl World {
         }
         let mut ours = HashSet::new();
         for job in &batch {
-            if self.tables.append(settle::row(job, Status::Sending, now)) {
-                ours.insert(job.logged.notification.id);
+            let id = job.logged.notification.id;
+            let is_begun = self.tables.deliveries.get(&id).is_some_and(|rows| {
+                rows.iter().any(|row| (row.attempt, row.status) == (job.attempt, Status::Sending))
+            });
+            if !self.is_over && !is_begun && self.chance(0.05) {
+                self.hosts[h].stopped.insert(id);
+                self.stopped.insert(id);
+            } else if self.tables.append(settle::row(job, Status::Sending, now)) {
+                ours.insert(id);
             }
         }
         self.hosts[h].intended.push_back((batch, (!fails).then_some(ours)));
@@ -55,12 +65,16 @@ impl World {
         let host = &mut self.hosts[h];
         let Some(ours) = ours else {
             for job in &batch {
+                host.stopped.remove(&job.logged.notification.id);
                 host.book.written(job.place());
             }
             return Err(Failed);
         };
         for job in batch {
-            if !ours.contains(&job.logged.notification.id) {
+            if host.stopped.remove(&job.logged.notification.id) {
+                let wait = Wait::new(now + UNKNOWN_FOR, WaitReason::Stopped, "stopped");
+                host.book.wait(&job, wait, now);
+            } else if !ours.contains(&job.logged.notification.id) {
                 host.book.unknown(&job, now + UNKNOWN_FOR, None, now);
             } else if host.book.readings.are_current(job.logged.track.lane(), &host.leases) {
                 self.sends.push((job.place(), job.logged.notification.id, job.attempt));

@@ -131,7 +131,13 @@ fn what_is_slow_is_remembered_until_it_is_quick_again() {
 #[test]
 fn two_parked_decisions_of_one_event_are_written_one_after_the_other() {
     let parked = |ordinal| {
-        let row = crate::store::ParkedRow { lane: Lane(1), event_seq: 7, ordinal, plugin: "p".to_owned() };
+        let row = crate::store::ParkedRow {
+            lane: Lane(1),
+            event_seq: 7,
+            ordinal,
+            plugin: "p".to_owned(),
+            is_stopped: false,
+        };
         Item { parked: Some(row), ..item(7, None, "p") }
     };
     let mut aside = Aside::<i64>::default();

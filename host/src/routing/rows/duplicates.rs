@@ -2,17 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Rows;
+use crate::store::{CollectRow, DedupeClaim, DedupeHolder, NotificationRow, ToldBefore};
 use hookswitch_core::{
     domain::{Decision, DecisionOutcome, Lane, Notification},
     plan::Planned,
 };
-use jiff::SignedDuration;
 
-use super::Rows;
-use crate::store::{CollectRow, DedupeClaim, DedupeHolder, NotificationRow, ToldBefore};
-
-/// Default time that a deduplication key applies.
-const DEDUPE_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Why a decision of an event that is routed again tells nobody.
+pub const TOLD_BEFORE: &str = "an earlier run of this event told all whom the decision names";
 
 impl Rows {
     /// The claims whose keys were taken before, or by an earlier claim of this batch.
@@ -61,7 +59,7 @@ impl Rows {
             let decision = (row.lane, row.event_seq, row.ordinal);
             if repeated.contains(&decision) && !told.contains(&decision) {
                 row.outcome = DecisionOutcome::Duplicate;
-                row.reason = Some("an earlier run of this event told all whom the decision names".to_owned());
+                row.reason = Some(TOLD_BEFORE.to_owned());
                 duplicates.insert(place);
             }
         }
@@ -75,7 +73,7 @@ pub(super) fn claim(
     (lane, event_seq, _): (i16, i64, i16),
 ) -> Option<DedupeClaim> {
     let key = decision.dedupe_key.clone().filter(|_| planned.outcome == DecisionOutcome::Notify)?;
-    let seconds = decision.dedupe_for.unwrap_or(DEDUPE_FOR).as_secs();
+    let seconds = decision.dedupe_time().as_secs();
     Some(DedupeClaim { template: decision.template.clone(), key, lane, event_seq, seconds })
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::time::{sleep, timeout};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, random::Deterministic};
@@ -18,7 +18,7 @@ use super::{
     manifest::OnFailure,
     output::Printed,
     record::Record,
-    state::{Failure, Plugin, Revision},
+    state::{Failure, Plugin, Revision, Stopped},
     words::{cut, line},
 };
 use crate::{
@@ -53,13 +53,24 @@ const FULL_POOL_AT_MOST: Duration = Duration::from_secs(60);
 impl Plugin {
     /// Calls the plugin for an event; returns its outcomes, and what it asked.
     pub fn decide(&self, event: &Event, ports: &dyn Ports) -> (Vec<Outcome>, Vec<Asked>) {
+        if let Some(Stopped { why, is_dropped }) = self.stopped().filter(|_| !ports.is_rehearsal()) {
+            let plugin = self.manifest().id.clone();
+            let outcome = match is_dropped {
+                true => Outcome::Skip(why),
+                false => Outcome::Parked { plugin, why, is_stopped: true },
+            };
+            return (vec![outcome], Vec::new());
+        }
         let revision = match ports.is_rehearsal() {
             true => Some(self.newest()),
             false => self.active(),
         };
         let Some(revision) = revision else {
             let id = self.manifest().id.clone();
-            return (vec![Outcome::Parked { plugin: id, why: self.why_not_called() }], Vec::new());
+            return (
+                vec![Outcome::Parked { plugin: id, why: self.why_not_called(), is_stopped: false }],
+                Vec::new(),
+            );
         };
         let tries = if revision.manifest.on_failure == OnFailure::Retry { TRIES } else { 1 };
         let mut last = (String::new(), Vec::new());
@@ -74,7 +85,7 @@ impl Plugin {
         let outcome = match revision.manifest.on_failure {
             OnFailure::Skip => Outcome::Skip(why),
             OnFailure::Park | OnFailure::Retry => {
-                Outcome::Parked { plugin: revision.manifest.id.clone(), why }
+                Outcome::Parked { plugin: revision.manifest.id.clone(), why, is_stopped: false }
             }
         };
         (vec![outcome], last.1)
@@ -116,7 +127,7 @@ impl Plugin {
         let shared = &self.sandbox.0;
         let ended = || (Err(Failure::Answered("the sandbox has ended".to_owned())), Vec::new());
         // Dropped after the store, for whose slots in the pool it stands.
-        let Some(_place) = self.sandbox.place(&self.known) else { return ended() };
+        let Some(_place) = self.sandbox.place(revision) else { return ended() };
         let _ticking = shared.clock.run();
         let asked = Instant::now();
         loop {
@@ -393,30 +404,30 @@ fn map(decision: types::Decision) -> Result<Value, String> {
     // Values for which the contract has no field yet.
     let hints: HashMap<&str, &str> =
         decision.hints.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Ok(json!({
-        "from": hints.get("from"),
-        "language": hints.get("language"),
-        "reply": hints.get("reply").map(|reply| *reply == "true"),
-        "key": hints.get("key"),
-        "at_most": hints.get("at_most"),
-        "hours": hints.get("hours"),
-        "cancel": parsed(&hints, "cancel")?,
-        "else": parsed(&hints, "else")?,
-        "template": decision.template,
-        "groups": decision.groups,
-        "users": decision.users,
-        "contacts": decision.contacts,
-        "context": context,
-        "dedupe_key": decision.dedupe_key,
-        "dedupe_for": hints.get("dedupe_for"),
-        "collect": hints.get("collect"),
-        "send_at": send_at,
-        "after": after,
-        "expires_at": decision.expires_at,
-        "priority": priority,
-        "mode": mode,
-        "reason": decision.reason,
-    }))
+    let mut map = Map::new();
+    for name in ["from", "language", "key", "at_most", "hours", "dedupe_for", "collect"] {
+        map.extend(hints.get(name).map(|text| (name.to_owned(), Value::from(*text))));
+    }
+    map.extend(hints.get("reply").map(|reply| ("reply".to_owned(), Value::from(*reply == "true"))));
+    for name in ["cancel", "else"] {
+        map.extend(parsed(&hints, name)?.map(|value| (name.to_owned(), value)));
+    }
+    let given = [
+        ("template", Some(decision.template.into())),
+        ("groups", Some(decision.groups.into())),
+        ("users", Some(decision.users.into())),
+        ("contacts", Some(decision.contacts.into())),
+        ("context", Some(context.into())),
+        ("dedupe_key", decision.dedupe_key.map(Value::from)),
+        ("send_at", send_at.map(Value::from)),
+        ("after", after.map(Value::from)),
+        ("expires_at", decision.expires_at.map(Value::from)),
+        ("priority", priority.map(Value::from)),
+        ("mode", mode.map(Value::from)),
+        ("reason", decision.reason.map(Value::from)),
+    ];
+    map.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    Ok(map.into())
 }
 
 /// The value of a hint that is JSON.

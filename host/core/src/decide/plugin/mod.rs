@@ -8,8 +8,8 @@
 //! budget, so that a busy machine fails nobody), its wall time (a guest that waits in a host call is not interrupted but
 //! dropped), memory and tables, the bytes passed in host calls, the number of questions, and the size of its answer. In
 //! addition to its memory limit a call uses at most some 8 MiB of the host's memory: the data of one host call, an answer
-//! of a service, and the record. A plugin can use a quarter of the pool: if all of its calls hang, other plugins are still
-//! called.
+//! of a service, and the record. A revision of a plugin can use a quarter of the pool: if all of its calls hang, other
+//! plugins are still called.
 //!
 //! Compiling runs in a child process with an allowance (`compiler`). A component that exceeds it is refused without
 //! affecting others.
@@ -48,7 +48,7 @@ pub use self::{
     manifest::{Limits, Manifest, OnFailure, Table},
     record::is_whole,
     sandbox::Sandbox,
-    state::{Counts, Held, Parked, Plugin},
+    state::{Counts, Held, Parked, Plugin, Stopped},
 };
 
 /// Interval at which a running guest is interrupted.

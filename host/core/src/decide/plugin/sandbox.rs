@@ -12,8 +12,13 @@ use wasmtime::{
 };
 
 use super::{
-    CALLS, Grants, bindings, clock::Clock, compile::Compiling, compiler::Mode, host::CallState, http::Http,
-    state::Known,
+    CALLS, Grants, bindings,
+    clock::Clock,
+    compile::Compiling,
+    compiler::Mode,
+    host::CallState,
+    http::Http,
+    state::{Known, Revision},
 };
 
 /// Maximum memory that a manifest may request, in bytes.
@@ -173,9 +178,9 @@ impl Sandbox {
     }
 
     /// Waits for a place in the pool. A plugin has only a share of it, so that its slow calls leave room for others.
-    pub(super) fn place(&self, known: &Known) -> Option<Place> {
+    pub(super) fn place(&self, revision: &Revision) -> Option<Place> {
         let both = async {
-            let of_its_share = known.share.clone().acquire_owned().await.ok()?;
+            let of_its_share = revision.share().clone().acquire_owned().await.ok()?;
             let of_all = self.0.calls.clone().acquire_owned().await.ok()?;
             Some(Place([of_its_share, of_all]))
         };

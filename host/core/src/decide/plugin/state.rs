@@ -28,8 +28,10 @@ const FAILURES: u64 = 5;
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// Maximum number of calls of one plugin at once.
 const SHARE: usize = CALLS / 4;
-/// Number of good revisions that are kept.
-const KEPT: usize = 2;
+/// Number of good revisions that are kept: those of two releases that decide, and one before them.
+const KEPT: usize = 3;
+/// Counts the revisions that this process has loaded.
+static LOADED: AtomicU64 = AtomicU64::new(0);
 
 /// A manifest with its component, linked if possible.
 pub struct Revision {
@@ -41,14 +43,27 @@ pub struct Revision {
     /// Why it is not called though it could be.
     left_out: OnceLock<Held>,
     health: Arc<Health>,
+    /// Its place among the revisions of this process: a smaller one was loaded earlier.
+    loaded: u64,
 }
 
 /// How a component with its manifest fares: shared by all revisions that are the same, so that a reload for another
 /// reason changes nothing of it.
-#[derive(Default)]
 struct Health {
     failures: AtomicU64,
     fault: Mutex<Fault>,
+    /// Its share of the pool: while two releases decide, the calls of the one's plugin do not wait for the other's.
+    share: Arc<Semaphore>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health {
+            failures: AtomicU64::new(0),
+            fault: Mutex::default(),
+            share: Arc::new(Semaphore::new(SHARE)),
+        }
+    }
 }
 
 /// A component that can be instantiated.
@@ -86,28 +101,17 @@ struct Fares {
 }
 
 /// State of a plugin that outlives its revisions.
+#[derive(Default)]
 pub(super) struct Known {
     counts: Counters,
     /// What it logged last.
     pub lines: Lines,
-    /// The last two good revisions, the newer one first.
+    /// The last good revisions, the one called last first.
     good: Mutex<Vec<Arc<Revision>>>,
     /// How the last few revisions fare, the newest first.
     healths: Mutex<Vec<Fares>>,
-    /// Its share of the pool.
-    pub share: Arc<Semaphore>,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Known {
-            counts: Counters::default(),
-            lines: Lines::default(),
-            good: Mutex::default(),
-            healths: Mutex::default(),
-            share: Arc::new(Semaphore::new(SHARE)),
-        }
-    }
+    /// That an operator has stopped it.
+    stopped: Mutex<Option<Stopped>>,
 }
 
 impl Known {
@@ -140,7 +144,13 @@ impl Revision {
             cost: AtomicU64::new(0),
             left_out: OnceLock::new(),
             health: Arc::default(),
+            loaded: LOADED.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// Its share of the pool.
+    pub fn share(&self) -> &Arc<Semaphore> {
+        &self.health.share
     }
 
     /// Why it cannot be called, where that is so.
@@ -190,6 +200,15 @@ pub struct Counts {
     pub parked: bool,
 }
 
+/// That an operator has stopped a plugin: it is not called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Who did it and why, in words.
+    pub why: String,
+    /// Whether its events are skipped; otherwise they wait.
+    pub is_dropped: bool,
+}
+
 /// A parked revision of a plugin: it failed 5 times in a row and is no longer called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
@@ -236,6 +255,12 @@ impl Plugin {
         self.revision.left_out.get().is_some()
     }
 
+    /// Whether it has the same component and manifest.
+    pub fn is_same_as(&self, other: &Plugin) -> bool {
+        let of = |plugin: &Plugin| (plugin.revision.sha256, plugin.revision.manifest.clone());
+        of(self) == of(other)
+    }
+
     /// Manifest of its newest revision.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.revision.manifest
@@ -272,10 +297,13 @@ impl Plugin {
         self.revision.clone()
     }
 
-    /// The last good revision other than the newest.
+    /// The last good revision that was loaded before this one: never that of a release which decides beside it, for a share
+    /// of the lanes.
     fn good(&self) -> Option<Arc<Revision>> {
         let good = self.known.good.lock().unwrap_or_else(PoisonError::into_inner);
-        good.iter().find(|good| good.sha256 != self.revision.sha256 && good.works()).cloned()
+        let is_earlier =
+            |good: &&Arc<Revision>| good.sha256 != self.revision.sha256 && good.loaded < self.revision.loaded;
+        good.iter().filter(is_earlier).find(|good| good.works()).cloned()
     }
 
     /// Why no revision is called.
@@ -320,6 +348,16 @@ impl Plugin {
 
     pub(super) fn cost(&self, instructions: u64) {
         self.revision.cost.store(instructions, Ordering::Relaxed);
+    }
+
+    /// Stops the plugin, or lets it be called again.
+    pub fn stop(&self, stopped: Option<Stopped>) {
+        *self.known.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
+    }
+
+    /// That it is stopped, if it is.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.known.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends the parking of the plugin.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{World, compile, event, plain, route, run_script, source};
+use super::{World, compile, event, plain, route, run_script, source, try_script};
 use crate::{
     decide::{RuleSource, decide},
     domain::Outcome,
@@ -29,14 +29,13 @@ fn of_scripts_that_fail() {
         "event.data.missing.x = 1",
         "event.data.list[0] = 1",
         "event.data.name.sub_string(\"a\")",
-        "first()",
-        "config(\"a\")",
+        "event.data.list.sort(5)",
         "event.data.name.frobnicate(\"frobnicate\")",
         "parse_int(\"a\")",
-        "number(\"1,234.50\")",
-        "money(\"abc\")",
+        "let x = \"1,234.50\"; number(x)",
+        "let x = \"abc\"; money(x)",
         "money([1])",
-        "number(true)",
+        "let x = true; number(x)",
         "event.data.name > 5",
         "event.data.name - event.data.name",
         "event.data.list - 1",
@@ -44,7 +43,7 @@ fn of_scripts_that_fail() {
         "event.data.number - event.data.missing",
         "-9223372036854775807 - 2",
         "time(event.data.name)",
-        "time(\"2026-12-03 14:00\")",
+        "let x = \"2026-12-03 14:00\"; time(x)",
         "now() - event.data.number",
         "now() > event.data.name",
         "event.data.number < now()",
@@ -54,7 +53,7 @@ fn of_scripts_that_fail() {
         "in_hours(event.data.missing, \"08:00-17:00\", \"UTC\")",
         "plural(event.data.missing, \"line\", \"lines\")",
         "join([#{}], \", \")",
-        "truncate(event.data.name)",
+        "truncate(event.data.name, event.data.name)",
         "let s = \"x\"; s.pad(9000, \"x\"); let a = []; a.pad(40, s); join(a, \"\")",
         "[1, \"a\"].order()",
         "for i in 0..1000 { config(`k${i}`, 0); }",
@@ -92,6 +91,82 @@ fn of_scripts_that_fail() {
         writeln!(said, "{body}\n    {why}").unwrap();
     }
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn of_calls_that_can_never_work() {
+    let bodies = [
+        "first()",
+        "config(\"a\")",
+        "plural(1, \"line\")",
+        "truncate(event.data.name)",
+        "event.data.name.truncate()",
+        "event.data.name.contains()",
+        "event.data.list.push()",
+        "event.data.name.trim(1)",
+        "parse_int()",
+        "number(\"1,234.50\")",
+        "number(true)",
+        "money(\"abc\")",
+        "money(\"abc\", event.data.currency)",
+        "money(event.data.total, 5)",
+        "plural(event.data.n, 1, \"lines\")",
+        "plural(\"many\", \"line\", \"lines\")",
+        "join(event.data.list, 5)",
+        "join(\"a\", \", \")",
+        "lines(event.data.list, 5)",
+        "truncate(\"abc\", \"x\")",
+        "time(\"tomorrow\")",
+        "time(\"2026-12-03 14:00\")",
+        "format(now(), 5, \"UTC\")",
+        "format(now(), \"%d\", 5)",
+        "in_hours(now(), 5, \"UTC\")",
+        "duration(5)",
+        "now() + \"24 hours\"",
+        "now() - \"24 hours\"",
+        "time(event.time) + \"tomorrow\"",
+        "duration(\"1h\") + \"an hour\"",
+        "duration(\"1h\") - 5",
+        "event.time + \"24h\"",
+        "event.time - \"24h\"",
+    ];
+    let mut said = String::new();
+    for body in bodies {
+        let (_, errors) = try_script(&format!("fn decide(event) {{\n{body}\n}}"));
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        writeln!(said, "{body}\n    {}", errors.join("\n    ")).unwrap();
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn of_calls_that_may_work_nothing_is_said() {
+    for body in [
+        "let n = \"5\"; number(n)",
+        "time(\"2026-12-03 14:00\", \"Africa/Harare\")",
+        "time(\"\")",
+        "time(0)",
+        "number(\"\")",
+        "money(\"5\", \"USD\")",
+        "plural(\"2\", \"line\", \"lines\", \"pt_BR\")",
+        "lines(event.data.list)",
+        "truncate(5, 3)",
+        "now() + \"24h\" - \"1h\"",
+        "now() + \" 24h \"",
+        "duration(\"1h\") + \"24h\"",
+        "now() - time(event.time)",
+        "event.time + \" is the time\"",
+        "\"24h\" + \"1h\"",
+        "event.data.f.call(1, 2, 3)",
+        "let m = #{contains: |a, b, c| a}; m.contains(1, 2)",
+        "first(event.data.a, event.data.b, event.data.c, 1)",
+        "print(event.data.name)",
+    ] {
+        let (_, errors) = try_script(&format!("fn decide(event) {{\n{body}\n}}"));
+        assert_eq!(errors, [], "{body}");
+    }
+    let own = "fn contains(a) { a }\nfn decide(event) { contains(1) }";
+    assert_eq!(try_script(own).1, []);
 }
 
 #[test]

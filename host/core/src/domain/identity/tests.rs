@@ -211,12 +211,43 @@ fn another_spelling_is_the_same_number() {
 }
 
 #[test]
-fn a_status_makes_no_contact() {
-    let mut status = saw(("100001", "US.1", 1));
+fn a_status_of_a_message_under_way_brings_no_former_number_back() {
+    let number = changed(("100001", "US.1", "100002", "US.2", 10));
+    let statuses = [9, 10, 11, 12].map(|at| status(("100001", "US.1", at)));
+    let told = [&[saw(("100001", "", 1)), number.clone()], &statuses[..]].concat();
+    let knew_both = [&[saw(("100001", "US.1", 1)), number], &statuses[..]].concat();
+    for news in [told, knew_both] {
+        for batches in [1, 2, 6] {
+            let mut ada = Stored::default();
+            for batch in news.chunks(news.len() / batches) {
+                ada.hear(batch);
+            }
+            let now = is((1, "100002", "US.2"));
+            assert_eq!((ada.by("100001"), ada.by("US.1")), (now.clone(), now), "in {batches} batches");
+        }
+    }
+    // Whoever writes from it has it again.
+    let back = after(&[
+        saw(("100001", "US.1", 1)),
+        changed(("100001", "", "100002", "", 10)),
+        saw(("100001", "US.1", 20)),
+    ]);
+    assert_eq!(back.by("100002"), is((1, "100001", "US.1")));
+}
+
+/// Number, user id, second.
+fn status(of: (&str, &str, i64)) -> IdentityNews {
+    let mut status = saw(of);
     if let IdentityNews::Seen(seen) = &mut status {
         seen.creates = false;
     }
-    assert_eq!(after(&[status.clone()]).contacts.len(), 0);
+    status
+}
+
+#[test]
+fn a_status_makes_no_contact() {
+    let status = status(("100001", "US.1", 1));
+    assert_eq!(after(std::slice::from_ref(&status)).contacts.len(), 0);
     assert_eq!(after(&[saw(("100001", "", 1)), status.clone()]).by("US.1"), is((1, "100001", "US.1")));
     let other = after(&[saw(("100001", "US.2", 1)), status]);
     assert_eq!((other.contacts.len(), other.by("US.1")), (1, is((1, "100001", "US.2"))));

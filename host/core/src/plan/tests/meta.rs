@@ -19,6 +19,33 @@ fn shipped() -> Templates {
 }
 
 #[test]
+fn a_header_of_text_that_is_only_a_link_is_doubted() {
+    let text = |header: &str| {
+        format!(
+            "---\ndescription: x\ncategory: utility\nlanguage: en_US\nheader: {header}\n---\nHere it is for you.\n"
+        )
+    };
+    for header in
+        ["https://example.com/a.png", "http://example.com/1", "menu.pdf", "\"https://example.com/{{ n }}\""]
+    {
+        let (templates, errors) = Templates::compile(vec![source("t", &text(header))]);
+        assert_eq!(errors, [], "{header}");
+        let doubts = doubts(&templates);
+        assert_eq!(doubts.len(), 1, "{header}: {doubts:?}");
+        assert_eq!(doubts[0].line, 5);
+        assert!(doubts[0].message.starts_with("a header of text"), "{doubts:?}");
+    }
+    for header in
+        ["See https://example.com", "\"Order {{ n }}\"", "v1.5", "{image: \"https://example.com/a.png\"}"]
+    {
+        let (templates, _) = Templates::compile(vec![source("t", &text(header))]);
+        let of_headers =
+            doubts(&templates).into_iter().filter(|doubt| doubt.message.contains("header of text"));
+        assert_eq!(of_headers.count(), 0, "{header}");
+    }
+}
+
+#[test]
 fn all_shipped_templates_are_such_as_meta_takes() {
     let templates = shipped();
     let (definitions, findings) = definitions(&templates);
