@@ -3,6 +3,8 @@
 
 mod as_case;
 mod changes;
+mod ci;
+mod file;
 mod jobs;
 mod questions;
 pub(crate) mod random;

@@ -1,5 +1,6 @@
 //! `hookswitch events`: events and what came of them, and routing them again.
 
+mod export;
 mod rerun;
 
 use std::{process::ExitCode, time::Duration};
@@ -49,6 +50,17 @@ enum Command {
         after_help = "Give ids, or say which: --failed, --no-route or --nobody, with the other filters."
     )]
     Rerun(rerun::RerunArgs),
+    /// Export events and people to a file, with invented names and numbers
+    #[command(
+        long_about = "Export events and people to a file, with invented names and numbers\n\nThe file has a JSON object \
+                      per line: the people, and past events with the answers that their rules got. With it, rules can be \
+                      tried where there is no database, for example in a pull request. Usernames, names, numbers and e-mail \
+                      addresses that Hookswitch knows or recognizes are invented, the same for the same value everywhere; what \
+                      rules name by themselves stays. What else in your events is personal it cannot know: read the file \
+                      before you share it.",
+        after_help = "To try rules with it: hookswitch replay --events FILE --base FOLDER"
+    )]
+    Export(export::ExportArgs),
 }
 
 /// Which events.
@@ -107,6 +119,7 @@ impl FilterArgs {
 pub async fn run(args: EventsArgs, database: &DatabaseConfig) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(Command::Rerun(rerun)) => rerun::run(rerun, database).await,
+        Some(Command::Export(export)) => export::run(export, database).await,
         None => list(&args, database).await,
     }
 }

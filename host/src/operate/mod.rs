@@ -1,12 +1,12 @@
 //! What operators list, look at and do, each once: for the command line, the HTTP API and the console.
 
 mod act;
-mod activation;
 mod console;
 mod contacts;
 mod difference;
 mod digests;
 mod events;
+mod export;
 mod failed;
 mod fix;
 mod hosts;
@@ -47,10 +47,10 @@ use tokio::sync::Notify;
 
 pub use self::{
     act::Operator,
-    activation::NotActivated,
     difference::{DiffLine, LineChange, PartDifference, TemplateDifference, TemplateExample},
     digests::OpenDigest,
     events::Found,
+    export::{ExportError, Exported},
     failed::{Choice, stored_recipient},
     fix::{FIXABLE, FixStep},
     hosts::HostState,
@@ -69,13 +69,13 @@ pub use self::{
     rehearsal::TrialError,
     release_difference::ReleaseDifference,
     releases::{
-        Activated, ActivationError, ActiveReleases, Checker, CreatedRelease, HowToActivate, ReleaseDetail,
-        ReleaseReport,
+        Activated, ActivationError, ActiveReleases, Checker, CreatedRelease, HowToActivate, NotActivated,
+        ReleaseDetail, ReleaseReport,
     },
     replay::{
-        EventDifference, KeptReplay, NoReplay, NotCompared, Piece, Price, ReplayChanges, ReplayChoice,
-        ReplayCost, ReplayDetail, ReplayError, ReplayEvent, ReplayExample, ReplayReport, ReplayTask,
-        ReplayTotals, ThenNow, check_prices, run_replays, word_diff,
+        EventDifference, FileReplayError, KeptReplay, NoReplay, NotCompared, Piece, Price, ReplayChanges,
+        ReplayChoice, ReplayCost, ReplayDetail, ReplayError, ReplayEvent, ReplayExample, ReplayReport,
+        ReplayTask, ReplayTotals, ThenNow, check_prices, replay_file, run_replays, word_diff,
     },
     rules::RuleMap,
     schedules::ScheduleState,

@@ -12,6 +12,9 @@ use super::{
     session::{Session, Transaction},
 };
 
+/// What is left of the data of an event that was erased on request.
+pub(super) const ERASED: &str = "{\"erased\":true}";
+
 /// An event and its place in the log.
 #[derive(Clone, Debug)]
 pub struct LoggedEvent {
@@ -25,6 +28,13 @@ pub struct LoggedEvent {
     pub received_at: Timestamp,
     /// Why this version cannot read the event, where it cannot: then only its place is right.
     pub unreadable: Option<String>,
+}
+
+impl LoggedEvent {
+    /// Whether it was erased on request: then nothing is left of what it said.
+    pub fn is_erased(&self) -> bool {
+        self.event.data.get() == ERASED
+    }
 }
 
 /// An event to append, and the SHA-256 of what its producer said.

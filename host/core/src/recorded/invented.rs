@@ -1,6 +1,6 @@
 //! Stand-ins for personal data: the same for the same value, everywhere in a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -38,10 +38,45 @@ const PEOPLE: [&str; 11] = [
 /// A number has so many digits (E.164), and a `+` or a key that says what it is.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
+/// Stand-ins by what they stand for. Finding one takes as long with thousands of them as with a few.
+#[derive(Debug, Default)]
+struct StandIns {
+    by_value: HashMap<String, String>,
+    /// The lengths of the values, in bytes.
+    lengths: BTreeSet<usize>,
+}
+
+impl StandIns {
+    fn insert(&mut self, value: &str, by: String) {
+        self.lengths.insert(value.len());
+        self.by_value.insert(value.to_owned(), by);
+    }
+
+    /// The stand-in for a value; a new one if it has none.
+    fn of(&mut self, value: &str, new: impl FnOnce() -> String) -> String {
+        if let Some(by) = self.by_value.get(value) {
+            return by.clone();
+        }
+        let by = new();
+        self.insert(value, by.clone());
+        by
+    }
+
+    /// The longest value with which a text begins, up to the end of a word: its length, and its stand-in.
+    fn longest(&self, text: &str) -> Option<(usize, &String)> {
+        let lengths = self.lengths.range(1..=text.len()).rev();
+        let mut whole = lengths.filter(|length| {
+            let after = text.get(**length..).map(|after| after.chars().next());
+            after.is_some_and(|next| !next.is_some_and(is_of_word))
+        });
+        whole.find_map(|length| Some((*length, self.by_value.get(&text[..*length])?)))
+    }
+}
+
 /// What stands in for which value.
 #[derive(Debug, Default)]
 pub struct Invented {
-    stand_ins: BTreeMap<String, String>,
+    stand_ins: StandIns,
     names: usize,
     usernames: usize,
     numbers: usize,
@@ -54,13 +89,13 @@ impl Invented {
     pub fn keep(&mut self, value: &str) {
         let is_number = !value.chars().any(char::is_alphabetic) && value.chars().any(|c| c.is_ascii_digit());
         let value = if is_number { digits(value) } else { value.to_owned() };
-        self.stand_ins.insert(value.clone(), value);
+        self.stand_ins.insert(&value.clone(), value);
     }
 
     /// The stand-in for a name.
     pub fn name(&mut self, name: &str) -> String {
         let count = &mut self.names;
-        of(&mut self.stand_ins, name, || {
+        self.stand_ins.of(name, || {
             *count += 1;
             NAMES.get(*count - 1).map_or_else(|| format!("Person {count}"), |name| format!("{name} Example"))
         })
@@ -69,7 +104,7 @@ impl Invented {
     /// The stand-in for a username.
     pub fn username(&mut self, username: &str) -> String {
         let count = &mut self.usernames;
-        of(&mut self.stand_ins, username, || {
+        self.stand_ins.of(username, || {
             *count += 1;
             format!("person_{count}")
         })
@@ -80,14 +115,14 @@ impl Invented {
         let digits = digits(address);
         if address.chars().any(char::is_alphabetic) {
             let count = &mut self.user_ids;
-            return of(&mut self.stand_ins, address, || {
+            return self.stand_ins.of(address, || {
                 *count += 1;
                 format!("US.{count:017}")
             });
         }
         let count = &mut self.numbers;
         // Of the range that is reserved for numbers that nobody has.
-        let number = of(&mut self.stand_ins, &digits, || {
+        let number = self.stand_ins.of(&digits, || {
             *count += 1;
             format!("1555010{count:04}")
         });
@@ -140,7 +175,7 @@ impl Invented {
     fn found(&mut self, text: &str) -> Option<(usize, String)> {
         if let Some(length) = mail(text) {
             let count = &mut self.mails;
-            let by = of(&mut self.stand_ins, &text[..length], || {
+            let by = self.stand_ins.of(&text[..length], || {
                 *count += 1;
                 format!("person{count}@example.com")
             });
@@ -149,18 +184,9 @@ impl Invented {
         if let Some(length) = international(text) {
             return Some((length, self.address(&text[..length])));
         }
-        let fits = |of: &str| {
-            let after = text.strip_prefix(of)?;
-            (!after.chars().next().is_some_and(is_of_word)).then_some(of.len())
-        };
         // Of two that fit the longer one is meant.
-        let known = self.stand_ins.iter().filter_map(|(of, by)| Some((fits(of)?, by)));
-        known.max_by_key(|(length, _)| *length).map(|(length, by)| (length, by.clone()))
+        self.stand_ins.longest(text).map(|(length, by)| (length, by.clone()))
     }
-}
-
-fn of(stand_ins: &mut BTreeMap<String, String>, value: &str, new: impl FnOnce() -> String) -> String {
-    stand_ins.entry(value.to_owned()).or_insert_with(new).clone()
 }
 
 /// The digits of a text.
@@ -176,9 +202,9 @@ fn is_of_word(c: char) -> bool {
 fn mail(text: &str) -> Option<usize> {
     let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     let is_domain = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
-    let (local, _) =
-        text.split_once('@').filter(|(local, _)| !local.is_empty() && local.chars().all(is_local))?;
-    let after = &text[local.len() + 1..];
+    // Only as far as it may be one: a text has many words.
+    let (local, rest) = text.split_at(text.find(|c| !is_local(c))?);
+    let after = rest.strip_prefix('@').filter(|_| !local.is_empty())?;
     let domain = &after[..after.find(|c| !is_domain(c)).unwrap_or(after.len())];
     // A full stop after it ends a sentence.
     let domain = domain.trim_end_matches(['.', '-']);

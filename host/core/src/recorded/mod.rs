@@ -1,6 +1,7 @@
 //! Writes a case from what was recorded about an event: the event, what the rules asked and were answered, the people, and
 //! what came of it; with invented people in place of those who were told.
 
+mod exported;
 mod invented;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use self::exported::{EXPORT_VERSION, ExportHead, ExportedEvent, ExportedLine, ExportedPerson, Exporter};
 use self::invented::{Invented, digits};
 use crate::{
     decide::plugin::{HttpAnswer, HttpError},
@@ -230,22 +232,7 @@ impl Recorded {
     /// Knows everybody whom the event was for.
     fn invented(&self) -> Invented {
         let mut invented = Invented::default();
-        let given = self.given();
-        for decision in &self.decisions {
-            let Some(Returned::Decision(returned)) = &decision.returned else { continue };
-            let (otherwise_users, otherwise_contacts) = match &returned.otherwise {
-                Some(otherwise) => (&otherwise.users[..], &otherwise.contacts[..]),
-                None => Default::default(),
-            };
-            let named = returned
-                .users
-                .iter()
-                .chain(otherwise_users)
-                .chain(&returned.contacts)
-                .chain(otherwise_contacts);
-            // What stands in the rules themselves would be another one there.
-            named.filter(|value| !given.has(value)).for_each(|value| invented.keep(value));
-        }
+        self.named_by_rules().into_iter().for_each(|value| invented.keep(value));
         for recipient in self.decisions.iter().flat_map(|decision| &decision.recipients) {
             if let Some(username) = &recipient.username {
                 invented.username(username);
@@ -262,6 +249,27 @@ impl Recorded {
             }
         }
         invented
+    }
+
+    /// Usernames and contacts that the rules have, and not from what they were given: they would be others there.
+    fn named_by_rules(&self) -> Vec<&str> {
+        let given = self.given();
+        let mut named = Vec::new();
+        for decision in &self.decisions {
+            let Some(Returned::Decision(returned)) = &decision.returned else { continue };
+            let (otherwise_users, otherwise_contacts) = match &returned.otherwise {
+                Some(otherwise) => (&otherwise.users[..], &otherwise.contacts[..]),
+                None => Default::default(),
+            };
+            let all = returned
+                .users
+                .iter()
+                .chain(otherwise_users)
+                .chain(&returned.contacts)
+                .chain(otherwise_contacts);
+            named.extend(all.map(String::as_str).filter(|value| !given.has(value)));
+        }
+        named
     }
 
     /// What the rules were given: the event, and the answers to what they asked.
@@ -433,18 +441,28 @@ fn answer(asked: &Asked, invented: &mut Invented) -> CaseAnswer {
     };
     match serde_json::from_value::<Result<HttpAnswer, HttpError>>(asked.answer.clone()) {
         Ok(Ok(HttpAnswer { status, headers, body })) => {
-            let headers = headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-            let body = String::from_utf8_lossy(&body);
-            let body = match serde_json::from_str::<Value>(&body) {
-                Ok(body @ (Value::Object(_) | Value::Array(_))) => invented.value(&body),
-                _ => invented.text(&body).into(),
-            };
-            CaseAnswer { status: Some(status), headers: headers.collect(), body: Some(body), ..question }
+            let (headers, body) = answer_of_service(headers, &body, invented);
+            CaseAnswer { status: Some(status), headers, body: Some(body), ..question }
         }
         Ok(Err(HttpError::Timeout)) => CaseAnswer { error: Some("timeout"), ..question },
         Ok(Err(HttpError::TooLarge)) => CaseAnswer { error: Some("too_large"), ..question },
         Ok(Err(_)) | Err(_) => CaseAnswer { error: Some("refused"), ..question },
     }
+}
+
+/// The headers and the body of an answer that are kept: of the headers only the type, as others may be personal.
+fn answer_of_service(
+    headers: Vec<(String, String)>,
+    body: &[u8],
+    invented: &mut Invented,
+) -> (BTreeMap<String, String>, Value) {
+    let headers = headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let body = String::from_utf8_lossy(body);
+    let body = match serde_json::from_str::<Value>(&body) {
+        Ok(body @ (Value::Object(_) | Value::Array(_))) => invented.value(&body),
+        _ => invented.text(&body).into(),
+    };
+    (headers.collect(), body)
 }
 
 #[cfg(test)]

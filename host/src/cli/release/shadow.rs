@@ -10,7 +10,7 @@ use crate::{
     cli::{
         failure::Failure,
         output,
-        replay::print::{body, counted},
+        replay::print::{HELD, body, counted},
         table::{one_line, time},
     },
     config::{DatabaseConfig, SandboxConfig},
@@ -140,7 +140,7 @@ fn release_failure(error: NoShadow) -> anyhow::Error {
 fn show(shown: &ShadowDetail) {
     let ShadowDetail { shadow, report, events } = shown;
     head(shadow);
-    body(&shadow.totals, report);
+    body(&shadow.totals, report, HELD);
     if !events.is_empty() {
         println!("\n{}", style("Events that differ").bold());
         events.iter().take(LISTED).for_each(event);

@@ -1,9 +1,17 @@
 //! `hookswitch replay`: what other rules would have made of past events.
 
 mod bubbles;
+mod diff;
+mod file;
+mod markdown;
 pub(super) mod print;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread::available_parallelism,
+};
 
 use clap::{Args, Subcommand};
 use hookswitch_core::{
@@ -17,13 +25,13 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{failure::Failure, notifications::time_before, output};
+use super::{failure::Failure, notifications::time_before, output, table};
 use crate::{
     app::{self, Database},
     config::{DatabaseConfig, RulesConfig},
     operate::{
         ActivationError, Checker, Operate, Price, ReplayChoice, ReplayDetail, ReplayError, ReplayTask,
-        check_prices,
+        ReplayTotals, check_prices,
     },
     releases::short,
 };
@@ -43,7 +51,8 @@ const STEPS: u64 = 1_000;
                   sent. The report is kept with the events.\n\nPeople, groups and opt-outs are taken as they are now, for both \
                   sides. Deduplication keys, digests, limits (at_most), quiet hours and windows are taken as they were then; \
                   keys that are new are worked out from the events that were looked at. What the rules ask a service and did \
-                  not ask then is counted and not guessed.",
+                  not ask then is counted and not guessed.\n\nWith --events, the events come from a file (hookswitch events \
+                  export), no database is asked, and both the rules in the folder and those in --base decide.",
     after_help = "For one event, decision by decision: hookswitch rules replay EVENT_ID"
 )]
 pub struct ReplayArgs {
@@ -51,6 +60,8 @@ pub struct ReplayArgs {
     command: Option<Command>,
     #[command(flatten)]
     which: WhichArgs,
+    #[command(flatten)]
+    file: file::FileArgs,
     #[command(flatten)]
     end: EndArgs,
     #[command(flatten)]
@@ -65,6 +76,8 @@ enum Command {
     Show(ShowArgs),
     /// Carry on a replay that was interrupted
     Resume(ResumeArgs),
+    /// Show in which numbers two replays differ
+    Diff(diff::DiffArgs),
 }
 
 /// Which rules are tried.
@@ -77,9 +90,9 @@ struct TriedArgs {
     rules: RulesConfig,
 }
 
-/// Which events are replayed.
+/// Which past events.
 #[derive(Args, Debug)]
-struct WhichArgs {
+pub(super) struct PastArgs {
     /// How far back to look, for example 90s, 10m, 2h or 7d
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = decide::duration)]
     since: SignedDuration,
@@ -92,6 +105,13 @@ struct WhichArgs {
     /// Only one of so many events, always the same ones
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sample: u32,
+}
+
+/// Which events are replayed, and how.
+#[derive(Args, Debug)]
+struct WhichArgs {
+    #[command(flatten)]
+    past: PastArgs,
     /// Let plugins ask services what they did not ask then
     #[arg(long)]
     network: bool,
@@ -109,6 +129,9 @@ struct EndArgs {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    /// Print a summary in Markdown, for a comment on a change
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -144,6 +167,13 @@ struct ResumeArgs {
 /// # Errors
 /// If the database cannot be reached, the rules do not compile, or the replay is interrupted.
 pub async fn run(args: ReplayArgs, settings: &DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let args = match args.file.chosen() {
+        Some(files) => {
+            let prices = prices(args.which.prices.as_deref())?;
+            return file::replay(files, prices, &args.tried.rules, &args.end, settings).await;
+        }
+        None => args,
+    };
     let database = Database::open(settings, &mut |step| eprintln!("{step}")).await?;
     let operate = Operate::new(database.store.clone());
     let done = command(args, &operate, settings).await;
@@ -162,6 +192,11 @@ async fn command(args: ReplayArgs, operate: &Operate, settings: &DatabaseConfig)
             } else {
                 print::list(&replays)
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Diff(args)) => {
+            let [one, other] = [found(operate, args.one).await?, found(operate, args.other).await?];
+            diff::show(&one, &other, args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Show(ShowArgs { id, end })) => finish(&found(operate, id).await?, &end),
@@ -228,10 +263,9 @@ async fn carry_on(
         true => Some(app::network(&rules.sandbox)?),
         false => None,
     };
-    let threads = available_parallelism().map_or(1, usize::from).min(THREADS);
+    let threads = threads();
     let mut replayer = operate.replayer(app::releases(settings), Arc::new(catalog), network, threads)?;
-    let style = ProgressStyle::with_template("{bar:40} {percent} %, {msg}, {eta} to go")?;
-    let bar = ProgressBar::new(STEPS).with_style(style);
+    let bar = bar()?;
     let (id, stop) = (task.id, CancellationToken::new());
     let interrupt = stop.clone();
     tokio::spawn(async move {
@@ -255,15 +289,35 @@ async fn carry_on(
     }
 }
 
+/// A bar of [`STEPS`] steps.
+fn bar() -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:40} {percent} %, {msg}, {eta} to go")?;
+    Ok(ProgressBar::new(STEPS).with_style(style))
+}
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from).min(THREADS)
+}
+
 fn finish(kept: &ReplayDetail, end: &EndArgs) -> anyhow::Result<ExitCode> {
-    if end.json {
-        output::json(kept)?
-    } else {
-        print::report(kept)
+    let ReplayDetail { replay, report } = kept;
+    match end {
+        EndArgs { json: true, .. } => output::json(kept)?,
+        EndArgs { markdown: true, .. } => {
+            let tried = format!("release {}", replay.release);
+            let since = format!("received since {}", table::time(replay.choice.since));
+            println!("{}", markdown::summary(&tried, &since, &replay.totals, report).trim_end());
+        }
+        _ => print::report(kept),
     }
-    let totals = &kept.replay.totals;
-    let differs = totals.has_changes() || totals.not_compared.total() > totals.not_compared.unrouted;
-    Ok(if end.fail_on_change && differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(end.status(&replay.totals))
+}
+
+impl EndArgs {
+    fn status(&self, totals: &ReplayTotals) -> ExitCode {
+        let differs = totals.has_changes() || totals.not_compared.total() > totals.not_compared.unrouted;
+        if self.fail_on_change && differs { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
 }
 
 async fn found(operate: &Operate, id: i64) -> anyhow::Result<ReplayDetail> {
@@ -275,27 +329,38 @@ fn gone(id: i64) -> Failure {
 }
 
 fn choice(which: WhichArgs) -> anyhow::Result<ReplayChoice> {
-    let now = Timestamp::now();
-    let WhichArgs { since, until, types, sample, network, prices } = which;
-    let prices: Vec<Price> = match prices {
-        None => Vec::new(),
-        Some(path) => {
-            let wrong = |why: String| Failure::usage(format!("cannot read {}: {why}", path.display()));
-            let mut reader = csv::ReaderBuilder::new()
-                .trim(csv::Trim::All)
-                .from_path(&path)
-                .map_err(|error| wrong(error.to_string()))?;
-            let read = reader.deserialize().collect::<Result<Vec<Price>, _>>();
-            let prices = read.map_err(|error| wrong(error.to_string()))?;
-            check_prices(&prices).map_err(wrong)?;
-            prices
+    let WhichArgs { past, network, prices: file } = which;
+    Ok(ReplayChoice { network, prices: prices(file.as_deref())?, ..past.choice()? })
+}
+
+fn prices(file: Option<&Path>) -> anyhow::Result<Vec<Price>> {
+    let Some(path) = file else { return Ok(Vec::new()) };
+    let wrong = |why: String| Failure::usage(format!("cannot read {}: {why}", path.display()));
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|error| wrong(error.to_string()))?;
+    let read = reader.deserialize().collect::<Result<Vec<Price>, _>>();
+    let prices = read.map_err(|error| wrong(error.to_string()))?;
+    check_prices(&prices).map_err(wrong)?;
+    Ok(prices)
+}
+
+impl PastArgs {
+    /// These events, counted back from now.
+    ///
+    /// # Errors
+    /// If there can be none.
+    pub(super) fn choice(self) -> anyhow::Result<ReplayChoice> {
+        let now = Timestamp::now();
+        let PastArgs { since, until, types, sample } = self;
+        if until.is_some_and(|until| until >= since) {
+            return Err(Failure::usage("--until must be shorter than --since").into());
         }
-    };
-    if until.is_some_and(|until| until >= since) {
-        return Err(Failure::usage("--until must be shorter than --since").into());
+        let until = until.map(|until| time_before(now, until)).transpose()?;
+        let since = time_before(now, since)?;
+        Ok(ReplayChoice { since, until, types, one_of: sample, network: false, prices: Vec::new() })
     }
-    let until = until.map(|until| time_before(now, until)).transpose()?;
-    Ok(ReplayChoice { since: time_before(now, since)?, until, types, one_of: sample, network, prices })
 }
 
 fn checker(rules: &RulesConfig, settings: &DatabaseConfig) -> anyhow::Result<Checker> {

@@ -20,7 +20,7 @@ const ROWS: usize = 20;
 /// Rules whose times are shown.
 const SLOWEST: usize = 3;
 /// What is true of each report.
-const HELD: &str = "People, groups and opt-outs are those of now. Deduplication keys, digests, limits, quiet hours and windows are \
+pub(in crate::cli) const HELD: &str = "People, groups and opt-outs are those of now. Deduplication keys, digests, limits, quiet hours and windows are \
                     taken as they were then; who would have been over a new limit cannot be known. Nothing was sent.";
 
 pub(in crate::cli) fn counted(number: u64, one: &str, many: &str) -> String {
@@ -57,12 +57,15 @@ pub fn list(replays: &[KeptReplay]) {
 pub fn report(kept: &ReplayDetail) {
     let ReplayDetail { replay, report } = kept;
     head(replay);
-    body(&replay.totals, report);
+    body(&replay.totals, report, HELD);
+    if replay.totals.not_compared.asks_more > 0 && !replay.choice.network {
+        println!("To have plugins ask what they did not ask then: --network");
+    }
     println!("Kept: hookswitch replay show {}", replay.id);
 }
 
-/// The numbers, then examples.
-pub(in crate::cli) fn body(totals: &ReplayTotals, report: &ReplayReport) {
+/// The numbers, then examples. What is true of each such report comes last.
+pub(in crate::cli) fn body(totals: &ReplayTotals, report: &ReplayReport, held: &str) {
     not_compared(&totals.not_compared, report);
     let is_same = !totals.has_changes();
     if is_same {
@@ -79,7 +82,7 @@ pub(in crate::cli) fn body(totals: &ReplayTotals, report: &ReplayReport) {
     for shown in &report.examples {
         println!("\n{}", example(shown).trim_end());
     }
-    println!("\n{}", style(HELD).dim());
+    println!("\n{}", style(held).dim());
     if report.keys_forgotten {
         println!(
             "More than 50,000 new dedupe_keys were in force at once; later duplicates may be counted as sent."
@@ -97,14 +100,8 @@ fn head(replay: &KeptReplay) {
         0 | 1 => String::new(),
         of => format!(", one of {of}"),
     };
-    let changed = format!("{} change{}", totals.changed, if totals.changed == 1 { "s" } else { "" });
-    println!(
-        "{} received since {}{until}{sample}, by release {}: {changed}",
-        style(counted(totals.events, "event", "events")).bold(),
-        table::time(choice.since),
-        style(&replay.release).bold()
-    );
-    println!("messages: {} then, {} now", totals.then, totals.now);
+    let which = format!("received since {}{until}{sample}", table::time(choice.since));
+    headline(totals, &which, &format!("release {}", replay.release));
     match (replay.state.as_str(), &replay.error) {
         ("running", _) => {
             println!("Not finished: {:.0} % of the log was looked at.", replay.progress * 100.0)
@@ -114,17 +111,38 @@ fn head(replay: &KeptReplay) {
     }
 }
 
-fn not_compared(of: &NotCompared, report: &ReplayReport) {
+/// How many events, by which rules, and for how many something changes.
+pub(super) fn headline(totals: &ReplayTotals, which: &str, by: &str) {
+    println!(
+        "{} {which}, by {}: {}",
+        style(counted(totals.events, "event", "events")).bold(),
+        style(by).bold(),
+        changed(totals)
+    );
+    println!("messages: {} then, {} now", totals.then, totals.now);
+}
+
+/// For how many events something changes.
+pub(super) fn changed(totals: &ReplayTotals) -> String {
+    format!("{} change{}", totals.changed, if totals.changed == 1 { "s" } else { "" })
+}
+
+/// Why events were not compared: how many, and why.
+pub(super) fn whys(of: &NotCompared) -> impl Iterator<Item = (u64, &'static str)> {
     let NotCompared { unrouted, asks_more, values_gone, release_gone, harmful, other_release } = of;
-    let lines = [
+    let all = [
         (*unrouted, "not routed yet"),
-        (*asks_more, "the rules ask what they did not ask then (--network asks)"),
+        (*asks_more, "the rules ask what they did not ask then"),
         (*values_gone, "values that must not stay are gone, or the event was erased"),
         (*release_gone, "the release that decided is not stored any more"),
         (*harmful, "deciding it ended a host, or it cannot be read"),
         (*other_release, "another release than the live one decided"),
     ];
-    for (number, why) in lines.into_iter().filter(|(number, _)| *number > 0) {
+    all.into_iter().filter(|(number, _)| *number > 0)
+}
+
+fn not_compared(of: &NotCompared, report: &ReplayReport) {
+    for (number, why) in whys(of) {
         println!("{} {}: {why}", style("not compared").yellow(), counted(number, "event", "events"));
     }
     for question in &report.questions {

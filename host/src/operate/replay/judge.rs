@@ -1,7 +1,7 @@
 //! One past event: what the rules of now decide, and which decisions of then that leaves as they were.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     ops::AddAssign,
     sync::Arc,
     time::Duration,
@@ -23,9 +23,6 @@ use crate::{
     routing::{DIED, TOLD_BEFORE},
     store::{LoggedEvent, PastDecision, PastEvent},
 };
-
-/// What is left of an event that was erased on request.
-const ERASED: &str = "{\"erased\":true}";
 
 /// The templates of a release that decided then.
 pub(super) enum Base {
@@ -67,6 +64,13 @@ pub(super) enum Unjudged {
     ValuesGone,
     ReleaseGone,
     Harmful,
+}
+
+/// An event of a file: nothing is known of what was decided then but what the rules were answered.
+pub(super) struct GivenEvent {
+    pub logged: LoggedEvent,
+    pub decided_at: Timestamp,
+    pub asked: Vec<Asked>,
 }
 
 /// A decision of then that the rules of now do not make.
@@ -113,6 +117,8 @@ pub(super) struct Judged {
     pub took: Vec<(String, Duration)>,
     /// What it cost to decide, if that is compared.
     pub cost: Cost,
+    /// Whether what the rules of then decide was found out now, by deciding it again.
+    pub decides_both: bool,
 }
 
 /// The rules that are tried.
@@ -232,6 +238,64 @@ impl Judge {
             cancels_differ,
             took,
             cost,
+            decides_both: false,
+        })
+    }
+
+    /// Decides an event by both rules: those that are live count as those of then.
+    pub fn judge_both(&self, given: GivenEvent, _: &Bases) -> Result<Judged, Unjudged> {
+        let GivenEvent { logged, decided_at, asked } = given;
+        let base = self.live.as_ref().ok_or(Unjudged::ReleaseGone)?;
+        if !is_whole(&asked) {
+            return Err(Unjudged::AsksMore("an answer was too large to be kept".to_owned()));
+        }
+        let decide_by = |catalog: &Catalog| {
+            let ports = PastPorts::new(catalog, asked.clone(), decided_at, None);
+            let verdicts = decide(&catalog.routes, &logged.event, &ports);
+            match ports.finish() {
+                (Some(question), _) => Err(Unjudged::AsksMore(question)),
+                (None, took) => Ok((verdicts, took)),
+            }
+        };
+        let (then, _) = decide_by(base)?;
+        let (now, took) = decide_by(&self.catalog)?;
+        let cancels = |verdicts: &[Verdict]| {
+            let cancels = verdicts.iter().filter(|of| matches!(of.outcome, Outcome::Cancel(_)));
+            cancels.map(|of| format!("{:?}", of.outcome)).collect::<BTreeSet<_>>()
+        };
+        let cancels_differ = cancels(&then) != cancels(&now);
+        let (failed_then, fails_now) = (failure(&then).is_some(), failure(&now));
+        let rule = |of: &Verdict| of.rule.as_ref().map(ToString::to_string).unwrap_or_default();
+        let release = base.release.clone();
+        let then = then.into_iter().filter_map(|of| {
+            let rule = rule(&of);
+            match of.outcome {
+                Outcome::Notify(decision) => {
+                    Some(Then { rule, release: release.clone(), decision: *decision, was_told: true })
+                }
+                _ => None,
+            }
+        });
+        let then = then.collect();
+        let now = now.into_iter().map(|verdict| Now {
+            rule: rule(&verdict),
+            verdict,
+            kept: None,
+            was_duplicate: None,
+            is_duplicate: false,
+        });
+        Ok(Judged {
+            now: now.collect(),
+            then,
+            logged,
+            decided_at,
+            release,
+            failed_then,
+            fails_now,
+            cancels_differ,
+            took,
+            cost: Cost::default(),
+            decides_both: true,
         })
     }
 
@@ -280,7 +344,7 @@ fn check(logged: &LoggedEvent, decisions: &[PastDecision], bases: &Bases) -> Res
         of.decision.is_none()
             && matches!(of.outcome.as_str(), "notify" | "nobody" | "duplicate" | "collected" | "cancel")
     };
-    if logged.event.data.get() == ERASED || decisions.iter().any(lacks) {
+    if logged.is_erased() || decisions.iter().any(lacks) {
         return Err(Unjudged::ValuesGone);
     }
     let needs_templates = |of: &&PastDecision| of.decision.is_some() && of.outcome != "cancel";
@@ -303,6 +367,14 @@ fn answers(decisions: &[PastDecision]) -> Result<Vec<Asked>, Unjudged> {
         return Err(Unjudged::AsksMore("an answer was too large to be kept".to_owned()));
     }
     Ok(all)
+}
+
+/// Why the first of them failed that did.
+fn failure(verdicts: &[Verdict]) -> Option<String> {
+    verdicts.iter().find_map(|of| match &of.outcome {
+        Outcome::Failed(why) | Outcome::Parked { why, .. } => Some(why.clone()),
+        _ => None,
+    })
 }
 
 fn has_failed(of: &PastDecision) -> bool {

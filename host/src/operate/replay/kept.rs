@@ -100,7 +100,7 @@ impl ReplayChoice {
     }
 
     /// The events that it lets through.
-    pub(super) fn filter(&self) -> PastFilter {
+    pub(in crate::operate) fn filter(&self) -> PastFilter {
         let (prefixes, types): (Vec<&String>, Vec<&String>) =
             self.types.iter().partition(|of| of.ends_with('*'));
         PastFilter {
@@ -199,11 +199,7 @@ impl Operate {
         choice: &ReplayChoice,
         runner: Option<Uuid>,
     ) -> Result<i64, StoreError> {
-        let first = self.store.first_place_since(choice.since).await?;
-        let last = match choice.until {
-            Some(until) => self.store.first_place_since(until).await? - 1,
-            None => self.store.last_place().await?,
-        };
+        let (first, last) = self.places(choice).await?;
         let new = NewReplay {
             who: by.name(),
             release,
@@ -215,6 +211,16 @@ impl Operate {
         let id = self.store.create_replay(&new, HELD).await?;
         self.replay_created.notify_one();
         Ok(id)
+    }
+
+    /// The first and the last place in the log of what was chosen.
+    pub(in crate::operate) async fn places(&self, choice: &ReplayChoice) -> Result<(i64, i64), StoreError> {
+        let first = self.store.first_place_since(choice.since).await?;
+        let last = match choice.until {
+            Some(until) => self.store.first_place_since(until).await? - 1,
+            None => self.store.last_place().await?,
+        };
+        Ok((first, last))
     }
 
     /// Creates a replay that a host makes, by the release whose id begins with these digits; returns its id.

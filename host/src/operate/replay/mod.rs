@@ -8,9 +8,14 @@
 //!
 //! Deduplication keys, digests, limits, quiet hours and windows stay as they were then. Only keys that are new are worked
 //! out from the events that were looked at.
+//!
+//! Where there is no database, events come from a file, and what was decided then is found out by deciding it again by the
+//! rules of then.
 
+mod comparer;
 mod cpu;
 mod crew;
+mod file;
 mod judge;
 mod kept;
 mod keys;
@@ -24,12 +29,15 @@ mod weigh;
 mod words;
 
 pub(super) use self::{
+    comparer::Found,
+    file::MOST_PEOPLE,
     judge::Cost,
     kept::{HELD, read},
     pace::BYTES,
-    run::{Found, Replayer, lingers},
+    run::{Replayer, lingers},
 };
 pub use self::{
+    file::{FileReplayError, replay_file},
     kept::{KeptReplay, NoReplay, ReplayChoice, ReplayDetail},
     prices::{Price, check_prices},
     report::{

@@ -1,4 +1,4 @@
-//! Whom the decisions of a replay reach: people, groups and opt-outs as they are now. Groups are read once.
+//! Whom the decisions of a replay reach: people, groups and opt-outs as they are now, or those of a file. Groups are read once.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -17,21 +17,32 @@ use crate::store::{Store, StoreError};
 const MEMBERS: usize = 1_000;
 
 /// What is known of people.
-#[derive(Default)]
 pub(super) struct Audience {
+    /// Where they are looked up; `None` if all are known.
+    store: Option<Store>,
     people: Arc<People>,
     /// Groups that were asked for, whether or not they exist.
     groups: HashSet<String>,
 }
 
 impl Audience {
+    /// Those of a database.
+    pub fn of_database(store: Store) -> Audience {
+        Audience { store: Some(store), people: Arc::default(), groups: HashSet::new() }
+    }
+
+    /// All that there are.
+    pub fn of_all(people: People) -> Audience {
+        Audience { store: None, people: Arc::new(people), groups: HashSet::new() }
+    }
+
     /// The people whom these events are about, as far as their messages must be planned.
     pub async fn of(
         &mut self,
         judged: &[Judged],
-        store: &Store,
         report: &mut ReplayReport,
     ) -> Result<Arc<People>, StoreError> {
+        let Some(store) = &self.store else { return Ok(self.people.clone()) };
         let verdicts: Vec<Verdict> = judged.iter().flat_map(to_plan).collect();
         if verdicts.is_empty() {
             return Ok(self.people.clone());

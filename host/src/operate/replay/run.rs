@@ -2,16 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
 use hookswitch_core::{
     catalog::{self, Catalog},
     decide::plugin::Http,
-    domain::{Outcome, uuid_at},
+    domain::uuid_at,
 };
 use jiff::Timestamp;
 use tokio::{
@@ -23,20 +21,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    crew::Crew,
-    judge::{Base, Bases, Cost, Judge, Judged, Unjudged, key_of, same_templates},
-    kept::{HELD, ReplayChoice, read, state},
-    keys::Keys,
+    comparer::{Comparer, Found},
+    judge::{Base, Judge, same_templates},
+    kept::{HELD, ReplayChoice, read},
     pace::{BYTES, Pace},
     people::Audience,
-    prices::Price,
-    report::{ReplayReport, ReplayTotals},
-    weigh::{EventDifference, Weighed},
+    report::ReplayTotals,
+    weigh::EventDifference,
 };
 use crate::{
     operate::{ActivationError, Checker, NewChecker, Operate},
     releases::{Cache, short},
-    store::{PastEvent, PastPage, ReplayState, ReplayTask, Store, StoreError},
+    store::{PastEvent, PastPage, ReplayTask, Store, StoreError},
 };
 
 /// How often it is stored how far a replay has come.
@@ -80,23 +76,7 @@ impl ReplayError {
 pub struct Replayer {
     store: Store,
     cache: Cache,
-    crew: Crew,
-    judge: Judge,
-    bases: Bases,
-    audience: Audience,
-}
-
-/// What was found so far, and remembered.
-#[derive(Default)]
-pub(in crate::operate) struct Found {
-    /// The report, with its numbers.
-    pub report: ReplayReport,
-    /// The deduplication keys in force.
-    pub keys: Keys,
-    /// What the rules cost, if that is compared.
-    pub cost: Cost,
-    /// Prices of messages.
-    pub prices: Vec<Price>,
+    comparer: Comparer,
 }
 
 impl Replayer {
@@ -111,20 +91,14 @@ impl Replayer {
         network: Option<Arc<dyn Http>>,
         threads: usize,
     ) -> Result<Replayer, ReplayError> {
-        let crew = Crew::new(threads).map_err(|error| ReplayError::Threads(error.to_string()))?;
-        let bases = Bases::from([(catalog.release.clone(), Arc::new(Base::Same))]);
-        let judge = Judge { catalog, network, live: None };
-        Ok(Replayer { store, cache, crew, judge, bases, audience: Audience::default() })
+        let comparer = Comparer::new(catalog, network, threads, Audience::of_database(store.clone()))?;
+        Ok(Replayer { store, cache, comparer })
     }
 
     /// Compares what the rules cost with these, too.
     #[must_use]
     pub(in crate::operate) fn beside(mut self, live: Arc<Catalog>) -> Replayer {
-        if live.id != self.judge.catalog.id {
-            let same = same_templates(&live.templates, &self.judge.catalog.templates);
-            self.bases.insert(live.release.clone(), Arc::new(Base::Live { catalog: live.clone(), same }));
-        }
-        self.judge.live = Some(live);
+        self.comparer = self.comparer.beside(live);
         self
     }
 
@@ -203,79 +177,25 @@ impl Replayer {
         at: &mut Found,
     ) -> Result<Vec<EventDifference>, ReplayError> {
         self.load_bases(&page.events).await?;
-        let mut judged = Vec::with_capacity(page.events.len());
-        for result in self.judge_all(page.events).await? {
-            at.report.totals.events += 1;
-            match result {
-                Ok(mut event) => {
-                    at.cost += event.cost;
-                    claim(&mut event, &mut at.keys);
-                    judged.push(event);
-                }
-                Err(why) => not_compared(&mut at.report, why),
-            }
-        }
-        let people = self.audience.of(&judged, &self.store, &mut at.report).await?;
-        let works = self.shared(judged).into_iter().map(|judged| {
-            let (catalog, bases, people) = (self.judge.catalog.clone(), self.bases.clone(), people.clone());
-            self.crew.run(move || {
-                let weigh = |event| Weighed::new(event, &catalog, &bases, &people);
-                judged.into_iter().map(weigh).collect::<Vec<_>>()
-            })
-        });
-        let mut differences = Vec::new();
-        for weighed in join_all(works).await {
-            for weighed in weighed.ok_or_else(panicked)? {
-                match weighed {
-                    Ok(weighed) => differences.extend(weighed.add_to(&mut at.report, &at.prices)),
-                    Err(why) => not_compared(&mut at.report, why),
-                }
-            }
-        }
-        Ok(differences)
-    }
-
-    async fn judge_all(&self, events: Vec<PastEvent>) -> Result<Vec<Result<Judged, Unjudged>>, ReplayError> {
-        let works = self.shared(events).into_iter().map(|events| {
-            let (judge, bases) = (self.judge.clone(), self.bases.clone());
-            self.crew.run(move || {
-                let judge = |event| judge.judge(event, &bases);
-                events.into_iter().map(judge).collect::<Vec<_>>()
-            })
-        });
-        let mut all = Vec::new();
-        for judged in join_all(works).await {
-            all.extend(judged.ok_or_else(panicked)?);
-        }
-        Ok(all)
-    }
-
-    /// Parts work among the threads, in its order.
-    fn shared<T>(&self, mut work: Vec<T>) -> Vec<Vec<T>> {
-        let each = work.len().div_ceil(self.crew.size.max(1)).max(1);
-        let mut shares = Vec::new();
-        while work.len() > each {
-            let rest = work.split_off(each);
-            shares.push(mem::replace(&mut work, rest));
-        }
-        shares.push(work);
-        shares
+        let judged = self.comparer.judge_all(page.events, Judge::judge).await?;
+        self.comparer.weigh(judged, at).await
     }
 
     /// Loads the templates of the releases that decided about these events.
     async fn load_bases(&mut self, events: &[PastEvent]) -> Result<(), ReplayError> {
         let releases: BTreeSet<&String> =
             events.iter().flat_map(|event| &event.decisions).map(|decision| &decision.release).collect();
+        let bases = &mut self.comparer.bases;
         let new: Vec<&String> =
-            releases.iter().copied().filter(|release| !self.bases.contains_key(*release)).collect();
-        if !new.is_empty() && self.bases.len() + new.len() > RELEASES {
-            self.bases.retain(|release, base| {
+            releases.iter().copied().filter(|release| !bases.contains_key(*release)).collect();
+        if !new.is_empty() && bases.len() + new.len() > RELEASES {
+            bases.retain(|release, base| {
                 matches!(**base, Base::Same | Base::Live { .. }) || releases.contains(release)
             });
         }
         for release in new {
             let base = self.base(release).await?;
-            self.bases.insert(release.clone(), Arc::new(base));
+            self.comparer.bases.insert(release.clone(), Arc::new(base));
         }
         Ok(())
     }
@@ -292,64 +212,13 @@ impl Replayer {
                 return Ok(Base::Gone);
             }
         };
-        let tried = self.judge.catalog.clone();
+        let tried = self.comparer.judge.catalog.clone();
         let loaded = spawn_blocking(move || {
             let templates = catalog::load_templates(&folders).ok()?;
             let same = same_templates(&templates, &tried.templates);
             Some(Base::Other { templates: Arc::new(templates), same })
         });
         Ok(loaded.await.ok().flatten().unwrap_or(Base::Gone))
-    }
-}
-
-impl Found {
-    /// What was found until it was stored.
-    pub fn read(stored: &ReplayState) -> Result<Found, StoreError> {
-        let report = ReplayReport { totals: read(&stored.totals)?, ..read(&stored.report)? };
-        Ok(Found { report, keys: read(&stored.memory)?, ..Found::default() })
-    }
-
-    /// What is to be stored.
-    pub fn state(&mut self) -> Result<ReplayState, StoreError> {
-        self.report.keys_forgotten |= self.keys.forgotten;
-        state(&self.report, &self.keys)
-    }
-}
-
-fn panicked() -> ReplayError {
-    ReplayError::Threads("a rule or a template ended its thread".to_owned())
-}
-
-fn not_compared(report: &mut ReplayReport, why: Unjudged) {
-    let counts = &mut report.totals.not_compared;
-    match why {
-        Unjudged::Unrouted => counts.unrouted += 1,
-        Unjudged::AsksMore(question) => {
-            counts.asks_more += 1;
-            ReplayReport::name_in(&mut report.questions, &question);
-        }
-        Unjudged::ValuesGone => counts.values_gone += 1,
-        Unjudged::ReleaseGone => counts.release_gone += 1,
-        Unjudged::Harmful => counts.harmful += 1,
-    }
-}
-
-/// Finds out which decisions are duplicates now: as then where the key was in use then, otherwise by the events before.
-fn claim(event: &mut Judged, keys: &mut Keys) {
-    let at = event.decided_at;
-    let mut here: BTreeSet<(String, String)> = BTreeSet::new();
-    for now in &mut event.now {
-        let Some((template, key)) = key_of(&now.verdict) else { continue };
-        let Outcome::Notify(decision) = &now.verdict.outcome else { continue };
-        let name = (template.to_owned(), key.to_owned());
-        if now.kept.is_none() {
-            let was = || now.was_duplicate.unwrap_or_else(|| keys.hold(template, key, at));
-            now.is_duplicate = here.contains(&name) || was();
-        }
-        if !now.is_duplicate {
-            keys.claim(template, key, at, decision.dedupe_time());
-            here.insert(name);
-        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Weighed {
         people: &People,
     ) -> Result<Weighed, Unjudged> {
         let (mut messages, mut then_sent, mut now_sent) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut spoke, mut speaks) = (false, false);
+        let (mut spoke, mut speaks, mut failed_then) = (false, false, judged.failed_then);
         for then in &judged.then {
             let templates = bases.get(&then.release).and_then(|base| base.templates(tried));
             let templates = templates.ok_or(Unjudged::ReleaseGone)?;
@@ -108,7 +108,14 @@ impl Weighed {
                 true => planned(&judged, &then.rule, &then.decision, templates, people),
                 false => Ok(Vec::new()),
             };
-            let sent = sent.map_err(|_| Unjudged::ReleaseGone)?;
+            let sent = match sent {
+                Ok(sent) => sent,
+                Err(_) if judged.decides_both => {
+                    failed_then = true;
+                    Vec::new()
+                }
+                Err(_) => return Err(Unjudged::ReleaseGone),
+            };
             spoke |= !sent.is_empty();
             messages.push(Messages {
                 rule: then.rule.clone(),
@@ -161,6 +168,7 @@ impl Weighed {
             now_sent.extend(sent);
         }
         judged.fails_now = judged.fails_now.take().or(fails);
+        judged.failed_then = failed_then;
         Ok(Weighed { judged, messages, then: then_sent, now: now_sent, spoke, speaks })
     }
 
