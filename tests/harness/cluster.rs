@@ -37,6 +37,11 @@ pub struct Cluster {
 
 const TEMPLATE: &str = "with_tables";
 
+/// Settings of the cluster that all tests share: each of their hosts has many connections; what is on it need not outlive the
+/// machine, and is gone before it would be vacuumed.
+const SHARED_BY_MANY: [&str; 4] =
+    ["max_connections = 1000", "fsync = off", "full_page_writes = off", "autovacuum_naptime = '1h'"];
+
 impl Cluster {
     /// The cluster that all tests share; started by the first that asks.
     pub fn shared() -> Arc<Cluster> {
@@ -45,34 +50,35 @@ impl Cluster {
         if let Some(cluster) = shared.upgrade() {
             return cluster;
         }
-        let cluster = Cluster::start();
+        let cluster =
+            Cluster::start_with(Search { wheel_dir: Some(wheel_dir()), ..Search::here() }, &SHARED_BY_MANY);
         *shared = Arc::downgrade(&cluster);
         cluster
     }
 
     fn start() -> Arc<Cluster> {
-        Cluster::start_with(Search { wheel_dir: Some(wheel_dir()), ..Search::here() })
+        Cluster::start_with(Search { wheel_dir: Some(wheel_dir()), ..Search::here() }, &[])
     }
 
-    fn start_with(search: Search) -> Arc<Cluster> {
+    fn start_with(search: Search, settings: &'static [&'static str]) -> Arc<Cluster> {
         // In a thread of its own: it blocks, which the runtime of an asynchronous test does not allow.
         let cluster = std::thread::spawn(move || {
             let dir = tempfile::tempdir().unwrap();
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-            let server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
+            let mut server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
+            if !settings.is_empty() {
+                drop(server);
+                fs::write(dir.path().join("postgres/postgresql.auto.conf"), settings.join("\n")).unwrap();
+                server = start_with(dir.path(), &search, &mut |_| {}).unwrap();
+            }
             Arc::new(Cluster { server, dir, template: OnceCell::new() })
         });
         cluster.join().unwrap()
     }
 
-    /// Makes the template. What is on this cluster need not outlive the machine, and is gone before it would be vacuumed.
+    /// Makes the template.
     async fn prepare(&self) {
         let postgres = connect(self, "postgres").await;
-        let settings = ["fsync = off", "full_page_writes = off", "autovacuum_naptime = '1h'"];
-        for sql in settings.map(|setting| format!("ALTER SYSTEM SET {setting}")) {
-            postgres.batch_execute(&sql).await.unwrap();
-        }
-        postgres.batch_execute("SELECT pg_reload_conf()").await.unwrap();
         postgres.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
         let output = program(&["migrate"]).env("DATABASE_URL", self.server.url(TEMPLATE)).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -107,7 +113,7 @@ impl Database {
     /// On a cluster that no other test uses, with the server in this folder.
     pub async fn on_its_own_with(bin: &Path) -> Database {
         let search = Search { folders: vec![bin.to_owned()], ..Search::default() };
-        Database::on(Cluster::start_with(search), "template1").await
+        Database::on(Cluster::start_with(search, &[]), "template1").await
     }
 
     async fn on(cluster: Arc<Cluster>, template: &str) -> Database {

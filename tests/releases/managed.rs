@@ -109,11 +109,21 @@ async fn releases_that_were_not_active_for_long_go_with_their_files() {
         let sql = format!("UPDATE {table} SET {column} = {column} - interval '100 days'");
         database.query(&sql, &[]).await;
     }
+    fleet.says(&["release", "shadow", &releases[3], "--for", "2h"]);
     let data = tempfile::tempdir().unwrap();
-    let _host = fleet.host(data.path(), None);
-    // The active one stays, and the one before it.
-    wait_until("two are left", SOON, async || database.count("SELECT count(*) FROM release").await == 2)
-        .await;
+    let mut host = fleet.host(data.path(), None);
+    let left = async |count: i64| {
+        let what = format!("{count} are left");
+        let holds = async || database.count("SELECT count(*) FROM release").await == count;
+        wait_until(&what, SOON, holds).await;
+    };
+    // The active one stays, the one before it, and the one that decides beside it.
+    left(3).await;
+    fleet.show(&releases[3]);
+    fleet.says(&["release", "shadow", "stop"]);
+    // It looks for what is old when it starts.
+    host.restart();
+    left(2).await;
     fleet.show(&releases[1]);
     fleet.show(&releases[2]);
     let orphans = "SELECT count(*) FROM release_file f

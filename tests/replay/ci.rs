@@ -57,9 +57,13 @@ async fn a_pull_request_has_one_comment_that_is_kept_up_to_date() {
     let nothing = run(&[]);
     assert_eq!(nothing.status.code(), Some(2), "{}", String::from_utf8_lossy(&nothing.stderr));
 
-    let database = ("DATABASE_URL", past.database.url());
+    let url = past.database.url();
+    let database = ("DATABASE_URL", url.as_str());
     let printed = String::from_utf8(run(&[database]).stdout).unwrap();
-    assert!(printed.starts_with("<!-- hookswitch replay -->\n### Hookswitch: something changes"), "{printed}");
+    assert!(
+        printed.starts_with("<!-- hookswitch replay -->\n### Hookswitch: something changes"),
+        "{printed}"
+    );
 
     fs::write(tools.path().join("comments"), "").unwrap();
     let first = run(&[database, ("PULL_REQUEST", "12")]);
@@ -71,7 +75,8 @@ async fn a_pull_request_has_one_comment_that_is_kept_up_to_date() {
     past.says(&["events", "export", events.to_str().unwrap()]);
     let base = tempfile::tempdir().unwrap();
     fs::create_dir_all(base.path().join("rules")).unwrap();
-    let copied = Command::new("cp").arg("-r").arg(old.path().join(".")).arg(base.path().join("rules")).status();
+    let copied =
+        Command::new("cp").arg("-r").arg(old.path().join(".")).arg(base.path().join("rules")).status();
     assert!(copied.unwrap().success());
     fs::write(tools.path().join("comments"), "345\n678\n").unwrap();
     let settings = [
@@ -81,6 +86,10 @@ async fn a_pull_request_has_one_comment_that_is_kept_up_to_date() {
     ];
     let again = run(&settings);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-    assert!(read("calls").contains("--method PATCH repos/shop/rules/issues/comments/345"), "{}", read("calls"));
+    assert!(
+        read("calls").contains("--method PATCH repos/shop/rules/issues/comments/345"),
+        "{}",
+        read("calls")
+    );
     assert!(read("body").contains("- **2 messages** with other words"), "{}", read("body"));
 }

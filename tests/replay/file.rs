@@ -98,7 +98,11 @@ async fn nobody_who_exists_is_in_the_file_and_rules_are_tried_with_it() {
     let keyed = NOTES.replace("- {on: note,", "- {on: note, dedupe_key: event.data.n,");
     let once = checkout(&keyed, "Note {{ n }} for {{ recipient.name }}");
     let changed = replayed(once.path(), &events, base.path());
-    assert_eq!((kinds(&changed), &changed["totals"]["newly_silent"]), ([2, 0, 0, 0, 0], &json!(1)), "{changed}");
+    assert_eq!(
+        (kinds(&changed), &changed["totals"]["newly_silent"]),
+        ([2, 0, 0, 0, 0], &json!(1)),
+        "{changed}"
+    );
     // Keys count for both.
     let same = replayed(once.path(), &events, once.path());
     assert_eq!((kinds(&same), &same["totals"]["then"]), ([0; 5], &json!(5)), "{same}");
@@ -124,13 +128,15 @@ async fn nobody_who_exists_is_in_the_file_and_rules_are_tried_with_it() {
 #[test]
 fn what_is_no_such_file_is_told_with_its_line() {
     let folder = checkout(NOTES, "Note {{ n }}");
-    let head = json!({"exported": {"version": 1, "at": "2026-11-27T10:00:00Z", "since": "2026-11-20T10:00:00Z"}});
+    let head =
+        json!({"exported": {"version": 1, "at": "2026-11-27T10:00:00Z", "since": "2026-11-20T10:00:00Z"}});
     let person = json!({"person": {"username": "a", "name": "A", "groups": []}});
     let event = json!({"event": {"event": {"type": "note", "data": {}}, "received_at": "2026-11-27T10:00:00Z",
                                  "decided_at": "2026-11-27T10:00:00Z"}});
     let mut wrong_event = event.clone();
     wrong_event["event"]["event"] = json!({"type": "", "data": {}});
-    let newer = json!({"exported": {"version": 2, "at": "2026-11-27T10:00:00Z", "since": "2026-11-20T10:00:00Z"}});
+    let newer =
+        json!({"exported": {"version": 2, "at": "2026-11-27T10:00:00Z", "since": "2026-11-20T10:00:00Z"}});
     let told = |lines: &[&Value], tail: &str| {
         let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         text.push_str(tail);
@@ -143,7 +149,11 @@ fn what_is_no_such_file_is_told_with_its_line() {
     for (lines, tail, what) in [
         (vec![], "", "events.jsonl:1: the first line must say what the file is"),
         (vec![&event], "", "events.jsonl:1: the first line must say what the file is"),
-        (vec![&newer], "", "events.jsonl:1: the file has version 2; this version of Hookswitch reads version 1"),
+        (
+            vec![&newer],
+            "",
+            "events.jsonl:1: the file has version 2; this version of Hookswitch reads version 1",
+        ),
         (vec![&head, &event, &person], "", "events.jsonl:3: people must come before events"),
         (vec![&head, &head], "", "events.jsonl:2: the file begins anew"),
         (vec![&head, &wrong_event], "", "events.jsonl:2: its event cannot be read"),

@@ -113,6 +113,23 @@ impl Act {
     }
 }
 
+/// Commits a change with the act that led to it; whether there was one to commit.
+pub(super) async fn commit_change(
+    transaction: Transaction<'_>,
+    changed: u64,
+    act: Option<&Act>,
+) -> Result<bool, StoreError> {
+    if changed == 0 {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
+    if let Some(act) = act {
+        act.append(&transaction, 1).await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
 /// Adds to the number of what an action has changed.
 pub(super) async fn add_count(
     transaction: &Transaction<'_>,

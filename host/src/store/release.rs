@@ -4,7 +4,7 @@ use hookswitch_core::domain::LaneShare;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{Act, Store, StoreError};
+use super::{Act, Store, StoreError, operator_action::commit_change};
 
 /// A release to be stored; its files are stored before.
 #[derive(Clone, Copy, Debug)]
@@ -305,15 +305,7 @@ impl Store {
                 ],
             )
             .await?;
-        if stored == 0 {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        if let Some(act) = act {
-            act.append(&transaction, 1).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+        commit_change(transaction, stored, act).await
     }
 
     /// The place of the last activation; 0 if there is none.

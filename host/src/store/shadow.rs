@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Act, ReplayState, Store, StoreError};
+use super::{Act, ReplayState, Store, StoreError, operator_action::commit_change};
 
 /// A shadow that begins.
 #[derive(Clone, Debug)]
@@ -348,15 +348,7 @@ impl Store {
                 &[&id, &by.as_str(), &why],
             )
             .await?;
-        if ended == 0 {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        if let Some(act) = act {
-            act.append(&transaction, 1).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+        commit_change(transaction, ended, act).await
     }
 
     /// Drops all shadows.

@@ -60,7 +60,7 @@ pub use samples::{Sample, samples};
 pub use schedules::{ForEach, Missed, Schedule};
 pub use schema::Schema;
 pub use snapshot::{Content, Snapshot, SnapshotFile, snapshot, take};
-pub use tree::SHORT;
+pub use tree::{PLUGINS, SHORT};
 pub use watch::{Changes, Watching, content_of};
 
 use crate::{

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use hookswitch_core::catalog::{self, Catalog};
+use hookswitch_core::catalog::{self, Catalog, Folders};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -70,12 +70,13 @@ pub(super) async fn replay(
         let what = "with --base, --rules and --plugins must be relative: they are looked for in both folders";
         return Err(Failure::usage(what).into());
     }
-    let then = RulesConfig {
-        rules: base.join(&rules.rules),
-        plugins: base.join(&rules.plugins),
-        sandbox: rules.sandbox.clone(),
-    };
-    let (then, now) = (load(&then, settings).await?, load(rules, settings).await?);
+    let then =
+        RulesConfig { rules: base.join(&rules.rules), plugins: base.join(&rules.plugins), ..rules.clone() };
+    let now = load(app::folders(rules, settings, false)?).await?;
+    let mut folders = app::folders(&then, settings, false)?;
+    // As here: nobody has to have plugins.
+    folders.plugins = folders.plugins.filter(|plugins| plugins.exists() || !has_default_plugins(rules));
+    let then = load(folders).await?;
     let unreadable =
         |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", events.display()));
     let file = File::open(events).map_err(unreadable)?;
@@ -117,9 +118,12 @@ pub(super) async fn replay(
     Ok(end.status(totals))
 }
 
-async fn load(rules: &RulesConfig, settings: &DatabaseConfig) -> anyhow::Result<Arc<Catalog>> {
-    let folders = app::folders(rules, settings, false)?;
+fn has_default_plugins(rules: &RulesConfig) -> bool {
+    rules.plugins == Path::new(catalog::PLUGINS)
+}
+
+async fn load(folders: Folders) -> anyhow::Result<Arc<Catalog>> {
+    let shown = folders.rules.display().to_string();
     let loaded = spawn_blocking(move || catalog::load_to_try(&folders)).await?;
-    let shown = rules.rules.display();
     Ok(Arc::new(loaded.map_err(|findings| Failure::new(format!("invalid rules in {shown}:\n{findings}")))?))
 }
