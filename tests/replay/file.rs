@@ -13,7 +13,7 @@ use super::{FRONT, Past, kinds};
 use crate::harness::{program, write_rule};
 
 const NOTES: &str = "- {on: note, template: note, groups: [Ops], users: [event.data.assignee], context: {n: event.data.n}}\n\
-                     - {on: alarm, template: note, users: [\"'cid'\"], context: {n: event.data.n}}\n";
+                     - {on: alarm, template: note, users: ['\"cid\"'], context: {n: event.data.n}}\n";
 
 /// A checkout: a folder with the folder `rules`, in which these are the routes and the text.
 fn checkout(routes: &str, text: &str) -> TempDir {

@@ -191,14 +191,15 @@ impl StoreError {
         self.code() == Some(SqlState::DISK_FULL.code())
     }
 
-    /// Whether the connection was lost or the session ended, which a statement seldom causes: a network, a pooler or an
-    /// operator does, and may do so several times in a row.
+    /// Whether the connection was lost, the session ended or no session was to be had, which a statement seldom causes: a
+    /// network, a pooler, an operator or too many others do, and may do so several times in a row.
     pub fn is_cut_off(&self) -> bool {
         let ended = [
             SqlState::ADMIN_SHUTDOWN,
             SqlState::CRASH_SHUTDOWN,
             SqlState::CANNOT_CONNECT_NOW,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::TOO_MANY_CONNECTIONS,
         ];
         matches!(self, StoreError::Unreachable(_))
             && self
@@ -415,5 +416,28 @@ impl Store {
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.client().await?.batch_execute("SELECT 1").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoreError;
+
+    #[test]
+    fn a_lost_connection_is_told_from_a_refusal() {
+        let is_cut = |words: &str| StoreError::Unreachable(words.to_owned()).is_cut_off();
+        for words in [
+            "no answer: connection reset by peer",
+            "terminating connection due to administrator command (57P01)",
+            "the database system is starting up (57P03)",
+            "connection failure (08006)",
+            "sorry, too many clients already (53300)",
+        ] {
+            assert!(is_cut(words), "{words}");
+        }
+        for words in ["out of order (XX000)", "out of memory (53200)", "no space left on device (53100)"] {
+            assert!(!is_cut(words), "{words}");
+        }
+        assert!(!StoreError::Statement("connection failure (08006)".to_owned()).is_cut_off());
     }
 }

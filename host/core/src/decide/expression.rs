@@ -10,6 +10,7 @@ use super::{
     diagnosis,
     helpers::Skip,
     kinds, nothing,
+    path::Path,
     script::{Failure, caught, panicked},
     source::{Place, RuleError, Source},
     tags, value,
@@ -20,6 +21,8 @@ use crate::words::timestamp;
 pub struct Expression {
     ast: AST,
     source: Source,
+    /// The path that it is, if it is no more than that.
+    path: Option<Path>,
     /// Whether it says itself that it may give nothing.
     names_nothing: bool,
 }
@@ -70,7 +73,8 @@ impl Expression {
         kinds::check(&ast, &source.place, errors);
         tags::check(&ast, &source.place, errors);
         let names_nothing = nothing::names_nothing(&ast, &source.text);
-        (errors.len() == before).then(|| Expression { ast, source: source.clone(), names_nothing })
+        let path = Path::of(&source.text);
+        (errors.len() == before).then(|| Expression { ast, source: source.clone(), path, names_nothing })
     }
 
     /// The expression, as written.
@@ -80,6 +84,9 @@ impl Expression {
 
     /// Evaluates it.
     pub fn value(&self, engine: &Engine, scope: &mut Scope) -> Result<Dynamic, Unanswered> {
+        if let Some(value) = self.read(scope, Dynamic::clone) {
+            return Ok(value);
+        }
         let evaluated = caught(|| engine.eval_ast_with_scope::<Dynamic>(scope, &self.ast));
         let value = evaluated.map_err(|failure| match failure {
             Failure::Rhai(error) => diagnosis::of_running(error, &self.source.place),
@@ -93,8 +100,16 @@ impl Expression {
 
     /// Evaluates it to JSON.
     pub fn json(&self, engine: &Engine, scope: &mut Scope) -> Result<Value, Unanswered> {
-        let value = self.value(engine, scope)?;
-        value::answer(&value).map_err(|message| self.wrong(message))
+        let answer = match self.read(scope, value::answer) {
+            Some(answer) => answer,
+            None => value::answer(&self.value(engine, scope)?),
+        };
+        answer.map_err(|message| self.wrong(message))
+    }
+
+    /// Shows the value that it only names, without a copy.
+    fn read<T>(&self, scope: &Scope, show: impl FnOnce(&Dynamic) -> T) -> Option<T> {
+        self.path.as_ref()?.show(scope, show)
     }
 
     /// Evaluates it as a condition.

@@ -25,6 +25,7 @@ mod library;
 mod memory;
 mod nothing;
 mod operators;
+mod path;
 pub mod plugin;
 mod ports;
 mod replay;

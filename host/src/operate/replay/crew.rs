@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 /// By how much the threads yield to others, from 0 to 19.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 
 type Work = Box<dyn FnOnce() + Send>;
 
