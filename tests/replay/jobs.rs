@@ -80,6 +80,14 @@ async fn a_replay_over_http_is_made_by_a_host_also_after_its_death() {
         assert_eq!(reader.call("GET", "/v1/replays/999999", None).await.0, 404);
         let (_, page) = reader.call("GET", "/v1/replays?limit=1", None).await;
         assert_eq!(page["data"][0]["totals"]["events"], 30);
+        let diff = format!("/v1/replays/{0}/diff/{0}", created["id"]);
+        let (status, same) = reader.call("GET", &diff, None).await;
+        assert_eq!(
+            (status, &same["numbers"], &same["same_choice"]),
+            (200, &json!([]), &json!(true)),
+            "{same}"
+        );
+        assert_eq!(reader.call("GET", "/v1/replays/999999/diff/1", None).await.0, 404);
     }
 
     // A host that was at it is gone: as if it had died halfway.
@@ -120,4 +128,17 @@ async fn a_command_that_was_interrupted_is_resumed_with_the_same_rules_only() {
     let resumed: Value = serde_json::from_slice(&resumed.stdout).unwrap();
     assert_eq!(resumed["totals"], whole["totals"]);
     assert_eq!(kinds(&resumed), [10, 0, 10, 0, 0]);
+
+    let same = past.replay(old.path())["id"].to_string();
+    let said = past.says(&["replay", "diff", &id, &same, "--json"]);
+    let difference: Value = serde_json::from_str(&said).unwrap();
+    let numbers = difference["numbers"].as_array().unwrap();
+    for (what, one, other) in
+        [("messages now", 10, 20), ("messages no longer sent", 10, 0), ("now, group Desk", 10, 0)]
+    {
+        assert!(numbers.contains(&json!({"what": what, "one": one, "other": other})), "{what}: {said}");
+    }
+    assert!(past.says(&["replay", "diff", &id, &same]).contains("messages to other people"));
+    assert!(past.says(&["replay", "diff", &id, &id]).contains("found the same"));
+    assert_eq!(past.run(&["replay", "diff", &id, "999999"]).status.code(), Some(1));
 }

@@ -12,7 +12,10 @@ use super::{
     Operate,
     replay::{BYTES, MOST_PEOPLE, ReplayChoice},
 };
-use crate::store::{PastDecision, PastEvent, StoreError, StoredPerson};
+use crate::{
+    intake::read_event,
+    store::{PastDecision, PastEvent, StoreError, StoredPerson},
+};
 
 /// People that are read at a time.
 const PEOPLE: i64 = 1_000;
@@ -35,7 +38,7 @@ pub enum ExportError {
 pub struct Exported {
     /// Events.
     pub events: u64,
-    /// Events that were left out: they are not decided yet, were erased, or cannot be read.
+    /// Events that were left out: they are not decided yet, were erased, cannot be read, or are too large with what stands in.
     pub left_out: u64,
     /// People.
     pub people: usize,
@@ -73,11 +76,12 @@ impl Operate {
             };
             let (logged, asked) = (&past.logged, asked(&past));
             match exporter.event(&logged.event, &asked, logged.received_at, decided_at) {
-                Ok(event) => {
+                // What stands in for a value may be longer: then the event may be too large.
+                Ok(event) if read_event(event.event.get().as_bytes(), at).is_ok() => {
                     exported.events += 1;
                     write(&ExportedLine::Event(Box::new(event)))
                 }
-                Err(_) => {
+                Ok(_) | Err(_) => {
                     exported.left_out += 1;
                     Ok(())
                 }

@@ -74,8 +74,8 @@ pub use self::{
     },
     replay::{
         EventDifference, FileReplayError, KeptReplay, NoReplay, NotCompared, Piece, Price, ReplayChanges,
-        ReplayChoice, ReplayCost, ReplayDetail, ReplayError, ReplayEvent, ReplayExample, ReplayReport,
-        ReplayTask, ReplayTotals, ThenNow, check_prices, replay_file, run_replays, word_diff,
+        ReplayChoice, ReplayCost, ReplayDetail, ReplayDifference, ReplayError, ReplayEvent, ReplayExample,
+        ReplayReport, ReplayTask, ReplayTotals, ThenNow, check_prices, replay_file, run_replays, word_diff,
     },
     rules::RuleMap,
     schedules::ScheduleState,

@@ -71,6 +71,7 @@ pub fn routes() -> OpenApiRouter<Office> {
         .routes(routes!(jobs::messages))
         .routes(routes!(replays::list, replays::create))
         .routes(routes!(replays::get))
+        .routes(routes!(replays::diff))
         .routes(routes!(actions::list))
         .routes(routes!(hosts::list))
         .routes(routes!(digests::list))

@@ -19,7 +19,9 @@ use crate::{
         Acting, JsonBody, Problem, Reader, Scope, from_path, invalid, last_of_full, page_limit, query,
         sentence,
     },
-    operate::{ActivationError, KeptReplay, NoReplay, Operator, Price, ReplayChoice, ReplayDetail},
+    operate::{
+        ActivationError, KeptReplay, NoReplay, Operator, Price, ReplayChoice, ReplayDetail, ReplayDifference,
+    },
     releases::ReleaseError,
     store::StoreError,
 };
@@ -160,6 +162,28 @@ pub async fn get(
     let id = from_path(id)?;
     let found = find(&office, id).await?;
     Ok(Json(if caller.may(Scope::Personal) { found } else { found.without_personal() }))
+}
+
+/// Compare two replays: the numbers in which they differ.
+#[utoipa::path(get, path = "/v1/replays/{id}/diff/{other}", operation_id = "diffReplays", tag = "releases",
+    security(("key" = [])),
+    params(
+        ("id" = i64, Path, description = "The id of the one replay"),
+        ("other" = i64, Path, description = "The id of the other"),
+    ),
+    responses(
+        (status = 200, description = "Both replays, and the numbers in which they differ", body = ReplayDifference),
+        (status = 400, description = "The path is invalid"),
+        (status = 404, description = "No replay has one of these ids"),
+    ))]
+pub async fn diff(
+    _: Reader,
+    State(office): State<Office>,
+    replays: Result<Path<(i64, i64)>, PathRejection>,
+) -> Result<Json<ReplayDifference>, Problem> {
+    let (one, other) = from_path(replays)?;
+    let (one, other) = (find(&office, one).await?, find(&office, other).await?);
+    Ok(Json(one.compared_with(other)))
 }
 
 async fn find(office: &Office, id: i64) -> Result<ReplayDetail, Problem> {

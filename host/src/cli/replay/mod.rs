@@ -195,8 +195,8 @@ async fn command(args: ReplayArgs, operate: &Operate, settings: &DatabaseConfig)
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Diff(args)) => {
-            let [one, other] = [found(operate, args.one).await?, found(operate, args.other).await?];
-            diff::show(&one, &other, args.json)?;
+            let (one, other) = (found(operate, args.one).await?, found(operate, args.other).await?);
+            diff::show(&one.compared_with(other), args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Show(ShowArgs { id, end })) => finish(&found(operate, id).await?, &end),

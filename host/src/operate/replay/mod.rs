@@ -15,6 +15,7 @@
 mod comparer;
 mod cpu;
 mod crew;
+mod difference;
 mod file;
 mod judge;
 mod kept;
@@ -37,6 +38,7 @@ pub(super) use self::{
     run::{Replayer, lingers},
 };
 pub use self::{
+    difference::ReplayDifference,
     file::{FileReplayError, replay_file},
     kept::{KeptReplay, NoReplay, ReplayChoice, ReplayDetail},
     prices::{Price, check_prices},
