@@ -202,5 +202,5 @@ impl Exporter {
 fn json(text: &str) -> Option<Value> {
     let value: Value =
         serde_json::from_str(text).ok().filter(|value: &Value| value.is_object() || value.is_array())?;
-    (value.to_string() == text).then_some(value)
+    serde_json::to_string(&value).is_ok_and(|written| written == text).then_some(value)
 }
