@@ -16,16 +16,23 @@ impl Stage {
         wait_until("what is served is a release", SOON, async || list().len() == count).await;
         list()
     }
+
+    /// The release of what is served first, and that of another text, which is active then.
+    async fn two_releases(&self) -> (String, String) {
+        let first = self.releases(1).await.remove(0);
+        let text = format!("{}Other {{{{ n }}}}", crate::harness::TEXT);
+        write_rule(&self.rules, "any/templates/note.j2", &text);
+        let second = self.releases(2).await.remove(0);
+        let active = "SELECT count(*) FROM activation";
+        wait_until("it is active", SOON, async || self.database.count(active).await == 2).await;
+        (first, second)
+    }
 }
 
 #[tokio::test]
 async fn a_release_is_compared_activated_and_taken_back() {
     let stage = Stage::builder().start().await;
-    let first = stage.releases(1).await.remove(0);
-    write_rule(&stage.rules, "any/templates/note.j2", &format!("{}Other {{{{ n }}}}", crate::harness::TEXT));
-    let second = stage.releases(2).await.remove(0);
-    let active = "SELECT count(*) FROM activation";
-    wait_until("it is active", SOON, async || stage.database.count(active).await == 2).await;
+    let (first, second) = stage.two_releases().await;
 
     let reader = Browser::log_in(&stage, "reader", &["read"]).await;
     let page = reader.page("/releases").await;
@@ -91,11 +98,7 @@ async fn a_release_whose_cases_fail_is_refused_with_what_fails_and_can_be_forced
 #[tokio::test]
 async fn a_release_is_given_a_share_which_is_seen_and_ended() {
     let stage = Stage::builder().start().await;
-    let first = stage.releases(1).await.remove(0);
-    write_rule(&stage.rules, "any/templates/note.j2", &format!("{}Other {{{{ n }}}}", crate::harness::TEXT));
-    let second = stage.releases(2).await.remove(0);
-    let active = "SELECT count(*) FROM activation";
-    wait_until("it is active", SOON, async || stage.database.count(active).await == 2).await;
+    let (first, second) = stage.two_releases().await;
     let boss = Browser::log_in(&stage, "boss", &["admin"]).await;
     let page = boss.page(&format!("/releases/activate?release={first}")).await;
     assert!(page.contains("name=\"share\"") && page.contains("Hosts that serve a folder"), "{page}");
